@@ -1,0 +1,95 @@
+"""Errors that a person can act on, and the typed reasons stored with a failed simulation."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a simulation failed: set by the code that failed, stored in the index, never parsed."""
+
+    MISSING_MET_FILES = "MISSING_MET_FILES"
+    MET_COVERAGE = "MET_COVERAGE"
+    VARYING_MET_INTERVAL = "VARYING_MET_INTERVAL"
+    DAMAGED_MET_FILE = "DAMAGED_MET_FILE"
+    RECEPTOR_OUTSIDE_GRID = "RECEPTOR_OUTSIDE_GRID"
+    NO_TRAJECTORY_DATA = "NO_TRAJECTORY_DATA"
+    FOOTPRINT_FAILED = "FOOTPRINT_FAILED"
+    TIMEOUT = "TIMEOUT"
+    WORKER_DIED = "WORKER_DIED"
+    INTERRUPTED = "INTERRUPTED"
+    DISK = "DISK"
+    UNKNOWN = "UNKNOWN"
+
+
+class StiltError(Exception):
+    """Base of every error this package raises on purpose; its text is one sentence for a person."""
+
+
+class UsageError(StiltError, ValueError):
+    """The user's input is wrong (a path, an option, a receptor file): exit code 2."""
+
+
+class SimulationError(StiltError, RuntimeError):
+    """A simulation cannot be completed.
+
+    Attributes:
+        reason: typed cause, see :class:`Reason`.
+        detail: one sentence: what is wrong, where, what to do.
+        sim_id: the simulation concerned, empty when none is known yet.
+    """
+
+    default_reason = Reason.UNKNOWN
+
+    def __init__(self, detail: str, *, reason: Reason | None = None, sim_id: str = "") -> None:
+        self.reason = reason or self.default_reason
+        self.detail = detail
+        self.sim_id = sim_id
+        super().__init__(detail, self.reason, sim_id)
+
+    def __str__(self) -> str:
+        return f"{self.sim_id}: {self.detail}" if self.sim_id else self.detail
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.detail, self.reason, self.sim_id))
+
+
+def _rebuild(kind: type[SimulationError], detail: str, reason: Reason, sim_id: str) -> object:
+    """Unpickle a SimulationError, whose constructor takes keywords."""
+    return kind(detail, reason=reason, sim_id=sim_id)
+
+
+class ConfigValidationError(SimulationError, ValueError):
+    """The configuration contradicts itself or names something unknown: exit code 2."""
+
+
+class MeteorologyError(SimulationError):
+    """Weather files are missing, damaged, or do not cover what a receptor needs."""
+
+    default_reason = Reason.MISSING_MET_FILES
+
+
+class TrajectoryError(SimulationError):
+    """Transport of a receptor's particles failed."""
+
+    default_reason = Reason.NO_TRAJECTORY_DATA
+
+
+class NoParticleOutputError(TrajectoryError):
+    """Transport ended without one row of particle output."""
+
+
+class EmptyTrajectoryError(TrajectoryError):
+    """A stored trajectory file holds no rows."""
+
+
+class SimulationTimeoutError(TrajectoryError):
+    """A simulation took longer than its time limit."""
+
+    default_reason = Reason.TIMEOUT
+
+
+class FootprintError(SimulationError):
+    """A footprint cannot be computed from the particles."""
+
+    default_reason = Reason.FOOTPRINT_FAILED
