@@ -1,0 +1,228 @@
+"""Horizontal grids and level lists of ARL weather files, and where a longitude and latitude fall.
+
+Index coordinates are zero-based: the first node of the file, south-west on most grids, is
+``(x, y) = (0.0, 0.0)``. Longitudes and latitudes are degrees on a sphere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+EARTH_RADIUS_M = 6_371_200.0
+"""Radius of the sphere on which ARL projections are defined."""
+
+FloatArray = NDArray[np.float64]
+
+_SMALL_GAMMA = 1e-7
+_POLE_ROW_SHIFT = 0.25
+
+
+@dataclass(frozen=True)
+class MetGrid:
+    """One horizontal grid with its levels, as an ARL index record describes it.
+
+    The fields after ``source`` are the twelve reals of the index record in their order, without
+    the pressure offset. A lat-lon grid keeps its last node in ``pole_lat, pole_lon``, its
+    spacing in ``ref_lat, ref_lon`` and its first node in ``sync_lat, sync_lon``.
+
+    Attributes:
+        nx: nodes along x.
+        ny: nodes along y.
+        kind: ``"latlon"`` or ``"conformal"`` (Lambert, polar stereographic, Mercator).
+        levels: level values without the surface, bottom-up.
+        vertical_flag: 1 sigma, 2 pressure (hPa), 3 terrain-following (m), 4 hybrid, 5 WRF.
+        pressure_offset_hpa: top pressure of NMM-type sigma levels, else 0.
+        source: four-character model id, verbatim.
+    """
+
+    nx: int
+    ny: int
+    kind: str
+    levels: tuple[float, ...]
+    vertical_flag: int
+    pressure_offset_hpa: float
+    source: str
+    pole_lat: float
+    pole_lon: float
+    ref_lat: float
+    ref_lon: float
+    size_km: float
+    orientation_deg: float
+    cone_lat: float
+    sync_x: float
+    sync_y: float
+    sync_lat: float
+    sync_lon: float
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels above the surface."""
+        return len(self.levels)
+
+    @cached_property
+    def cyclic_x(self) -> bool:
+        """Whether the columns go once round the globe."""
+        return self.kind == "latlon" and abs(self.nx * self.ref_lon - 360.0) < 0.5 * self.ref_lon
+
+    @cached_property
+    def global_y(self) -> bool:
+        """Whether the rows go round the globe's columns and from pole to pole."""
+        span = (self.ny - 1) * self.ref_lat
+        return self.cyclic_x and abs(span - 180.0) < 0.5 * self.ref_lat
+
+    def to_xy(self, lon: ArrayLike, lat: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Zero-based fractional indices of points; any longitude convention is accepted.
+
+        On a cyclic grid ``0 <= x < nx``. Points outside the grid get indices outside it.
+        """
+        lon, lat = np.broadcast_arrays(np.asarray(lon, float), np.asarray(lat, float))
+        if self.kind == "latlon":
+            return self._latlon_to_xy(lon, lat)
+        return self._conformal_to_xy(lon, lat)
+
+    def to_lonlat(self, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Longitudes in [-180, 180) and latitudes of zero-based fractional indices."""
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        if self.kind == "latlon":
+            lon = self.sync_lon + x * self._dlon
+            lat = self.sync_lat + y * self.ref_lat
+        else:
+            lon, lat = self._conformal_to_lonlat(x, y)
+        return wrap_longitude(lon), lat
+
+    def spacing_m(self) -> tuple[FloatArray, FloatArray]:
+        """Cell sizes (dx, dy) in metres at every node, each of shape (ny, nx).
+
+        The pole rows of a lat-lon grid, where dx vanishes, use the latitude a quarter of a cell
+        towards the equator.
+        """
+        shape = (self.ny, self.nx)
+        if self.kind == "latlon":
+            rows = np.arange(self.ny, dtype=float)
+            lat = self.sync_lat + rows * self.ref_lat
+            at_pole = np.abs(lat) > 90.0 - 1e-3 * self.ref_lat
+            lat = np.where(at_pole, np.sign(lat) * (90.0 - _POLE_ROW_SHIFT * self.ref_lat), lat)
+            dx = EARTH_RADIUS_M * np.cos(np.radians(lat)) * np.radians(self._dlon)
+            dy = EARTH_RADIUS_M * np.radians(self.ref_lat)
+            return np.broadcast_to(dx[:, None], shape).copy(), np.full(shape, dy)
+        _, lat = self.to_lonlat(*np.meshgrid(np.arange(self.nx), np.arange(self.ny)))
+        size = 1000.0 * self._scale_km * _size_factor(lat, self._gamma)
+        return size, size.copy()
+
+    def wind_rotation_rad(self, lon: ArrayLike, lat: ArrayLike) -> FloatArray:
+        """Angle from the grid's +y axis to true north, counter-clockwise, in radians.
+
+        With it, grid-relative winds become earth-relative ones:
+        ``u_east = u cos(a) + v sin(a)`` and ``v_north = -u sin(a) + v cos(a)``.
+        """
+        lon, lat = np.broadcast_arrays(np.asarray(lon, float), np.asarray(lat, float))
+        if self.kind == "latlon":
+            return np.zeros(lon.shape)
+        dlon = np.radians(wrap_longitude(lon - self.ref_lon))
+        return self._gamma * dlon + np.radians(self.orientation_deg)
+
+    def contains(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.bool_]:
+        """Whether points lie between the outermost nodes."""
+        x, y = self.to_xy(lon, lat)
+        inside_x = self.cyclic_x | ((x >= 0.0) & (x <= self.nx - 1))
+        inside_y = self.global_y | ((y >= 0.0) & (y <= self.ny - 1))
+        return np.asarray(np.isfinite(x) & np.isfinite(y) & inside_x & inside_y)
+
+    def usable(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.bool_]:
+        """Whether a particle at zero-based indices is kept: HYSPLIT's margin inside the edges."""
+        column = np.floor(np.asarray(x, float))
+        row = np.floor(np.asarray(y, float))
+        margin = 2 if self.vertical_flag == 5 else 1
+        inside_x = self.cyclic_x | ((column >= margin) & (column < self.nx - 2 - margin))
+        inside_y = self.global_y | ((row >= margin) & (row < self.ny - 2 - margin))
+        return np.asarray(inside_x & inside_y)
+
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that stand for everything in this grid."""
+        values = tuple(getattr(self, name) for name in self.__dataclass_fields__)
+        return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+    @cached_property
+    def _dlon(self) -> float:
+        return 360.0 / self.nx if self.cyclic_x else self.ref_lon
+
+    def _latlon_to_xy(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
+        slack = 0.0 if self.cyclic_x else 0.5 * (360.0 - (self.nx - 1) * self._dlon)
+        x = (np.mod(lon - self.sync_lon + slack, 360.0) - slack) / self._dlon
+        if self.cyclic_x:
+            x = np.where(x >= self.nx, x - self.nx, x)
+        return x, (lat - self.sync_lat) / self.ref_lat
+
+    @cached_property
+    def _gamma(self) -> float:
+        return float(np.sin(np.radians(self.cone_lat)))
+
+    @cached_property
+    def _scale_km(self) -> float:
+        return self.size_km / float(_size_factor(np.array(self.ref_lat), self._gamma))
+
+    @cached_property
+    def _origin(self) -> tuple[float, float]:
+        """Zero-based indices of the point on the reference meridian at the equator."""
+        x, y = self._from_origin(np.array(self.sync_lon), np.array(self.sync_lat))
+        return self.sync_x - 1.0 - float(x), self.sync_y - 1.0 - float(y)
+
+    def _from_origin(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Indices relative to the projection's origin (Taylor's conformal map, one formula)."""
+        gamma = self._gamma
+        m = _isometric_latitude(lat)
+        dlon = np.radians(wrap_longitude(lon - self.ref_lon))
+        if abs(gamma) < _SMALL_GAMMA:
+            xi, eta = dlon, m
+        else:
+            shrink = np.exp(-gamma * m)
+            xi = shrink * np.sin(gamma * dlon) / gamma
+            eta = (1.0 - shrink * np.cos(gamma * dlon)) / gamma
+        turn = np.radians(self.orientation_deg)
+        nodes = EARTH_RADIUS_M / 1000.0 / self._scale_km
+        x = nodes * (xi * np.cos(turn) - eta * np.sin(turn))
+        y = nodes * (eta * np.cos(turn) + xi * np.sin(turn))
+        return x, y
+
+    def _conformal_to_xy(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
+        x, y = self._from_origin(lon, lat)
+        return x + self._origin[0], y + self._origin[1]
+
+    def _conformal_to_lonlat(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        gamma = self._gamma
+        turn = np.radians(self.orientation_deg)
+        nodes = EARTH_RADIUS_M / 1000.0 / self._scale_km
+        dx, dy = (x - self._origin[0]) / nodes, (y - self._origin[1]) / nodes
+        xi = dx * np.cos(turn) + dy * np.sin(turn)
+        eta = dy * np.cos(turn) - dx * np.sin(turn)
+        if abs(gamma) < _SMALL_GAMMA:
+            dlon, m = xi, eta
+        else:
+            dlon = np.arctan2(gamma * xi, 1.0 - gamma * eta) / gamma
+            with np.errstate(divide="ignore"):
+                m = -0.5 * np.log1p(gamma * (gamma * (xi**2 + eta**2) - 2.0 * eta)) / gamma
+        with np.errstate(over="ignore"):
+            lat = np.degrees(np.arctan(np.sinh(m)))
+        return self.ref_lon + np.degrees(dlon), lat
+
+
+def wrap_longitude(lon: ArrayLike) -> FloatArray:
+    """Longitudes moved by whole turns into [-180, 180)."""
+    wrapped = np.mod(np.asarray(lon, float) + 180.0, 360.0) - 180.0
+    return np.where(wrapped >= 180.0, -180.0, wrapped)
+
+
+def _isometric_latitude(lat: FloatArray) -> FloatArray:
+    """Isometric latitude (Mercator ordinate) in radians; large but finite at the poles."""
+    return np.arcsinh(np.tan(np.radians(lat)))
+
+
+def _size_factor(lat: FloatArray, gamma: float) -> FloatArray:
+    """cos(lat) exp(gamma m), written so that it is finite at the pole a cone is centred on."""
+    s, c = np.sin(np.radians(lat)), np.cos(np.radians(lat))
+    return np.clip(c, 0.0, None) ** (1.0 - abs(gamma)) * (1.0 + np.sign(gamma) * s) ** abs(gamma)
