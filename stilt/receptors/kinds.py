@@ -1,0 +1,392 @@
+"""The three kinds of receptor: a point, a vertical column, and any set of points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from stilt.errors import UsageError
+from stilt.receptors.checks import (
+    check_altitude,
+    check_altitude_ref,
+    check_latitude,
+    check_longitude,
+)
+from stilt.receptors.ids import LocationID, ReceptorID, multipoint_location, number_text
+from stilt.receptors.times import TimeLike, parse_time
+
+if TYPE_CHECKING:
+    import shapely
+
+
+class Receptor:
+    """A place and time at which air was measured.
+
+    Called with ``time``, ``longitude``, ``latitude`` and ``altitude`` it makes a
+    :class:`PointReceptor`. Receptors are immutable, hashable and picklable; iterating one yields
+    ``(latitude, longitude, altitude)`` of each of its points.
+
+    Attributes:
+        time: naive UTC, on a whole second.
+        altitude_ref: ``"agl"`` (metres above ground) or ``"msl"`` (metres above sea level).
+        kind: ``"point"``, ``"column"`` or ``"multipoint"``.
+    """
+
+    __slots__ = ("_geometry", "_points", "altitude_ref", "time")
+
+    kind: ClassVar[str] = ""
+    time: pd.Timestamp
+    altitude_ref: str
+    _points: tuple[tuple[float, float, float], ...]
+    _geometry: Any
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Receptor:
+        """Make a point when Receptor itself is called."""
+        return object.__new__(PointReceptor if cls is Receptor else cls)
+
+    # The kinds take different arguments; this signature is that of a point, which Receptor() is.
+    def __init__(
+        self,
+        time: TimeLike,
+        longitude: float,
+        latitude: float,
+        altitude: float,
+        *,
+        altitude_ref: str = "agl",
+    ) -> None:
+        self._fill(time, [(longitude, latitude, altitude)], altitude_ref)
+
+    def _fill(
+        self, time: TimeLike, points: Sequence[tuple[float, float, float]], altitude_ref: str
+    ) -> None:
+        """Check and store the common parts; ``points`` are (lon, lat, altitude)."""
+        reference = check_altitude_ref(altitude_ref)
+        checked = tuple(
+            (check_longitude(lon), check_latitude(lat), check_altitude(alt, reference))
+            for lon, lat, alt in points
+        )
+        for name, value in (
+            ("time", parse_time(time)),
+            ("altitude_ref", reference),
+            ("_points", checked),
+            ("_geometry", None),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed; make a new receptor")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed; make a new receptor")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Receptor.from_dict, (self.to_dict(),))
+
+    @staticmethod
+    def from_points(
+        time: TimeLike,
+        points: Sequence[tuple[float, float, float]],
+        *,
+        altitude_ref: str = "agl",
+    ) -> Receptor:
+        """Return the receptor that ``(lon, lat, altitude)`` points describe.
+
+        One point makes a point, exactly two above one another a column, anything else a
+        multi-point receptor.
+
+        Raises:
+            UsageError: no points, or a point outside the allowed ranges.
+        """
+        points = list(points)
+        if not points:
+            raise UsageError("At least one point is needed to make a receptor")
+        if len(points) == 1:
+            return PointReceptor(time, *points[0], altitude_ref=altitude_ref)
+        if _is_column(points):
+            (lon, lat, first), (_, _, second) = points
+            bottom, top = sorted((first, second))
+            return ColumnReceptor(time, lon, lat, bottom, top, altitude_ref=altitude_ref)
+        lons, lats, alts = zip(*points, strict=True)
+        return MultiPointReceptor(time, lons, lats, alts, altitude_ref=altitude_ref)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Receptor:
+        """Rebuild a receptor from :meth:`to_dict`.
+
+        Raises:
+            UsageError: ``type`` is missing or unknown, or the fields do not fit it.
+        """
+        kinds: dict[str, type[Receptor]] = {
+            kind.__name__: kind for kind in (PointReceptor, ColumnReceptor, MultiPointReceptor)
+        }
+        fields = dict(data)
+        name = fields.pop("type", None)
+        if name not in kinds:
+            raise UsageError(f"a receptor needs a 'type' out of {sorted(kinds)}, got {name!r}")
+        try:
+            return kinds[name](**fields)
+        except TypeError as error:
+            raise UsageError(f"these fields do not make a {name}: {error}") from error
+
+    @property
+    def location_id(self) -> LocationID:
+        """Where the receptor is, as ids write it."""
+        suffix = "msl" if self.altitude_ref == "msl" else ""
+        return LocationID(self._location_text() + suffix)
+
+    @property
+    def id(self) -> ReceptorID:
+        """When and where the receptor is, as ids write it."""
+        return ReceptorID.from_parts(self.time, self.location_id)
+
+    @property
+    def points(self) -> list[shapely.Point]:
+        """Shapely points with x = longitude, y = latitude, z = altitude in m."""
+        import shapely
+
+        return [shapely.Point(point) for point in self._points]
+
+    @property
+    def geometry(self) -> shapely.Point | shapely.LineString | shapely.MultiPoint:
+        """Shapely Point, LineString (column) or MultiPoint; made once."""
+        if self._geometry is None:
+            object.__setattr__(self, "_geometry", self._shape())
+        return self._geometry
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-able values; :meth:`from_dict` reads them back."""
+        return {
+            "type": type(self).__name__,
+            "time": self.time.isoformat(),
+            **self._fields(),
+            "altitude_ref": self.altitude_ref,
+        }
+
+    def _location_text(self) -> str:
+        return "_".join(number_text(value) for value in self._points[0])
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the constructor's arguments that are this kind's own."""
+        return dict(zip(("longitude", "latitude", "altitude"), self._points[0], strict=True))
+
+    def _shape(self) -> Any:
+        import shapely
+
+        return shapely.Point(self._points[0])
+
+    def _identity(self) -> tuple[Any, ...]:
+        # A receptor is a set of points: their order is no part of its id, nor of its meaning.
+        return (type(self).__name__, self.time, self.altitude_ref, tuple(sorted(self._points)))
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __iter__(self) -> Iterator[tuple[float, float, float]]:
+        return iter([(lat, lon, alt) for lon, lat, alt in self._points])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Receptor) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._fields().items())
+        return (
+            f"{type(self).__name__}(time='{self.time}', {fields}, "
+            f"altitude_ref={self.altitude_ref!r})"
+        )
+
+
+class PointReceptor(Receptor):
+    """One position.
+
+    Args:
+        time: time of the measurement, UTC unless it carries a time zone.
+        longitude: degrees east, -180 to 180.
+        latitude: degrees north, -90 to 90.
+        altitude: metres above ground, at least 0, or above sea level.
+        altitude_ref: ``"agl"`` or ``"msl"``.
+
+    Raises:
+        UsageError: a value is missing or outside its range.
+        TypeError: the time is a number.
+    """
+
+    __slots__ = ()
+    kind = "point"
+
+    @property
+    def longitude(self) -> float:
+        """Degrees east."""
+        return self._points[0][0]
+
+    @property
+    def latitude(self) -> float:
+        """Degrees north."""
+        return self._points[0][1]
+
+    @property
+    def altitude(self) -> float:
+        """Metres above ground or sea level."""
+        return self._points[0][2]
+
+
+class ColumnReceptor(Receptor):
+    """A vertical line at one place; particles start evenly between ``bottom`` and ``top``.
+
+    Args:
+        time: time of the measurement, UTC unless it carries a time zone.
+        longitude: degrees east, -180 to 180.
+        latitude: degrees north, -90 to 90.
+        bottom: lower end in metres above ground or sea level.
+        top: upper end, strictly above ``bottom``.
+        altitude_ref: ``"agl"`` or ``"msl"``.
+
+    Raises:
+        UsageError: a value is missing or outside its range.
+        TypeError: the time is a number.
+    """
+
+    __slots__ = ()
+    kind = "column"
+
+    def __init__(
+        self,
+        time: TimeLike,
+        longitude: float,
+        latitude: float,
+        bottom: float,
+        top: float,
+        *,
+        altitude_ref: str = "agl",
+    ) -> None:
+        self._fill(time, [(longitude, latitude, z) for z in (bottom, top)], altitude_ref)
+        if not self.bottom < self.top:
+            raise UsageError(f"a column's bottom must be below its top, got {bottom} m and {top} m")
+
+    @property
+    def longitude(self) -> float:
+        """Degrees east."""
+        return self._points[0][0]
+
+    @property
+    def latitude(self) -> float:
+        """Degrees north."""
+        return self._points[0][1]
+
+    @property
+    def bottom(self) -> float:
+        """Lower end in metres above ground or sea level."""
+        return self._points[0][2]
+
+    @property
+    def top(self) -> float:
+        """Upper end in metres above ground or sea level."""
+        return self._points[1][2]
+
+    def _location_text(self) -> str:
+        lon, lat, bottom, top = map(
+            number_text, (self.longitude, self.latitude, self.bottom, self.top)
+        )
+        return f"{lon}_{lat}_X{bottom}-{top}"
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("longitude", "latitude", "bottom", "top")}
+
+    def _shape(self) -> Any:
+        import shapely
+
+        return shapely.LineString(self._points)
+
+
+class MultiPointReceptor(Receptor):
+    """Two or more positions that share one simulation, such as a slanted line of sight.
+
+    Args:
+        time: time of the measurement, UTC unless it carries a time zone.
+        longitudes: degrees east, one per point.
+        latitudes: degrees north, one per point.
+        altitudes: metres above ground or sea level, one per point.
+        altitude_ref: ``"agl"`` or ``"msl"``.
+
+    Raises:
+        UsageError: unequal lengths, fewer than two points, two points that make a column, or a
+            value outside its range.
+        TypeError: the time is a number.
+    """
+
+    __slots__ = ()
+    kind = "multipoint"
+
+    def __init__(
+        self,
+        time: TimeLike,
+        longitudes: Sequence[float],
+        latitudes: Sequence[float],
+        altitudes: Sequence[float],
+        *,
+        altitude_ref: str = "agl",
+    ) -> None:
+        lengths = len(longitudes), len(latitudes), len(altitudes)
+        if len(set(lengths)) > 1:
+            raise UsageError(
+                "longitudes, latitudes and altitudes must have equal lengths, got "
+                f"{lengths[0]}, {lengths[1]} and {lengths[2]}"
+            )
+        points = list(zip(longitudes, latitudes, altitudes, strict=True))
+        # Such receptors would read back from receptors.csv as another kind, under another id.
+        if len(points) < 2 or _is_column(points):
+            raise UsageError(
+                "a multi-point receptor needs two or more points, not two above one another: "
+                "use Receptor.from_points, which picks the right kind"
+            )
+        self._fill(time, points, altitude_ref)
+
+    @property
+    def longitudes(self) -> tuple[float, ...]:
+        """Degrees east, one per point, in the order given."""
+        return tuple(point[0] for point in self._points)
+
+    @property
+    def latitudes(self) -> tuple[float, ...]:
+        """Degrees north, one per point, in the order given."""
+        return tuple(point[1] for point in self._points)
+
+    @property
+    def altitudes(self) -> tuple[float, ...]:
+        """Metres above ground or sea level, one per point, in the order given."""
+        return tuple(point[2] for point in self._points)
+
+    def _location_text(self) -> str:
+        return multipoint_location(self._points)
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            name: list(getattr(self, name)) for name in ("longitudes", "latitudes", "altitudes")
+        }
+
+    def _shape(self) -> Any:
+        import shapely
+
+        return shapely.MultiPoint(self._points)
+
+
+def release_points(receptor: Receptor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return longitudes (deg), latitudes (deg) and altitudes (m), each float64 of shape (n,).
+
+    A column gives its bottom, then its top. The points of a multi-point receptor are sorted, so
+    that equal receptors release their particles alike in whatever order they were written.
+    """
+    points = receptor._points
+    if isinstance(receptor, MultiPointReceptor):
+        points = tuple(sorted(points))
+    lon, lat, alt = np.array(points, dtype=np.float64).T.copy()
+    return lon, lat, alt
+
+
+def _is_column(points: Sequence[tuple[float, float, float]]) -> bool:
+    return len(points) == 2 and tuple(points[0][:2]) == tuple(points[1][:2])
