@@ -1,0 +1,91 @@
+# Everything runs in $(VENV), made from requirements.lock by the first target that needs it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+DEMO ?= demo
+N_WORKERS ?= 2
+ARGS ?=
+UV_VERSION := 0.13.9
+
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+READY := $(VENV)/.installed
+
+export JAX_PLATFORMS ?= cpu
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_LINK_MODE ?= copy
+
+.PHONY: help demo test test-all lint format types imports parity bench docs lock install clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
+
+demo: $(READY)  ## make synthetic weather, run six receptors through it, draw the maps (DEMO=folder)
+	@$(VENV)/bin/stilt demo "$(DEMO)" --n-workers $(N_WORKERS)
+
+test: $(READY)  ## run the tests (ARGS="tests/receptors -q" for some of them)
+	$(PY) -m pytest -m "not slow and not parity" $(ARGS)
+
+test-all: $(READY)  ## run the slow tests too
+	$(PY) -m pytest -m "not parity" $(ARGS)
+
+lint: $(READY)  ## check style and import directions
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+format: $(READY)  ## rewrite the code in the house style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+types: $(READY)  ## check types
+	$(VENV)/bin/mypy
+
+parity: $(READY)  ## compare with the reference runs of HYSPLIT and R-STILT, where they are at hand
+	$(PY) -m pytest -m parity tests/parity $(ARGS)
+
+bench: $(READY)  ## time receptors per second and memory on this machine
+	$(PY) -m benchmarks $(ARGS)
+
+docs: $(READY)  ## build the documentation into site/
+	$(VENV)/bin/mkdocs build --strict --config-file docs/mkdocs.yml --site-dir "$(CURDIR)/site"
+	@echo "Documentation: $(CURDIR)/site/index.html"
+
+lock: $(READY)  ## resolve the dependencies of pyproject.toml again
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+install: $(READY)  ## only make the environment
+	@echo "Environment: $(CURDIR)/$(VENV) (activate with: source $(VENV)/bin/activate)"
+
+clean:  ## remove the environment, caches, the demo and built pages
+	rm -rf "$(VENV)" "$(DEMO)" site build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+# A candidate is taken only if it runs: version managers install shims that do not.
+$(PY):
+	@for python in python3.11 python3.12 python3.13 python3; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$($$python --version)"; \
+	        exec $$python -m venv "$(VENV)"; \
+	    fi; \
+	done; \
+	echo "No Python 3.11 or later was found: install one (with its venv module) and run make again." >&2; \
+	exit 1
+
+# uv installs in seconds what takes pip a minute and a half; without it pip does the same work.
+$(READY): requirements.lock pyproject.toml | $(PY)
+	@if [ -x $(UV) ] || $(PY) -m pip install --quiet "uv==$(UV_VERSION)"; then \
+	    echo "Installing the packages of requirements.lock"; \
+	    if $(UV) pip install --python $(PY) --require-hashes --requirements requirements.lock; then \
+	        done=yes; \
+	    fi; \
+	fi; \
+	if [ -z "$${done:-}" ]; then \
+	    echo "Installing with pip instead (a minute or two)"; \
+	    $(PY) -m pip install --require-hashes --requirement requirements.lock; \
+	fi
+	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
