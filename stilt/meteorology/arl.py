@@ -1,14 +1,9 @@
-"""Reads NOAA ARL packed weather files: the index by seeking, fields only when they are wanted.
-
-A file is a chain of periods, one per valid time. A period is one or several index records and
-then its data records, all of ``50 + nx * ny`` bytes: a label of 50 characters and one byte per
-node. The index lists every level and its variables, so a scan reads the index records alone.
-"""
+"""Reads NOAA ARL packed weather files: the index by seeking, fields only when they are wanted."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,76 +13,16 @@ from arlmet import unpack
 from numpy.typing import NDArray
 
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.arl_format import (
+    LABEL_BYTES,
+    MalformedError,
+    PeriodIndex,
+    minute_text,
+    parse_label,
+    read_period_index,
+)
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
-
-LABEL_BYTES = 50
-FIXED_INDEX_BYTES = 108
-_MISSING_FORECAST = -1
-_FIRST_LETTER = 64
-
-
-class _Malformed(ValueError):
-    """Bytes that are not what the format allows; the text says what was found."""
-
-
-@dataclass(frozen=True)
-class Label:
-    """The 50 characters in front of every record."""
-
-    time: np.datetime64
-    forecast_hour: int
-    level: int
-    grid_letters: str
-    variable: str
-    exponent: int
-    precision: float
-    first_value: float
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether the record is a placeholder without data."""
-        return self.forecast_hour == _MISSING_FORECAST or self.variable == "NULL"
-
-
-@dataclass(frozen=True)
-class PeriodIndex:
-    """What the index records of one period say.
-
-    Attributes:
-        time: valid time, minute precision, UTC.
-        forecast_hour: hours since the forecast began.
-        grid: grid and levels of the period.
-        manifest: per level, the surface first, the four-character variable names in file order.
-        n_index_records: records the index takes.
-    """
-
-    time: np.datetime64
-    forecast_hour: int
-    grid: MetGrid
-    manifest: tuple[tuple[str, ...], ...]
-    n_index_records: int
-
-    @property
-    def record_bytes(self) -> int:
-        """Bytes of one record."""
-        return LABEL_BYTES + self.grid.nx * self.grid.ny
-
-    @property
-    def n_records(self) -> int:
-        """Data records in the period."""
-        return sum(len(names) for names in self.manifest)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the whole period."""
-        return (self.n_index_records + self.n_records) * self.record_bytes
-
-    def records(self) -> Iterator[tuple[int, str]]:
-        """Level and variable of every data record, in file order."""
-        for level, names in enumerate(self.manifest):
-            for name in names:
-                yield level, name
 
 
 @dataclass(frozen=True)
@@ -119,12 +54,14 @@ def scan_file(path: str | os.PathLike[str]) -> FileIndex:
             identity = f"{stat.st_size}-{stat.st_mtime_ns}"
             offset = 0
             while offset < stat.st_size:
-                period = _read_period_index(handle, offset)
+                period = read_period_index(handle, offset)
                 if offset + period.nbytes > stat.st_size:
-                    raise _Malformed(f"it ends within the analysis of {_text(period.time)}")
+                    raise MalformedError(
+                        f"it ends within the analysis of {minute_text(period.time)}"
+                    )
                 refs.append(_reference(path, period, offset, identity))
                 offset += period.nbytes
-    except _Malformed as problem:
+    except MalformedError as problem:
         return FileIndex(tuple(refs), _damage(path, refs, str(problem)))
     except OSError as problem:
         return FileIndex(tuple(refs), _damage(path, refs, f"it cannot be read ({problem})"))
@@ -145,11 +82,13 @@ def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) ->
     """
     try:
         with open(ref.path, "rb") as handle:
-            period = _read_period_index(handle, ref.offset)
+            period = read_period_index(handle, ref.offset)
             if period.time != ref.time or period.grid != ref.grid:
-                raise _Malformed(f"its analysis of {_text(ref.time)} has changed since it was read")
+                raise MalformedError(
+                    f"its analysis of {minute_text(ref.time)} has changed since it was read"
+                )
             return _decode(handle, ref.offset, period, variables)
-    except _Malformed as problem:
+    except MalformedError as problem:
         raise _damaged(ref.path, str(problem)) from None
     except OSError as problem:
         raise _damaged(ref.path, f"it cannot be read ({problem})") from None
@@ -206,14 +145,14 @@ def _read_field(
     handle.seek(position)
     record = handle.read(period.record_bytes)
     if len(record) < period.record_bytes:
-        raise _Malformed(f"it ends within the analysis of {_text(period.time)}")
+        raise MalformedError(f"it ends within the analysis of {minute_text(period.time)}")
     label = parse_label(record)
     if label.is_missing:
         return None
     if label.variable != raw_name:
-        raise _Malformed(
-            f"the index of {_text(period.time)} promises {raw_name.strip()} at byte {position} "
-            f"but the record is labelled {label.variable.strip()!r}"
+        raise MalformedError(
+            f"the index of {minute_text(period.time)} promises {raw_name.strip()} at byte "
+            f"{position} but the record is labelled {label.variable.strip()!r}"
         )
     return unpack(
         record[LABEL_BYTES:],
@@ -223,140 +162,6 @@ def _read_field(
         label.exponent,
         label.first_value,
     )
-
-
-def parse_label(record: bytes) -> Label:
-    """Read the label of a record.
-
-    Raises:
-        ValueError: the 50 characters are not an ARL label.
-    """
-    try:
-        text = record[:LABEL_BYTES].decode("ascii")
-        year, month, day, hour, forecast, level = (
-            int(text[start : start + 2]) for start in range(0, 12, 2)
-        )
-        year += 2000 if year <= 40 else 1900
-        time = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:00", "m")
-        return Label(
-            time=time,
-            forecast_hour=forecast,
-            level=level,
-            grid_letters=text[12:14],
-            variable=text[14:18],
-            exponent=int(text[18:22]),
-            precision=float(text[22:36]),
-            first_value=float(text[36:50]),
-        )
-    except (ValueError, UnicodeDecodeError):
-        raise _Malformed("a record does not begin with an ARL label") from None
-
-
-def _read_period_index(handle: BinaryIO, offset: int) -> PeriodIndex:
-    """Read the index records at a byte position, however many there are."""
-    handle.seek(offset)
-    head = handle.read(LABEL_BYTES + FIXED_INDEX_BYTES)
-    label = parse_label(head)
-    if label.variable != "INDX":
-        raise _Malformed(f"byte {offset} should begin an analysis but holds no index record")
-    try:
-        fixed = head[LABEL_BYTES:].decode("ascii")
-        length = int(fixed[104:108])
-        nx, ny = _grid_size(label.grid_letters, fixed[93:96], fixed[96:99])
-    except (ValueError, UnicodeDecodeError):
-        raise _Malformed(f"the index record of {_text(label.time)} is not readable") from None
-    if nx < 2 or ny < 2 or length < FIXED_INDEX_BYTES:
-        raise _Malformed(f"the index record of {_text(label.time)} has impossible sizes")
-    body, n_records = _index_body(handle, offset, label, nx * ny, length)
-    try:
-        return _parse_index(label, fixed, body, nx, ny, n_records)
-    except (ValueError, IndexError):
-        raise _Malformed(f"the index record of {_text(label.time)} is not readable") from None
-
-
-def _index_body(
-    handle: BinaryIO, offset: int, label: Label, cells: int, length: int
-) -> tuple[str, int]:
-    """Join the data parts of a period's index records; returns the text and their number.
-
-    The header length decides how many there are. A length that fills its records exactly is
-    followed by one more in files written by the rule ``length // cells + 1``, and by none in
-    others, so there the label of the next record decides.
-    """
-    n_records = length // cells + 1
-    parts = []
-    for i in range(n_records):
-        handle.seek(offset + i * (LABEL_BYTES + cells))
-        part = handle.read(LABEL_BYTES + min(cells, length - i * cells))
-        if i > 0 and length == i * cells and part[14:18] != b"INDX":
-            return "".join(parts), i
-        if len(part) < LABEL_BYTES + min(cells, length - i * cells):
-            raise _Malformed(f"it ends within the index of {_text(label.time)}")
-        if part[14:18] != b"INDX":
-            raise _Malformed(f"the index of {_text(label.time)} is not complete")
-        parts.append(part[LABEL_BYTES:].decode("ascii", errors="replace"))
-    return "".join(parts), n_records
-
-
-def _grid_size(letters: str, nx: str, ny: str) -> tuple[int, int]:
-    """Node counts from their three digits and the letters that carry the thousands."""
-    thousands = [max(0, ord(letter) - _FIRST_LETTER) for letter in letters]
-    return int(nx) + 1000 * thousands[0], int(ny) + 1000 * thousands[1]
-
-
-def _parse_index(
-    label: Label, fixed: str, body: str, nx: int, ny: int, n_records: int
-) -> PeriodIndex:
-    minutes = int(fixed[7:9])
-    reals = [float(fixed[9 + 7 * i : 16 + 7 * i] or "0") for i in range(12)]
-    n_levels = int(fixed[99:102])
-    heights, manifest = _parse_levels(body, n_levels)
-    grid = MetGrid(
-        nx=nx,
-        ny=ny,
-        kind="latlon" if reals[4] == 0.0 else "conformal",
-        levels=heights[1:],
-        vertical_flag=int(fixed[102:104]),
-        pressure_offset_hpa=reals[11],
-        source=fixed[:4],
-        pole_lat=reals[0],
-        pole_lon=reals[1],
-        ref_lat=reals[2],
-        ref_lon=reals[3],
-        size_km=reals[4],
-        orientation_deg=reals[5],
-        cone_lat=reals[6],
-        sync_x=reals[7],
-        sync_y=reals[8],
-        sync_lat=reals[9],
-        sync_lon=reals[10],
-    )
-    return PeriodIndex(
-        time=label.time + np.timedelta64(minutes, "m"),
-        forecast_hour=int(fixed[4:7]),
-        grid=grid,
-        manifest=manifest,
-        n_index_records=n_records,
-    )
-
-
-def _parse_levels(
-    body: str, n_levels: int
-) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...]]:
-    """Level values and the variables of each level, the surface first."""
-    heights: list[float] = []
-    manifest: list[tuple[str, ...]] = []
-    at = FIXED_INDEX_BYTES
-    for _ in range(n_levels):
-        heights.append(float(body[at : at + 6]))
-        n_variables = int(body[at + 6 : at + 8])
-        at += 8
-        names = tuple(body[at + 8 * i : at + 8 * i + 4] for i in range(n_variables))
-        if names and len(names[-1]) < 4:
-            raise ValueError("the list of variables is cut off")
-        manifest.append(names)
-        at += 8 * n_variables
-    return tuple(heights), tuple(manifest)
 
 
 def _reference(
@@ -374,12 +179,12 @@ def _reference(
     )
 
 
-def _text(time: np.datetime64) -> str:
-    return str(time).replace("T", " ")
-
-
 def _damage(path: str | os.PathLike[str], refs: list[AnalysisRef], problem: str) -> str:
-    last = f"its last whole analysis is {_text(refs[-1].time)}" if refs else "no analysis is whole"
+    last = (
+        f"its last whole analysis is {minute_text(refs[-1].time)}"
+        if refs
+        else "no analysis is whole"
+    )
     return (
         f"The weather file {Path(path)} is damaged: {problem}; {last}; "
         "fetch or copy the file again, or remove it."
