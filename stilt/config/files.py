@@ -1,0 +1,219 @@
+"""config.yaml: reading with the line of every mistake, and writing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stilt.config.base import ConfigFieldError, Location, problem_sentence
+from stilt.config.execution import ExecutionConfig
+from stilt.config.meteorology import MetConfig
+from stilt.config.model import ModelConfig
+from stilt.config.run import ErrorParameters, RunControls
+from stilt.config.support import SUPPORT
+from stilt.config.transport import TransportParameters
+from stilt.errors import ConfigValidationError
+
+Lines = dict[Location, int]
+
+
+def read_config(path: str | os.PathLike[str]) -> ModelConfig:
+    """Read config.yaml; see :meth:`ModelConfig.from_yaml`."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"Configuration not found: {path}") from error
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise ConfigValidationError(f"{path} is not a text file in UTF-8: {error}") from error
+    data, lines = _parse(text, path)
+    written = _resolve_directories(data, path.parent)
+    try:
+        config = ModelConfig(**data)
+    except ConfigFieldError as error:
+        raise ConfigValidationError(_located(error, path, lines)) from None
+    for name, directory in written.items():
+        config.mets[name].remember_written(directory)
+    return config
+
+
+def config_text(config: ModelConfig, folder: Path | None) -> str:
+    """Return config.yaml as text, for a file in ``folder`` (None: nowhere in particular)."""
+    data = config.to_dict()
+    sections: dict[str, Any] = {
+        "mets": {
+            name: {**_set_values(data["mets"][name]), "directory": _directory_text(met, folder)}
+            for name, met in config.mets.items()
+        },
+        "grids": data["grids"],
+        "footprints": {name: _footprint(config, name, data) for name in config.footprints},
+    }
+    parts = [_dump({name: value}) for name, value in sections.items() if value]
+    meaningful = [name for name in TransportParameters.model_fields if name in SUPPORT]
+    for names in (RunControls.model_fields, meaningful, ErrorParameters.model_fields):
+        values = {name: data[name] for name in names if data[name] is not None}
+        parts += [_dump(values)] if values else []
+    execution = config.execution
+    if execution != ExecutionConfig():
+        defaults = ExecutionConfig().to_dict()
+        chosen = {
+            key: value
+            for key, value in data["execution"].items()
+            if key in ("backend", "n_workers") or key not in defaults or value != defaults[key]
+        }
+        parts.append(_dump({"execution": chosen}))
+    return "\n".join(parts)
+
+
+def write_config(config: ModelConfig, path: str | os.PathLike[str]) -> str:
+    """Write config.yaml through a temporary file and return its text."""
+    path = Path(path)
+    text = config_text(config, path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        temporary = Path(folder) / path.name
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    return text
+
+
+def _parse(text: str, path: Path) -> tuple[dict[str, Any], Lines]:
+    """Return the mapping in the file and the line of each of its keys."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: Lines = {}
+        _collect_lines(node, (), lines, path)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        advice = " (put a text that begins with % or @ in quotes)" if "token" in str(error) else ""
+        raise ConfigValidationError(
+            f"{path}{line}: not valid YAML: {error.problem}{advice}"
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigValidationError(f"{path}: not valid YAML: {error}") from None
+    if data is None:
+        raise ConfigValidationError(f"{path} is empty: it needs at least one meteorology in mets")
+    if not isinstance(data, dict):
+        raise ConfigValidationError(f"{path}: must hold 'key: value' lines, got {data!r}")
+    wrong = [key for key in data if not isinstance(key, str)]
+    if wrong:
+        raise ConfigValidationError(f"{path}: {wrong[0]!r} cannot be a key")
+    return data, lines
+
+
+def _collect_lines(node: yaml.Node | None, where: Location, lines: Lines, path: Path) -> None:
+    """Record the line of every key and list item; refuse a key given twice."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            location = (*where, str(key.value))
+            line = key.start_mark.line + 1
+            if location in lines and key.value != "<<":
+                raise ConfigValidationError(
+                    f"{path}, line {line}: '{key.value}' is given twice, first in line "
+                    f"{lines[location]}"
+                )
+            lines[location] = line
+            _collect_lines(value, location, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[*where, index] = item.start_mark.line + 1
+            _collect_lines(item, (*where, index), lines, path)
+
+
+def _located(error: ConfigFieldError, path: Path, lines: Lines) -> str:
+    """Return one sentence with file and line for each mistake."""
+    sentences = []
+    for location, message in error.problems:
+        line = _line_of(location, lines)
+        place = f"line {line}: " if line else ""
+        sentences.append(place + problem_sentence(location, message))
+    joint = ", " if sentences[0].startswith("line ") else ": "
+    return f"{path}{joint}{'; '.join(sentences)}"
+
+
+def _line_of(location: Location, lines: Lines) -> int | None:
+    """Return the line of the deepest key of the location that the file has.
+
+    Keys that the file leaves out are stepped over: a grid's numbers may stand directly in a
+    footprint.
+    """
+    found: Location = ()
+    for key in location:
+        if (*found, key) in lines:
+            found = (*found, key)
+    return lines.get(found)
+
+
+def _resolve_directories(data: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Make relative weather folders absolute where they exist beside the file.
+
+    Returns:
+        The folders as written, by meteorology.
+    """
+    written: dict[str, str] = {}
+    mets = data.get("mets")
+    for name, met in mets.items() if isinstance(mets, dict) else ():
+        if not isinstance(met, dict):
+            continue
+        directory, subgrid = met.get("directory"), met.get("subgrid_dir")
+        if isinstance(directory, str) and directory:
+            written[name] = directory
+            beside = folder / os.path.expandvars(os.path.expanduser(directory))
+            if beside.is_dir():
+                met["directory"] = os.path.abspath(beside)
+        if isinstance(subgrid, str) and subgrid:
+            met["subgrid_dir"] = os.path.abspath(
+                folder / os.path.expandvars(os.path.expanduser(subgrid))
+            )
+    return written
+
+
+def _directory_text(met: MetConfig, folder: Path | None) -> str:
+    """Return the weather folder as the user wrote it, if that still leads to it from ``folder``."""
+    written = met.written_directory
+    expanded = Path(os.path.expandvars(os.path.expanduser(written)))
+    if expanded.is_absolute() or not met.directory.is_absolute():
+        return written
+    if folder is not None and os.path.abspath(folder / expanded) == str(met.directory):
+        return written
+    return str(met.directory)
+
+
+def _footprint(config: ModelConfig, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one footprint, with the name of its grid where it has one."""
+    values = dict(data["footprints"][name])
+    grid = config.footprints[name].grid
+    values["grid"] = next(
+        (known for known, other in config.grids.items() if other == grid), values["grid"]
+    )
+    return _set_values(values)
+
+
+def _set_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in (None, {}, [])}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block mappings, but lists of plain values on one line."""
+
+
+def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:
+    plain = not any(isinstance(item, (dict, list)) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=plain)
+
+
+_Dumper.add_representer(list, _represent_list)
+
+
+def _dump(data: dict[str, Any]) -> str:
+    return yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=88,
+        allow_unicode=True,
+    )  # fmt: skip

@@ -1,0 +1,172 @@
+"""One meteorology: where its ARL files are, how they are named, how much of them to use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import PrivateAttr, field_validator, model_validator
+
+from stilt.config.base import Float, Int, Section, described, problem, unknown_key
+from stilt.config.geometry import Bounds
+
+
+class MetConfig(Section):
+    """Files of one meteorology in NOAA's ARL format.
+
+    With ``source`` set, keys that are not fields here are kept in ``source_options`` and handed
+    to that archive.
+    """
+
+    directory: Path = described(
+        ...,
+        "Folder searched, with its subfolders, for ARL files; ~ and environment variables work, "
+        "and a relative one is looked for beside config.yaml first",
+        visibility="basic",
+    )
+    file_format: str | None = described(
+        None,
+        "Beginning of the file names as a strftime pattern, such as %Y%m%d_%H; required without "
+        "source",
+        visibility="basic",
+        min_length=1,
+    )
+    file_tres: str | None = described(
+        None,
+        "Time covered by one file, such as 1h, 6h or 24h; required without source",
+        unit="pandas offset",
+        visibility="basic",
+    )
+    n_min: Int = described(1, "Fewest files that a run may start with", visibility="advanced", ge=1)
+    source: str | None = described(
+        None, "Archive to download missing files from", visibility="advanced"
+    )
+    backend: Literal["s3", "ftp", "http"] = described(
+        "s3", "Server kind that the archive is read from", visibility="advanced"
+    )
+    source_options: dict[str, Any] = described(
+        {}, "Further options of the archive", visibility="expert"
+    )
+    subgrid_enable: bool = described(
+        False, "Crop the files to subgrid_bounds before use", visibility="advanced"
+    )
+    subgrid_bounds: Bounds | None = described(
+        None, "Area to keep when cropping", unit="degrees", visibility="advanced"
+    )
+    subgrid_buffer: Float = described(
+        0.2, "Margin added on every side when cropping", unit="degrees", visibility="advanced",
+        ge=0, le=90,
+    )  # fmt: skip
+    subgrid_levels: Int | None = described(
+        None, "Levels to keep when cropping, counted from the ground", visibility="expert", ge=1
+    )
+    subgrid_dir: Path | None = described(
+        None, "Folder for cropped files; <directory>/subgrid when not set", visibility="expert"
+    )
+
+    _written_directory: str = PrivateAttr(default="")
+
+    def __init__(self, **data: Any) -> None:
+        super().__init__(**data)
+        self._written_directory = str(data["directory"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_source_options(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not data.get("source"):
+            return data
+        known = {key: value for key, value in data.items() if key in cls.model_fields}
+        extra = {key: value for key, value in data.items() if key not in cls.model_fields}
+        if extra:
+            known["source_options"] = {**extra, **(known.get("source_options") or {})}
+        return known
+
+    @field_validator("directory", "subgrid_dir", mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        if not isinstance(value, (str, os.PathLike)):
+            return value
+        if not str(value).strip():
+            raise ValueError("a folder is needed, not an empty text")
+        path = Path(os.path.expandvars(os.path.expanduser(value)))
+        return Path(os.path.abspath(path)) if path.is_dir() else path
+
+    @field_validator("file_format")
+    @classmethod
+    def _usable_pattern(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                datetime(2000, 1, 1).strftime(value)
+            except ValueError as error:
+                raise ValueError(f"'{value}' is not a strftime pattern: {error}") from error
+        return value
+
+    @field_validator("file_tres", mode="before")
+    @classmethod
+    def _usable_interval(cls, value: Any) -> Any:
+        if isinstance(value, (pd.Timedelta, pd.tseries.offsets.BaseOffset)):
+            value = value.freqstr if hasattr(value, "freqstr") else str(value)
+        if isinstance(value, str):
+            _interval(value)
+        return value
+
+    @model_validator(mode="after")
+    def _enough_to_find_files(self) -> MetConfig:
+        if self.source is not None:
+            _check_source(self.source)
+        else:
+            missing = [name for name in ("file_format", "file_tres") if getattr(self, name) is None]
+            if missing:
+                raise problem("is required when there is no source", missing[0])
+            if self.source_options:
+                key = next(iter(self.source_options))
+                raise problem(unknown_key(key, type(self).model_fields), key)
+        if self.subgrid_enable and self.subgrid_bounds is None:
+            raise problem("is required when subgrid_enable=True.", "subgrid_bounds")
+        return self
+
+    @property
+    def file_interval(self) -> pd.Timedelta:
+        """Time covered by one file; one hour when an archive decides."""
+        return _interval(self.file_tres) if self.file_tres else pd.Timedelta(hours=1)
+
+    @property
+    def subgrid_directory(self) -> Path:
+        """Folder for cropped files."""
+        return self.subgrid_dir or self.directory / "subgrid"
+
+    @property
+    def written_directory(self) -> str:
+        """The directory as the user wrote it."""
+        return self._written_directory
+
+    def remember_written(self, directory: str) -> None:
+        """Keep how the user wrote the directory; it is no part of the configuration's meaning."""
+        self._written_directory = directory
+
+
+def _interval(text: str) -> pd.Timedelta:
+    """Read a pandas offset of fixed length, or raise ValueError."""
+    try:
+        interval = pd.Timedelta(text if text[:1].isdigit() else f"1{text}")
+    except ValueError as error:
+        raise ValueError(
+            f"'{text}' is not a length of time: write it like 1h, 6h or 24h"
+        ) from error
+    if not pd.Timedelta(minutes=1) <= interval <= pd.Timedelta(days=366):
+        raise ValueError(f"'{text}' must be between one minute and one year")
+    return interval
+
+
+def _check_source(source: str) -> None:
+    """Refuse an archive that the ARL library does not know."""
+    from arlmet.archives import ARCHIVES
+
+    if source not in ARCHIVES:
+        raise problem(
+            f"unknown source '{source}': known are {', '.join(sorted(ARCHIVES))}", "source"
+        )

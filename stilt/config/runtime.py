@@ -1,0 +1,60 @@
+"""Settings of the machine rather than of the science, read from the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stilt.config.base import described
+from stilt.errors import ConfigValidationError
+
+
+class RuntimeSettings(BaseSettings):
+    """Settings from ``STILT_...`` environment variables; arguments given in code win.
+
+    Raises:
+        ConfigValidationError: a value is not usable; the message names the variable.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="STILT_", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    compute_root: Path | None = described(
+        None, "Folder in which workers compute before results are published", visibility="advanced"
+    )
+    cache_dir: Path | None = described(
+        None, "Folder for prepared weather shared by projects", visibility="advanced"
+    )
+    max_rows: int | None = described(
+        None,
+        "Most rows kept in the index; the oldest finished ones go first",
+        unit="rows",
+        visibility="expert",
+        ge=1,
+    )
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(type(self).model_fields)
+                raise ConfigValidationError(
+                    f"unknown runtime setting '{name}': known are {known}"
+                ) from None
+            raise ConfigValidationError(
+                f"runtime setting {name} (environment variable STILT_{name.upper()}): "
+                f"{first['msg']}, got {first['input']!r}"
+            ) from None
+
+    @field_validator("compute_root", "cache_dir")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return None if value is None else Path(os.path.expandvars(value)).expanduser()
