@@ -154,14 +154,19 @@ def _read_field(
             f"the index of {minute_text(period.time)} promises {raw_name.strip()} at byte "
             f"{position} but the record is labelled {label.variable.strip()!r}"
         )
-    return unpack(
-        record[LABEL_BYTES:],
-        grid.nx,
-        grid.ny,
-        label.precision,
-        label.exponent,
-        label.first_value,
-    )
+    try:
+        return unpack(
+            record[LABEL_BYTES:],
+            grid.nx,
+            grid.ny,
+            label.precision,
+            label.exponent,
+            label.first_value,
+        )
+    except (OverflowError, ValueError):
+        raise MalformedError(
+            f"the {raw_name.strip()} record of {minute_text(period.time)} cannot be unpacked"
+        ) from None
 
 
 def _reference(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import BinaryIO
 
 import numpy as np
@@ -17,6 +18,7 @@ from stilt.meteorology.grids import MetGrid
 
 LABEL_BYTES = 50
 FIXED_INDEX_BYTES = 108
+MAX_INDEX_CHARACTERS = 9999
 _MISSING_FORECAST = -1
 _FIRST_LETTER = 64
 
@@ -88,27 +90,38 @@ def parse_label(record: bytes) -> Label:
     """Read the label of a record.
 
     Raises:
-        ValueError: the 50 characters are not an ARL label.
+        MalformedError: the 50 characters are not an ARL label.
     """
     try:
         text = record[:LABEL_BYTES].decode("ascii")
         year, month, day, hour, forecast, level = (
-            int(text[start : start + 2]) for start in range(0, 12, 2)
+            _integer(text[start : start + 2]) for start in range(0, 12, 2)
         )
         year += 2000 if year <= 40 else 1900
         time = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:00", "m")
-        return Label(
+        variable = text[14:18]
+        if forecast == _MISSING_FORECAST or variable == "NULL":
+            return Label(time, forecast, level, text[12:14], variable, 0, 0.0, 0.0)
+        label = Label(
             time=time,
             forecast_hour=forecast,
             level=level,
             grid_letters=text[12:14],
-            variable=text[14:18],
-            exponent=int(text[18:22]),
+            variable=variable,
+            exponent=_integer(text[18:22]),
             precision=float(text[22:36]),
             first_value=float(text[36:50]),
         )
     except (ValueError, UnicodeDecodeError):
         raise MalformedError("a record does not begin with an ARL label") from None
+    if not (isfinite(label.precision) and isfinite(label.first_value)):
+        raise MalformedError(f"its {variable.strip()} of {minute_text(time)} is not a number")
+    return label
+
+
+def _integer(text: str) -> int:
+    """An integer field, blank meaning zero as in Fortran."""
+    return int(text) if text.strip() else 0
 
 
 def read_period_index(handle: BinaryIO, offset: int) -> PeriodIndex:

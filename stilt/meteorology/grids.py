@@ -211,6 +211,103 @@ class MetGrid:
         return self.ref_lon + np.degrees(dlon), lat
 
 
+def latlon_grid(
+    west: float,
+    south: float,
+    dlon: float,
+    dlat: float,
+    nx: int,
+    ny: int,
+    *,
+    levels: tuple[float, ...],
+    vertical_flag: int,
+    source: str = "STLT",
+    pressure_offset_hpa: float = 0.0,
+) -> MetGrid:
+    """Latitude-longitude grid from its south-west node and spacing in degrees.
+
+    Longitudes are kept as HYSPLIT wants them in a file: 0 to 360, unless the grid straddles
+    Greenwich.
+    """
+    first = float(wrap_longitude(west))
+    last = first + (nx - 1) * dlon
+    if first < 0.0 and last < 0.0:
+        first, last = first + 360.0, last + 360.0
+    return MetGrid(
+        nx=nx,
+        ny=ny,
+        kind="latlon",
+        levels=levels,
+        vertical_flag=vertical_flag,
+        pressure_offset_hpa=pressure_offset_hpa,
+        source=source,
+        pole_lat=south + (ny - 1) * dlat,
+        pole_lon=last,
+        ref_lat=dlat,
+        ref_lon=dlon,
+        size_km=0.0,
+        orientation_deg=0.0,
+        cone_lat=0.0,
+        sync_x=1.0,
+        sync_y=1.0,
+        sync_lat=south,
+        sync_lon=first,
+    )
+
+
+def conformal_grid(
+    center_lon: float,
+    center_lat: float,
+    size_km: float,
+    nx: int,
+    ny: int,
+    *,
+    cone_lat: float,
+    levels: tuple[float, ...],
+    vertical_flag: int,
+    ref_lat: float | None = None,
+    ref_lon: float | None = None,
+    source: str = "STLT",
+    pressure_offset_hpa: float = 0.0,
+) -> MetGrid:
+    """Conformal grid around a central point, with spacing ``size_km`` at ``ref_lat``.
+
+    Args:
+        center_lon: longitude of the middle of the grid, degrees.
+        center_lat: latitude of the middle of the grid, degrees.
+        size_km: node spacing where the scale is true.
+        nx: nodes along x.
+        ny: nodes along y.
+        cone_lat: 90 or -90 polar stereographic, 0 Mercator, between them Lambert's cone.
+        levels: level values without the surface, bottom-up.
+        vertical_flag: meaning of the level values, see :class:`MetGrid`.
+        ref_lat: latitude of true scale; the cone's latitude when None.
+        ref_lon: longitude that points along +y; the centre's when None.
+        source: four-character model id.
+        pressure_offset_hpa: top pressure of NMM-type sigma levels.
+    """
+    return MetGrid(
+        nx=nx,
+        ny=ny,
+        kind="conformal",
+        levels=levels,
+        vertical_flag=vertical_flag,
+        pressure_offset_hpa=pressure_offset_hpa,
+        source=source,
+        pole_lat=-90.0 if cone_lat < 0.0 else 90.0,
+        pole_lon=0.0,
+        ref_lat=cone_lat if ref_lat is None else ref_lat,
+        ref_lon=center_lon if ref_lon is None else ref_lon,
+        size_km=size_km,
+        orientation_deg=0.0,
+        cone_lat=cone_lat,
+        sync_x=0.5 * (nx + 1),
+        sync_y=0.5 * (ny + 1),
+        sync_lat=center_lat,
+        sync_lon=center_lon,
+    )
+
+
 def wrap_longitude(lon: ArrayLike) -> FloatArray:
     """Longitudes moved by whole turns into [-180, 180)."""
     wrapped = np.mod(np.asarray(lon, float) + 180.0, 360.0) - 180.0
