@@ -1,0 +1,113 @@
+"""Writes the demo's project: synthetic weather, config.yaml and receptors.csv."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from stilt.demo.weather import DemoWeather
+from stilt.errors import UsageError
+from stilt.meteorology.writer import write_arl
+
+FIRST_HOUR = np.datetime64("2023-07-15T00:00")
+N_FILES = 5
+HOURS_PER_FILE = 6
+
+CONFIG = """\
+# A demonstration of stilt on SYNTHETIC weather: met/ was made from formulas by `stilt demo`, over
+# invented hills. The coordinates are real, the weather is not: use the results for nothing.
+mets:
+  demo:
+    directory: met
+    file_format: "%Y%m%d_%H"
+    file_tres: 6h
+
+footprints:
+  default:
+    grid: {xmin: -116.4, xmax: -110.6, ymin: 39.2, ymax: 42.8, xres: 0.05, yres: 0.05}
+
+n_hours: -12      # hours to follow the air, backward in time
+numpar: 300       # particles per receptor
+seed: 1           # a seed makes the result repeatable, whatever the number of workers
+
+execution:
+  backend: local
+  n_workers: {n_workers}
+"""
+
+RECEPTORS = """\
+# Invented measurements for the synthetic weather of this demo. Times are UTC; local solar time is
+# seven and a half hours behind. Rows that share r_idx make one receptor: 4 is a column of air.
+r_idx,time,longitude,latitude,altitude,altitude_ref
+0,2023-07-15 15:00:00,-111.85,40.77,30,agl
+1,2023-07-15 18:00:00,-111.85,40.77,30,agl
+2,2023-07-15 21:00:00,-111.85,40.77,30,agl
+3,2023-07-16 00:00:00,-111.85,40.77,30,agl
+4,2023-07-15 21:00:00,-111.85,40.77,0,agl
+4,2023-07-15 21:00:00,-111.85,40.77,2500,agl
+5,2023-07-15 21:00:00,-112.6,40.2,10,agl
+"""
+
+Progress = Callable[[int, int], None]
+
+
+def write_demo(
+    directory: str | os.PathLike[str],
+    *,
+    n_workers: int = 2,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write a project with synthetic weather that runs without any network.
+
+    What is already there with the same content is left alone, so that a second run re-uses what
+    the first one computed.
+
+    Args:
+        directory: folder for the project, made when it does not exist.
+        n_workers: worker processes that its config.yaml asks for.
+        progress: called with the weather files done and wanted.
+
+    Returns:
+        The files of the project: weather first, then config.yaml and receptors.csv.
+
+    Raises:
+        UsageError: the folder holds a config.yaml that is not a demo's.
+    """
+    root = Path(directory)
+    config = root / "config.yaml"
+    if config.exists() and "stilt demo" not in config.read_text(encoding="utf-8"):
+        raise UsageError(
+            f"{config} belongs to another project: choose an empty folder for the demo."
+        )
+    written = _write_weather(root / "met", progress)
+    written.append(_write_text(config, CONFIG.replace("{n_workers}", str(n_workers))))
+    written.append(_write_text(root / "receptors.csv", RECEPTORS))
+    return written
+
+
+def weather_paths(folder: Path) -> list[Path]:
+    """Return the names of the demo's weather files, in order of time."""
+    starts = FIRST_HOUR + np.arange(N_FILES) * np.timedelta64(HOURS_PER_FILE, "h")
+    return [folder / f"{start.item():%Y%m%d_%H}_demo.arl" for start in starts]
+
+
+def _write_weather(folder: Path, progress: Progress | None) -> list[Path]:
+    weather = DemoWeather()
+    paths = weather_paths(folder)
+    for number, path in enumerate(paths):
+        if not path.exists():
+            start = FIRST_HOUR + np.timedelta64(number * HOURS_PER_FILE, "h")
+            hours = start + np.arange(HOURS_PER_FILE) * np.timedelta64(1, "h")
+            write_arl(path, weather.grid, [weather.analysis(hour) for hour in hours])
+        if progress:
+            progress(number + 1, len(paths))
+    return paths
+
+
+def _write_text(path: Path, text: str) -> Path:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+    return path

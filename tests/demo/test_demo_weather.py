@@ -1,0 +1,113 @@
+"""The demo's invented weather obeys what transport depends on."""
+
+import numpy as np
+import pytest
+
+from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA
+from stilt.demo.files import write_demo
+from stilt.demo.weather import DemoWeather, sun_at
+from stilt.errors import UsageError
+
+NOON = np.datetime64("2023-07-15T19:00")
+NIGHT = np.datetime64("2023-07-15T09:00")
+
+
+@pytest.fixture(scope="module")
+def weather():
+    return DemoWeather()
+
+
+@pytest.fixture(scope="module")
+def noon(weather):
+    return weather.analysis(NOON)
+
+
+@pytest.fixture(scope="module")
+def night(weather):
+    return weather.analysis(NIGHT)
+
+
+def test_every_field_is_finite_and_has_the_grid_s_shape(noon):
+    grid = noon.grid
+    for field in noon.surface.values():
+        assert field.shape == (grid.ny, grid.nx)
+        assert np.isfinite(field).all()
+    for field in noon.upper.values():
+        assert field.shape == (grid.n_levels, grid.ny, grid.nx)
+        assert np.isfinite(field).all()
+
+
+def test_temperature_and_height_are_in_hydrostatic_balance(weather):
+    sun = sun_at(NOON)
+    surface_pressure = weather._surface_pressure_hpa(NOON)
+    pressure = weather.sigma * surface_pressure
+    height, theta = weather._heights_and_theta(surface_pressure, pressure, sun)
+    temperature = theta * (pressure / 1000.0) ** KAPPA
+    layer = 0.5 * (temperature[1:] + temperature[:-1])
+    thickness = GAS_CONSTANT_DRY_AIR / GRAVITY_M_S2 * layer * np.log(pressure[:-1] / pressure[1:])
+    np.testing.assert_allclose(np.diff(height, axis=0), thickness, rtol=2e-3)
+
+
+def test_day_is_mixed_and_night_is_stable(weather, noon, night):
+    def potential(analysis):
+        pressure = weather.sigma * analysis.surface["PRSS"]
+        return analysis.upper["TEMP"] * (1000.0 / pressure) ** KAPPA
+
+    lowest_km = slice(2, 8)
+    assert np.abs(np.diff(potential(noon)[lowest_km], axis=0)).max() < 0.6
+    assert (potential(night)[5] - potential(night)[0]).min() > 3.0
+    assert (noon.surface["SHTF"] > 200).all()
+    assert (night.surface["SHTF"] < 0).all()
+
+
+def test_mixed_layer_grows_by_day_and_collapses_after_sunset(weather):
+    midnight = np.datetime64("2023-07-15T12:30")
+    hours = midnight + np.arange(24) * np.timedelta64(1, "h")
+    depth = np.array([weather.mixed_layer_m(sun_at(hour)).mean() for hour in hours])
+    assert (np.diff(depth[:14]) > 0).all()
+    assert depth.max() > 1500
+    assert depth[-6:].max() < 130
+
+
+def test_winds_slow_down_towards_the_ground(noon, night):
+    for analysis in (noon, night):
+        low = np.hypot(analysis.surface["U10M"], analysis.surface["V10M"]).mean()
+        high = np.hypot(analysis.upper["UWND"][10], analysis.upper["VWND"][10]).mean()
+        assert 0.1 < low < 0.7 * high
+
+
+def test_vertical_velocity_vanishes_at_the_ground_and_balances_the_divergence(weather):
+    surface_pressure = weather._surface_pressure_hpa(NOON)
+    shape = (weather.grid.n_levels, *surface_pressure.shape)
+    # A wind that diverges at the same rate on all levels moves no air through any of them.
+    inflow = 1e-5 * 1000.0 * weather.east_km / surface_pressure + np.zeros(shape)
+    omega = weather._omega(surface_pressure, inflow, np.zeros(shape))
+    assert np.abs(omega).max() < 1e-8
+    # Divergence below and convergence above is air that sinks.
+    profile = np.where(weather.sigma > 0.5, 1.0, -1.0)
+    assert (weather._omega(surface_pressure, profile * inflow, np.zeros(shape)) > -1e-8).all()
+
+
+def test_writing_twice_leaves_the_files_alone(tmp_path):
+    first = write_demo(tmp_path)
+    stamps = [path.stat().st_mtime_ns for path in first]
+    assert [path.stat().st_mtime_ns for path in write_demo(tmp_path)] == stamps
+
+
+def test_another_project_is_not_overwritten(tmp_path):
+    (tmp_path / "config.yaml").write_text("mets: {}\n")
+    with pytest.raises(UsageError, match="another project"):
+        write_demo(tmp_path)
+    assert (tmp_path / "config.yaml").read_text() == "mets: {}\n"
+
+
+def test_written_weather_reads_back_within_the_packing(tmp_path, weather, noon):
+    from stilt.meteorology.arl import read_analysis, read_index
+
+    path = write_demo(tmp_path)[3]
+    ref = next(ref for ref in read_index(path) if ref.time == NOON)
+    back = read_analysis(ref)
+    assert back.grid == weather.grid
+    np.testing.assert_allclose(back.upper["TEMP"], noon.upper["TEMP"], atol=0.2)
+    np.testing.assert_allclose(back.upper["UWND"], noon.upper["UWND"], atol=0.1)
+    np.testing.assert_allclose(back.surface["PRSS"], noon.surface["PRSS"], atol=0.5)
