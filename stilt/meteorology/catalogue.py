@@ -1,0 +1,301 @@
+"""The weather files of one meteorology, and the analyses in them that a window of time needs."""
+
+from __future__ import annotations
+
+import logging
+import time as clock
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.index_cache import IndexCache
+from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
+from stilt.meteorology.window import Bracket, bracket_window
+
+logger = logging.getLogger(__name__)
+
+Time = np.datetime64 | pd.Timestamp | str
+
+_LISTING_LIFE_S = 2.0
+_SHOWN = 6
+_SHOWN_PATTERNS = 3
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the files offer for one window of time.
+
+    Attributes:
+        bracket: the analyses, the missing times, an irregular interval.
+        files: files whose names the window asks for, sorted by name.
+        absent: beginnings of names that no file has.
+        error: why the window cannot be computed, or None.
+    """
+
+    bracket: Bracket
+    files: tuple[Path, ...]
+    absent: tuple[str, ...]
+    error: MeteorologyError | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Files that a name search returned.
+
+    Attributes:
+        files: what the window itself asks for, sorted by name.
+        around: the same with the neighbouring names, which may hold the bracketing analyses.
+        named: the times that each file's name was found for.
+        absent: name beginnings that no file has, neighbouring ones included, with their times.
+        asked: name beginnings of the window itself.
+    """
+
+    files: tuple[Path, ...]
+    around: tuple[Path, ...]
+    named: dict[Path, list[pd.Timestamp]]
+    absent: dict[str, list[pd.Timestamp]]
+    asked: frozenset[str]
+
+    @property
+    def absent_asked(self) -> tuple[str, ...]:
+        """Name beginnings of the window itself that no file has."""
+        return tuple(text for text in self.absent if text in self.asked)
+
+
+class MetCatalogue:
+    """Answers which analyses, of which files, a simulation needs.
+
+    Names narrow the search to a few files; the valid times in the files' own indexes decide. A
+    time that several files hold is taken from the file whose name sorts first.
+
+    Args:
+        config: where the files are and how they are named.
+        name: the meteorology's name in the project, for messages.
+        cache_dir: folder that keeps the files' indexes between runs; in memory alone when None.
+    """
+
+    def __init__(
+        self, config: MetConfig, name: str = "", cache_dir: str | Path | None = None
+    ) -> None:
+        self.config = config
+        self.name = name
+        self._indexes = IndexCache(Path(cache_dir) / "met-index" if cache_dir else None)
+        self._listing: FolderListing | None = None
+        self._listed_at = 0.0
+        self._warned: set[str] = set()
+
+    def select(self, start: Time, end: Time) -> list[AnalysisRef]:
+        """The analyses that bracket [start, end], sorted by time, each time once.
+
+        Args:
+            start: first time needed, UTC.
+            end: last time needed, UTC; the two may be swapped.
+
+        Raises:
+            MeteorologyError: MISSING_MET_FILES when too few files are found, MET_COVERAGE when
+                hours are missing (they are named), DAMAGED_MET_FILE when a damaged file should
+                hold them, VARYING_MET_INTERVAL when the times are irregular.
+        """
+        assessment = self.assess(start, end)
+        if assessment.error is not None:
+            raise assessment.error
+        if unheard := set(assessment.absent) - self._warned:
+            self._warned |= unheard
+            logger.warning(
+                "No weather file of %s begins with %s, but other files cover its time.",
+                self._label,
+                _shortened(tuple(sorted(unheard))),
+            )
+        return list(assessment.bracket.refs)
+
+    def assess(self, start: Time, end: Time) -> Assessment:
+        """The same search as :meth:`select`, with its error described instead of raised."""
+        first, last = sorted((_minutes(start), _minutes(end)))
+        assessment = self._assess(first, last)
+        if assessment.error is not None and self._listing_is_old():
+            self._listing = None
+            assessment = self._assess(first, last)
+        return assessment
+
+    def files(self, receptor_time: Time, n_hours: float) -> list[Path]:
+        """Files that the names of one receptor's window ask for, sorted by name.
+
+        Args:
+            receptor_time: release time, UTC.
+            n_hours: hours to follow particles, negative for backward.
+
+        Raises:
+            MeteorologyError: MISSING_MET_FILES when fewer than ``n_min`` are found.
+        """
+        release = pd.Timestamp(_minutes(receptor_time))
+        start, end = sorted((release, release + pd.Timedelta(hours=n_hours)))
+        found = self._find(start, end)
+        if (error := self._too_few(found)) is not None and self._listing_is_old():
+            self._listing = None
+            found = self._find(start, end)
+            error = self._too_few(found)
+        if error is not None:
+            raise error
+        return list(found.files)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.config.directory)
+
+    def _listing_is_old(self) -> bool:
+        return clock.monotonic() - self._listed_at > _LISTING_LIFE_S
+
+    def _files_on_disk(self) -> FolderListing:
+        if self._listing is None:
+            self._listing = FolderListing(self._folder, exclude=self.config.subgrid_directory)
+            self._listed_at = clock.monotonic()
+        return self._listing
+
+    def _find(self, start: pd.Timestamp, end: pd.Timestamp) -> _Found:
+        """Files whose names belong to [start, end], and those of one file interval around it."""
+        listing = self._files_on_disk()
+        pattern, step = self.config.file_format, self.config.file_interval
+        if pattern is None:
+            files = tuple(listing.all_files)
+            return _Found(files, files, {}, {}, frozenset())
+        asked = name_beginnings(pattern, start, end, step)
+        counted = name_beginnings(pattern, start, end.ceil(step), step)
+        wide = name_beginnings(pattern, start - step, end + 2 * step, step)
+        named: dict[Path, list[pd.Timestamp]] = {}
+        chosen: list[Path] = []
+        absent = {}
+        for text, times in wide.items():
+            paths = listing.beginning_with(text)
+            for path in paths:
+                named.setdefault(path, []).extend(times)
+            if text in counted:
+                chosen.extend(paths)
+            if not paths:
+                absent[text] = times
+        around = tuple(unique_files(list(named)))
+        return _Found(tuple(unique_files(chosen)), around, named, absent, frozenset(asked))
+
+    def _assess(self, start: np.datetime64, end: np.datetime64) -> Assessment:
+        found = self._find(pd.Timestamp(start), pd.Timestamp(end))
+        refs, damaged = self._analyses(found.around)
+        bracket = bracket_window(refs, start, end, self._longest_interval(refs))
+        error = self._too_few(found)
+        if error is None and not bracket.is_complete:
+            error = self._uncovered(found, damaged, bracket)
+        if error is None:
+            error = self._mixed_grids(bracket)
+        return Assessment(bracket, found.files, found.absent_asked, error)
+
+    def _analyses(self, files: tuple[Path, ...]) -> tuple[list[AnalysisRef], dict[Path, str]]:
+        """Analyses of all files, each time once, and one sentence for every damaged file."""
+        by_time: dict[np.datetime64, AnalysisRef] = {}
+        damaged: dict[Path, str] = {}
+        for path in files:
+            index = self._indexes.index_of(path)
+            if index.damage:
+                damaged[path] = index.damage
+            for ref in index.refs:
+                by_time.setdefault(ref.time, ref)
+        return [by_time[time] for time in sorted(by_time)], damaged
+
+    def _longest_interval(self, refs: list[AnalysisRef]) -> np.timedelta64 | None:
+        """Time covered by a file, where every file holds one analysis and has a name of its own."""
+        pattern, step = self.config.file_format, self.config.file_interval
+        if pattern is None or not refs or len({ref.path for ref in refs}) < len(refs):
+            return None
+        time = pd.Timestamp(refs[0].time)
+        if time.strftime(pattern) == (time + step).strftime(pattern):
+            return None
+        return np.timedelta64(round(step / pd.Timedelta(minutes=1)), "m")
+
+    def _too_few(self, found: _Found) -> MeteorologyError | None:
+        required = max(1, self.config.n_min)
+        if len(found.files) >= required:
+            return None
+        text = (
+            "Insufficient number of meteorological files found. "
+            f"Found: {len(found.files)}, Required: {required}."
+        )
+        if not self._folder.is_dir():
+            text += f" The folder {self._folder} does not exist."
+        elif found.absent_asked:
+            shown = ", ".join(found.absent_asked[:_SHOWN_PATTERNS])
+            text += f" Patterns not found in {self._folder}: {shown}."
+        else:
+            text += f" Nothing is in {self._folder}."
+        return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
+
+    def _uncovered(
+        self, found: _Found, damaged: dict[Path, str], bracket: Bracket
+    ) -> MeteorologyError:
+        """Say why a window is not bracketed: damage, irregular times, or missing hours."""
+        missing = bracket.missing
+        for path, sentence in damaged.items():
+            times = found.named.get(path)
+            if times is None or self._belongs(times, missing):
+                return MeteorologyError(
+                    f"{sentence[:-1]} (needed for {times_text(missing)}).",
+                    reason=Reason.DAMAGED_MET_FILE,
+                )
+        if bracket.irregular is not None:
+            earlier, later = map(minute_text, bracket.irregular)
+            return MeteorologyError(
+                f"The interval between the analyses of {self._label} varies: {earlier} is followed "
+                f"by {later}; keep files of one kind, with times at most 12 hours apart, there.",
+                reason=Reason.VARYING_MET_INTERVAL,
+            )
+        absent = tuple(t for t, times in found.absent.items() if self._belongs(times, missing))
+        hint = f" (no file name begins with {_shortened(absent)})" if absent else ""
+        return MeteorologyError(
+            f"The weather of {self._label} lacks {len(missing)} of the analyses needed: "
+            f"{times_text(missing)}{hint}; add the files that hold them.",
+            reason=Reason.MET_COVERAGE,
+        )
+
+    def _belongs(self, named: list[pd.Timestamp], missing: tuple[np.datetime64, ...]) -> bool:
+        """Whether a missing time falls into the interval that a name stands for."""
+        step = self.config.file_interval
+        return any(time <= pd.Timestamp(hour) < time + step for time in named for hour in missing)
+
+    def _mixed_grids(self, bracket: Bracket) -> MeteorologyError | None:
+        first = bracket.refs[0]
+        for ref in bracket.refs:
+            if ref.grid != first.grid:
+                return MeteorologyError(
+                    f"The weather files {Path(first.path).name} and {Path(ref.path).name} of "
+                    f"{self._label} have different grids or levels; give each its own folder or "
+                    "file_format.",
+                    reason=Reason.MET_COVERAGE,
+                )
+        return None
+
+    @property
+    def _label(self) -> str:
+        return f"{self.name} in {self._folder}" if self.name else str(self._folder)
+
+
+def times_text(times: tuple[np.datetime64, ...]) -> str:
+    """Times for a person, the first few of many; equal steps are not repeated."""
+    shown = ", ".join(minute_text(time) for time in times[:_SHOWN])
+    if len(times) <= _SHOWN:
+        return shown
+    return f"{shown} and {len(times) - _SHOWN} more up to {minute_text(times[-1])}"
+
+
+def _shortened(texts: tuple[str, ...]) -> str:
+    more = ", …" if len(texts) > _SHOWN_PATTERNS else ""
+    return ", ".join(texts[:_SHOWN_PATTERNS]) + more
+
+
+def _minutes(time: Time) -> np.datetime64:
+    """A time with minute precision, in UTC without a zone."""
+    stamp = pd.Timestamp(time)
+    if stamp.tzinfo is not None:
+        stamp = stamp.tz_convert("UTC").tz_localize(None)
+    return np.datetime64(stamp.floor("min").to_datetime64(), "m")
