@@ -1,0 +1,99 @@
+"""Prefect's environment for a run: silent, offline, and pointed at one API.
+
+Prefect reads its settings when it is imported, so nothing here imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+OFFLINE = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+}
+"""Nothing is sent anywhere, unless the user has set one of these variables otherwise."""
+
+QUIET_CONSOLE = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+"""Prefect's records still reach its API; the terminal is left to our own lines."""
+
+
+def quiet_prefect() -> None:
+    """Fill in settings for an offline, quiet Prefect; variables that the user has set stay.
+
+    In the process of a deployment the console is where a worker's logs are read, so it keeps
+    its level there.
+    """
+    deployed = "PREFECT__FLOW_RUN_ID" in os.environ
+    for name, value in (OFFLINE if deployed else OFFLINE | QUIET_CONSOLE).items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a block and put back what was there before."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def user_api_url() -> str | None:
+    """The Prefect API that the user has chosen, or None.
+
+    Looked for where Prefect looks, in its order: the environment, ``.env``, ``prefect.toml``,
+    ``pyproject.toml``, the active profile. Once Prefect is imported, its own answer counts.
+    """
+    if "prefect.settings" in sys.modules:
+        from prefect.settings import get_current_settings
+
+        return os.environ.get("PREFECT_API_URL") or get_current_settings().api.url
+    return (
+        os.environ.get("PREFECT_API_URL")
+        or _dotenv(Path(".env")).get("PREFECT_API_URL")
+        or _toml(Path("prefect.toml")).get("api", {}).get("url")
+        or _toml(Path("pyproject.toml"))
+        .get("tool", {})
+        .get("prefect", {})
+        .get("api", {})
+        .get("url")
+        or _profile().get("PREFECT_API_URL")
+    )
+
+
+def _profile() -> dict[str, Any]:
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml").expanduser()
+    text = _toml(path)
+    active = os.environ.get("PREFECT_PROFILE") or text.get("active", "")
+    profile: dict[str, Any] = text.get("profiles", {}).get(active, {})
+    return profile
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return {}
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}

@@ -1,0 +1,313 @@
+"""One Prefect API for a run: the user's own, or a private server that lives as long as the run.
+
+Starting a server takes seconds of importing, so it is launched first and awaited last: the
+caller loads Prefect and JAX, plans and prepares weather in between.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from flows.environment import environment, user_api_url
+from stilt.errors import StiltError, UsageError
+
+STARTUP_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 15.0
+DRAIN_TIMEOUT_S = 20.0
+
+_SCRIPT = Path(__file__).with_name("server_process.py")
+
+_SERVER_SETTINGS = {
+    "PREFECT__SERVER_EPHEMERAL": "1",  # only the services that record runs, no scheduler
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+    "DO_NOT_TRACK": "1",
+}
+
+
+class ServerError(StiltError):
+    """The private Prefect server did not start; its log says why."""
+
+
+def state_directory(output_root: str | os.PathLike[str]) -> Path:
+    """Where a project's private Prefect server keeps its database and log."""
+    return Path(output_root) / ".stilt" / "prefect"
+
+
+class PrivateServer:
+    """A Prefect server of our own: launched at once, healthy later, gone with this process.
+
+    Args:
+        home: directory of its state, created when missing; on a local disk.
+        ui: serve the web interface and all background services as well.
+        port: TCP port on 127.0.0.1; 0 takes a free one.
+    """
+
+    def __init__(self, home: Path, *, ui: bool = False, port: int = 0) -> None:
+        self.home = home.resolve()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.log = self.home / "server.log"
+        self._starting = FileLock(str(self.home / "starting.lock"), timeout=STARTUP_TIMEOUT_S)
+        self._template = _template_path()
+        stop_stale_servers(self.home)
+        try:
+            self._starting.acquire()
+        except Timeout as error:
+            raise ServerError(
+                f"Another Prefect server has been starting in '{self.home}' for minutes: stop it, "
+                "or delete that directory."
+            ) from error
+        try:
+            self._fresh = not self.database.exists()
+            if self._fresh and self._template.exists():
+                _copy_database(self._template, self.database)
+                self._fresh = False
+            self._launch(ui, port)
+        except BaseException:
+            self._starting.release()
+            raise
+
+    @property
+    def database(self) -> Path:
+        """The server's SQLite file."""
+        return self.home / "prefect.db"
+
+    @property
+    def url(self) -> str:
+        """The address for PREFECT_API_URL."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def _launch(self, ui: bool, port: int) -> None:
+        settings = _SERVER_SETTINGS | {
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.database}",
+        }
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise UsageError(f"Port {port} is in use: choose another with --port.") from error
+            listener.listen(128)
+            self.port: int = listener.getsockname()[1]
+            if ui:
+                del settings["PREFECT__SERVER_EPHEMERAL"]
+                settings["PREFECT_SERVER_UI_ENABLED"] = "true"
+                settings["PREFECT_UI_API_URL"] = self.url
+            inherited = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
+            command = [sys.executable, "-P", str(_SCRIPT)]
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*command, "--fd", str(listener.fileno()), "--home", str(self.home)],
+                    env=inherited | settings,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[listener.fileno()],
+                    start_new_session=True,  # Ctrl-C reaches us, not the server that records it
+                )
+        self._record = self.home / f"server-{self._process.pid}.json"
+        record = {"pid": self._process.pid, "parent": os.getpid(), "url": self.url}
+        self._record.write_text(json.dumps(record))
+
+    def wait(self, timeout_s: float = STARTUP_TIMEOUT_S) -> None:
+        """Return when the server answers.
+
+        Raises:
+            ServerError: it ended, or did not answer within `timeout_s` seconds.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not _healthy(self.url, timeout_s=2.0):
+            if self._process.poll() is not None:
+                raise ServerError(
+                    f"The private Prefect server ended with code {self._process.returncode} while "
+                    f"starting: see '{self.log}'."
+                )
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"The private Prefect server did not answer within {timeout_s:.0f} s: see "
+                    f"'{self.log}', or set PREFECT_API_URL to a server of your own."
+                )
+            time.sleep(0.05)
+        if self._fresh:
+            _keep_template(self.database, self._template)
+            self._fresh = False
+        self._starting.release()
+
+    def stop(self) -> None:
+        """End the server; harmless when it has ended already."""
+        self._starting.release()
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._record.unlink(missing_ok=True)
+
+    def wait_until_ended(self) -> int:
+        """Block until the server process ends; its exit code."""
+        return self._process.wait()
+
+
+@contextmanager
+def prefect_api(home: Path, server: PrivateServer | None = None) -> Iterator[str]:
+    """One API for a block of code and all worker processes started in it; yields its URL.
+
+    The user's API is used when there is one. Otherwise `server`, or a new private server with
+    its state in `home`, which is stopped when the block ends, however it ends.
+    """
+    url = user_api_url()
+    if url is not None:
+        check_reachable(url)
+        yield url
+        return
+    server = server or PrivateServer(home)
+    try:
+        with _pointed_at(server):
+            server.wait()
+            try:
+                yield server.url
+            finally:
+                drain_clients()
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _pointed_at(server: PrivateServer) -> Iterator[None]:
+    """Point Prefect at a server: in this context, in its background threads, in child processes."""
+    names = {"PREFECT_API_URL": server.url, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
+    with environment(names):
+        from prefect.context import refresh_global_settings_context
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+            temporary_settings,
+        )
+
+        refresh_global_settings_context()
+        with temporary_settings(
+            {PREFECT_API_URL: server.url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
+        ):
+            yield
+    refresh_global_settings_context()
+
+
+def drain_clients() -> None:
+    """Send what Prefect's background clients still hold, before their server goes away."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    def drain() -> None:
+        for worker in (APILogWorker, EventsWorker):
+            worker.drain_all(timeout=DRAIN_TIMEOUT_S, at_exit=False)
+
+    # In a thread, because a running event loop would turn the calls into awaitables.
+    thread = threading.Thread(target=drain)
+    thread.start()
+    thread.join()
+
+
+def check_reachable(url: str) -> None:
+    """Refuse to start when the user's Prefect API does not answer at all.
+
+    Raises:
+        UsageError: no connection; an answer of any kind counts as reachable.
+    """
+    try:
+        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=10).close()
+    except urllib.error.HTTPError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"The Prefect API at {url} does not answer ({error}): start it, or unset "
+            "PREFECT_API_URL to let the run start a private server."
+        ) from error
+
+
+def stop_stale_servers(home: Path) -> None:
+    """Stop servers of `home` whose parent process is gone, and forget those that have ended."""
+    for record in home.glob("server-*.json"):
+        try:
+            entry = json.loads(record.read_text())
+            pid, parent = int(entry["pid"]), int(entry["parent"])
+        except (OSError, ValueError, KeyError):
+            record.unlink(missing_ok=True)
+            continue
+        if _runs(parent):
+            continue
+        if str(home.resolve()) in _command_of(pid) and _SCRIPT.name in _command_of(pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        record.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _command_of(pid: int) -> str:
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return shown.stdout
+
+
+def _healthy(url: str, timeout_s: float) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=timeout_s) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _template_path() -> Path:
+    """An empty, migrated database of this Prefect: copying it saves seconds of migrations."""
+    cache = os.environ.get("STILT_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    base = Path(cache).expanduser() if cache else Path.home() / ".cache"
+    return base / "stilt" / f"prefect-{version('prefect')}.db"
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
+        old.backup(new)
+    os.replace(part, target)
+
+
+def _keep_template(database: Path, template: Path) -> None:
+    # A cache only: a read-only home directory must not stop a run.
+    with suppress(OSError, sqlite3.Error):
+        template.parent.mkdir(parents=True, exist_ok=True)
+        _copy_database(database, template)

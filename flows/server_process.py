@@ -1,0 +1,51 @@
+"""The process of a private Prefect server: serve on an inherited socket until the parent is gone.
+
+Run as a script by :mod:`flows.server`, with ``--fd N`` for a listening socket (so that the port
+is known before Prefect is imported, and cannot be lost to another program) and standard input
+a pipe that the parent holds open: when the parent dies, however it dies, the pipe closes and
+the server stops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import threading
+
+GRACE_S = 10.0
+
+
+def stop_with_parent() -> None:
+    """Wait until standard input closes, then end this process."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    threading.Timer(GRACE_S, os._exit, args=(1,)).start()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    """Serve Prefect's API on the socket whose descriptor is given."""
+    parser = argparse.ArgumentParser(description="Serve Prefect's API for one stilt run.")
+    parser.add_argument("--fd", type=int, required=True, help="a listening TCP socket")
+    parser.add_argument("--home", required=True, help="where the state lives (shown by ps)")
+    arguments = parser.parse_args()
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+
+    import uvicorn
+
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=arguments.fd)])
+
+
+if __name__ == "__main__":
+    main()
