@@ -1,0 +1,58 @@
+"""Width of the smoothing kernel, from the spread of the particles at each age."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stilt.footprint.steps import Floats, Groups
+
+SPREAD_TO_WIDTH = 0.06
+MINUTES_PER_DAY = 1440.0
+
+
+def kernel_width(
+    ages: Groups, x: Floats, y: Floats, *, smooth_factor: float, degrees: bool
+) -> tuple[Floats, Floats]:
+    """Standard deviation of the kernel for every age that at least two particles share.
+
+    w = smooth_factor 0.06 (var x + var y)^(1/4) (|age| / 1 day)^(1/2), over the cosine of the mean
+    latitude on grids in degrees (Lin et al. 2003, as R-STILT has it). All particles count, also
+    those outside the grid and those without influence.
+
+    Args:
+        ages: rows grouped by age in minutes.
+        x, y: positions in grid units, shape (rows,).
+        smooth_factor: 0 switches smoothing off.
+        degrees: whether x and y are longitude and latitude.
+
+    Returns:
+        Ages (minutes, ascending) and widths (grid units), both (kept ages,). Without any age that
+        two particles share: one age with width zero.
+    """
+    n = ages.sizes()
+    centred_x = x - x[0]
+    centred_y = y - y[0]
+    mean_x = ages.sum(centred_x) / n
+    mean_y = ages.sum(centred_y) / n
+    centred_x -= mean_x[ages.code]
+    centred_y -= mean_y[ages.code]
+    centred_x *= centred_x
+    centred_y *= centred_y
+    centred_x += centred_y
+    kept = n > 1
+    if not kept.any():
+        return ages.values[:1], np.zeros(1)
+    variance = ages.sum(centred_x)[kept] / (n[kept] - 1)
+    width = SPREAD_TO_WIDTH * smooth_factor * np.sqrt(np.sqrt(variance))
+    width *= np.sqrt(np.abs(ages.values[kept]) / MINUTES_PER_DAY)
+    if degrees:
+        width /= np.cos(np.deg2rad(mean_y[kept] + y[0]))
+    return ages.values[kept], width
+
+
+def nearest(sorted_values: Floats, wanted: Floats) -> np.ndarray:
+    """Index of the nearest of ``sorted_values`` for each wanted value; ties take the smaller."""
+    after = np.searchsorted(sorted_values, wanted).clip(0, sorted_values.size - 1)
+    before = (after - 1).clip(0)
+    nearer_before = wanted - sorted_values[before] <= np.abs(sorted_values[after] - wanted)
+    return np.where(nearer_before, before, after)

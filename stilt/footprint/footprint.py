@@ -1,0 +1,242 @@
+"""The footprint of one receptor as an object: data, where it came from, and what to do with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from stilt.config import FootprintConfig, Grid
+from stilt.footprint.calculate import GriddedFootprint, grid_footprint
+from stilt.footprint.gridding import Frame
+from stilt.footprint.netcdf import (
+    GRID_NUMBERS,
+    coordinate_attributes,
+    crs_attributes,
+    foot_attributes,
+    read_footprint,
+    write_footprint,
+)
+from stilt.footprint.steps import ParticleSteps
+from stilt.receptors import Receptor
+from stilt.transforms import ParticleTransform, apply_transforms
+
+if TYPE_CHECKING:
+    from stilt.plotting.footprints import FootprintPlots
+
+LAYER = pd.Timedelta(hours=1)
+
+
+class Footprint:
+    """Which surface influenced one measurement, and how much.
+
+    Attributes:
+        receptor: the measurement's place and time.
+        config: how the footprint was made.
+        data: influence in ppm per (umol m-2 s-1), dims (time, lat, lon) or (time, y, x); time is
+            the start of each hour in naive UTC.
+        name: which of the configured footprints it is, "" for an unnamed one.
+        empty_reason: "" or why every value is zero (``no_particles``, ``outside_domain``).
+    """
+
+    def __init__(
+        self,
+        receptor: Receptor,
+        config: FootprintConfig,
+        data: xr.DataArray,
+        name: str = "",
+        *,
+        empty_reason: str = "",
+    ) -> None:
+        self.receptor = receptor
+        self.config = config
+        self.data = data
+        self.name = name
+        self.empty_reason = empty_reason
+
+    @classmethod
+    def calculate(
+        cls,
+        particles: pd.DataFrame,
+        receptor: Receptor,
+        config: FootprintConfig,
+        name: str = "",
+        *,
+        transforms: Sequence[ParticleTransform | Mapping[str, Any]] = (),
+    ) -> Footprint:
+        """Make the footprint of a receptor's particles.
+
+        Args:
+            particles: trajectory table; time, indx, long, lati and foot are used, and what the
+                transforms ask for.
+            receptor: the particles' receptor.
+            config: grid, smoothing and transforms.
+            name: of the footprint.
+            transforms: applied to the particles after those of the config.
+
+        Raises:
+            FootprintError: a column is missing.
+            ConfigValidationError: the grid has no cell or an unknown projection.
+        """
+        weighted = apply_transforms(particles, [*config.transforms, *transforms], receptor=receptor)
+        gridded = grid_footprint(
+            ParticleSteps.from_table(weighted),
+            Frame.of(config.grid),
+            smooth_factor=config.smooth_factor,
+            time_integrate=config.time_integrate,
+        )
+        data = _as_array(gridded, receptor, config)
+        return cls(receptor, config, data, name, empty_reason=gridded.empty_reason)
+
+    @classmethod
+    def from_netcdf(
+        cls, path: str | os.PathLike[str], *, chunks: Any = None, **kwargs: Any
+    ) -> Footprint:
+        """Read a footprint file.
+
+        Args:
+            path: file written by :meth:`to_netcdf`.
+            chunks: as in ``xarray.open_dataset``: load lazily in chunks (needs dask).
+            **kwargs: passed to ``xarray.open_dataset``.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            FootprintError: the file is damaged or not a footprint.
+        """
+        data, attrs = read_footprint(path, chunks=chunks, **kwargs)
+        grid = Grid(
+            **{key: float(attrs[key]) for key in GRID_NUMBERS}, projection=attrs["projection"]
+        )
+        config = FootprintConfig(
+            grid=grid,
+            smooth_factor=float(attrs["smooth_factor"]),
+            time_integrate=bool(attrs["time_integrate"]),
+            transforms=json.loads(attrs.get("transforms", "[]")),
+        )
+        reason = str(attrs.get("empty_reason", ""))
+        if attrs.get("is_empty", 0) and not reason:
+            reason = "legacy"
+        receptor = Receptor.from_dict(json.loads(attrs["receptor"]))
+        return cls(receptor, config, data, str(attrs.get("name", "")), empty_reason=reason)
+
+    def to_netcdf(
+        self, path: str | os.PathLike[str], *, attrs: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Write a CF-1.8 NetCDF file under a temporary name, then rename it.
+
+        Args:
+            path: file to make or replace.
+            attrs: further global attributes.
+        """
+        return write_footprint(self, path, attrs)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid, in degrees and projection units as configured."""
+        return self.config.grid
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no particle influenced the grid; the data are then explicit zeros."""
+        return bool(self.empty_reason)
+
+    @property
+    def total(self) -> float:
+        """Sum over all layers and cells, ppm per (umol m-2 s-1)."""
+        return float(self.data.sum())
+
+    @property
+    def time_range(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Start of the first layer and end of the last, with time zone UTC.
+
+        Both are the same for a single layer, hourly or integrated.
+        """
+        stamps = pd.DatetimeIndex(self.data["time"].values).tz_localize("UTC")
+        last = stamps[-1] + LAYER if len(stamps) > 1 else stamps[0]
+        return stamps[0], last
+
+    def integrate_over_time(self, start: Any = None, end: Any = None) -> xr.DataArray:
+        """Sum the layers whose stamps lie from ``start`` to ``end``, both included.
+
+        Times with a zone are converted to UTC; None leaves that side open.
+        """
+        chosen = self.data.sel(time=slice(_naive_utc(start), _naive_utc(end)))
+        summed: xr.DataArray = chosen.sum("time", keep_attrs=True)
+        return summed
+
+    def aggregate(
+        self,
+        target: xr.DataArray | xr.Dataset | Iterable[tuple[float, float]],
+        time_bins: Any,
+        *,
+        resolution: float | tuple[float, float] | None = None,
+        projection: str | None = None,
+    ) -> pd.DataFrame:
+        """Move the footprint to other cells and times, conserving its sum.
+
+        See :func:`stilt.footprint.aggregate.aggregate`.
+        """
+        from stilt.footprint.aggregate import aggregate
+
+        return aggregate(self, target, time_bins, resolution=resolution, projection=projection)
+
+    @cached_property
+    def plot(self) -> FootprintPlots:
+        """Maps of this footprint (needs matplotlib)."""
+        from stilt.plotting.footprints import FootprintPlots
+
+        return FootprintPlots(self)
+
+    def __repr__(self) -> str:
+        what = f"empty: {self.empty_reason}" if self.is_empty else f"total {self.total:.4g} {UNIT}"
+        layers, rows, columns = self.data.shape
+        return (
+            f"<Footprint {self.name!r} of {self.receptor.id}: {layers} layer(s) of "
+            f"{rows} x {columns} cells, {what}>"
+        )
+
+
+UNIT = "ppm per (umol m-2 s-1)"
+
+
+def _as_array(
+    gridded: GriddedFootprint, receptor: Receptor, config: FootprintConfig
+) -> xr.DataArray:
+    """Label a gridded footprint with time and place."""
+    stamps = receptor.time + pd.to_timedelta(gridded.layers, unit="h")
+    meta = coordinate_attributes(config.grid.projection)
+    axes = {"time": stamps.to_numpy("datetime64[ns]")}
+    axes.update(zip(list(meta)[1:], (gridded.y, gridded.x), strict=True))
+    coords: dict[str, Any] = {
+        name: (
+            name,
+            axes[name],
+            {key: v for key, v in meta[name].items() if key not in ("units", "calendar")}
+            if name == "time"
+            else meta[name],
+        )
+        for name in meta
+    }
+    coords["crs"] = ((), np.int32(0), crs_attributes(config.grid.projection))
+    return xr.DataArray(
+        gridded.values,
+        coords=coords,
+        dims=tuple(meta),
+        name="foot",
+        attrs=foot_attributes(gridded.empty_reason),
+    )
+
+
+def _naive_utc(time: Any) -> pd.Timestamp | None:
+    """Time as naive UTC, None unchanged."""
+    if time is None:
+        return None
+    stamp = pd.Timestamp(time)
+    return stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp

@@ -1,0 +1,213 @@
+"""The grid a footprint lies on: longitude wrap, projection, cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from stilt.errors import ConfigValidationError
+from stilt.footprint.steps import Floats, Ints
+
+if TYPE_CHECKING:
+    from pyproj import CRS, Transformer
+
+
+class GridLike(Protocol):
+    """What a footprint needs to know of a grid: degrees for bounds, projection units for cells."""
+
+    @property
+    def xmin(self) -> float: ...  # noqa: D102
+    @property
+    def xmax(self) -> float: ...  # noqa: D102
+    @property
+    def ymin(self) -> float: ...  # noqa: D102
+    @property
+    def ymax(self) -> float: ...  # noqa: D102
+    @property
+    def xres(self) -> float: ...  # noqa: D102
+    @property
+    def yres(self) -> float: ...  # noqa: D102
+    @property
+    def projection(self) -> str: ...  # noqa: D102
+
+
+def is_longlat(projection: str) -> bool:
+    """Whether a projection's coordinates are longitude and latitude in degrees."""
+    if "+proj=longlat" in projection or "+proj=latlong" in projection:
+        return True
+    return not projection.startswith("+proj=") and coordinate_system(projection).is_geographic
+
+
+@lru_cache(maxsize=32)
+def coordinate_system(projection: str) -> CRS:
+    """Parse a projection with pyproj.
+
+    Raises:
+        ConfigValidationError: PROJ does not understand the text.
+    """
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        return CRS.from_user_input(projection)
+    except CRSError as error:
+        raise ConfigValidationError(
+            f"PROJ does not understand the grid's projection {projection!r}; "
+            "give a PROJ text such as '+proj=utm +zone=12 +datum=WGS84' or 'EPSG:32612'."
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def transformer(projection: str) -> Transformer:
+    """Transformation from longitude and latitude (EPSG:4326) to a projection, x before y."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs("EPSG:4326", coordinate_system(projection), always_xy=True)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Equal cells along one axis.
+
+    Attributes:
+        low, high: bounds in grid units; cells that do not fit whole below ``high`` do not exist.
+        resolution: cell size, grid units.
+        count: number of cells.
+    """
+
+    low: float
+    high: float
+    resolution: float
+    count: int
+
+    @classmethod
+    def of(cls, low: float, high: float, resolution: float, name: str) -> Axis:
+        """Lay cells from ``low`` upwards.
+
+        Raises:
+            ConfigValidationError: the resolution is not positive or no cell fits.
+        """
+        if not resolution > 0:
+            raise ConfigValidationError(
+                f"The grid's {name}res is {resolution:g}; give a positive cell size."
+            )
+        quotient = (high - low) / resolution
+        tolerance = 10.0 * np.finfo(float).eps * max(abs(quotient), 1.0)
+        count = int(np.floor(quotient + tolerance))
+        if count < 1:
+            raise ConfigValidationError(
+                f"The grid has no cell along {name}: {low:g} to {high:g} is shorter than "
+                f"{name}res = {resolution:g}; widen the bounds or make the cells smaller."
+            )
+        return cls(low, high, resolution, count)
+
+    def centres(self) -> Floats:
+        """Cell centres, ascending, shape (count,)."""
+        cells = np.arange(self.count, dtype=np.float64)
+        return self.low + cells * self.resolution + self.resolution / 2
+
+    def cell(self, position: Floats) -> Ints:
+        """Cell number of each position, cells closed on the left; outside cells go on counting.
+
+        The edges are ``low + k resolution`` in floating point, so a position that equals an edge
+        is put above it, as a search among those edges would.
+        """
+        index = np.floor((position - self.low) / self.resolution)
+        index -= position < self.low + index * self.resolution
+        index += position >= self.low + (index + 1) * self.resolution
+        return index.astype(np.int64)
+
+    def near(self, position: Floats, margin_cells: int) -> np.ndarray:
+        """Mask of positions within the bounds widened by some cells, closed on the left."""
+        margin = margin_cells * self.resolution
+        return (position >= self.low - margin) & (position < self.high + margin)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a footprint's cells lie, in the coordinates it is computed in.
+
+    Attributes:
+        x, y: the axes.
+        degrees: coordinates are longitude and latitude.
+        projection: PROJ text.
+        west: None, or longitudes are taken to [west, west + 360): a grid across the dateline.
+    """
+
+    x: Axis
+    y: Axis
+    degrees: bool
+    projection: str
+    west: float | None = None
+
+    @classmethod
+    def of(cls, grid: GridLike) -> Frame:
+        """Work out the axes of a grid (R-STILT's rules for wrapping and projecting bounds).
+
+        Raises:
+            ConfigValidationError: no cell fits or the projection is unknown.
+        """
+        degrees = is_longlat(grid.projection)
+        xmin, xmax, ymin, ymax = (float(v) for v in (grid.xmin, grid.xmax, grid.ymin, grid.ymax))
+        west = None
+        if degrees:
+            if ((180.0 - xmin) - (-180.0 - xmax)) % 360.0 == 0.0:
+                xmin, xmax = -180.0, 180.0
+            elif xmax < xmin or xmax > 180.0:
+                xmin, xmax, west = _wrapped_bounds(xmin, xmax)
+        else:
+            corners_x, corners_y = transformer(grid.projection).transform(
+                [xmin, xmax], [ymin, ymax]
+            )
+            if not np.isfinite([*corners_x, *corners_y]).all():
+                raise ConfigValidationError(
+                    f"The grid's corners ({xmin:g}, {ymin:g}) and ({xmax:g}, {ymax:g}) lie outside "
+                    f"the range of the projection {grid.projection!r}; choose other bounds."
+                )
+            xmin, xmax = min(corners_x), max(corners_x)
+            ymin, ymax = min(corners_y), max(corners_y)
+        return cls(
+            Axis.of(xmin, xmax, float(grid.xres), "x"),
+            Axis.of(ymin, ymax, float(grid.yres), "y"),
+            degrees,
+            grid.projection,
+            west,
+        )
+
+    def wrap(self, longitude: Floats) -> Floats:
+        """Take longitudes to the range the frame works in."""
+        return longitude if self.west is None else (longitude - self.west) % 360.0 + self.west
+
+    def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
+        """Take longitude and latitude to the frame's coordinates."""
+        if self.degrees:
+            return self.wrap(longitude), latitude
+        x, y = transformer(self.projection).transform(longitude, latitude)
+        return np.asarray(x), np.asarray(y)
+
+    def order_of_columns(self) -> tuple[Floats, Ints]:
+        """Longitudes (or x) as published, ascending, and the column of the frame each shows.
+
+        Wrapped longitudes go back to [-180, 180).
+        """
+        centres = self.x.centres()
+        if self.west is not None:
+            centres = np.where(centres >= 180.0, centres - 360.0, centres)
+        order = np.argsort(centres, kind="stable")
+        return centres[order], order
+
+
+def _wrapped_bounds(xmin: float, xmax: float) -> tuple[float, float, float]:
+    """Bounds of a grid across the dateline without a jump, and where its longitudes begin.
+
+    They begin at 0, as in R-STILT, unless the grid also crosses the Greenwich meridian; then in
+    the middle of the part of the globe that the grid leaves out.
+    """
+    low, high = xmin % 360.0, xmax % 360.0
+    if low < high:
+        return low, high, 0.0
+    low -= 360.0
+    return low, high, low - 0.5 * (360.0 - (high - low))

@@ -1,0 +1,188 @@
+"""Footprint files: CF-1.8 NetCDF, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stilt.atomic import atomic_path
+from stilt.errors import FootprintError
+from stilt.footprint.gridding import coordinate_system, is_longlat
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from stilt.footprint.footprint import Footprint
+
+UNITS = "ppm m2 s umol-1"
+TIME_UNITS = "seconds since 1970-01-01 00:00:00"
+MAX_CHUNK = 512
+COMPRESSION_LEVEL: Final = 4
+GRID_NUMBERS = ("xmin", "xmax", "ymin", "ymax", "xres", "yres")
+
+
+def write_footprint(
+    footprint: Footprint, path: str | os.PathLike[str], attrs: Mapping[str, Any] | None = None
+) -> Path:
+    """Write one footprint.
+
+    Args:
+        footprint: what to write.
+        path: file to make or replace; readers see the old file or the new one, never a part.
+        attrs: further global attributes.
+
+    Returns:
+        The path written.
+    """
+    import netCDF4
+
+    data = footprint.data
+    rows, columns = data.shape[1:]
+    with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
+        file.setncatts({**_globals(footprint), **(attrs or {})})
+        for dim, size in zip(data.dims, data.shape, strict=True):
+            file.createDimension(str(dim), size)
+        for name, attributes in coordinate_attributes(footprint.grid.projection).items():
+            variable = file.createVariable(name, "f8", (name,), fill_value=False)
+            variable.setncatts(attributes)
+            variable[:] = _seconds(data[name].values) if name == "time" else data[name].values
+        crs = file.createVariable("crs", "i4", (), fill_value=False)
+        crs.setncatts(crs_attributes(footprint.grid.projection))
+        crs[...] = 0
+        foot = file.createVariable(
+            "foot",
+            "f8",
+            tuple(map(str, data.dims)),
+            zlib=True,
+            complevel=COMPRESSION_LEVEL,
+            chunksizes=(1, min(rows, MAX_CHUNK), min(columns, MAX_CHUNK)),
+            fill_value=False,
+        )
+        foot.setncatts(foot_attributes(footprint.empty_reason))
+        foot[:] = data.values
+    return Path(path)
+
+
+def _globals(footprint: Footprint) -> dict[str, Any]:
+    """Everything needed to rebuild the object, as global attributes."""
+    config, grid = footprint.config, footprint.grid
+    return {
+        "Conventions": "CF-1.8",
+        "title": "Influence of upwind surface fluxes on an atmospheric measurement",
+        "source": "stilt",
+        "name": footprint.name,
+        "receptor": json.dumps(footprint.receptor.to_dict()),
+        "projection": grid.projection,
+        **{key: float(getattr(grid, key)) for key in GRID_NUMBERS},
+        "smooth_factor": float(config.smooth_factor),
+        "time_integrate": np.int32(config.time_integrate),
+        "is_empty": np.int32(footprint.is_empty),
+        "empty_reason": footprint.empty_reason,
+        "transforms": json.dumps(list(config.transforms)),
+        "time_created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def foot_attributes(empty_reason: str = "") -> dict[str, Any]:
+    """Attributes of the influence variable."""
+    attributes = {
+        "units": UNITS,
+        "long_name": "mole fraction enhancement at the receptor per unit surface flux",
+        "grid_mapping": "crs",
+    }
+    return {**attributes, "empty_reason": empty_reason} if empty_reason else attributes
+
+
+def coordinate_attributes(projection: str) -> dict[str, dict[str, str]]:
+    """CF attributes of time and the two horizontal coordinates, by name, in file order."""
+    time = {
+        "standard_name": "time",
+        "long_name": "start of the hour in which the surface was influenced",
+        "units": TIME_UNITS,
+        "calendar": "standard",
+        "axis": "T",
+    }
+    if is_longlat(projection):
+        return {
+            "time": time,
+            "lat": _coordinate("latitude", "latitude at cell centre", "degrees_north", "Y"),
+            "lon": _coordinate("longitude", "longitude at cell centre", "degrees_east", "X"),
+        }
+    unit = coordinate_system(projection).axis_info[0].unit_name if _has_axes(projection) else "m"
+    unit = "m" if unit in ("metre", "meter") else unit
+    return {
+        "time": time,
+        "y": _coordinate("projection_y_coordinate", "northing at cell centre", unit, "Y"),
+        "x": _coordinate("projection_x_coordinate", "easting at cell centre", unit, "X"),
+    }
+
+
+def _has_axes(projection: str) -> bool:
+    return len(coordinate_system(projection).axis_info) > 0
+
+
+def _coordinate(standard_name: str, long_name: str, units: str, axis: str) -> dict[str, str]:
+    return {
+        "standard_name": standard_name,
+        "long_name": long_name,
+        "units": units,
+        "axis": axis,
+    }
+
+
+@lru_cache(maxsize=32)
+def _crs_attributes(projection: str) -> tuple[tuple[str, Any], ...]:
+    described = coordinate_system(projection).to_cf()
+    attributes = {
+        key: value for key, value in described.items() if not isinstance(value, str) or value
+    }
+    attributes["spatial_ref"] = attributes["crs_wkt"]
+    attributes["proj4_params"] = projection
+    return tuple(attributes.items())
+
+
+def crs_attributes(projection: str) -> dict[str, Any]:
+    """CF grid mapping attributes of a projection."""
+    return dict(_crs_attributes(projection))
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    return times.astype("datetime64[s]").astype(np.int64).astype(np.float64)
+
+
+def read_footprint(
+    path: str | os.PathLike[str], *, chunks: Any = None, **kwargs: Any
+) -> tuple[xr.DataArray, dict[str, Any]]:
+    """Read the influence array and the global attributes of a footprint file.
+
+    Args:
+        path: file to read.
+        chunks: as in ``xarray.open_dataset``; None reads everything now and closes the file.
+        **kwargs: passed to ``xarray.open_dataset``.
+
+    Raises:
+        FootprintError: the file is not a footprint or is damaged.
+    """
+    import xarray as xr
+
+    try:
+        if chunks is None:
+            with xr.open_dataset(path, **kwargs) as dataset:
+                dataset.load()
+        else:
+            dataset = xr.open_dataset(path, chunks=chunks, **kwargs)
+        return dataset["foot"].assign_coords(crs=dataset["crs"]), dict(dataset.attrs)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError) as error:
+        raise FootprintError(
+            f"{os.fspath(path)} is not a readable footprint file ({error}); delete it and run the "
+            "simulation again."
+        ) from error

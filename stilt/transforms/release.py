@@ -1,0 +1,83 @@
+"""Where particles were released: heights and pressures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from stilt.receptors import Receptor
+
+Floats = NDArray[np.float64]
+
+
+def first_rows(particles: pd.DataFrame) -> pd.DataFrame:
+    """Each particle's row nearest to its release, indexed by ``indx`` ascending."""
+    elapsed = particles["time"].abs().to_numpy()
+    order = np.lexsort((elapsed, particles["indx"].to_numpy()))
+    return particles.iloc[order].drop_duplicates("indx").set_index("indx")
+
+
+def release_height_agl_m(particles: pd.DataFrame, receptor: Receptor | None) -> Floats:
+    """Release height of every row's particle in metres above ground, shape (rows,).
+
+    Heights given above sea level are brought down by the terrain at the release: ``zsfc`` of the
+    particle's first row where the table has it, else the mean difference between release heights
+    and the particles' heights above ground one step after release.
+
+    Raises:
+        ValueError: neither ``xhgt`` nor a point receptor gives a height.
+    """
+    if "xhgt" in particles.columns:
+        height = particles["xhgt"].to_numpy(np.float64)
+    elif receptor is not None and hasattr(receptor, "altitude"):
+        height = np.full(len(particles), float(receptor.altitude))
+    else:
+        raise ValueError(
+            "The release height is unknown: give a point receptor, or a particle table with the "
+            "column xhgt."
+        )
+    if receptor is None or receptor.altitude_ref != "msl":
+        return height
+    released = first_rows(particles.assign(_height=height))
+    if "zsfc" in particles.columns:
+        ground_m: Floats | float = particles["indx"].map(released["zsfc"]).to_numpy(np.float64)
+    elif "zagl" in particles.columns:
+        ground_m = float((released["_height"] - released["zagl"]).mean())
+    else:
+        raise ValueError(
+            "The receptor's altitude is above sea level and the particle table has neither zsfc "
+            "nor zagl to bring it to the ground; add zagl to varsiwant."
+        )
+    return height - ground_m
+
+
+def fit_pressure(particles: pd.DataFrame) -> tuple[float, float]:
+    """Fit ln p = b + a z to the particles' first rows; return (a in 1/m, p at the ground in hPa).
+
+    Raises:
+        ValueError: ``pres`` or ``zagl`` is missing.
+    """
+    missing = [name for name in ("pres", "zagl") if name not in particles.columns]
+    if missing:
+        raise ValueError(
+            f"The release pressure needs the particle column(s) {', '.join(missing)}; "
+            "add them to varsiwant."
+        )
+    rows = first_rows(particles)
+    height, log_pressure = rows["zagl"].to_numpy(np.float64), np.log(rows["pres"].to_numpy())
+    centred = height - height.mean()
+    spread = float(np.sum(centred**2))
+    # All at one height: the slope cannot be seen, and does not matter at that height.
+    slope = float(np.sum(centred * log_pressure)) / spread if spread > 0 else 0.0
+    return slope, float(np.exp(log_pressure.mean() - slope * height.mean()))
+
+
+def release_pressure_hpa(particles: pd.DataFrame, receptor: Receptor | None) -> Floats:
+    """Pressure where every row's particle was released, hPa, shape (rows,)."""
+    slope, ground_hpa = fit_pressure(particles)
+    pressure: Floats = ground_hpa * np.exp(slope * release_height_agl_m(particles, receptor))
+    return pressure
