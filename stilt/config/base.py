@@ -6,7 +6,14 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from stilt.errors import ConfigValidationError
@@ -55,7 +62,7 @@ def described(
         **limits: further arguments of ``pydantic.Field``, such as ``ge``.
     """
     text = f"{description} [{unit}]" if unit else description
-    extra = {"visibility": visibility, "unit": unit}
+    extra: dict[str, JsonValue] = {"visibility": visibility, "unit": unit}
     if isinstance(default, (dict, list)):
         return Field(
             default_factory=default.copy, description=text, json_schema_extra=extra, **limits

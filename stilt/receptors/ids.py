@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 import pandas as pd
 
@@ -90,9 +91,8 @@ class ReceptorID(str):
     @classmethod
     def from_parts(cls, time: TimeLike, location: str) -> ReceptorID:
         """Join a time (UTC) and a location id."""
-        stamp = parse_time(time)
-        form = "%Y%m%d%H%M%S" if stamp.second else "%Y%m%d%H%M"
-        return cls(f"{stamp.strftime(form)}_{LocationID(location)}")
+        # Both parts are checked, and a million receptors make this worth not checking again.
+        return super().__new__(cls, f"{_stamp(parse_time(time))}_{LocationID(location)}")
 
     @property
     def time(self) -> pd.Timestamp:
@@ -152,6 +152,12 @@ class SimID(str):
 
     def __fspath__(self) -> str:
         return str(self)
+
+
+@lru_cache(maxsize=4096)
+def _stamp(time: pd.Timestamp) -> str:
+    """Return the 12 or 14 digits of an id."""
+    return time.strftime("%Y%m%d%H%M%S" if time.second else "%Y%m%d%H%M")
 
 
 def _stamp_time(digits: str, text: str) -> datetime:

@@ -137,12 +137,14 @@ def unique_receptors(receptors: Sequence[Receptor], *, source: str = "receptors"
     kept: dict[str, Receptor] = {}
     dropped = 0
     for receptor in receptors:
-        first = kept.setdefault(receptor.id, receptor)
-        if first is receptor:
+        identity = receptor.id
+        first = kept.get(identity)
+        if first is None:
+            kept[identity] = receptor
             continue
         if first != receptor:
             raise UsageError(
-                f"{source}: two different receptors have the id {receptor.id}: {first!r} and "
+                f"{source}: two different receptors have the id {identity}: {first!r} and "
                 f"{receptor!r}; remove one"
             )
         dropped += 1
@@ -209,7 +211,7 @@ def _rows(text: str, path: Path) -> Iterator[_Row]:
 
 
 def _split(line: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line]))]
+    return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
 
 
 def _columns(names: list[str], path: Path) -> dict[str, int]:

@@ -39,7 +39,7 @@ def parse_time(value: TimeLike) -> pd.Timestamp:
             f"'time' must be text or a datetime, not the number {value!r}: "
             'write it as "YYYY-MM-DD HH:MM:SS"'
         )
-    return _normalised(value, value)
+    return _normalised(value)
 
 
 @lru_cache(maxsize=4096)
@@ -49,27 +49,28 @@ def _parse_text(text: str) -> pd.Timestamp:
         raise UsageError(f"'time' is missing (got {text!r})")
     if _TWELVE_DIGITS.fullmatch(text):
         try:
-            return _normalised(datetime.strptime(text, "%Y%m%d%H%M"), text)
+            return _normalised(datetime.strptime(text, "%Y%m%d%H%M"))
         except ValueError as error:
             raise UsageError(f"time {text!r} is not a valid YYYYMMDDHHMM") from error
     # Without this, pandas reads "12:00" as noon of the day the program runs.
     if not _HAS_YEAR.search(text):
         raise UsageError(f"time {text!r} has no four-digit year: write YYYY-MM-DD HH:MM:SS")
-    return _normalised(text, text)
+    return _normalised(text)
 
 
-def _normalised(value: TimeLike, given: object) -> pd.Timestamp:
+@lru_cache(maxsize=4096)
+def _normalised(value: TimeLike) -> pd.Timestamp:
     """Convert to naive UTC, whole seconds, inside the supported years."""
     try:
         time = pd.Timestamp(value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise UsageError(f"time {given!r} is not a date and time: {error}") from error
+        raise UsageError(f"time {value!r} is not a date and time: {error}") from error
     if time is pd.NaT:
-        raise UsageError(f"'time' is missing (got {given!r})")
+        raise UsageError(f"'time' is missing (got {value!r})")
     if time.tzinfo is not None:
         time = time.tz_convert("UTC").tz_localize(None)
     if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
         raise UsageError(
-            f"time {given!r} is in the year {time.year}, outside {_FIRST_YEAR} to {_LAST_YEAR}"
+            f"time {value!r} is in the year {time.year}, outside {_FIRST_YEAR} to {_LAST_YEAR}"
         )
     return time.round("s").as_unit("s")

@@ -1,0 +1,132 @@
+"""receptors.csv: every accepted form reads, every mistake names its place."""
+
+import pytest
+
+from stilt.receptors import (
+    ColumnReceptor,
+    MultiPointReceptor,
+    PointReceptor,
+    read_receptors,
+    starter_receptors_csv,
+    write_receptors,
+)
+
+NOON = "2023-01-01 12:00:00"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(text, encoding="utf-8"):
+        path = tmp_path / "receptors.csv"
+        path.write_bytes(text.encode(encoding))
+        return read_receptors(path)
+
+    return run
+
+
+@pytest.mark.parametrize("lat", ["latitude", "LAT", "lati"])
+@pytest.mark.parametrize("lon", ["longitude", "Lon", "long"])
+@pytest.mark.parametrize("height", ["altitude", "zagl", "z", "ZAGL"])
+def test_column_names_have_aliases_in_any_case(read, lat, lon, height):
+    text = f"extra,Time,{lat},{lon},{height}\nx,{NOON},40.77,-111.85,5\n"
+    assert read(text) == [PointReceptor(NOON, -111.85, 40.77, 5)]
+
+
+def test_reference_comes_from_its_column_else_from_zmsl(read):
+    assert read(f"time,lat,lon,zmsl\n{NOON},1,2,-3\n")[0].altitude_ref == "msl"
+    refs = read(f"time,lat,lon,zmsl,height_ref\n{NOON},1,2,3,AGL\n{NOON},1,2,3,\n")
+    assert [receptor.altitude_ref for receptor in refs] == ["agl", "msl"]
+
+
+def test_rows_without_groups_are_points_in_file_order(read):
+    found = read(f"time,lat,lon,z\n{NOON},2,1,3\n{NOON},2,1,9\n")
+    assert found == [PointReceptor(NOON, 1, 2, 3), PointReceptor(NOON, 1, 2, 9)]
+
+
+def test_groups_make_receptors_in_order_of_first_appearance(read):
+    text = (
+        "r_idx,time,lon,lat,z\n"
+        f"b,{NOON},1,2,30\na,{NOON},5,6,7\nb,{NOON},1,2,3\n01,{NOON},1,2,3\n1,{NOON},1,2,4\n"
+        f"m,{NOON},1,2,3\nm,{NOON},1,3,3\n"
+    )
+    assert read(text) == [
+        ColumnReceptor(NOON, 1, 2, 3, 30),
+        PointReceptor(NOON, 5, 6, 7),
+        PointReceptor(NOON, 1, 2, 3),
+        PointReceptor(NOON, 1, 2, 4),
+        MultiPointReceptor(NOON, [1, 1], [2, 3], [3, 3]),
+    ]
+
+
+def test_comments_blank_lines_byte_order_marks_and_quotes_are_no_hindrance(read):
+    text = f'# note\n\n "time" , lat,lon,z\n  # more\n"{NOON}", 2,1 ,3,,\n\n'
+    assert read(text, "utf-8-sig") == [PointReceptor(NOON, 1, 2, 3)]
+
+
+def test_a_header_alone_is_an_empty_list(read):
+    assert read("time,lat,lon,z\n") == []
+
+
+def test_the_starter_file_reads(read):
+    assert read(starter_receptors_csv()) == [PointReceptor(NOON, -111.85, 40.77, 5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"must contain columns: \['time', 'latitude', 'longitude', 'altitude'\]"),
+        ("time,lat,lon\n", r"lacks \['altitude'\]"),
+        ("time;lat;lon;z\n", "must contain columns"),
+        ("time,lat,latitude,lon,z\n", "'lat', 'latitude' all mean latitude"),
+        ("time,lat,lon,z\n#\nsoon,1,2,3\n", r"receptors.csv, line 3, column 'time': .*soon"),
+        (f"time,lat,lon,z\n{NOON},95,2,3\n", r"line 2, column 'lat': latitude must be .*95"),
+        (f"time,lat,lon,z\n{NOON},5,two,3\n", r"line 2, column 'lon': longitude .*'two'"),
+        (f"time,lat,lon,z\n{NOON},5,2\n", r"line 2, column 'z': the value is missing"),
+        (f"time,lat,lon,z\n{NOON},5,2,-3\n", r"line 2, column 'z': AGL altitudes must be >= 0"),
+        (f"time,lat,lon,z\n{NOON},5,2,3,4\n", r"line 2: 5 values, but the header names 4"),
+        (f"time,lat,lon,z,altitude_ref\n{NOON},5,2,3,sea\n", "line 2, column 'altitude_ref'"),
+        (f"r_idx,time,lat,lon,z\n,{NOON},5,2,3\n", "line 2, column 'r_idx': the value is missing"),
+        (
+            f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,202301011300,5,2,4\n",
+            "lines 2 and 3: all lines with r_idx 1 must have one time",
+        ),
+        (
+            f"r_idx,time,lat,lon,z,altitude_ref\n1,{NOON},5,2,3,agl\n1,{NOON},5,2,4,msl\n",
+            "must have one altitude_ref",
+        ),
+        (f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,{NOON},5,2,3\n", "line 2, 3: a column's bottom"),
+    ],
+)
+def test_mistakes_name_file_line_and_column(read, text, message):
+    with pytest.raises(ValueError, match=message):
+        read(text)
+
+
+def test_groups_may_mix_the_case_of_the_reference(read):
+    text = f"r_idx,time,lat,lon,z,altitude_ref\n1,{NOON},5,2,3,AGL\n1,{NOON},5,2,4,agl\n"
+    assert read(text) == [ColumnReceptor(NOON, 2, 5, 3, 4)]
+
+
+def test_exact_duplicates_are_dropped_with_a_note(read, caplog):
+    assert len(read(f"time,lat,lon,z\n{NOON},5,2,3\n202301011200,5.0,2.0,3.0\n")) == 1
+    assert "dropped 1 duplicate" in caplog.text
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
+        read_receptors(tmp_path / "nowhere.csv")
+
+
+def test_writing_and_reading_gives_the_same_receptors(tmp_path):
+    receptors = [
+        PointReceptor("2023-01-01 12:00:30", 1 / 3, -0.00001, 5),
+        ColumnReceptor(NOON, -111.85, 40.77, -2.5, 3000, altitude_ref="msl"),
+        MultiPointReceptor(NOON, [1, 0, 2], [3, 3, 4], [5, 6, 7]),
+    ]
+    path = tmp_path / "new" / "receptors.csv"
+    write_receptors(path, receptors)
+    assert read_receptors(path) == receptors
+    lines = path.read_text().splitlines()
+    assert lines[0] == "r_idx,time,longitude,latitude,altitude,altitude_ref"
+    assert [line.split(",")[0] for line in lines[1:]] == ["0", "1", "1", "2", "2", "2"]
+    assert [file.name for file in path.parent.iterdir()] == ["receptors.csv"]
