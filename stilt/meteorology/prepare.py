@@ -1,0 +1,221 @@
+"""Weather made ready for transport: every analysis on internal levels, with its turbulence.
+
+An analysis is decoded and put on the internal levels once, then kept as arrays on disk that all
+workers map into memory. A file's name carries the hash of everything that shaped its content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from stilt.constants import SECONDS_PER_MINUTE
+from stilt.meteorology import mixed_layer, surface_layer, turbulence
+from stilt.meteorology.columns import Columns, remap
+from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.levels import InternalLevels, internal_levels
+from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.turbulence import TurbulenceOptions
+
+PREPARATION_VERSION = 1
+"""Raised whenever prepared arrays change for the same input."""
+
+COLUMN_FIELDS = ("vertical", "wind_x", "wind_y", "pressure_hpa", "dry_density", "dry_mass")
+"""Last axis of :attr:`PreparedAnalysis.column`."""
+
+SURFACE_FIELDS = (
+    "terrain_m",
+    "mixed_layer_height_m",
+    "lowest_temperature_k",
+    "sensible_heat_w_m2",
+    "latent_heat_w_m2",
+    "total_cloud",
+    "low_cloud",
+    "short_wave_w_m2",
+    "rain_m_min",
+    "convective_rain_m_min",
+)
+"""Last axis of :attr:`PreparedAnalysis.surface`."""
+
+_ARRAYS = ("column", "turbulence", "air", "surface")
+_RAIN_NAMES = ("TPP1", "TPP3", "TPP6", "TPPA", "TPPD", "TPPT", "TPPS")
+
+
+@dataclass(frozen=True)
+class PreparationOptions:
+    """What shapes prepared weather, besides the weather itself (HYSPLIT's names in brackets).
+
+    Attributes:
+        z_top_m: top of the computation (Z_TOP).
+        mixed_layer_scheme: KMIXD.
+        mixed_layer_floor_m: KMIX0.
+        mixed_layer_factor: ZISCALE at this analysis; negative takes the file's own height.
+        from_fluxes: surface layer from fluxes, KBLS = 1.
+        use_ten_metre: K10M.
+        turbulence: KBLT, KZMIX, TVMIX, VSCALES, VSCALEU, TKERD / TKERN.
+    """
+
+    z_top_m: float = 25_000.0
+    mixed_layer_scheme: int = 3
+    mixed_layer_floor_m: float = 150.0
+    mixed_layer_factor: float = 1.0
+    from_fluxes: bool = True
+    use_ten_metre: bool = True
+    turbulence: TurbulenceOptions = field(default_factory=TurbulenceOptions)
+
+
+@dataclass(frozen=True)
+class PreparedAnalysis:
+    """One analysis as transport reads it; arrays are float32 and may be memory-mapped.
+
+    Attributes:
+        column: (ny, nx, levels, 6), see :data:`COLUMN_FIELDS`: vertical motion in metres over
+            flat ground per minute, wind in cells per minute, hPa, kg m-3, and the mass of dry
+            air between the ground and the level in kg m-2.
+        turbulence: (ny, nx, levels, 2): sigma_w in m s-1 and its time scale in s.
+        air: (ny, nx, levels, 2): temperature in K and relative humidity as a fraction.
+        surface: (ny, nx, 10), see :data:`SURFACE_FIELDS`.
+    """
+
+    column: np.ndarray
+    turbulence: np.ndarray
+    air: np.ndarray
+    surface: np.ndarray
+
+
+def prepare(raw: RawAnalysis, levels: InternalLevels, options: PreparationOptions) -> PreparedAnalysis:
+    """Put one analysis on internal levels and diagnose its turbulence.
+
+    Raises:
+        MeteorologyError: a field that transport needs is missing.
+    """
+    columns = remap(raw, levels, use_ten_metre=options.use_ten_metre)
+    surface = surface_layer.diagnose(raw, columns, levels, from_fluxes=options.from_fluxes)
+    height = _mixed_layer(raw, columns, surface, options)
+    w_star = mixed_layer.convective_velocity(columns, surface, height)
+    sigma, time_scale = turbulence.profiles(columns, surface, height, w_star, options.turbulence)
+    return PreparedAnalysis(
+        column=_pack_column(raw.grid, columns, levels),
+        turbulence=_stack(sigma, time_scale),
+        air=_stack(columns.temperature_k, columns.humidity_fraction),
+        surface=_pack_surface(raw, columns, height),
+    )
+
+
+def levels_for(grid: MetGrid, z_top_m: float) -> InternalLevels:
+    """Internal levels for the level list of a weather grid."""
+    return internal_levels(grid.levels, grid.vertical_flag, z_top_m)
+
+
+def _mixed_layer(
+    raw: RawAnalysis,
+    columns: Columns,
+    surface: surface_layer.SurfaceLayer,
+    options: PreparationOptions,
+) -> np.ndarray:
+    scheme = options.mixed_layer_scheme
+    factor = options.mixed_layer_factor
+    if factor < 0.0:
+        scheme, factor = 0, 1.0
+    height = mixed_layer.mixed_layer_height(raw, columns, surface, kmixd=scheme) * factor
+    h = columns.heights_m
+    lowest = h[0] + 0.001 * (h[1] - h[0])
+    return np.maximum(height, np.maximum(options.mixed_layer_floor_m, lowest))
+
+
+def _stack(*fields: np.ndarray) -> np.ndarray:
+    """Fields of (levels, ny, nx) as one float32 array of (ny, nx, levels, fields)."""
+    out = np.empty((*fields[0].shape[1:], len(fields[0]), len(fields)), dtype=np.float32)
+    for position, values in enumerate(fields):
+        out[..., position] = np.moveaxis(values, 0, -1)
+    return out
+
+
+def _pack_column(grid: MetGrid, columns: Columns, levels: InternalLevels) -> np.ndarray:
+    dx, dy = grid.spacing_m()
+    thickness = np.diff(columns.heights_m, axis=0)
+    mean_density = 0.5 * (columns.dry_density[1:] + columns.dry_density[:-1])
+    below = columns.dry_density[:1] * columns.heights_m[:1]
+    mass = np.concatenate([below, below + np.cumsum(mean_density * thickness, axis=0)])
+    return _stack(
+        -levels.model_top_m * columns.sigma_rate_per_minute,
+        columns.wind_x_m_s * SECONDS_PER_MINUTE / dx,
+        columns.wind_y_m_s * SECONDS_PER_MINUTE / dy,
+        columns.pressure_hpa,
+        columns.dry_density,
+        mass,
+    )
+
+
+def _pack_surface(raw: RawAnalysis, columns: Columns, height: np.ndarray) -> np.ndarray:
+    surface = raw.surface
+
+    def first(names: tuple[str, ...], default: float, factor: float = 1.0) -> np.ndarray:
+        for name in names:
+            if name in surface:
+                return surface[name].astype(np.float64) * factor
+        return np.full(columns.terrain_m.shape, default)
+
+    fields = (
+        columns.terrain_m,
+        height,
+        columns.temperature_k[0],
+        first(("SHTF", "HFLX"), 0.0),
+        first(("LHTF", "WFLX"), 0.0),
+        first(("TCLD",), -1.0, 0.01),
+        first(("LCLD",), -99.0),
+        first(("DSWF",), -1.0),
+        first(_RAIN_NAMES, -1.667e-5, 1.0 / 60.0) if "PRT6" not in surface else surface["PRT6"],
+        first(("CPPT", "CPP3", "CPP6", "CPRC"), -0.9, 1.0 / 60.0),
+    )
+    return np.stack(fields, axis=-1).astype(np.float32)
+
+
+class PreparedStore:
+    """Prepared analyses on disk, made when first asked for and shared by every process."""
+
+    def __init__(self, directory: Path, read: Callable[[AnalysisRef], RawAnalysis]) -> None:
+        """Keep arrays under ``directory``; ``read`` decodes an analysis that is not there yet."""
+        self.directory = Path(directory)
+        self._read = read
+
+    def get(self, ref: AnalysisRef, options: PreparationOptions) -> PreparedAnalysis:
+        """The prepared analysis, memory-mapped, computed now if nobody has done so before."""
+        folder = self.directory / self._key(ref, options)
+        if not folder.is_dir():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{folder}.lock"):
+                if not folder.is_dir():
+                    levels = levels_for(ref.grid, options.z_top_m)
+                    self._write(folder, prepare(self._read(ref), levels, options))
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        return PreparedAnalysis(**arrays)
+
+    def _key(self, ref: AnalysisRef, options: PreparationOptions) -> str:
+        identity = [
+            PREPARATION_VERSION,
+            os.path.realpath(ref.path),
+            ref.checksum,
+            str(ref.time),
+            ref.grid.key(),
+            asdict(options),
+        ]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+        return f"{str(ref.time).replace(':', '').replace('-', '')}_{digest}"
+
+    def _write(self, folder: Path, prepared: PreparedAnalysis) -> None:
+        """Write the arrays beside their final place, then rename the folder."""
+        with tempfile.TemporaryDirectory(dir=self.directory, prefix=".making_") as scratch:
+            made = Path(scratch) / "arrays"
+            made.mkdir()
+            for name in _ARRAYS:
+                np.save(made / f"{name}.npy", getattr(prepared, name))
+            made.rename(folder)

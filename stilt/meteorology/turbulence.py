@@ -1,0 +1,193 @@
+"""Profiles of the vertical turbulence: standard deviation and Lagrangian time scale.
+
+Inside the mixed layer the default is Hanna (1982); above it a local mixing coefficient. All
+arrays are (levels, ny, nx); SI units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stilt.constants import GRAVITY_M_S2, VON_KARMAN
+from stilt.meteorology.columns import Columns
+from stilt.meteorology.surface_layer import SurfaceLayer, heat_function, momentum_function
+
+_THIRD = 1.0 / 3.0
+_MIN_SIGMA = 1e-5
+_TIME_SCALE_ABOVE_S = 100.0
+_MIXING_LENGTH_ABOVE_M = 150.0
+
+
+@dataclass(frozen=True)
+class TurbulenceOptions:
+    """Choices of the turbulence scheme, by HYSPLIT's names in brackets.
+
+    Attributes:
+        scheme: 1 Beljaars-Holtslag, 2 Kantha-Clayson, 3 TKE of the file, 5 Hanna (KBLT).
+        mixing: 0 profile, 1 mean over the mixed layer, 2 profile times ``factor`` (KZMIX).
+        factor: multiplies the vertical variance with ``mixing`` 2 (TVMIX).
+        time_scale_stable_s: fixed time scale in stable air, negative for the formula (VSCALES).
+        time_scale_unstable_s: fixed time scale in unstable air when the former is set (VSCALEU).
+        tke_ratio: vertical to horizontal variance with ``scheme`` 3 (TKERD / TKERN, here 0.18).
+    """
+
+    scheme: int = 5
+    mixing: int = 0
+    factor: float = 1.0
+    time_scale_stable_s: float = -1.0
+    time_scale_unstable_s: float = 200.0
+    tke_ratio: float = 0.18
+
+
+def profiles(
+    columns: Columns,
+    surface: SurfaceLayer,
+    mixed_layer_height_m: np.ndarray,
+    convective_velocity_m_s: np.ndarray,
+    options: TurbulenceOptions,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviation of vertical velocity (m s-1) and its time scale (s) on every level."""
+    h = columns.heights_m
+    zi = mixed_layer_height_m[None]
+    inside = h <= zi
+    sigma_in = np.maximum(
+        _sigma_mixed_layer(columns, surface, zi, convective_velocity_m_s, options), _MIN_SIGMA
+    )
+    if options.mixing == 1:
+        count = np.maximum(inside.sum(axis=0), 1)
+        mean_square = np.where(inside, sigma_in**2, 0.0).sum(axis=0) / count
+        sigma_in = np.broadcast_to(np.sqrt(mean_square), h.shape)
+    elif options.mixing == 2:
+        sigma_in = sigma_in * np.sqrt(options.factor)
+    time_in = _time_scale(columns, surface, zi, sigma_in)
+    if options.time_scale_stable_s > 0.0:
+        unstable = surface.obukhov_length_m[None] < 0.0
+        time_in = np.where(unstable, options.time_scale_unstable_s, options.time_scale_stable_s)
+        time_in = np.broadcast_to(time_in, h.shape)
+    sigma_above = np.sqrt(_mixing_coefficient_above(columns) / _TIME_SCALE_ABOVE_S)
+    sigma = np.where(inside, sigma_in, sigma_above)
+    above_time = np.rint(h) > np.rint(zi)
+    time_scale = np.where(inside | ~above_time, time_in, _TIME_SCALE_ABOVE_S)
+    return (
+        np.where(sigma == 0.0, 0.001, sigma),
+        np.where(time_scale == 0.0, _TIME_SCALE_ABOVE_S, time_scale),
+    )
+
+
+def _sigma_mixed_layer(
+    columns: Columns,
+    surface: SurfaceLayer,
+    zi: np.ndarray,
+    w_star: np.ndarray,
+    options: TurbulenceOptions,
+) -> np.ndarray:
+    zeta = np.clip(columns.heights_m / zi, 0.0, 1.0)
+    if options.scheme == 1:
+        return _sigma_beljaars_holtslag(columns, surface, zi, w_star[None])
+    if options.scheme == 3 and columns.turbulent_kinetic_energy is not None:
+        ratio = 1.0 + 1.0 / options.tke_ratio
+        return np.sqrt(2.0 * columns.turbulent_kinetic_energy / ratio)
+    if options.scheme in (2, 3):
+        return _sigma_kantha_clayson(columns, surface, zi, zeta, w_star[None])
+    return _sigma_hanna(columns, surface, zi, zeta, w_star[None])
+
+
+def _stability_at(columns: Columns, surface: SurfaceLayer) -> np.ndarray:
+    return np.clip(columns.heights_m / surface.obukhov_length_m, -2.0, 10.0)
+
+
+def _sigma_hanna(
+    columns: Columns,
+    surface: SurfaceLayer,
+    zi: np.ndarray,
+    zeta: np.ndarray,
+    w_star: np.ndarray,
+) -> np.ndarray:
+    """Hanna (1982): stable air from u*, unstable air from w*."""
+    stable = 1.3 * surface.friction_velocity_m_s * (1.0 - zeta)
+    surface_part = 0.96 * np.maximum(3.0 * zeta - surface.obukhov_length_m / zi, 0.0) ** _THIRD
+    unstable = np.where(
+        zeta < 0.03,
+        surface_part,
+        np.where(
+            zeta < 0.4,
+            np.minimum(surface_part, 0.763 * zeta**0.175),
+            np.where(zeta < 0.96, 0.722 * (1.0 - zeta) ** 0.207, 0.37),
+        ),
+    )
+    return np.where(_stability_at(columns, surface) >= 0.0, stable, unstable * w_star)
+
+
+def _sigma_kantha_clayson(
+    columns: Columns,
+    surface: SurfaceLayer,
+    zi: np.ndarray,
+    zeta: np.ndarray,
+    w_star: np.ndarray,
+) -> np.ndarray:
+    """Kantha and Clayson (2000)."""
+    h = columns.heights_m
+    stability = h / surface.obukhov_length_m
+    u2 = surface.friction_velocity_m_s**2
+    in_surface_layer = h <= np.maximum(h[surface.level_index], 0.1 * zi)
+    unstable_surface = 1.74 * u2 * np.maximum(1.0 - 3.0 * stability, 0.0) ** 0.67
+    unstable_above = 1.17 * w_star**2 * np.maximum(zeta - zeta**2, 0.0) ** 0.67
+    unstable = np.where(in_surface_layer, unstable_surface, unstable_above)
+    stable = 1.7 * u2 * np.where(in_surface_layer, 1.0, (1.0 - zeta) ** 1.5)
+    return np.sqrt(np.where(_stability_at(columns, surface) >= 0.0, stable, unstable))
+
+
+def _sigma_beljaars_holtslag(
+    columns: Columns, surface: SurfaceLayer, zi: np.ndarray, w_star: np.ndarray
+) -> np.ndarray:
+    """sigma_w whose own time scale gives the mixing coefficient of Beljaars and Holtslag (1991)."""
+    h = columns.heights_m
+    zeta = np.clip(h / zi, 0.0, 1.0)
+    u_star = surface.friction_velocity_m_s
+    stability = _stability_at(columns, surface)
+    phi_h, phi_m = heat_function(stability), momentum_function(stability)
+    in_surface_layer = h <= np.maximum(h[surface.level_index], 0.1 * zi)
+    w_m = (u_star**3 + 0.6 * w_star**3) ** _THIRD
+    prandtl = phi_h / phi_m + 7.2 * VON_KARMAN * h * w_star / (zi * np.maximum(w_m, 1e-6))
+    w_h = np.where(in_surface_layer, u_star / phi_h, w_m / prandtl)
+    mixing = np.clip(VON_KARMAN * w_h * h * (1.0 - zeta) ** 2, 0.01, 200.0)
+    # The formula's time scale is (shape / sigma), so sigma^2 T = K gives sigma = K / shape.
+    shape = _time_scale(columns, surface, zi, np.ones_like(h))
+    return mixing / np.maximum(shape, 1e-6)
+
+
+def _time_scale(
+    columns: Columns, surface: SurfaceLayer, zi: np.ndarray, sigma: np.ndarray
+) -> np.ndarray:
+    """Lagrangian time scale inside the mixed layer, Hanna (1982), s."""
+    h = columns.heights_m
+    zeta = np.clip(h / zi, 0.0, 1.0)
+    length = surface.obukhov_length_m[None]
+    above_ground = h - columns.roughness_m
+    stable = np.where(zeta >= 1.0, _TIME_SCALE_ABOVE_S, 0.1 * (zi / sigma) * zeta**0.8)
+    near = 0.1 * h / (sigma * (0.55 + 0.38 * above_ground / length))
+    far = 0.59 * h / sigma
+    middle = 0.15 * (zi / sigma) * (1.0 - np.exp(-5.0 * zeta))
+    surface_part = np.where(above_ground < np.abs(length), near, far)
+    unstable = np.where(zeta < 0.1, surface_part, middle)
+    return np.where(_stability_at(columns, surface) >= 0.0, stable, unstable)
+
+
+def _mixing_coefficient_above(columns: Columns) -> np.ndarray:
+    """Local mixing coefficient from the gradients to the level below, m2 s-1."""
+    h, theta = columns.heights_m, columns.potential_temperature_k
+    u, v = columns.wind_x_m_s, columns.wind_y_m_s
+    d_z = h[1:] - h[:-1]
+    shear2 = np.maximum(0.1, (u[1:] - u[:-1]) ** 2 + (v[1:] - v[:-1]) ** 2)
+    richardson = GRAVITY_M_S2 * d_z * (theta[1:] - theta[:-1]) / (shear2 * theta[:-1])
+    richardson = np.clip(richardson, 0.0, 20.0)
+    length = 1.0 / (1.0 / (VON_KARMAN * h[1:]) + 1.0 / _MIXING_LENGTH_ABOVE_M)
+    fit = 2.828e-4 + richardson * (
+        0.8049 + richardson * (1.6583 + richardson * (5.090e-3 - 1.0063e-3 * richardson))
+    )
+    x = np.minimum(np.where(richardson <= 0.001, 1.0893 * richardson, fit), 256.0)
+    mixing = length**2 * (np.sqrt(shear2) / d_z) / heat_function(x)
+    mixing = np.clip(mixing, 0.01, 200.0)
+    return np.concatenate([mixing[:1], mixing])

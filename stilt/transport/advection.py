@@ -1,0 +1,97 @@
+"""Mean motion over one minute: the two-pass scheme of Draxler and Hess (1998)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from stilt.transport.weather import (
+    Frames,
+    Geometry,
+    bilinear_levels,
+    level_height,
+    level_index,
+    nodes_at,
+)
+
+
+class Motion(NamedTuple):
+    """Result of one mean step.
+
+    Attributes:
+        x, y: new offsets from the release cell, cells.
+        flat_height_m: new flat height.
+        vertical_m_min: mean vertical motion of both passes, flat metres per minute, physical sign.
+    """
+
+    x: Array
+    y: Array
+    flat_height_m: Array
+    vertical_m_min: Array
+
+
+def wind_at(
+    frames: Frames,
+    geometry: Geometry,
+    cell_x: Array,
+    cell_y: Array,
+    x: Array,
+    y: Array,
+    flat_height_m: Array,
+    time_weight: Array,
+) -> tuple[Array, Array, Array]:
+    """Vertical motion and wind (flat m/min, cells/min, cells/min) at positions.
+
+    Linear in level number between levels; below the lowest level linear in height to zero at the
+    ground.
+    """
+    levels = geometry.levels
+    nodes = nodes_at(geometry, cell_x, cell_y, x, y)
+    index = jnp.clip(level_index(levels, flat_height_m), 0.0, levels.count - 1.0)
+    base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
+    values = bilinear_levels(
+        frames, nodes, time_weight, base, table="column", geometry=geometry, count=2, first=0,
+        width=3,
+    )
+    fraction = index - base.astype(jnp.float32)
+    lowest = level_height(levels, jnp.zeros_like(base))
+    near_ground = jnp.clip(flat_height_m / lowest, 0.0, 1.0)
+    w, u, v = (values[0] + fraction * (values[1] - values[0])) * near_ground
+    return w, u, v
+
+
+def mean_step(
+    frames: Frames,
+    geometry: Geometry,
+    cell_x: Array,
+    cell_y: Array,
+    x: Array,
+    y: Array,
+    flat_height_m: Array,
+    weights: tuple[Array, Array],
+    direction: int,
+) -> Motion:
+    """Move positions by the mean wind over one minute, forward (+1) or backward (-1).
+
+    Args:
+        frames, geometry: the weather.
+        cell_x, cell_y: release cell, int32 (particles,).
+        x, y: offsets from the release cell, cells.
+        flat_height_m: flat height.
+        weights: time weights of the second analysis at the start and the end of the minute.
+        direction: sign of time.
+    """
+    top = level_height(geometry.levels, jnp.full_like(cell_x, geometry.count - 1))
+    w0, u0, v0 = wind_at(frames, geometry, cell_x, cell_y, x, y, flat_height_m, weights[0])
+    x1, y1 = x + direction * u0, y + direction * v0
+    z1 = jnp.clip(flat_height_m + direction * w0, 0.0, top)
+    w1, u1, v1 = wind_at(frames, geometry, cell_x, cell_y, x1, y1, z1, weights[1])
+    mean_w = 0.5 * (w0 + w1)
+    return Motion(
+        x + 0.5 * direction * (u0 + u1),
+        y + 0.5 * direction * (v0 + v1),
+        jnp.clip(flat_height_m + direction * mean_w, 0.0, top),
+        mean_w,
+    )

@@ -1,0 +1,41 @@
+"""Counter-based random numbers: each particle's stream depends on nothing but its own identity.
+
+Threefry-2x32 with 20 rounds (Salmon et al. 2011, doi:10.1145/2063384.2063405), written
+elementwise, so that the numbers of a particle do not depend on which particles are computed
+beside it.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+_ROUND_GROUPS = 5
+_INVERSE_2_24 = 1.0 / 16_777_216.0
+
+
+def threefry(key0: Array, key1: Array, counter0: Array, counter1: Array) -> tuple[Array, Array]:
+    """Two words of 32 random bits per element; all arguments are uint32 of one shape."""
+    keys = (key0, key1, key0 ^ key1 ^ jnp.uint32(_PARITY))
+    x0, x1 = counter0 + keys[0], counter1 + keys[1]
+    for group in range(_ROUND_GROUPS):
+        for rotation in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = (x1 << jnp.uint32(rotation)) | (x1 >> jnp.uint32(32 - rotation))
+            x1 = x1 ^ x0
+        x0 = x0 + keys[(group + 1) % 3]
+        x1 = x1 + keys[(group + 2) % 3] + jnp.uint32(group + 1)
+    return x0, x1
+
+
+def uniform(bits: Array) -> Array:
+    """Uniform float32 in (0, 1) from 32 random bits."""
+    return ((bits >> jnp.uint32(8)).astype(jnp.float32) + 0.5) * jnp.float32(_INVERSE_2_24)
+
+
+def normal(bits: Array) -> Array:
+    """Standard normal float32 from 32 random bits, by the inverse error function."""
+    return jnp.float32(1.4142135) * jax.lax.erf_inv(2.0 * uniform(bits) - 1.0)

@@ -1,0 +1,299 @@
+"""Transport of a batch of receptors: releases and weather in, particle tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stilt.config import ModelConfig
+from stilt.errors import MeteorologyError, NoParticleOutputError, Reason, SimulationError
+from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.prepare import PreparationOptions, PreparedAnalysis, PreparedStore, levels_for
+from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.transport.output import ReleaseRows, needs_extra
+from stilt.transport.release import Release
+from stilt.transport.step import Particles, Physics
+from stilt.transport.sweep import SweepClock, columns_of, sweep
+from stilt.transport.weather import Geometry
+
+Result = pd.DataFrame | SimulationError
+
+_MAX_ROW_BYTES = 1_500_000_000
+
+
+def run_transport(
+    releases: Sequence[Release],
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    *,
+    cache_dir: Path,
+    error_run: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> list[Result]:
+    """Follow the particles of every release through the weather.
+
+    Args:
+        releases: what starts where and when.
+        refs: analyses that bracket every release's whole run; more is allowed.
+        config: run controls and transport settings.
+        cache_dir: folder for prepared weather, shared by all workers.
+        error_run: perturb wind and mixed-layer height by the config's error parameters.
+        progress: called with the fraction done, 0 to 1.
+
+    Returns:
+        Per release, in order, the particle table with the columns of ``config.varsiwant`` (and
+        ``xhgt`` unless it is a point), sorted by age and particle; or the error that stopped it.
+    """
+    if not releases:
+        return []
+    if error_run:
+        raise SimulationError("Error runs are not available yet; remove the error parameters.")
+    analyses = sorted(refs, key=lambda ref: ref.time)
+    grids = {ref.grid.key() for ref in analyses}
+    if len(grids) != 1:
+        error = MeteorologyError(
+            f"The weather files have {len(grids)} different grids or level lists; give each its "
+            "own entry under mets.",
+            reason=Reason.DAMAGED_MET_FILE if not grids else Reason.MET_COVERAGE,
+        )
+        return [error for _ in releases]
+    store = PreparedStore(cache_dir, read_analysis)
+    results: list[Result | None] = [None] * len(releases)
+    groups = _groups(releases, config)
+    for done, group in enumerate(groups):
+        def report(fraction: float, done: int = done) -> None:
+            if progress is not None:
+                progress((done + fraction) / len(groups))
+
+        batch = [releases[index] for index in group]
+        for index, result in zip(
+            group, _run_group(batch, analyses, config, store, report), strict=True
+        ):
+            results[index] = result
+    return [result for result in results if result is not None]
+
+
+def _groups(releases: Sequence[Release], config: ModelConfig) -> list[list[int]]:
+    """Releases that share a sweep: bounded by memory, alone in time when ZISCALE counts hours."""
+    rows = abs(config.n_hours) * 60 * config.numpar * 4 * 12
+    most = max(1, _MAX_ROW_BYTES // rows)
+    order = sorted(range(len(releases)), key=lambda index: releases[index].time)
+    groups: list[list[int]] = []
+    for index in order:
+        together = groups and len(groups[-1]) < most
+        if together and config.zicontroltf:
+            together = releases[groups[-1][0]].time == releases[index].time
+        if together:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def _run_group(
+    releases: Sequence[Release],
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    store: PreparedStore,
+    progress: Callable[[float], None],
+) -> list[Result]:
+    grid = refs[0].grid
+    levels = levels_for(grid, config.z_top)
+    margin = 2 if grid.vertical_flag == 5 else 1
+    geometry = Geometry(grid.nx, grid.ny, grid.cyclic_x, margin, levels)
+    physics = Physics(
+        direction=1 if config.n_hours > 0 else -1,
+        turbulent=config.nturb == 0,
+        step_fraction=config.tlfrac,
+        influence=config.veght,
+        horizontal_time_s=config.hscale,
+        extra=needs_extra(config.varsiwant),
+    )
+    minutes = [minute_of(release.time) for release in releases]
+    first_minute = max(minutes) if physics.direction < 0 else min(minutes)
+    clock = SweepClock(
+        first_minute, physics.direction, tuple(minute_of(ref.time) for ref in refs)
+    )
+    covered = _covered(releases, minutes, clock, config)
+    outside = [_outside(grid, release) for release in releases]
+    errors = [a or b for a, b in zip(covered, outside, strict=True)]
+    good = [index for index, error in enumerate(errors) if error is None]
+    if not good:
+        return [error for error in errors if error is not None]
+
+    def load(index: int) -> PreparedAnalysis:
+        return store.get(refs[index], preparation_options(config, first_minute, minute_of(refs[index].time)))
+
+    terrain = load(clock.bracket(0)[0]).surface[..., 0]
+    numpar = config.numpar
+    state = _initial_particles(
+        [releases[index] for index in good],
+        [abs(minutes[index] - first_minute) for index in good],
+        grid,
+        geometry,
+        terrain,
+        numpar,
+        abs(config.n_hours) * 60,
+    )
+    names = columns_of(physics)
+    rows = [ReleaseRows(releases[index], config, names, grid) for index in good]
+    dx, dy = grid.spacing_m()
+    sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
+
+    def receive(tick: int, numbers: np.ndarray, moved: np.ndarray, values: np.ndarray) -> None:
+        owner = numbers // numpar
+        for release in np.unique(owner):
+            mine = owner == release
+            particle = numbers[mine] - release * numpar
+            begin = tick - abs(minutes[good[release]] - first_minute)
+            rows[release].add(
+                begin, particle, moved[:, mine], values[:, :, mine],
+                (state.cell_x[numbers[mine]], state.cell_y[numbers[mine]]),
+            )
+
+    sweep(geometry, physics, clock, load, sizes, state, receive, progress)
+    tables = iter(rows)
+    return [error if error is not None else _table(next(tables)) for error in errors]
+
+
+def _table(rows: ReleaseRows) -> Result:
+    frame = rows.to_frame()
+    if frame.empty:
+        return NoParticleOutputError(
+            "No particle made a single step: the receptor lies at the edge of the weather's "
+            "domain; use weather that reaches further.",
+            sim_id=rows.release.sim_id,
+        )
+    return frame
+
+
+def minute_of(time: np.datetime64) -> int:
+    return int(time.astype("datetime64[m]").astype(np.int64))
+
+
+def _covered(
+    releases: Sequence[Release],
+    minutes: Sequence[int],
+    clock: SweepClock,
+    config: ModelConfig,
+) -> list[SimulationError | None]:
+    """An error for each release whose hours the analyses do not bracket."""
+    earliest, latest = clock.analysis_minutes[0], clock.analysis_minutes[-1]
+    out: list[SimulationError | None] = []
+    for release, minute in zip(releases, minutes, strict=True):
+        end = minute + config.n_hours * 60
+        if min(minute, end) < earliest or max(minute, end) > latest:
+            first, last = (np.datetime64(m, "m") for m in (earliest, latest))
+            out.append(
+                MeteorologyError(
+                    f"The weather covers {first} to {last} UTC, but the run needs "
+                    f"{np.datetime64(min(minute, end), 'm')} to "
+                    f"{np.datetime64(max(minute, end), 'm')}; add the missing files.",
+                    reason=Reason.MET_COVERAGE,
+                    sim_id=release.sim_id,
+                )
+            )
+        else:
+            out.append(None)
+    return out
+
+
+def _outside(grid: MetGrid, release: Release) -> SimulationError | None:
+    x, y = grid.to_xy(release.longitudes, release.latitudes)
+    if bool(np.all(grid.usable(x, y))):
+        return None
+    return MeteorologyError(
+        f"The receptor at {release.longitudes[0]:g} E, {release.latitudes[0]:g} N lies outside "
+        "the weather's domain or in its outermost cells; use weather that reaches further.",
+        reason=Reason.RECEPTOR_OUTSIDE_GRID,
+        sim_id=release.sim_id,
+    )
+
+
+def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> PreparationOptions:
+    """Preparation settings of one analysis; ZISCALE goes by the hours since the start."""
+    factor = 1.0
+    if config.zicontroltf:
+        scales = config.ziscale_factors(config.n_hours)
+        hour = abs(minute - start_minute) // 60
+        factor = scales[hour] if hour < len(scales) else 1.0
+        if len(set(scales)) == 1 and scales[0] < 0.0:
+            factor = scales[0]
+    return PreparationOptions(
+        z_top_m=config.z_top,
+        mixed_layer_scheme=config.kmixd,
+        mixed_layer_floor_m=config.kmix0,
+        mixed_layer_factor=factor,
+        from_fluxes=config.kbls == 1,
+        use_ten_metre=config.k10m == 1,
+        turbulence=TurbulenceOptions(
+            scheme=config.kblt,
+            mixing=config.kzmix,
+            factor=config.tvmix,
+            time_scale_stable_s=config.vscales,
+            time_scale_unstable_s=config.vscaleu,
+            tke_ratio=config.tkerd,
+        ),
+    )
+
+
+def _initial_particles(
+    releases: Sequence[Release],
+    starts: Sequence[int],
+    grid: MetGrid,
+    geometry: Geometry,
+    terrain: np.ndarray,
+    numpar: int,
+    duration_minutes: int,
+) -> Particles:
+    """State at release of all particles, NumPy leaves of (releases * numpar,)."""
+    parts = []
+    for release, start in zip(releases, starts, strict=True):
+        lon, lat, height = release.assign(numpar)
+        x, y = grid.to_xy(lon, lat)
+        cell_x, cell_y = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
+        ground = _bilinear(terrain, x, y)
+        if release.heights_msl:
+            height = np.maximum(height - ground, 0.0)
+        top = geometry.levels.model_top_m
+        flat = np.clip(height * top / (top - ground), 0.0, geometry.levels.heights_m[-1])
+        zeros = np.zeros(numpar, np.float32)
+        rng = np.random.Generator(np.random.Philox(key=[release.key, 1]))
+        parts.append(
+            Particles(
+                x=(x - cell_x).astype(np.float32),
+                y=(y - cell_y).astype(np.float32),
+                z=flat.astype(np.float32),
+                u=zeros,
+                v=zeros,
+                q=rng.standard_normal(numpar, dtype=np.float32),
+                draws=np.zeros(numpar, np.uint32),
+                alive=np.ones(numpar, bool),
+                cell_x=cell_x,
+                cell_y=cell_y,
+                key0=np.full(numpar, release.key & 0xFFFFFFFF, np.uint32),
+                key1=np.full(numpar, release.key >> 32, np.uint32),
+                number=np.arange(numpar, dtype=np.uint32),
+                start=np.full(numpar, start, np.int32),
+                stop=np.full(numpar, start + duration_minutes, np.int32),
+            )
+        )
+    return Particles(*(np.concatenate(leaves) for leaves in zip(*parts, strict=True)))
+
+
+def _bilinear(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    ny, nx = field.shape
+    i, j = np.clip(np.floor(x).astype(int), 0, nx - 2), np.clip(np.floor(y).astype(int), 0, ny - 2)
+    fx, fy = x - i, y - j
+    return (
+        field[j, i] * (1 - fx) * (1 - fy)
+        + field[j, i + 1] * fx * (1 - fy)
+        + field[j + 1, i] * (1 - fx) * fy
+        + field[j + 1, i + 1] * fx * fy
+    )

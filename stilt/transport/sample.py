@@ -1,0 +1,115 @@
+"""The weather that transport sees at given places, heights and times: for checks and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from stilt.config import ModelConfig
+from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.prepare import PreparedStore, levels_for
+from stilt.meteorology.records import AnalysisRef
+from stilt.transport.dispersion import Flight, profile_at
+from stilt.transport.run import minute_of, preparation_options
+from stilt.transport.sweep import SweepClock, to_device
+from stilt.transport.weather import Frames, Geometry, bilinear_surface, nodes_at, terrain_at
+
+
+def sample_weather(
+    points: pd.DataFrame,
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    *,
+    cache_dir: Path,
+) -> pd.DataFrame:
+    """Weather and turbulence at points.
+
+    Args:
+        points: columns ``time`` (UTC), ``long``, ``lati`` (degrees), ``zagl`` (m above ground).
+        refs: analyses that bracket the times.
+        config: transport settings.
+        cache_dir: folder for prepared weather.
+
+    Returns:
+        Columns mlht (m), sigw (m s-1), tlgr (s), dens (kg m-3), pres (hPa), temp (K, lowest
+        level), zsfc (m), shtf (W m-2), index as ``points``. Rows outside the domain are NaN.
+    """
+    analyses = sorted(refs, key=lambda ref: ref.time)
+    grid = analyses[0].grid
+    levels = levels_for(grid, config.z_top)
+    geometry = Geometry(grid.nx, grid.ny, grid.cyclic_x, 1, levels)
+    times = tuple(minute_of(ref.time) for ref in analyses)
+    store = PreparedStore(cache_dir, read_analysis)
+    minutes = points["time"].to_numpy().astype("datetime64[s]").astype(np.int64) / 60.0
+    interval = np.clip(np.searchsorted(times, minutes, side="right") - 1, 0, len(times) - 2)
+    clock = SweepClock(times[0], 1, times)
+    out = []
+    for first, rows in points.groupby(interval):
+        options = [
+            preparation_options(config, clock.first_minute, times[first + step]) for step in (0, 1)
+        ]
+        frames = Frames(
+            *(
+                to_device(store.get(analyses[first + step], options[step]))
+                for step in (0, 1)
+            )
+        )
+        chosen = interval == first
+        weight = (minutes[chosen] - times[first]) / (times[first + 1] - times[first])
+        x, y = grid.to_xy(rows["long"].to_numpy(), rows["lati"].to_numpy())
+        values = _sample(
+            frames,
+            jnp.asarray(np.floor(x), jnp.int32),
+            jnp.asarray(np.floor(y), jnp.int32),
+            jnp.asarray(x - np.floor(x), jnp.float32),
+            jnp.asarray(y - np.floor(y), jnp.float32),
+            jnp.asarray(rows["zagl"].to_numpy(), jnp.float32),
+            jnp.asarray(weight, jnp.float32),
+            geometry=geometry,
+            influence=config.veght,
+        )
+        frame = pd.DataFrame({k: np.asarray(v) for k, v in values.items()}, index=rows.index)
+        frame.loc[~grid.usable(x, y)] = np.nan
+        out.append(frame)
+    return pd.concat(out).loc[points.index]
+
+
+@partial(jax.jit, static_argnames=("geometry", "influence"))
+def _sample(
+    frames: Frames,
+    cell_x: jax.Array,
+    cell_y: jax.Array,
+    x: jax.Array,
+    y: jax.Array,
+    height_agl_m: jax.Array,
+    weight: jax.Array,
+    *,
+    geometry: Geometry,
+    influence: float,
+) -> dict[str, jax.Array]:
+    nodes = nodes_at(geometry, cell_x, cell_y, x, y)
+    terrain = terrain_at(frames, nodes)
+    top = geometry.levels.model_top_m
+    zero = jnp.zeros_like(x)
+    flight = Flight(
+        height_agl_m * top / (top - terrain), zero, jnp.zeros_like(cell_x), zero, zero, zero,
+        zero, jnp.zeros(x.shape, jnp.uint32), jnp.zeros(x.shape, bool),
+    )
+    result = profile_at(frames, geometry, nodes, weight, flight, influence)
+    density, pressure = result.air_at(geometry.levels)
+    return {
+        "mlht": result.column.mixed_layer_m,
+        "sigw": result.sigma,
+        "tlgr": result.time_scale,
+        "dens": density,
+        "pres": pressure,
+        "temp": bilinear_surface(frames, nodes, weight, 2),
+        "zsfc": terrain,
+        "shtf": bilinear_surface(frames, nodes, weight, 3),
+    }

@@ -1,0 +1,286 @@
+"""One minute of a block of particles: mean wind, horizontal turbulence, two vertical half steps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
+from stilt.transport.advection import mean_step
+from stilt.transport.dispersion import Flight, half_step
+from stilt.transport.random import normal, threefry
+from stilt.transport.weather import (
+    Frames,
+    Geometry,
+    Nodes,
+    bilinear_levels,
+    bilinear_surface,
+    level_height,
+    level_index,
+    nearest_mixed_layer,
+    nodes_at,
+    terrain_at,
+)
+
+MAIN_COLUMNS = ("x", "y", "zagl", "foot", "samt", "mlht", "dens", "pres", "sigw", "tlgr", "zsfc")
+"""Columns that every step gives."""
+
+AIR_COLUMNS = ("temz", "rhfr")
+SURFACE_COLUMNS = ("temp", "shtf", "whtf", "tcld", "lcld", "dswf", "rain", "crai")
+EXTRA_COLUMNS = (*AIR_COLUMNS, *SURFACE_COLUMNS, "wout")
+"""Columns that a step gives when they are asked for, all together."""
+
+
+class Physics(NamedTuple):
+    """Settings of a step that steer compilation.
+
+    Attributes:
+        direction: sign of time, -1 backward.
+        turbulent: random flight on (NTURB = 0) or mean wind alone.
+        step_fraction: TLFRAC.
+        influence: VEGHT.
+        horizontal_time_s: HSCALE.
+        extra: give :data:`EXTRA_COLUMNS` too.
+    """
+
+    direction: int
+    turbulent: bool
+    step_fraction: float
+    influence: float
+    horizontal_time_s: float
+    extra: bool
+
+
+class Particles(NamedTuple):
+    """State of particles; every leaf is (particles,).
+
+    Attributes:
+        x, y: offset from the release cell, cells (float32).
+        z: flat height, metres.
+        u, v: horizontal turbulent velocity, m s-1.
+        q: vertical turbulent velocity over its standard deviation.
+        draws: random numbers used so far (uint32).
+        alive: still inside the weather's domain.
+        cell_x, cell_y: release cell (int32).
+        key0, key1, number: identity of the random stream (uint32).
+        start, stop: first and last + 1 minute of the sweep in which the particle moves (int32).
+    """
+
+    x: Array
+    y: Array
+    z: Array
+    u: Array
+    v: Array
+    q: Array
+    draws: Array
+    alive: Array
+    cell_x: Array
+    cell_y: Array
+    key0: Array
+    key1: Array
+    number: Array
+    start: Array
+    stop: Array
+
+
+def minute_step(
+    frames: Frames,
+    geometry: Geometry,
+    physics: Physics,
+    particles: Particles,
+    tick: Array,
+    weights: tuple[Array, Array],
+    cell_size_m: Array,
+) -> tuple[Particles, Array, Array]:
+    """Advance a block by one minute.
+
+    Args:
+        frames, geometry, physics: weather and settings.
+        particles: the block.
+        tick: minute of the sweep, int32 scalar.
+        weights: time weights of the second analysis at the start and the end of the minute.
+        cell_size_m: (ny * nx, 2) cell sizes in metres.
+
+    Returns:
+        The particles, whether each has moved, and the columns (columns, particles).
+    """
+    usable = _inside(geometry, particles)
+    due = (tick >= particles.start) & (tick < particles.stop)
+    alive = particles.alive & (usable | ~due)
+    moves = alive & due
+    before, after = (jnp.broadcast_to(w, particles.x.shape) for w in weights)
+    cell = (particles.cell_x, particles.cell_y)
+    motion = mean_step(
+        frames, geometry, *cell, particles.x, particles.y, particles.z, (before, after),
+        physics.direction,
+    )
+    here = nodes_at(geometry, *cell, particles.x, particles.y)
+    there = nodes_at(geometry, *cell, motion.x, motion.y)
+    mixed_layer = 0.5 * (_mixed_layer(frames, here, before) + _mixed_layer(frames, there, after))
+    if not physics.turbulent:
+        moved = particles._replace(x=motion.x, y=motion.y, z=motion.flat_height_m)
+        columns = _mean_columns(frames, geometry, there, after, moved, mixed_layer)
+    else:
+        moved, columns = _turbulent_step(
+            frames, geometry, physics, particles, motion.x, motion.y, motion.flat_height_m,
+            tick, moves, (before, after), there, cell_size_m, mixed_layer,
+        )
+    if physics.extra:
+        stretch = geometry.levels.model_top_m / (
+            geometry.levels.model_top_m - terrain_at(frames, there)
+        )
+        vertical = physics.direction * motion.vertical_m_min / 60.0 / stretch
+        columns = jnp.concatenate(
+            [columns, _extra_columns(frames, geometry, there, after, moved.z, vertical)]
+        )
+    kept = [
+        jnp.where(moves, new, old) for new, old in zip(moved[:7], particles[:7], strict=True)
+    ]
+    return particles._replace(**dict(zip(Particles._fields[:7], kept, strict=True)), alive=alive), (
+        moves
+    ), columns
+
+
+def _inside(geometry: Geometry, particles: Particles) -> Array:
+    """Whether a step may start here: HYSPLIT keeps a margin to the edge of the weather."""
+    column = particles.cell_x + jnp.floor(particles.x).astype(jnp.int32)
+    row = particles.cell_y + jnp.floor(particles.y).astype(jnp.int32)
+    margin = geometry.margin
+    inside = (row >= margin) & (row < geometry.ny - 2 - margin)
+    if geometry.cyclic_x:
+        return inside
+    return inside & (column >= margin) & (column < geometry.nx - 2 - margin)
+
+
+def _mixed_layer(frames: Frames, nodes: Nodes, weight: Array) -> Array:
+    first, second = nearest_mixed_layer(frames, nodes)
+    return first + weight * (second - first)
+
+
+def _turbulent_step(
+    frames: Frames,
+    geometry: Geometry,
+    physics: Physics,
+    particles: Particles,
+    mean_x: Array,
+    mean_y: Array,
+    mean_z: Array,
+    tick: Array,
+    moves: Array,
+    weights: tuple[Array, Array],
+    there: Nodes,
+    cell_size_m: Array,
+    mixed_layer: Array,
+) -> tuple[Particles, Array]:
+    cell = (particles.cell_x, particles.cell_y)
+    keys = (particles.key0, particles.key1, particles.number)
+    used = jnp.where(moves, jnp.uint32(2), jnp.uint32(0))
+    bits_u, bits_v = threefry(*keys, particles.draws)
+    half_s = jnp.where(moves, jnp.float32(30.0), 0.0)
+    zero = jnp.zeros_like(particles.x)
+    flight = Flight(
+        mean_z, zero, jnp.zeros_like(particles.cell_x), half_s, zero, zero, zero,
+        particles.draws + used, jnp.zeros(zero.shape, bool),
+    )
+    common = {
+        "direction": physics.direction,
+        "step_fraction": physics.step_fraction,
+        "influence": physics.influence,
+    }
+    first = half_step(
+        frames, geometry, cell, (particles.x, particles.y), weights[0], flight, particles.q, keys,
+        **common,
+    )
+    velocity = first.flight.w / first.sigma
+    second = half_step(
+        frames, geometry, cell, (mean_x, mean_y), weights[1],
+        first.flight._replace(remaining_s=half_s, low_s=zero), velocity, keys, **common,
+    )
+    sigma_u = _horizontal_sigma(frames, geometry, there, weights[1], mean_z)
+    memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
+    memory = jnp.where(tick == particles.start, 0.0, memory)
+    noise = jnp.sqrt(1.0 - memory * memory) * sigma_u
+    u = memory * particles.u + noise * normal(bits_u)
+    v = memory * particles.v + noise * normal(bits_v)
+    size = cell_size_m[there.nearest]
+    end = second.flight
+    moved = particles._replace(
+        x=particles.x + (end.x + u * 60.0 / size[:, 0]),
+        y=particles.y + (end.y + v * 60.0 / size[:, 1]),
+        z=end.z,
+        u=u,
+        v=v,
+        q=end.w / second.sigma,
+        draws=end.draws,
+    )
+    low_first, low_second = first.flight.low_s, end.low_s
+    foot = MOLAR_MASS_AIR_TRANSPORT * (
+        low_first / first.mass_kg_m2 + low_second / second.mass_kg_m2
+    )
+    density, pressure = second.air_at(geometry.levels)
+    columns = jnp.stack(
+        [
+            moved.x, moved.y, end.z / second.column.stretch, foot,
+            (low_first + low_second) / 60.0, mixed_layer, density, pressure, second.sigma,
+            second.time_scale, terrain_at(frames, there),
+        ]
+    )
+    return moved, columns
+
+
+def _horizontal_sigma(
+    frames: Frames, geometry: Geometry, nodes: Nodes, weight: Array, z: Array
+) -> Array:
+    """Horizontal standard deviation, m s-1: half the vertical variance in either direction."""
+    index = jnp.clip(level_index(geometry.levels, z), 0.0, geometry.count - 1.001)
+    base = jnp.floor(index).astype(jnp.int32)
+    values = bilinear_levels(
+        frames, nodes, weight, base, table="turbulence", geometry=geometry, count=2, first=0,
+        width=1, squared=True,
+    )[:, 0]
+    variance = values[0] + (index - base.astype(jnp.float32)) * (values[1] - values[0])
+    return jnp.sqrt(0.5 * variance)
+
+
+def _mean_columns(
+    frames: Frames,
+    geometry: Geometry,
+    nodes: Nodes,
+    weight: Array,
+    moved: Particles,
+    mixed_layer: Array,
+) -> Array:
+    """Columns of a step without turbulence: no surface influence, no random velocity."""
+    levels = geometry.levels
+    index = jnp.clip(level_index(levels, moved.z), 0.0, levels.count - 1.001)
+    base = jnp.floor(index).astype(jnp.int32)
+    values = bilinear_levels(
+        frames, nodes, weight, base, table="column", geometry=geometry, count=2, first=3, width=2
+    )
+    lower, upper = level_height(levels, base), level_height(levels, base + 1)
+    fraction = jnp.clip((moved.z - lower) / (upper - lower), 0.0, 1.0)
+    pressure, density = values[0] + fraction * (values[1] - values[0])
+    terrain = terrain_at(frames, nodes)
+    zagl = moved.z * (levels.model_top_m - terrain) / levels.model_top_m
+    zero = jnp.zeros_like(zagl)
+    return jnp.stack(
+        [moved.x, moved.y, zagl, zero, zero, mixed_layer, density, pressure, zero, zero, terrain]
+    )
+
+
+def _extra_columns(
+    frames: Frames, geometry: Geometry, nodes: Nodes, weight: Array, z: Array, vertical: Array
+) -> Array:
+    levels = geometry.levels
+    index = jnp.clip(level_index(levels, z), 0.0, levels.count - 1.001)
+    base = jnp.floor(index).astype(jnp.int32)
+    lower, upper = level_height(levels, base), level_height(levels, base + 1)
+    fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
+    values = bilinear_levels(
+        frames, nodes, weight, base, table="air", geometry=geometry, count=2, first=0, width=2
+    )
+    air = values[0] + fraction * (values[1] - values[0])
+    surface = [bilinear_surface(frames, nodes, weight, field) for field in range(2, 10)]
+    return jnp.stack([*air, *surface, vertical])

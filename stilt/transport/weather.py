@@ -1,0 +1,229 @@
+"""Weather at a particle: gathers from two analyses, interpolated in space and time.
+
+Horizontal interpolation is bilinear, except for the mixed-layer height and the turbulence, which
+come from the nearest node. Vertical positions are *flat heights*: the height over flat ground at
+sea level that has the same sigma, so that the internal levels are the same in every column.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from stilt.meteorology.levels import InternalLevels
+
+
+class Frame(NamedTuple):
+    """One analysis on the device, see :class:`stilt.meteorology.prepare.PreparedAnalysis`.
+
+    Leading axes are flattened: ``column`` is (ny * nx * levels, 6), ``turbulence`` and ``air``
+    (ny * nx * levels, 2), ``surface`` (ny * nx, 10).
+    """
+
+    column: Array
+    turbulence: Array
+    air: Array
+    surface: Array
+
+
+class Frames(NamedTuple):
+    """The two analyses that bracket the clock, earlier along the particles' way first."""
+
+    first: Frame
+    second: Frame
+
+
+class Geometry(NamedTuple):
+    """Static shape of the weather; hashable, so that it can steer compilation."""
+
+    nx: int
+    ny: int
+    cyclic_x: bool
+    margin: int
+    levels: InternalLevels
+
+    @property
+    def count(self) -> int:
+        """Number of internal levels."""
+        return self.levels.count
+
+
+class Nodes(NamedTuple):
+    """The four nodes around each particle, their weights, and the nearest one; (particles,)."""
+
+    south_west: Array
+    south_east: Array
+    north_west: Array
+    north_east: Array
+    fraction_x: Array
+    fraction_y: Array
+    nearest: Array
+
+
+def level_height(levels: InternalLevels, index: Array) -> Array:
+    """Flat height in metres of zero-based level numbers."""
+    k = index.astype(jnp.float32) + 1.0
+    return (jnp.float32(levels.a) * k + jnp.float32(levels.b)) * k + jnp.float32(levels.c)
+
+
+def level_index(levels: InternalLevels, flat_height_m: Array) -> Array:
+    """Fractional zero-based level number of flat heights."""
+    a, b = jnp.float32(levels.a), jnp.float32(levels.b)
+    root = b * b - 4.0 * a * (jnp.float32(levels.c) - flat_height_m)
+    return (jnp.sqrt(jnp.maximum(root, 0.0)) - b) / (2.0 * a) - 1.0
+
+
+def nodes_at(geometry: Geometry, cell_x: Array, cell_y: Array, x: Array, y: Array) -> Nodes:
+    """Nodes around positions ``cell + offset``: int32 cells, float32 offsets, in cells."""
+    floor_x, floor_y = jnp.floor(x), jnp.floor(y)
+    fraction_x, fraction_y = x - floor_x, y - floor_y
+    i = cell_x + floor_x.astype(jnp.int32)
+    j = jnp.clip(cell_y + floor_y.astype(jnp.int32), 0, geometry.ny - 2)
+    if geometry.cyclic_x:
+        i = jnp.mod(i, geometry.nx)
+        east = jnp.where(i + 1 == geometry.nx, 0, i + 1)
+    else:
+        i = jnp.clip(i, 0, geometry.nx - 2)
+        east = i + 1
+    near_i = jnp.where(fraction_x >= 0.5, east, i)
+    near_j = jnp.where(fraction_y >= 0.5, j + 1, j)
+    row, next_row = j * geometry.nx, (j + 1) * geometry.nx
+    return Nodes(
+        row + i,
+        row + east,
+        next_row + i,
+        next_row + east,
+        fraction_x,
+        fraction_y,
+        near_j * geometry.nx + near_i,
+    )
+
+
+def _rows(table: Array, start: Array, count: int, first: int, width: int) -> Array:
+    """``count`` rows from ``start`` and ``width`` columns from ``first``: (n, count, width)."""
+    numbers = jax.lax.GatherDimensionNumbers(
+        offset_dims=(1, 2), collapsed_slice_dims=(), start_index_map=(0, 1)
+    )
+    corner = jnp.stack([start, jnp.full_like(start, first)], axis=-1)
+    return jax.lax.gather(
+        table,
+        corner,
+        numbers,
+        slice_sizes=(count, width),
+        mode=jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS,
+    )
+
+
+def _weights(nodes: Nodes) -> tuple[tuple[Array, Array], ...]:
+    fx, fy = nodes.fraction_x, nodes.fraction_y
+    return (
+        (nodes.south_west, (1.0 - fx) * (1.0 - fy)),
+        (nodes.south_east, fx * (1.0 - fy)),
+        (nodes.north_west, (1.0 - fx) * fy),
+        (nodes.north_east, fx * fy),
+    )
+
+
+def bilinear_levels(
+    frames: Frames,
+    nodes: Nodes,
+    time_weight: Array,
+    base: Array,
+    *,
+    table: str,
+    geometry: Geometry,
+    count: int,
+    first: int,
+    width: int,
+    squared: bool = False,
+) -> Array:
+    """Column fields of ``count`` levels from level ``base`` up, shape (count, width, particles).
+
+    Args:
+        frames: the two analyses.
+        nodes: nodes around the particles.
+        time_weight: weight of the second analysis, (particles,).
+        base: lowest level wanted, int32 (particles,).
+        table: ``"column"``, ``"turbulence"`` or ``"air"``.
+        geometry: shape of the weather.
+        count: how many levels.
+        first: first field of the table's last axis.
+        width: how many fields.
+        squared: interpolate the squares of the fields.
+    """
+    total = jnp.zeros((), jnp.float32)
+    for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
+        data = getattr(frame, table)
+        for node, weight in _weights(nodes):
+            values = _rows(data, node * geometry.count + base, count, first, width)
+            if squared:
+                values = values * values
+            total = total + (weight * in_time)[:, None, None] * values
+    return jnp.moveaxis(total, 0, -1)
+
+
+def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, field: int) -> Array:
+    """One surface field at the particles, bilinear in space, linear in time."""
+    total = jnp.zeros((), jnp.float32)
+    for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
+        for node, weight in _weights(nodes):
+            total = total + weight * in_time * frame.surface[node, field]
+    return total
+
+
+def terrain_at(frames: Frames, nodes: Nodes) -> Array:
+    """Terrain height above sea level in metres; it does not change with time."""
+    total = jnp.zeros((), jnp.float32)
+    for node, weight in _weights(nodes):
+        total = total + weight * frames.first.surface[node, 0]
+    return total
+
+
+def nearest_mixed_layer(frames: Frames, nodes: Nodes) -> tuple[Array, Array]:
+    """Mixed-layer height at the nearest node in both analyses, metres."""
+    return frames.first.surface[nodes.nearest, 1], frames.second.surface[nodes.nearest, 1]
+
+
+def nearest_turbulence(
+    frames: Frames,
+    nodes: Nodes,
+    time_weight: Array,
+    base: Array,
+    mixed_layer: tuple[Array, Array],
+    *,
+    geometry: Geometry,
+    count: int,
+) -> Array:
+    """sigma_w and its time scale at ``count`` levels from ``base``: (count, 2, particles).
+
+    Each level takes from either analysis the level that lies at the nearest fraction of that
+    analysis's mixed-layer height, then the two are averaged with the time weight.
+    """
+    now = mixed_layer[0] + time_weight * (mixed_layer[1] - mixed_layer[0])
+    levels = geometry.levels
+    rows = []
+    for offset in range(count):
+        index = base + offset
+        height = level_height(levels, index)
+        total = jnp.zeros((), jnp.float32)
+        for frame, depth, in_time in (
+            (frames.first, mixed_layer[0], 1.0 - time_weight),
+            (frames.second, mixed_layer[1], time_weight),
+        ):
+            level = _closest_level(levels, height * depth / now)
+            values = _rows(frame.turbulence, nodes.nearest * geometry.count + level, 1, 0, 2)
+            total = total + in_time[:, None] * values[:, 0, :]
+        rows.append(total.T)
+    return jnp.stack(rows)
+
+
+def _closest_level(levels: InternalLevels, flat_height_m: Array) -> Array:
+    below = jnp.clip(
+        jnp.floor(level_index(levels, flat_height_m)).astype(jnp.int32), 0, levels.count - 2
+    )
+    to_lower = flat_height_m - level_height(levels, below)
+    to_upper = level_height(levels, below + 1) - flat_height_m
+    return jnp.where(to_upper < to_lower, below + 1, below)
