@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from arlmet import unpack
 from numpy.typing import NDArray
 
 from stilt.errors import MeteorologyError, Reason
@@ -141,6 +140,8 @@ def _read_field(
     handle: BinaryIO, position: int, period: PeriodIndex, raw_name: str
 ) -> NDArray[np.float32] | None:
     """Decode the record at a byte position; None when it is marked missing."""
+    from arlmet import unpack  # takes a second to import, and an index needs none of it
+
     grid = period.grid
     handle.seek(position)
     record = handle.read(period.record_bytes)

@@ -13,9 +13,11 @@ import pandas as pd
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
+from stilt.meteorology.subgrid import crop_file
 from stilt.meteorology.window import Bracket, bracket_window
 
 logger = logging.getLogger(__name__)
@@ -93,6 +95,9 @@ class MetCatalogue:
     def select(self, start: Time, end: Time) -> list[AnalysisRef]:
         """The analyses that bracket [start, end], sorted by time, each time once.
 
+        With ``source`` configured, files that are missing are downloaded first; with
+        ``subgrid_enable``, the analyses are those of cropped files, which are made if needed.
+
         Args:
             start: first time needed, UTC.
             end: last time needed, UTC; the two may be swapped.
@@ -103,6 +108,11 @@ class MetCatalogue:
                 hold them, VARYING_MET_INTERVAL when the times are irregular.
         """
         assessment = self.assess(start, end)
+        if assessment.error is not None and self.config.source is not None:
+            first, last = sorted((_minutes(start), _minutes(end)))
+            fetch_archive(self.config, pd.Timestamp(first), pd.Timestamp(last))
+            self._listing = None
+            assessment = self.assess(start, end)
         if assessment.error is not None:
             raise assessment.error
         if unheard := set(assessment.absent) - self._warned:
@@ -112,7 +122,8 @@ class MetCatalogue:
                 self._label,
                 _shortened(tuple(sorted(unheard))),
             )
-        return list(assessment.bracket.refs)
+        refs = list(assessment.bracket.refs)
+        return self._cropped(refs) if self.config.subgrid_enable else refs
 
     def assess(self, start: Time, end: Time) -> Assessment:
         """The same search as :meth:`select`, with its error described instead of raised."""
@@ -147,6 +158,14 @@ class MetCatalogue:
     @property
     def _folder(self) -> Path:
         return Path(self.config.directory)
+
+    def _cropped(self, refs: list[AnalysisRef]) -> list[AnalysisRef]:
+        """The same analyses in files cropped to the configured area, made now where they lack."""
+        cropped: dict[tuple[str, np.datetime64], AnalysisRef] = {}
+        for path in dict.fromkeys(ref.path for ref in refs):
+            index = self._indexes.index_of(crop_file(Path(path), self.config))
+            cropped.update({(path, ref.time): ref for ref in index.refs})
+        return [cropped[ref.path, ref.time] for ref in refs]
 
     def _listing_is_old(self) -> bool:
         return clock.monotonic() - self._listed_at > _LISTING_LIFE_S

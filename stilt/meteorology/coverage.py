@@ -1,0 +1,146 @@
+"""Says, before anything is computed, whether the weather covers each receptor in time and space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.catalogue import Assessment, MetCatalogue
+from stilt.meteorology.grids import MetGrid, wrap_longitude
+from stilt.meteorology.subgrid import crop_bounds
+from stilt.receptors import Receptor, release_points
+
+
+class Coverage(StrEnum):
+    """How far the weather serves a receptor."""
+
+    COVERED = "covered"
+    PARTLY = "partly"
+    NOT_COVERED = "not covered"
+
+
+@dataclass(frozen=True)
+class ReceptorCoverage:
+    """What the weather offers one receptor.
+
+    Attributes:
+        receptor_id: the receptor.
+        status: covered; partly, when some of its hours have weather; or not covered.
+        missing: valid times that no file holds.
+        looked_for: beginnings of file names that were looked for and not found.
+        files: files found by name.
+        outside_grid: whether a release point lies outside the grid, or within its unusable edge.
+        reason: why a simulation would fail, None when it is covered.
+        detail: the same in one sentence.
+    """
+
+    receptor_id: str
+    status: Coverage
+    missing: tuple[np.datetime64, ...] = ()
+    looked_for: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    outside_grid: bool = False
+    reason: Reason | None = None
+    detail: str = ""
+
+
+def check_coverage(
+    catalogue: MetCatalogue, receptors: Iterable[Receptor], n_hours: float
+) -> list[ReceptorCoverage]:
+    """Check every receptor against one meteorology, in the order given.
+
+    Args:
+        catalogue: the meteorology.
+        receptors: where and when particles are released.
+        n_hours: hours that they are followed, negative for backward.
+    """
+    assessments: dict[tuple[pd.Timestamp, pd.Timestamp], Assessment] = {}
+    results = []
+    for receptor in receptors:
+        end = receptor.time + pd.Timedelta(hours=n_hours)
+        window = (min(receptor.time, end), max(receptor.time, end))
+        if window not in assessments:
+            assessments[window] = catalogue.assess(*window)
+        results.append(_coverage(receptor, window, assessments[window], catalogue.config))
+    return results
+
+
+def require_inside(receptor: Receptor, grid: MetGrid) -> None:
+    """Check that every release point of a receptor can be computed on a grid.
+
+    Raises:
+        MeteorologyError: RECEPTOR_OUTSIDE_GRID, naming the point and the grid's extent.
+    """
+    lon, lat, _ = release_points(receptor)
+    outside = ~grid.usable(*grid.to_xy(lon, lat))
+    if outside.any():
+        worst = int(np.argmax(outside))
+        raise MeteorologyError(
+            f"The receptor at {lon[worst]:g}, {lat[worst]:g} (longitude, latitude) lies outside "
+            f"the weather's grid, {_extent(grid)}, or within two nodes of its edge; use weather "
+            "that surrounds it.",
+            reason=Reason.RECEPTOR_OUTSIDE_GRID,
+        )
+
+
+def _coverage(
+    receptor: Receptor,
+    window: tuple[pd.Timestamp, pd.Timestamp],
+    assessment: Assessment,
+    config: MetConfig,
+) -> ReceptorCoverage:
+    bracket = assessment.bracket
+    error, outside = assessment.error, False
+    if bracket.refs:
+        try:
+            require_inside(receptor, bracket.refs[0].grid)
+            if config.subgrid_enable:
+                _require_kept(receptor, config)
+        except MeteorologyError as problem:
+            error, outside = error or problem, True
+    if error is None:
+        return ReceptorCoverage(str(receptor.id), Coverage.COVERED, files=assessment.files)
+    in_window = any(window[0] <= pd.Timestamp(ref.time) <= window[1] for ref in bracket.refs)
+    return ReceptorCoverage(
+        receptor_id=str(receptor.id),
+        status=Coverage.PARTLY if in_window and not outside else Coverage.NOT_COVERED,
+        missing=bracket.missing,
+        looked_for=assessment.absent,
+        files=assessment.files,
+        outside_grid=outside,
+        reason=error.reason,
+        detail=error.detail,
+    )
+
+
+def _require_kept(receptor: Receptor, config: MetConfig) -> None:
+    """Check that cropping keeps the surroundings of every release point."""
+    west, south, east, north = crop_bounds(config)
+    lon, lat, _ = release_points(receptor)
+    east_of_west = np.mod(lon - west, 360.0)
+    if (east_of_west > east - west).any() or (lat < south).any() or (lat > north).any():
+        raise MeteorologyError(
+            f"The receptor at {lon[0]:g}, {lat[0]:g} (longitude, latitude) lies outside "
+            "subgrid_bounds; widen them or turn subgrid_enable off.",
+            reason=Reason.RECEPTOR_OUTSIDE_GRID,
+        )
+
+
+def _extent(grid: MetGrid) -> str:
+    """Longitudes and latitudes that the grid's edge reaches, for a person."""
+    x = np.linspace(0.0, grid.nx - 1.0, 50)
+    y = np.linspace(0.0, grid.ny - 1.0, 50)
+    edge_x = np.concatenate([x, x, np.zeros(50), np.full(50, grid.nx - 1.0)])
+    edge_y = np.concatenate([np.zeros(50), np.full(50, grid.ny - 1.0), y, y])
+    lon, lat = grid.to_lonlat(edge_x, edge_y)
+    middle, _ = grid.to_lonlat(0.5 * (grid.nx - 1), 0.5 * (grid.ny - 1))
+    around = wrap_longitude(lon - middle)
+    west, east = wrap_longitude(middle + np.array([around.min(), around.max()]))
+    return f"longitudes {west:.4g} to {east:.4g} and latitudes {lat.min():.4g} to {lat.max():.4g}"
