@@ -1,0 +1,215 @@
+"""Maps of a footprint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.plotting.style import (
+    INK,
+    dress,
+    influence_colours,
+    influence_norm,
+    mark_receptor,
+    new_axes,
+    pyplot,
+    scale_bar,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from stilt.footprint.footprint import Footprint
+
+COLOUR_LABEL = "influence, ppm per (µmol m$^{-2}$ s$^{-1}$)"
+
+
+class FootprintPlots:
+    """Maps of one footprint, as ``footprint.plot``."""
+
+    def __init__(self, footprint: Footprint) -> None:
+        self._footprint = footprint
+
+    def map(
+        self,
+        time: Any = None,
+        *,
+        log: bool = True,
+        ax: Axes | None = None,
+        cmap: str | None = None,
+        zoom: bool = False,
+        title: str | None = None,
+    ) -> Axes:
+        """Draw one layer, or the sum of all.
+
+        Args:
+            time: None sums all layers; else a time (the layer that starts there) or its number.
+            log: logarithmic colours over the upper four decades.
+            ax: axes to draw on; a new figure when None.
+            cmap: name of a matplotlib colour map.
+            zoom: show only the part of the grid that has influence.
+            title: replaces receptor and time.
+
+        Returns:
+            The axes; ``ax.figure.savefig(path)`` writes a file.
+
+        Raises:
+            UsageError: matplotlib is missing.
+            KeyError: no layer starts at ``time``.
+        """
+        footprint = self._footprint
+        layer, when = self._layer(time)
+        extent = _extent(layer, zoom)
+        ax = new_axes(_shape(extent, footprint.grid.projection), ax)
+        norm = influence_norm(layer.values, log)
+        mesh = self._draw(ax, layer, norm, cmap, extent)
+        scale_bar(ax, footprint.grid.projection)
+        bar = ax.figure.colorbar(
+            mesh, ax=ax, shrink=0.86, pad=0.02, extend="min" if log else "neither"
+        )
+        bar.set_label(COLOUR_LABEL, fontsize=8.5, color=INK)
+        bar.ax.tick_params(labelsize=8, colors=INK)
+        bar.outline.set_linewidth(0.6)
+        ax.set_title(title or self._title(), fontsize=11, color=INK, loc="left", pad=16)
+        note = when if not footprint.is_empty else f"no influence ({footprint.empty_reason})"
+        ax.annotate(
+            note,
+            (0, 1),
+            xytext=(0, 4),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=8.5,
+            color="#5b6b78",
+        )
+        return ax
+
+    def facet(
+        self,
+        *,
+        ncols: int = 3,
+        log: bool = True,
+        cmap: str | None = None,
+        figsize: tuple[float, float] | None = None,
+        zoom: bool = False,
+    ) -> Figure:
+        """Draw every layer in a panel of its own, all with one colour scale.
+
+        Raises:
+            UsageError: matplotlib is missing.
+        """
+        data = self._footprint.data
+        ncols = min(ncols, data.sizes["time"])
+        nrows = -(-data.sizes["time"] // ncols)
+        extent = _extent(data.sum("time"), zoom)
+        shape = _shape(extent, self._footprint.grid.projection)
+        size = figsize or (3.1 * ncols + 1.0, 3.1 * shape * nrows + 1.0)
+        figure, axes = pyplot().subplots(
+            nrows,
+            ncols,
+            figsize=size,
+            squeeze=False,
+            layout="constrained",
+            sharex=True,
+            sharey=True,
+        )
+        norm = influence_norm(data.values, log)
+        mesh = None
+        for number, ax in enumerate(axes.flat):
+            if number >= data.sizes["time"]:
+                ax.set_axis_off()
+                continue
+            mesh = self._draw(ax, data.isel(time=number), norm, cmap, extent)
+            stamp = pd.Timestamp(data["time"].values[number])
+            ax.set_title(f"{stamp:%Y-%m-%d %H:%M}", fontsize=8.5, color=INK)
+        bar = figure.colorbar(mesh, ax=axes, shrink=0.7, extend="min" if log else "neither")
+        bar.set_label(COLOUR_LABEL, fontsize=8.5, color=INK)
+        bar.ax.tick_params(labelsize=8, colors=INK)
+        figure.suptitle(self._title(), fontsize=11, color=INK)
+        return figure
+
+    def _draw(
+        self,
+        ax: Axes,
+        layer: xr.DataArray,
+        norm: Any,
+        cmap: str | None,
+        extent: tuple[float, float, float, float],
+    ) -> Any:
+        """Draw one layer with graticule and receptor; return what the colour bar needs."""
+        projection = self._footprint.grid.projection
+        y, x = (layer[dim].values for dim in layer.dims)
+        shown = np.ma.masked_less_equal(layer.values, 0.0)
+        mesh = ax.pcolormesh(
+            x,
+            y,
+            shown,
+            norm=norm,
+            cmap=influence_colours(cmap),
+            shading="nearest",
+            rasterized=True,
+            zorder=1,
+        )
+        ax.set_xlim(extent[0], extent[1])
+        ax.set_ylim(extent[2], extent[3])
+        dress(ax, projection)
+        mark_receptor(ax, self._footprint.receptor, projection)
+        return mesh
+
+    def _layer(self, time: Any) -> tuple[xr.DataArray, str]:
+        """Pick or sum layers, and say which hours they cover."""
+        data = self._footprint.data
+        if time is None:
+            start, stop = self._footprint.time_range
+            hours = data.sizes["time"]
+            what = "whole run" if self._footprint.config.time_integrate else f"{hours} hour(s)"
+            if hours > 1:
+                return data.sum("time"), f"{start:%Y-%m-%d %H:%M} to {stop:%Y-%m-%d %H:%M} UTC"
+            return data.isel(time=0), f"{what}, {start:%Y-%m-%d %H:%M} UTC"
+        if isinstance(time, (int, np.integer)):
+            layer = data.isel(time=int(time))
+        else:
+            layer = data.sel(time=pd.Timestamp(time))
+        return layer, f"hour from {pd.Timestamp(layer['time'].item()):%Y-%m-%d %H:%M} UTC"
+
+    def _title(self) -> str:
+        receptor = self._footprint.receptor
+        name = f"{self._footprint.name}: " if self._footprint.name else ""
+        return f"Footprint {name}{receptor.location_id}, {receptor.time:%Y-%m-%d %H:%M} UTC"
+
+
+def _extent(layer: xr.DataArray, zoom: bool) -> tuple[float, float, float, float]:
+    """Edges of the part to show: x from and to, y from and to."""
+    y, x = (layer[dim].values for dim in layer.dims)
+    rows, columns = np.arange(y.size), np.arange(x.size)
+    if zoom and bool((layer > 0).any()):
+        used = layer.values > 0
+        rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+        rows, columns = _widened(rows, y.size), _widened(columns, x.size)
+    half_x = 0.5 * (x[1] - x[0]) if x.size > 1 else 0.5
+    half_y = 0.5 * (y[1] - y[0]) if y.size > 1 else 0.5
+    return (
+        float(x[columns[0]] - half_x),
+        float(x[columns[-1]] + half_x),
+        float(y[rows[0]] - half_y),
+        float(y[rows[-1]] + half_y),
+    )
+
+
+def _widened(used: np.ndarray, size: int) -> np.ndarray:
+    """Indices from a little before the first used to a little after the last."""
+    margin = max(2, (used[-1] - used[0]) // 12)
+    return np.arange(max(0, used[0] - margin), min(size, used[-1] + margin + 1))
+
+
+def _shape(extent: tuple[float, float, float, float], projection: str) -> float:
+    """Height over width of the map on the ground."""
+    from stilt.footprint.gridding import is_longlat
+
+    shape = (extent[3] - extent[2]) / (extent[1] - extent[0])
+    if is_longlat(projection):
+        shape /= np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85)))
+    return float(shape)
