@@ -22,7 +22,7 @@ from stilt.config.run import (
     ErrorParameters,
     RunControls,
 )
-from stilt.config.support import unsupported
+from stilt.config.support import NO_EFFECT, SUPPORT, unsupported
 from stilt.config.transport import TransportParameters
 
 _MET_NAME = re.compile(r"[a-z0-9]+")
@@ -118,7 +118,7 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
         Args:
             error_run: include the error parameters, on which only the perturbed run depends.
         """
-        names = ["n_hours", "numpar", "varsiwant", "hnf_plume", *TransportParameters.model_fields]
+        names = ["n_hours", "numpar", "varsiwant", "hnf_plume", *sorted(SUPPORT.keys() - NO_EFFECT)]
         if error_run:
             names += ErrorParameters.model_fields
         data = self.model_dump(mode="json", include=set(names))

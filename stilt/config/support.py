@@ -75,6 +75,9 @@ SUPPORT: dict[str, Rule] = {
     "maxpar": ANYTHING,
 }
 
+# Accepted with any value because no value of theirs can change a result here.
+NO_EFFECT = frozenset({"krand", "krnd", "maxpar"})
+
 # Why a field is fixed, where the general sentence would not tell enough.
 FIXED_BECAUSE: dict[str, str] = {
     "delt": "STILT mode forces a time step of one minute",

@@ -1,0 +1,241 @@
+"""mets, grids, footprints, execution and the environment."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stilt.config import (
+    Bounds,
+    ExecutionConfig,
+    FootprintConfig,
+    Grid,
+    MetConfig,
+    ModelConfig,
+    RuntimeSettings,
+)
+from stilt.errors import ConfigValidationError
+
+MET = {"directory": "/data/met", "file_format": "%Y%m%d_%H", "file_tres": "1h"}
+GRID = {"xmin": -113, "xmax": -110.5, "ymin": 40, "ymax": 42, "xres": 0.01, "yres": 0.01}
+
+
+def config(**fields):
+    return ModelConfig(**{"mets": {"hrrr": MET}, **fields})
+
+
+@pytest.mark.parametrize("mets", [{}, None])
+def test_at_least_one_meteorology_is_needed(mets):
+    with pytest.raises(ConfigValidationError, match="mets: at least one meteorology"):
+        ModelConfig(mets=mets)
+    with pytest.raises(ConfigValidationError, match="mets: at least one meteorology"):
+        ModelConfig()
+
+
+@pytest.mark.parametrize("name", ["HRRR", "hrrr_3km", "hrrr-3km", "", 3])
+def test_met_names_fit_into_ids(name):
+    with pytest.raises(ConfigValidationError, match="lower-case letters and digits"):
+        config(mets={name: MET})
+
+
+def test_a_met_without_footprints_is_a_whole_configuration():
+    only = ModelConfig(mets={"hrrr": MetConfig(**MET)})
+    assert only.footprints == {}
+    assert only.mets["hrrr"].file_interval == pd.Timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"file_format": None}, "file_format is required when there is no source"),
+        ({"file_tres": None}, "file_tres is required when there is no source"),
+        ({"file_tres": "often"}, "file_tres: 'often' is not a length of time"),
+        ({"file_tres": "0h"}, "between one minute and one year"),
+        ({"n_min": 0}, "n_min"),
+        ({"subgrid_enable": True}, r"subgrid_bounds is required when subgrid_enable=True\."),
+        ({"file_fmt": "x"}, "unknown key 'file_fmt': did you mean 'file_format'"),
+        ({"source": "hrr"}, "unknown source 'hrr': known are .*hrrr"),
+        ({"backend": "gopher"}, "backend"),
+        ({"directory": ""}, "directory: a folder is needed"),
+        ({"source_options": {"x": 1}}, "unknown key 'x'"),
+    ],
+)
+def test_mistakes_in_a_met_are_named(fields, message):
+    with pytest.raises(ConfigValidationError, match=message):
+        MetConfig(**{**MET, **fields})
+
+
+def test_keys_beside_a_source_go_to_the_source():
+    met = MetConfig(directory="/data/met", source="nams", domain="ak")
+    assert met.source_options == {"domain": "ak"}
+    assert met.file_format is None
+
+
+@pytest.mark.parametrize("text", ["1h", "6h", "24h", "1D", "h", "30min", "6 hours"])
+def test_file_intervals_have_many_spellings(text):
+    assert MetConfig(**{**MET, "file_tres": text}).file_interval > pd.Timedelta(0)
+
+
+def test_folders_expand_home_and_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("WEATHER", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert MetConfig(**{**MET, "directory": "$WEATHER/a"}).directory == tmp_path / "a"
+    met = MetConfig(**{**MET, "directory": "~/a"})
+    assert met.directory == tmp_path / "a"
+    assert met.subgrid_directory == tmp_path / "a" / "subgrid"
+
+
+@pytest.mark.parametrize(
+    "footprint",
+    [GRID, {"grid": GRID}, {"grid": "slc"}, {"grid": Grid(**GRID)}, FootprintConfig(**GRID)],
+)
+def test_every_way_to_give_a_grid_means_the_same(footprint):
+    found = config(grids={"slc": GRID}, footprints={"default": footprint})
+    assert found.footprints["default"].grid == Grid(**GRID)
+    assert found.footprints["default"] == FootprintConfig(**GRID)
+
+
+@pytest.mark.parametrize(
+    ("footprint", "message"),
+    [
+        ({"grid": "slk"}, r"footprints.f.grid: references unknown grid 'slk' \(grids: slc\)"),
+        ({"smooth_factor": 2}, "footprints.f is missing a 'grid' key"),
+        ({**GRID, "grid": "slc"}, "keep one"),
+        ({"xmin": 1, "xmax": 2}, "footprints.f.grid.ymin is required"),
+        ({**GRID, "xres": -1}, "footprints.f.grid.xres"),
+        ({**GRID, "smooth_factr": 1}, "footprints.f: unknown key 'smooth_factr': .*smooth_factor"),
+        ({"grid": {**GRID, "yress": 1}}, "footprints.f.grid: unknown key 'yress': .*'yres'"),
+        ({**GRID, "smooth_factor": -1}, "smooth_factor"),
+        ({**GRID, "projection": "+proj=nonsense"}, "not a projection that PROJ knows"),
+        (3, "footprints.f"),
+    ],
+)
+def test_mistakes_in_a_footprint_are_named(footprint, message):
+    with pytest.raises(ConfigValidationError, match=message):
+        config(grids={"slc": GRID}, footprints={"f": footprint})
+
+
+@pytest.mark.parametrize("name", ["slc_error", "a/b", "", "a b", 1])
+def test_footprint_names_fit_into_file_names(name):
+    with pytest.raises(ConfigValidationError, match="cannot be a name"):
+        config(footprints={name: GRID})
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        {"xmin": -113, "xmax": -113},
+        {"xmin": -110, "xmax": -113},
+        {"xmin": -181},
+        {"xmin": -180, "xmax": 200},
+        {"ymin": 42, "ymax": 40},
+        {"ymax": 91},
+        {"xres": 5},
+        {"yres": 2.1},
+        {"xres": 1e-7, "yres": 1e-7},
+        {"xmin": float("inf")},
+    ],
+)
+def test_grids_without_sense_are_refused(edges):
+    with pytest.raises(ConfigValidationError, match=next(iter(edges))):
+        Grid(**{**GRID, **edges})
+
+
+@pytest.mark.parametrize("edges", [(170, -170), (170, 190), (-180, 180), (0, 360)])
+def test_grids_may_cross_the_dateline_and_go_round(edges):
+    grid = Grid(**{**GRID, "xmin": edges[0], "xmax": edges[1]})
+    assert grid.width_deg in (20, 360)
+
+
+def test_projected_grids_count_cells_in_metres():
+    grid = Grid(**{**GRID, "xres": 3000, "yres": 3000, "projection": "+proj=utm +zone=12"})
+    assert not grid.is_longlat
+
+
+def test_bounds_and_grids_are_hashable_values():
+    assert len({Grid(**GRID), Grid(**GRID)}) == 1
+    assert Bounds(xmin=1, xmax=2, ymin=3, ymax=4) == Bounds(xmin=1.0, xmax=2, ymin=3, ymax=4)
+
+
+def test_transforms_are_filled_in_and_checked():
+    footprint = FootprintConfig(
+        **GRID,
+        transforms=[
+            {"kind": "first_order_lifetime", "lifetime_hours": 4},
+            {"kind": "vertical_operator", "mode": "ak", "levels": [0, 10], "values": [1, 0.5]},
+        ],
+    )
+    assert footprint.transforms[0] == {
+        "kind": "first_order_lifetime",
+        "lifetime_hours": 4.0,
+        "time_column": "time",
+        "time_unit": "min",
+    }
+    assert footprint.transforms[1]["coordinate"] == "xhgt"
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        ({"kind": "lifetime"}, "transforms.0.kind: unknown kind of transform 'lifetime'"),
+        ({"kind": "vertical_operater"}, "did you mean 'vertical_operator'"),
+        ({}, "unknown kind of transform None"),
+        ("decay", "a transform is a mapping"),
+        ({"kind": "first_order_lifetime"}, "lifetime_hours is required"),
+        ({"kind": "first_order_lifetime", "lifetime_hours": 0}, "lifetime_hours"),
+        (
+            {"kind": "first_order_lifetime", "lifetime_hours": 1, "time_unit": "weeks"},
+            "unknown unit 'weeks'",
+        ),
+        ({"kind": "vertical_operator", "mode": "ak"}, "levels is required"),
+        (
+            {"kind": "vertical_operator", "mode": "ak", "levels": [1, 2], "values": [1]},
+            "equal lengths",
+        ),
+        ({"kind": "vertical_operator", "mode": "akk"}, "mode"),
+        ({"kind": "vertical_operator", "level": [1]}, "unknown key 'level': did you mean 'levels'"),
+    ],
+)
+def test_mistakes_in_a_transform_are_named(transform, message):
+    with pytest.raises(ConfigValidationError, match=message):
+        FootprintConfig(**GRID, transforms=[transform])
+
+
+def test_local_execution_is_strict_and_other_backends_have_options():
+    assert ExecutionConfig() == ExecutionConfig(backend="local", n_workers=1, device="auto")
+    with pytest.raises(ConfigValidationError, match=r"unknown key 'n_worker': .*'n_workers'"):
+        ExecutionConfig(n_worker=4)
+    other = ExecutionConfig(backend="dask", n_workers=8, cluster="slurm", options={"queue": "x"})
+    assert other.options == {"cluster": "slurm", "queue": "x"}
+    assert ExecutionConfig(**other.to_dict()) == other
+    for fields in ({"n_workers": 0}, {"n_workers": True}, {"device": "tpu"}, {"backend": ""}):
+        with pytest.raises(ConfigValidationError, match=next(iter(fields))):
+            ExecutionConfig(**fields)
+
+
+def test_unknown_keys_name_the_nearest_known_one():
+    with pytest.raises(ConfigValidationError, match="unknown key 'nhours': did you mean 'n_hours'"):
+        config(nhours=-24)
+    with pytest.raises(ConfigValidationError, match="unknown key 'zzz'"):
+        config(zzz=1)
+
+
+def test_all_mistakes_are_named_at_once():
+    with pytest.raises(ConfigValidationError) as caught:
+        config(numpar=0, execution={"n_workers": 0}, footprints={"f": {**GRID, "xres": 0}})
+    for name in ("numpar", "execution.n_workers", "footprints.f.grid.xres"):
+        assert name in str(caught.value)
+
+
+def test_runtime_settings_come_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("STILT_COMPUTE_ROOT", str(tmp_path))
+    monkeypatch.setenv("STILT_MAX_ROWS", "5")
+    monkeypatch.setenv("STILT_CACHE_DIR", "")
+    settings = RuntimeSettings()
+    assert (settings.compute_root, settings.max_rows, settings.cache_dir) == (tmp_path, 5, None)
+    assert RuntimeSettings(compute_root="/x").compute_root == Path("/x")
+    monkeypatch.setenv("STILT_MAX_ROWS", "0")
+    with pytest.raises(ConfigValidationError, match="STILT_MAX_ROWS"):
+        RuntimeSettings()
+    with pytest.raises(ConfigValidationError, match="unknown runtime setting 'rows'"):
+        RuntimeSettings(max_rows=1, rows=1)
