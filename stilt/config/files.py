@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stilt.atomic import atomic_path
 from stilt.config.base import ConfigFieldError, Location, problem_sentence
 from stilt.config.execution import ExecutionConfig
 from stilt.config.meteorology import MetConfig
@@ -74,11 +74,8 @@ def write_config(config: ModelConfig, path: str | os.PathLike[str]) -> str:
     """Write config.yaml through a temporary file and return its text."""
     path = Path(path)
     text = config_text(config, path.parent)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        temporary = Path(folder) / path.name
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
     return text
 
 

@@ -6,7 +6,6 @@ import csv
 import io
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from stilt.atomic import atomic_path
 from stilt.errors import UsageError
 from stilt.receptors.checks import (
     check_altitude,
@@ -107,20 +107,8 @@ def write_receptors(path: str | os.PathLike[str], receptors: Iterable[Receptor])
         for lat, lon, alt in receptor:
             numbers = (number_text(value) for value in (lon, lat, alt))
             writer.writerow((index, time, *numbers, receptor.altitude_ref))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        # mkstemp makes the file private to the user; ordinary files follow the umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.fchmod(handle, 0o666 & ~umask)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(buffer.getvalue())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as temporary:
+        temporary.write_text(buffer.getvalue(), encoding="utf-8")
 
 
 def starter_receptors_csv() -> str:
