@@ -160,7 +160,7 @@ def _index_body(
     others, so there the label of the next record decides.
     """
     n_records = length // cells + 1
-    parts = []
+    parts: list[str] = []
     for i in range(n_records):
         handle.seek(offset + i * (LABEL_BYTES + cells))
         part = handle.read(LABEL_BYTES + min(cells, length - i * cells))

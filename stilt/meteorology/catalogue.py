@@ -146,10 +146,10 @@ class MetCatalogue:
         """
         release = pd.Timestamp(_minutes(receptor_time))
         start, end = sorted((release, release + pd.Timedelta(hours=n_hours)))
-        found = self._find(start, end)
+        found = self._find(start, end, forward=n_hours > 0)
         if (error := self._too_few(found)) is not None and self._listing_is_old():
             self._listing = None
-            found = self._find(start, end)
+            found = self._find(start, end, forward=n_hours > 0)
             error = self._too_few(found)
         if error is not None:
             raise error
@@ -176,15 +176,18 @@ class MetCatalogue:
             self._listed_at = clock.monotonic()
         return self._listing
 
-    def _find(self, start: pd.Timestamp, end: pd.Timestamp) -> _Found:
-        """Files whose names belong to [start, end], and those of one file interval around it."""
+    def _find(self, start: pd.Timestamp, end: pd.Timestamp, forward: bool = False) -> _Found:
+        """Files whose names belong to [start, end], and those of one file interval around it.
+
+        Unless the run is forward, the file after an end between two files belongs to it.
+        """
         listing = self._files_on_disk()
         pattern, step = self.config.file_format, self.config.file_interval
         if pattern is None:
             files = tuple(listing.all_files)
             return _Found(files, files, {}, {}, frozenset())
         asked = name_beginnings(pattern, start, end, step)
-        counted = name_beginnings(pattern, start, end.ceil(step), step)
+        counted = name_beginnings(pattern, start, end if forward else end.ceil(step), step)
         wide = name_beginnings(pattern, start - step, end + 2 * step, step)
         named: dict[Path, list[pd.Timestamp]] = {}
         chosen: list[Path] = []
@@ -317,4 +320,4 @@ def _minutes(time: Time) -> np.datetime64:
     stamp = pd.Timestamp(time)
     if stamp.tzinfo is not None:
         stamp = stamp.tz_convert("UTC").tz_localize(None)
-    return np.datetime64(stamp.floor("min").to_datetime64(), "m")
+    return stamp.floor("min").to_datetime64().astype("datetime64[m]")

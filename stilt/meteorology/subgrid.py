@@ -141,23 +141,22 @@ def _window(
 def _cropped_grid(
     grid: MetGrid, columns: NDArray[np.intp], rows: NDArray[np.intp], n_levels: int | None
 ) -> MetGrid:
-    levels = grid.levels if n_levels is None else grid.levels[: n_levels - 1]
-    size = {"nx": len(columns), "ny": len(rows), "levels": levels}
+    kept = grid.levels if n_levels is None else grid.levels[: n_levels - 1]
+    cropped = replace(grid, nx=len(columns), ny=len(rows), levels=kept)
     if grid.kind == "conformal":
-        sync = {"sync_x": grid.sync_x - columns[0], "sync_y": grid.sync_y - rows[0]}
-        return replace(grid, **size, **sync)
+        sync_x, sync_y = grid.sync_x - float(columns[0]), grid.sync_y - float(rows[0])
+        return replace(cropped, sync_x=sync_x, sync_y=sync_y)
     lon, lat = grid.to_lonlat(float(columns[0]), float(rows[0]))
-    west = float(wrap_longitude(lon))
+    west, south = float(wrap_longitude(lon)), float(lat)
     east = west + (len(columns) - 1) * grid.ref_lon
     turn = 360.0 if west < 0.0 and east < 0.0 else 0.0
-    north = float(lat) + (len(rows) - 1) * grid.ref_lat
-    corners = {
-        "sync_lon": west + turn,
-        "sync_lat": float(lat),
-        "pole_lon": east + turn,
-        "pole_lat": north,
-    }
-    return replace(grid, **size, **corners)
+    return replace(
+        cropped,
+        sync_lon=west + turn,
+        sync_lat=south,
+        pole_lon=east + turn,
+        pole_lat=south + (len(rows) - 1) * grid.ref_lat,
+    )
 
 
 def _cropped(

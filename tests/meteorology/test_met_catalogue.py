@@ -1,0 +1,232 @@
+"""The catalogue chooses analyses by the times inside the files, and names what is missing."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.index_cache import IndexCache
+from stilt.meteorology.writer import write_arl
+
+
+def hours(refs):
+    return [str(ref.time)[8:16].replace("T", " ") for ref in refs]
+
+
+def failure(catalogue, start, end) -> MeteorologyError:
+    with pytest.raises(MeteorologyError) as raised:
+        catalogue.select(start, end)
+    assert "\n" not in str(raised.value)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "last", "n"),
+    [
+        ("2023-07-14 02:00", "2023-07-14 04:00", "14 02:00", "14 04:00", 3),
+        ("2023-07-14 02:30", "2023-07-14 04:10", "14 02:00", "14 05:00", 4),
+        ("2023-07-14 05:10", "2023-07-14 05:50", "14 05:00", "14 06:00", 2),
+        ("2023-07-14 06:00", "2023-07-14 06:00", "14 06:00", "14 06:00", 1),
+        ("2023-07-14 00:00", "2023-07-14 23:00", "14 00:00", "14 23:00", 24),
+    ],
+)
+def test_a_window_is_bracketed_at_both_ends(archive, start, end, first, last, n):
+    catalogue = MetCatalogue(archive())
+    refs = catalogue.select(start, end)
+    assert (hours(refs)[0], hours(refs)[-1], len(refs)) == (first, last, n)
+    assert [ref.time for ref in refs] == sorted({ref.time for ref in refs})
+    assert catalogue.select(pd.Timestamp(end), pd.Timestamp(start)) == refs
+    assert catalogue.select(np.datetime64(start), np.datetime64(end)) == refs
+
+
+@pytest.mark.parametrize(("step", "per_file"), [(1, 1), (3, 1), (3, 8), (6, 4)])
+def test_any_interval_and_file_length(archive, step, per_file):
+    config = archive(step=step, per_file=per_file, n_files=24 // per_file)
+    refs = MetCatalogue(config).select("2023-07-14 07:00", "2023-07-14 10:00")
+    expected = pd.date_range("2023-07-14", periods=25, freq=f"{step}h")
+    expected = [
+        t
+        for t in expected
+        if pd.Timedelta(hours=-step) < t - pd.Timestamp("2023-07-14 07:00")
+        and t - pd.Timestamp("2023-07-14 10:00") < pd.Timedelta(hours=step)
+    ]
+    assert [pd.Timestamp(ref.time) for ref in refs] == expected
+
+
+def test_one_file_with_a_plain_name_serves_any_window(archive):
+    config = archive(n_files=1, per_file=13, step=3)
+    for pattern, tres in [("20230714_00", "1h"), ("20230714", "24h"), ("2023", "3h")]:
+        plain = MetConfig(directory=config.directory, file_format=pattern, file_tres=tres)
+        assert len(MetCatalogue(plain).select("2023-07-14 04:00", "2023-07-15 07:00")) == 11
+
+
+def test_files_follow_the_names_alone(archive):
+    catalogue = MetCatalogue(archive(n_files=6))
+    names = [path.name for path in catalogue.files("2023-07-15 01:00", -12)]
+    assert names == ["20230714_12", "20230714_18", "20230715_00", "20230715_06"]
+    names = [path.name for path in catalogue.files("2023-07-14 07:00", 6)]
+    assert names == ["20230714_06", "20230714_12"]
+
+
+def test_missing_hours_are_named(archive):
+    config = archive()
+    (config.directory / "20230714_06").unlink()
+    catalogue = MetCatalogue(config, "hrrr")
+    error = failure(catalogue, "2023-07-14 04:00", "2023-07-14 13:00")
+    assert error.reason is Reason.MET_COVERAGE
+    assert "hrrr" in error.detail
+    assert str(config.directory) in error.detail
+    assert "2023-07-14 06:00" in error.detail
+    assert "2023-07-14 11:00" in error.detail
+    assert "20230714_06" in error.detail
+    assert len(catalogue.select("2023-07-14 01:00", "2023-07-14 05:00")) == 5
+    assert len(catalogue.select("2023-07-14 12:00", "2023-07-14 20:00")) == 9
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "missing"),
+    [
+        ("2023-07-13 22:30", "2023-07-14 03:00", ["13 22:00", "13 23:00"]),
+        ("2023-07-14 20:00", "2023-07-15 01:00", ["15 00:00", "15 01:00"]),
+        ("2023-07-14 20:00", "2023-07-14 23:01", ["15 00:00"]),
+    ],
+)
+def test_windows_beyond_the_archive_name_the_hours(archive, start, end, missing):
+    error = failure(MetCatalogue(archive()), start, end)
+    assert error.reason is Reason.MET_COVERAGE
+    for hour in missing:
+        assert hour in error.detail
+    assert f"lacks {len(missing)} of" in error.detail
+
+
+def test_a_missing_hour_among_single_hour_files(archive):
+    config = archive(n_files=4, per_file=1)
+    (config.directory / "20230714_01").unlink()
+    error = failure(MetCatalogue(config), "2023-07-14 00:00", "2023-07-14 02:00")
+    assert error.reason is Reason.MET_COVERAGE
+    assert "2023-07-14 01:00" in error.detail
+    (config.directory / "20230714_03").unlink()
+    error = failure(MetCatalogue(config), "2023-07-14 00:00", "2023-07-14 02:00")
+    assert "2023-07-14 01:00" in error.detail
+
+
+def test_no_file_at_all_says_what_was_looked_for(archive):
+    config = archive()
+    error = failure(MetCatalogue(config), "2024-07-14 00:00", "2024-07-14 02:00")
+    assert error.reason is Reason.MISSING_MET_FILES
+    assert error.detail == (
+        "Insufficient number of meteorological files found. Found: 0, Required: 1. "
+        f"Patterns not found in {config.directory}: 20240714_00."
+    )
+
+
+def test_n_min_and_a_missing_folder(archive, tmp_path):
+    config = archive()
+    few = config.model_copy(update={"n_min": 3})
+    error = failure(MetCatalogue(few), "2023-07-14 01:00", "2023-07-14 05:00")
+    assert "Found: 2, Required: 3" in error.detail
+    gone = MetConfig(directory=tmp_path / "nowhere", file_format="%Y", file_tres="1h")
+    error = failure(MetCatalogue(gone), "2023-07-14 01:00", "2023-07-14 05:00")
+    assert error.reason is Reason.MISSING_MET_FILES
+    assert "does not exist" in error.detail
+
+
+def test_irregular_times_are_refused(archive, grid_of, analysis_of):
+    config = archive(n_files=2, per_file=3, step=2)
+    write_arl(
+        config.directory / "20230714_12",
+        grid_of("lambert"),
+        [analysis_of(grid_of("lambert"), f"2023-07-14T{hour}:00") for hour in (13, 15, 17)],
+    )
+    error = failure(MetCatalogue(config), "2023-07-14 08:00", "2023-07-14 15:00")
+    assert error.reason is Reason.VARYING_MET_INTERVAL
+    assert "2023-07-14 10:00 is followed by 2023-07-14 13:00" in error.detail
+
+
+def test_damage_fails_only_the_windows_that_need_it(archive):
+    config = archive()
+    path = config.directory / "20230714_06"
+    path.write_bytes(path.read_bytes()[:-10])
+    catalogue = MetCatalogue(config)
+    assert len(catalogue.select("2023-07-14 04:00", "2023-07-14 10:00")) == 7
+    assert len(catalogue.select("2023-07-14 12:00", "2023-07-14 14:00")) == 3
+    error = failure(catalogue, "2023-07-14 09:00", "2023-07-14 13:00")
+    assert error.reason is Reason.DAMAGED_MET_FILE
+    assert str(path) in error.detail
+    assert "needed for 2023-07-14 11:00" in error.detail
+
+
+def test_two_grids_under_one_pattern_are_refused(archive):
+    config = archive(n_files=1)
+    archive(start="2023-07-14 06:00", n_files=1, kind="latlon")
+    error = failure(MetCatalogue(config), "2023-07-14 04:00", "2023-07-14 08:00")
+    assert "20230714_00 and 20230714_06" in error.detail
+
+
+def test_times_held_twice_come_from_the_first_name(archive):
+    config = archive(n_files=1)
+    shutil.copy(config.directory / "20230714_00", config.directory / "20230714_00-05_copy")
+    refs = MetCatalogue(config).select("2023-07-14 00:00", "2023-07-14 05:00")
+    assert len(refs) == 6
+    assert {ref.path.rsplit("/", 1)[1] for ref in refs} == {"20230714_00"}
+
+
+def test_search_covers_subfolders_and_leaves_unfinished_files(archive):
+    config = archive(n_files=3)
+    folder = config.directory / "2023" / "07"
+    folder.mkdir(parents=True)
+    (config.directory / "20230714_06").rename(folder / "20230714_06_hrrr")
+    (config.directory / "20230714_12").rename(config.directory / "20230714_12.partial")
+    (config.directory / "20230714_00.lock").write_text("")
+    (config.directory / "20230714_00~").write_text("")
+    locked = config.directory / "20230714_12.lock"
+    locked.mkdir()
+    (locked / "20230714_12").write_text("")
+    names = [path.name for path in MetCatalogue(config).files("2023-07-14 17:00", -17)]
+    assert names == ["20230714_00", "20230714_06_hrrr"]
+
+
+def test_links_to_one_file_count_once(archive):
+    config = archive(n_files=1)
+    (config.directory / "20230714_00_link").symlink_to(config.directory / "20230714_00")
+    (config.directory / "loop").symlink_to(config.directory, target_is_directory=True)
+    assert len(MetCatalogue(config).files("2023-07-14 03:00", -2)) == 1
+
+
+@pytest.mark.parametrize("pattern", ["gdas1.%b%y.w", "Gdas1.*%y", "archive/gdas1.%b%y"])
+def test_names_of_other_archives(archive, pattern):
+    config = archive(n_files=1, per_file=57, step=3, start="2023-07-08 00:00")
+    folder = config.directory / "archive"
+    folder.mkdir()
+    (config.directory / "20230708_00").rename(folder / "gdas1.jul23.w2")
+    weekly = MetConfig(directory=config.directory, file_format=pattern, file_tres="168h")
+    assert len(MetCatalogue(weekly).select("2023-07-13 01:00", "2023-07-14 01:00")) == 10
+
+
+def test_files_that_arrive_later_are_found(archive, monkeypatch):
+    config = archive(n_files=2)
+    catalogue = MetCatalogue(config)
+    failure(catalogue, "2023-07-14 10:00", "2023-07-14 13:00")
+    archive(n_files=3)
+    monkeypatch.setattr("stilt.meteorology.catalogue._LISTING_LIFE_S", 0.0)
+    assert len(catalogue.select("2023-07-14 10:00", "2023-07-14 13:00")) == 4
+
+
+def test_indexes_are_kept_on_disk_until_a_file_changes(archive, tmp_path, monkeypatch):
+    config = archive(n_files=1)
+    path = config.directory / "20230714_00"
+    first = IndexCache(tmp_path / "cache").index_of(path)
+    monkeypatch.setattr("stilt.meteorology.index_cache.scan_file", lambda path: pytest.fail("scan"))
+    assert IndexCache(tmp_path / "cache").index_of(path) == first
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes()[:-10])
+    assert len(IndexCache(tmp_path / "cache").index_of(path).refs) == 5
+    (cached,) = (tmp_path / "cache").iterdir()
+    cached.write_text("not json")
+    assert IndexCache(tmp_path / "cache").index_of(path).damage
