@@ -166,13 +166,10 @@ def influence_norm(values: np.ndarray, log: bool) -> Normalize:
 
 
 def influence_colours(name: str | None = None) -> Any:
-    """Colour map of influence, from pale to dark; cells without influence stay clear."""
+    """Colour map of influence, from pale to dark."""
     from matplotlib.colors import LinearSegmentedColormap
 
     if name is not None:
-        chosen = pyplot().get_cmap(name).copy()
-    else:
-        stops = ["#e4f2f0", "#bfe2cf", "#f4e08c", "#f7b258", "#e9713f", "#be363f", "#5f0d37"]
-        chosen = LinearSegmentedColormap.from_list("influence", stops)
-    chosen.set_bad(alpha=0.0)
-    return chosen
+        return pyplot().get_cmap(name)
+    stops = ["#e4f2f0", "#bfe2cf", "#f4e08c", "#f7b258", "#e9713f", "#be363f", "#5f0d37"]
+    return LinearSegmentedColormap.from_list("influence", stops)

@@ -21,6 +21,11 @@ def compact(table: str) -> pd.DataFrame:
     return pd.read_parquet(DATA / f"{table}.parquet")
 
 
+def of_case(table: str, name: str) -> pd.DataFrame:
+    rows = compact(table)
+    return rows[rows["case"] == list(CASES).index(name)]
+
+
 def receptor_of(case: dict) -> PointReceptor:
     return PointReceptor(case["time"], -111.85, 40.77, case["r_zagl"])
 
@@ -62,8 +67,7 @@ def compare(name: str, particles: pd.DataFrame, cells: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_cell_agrees_with_rstilt(name: str) -> None:
-    number = list(CASES).index(name)
-    rows = compact("particles").query("case == @number")
+    rows = of_case("particles", name)
     particles = pd.DataFrame(
         {
             "time": rows["time"],
@@ -73,12 +77,13 @@ def test_every_cell_agrees_with_rstilt(name: str) -> None:
             "foot": rows["foot"].astype(float),
         }
     )
-    compare(name, particles, compact("footprints").query("case == @number"))
+    compare(name, particles, of_case("footprints", name))
 
 
 @pytest.mark.parametrize("name", ["plain", "densified", "column", "gaps"])
 def test_near_field_agrees_with_rstilt(name: str) -> None:
-    rows = compact("near_field").query("case == @name").dropna(axis="columns")
+    rows = compact("near_field")
+    rows = rows[rows["case"] == name].dropna(axis="columns")
     case = CASES[name]
     done = apply_near_field(rows, receptor=receptor_of(case), veght=case["veght"])
     np.testing.assert_allclose(done["foot"], rows["foot_near_field"], rtol=1e-9)

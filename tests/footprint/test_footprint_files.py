@@ -1,0 +1,106 @@
+"""Footprints on disk."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from stilt import Footprint, FootprintConfig, MultiPointReceptor, PointReceptor
+from stilt.errors import FootprintError
+
+POINT = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
+SLANT = MultiPointReceptor("2023-07-15 18:00:00", [-112.0, -112.1], [40.6, 40.7], [5.0, 500.0])
+DEGREES = {"xmin": -113, "xmax": -111, "ymin": 40, "ymax": 41, "xres": 0.1, "yres": 0.1}
+LAMBERT = {
+    **DEGREES,
+    "xres": 4000,
+    "yres": 4000,
+    "projection": "+proj=lcc +lat_1=38.5 +lat_2=38.5 +lat_0=38.5 +lon_0=-97.5 +a=6371229",
+}
+
+
+def made(grid: dict, receptor=POINT, lon: float = -112.0, **config) -> Footprint:
+    rng = np.random.default_rng(0)
+    moves = rng.normal(0, 0.01, (2, 90, 10)).cumsum(axis=1)
+    particles = pd.DataFrame(
+        {
+            "time": -np.repeat(np.arange(1.0, 91), 10),
+            "indx": np.tile(np.arange(1, 11), 90),
+            "long": lon + moves[0].ravel(),
+            "lati": 40.6 + moves[1].ravel(),
+            "foot": rng.gamma(2.0, 1e-3, 900),
+            "xhgt": 5.0,
+        }
+    )
+    return Footprint.calculate(particles, receptor, FootprintConfig(**grid, **config), "tower")
+
+
+LIFETIME = [{"kind": "first_order_lifetime", "lifetime_hours": 4.0}]
+
+
+@pytest.mark.parametrize(
+    "foot",
+    [
+        made(DEGREES),
+        made(LAMBERT, SLANT),
+        made(DEGREES, time_integrate=True, smooth_factor=0.5, transforms=LIFETIME),
+        made(DEGREES, lon=30.0),
+        made({**DEGREES, "xmin": 178, "xmax": 182}, lon=179.99),
+    ],
+    ids=["degrees", "lambert", "integrated", "empty", "dateline"],
+)
+def test_round_trip(foot: Footprint, tmp_path) -> None:
+    path = foot.to_netcdf(tmp_path / "deep" / "a_tower_foot.nc", attrs={"stilt_hash": "abc"})
+    back = Footprint.from_netcdf(path)
+    xr.testing.assert_identical(back.data, foot.data)
+    assert (back.receptor, back.config, back.name) == (foot.receptor, foot.config, "tower")
+    assert (back.is_empty, back.empty_reason) == (foot.is_empty, foot.empty_reason)
+    assert back.time_range == foot.time_range
+    assert xr.open_dataset(path).attrs["stilt_hash"] == "abc"
+
+
+def test_globals_describe_the_footprint(tmp_path) -> None:
+    path = made(DEGREES, lon=30.0).to_netcdf(tmp_path / "foot.nc")
+    with xr.open_dataset(path) as file:
+        attrs = file.attrs
+        assert file["foot"].attrs["units"] == "ppm m2 s umol-1"
+        assert file["foot"].encoding["complevel"] == 4
+        assert file["foot"].dtype == np.float64
+    assert attrs["Conventions"] == "CF-1.8"
+    assert json.loads(attrs["receptor"])["type"] == "PointReceptor"
+    assert (attrs["is_empty"], attrs["empty_reason"]) == (1, "outside_domain")
+    assert (attrs["xres"], attrs["time_integrate"], attrs["transforms"]) == (0.1, 0, "[]")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
+    foot = made(DEGREES)
+    path = foot.to_netcdf(tmp_path / "foot.nc")
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        made(DEGREES, smooth_factor=0.0).to_netcdf(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["foot.nc"]
+
+
+def test_damaged_and_missing_files(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Footprint.from_netcdf(tmp_path / "none.nc")
+    path = made(DEGREES).to_netcdf(tmp_path / "foot.nc")
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(FootprintError, match="not a readable footprint"):
+        Footprint.from_netcdf(path)
+    xr.Dataset({"a": 1}).to_netcdf(path)
+    with pytest.raises(FootprintError, match="not a readable footprint"):
+        Footprint.from_netcdf(path)
+
+
+def test_empty_without_a_reason_is_called_legacy(tmp_path) -> None:
+    path = made(DEGREES, lon=30.0).to_netcdf(tmp_path / "foot.nc", attrs={"empty_reason": ""})
+    assert Footprint.from_netcdf(path).empty_reason == "legacy"

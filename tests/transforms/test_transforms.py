@@ -1,0 +1,170 @@
+"""Weights and chemistry on particles."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stilt import ColumnReceptor, PointReceptor
+from stilt.errors import ConfigValidationError
+from stilt.transforms import PressureWeighting, apply_transforms, pressure_weights
+
+TIME = "2023-07-15 18:00:00"
+POINT = PointReceptor(TIME, -112.0, 40.6, 5.0)
+COLUMN = ColumnReceptor(TIME, -112.0, 40.6, 0.0, 4000.0)
+N, STEPS = 40, 30
+SCALE_HEIGHT_M = 8000.0
+
+
+def column() -> pd.DataFrame:
+    """Particles released between 0 and 4000 m that then wander; pressure falls with height."""
+    rng = np.random.default_rng(0)
+    release = (np.arange(N) + 0.5) * 4000.0 / N
+    height = np.abs(release + rng.normal(0, 30, (STEPS, N)).cumsum(axis=0)).ravel()
+    height[:N] = release
+    return pd.DataFrame(
+        {
+            "time": -np.repeat(np.arange(1.0, STEPS + 1), N),
+            "indx": np.tile(np.arange(1, N + 1), STEPS),
+            "zagl": height,
+            "pres": 900.0 * np.exp(-height / SCALE_HEIGHT_M),
+            "foot": rng.gamma(2.0, 1e-3, N * STEPS),
+            "xhgt": np.tile(release, STEPS),
+        }
+    )
+
+
+def operator(mode: str = "ak", **fields) -> dict:
+    given = {"levels": [0.0, 2000.0, 4000.0], "values": [1.0, 0.5, 0.1], **fields}
+    return {"kind": "vertical_operator", "mode": mode, **given}
+
+
+def lifetime(hours: float = 2.0, **fields) -> dict:
+    return {"kind": "first_order_lifetime", "lifetime_hours": hours, **fields}
+
+
+def test_averaging_kernel_goes_by_release_height() -> None:
+    table = column()
+    done = apply_transforms(table, [operator()], receptor=COLUMN)
+    expected = np.interp(table["xhgt"], [0, 2000, 4000], [1.0, 0.5, 0.1])
+    np.testing.assert_allclose(done["foot"] / table["foot"], expected)
+    assert done["foot_before_weight"].equals(table["foot"])
+
+
+def test_levels_may_come_in_any_order_and_ends_are_kept() -> None:
+    table = column()
+    turned = operator(levels=[3000.0, 1000.0], values=[0.2, 0.8])
+    done = apply_transforms(table, [turned], receptor=COLUMN)
+    ratio = (done["foot"] / table["foot"]).groupby(table["xhgt"]).first()
+    assert ratio.iloc[0] == pytest.approx(0.8)
+    assert ratio.iloc[-1] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("mode", ["pwf", "ak_pwf", "integration", "tccon"])
+def test_column_sums_undo_the_mean_over_particles(mode: str) -> None:
+    table = column()
+    weighted = apply_transforms(table, [operator(mode)], receptor=COLUMN)
+    averaged = apply_transforms(table, [operator("ak")], receptor=COLUMN)
+    np.testing.assert_allclose(weighted["foot"], N * averaged["foot"])
+
+
+def test_none_and_uniform_leave_foot_alone() -> None:
+    table = column()
+    assert apply_transforms(table, [{"kind": "vertical_operator", "mode": "none"}],
+                            receptor=COLUMN) is table  # fmt: skip
+    uniform = apply_transforms(
+        table, [{"kind": "vertical_operator", "mode": "uniform"}], receptor=COLUMN
+    )
+    assert uniform is not table
+    pd.testing.assert_frame_equal(uniform, table)
+    endless = apply_transforms(table, [lifetime(1e12)], receptor=COLUMN)
+    np.testing.assert_allclose(endless["foot"], table["foot"], rtol=1e-9)
+
+
+def test_lifetime_in_any_unit() -> None:
+    table = column()
+    expected = table["foot"] * np.exp(-table["time"].abs() / 120.0)
+    for unit, factor in (("min", 1.0), ("hours", 1 / 60), ("s", 60.0), ("days", 1 / 1440)):
+        timed = table.assign(age=table["time"] * factor)
+        done = apply_transforms(
+            timed, [lifetime(time_column="age", time_unit=unit)], receptor=COLUMN
+        )
+        np.testing.assert_allclose(done["foot"], expected)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [operator()],
+        [lifetime()],
+        [operator(), lifetime()],
+        [lifetime(), operator("pwf")],
+        [operator(), lifetime(), operator("pwf", values=[0.3, 0.2, 0.1])],
+    ],
+    ids=["weight", "chemistry", "both", "other order", "two weights"],
+)
+def test_applying_twice_equals_once(steps: list) -> None:
+    once = apply_transforms(column(), steps, receptor=COLUMN)
+    twice = apply_transforms(once, steps, receptor=COLUMN)
+    np.testing.assert_allclose(twice["foot"], once["foot"], rtol=1e-14)
+
+
+def test_several_weights_in_a_list_multiply() -> None:
+    table = column()
+    steps = [operator(values=[0.5] * 3), operator(values=[0.25] * 3)]
+    done = apply_transforms(table, steps, receptor=COLUMN)
+    np.testing.assert_allclose(done["foot"], table["foot"] / 8)
+    assert done["foot_before_weight"].equals(table["foot"])
+
+
+def test_pressure_means_that_of_the_release() -> None:
+    table = column()
+    levels = {"coordinate": "pres", "levels": [500.0, 900.0], "values": [0.0, 1.0]}
+    done = apply_transforms(table, [operator(**levels)], receptor=COLUMN)
+    at_release = 900.0 * np.exp(-table["xhgt"] / SCALE_HEIGHT_M)
+    np.testing.assert_allclose(done["foot"] / table["foot"], (at_release - 500) / 400, rtol=1e-9)
+
+
+def test_pressure_weights_sum_to_the_part_of_the_column_below_the_top() -> None:
+    table = column()
+    weights = pressure_weights(table, COLUMN)
+    top = 900.0 * np.exp(-3950.0 / SCALE_HEIGHT_M)
+    next_below = 900.0 * np.exp(-3850.0 / SCALE_HEIGHT_M)
+    upper_edge = top - 0.5 * (next_below - top)
+    assert weights.sum() == pytest.approx((900.0 - upper_edge) / 900.0)
+    assert (weights > 0).all()
+    done = apply_transforms(table, [PressureWeighting()], receptor=COLUMN)
+    factor = (done["foot"] / table["foot"]).groupby(table["indx"]).first()
+    np.testing.assert_allclose(factor, weights * N)
+
+
+def test_particles_of_one_level_share_its_weight() -> None:
+    table = column().assign(xhgt=lambda t: np.where(t["indx"] <= 10, 100.0, 900.0))
+    weights = pressure_weights(table, COLUMN)
+    low, high = weights.loc[:10], weights.loc[11:]
+    assert low.nunique() == high.nunique() == 1
+    assert low.sum() != pytest.approx(high.sum() / 3)
+
+
+def test_own_transforms_come_after_and_see_the_receptor() -> None:
+    class Halve:
+        def apply(self, particles, *, context):
+            assert context.receptor is POINT
+            return particles.assign(foot=particles["foot"] / 2)
+
+    table = column()
+    done = apply_transforms(table, [lifetime(1e12), Halve()], receptor=POINT)
+    np.testing.assert_allclose(done["foot"], table["foot"] / 2)
+
+
+def test_faults_are_named() -> None:
+    table = column().drop(columns="xhgt")
+    with pytest.raises(ValueError, match="'xhgt' is not a column"):
+        apply_transforms(table, [operator()], receptor=POINT)
+    with pytest.raises(ValueError, match="'age' is not a column"):
+        apply_transforms(table, [lifetime(time_column="age")], receptor=POINT)
+    with pytest.raises(ValueError, match="unknown unit"):
+        apply_transforms(table, [lifetime(time_unit="fortnight")], receptor=POINT)
+    with pytest.raises(ValueError, match="equal lengths"):
+        apply_transforms(table, [operator(values=[1.0])], receptor=POINT)
+    with pytest.raises(ConfigValidationError, match="not a particle transform"):
+        apply_transforms(table, [42], receptor=POINT)
