@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 Time = np.datetime64 | pd.Timestamp | str
 
 _LISTING_LIFE_S = 2.0
+_NO_TIME = pd.Timedelta(0)
+_WIDER_SEARCH = pd.Timedelta(days=1)
 _SHOWN = 6
 _SHOWN_PATTERNS = 3
 
@@ -176,10 +178,17 @@ class MetCatalogue:
             self._listed_at = clock.monotonic()
         return self._listing
 
-    def _find(self, start: pd.Timestamp, end: pd.Timestamp, forward: bool = False) -> _Found:
-        """Files whose names belong to [start, end], and those of one file interval around it.
+    def _find(
+        self,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        forward: bool = False,
+        margin: pd.Timedelta = _NO_TIME,
+    ) -> _Found:
+        """Files whose names belong to [start, end], and those named for a margin around it.
 
-        Unless the run is forward, the file after an end between two files belongs to it.
+        Unless the run is forward, the file after an end between two files belongs to it. The
+        margin is one file interval or more.
         """
         listing = self._files_on_disk()
         pattern, step = self.config.file_format, self.config.file_interval
@@ -188,7 +197,8 @@ class MetCatalogue:
             return _Found(files, files, {}, {}, frozenset())
         asked = name_beginnings(pattern, start, end, step)
         counted = name_beginnings(pattern, start, end if forward else end.ceil(step), step)
-        wide = name_beginnings(pattern, start - step, end + 2 * step, step)
+        margin = max(margin, step)
+        wide = name_beginnings(pattern, start - margin, end + margin + step, step)
         named: dict[Path, list[pd.Timestamp]] = {}
         chosen: list[Path] = []
         absent = {}
@@ -204,12 +214,17 @@ class MetCatalogue:
         return _Found(tuple(unique_files(chosen)), around, named, absent, frozenset(asked))
 
     def _assess(self, start: np.datetime64, end: np.datetime64) -> Assessment:
-        found = self._find(pd.Timestamp(start), pd.Timestamp(end))
-        refs, damaged = self._analyses(found.around)
-        bracket = bracket_window(refs, start, end, self._longest_interval(refs))
-        error = self._too_few(found)
+        """Bracket a window; files that cover more than ``file_tres`` says are looked for last."""
+        for margin in (_NO_TIME, _WIDER_SEARCH):
+            found = self._find(pd.Timestamp(start), pd.Timestamp(end), margin=margin)
+            refs, damaged = self._analyses(found.around)
+            longest = self._longest_interval(refs)
+            bracket = bracket_window(refs, start, end, longest)
+            if bracket.is_complete:
+                break
+        error = self._too_few(found, bracket)
         if error is None and not bracket.is_complete:
-            error = self._uncovered(found, damaged, bracket)
+            error = self._uncovered(found, damaged, bracket, longest is not None)
         if error is None:
             error = self._mixed_grids(bracket)
         return Assessment(bracket, found.files, found.absent_asked, error)
@@ -236,13 +251,17 @@ class MetCatalogue:
             return None
         return np.timedelta64(round(step / pd.Timedelta(minutes=1)), "m")
 
-    def _too_few(self, found: _Found) -> MeteorologyError | None:
+    def _too_few(self, found: _Found, bracket: Bracket | None = None) -> MeteorologyError | None:
+        """The error of too few files; those that serve a whole window count whatever their name."""
         required = max(1, self.config.n_min)
-        if len(found.files) >= required:
+        files = set(found.files)
+        if bracket is not None and bracket.is_complete:
+            files |= {Path(ref.path) for ref in bracket.refs}
+        if len(files) >= required:
             return None
         text = (
             "Insufficient number of meteorological files found. "
-            f"Found: {len(found.files)}, Required: {required}."
+            f"Found: {len(files)}, Required: {required}."
         )
         if not self._folder.is_dir():
             text += f" The folder {self._folder} does not exist."
@@ -254,7 +273,7 @@ class MetCatalogue:
         return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
 
     def _uncovered(
-        self, found: _Found, damaged: dict[Path, str], bracket: Bracket
+        self, found: _Found, damaged: dict[Path, str], bracket: Bracket, by_tres: bool
     ) -> MeteorologyError:
         """Say why a window is not bracketed: damage, irregular times, or missing hours."""
         missing = bracket.missing
@@ -273,10 +292,13 @@ class MetCatalogue:
                 reason=Reason.VARYING_MET_INTERVAL,
             )
         absent = tuple(t for t, times in found.absent.items() if self._belongs(times, missing))
+        remedy = "add the files that hold them"
+        if by_tres:
+            remedy += f", or correct file_tres ({self.config.file_tres})"
         hint = f" (no file name begins with {_shortened(absent)})" if absent else ""
         return MeteorologyError(
             f"The weather of {self._label} lacks {len(missing)} of the analyses needed: "
-            f"{times_text(missing)}{hint}; add the files that hold them.",
+            f"{times_text(missing)}{hint}; {remedy}.",
             reason=Reason.MET_COVERAGE,
         )
 

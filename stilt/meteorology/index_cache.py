@@ -29,14 +29,12 @@ class IndexCache:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._known: dict[str, tuple[str, FileIndex]] = {}
-        self._lock = threading.Lock()
 
     def index_of(self, path: Path) -> FileIndex:
         """The index of a file; of a damaged file, the whole analyses before the damage."""
         name = str(path)
         identity = _identity(path)
-        with self._lock:
-            known = self._known.get(name)
+        known = self._known.get(name)
         if known and known[0] == identity:
             return known[1]
         index = self._load(name, identity)
@@ -44,8 +42,7 @@ class IndexCache:
             index = scan_file(path)
             if not index.damage:
                 self._store(name, identity, index)
-        with self._lock:
-            self._known[name] = (identity, index)
+        self._known[name] = (identity, index)
         return index
 
     def _file(self, name: str) -> Path | None:

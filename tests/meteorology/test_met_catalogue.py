@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 
 import numpy as np
@@ -66,6 +67,25 @@ def test_one_file_with_a_plain_name_serves_any_window(archive):
         assert len(MetCatalogue(plain).select("2023-07-14 04:00", "2023-07-15 07:00")) == 11
 
 
+def test_files_may_cover_more_than_file_tres_says(archive):
+    config = archive().model_copy(update={"file_tres": "1h"})
+    for start, end in [
+        ("14 08:00", "14 10:00"),
+        ("14 09:30", "14 16:10"),
+        ("14 05:30", "14 05:40"),
+    ]:
+        refs = MetCatalogue(config).select(f"2023-07-{start}", f"2023-07-{end}")
+        assert refs[0].time <= np.datetime64(f"2023-07-{start}") < refs[1].time
+        assert refs[-2].time < np.datetime64(f"2023-07-{end}") <= refs[-1].time
+
+
+def test_a_catalogue_can_be_sent_to_a_worker(archive):
+    catalogue = MetCatalogue(archive())
+    refs = catalogue.select("2023-07-14 02:00", "2023-07-14 04:00")
+    copy = pickle.loads(pickle.dumps(catalogue))
+    assert copy.select("2023-07-14 02:00", "2023-07-14 04:00") == refs
+
+
 def test_files_follow_the_names_alone(archive):
     catalogue = MetCatalogue(archive(n_files=6))
     names = [path.name for path in catalogue.files("2023-07-15 01:00", -12)]
@@ -114,6 +134,7 @@ def test_a_missing_hour_among_single_hour_files(archive):
     (config.directory / "20230714_03").unlink()
     error = failure(MetCatalogue(config), "2023-07-14 00:00", "2023-07-14 02:00")
     assert "2023-07-14 01:00" in error.detail
+    assert "or correct file_tres (1h)" in error.detail
 
 
 def test_no_file_at_all_says_what_was_looked_for(archive):
@@ -160,6 +181,17 @@ def test_damage_fails_only_the_windows_that_need_it(archive):
     assert error.reason is Reason.DAMAGED_MET_FILE
     assert str(path) in error.detail
     assert "needed for 2023-07-14 11:00" in error.detail
+
+
+def test_an_empty_file_is_damage_where_its_hours_are_needed(archive):
+    config = archive(n_files=3)
+    path = config.directory / "20230714_06"
+    path.write_bytes(b"")
+    catalogue = MetCatalogue(config)
+    assert len(catalogue.select("2023-07-14 01:00", "2023-07-14 05:00")) == 5
+    error = failure(catalogue, "2023-07-14 04:00", "2023-07-14 07:00")
+    assert error.reason is Reason.DAMAGED_MET_FILE
+    assert f"{path} is damaged: it is empty" in error.detail
 
 
 def test_two_grids_under_one_pattern_are_refused(archive):
