@@ -72,7 +72,7 @@ def check_coverage(
     return results
 
 
-def require_inside(receptor: Receptor, grid: MetGrid) -> None:
+def _require_inside(receptor: Receptor, grid: MetGrid) -> None:
     """Check that every release point of a receptor can be computed on a grid.
 
     Raises:
@@ -100,7 +100,7 @@ def _coverage(
     error, outside = assessment.error, False
     if bracket.refs:
         try:
-            require_inside(receptor, bracket.refs[0].grid)
+            _require_inside(receptor, bracket.refs[0].grid)
             if config.subgrid_enable:
                 _require_kept(receptor, config)
         except MeteorologyError as problem:

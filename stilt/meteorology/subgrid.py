@@ -18,7 +18,6 @@ from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.arl_format import FIXED_INDEX_BYTES as SMALLEST_RECORD_BYTES
 from stilt.meteorology.grids import MetGrid, wrap_longitude
 from stilt.meteorology.records import RawAnalysis
-from stilt.meteorology.writer import write_arl
 
 _EDGE_POINTS = 200
 
@@ -89,6 +88,8 @@ def _crop(source: Path, target: Path, config: MetConfig) -> None:
     arlmet opens no file whose index takes several records, and writes none.
     """
     from arlmet import ARLFormatError, extract_subset
+
+    from stilt.meteorology.writer import write_arl
 
     refs = read_index(source)
     levels = None if config.subgrid_levels is None else range(config.subgrid_levels)
