@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,6 +22,7 @@ Visibility = Literal["basic", "advanced", "expert"]
 Location = tuple[str | int, ...]
 
 _MOST_NAMES = 20
+_MOST_SENTENCES = 5
 
 
 class ConfigFieldError(ConfigValidationError):
@@ -33,7 +34,7 @@ class ConfigFieldError(ConfigValidationError):
 
     def __init__(self, problems: Sequence[tuple[Location, str]]) -> None:
         self.problems = list(problems)
-        super().__init__("; ".join(problem_sentence(*problem) for problem in self.problems))
+        super().__init__(joined([problem_sentence(*problem) for problem in self.problems]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (ConfigFieldError, (self.problems,))
@@ -91,6 +92,10 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
     def __init__(self, **data: Any) -> None:
+        # Pydantic would fail on such keys with a TypeError that names no place.
+        problems = list(_keys_that_are_not_text(data, ()))
+        if problems:
+            raise ConfigFieldError(problems)
         try:
             super().__init__(**data)
         except ValidationError as error:
@@ -102,6 +107,22 @@ class Section(BaseModel):
     def __eq__(self, other: object) -> bool:
         # Pydantic would compare private attributes too, which only say how a value was written.
         return type(self) is type(other) and self.__dict__ == other.__dict__
+
+
+def _keys_that_are_not_text(data: Any, where: Location) -> Iterator[tuple[Location, str]]:
+    """Yield a problem for each key, at any depth, that is not text."""
+    for key, value in data.items() if isinstance(data, dict) else ():
+        if isinstance(key, str):
+            yield from _keys_that_are_not_text(value, (*where, key))
+        else:
+            yield where, f"{key!r} cannot be a name or a key: it must be text"
+
+
+def joined(sentences: Sequence[str]) -> str:
+    """Return the first sentences as one line, and how many more there are."""
+    more = len(sentences) - _MOST_SENTENCES
+    rest = [f"and {more} more"] if more > 0 else []
+    return "; ".join([*sentences[:_MOST_SENTENCES], *rest])
 
 
 def unknown_key(key: object, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from stilt.atomic import atomic_path
-from stilt.config.base import ConfigFieldError, Location, problem_sentence
+from stilt.config.base import ConfigFieldError, Location, joined, problem_sentence
 from stilt.config.execution import ExecutionConfig
 from stilt.config.meteorology import MetConfig
 from stilt.config.model import ModelConfig
@@ -29,8 +29,8 @@ def read_config(path: str | os.PathLike[str]) -> ModelConfig:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Configuration not found: {path}") from error
-    except (UnicodeDecodeError, IsADirectoryError) as error:
-        raise ConfigValidationError(f"{path} is not a text file in UTF-8: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigValidationError(f"{path} cannot be read: {error}") from error
     data, lines = _parse(text, path)
     written = _resolve_directories(data, path.parent)
     try:
@@ -101,7 +101,7 @@ def _parse(text: str, path: Path) -> tuple[dict[str, Any], Lines]:
         raise ConfigValidationError(f"{path}: must hold 'key: value' lines, got {data!r}")
     wrong = [key for key in data if not isinstance(key, str)]
     if wrong:
-        raise ConfigValidationError(f"{path}: {wrong[0]!r} cannot be a key")
+        raise ConfigValidationError(f"{path}: {wrong[0]!r} cannot be a key: it must be text")
     return data, lines
 
 
@@ -132,7 +132,7 @@ def _located(error: ConfigFieldError, path: Path, lines: Lines) -> str:
         place = f"line {line}: " if line else ""
         sentences.append(place + problem_sentence(location, message))
     joint = ", " if sentences[0].startswith("line ") else ": "
-    return f"{path}{joint}{'; '.join(sentences)}"
+    return f"{path}{joint}{joined(sentences)}"
 
 
 def _line_of(location: Location, lines: Lines) -> int | None:

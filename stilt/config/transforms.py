@@ -111,7 +111,7 @@ def checked_transform(data: Any) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         raise problem(f"a transform is a mapping with a 'kind', got {data!r}")
     kind = data.get("kind")
-    if kind not in TRANSFORM_KINDS:
+    if not isinstance(kind, str) or kind not in TRANSFORM_KINDS:
         near = nearest(kind, TRANSFORM_KINDS)
         hint = f"did you mean '{near}'?" if near else f"known are {', '.join(TRANSFORM_KINDS)}"
         raise problem(f"unknown kind of transform {kind!r}: {hint}", "kind")

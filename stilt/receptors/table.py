@@ -89,8 +89,8 @@ def read_receptors(path: str | os.PathLike[str]) -> list[Receptor]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Receptor file not found: {path}") from error
-    except (UnicodeDecodeError, IsADirectoryError) as error:
-        raise UsageError(f"{path} is not a text file in UTF-8: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
     groups: dict[str, list[_Row]] = {}
     for row in _rows(text, path):
         groups.setdefault(row.group, []).append(row)
@@ -171,7 +171,7 @@ class _Line:
 def _rows(text: str, path: Path) -> Iterator[_Row]:
     """Yield the checked lines of the file."""
     lines = (
-        (number, _split(line))
+        (number, _split(line, f"{path}, line {number}"))
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip() and not line.lstrip().startswith("#")
     )
@@ -198,8 +198,11 @@ def _rows(text: str, path: Path) -> Iterator[_Row]:
         )
 
 
-def _split(line: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
+def _split(line: str, place: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
+    except csv.Error as error:
+        raise UsageError(f"{place}: not a line of values: {error}") from error
 
 
 def _columns(names: list[str], path: Path) -> dict[str, int]:

@@ -32,7 +32,7 @@ def test_at_least_one_meteorology_is_needed(mets):
         ModelConfig()
 
 
-@pytest.mark.parametrize("name", ["HRRR", "hrrr_3km", "hrrr-3km", "", 3])
+@pytest.mark.parametrize("name", ["HRRR", "hrrr_3km", "hrrr-3km", ""])
 def test_met_names_fit_into_ids(name):
     with pytest.raises(ConfigValidationError, match="lower-case letters and digits"):
         config(mets={name: MET})
@@ -117,7 +117,7 @@ def test_mistakes_in_a_footprint_are_named(footprint, message):
 
 @pytest.mark.parametrize("name", ["slc_error", "a/b", "", "a b", 1])
 def test_footprint_names_fit_into_file_names(name):
-    with pytest.raises(ConfigValidationError, match="cannot be a name"):
+    with pytest.raises(ConfigValidationError, match=r"footprints.* cannot be a name"):
         config(footprints={name: GRID})
 
 
@@ -218,6 +218,32 @@ def test_unknown_keys_name_the_nearest_known_one():
         config(nhours=-24)
     with pytest.raises(ConfigValidationError, match="unknown key 'zzz'"):
         config(zzz=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"execution": {1: 2}}, "execution"),
+        ({"mets": {"hrrr": {1: 2}}}, "mets.hrrr"),
+        ({"grids": {"g": {1: 2}}}, "grids.g"),
+        ({"footprints": {"f": {"grid": {1: 2}}}}, "footprints.f.grid"),
+    ],
+)
+def test_keys_are_text_at_every_level(fields, place):
+    with pytest.raises(ConfigValidationError, match=f"^{place}: [12] cannot be a name or a key"):
+        config(**fields)
+
+
+@pytest.mark.parametrize("section", ["mets", "grids", "footprints", "execution"])
+@pytest.mark.parametrize("value", [5, "x", [1], {"a": 5}])
+def test_sections_of_a_wrong_shape_are_named(section, value):
+    with pytest.raises(ConfigValidationError, match=section):
+        config(**{section: value})
+
+
+def test_many_mistakes_are_cut_short():
+    with pytest.raises(ConfigValidationError, match=r"and 1 more$"):
+        Grid()
 
 
 def test_all_mistakes_are_named_at_once():

@@ -129,6 +129,7 @@ def test_yaml_of_comments_and_empty_sections_reads(read):
         ("mets:\n  a:\n    file_format: %Y\n", "line 3: not valid YAML.*quotes"),
         ("mets: [1\n", "not valid YAML"),
         (MET_LINES + "3: 4\n", "3 cannot be a key"),
+        (MET_LINES + "yes: 4\n", "True cannot be a key"),
         (
             MET_LINES
             + "footprints:\n  f:\n    grid: {xmin: 0, xmax: 1, ymin: 0, ymax: 1, xres: .1, "
