@@ -14,7 +14,7 @@ from jax import Array
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 _ROUND_GROUPS = 5
-_INVERSE_2_24 = 1.0 / 16_777_216.0
+_INVERSE_2_23 = 1.0 / 8_388_608.0
 
 
 def threefry(key0: Array, key1: Array, counter0: Array, counter1: Array) -> tuple[Array, Array]:
@@ -33,7 +33,7 @@ def threefry(key0: Array, key1: Array, counter0: Array, counter1: Array) -> tupl
 
 def uniform(bits: Array) -> Array:
     """Uniform float32 in (0, 1) from 32 random bits."""
-    return ((bits >> jnp.uint32(8)).astype(jnp.float32) + 0.5) * jnp.float32(_INVERSE_2_24)
+    return ((bits >> jnp.uint32(9)).astype(jnp.float32) + 0.5) * jnp.float32(_INVERSE_2_23)
 
 
 def normal(bits: Array) -> Array:
