@@ -1,0 +1,79 @@
+"""A footprint on other cells and times, with its sum conserved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.footprint.bins import membership, parse_bins
+from stilt.footprint.overlay import Overlay, Source
+from stilt.footprint.target import Intervals, parse_target
+
+if TYPE_CHECKING:
+    from stilt.footprint.footprint import Footprint
+
+
+def aggregate(
+    footprint: Footprint,
+    target: Any,
+    time_bins: Any,
+    *,
+    resolution: float | tuple[float, float] | None = None,
+    projection: str | None = None,
+) -> pd.DataFrame:
+    """Move a footprint to target cells and time bins.
+
+    Each source cell is shared out by overlap, so the sum over a target that covers the footprint
+    is the footprint's. What falls outside the target's cells or bins is not folded in: the frame's
+    ``attrs`` hold ``total``, ``outside_cells`` (within the bins) and ``outside_times``, all in ppm
+    per (umol m-2 s-1).
+
+    Args:
+        footprint: what to move.
+        target: xarray grid with lon and lat or x and y (NaN cells of a 2-D DataArray do not
+            count), or a list of (x, y) centres of a regular grid.
+        time_bins: IntervalIndex or edges; a layer belongs to every bin with
+            left <= its stamp < right.
+        resolution: cell size for lists of centres.
+        projection: PROJ text of the target; else lon and lat are degrees, and x and y are in the
+            target's own projection if it carries one, or the footprint's.
+
+    Returns:
+        Rows (lon, lat) or (x, y), x outermost; columns the left edges of the bins in naive UTC.
+
+    Raises:
+        UsageError: the target or the bins cannot be used.
+    """
+    bins = parse_bins(time_bins)
+    source = source_of(footprint)
+    cells = parse_target(
+        target,
+        native=(footprint.grid.xres, footprint.grid.yres),
+        source_projection=footprint.grid.projection,
+        resolution=resolution,
+        projection=projection,
+    )
+    overlay = Overlay(source, cells)
+    inside = membership(footprint.data["time"].values, bins)
+    layers = footprint.data.values
+    moved = np.zeros((cells.cell.size, len(bins)))
+    for number in np.flatnonzero(inside.any(axis=1)):
+        moved[:, number] = overlay.push(layers[inside[number]].sum(axis=0))
+    frame = pd.DataFrame(moved, index=cells.index(), columns=bins.left)
+    per_layer = layers.sum(axis=(1, 2))
+    binned = float((inside @ per_layer).sum())
+    frame.attrs.update(
+        total=float(per_layer.sum()),
+        outside_cells=binned - float(moved.sum()),
+        outside_times=float(per_layer[~inside.any(axis=0)].sum()),
+    )
+    return frame
+
+
+def source_of(footprint: Footprint) -> Source:
+    """Cells of a footprint's data."""
+    y, x = (footprint.data[dim].values for dim in footprint.data.dims[1:])
+    grid = footprint.grid
+    return Source(Intervals.of_size(x, grid.xres), Intervals.of_size(y, grid.yres), grid.projection)

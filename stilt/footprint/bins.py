@@ -1,0 +1,42 @@
+"""Time bins, and which layers fall into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.errors import UsageError
+
+
+def parse_bins(time_bins: Any) -> pd.IntervalIndex:
+    """Read time bins as naive UTC intervals.
+
+    Args:
+        time_bins: an IntervalIndex, or the edges of adjacent bins, ascending.
+
+    Raises:
+        UsageError: there are no bins or the edges do not ascend.
+    """
+    if isinstance(time_bins, pd.IntervalIndex):
+        left, right = _naive(time_bins.left), _naive(time_bins.right)
+    else:
+        edges = _naive(pd.DatetimeIndex(list(time_bins)))
+        left, right = edges[:-1], edges[1:]
+    if len(left) == 0 or not (right > left).all():
+        raise UsageError("Time bins need at least two edges, each later than the one before.")
+    return pd.IntervalIndex.from_arrays(left, right, closed="left")
+
+
+def _naive(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    return times.tz_convert("UTC").tz_localize(None) if times.tz is not None else times
+
+
+def membership(stamps: np.ndarray, bins: pd.IntervalIndex) -> np.ndarray:
+    """Which layers (columns) belong to which bins (rows): left <= stamp < right, boolean."""
+    stamps = stamps.astype("datetime64[ns]")
+    left = bins.left.to_numpy("datetime64[ns]")[:, None]
+    right = bins.right.to_numpy("datetime64[ns]")[:, None]
+    inside: np.ndarray = (stamps >= left) & (stamps < right)
+    return inside

@@ -1,0 +1,169 @@
+"""Many footprints as one sparse matrix: measurements by cells and times."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from stilt.errors import UsageError
+from stilt.footprint.aggregate import source_of
+from stilt.footprint.bins import membership, parse_bins
+from stilt.footprint.overlay import Overlay
+from stilt.footprint.steps import Floats
+from stilt.footprint.target import parse_target
+
+if TYPE_CHECKING:
+    from stilt.footprint.footprint import Footprint
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """Sensitivity of measurements to fluxes.
+
+    Attributes:
+        matrix: ppm per (umol m-2 s-1), sparse, shape (receptors, bins * cells).
+        receptors: index = receptor id, column ``time`` (naive UTC), in the order given.
+        columns: (time, lon, lat) or (time, x, y): left edge of the bin, outermost, and the cell.
+        outside_cells: influence within the bins but outside the cells, shape (receptors,).
+        outside_times: influence outside the bins, shape (receptors,).
+    """
+
+    matrix: sp.csr_array
+    receptors: pd.DataFrame
+    columns: pd.MultiIndex
+    outside_cells: Floats
+    outside_times: Floats
+
+    @property
+    def total(self) -> Floats:
+        """Influence of each receptor that is in the matrix, shape (receptors,)."""
+        return np.asarray(self.matrix.sum(axis=1)).reshape(-1)
+
+    def enhancement(self, flux: Any) -> pd.Series:
+        """Multiply with a flux for every column.
+
+        Args:
+            flux: umol m-2 s-1, shape (columns,), or a Series indexed like ``columns``.
+
+        Returns:
+            Enhancement in ppm, index = receptor id.
+
+        Raises:
+            UsageError: the flux does not fit the columns.
+        """
+        if isinstance(flux, pd.Series):
+            flux = flux.reindex(self.columns)
+        values = np.asarray(flux, np.float64).reshape(-1)
+        if values.size != len(self.columns) or np.isnan(values).any():
+            raise UsageError(
+                f"The flux must have one value for each of the {len(self.columns)} columns "
+                f"(got {values.size}, of them {int(np.isnan(values).sum())} missing)."
+            )
+        return pd.Series(self.matrix @ values, index=self.receptors.index, name="enhancement_ppm")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the matrix as a pandas frame of sparse columns, labelled on both sides."""
+        frame = pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(self.matrix))
+        return frame.set_axis(self.receptors.index, axis=0).set_axis(self.columns, axis=1)
+
+
+def jacobian(
+    footprints: Iterable[Footprint],
+    target: Any,
+    time_bins: Any,
+    *,
+    resolution: float | tuple[float, float] | None = None,
+    projection: str | None = None,
+) -> Jacobian:
+    """Stack footprints, moved to target cells and time bins as by ``aggregate``.
+
+    Footprints are taken one at a time, so an iterable that loads them as it goes needs no more
+    memory than the result and one footprint. They may lie on different grids.
+
+    Args:
+        footprints: one row each.
+        target, time_bins, resolution, projection: as for ``aggregate``.
+
+    Raises:
+        UsageError: there are no footprints, or the target or the bins cannot be used.
+    """
+    bins = parse_bins(time_bins)
+    overlays: dict[tuple[object, ...], Overlay] = {}
+    data, indices, ends = array("d"), array("q"), array("q", [0])
+    ids: list[str] = []
+    times: list[pd.Timestamp] = []
+    outside_cells, outside_times = array("d"), array("d")
+    overlay = None
+    for footprint in footprints:
+        source = source_of(footprint)
+        overlay = overlays.get(source.key())
+        if overlay is None:
+            cells = parse_target(
+                target,
+                native=(footprint.grid.xres, footprint.grid.yres),
+                source_projection=footprint.grid.projection,
+                resolution=resolution,
+                projection=projection,
+            )
+            overlay = overlays[source.key()] = Overlay(source, cells)
+        row = _row(footprint, overlay, bins)
+        used = np.flatnonzero(row.values)
+        data.frombytes(row.values[used].tobytes())
+        indices.frombytes(used.astype(np.int64).tobytes())
+        ends.append(len(data))
+        outside_cells.append(row.outside_cells)
+        outside_times.append(row.outside_times)
+        ids.append(str(footprint.receptor.id))
+        times.append(footprint.receptor.time)
+    if overlay is None:
+        raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
+    columns = _columns(overlay, bins)
+    matrix = sp.csr_array(
+        (np.frombuffer(data), np.frombuffer(indices, np.int64), np.frombuffer(ends, np.int64)),
+        shape=(len(ids), len(columns)),
+    )
+    receptors = pd.DataFrame({"time": times}, index=pd.Index(ids, name="receptor"))
+    return Jacobian(
+        matrix, receptors, columns, np.frombuffer(outside_cells), np.frombuffer(outside_times)
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    values: Floats
+    outside_cells: float
+    outside_times: float
+
+
+def _row(footprint: Footprint, overlay: Overlay, bins: pd.IntervalIndex) -> _Row:
+    """One footprint on all bins and cells, bins outermost, and what is left out."""
+    inside = membership(footprint.data["time"].values, bins)
+    layers = footprint.data.values
+    moved = np.zeros((len(bins), overlay.target.cell.size))
+    binned = 0.0
+    for number in np.flatnonzero(inside.any(axis=1)):
+        chosen = np.flatnonzero(inside[number])
+        # Adjacent layers, the usual case, are summed without a copy.
+        run = slice(chosen[0], chosen[-1] + 1)
+        part = layers[run] if run.stop - run.start == chosen.size else layers[chosen]
+        field = part[0] if part.shape[0] == 1 else part.sum(axis=0)
+        binned += float(field.sum())
+        moved[number] = overlay.push(field)
+    missed = layers[~inside.any(axis=0)]
+    return _Row(
+        moved.reshape(-1), binned - float(moved.sum()), float(missed.sum()) if missed.size else 0.0
+    )
+
+
+def _columns(overlay: Overlay, bins: pd.IntervalIndex) -> pd.MultiIndex:
+    """Labels of the matrix columns."""
+    cells = overlay.target.index()
+    lefts = bins.left.repeat(len(cells))
+    levels = [np.tile(cells.get_level_values(level), len(bins)) for level in (0, 1)]
+    return pd.MultiIndex.from_arrays([lefts, *levels], names=["time", *cells.names])

@@ -1,0 +1,194 @@
+"""Cells to which footprints are moved: from an xarray grid or a list of centres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from stilt.errors import UsageError
+from stilt.footprint.gridding import is_longlat
+from stilt.footprint.steps import Floats, Ints
+
+LONGLAT = "+proj=longlat"
+NAMES = {True: ("lon", "lat"), False: ("x", "y")}
+LONG_NAMES = {"lon": "longitude", "lat": "latitude"}
+SPACING_DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Cells along one axis, in any order, without overlap.
+
+    Attributes:
+        centre, low, high: of each cell, shape (cells,).
+    """
+
+    centre: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of_size(cls, centre: Floats, size: float) -> Intervals:
+        """Cells of one size around their centres."""
+        return cls(centre, centre - size / 2, centre + size / 2)
+
+    @classmethod
+    def between_midpoints(cls, centre: Floats, size_if_single: float) -> Intervals:
+        """Cells that meet midway between monotonic centres; the outer ones are symmetric."""
+        if centre.size == 1:
+            return cls.of_size(centre, size_if_single)
+        inner = 0.5 * (centre[:-1] + centre[1:])
+        first, last = 2 * centre[0] - inner[0], 2 * centre[-1] - inner[-1]
+        edges = np.concatenate(([first], inner, [last]))
+        return cls(centre, np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:]))
+
+    def key(self) -> tuple[bytes, bytes]:
+        """Something equal for equal cells."""
+        return self.low.tobytes(), self.high.tobytes()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Cells on a rectangular grid, all of it or some.
+
+    Attributes:
+        x, y: cells along each axis, in the order given.
+        cell: which cells count, as ``column * rows + row``, in the order of the result.
+        projection: PROJ text of the coordinates.
+    """
+
+    x: Intervals
+    y: Intervals
+    cell: Ints
+    projection: str
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names of the two coordinates."""
+        return NAMES[is_longlat(self.projection)]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every cell of the grid counts, in grid order."""
+        size = self.x.centre.size * self.y.centre.size
+        return self.cell.size == size and bool(np.array_equal(self.cell, np.arange(size)))
+
+    def index(self) -> pd.MultiIndex:
+        """Coordinates of the cells, in order."""
+        column, row = np.divmod(self.cell, max(self.y.centre.size, 1))
+        return pd.MultiIndex.from_arrays(
+            [self.x.centre[column], self.y.centre[row]], names=self.names
+        )
+
+
+def parse_target(
+    target: Any,
+    *,
+    native: tuple[float, float],
+    source_projection: str,
+    resolution: float | tuple[float, float] | None = None,
+    projection: str | None = None,
+) -> Target:
+    """Read a target.
+
+    Args:
+        target: xarray grid with coordinates lon and lat, or x and y (NaN cells of a 2-D DataArray
+            do not count), or (x, y) centres on a regular grid, not necessarily all of it.
+        native: cell size of the footprints, for axes that show none.
+        source_projection: projection of the footprints, assumed for x and y without their own.
+        resolution: cell size for lists of centres; a number or (x, y).
+        projection: PROJ text of the target's coordinates.
+
+    Raises:
+        UsageError: coordinates are missing, have a wrong shape, or the resolution is not positive.
+    """
+    if isinstance(target, (xr.DataArray, xr.Dataset)):
+        return _from_grid(target, native, source_projection, projection)
+    return _from_centres(target, native, projection or source_projection, resolution)
+
+
+def _from_grid(
+    grid: xr.DataArray | xr.Dataset,
+    native: tuple[float, float],
+    source_projection: str,
+    projection: str | None,
+) -> Target:
+    axes = _axis_names(grid)
+    if axes is None:
+        raise UsageError(
+            "The target grid has no coordinates lon and lat, nor x and y; it has "
+            f"{', '.join(map(str, grid.coords)) or 'none'}."
+        )
+    found = []
+    for name, size in zip(axes, native, strict=True):
+        centre = np.asarray(grid[name].values, np.float64)
+        steps = np.diff(centre)
+        if centre.ndim != 1 or centre.size == 0 or not (np.all(steps > 0) or np.all(steps < 0)):
+            raise UsageError(
+                f"The target grid's {name} must be one-dimensional, not empty, and monotonic."
+            )
+        found.append(Intervals.between_midpoints(centre, size))
+    x, y = found
+    if projection is None:
+        degrees = axes[0] in ("lon", "longitude")
+        projection = LONGLAT if degrees else _own_projection(grid) or source_projection
+    cell = np.arange(x.centre.size * y.centre.size)
+    if isinstance(grid, xr.DataArray) and set(grid.dims) == set(axes):
+        kept = ~np.isnan(grid.transpose(*axes).values.astype(np.float64))
+        cell = cell[kept.reshape(-1)]
+    return Target(x, y, cell, projection)
+
+
+def _axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
+    """Names of the grid's x and y coordinates, None when it has none we know."""
+    for pair in (("lon", "lat"), ("longitude", "latitude"), ("x", "y")):
+        if all(name in grid.coords for name in pair):
+            return pair
+    return None
+
+
+def _own_projection(grid: xr.DataArray | xr.Dataset) -> str | None:
+    """Projection a grid carries in CF manner, as WKT, None when it carries none."""
+    for name in ("crs", "spatial_ref", grid.attrs.get("grid_mapping", "crs")):
+        if name in grid.coords or (isinstance(grid, xr.Dataset) and name in grid):
+            attrs = grid[name].attrs
+            wkt = attrs.get("crs_wkt") or attrs.get("spatial_ref") or attrs.get("proj4_params")
+            if wkt:
+                return str(wkt)
+    return None
+
+
+def _from_centres(
+    centres: Iterable[tuple[float, float]],
+    native: tuple[float, float],
+    projection: str,
+    resolution: float | tuple[float, float] | None,
+) -> Target:
+    points = np.asarray(list(centres), np.float64)
+    if points.size == 0:
+        points = points.reshape(0, 2)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise UsageError(
+            f"A list of target cells must hold (x, y) centres, got shape {points.shape}."
+        )
+    given: tuple[float | None, float | None] = (None, None)
+    if resolution is not None:
+        sizes = np.broadcast_to(np.asarray(resolution, np.float64), (2,))
+        if not np.all(sizes > 0):
+            raise UsageError(f"The target's resolution must be positive, got {resolution}.")
+        given = (float(sizes[0]), float(sizes[1]))
+    axes, places = [], []
+    for column, size in enumerate(given):
+        rounded = points[:, column].round(SPACING_DECIMALS)
+        values, first, place = np.unique(rounded, return_index=True, return_inverse=True)
+        values = points[first, column]
+        spacing = float(np.diff(rounded[first]).min()) if values.size > 1 else native[column]
+        axes.append(Intervals.of_size(values, size or spacing))
+        places.append(place)
+    cell = places[0] * max(axes[1].centre.size, 1) + places[1]
+    return Target(axes[0], axes[1], cell, projection)

@@ -1,0 +1,205 @@
+"""Many footprints at once: the matrix, what fluxes add, sums and means."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from stilt import Footprint, FootprintConfig, PointReceptor
+from stilt.errors import UsageError
+from stilt.footprint.enhancement import enhancement, flux_factor
+from stilt.footprint.jacobian import jacobian
+from stilt.footprint.reduce import mean_footprint, sum_footprints
+
+BINS = pd.date_range("2023-07-15 12:00", "2023-07-15 18:00", freq="2h")
+GRID = {"xmin": -113.0, "xmax": -111.0, "ymin": 39.8, "ymax": 41.4, "xres": 0.05, "yres": 0.05}
+UTM = {**GRID, "xres": 4000, "yres": 4000, "projection": "+proj=utm +zone=12 +datum=WGS84"}
+
+
+def made(seed: int, hour: int = 18, grid: dict | None = None, lon: float = -112.0) -> Footprint:
+    rng = np.random.default_rng(seed)
+    moves = rng.normal(0, 0.01, (2, 150, 12)).cumsum(axis=1)
+    particles = pd.DataFrame(
+        {
+            "time": -np.repeat(np.arange(1.0, 151), 12),
+            "indx": np.tile(np.arange(1, 13), 150),
+            "long": lon + moves[0].ravel(),
+            "lati": 40.6 + moves[1].ravel(),
+            "foot": rng.gamma(2.0, 1e-3, 1800),
+        }
+    )
+    receptor = PointReceptor(f"2023-07-15 {hour:02d}:00:00", -112.0, 40.6, 5.0)
+    return Footprint.calculate(particles, receptor, FootprintConfig(**(grid or GRID)))
+
+
+FOOTPRINTS = [made(0, 18), made(1, 17), made(2, 16), made(3, 20), made(4, 18, lon=20.0)]
+
+
+def target(size: float = 0.2, low: float = -113.0, high: float = -111.0) -> xr.Dataset:
+    return xr.Dataset(
+        coords={
+            "lon": np.arange(low + size / 2, high, size),
+            "lat": np.arange(39.8 + size / 2, 41.4, size),
+        }
+    )
+
+
+@pytest.mark.parametrize("size", [0.2, 0.13, 0.05, 0.021])
+def test_rows_are_aggregated_footprints(size: float) -> None:
+    matrix = jacobian(FOOTPRINTS, target(size), BINS)
+    for number, foot in enumerate(FOOTPRINTS):
+        frame = foot.aggregate(target(size), BINS)
+        row = matrix.matrix[[number]].toarray().reshape(3, -1)
+        np.testing.assert_allclose(row, frame.T, rtol=1e-12, atol=1e-18)
+        assert matrix.outside_cells[number] == pytest.approx(frame.attrs["outside_cells"], abs=1e-9)
+        assert matrix.outside_times[number] == pytest.approx(frame.attrs["outside_times"], abs=1e-9)
+
+
+def test_totals_and_what_is_left_out() -> None:
+    matrix = jacobian(FOOTPRINTS, target(0.1, -112.4, -111.9), BINS)
+    totals = [foot.total for foot in FOOTPRINTS]
+    np.testing.assert_allclose(
+        matrix.total + matrix.outside_cells + matrix.outside_times, totals, rtol=1e-9, atol=1e-12
+    )
+    assert (matrix.outside_cells[:4] > 0).all()
+    assert matrix.outside_times[3] > 0  # its hours come after the bins
+
+
+def test_labels() -> None:
+    matrix = jacobian(iter(FOOTPRINTS), target(), BINS)
+    assert matrix.matrix.shape == (5, 3 * 10 * 8)
+    assert list(matrix.receptors.index) == [str(f.receptor.id) for f in FOOTPRINTS]
+    assert list(matrix.receptors["time"]) == [f.receptor.time for f in FOOTPRINTS]
+    assert matrix.columns.names == ["time", "lon", "lat"]
+    frame = matrix.to_frame()
+    first = frame.iloc[0].sparse.to_dense() if hasattr(frame.iloc[0], "sparse") else frame.iloc[0]
+    assert first.groupby("time").sum().sum() == pytest.approx(FOOTPRINTS[0].total)
+
+
+def test_footprints_of_different_grids_share_a_matrix() -> None:
+    mixed = [made(0), made(0, grid=UTM)]
+    matrix = jacobian(mixed, target(0.4, -113.4, -110.6), BINS)
+    assert matrix.total[0] == pytest.approx(mixed[0].total, rel=1e-9)
+    assert matrix.total[1] == pytest.approx(mixed[1].total, rel=1e-9)
+
+
+def test_only_one_footprint_is_held_at_a_time() -> None:
+    import weakref
+
+    alive: list[weakref.ref] = []
+
+    def stream():
+        for seed in range(6):
+            foot = made(seed)
+            alive.append(weakref.ref(foot))
+            assert sum(ref() is not None for ref in alive) <= 2
+            yield foot
+            del foot
+
+    assert jacobian(stream(), target(), BINS).matrix.shape[0] == 6
+
+
+def flux_of(values: np.ndarray, lon, lat, times=None, units="umol m-2 s-1") -> xr.DataArray:
+    coords = {"lat": lat, "lon": lon}
+    dims = ("lat", "lon")
+    if times is not None:
+        coords, dims = {"time": times, **coords}, ("time", *dims)
+    return xr.DataArray(values, coords=coords, dims=dims, attrs={"units": units})
+
+
+def test_a_constant_flux_gives_flux_times_total() -> None:
+    cover = target(0.4, -113.2, -110.8)
+    flux = flux_of(np.full((4, 6), 3.0), cover["lon"].values, cover["lat"].values)
+    found = enhancement(FOOTPRINTS, flux)
+    expected = [3.0 * foot.total for foot in FOOTPRINTS]
+    np.testing.assert_allclose(found["enhancement_ppm"], expected, rtol=1e-9)
+    np.testing.assert_allclose(found["outside"], 0.0, atol=1e-12)
+    assert list(found["time"]) == [foot.receptor.time for foot in FOOTPRINTS]
+
+
+@pytest.mark.parametrize("grid", [GRID, UTM], ids=["degrees", "utm"])
+def test_enhancement_agrees_with_the_jacobian(grid: dict) -> None:
+    footprints = [made(seed, 18, grid) for seed in range(3)]
+    rng = np.random.default_rng(9)
+    cells = target(0.13)
+    times = pd.date_range("2023-07-15 12:00", periods=3, freq="2h")
+    shape = (3, cells.sizes["lat"], cells.sizes["lon"])
+    flux = flux_of(rng.random(shape), cells["lon"].values, cells["lat"].values, times)
+    flux = flux.where(flux["lon"] > -112.8)
+    found = enhancement(footprints, flux)
+    matrix = jacobian(footprints, flux.isel(time=0, drop=True), BINS)
+    series = flux.to_series().dropna().reorder_levels(["time", "lon", "lat"])
+    np.testing.assert_allclose(
+        found["enhancement_ppm"], matrix.enhancement(series).to_numpy(), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        found["outside"], matrix.outside_cells + matrix.outside_times, atol=1e-12
+    )
+
+
+def test_each_flux_step_holds_until_the_next() -> None:
+    foot = FOOTPRINTS[0]
+    lon, lat = foot.data["lon"].values, foot.data["lat"].values
+    times = pd.DatetimeIndex(["2023-07-15 17:00", "2023-07-15 15:00", "2023-07-15 16:30"])
+    values = np.ones((3, lat.size, lon.size)) * np.array([100.0, 1.0, 10.0])[:, None, None]
+    found = enhancement([foot], flux_of(values, lon, lat, times))
+    hours = foot.data.sum(["lat", "lon"]).values  # 15, 16 and 17 h
+    assert found["enhancement_ppm"].item() == pytest.approx(hours @ [1.0, 1.0, 100.0])
+    late = flux_of(values[:2], lon, lat, times[:2] + pd.Timedelta("1h"))
+    found = enhancement([foot], late)
+    assert found["outside"].item() == pytest.approx(hours[0])
+
+
+@pytest.mark.parametrize(
+    ("units", "factor"),
+    [
+        ("umol m-2 s-1", 1.0),
+        ("µmol m-2 s-1", 1.0),
+        ("umol/m2/s", 1.0),
+        ("umol m^-2 s^-1", 1.0),
+        ("micromol m**-2 s**-1", 1.0),
+        ("mol m-2 s-1", 1e6),
+        ("nmol m-2 s-1", 1e-3),
+        ("mol km-2 h-1", 1e6 / 1e6 / 3600),
+        ("s-1 mol m-2", 1e6),
+    ],
+)
+def test_units_are_converted(units: str, factor: float) -> None:
+    assert flux_factor(units) == pytest.approx(factor)
+
+
+def test_mass_fluxes_need_a_molar_mass() -> None:
+    assert flux_factor("kg m-2 s-1", 44.0095) == pytest.approx(1e9 / 44.0095)
+    with pytest.raises(UsageError, match="molar_mass_g"):
+        flux_factor("kg m-2 s-1")
+
+
+@pytest.mark.parametrize("units", ["", "1", "ppm", "umol m-2", "umol m-2 s-1 K-1", "umol m2 s-1"])
+def test_other_units_are_refused(units: str) -> None:
+    with pytest.raises(UsageError, match="unit"):
+        enhancement(FOOTPRINTS[:1], flux_of(np.ones((2, 2)), [1.0, 2.0], [1.0, 2.0], units=units))
+
+
+def test_faults_are_named() -> None:
+    with pytest.raises(UsageError, match="at least one footprint"):
+        jacobian([], target(), BINS)
+    matrix = jacobian(FOOTPRINTS, target(), BINS)
+    with pytest.raises(UsageError, match="one value for each of the 240 columns"):
+        matrix.enhancement(np.ones(3))
+    times = pd.date_range("2023-07-15", periods=2, freq="1h")
+    gaps = flux_of(np.ones((2, 2, 2)), [1.0, 2.0], [1.0, 2.0], times)
+    gaps[0, 0, 0] = np.nan
+    with pytest.raises(UsageError, match="NaN at some times only"):
+        enhancement(FOOTPRINTS, gaps)
+
+
+def test_sum_and_mean() -> None:
+    total = sum_footprints(iter(FOOTPRINTS))
+    assert float(total.sum()) == pytest.approx(sum(foot.total for foot in FOOTPRINTS))
+    mean = mean_footprint(FOOTPRINTS)
+    np.testing.assert_allclose(mean * 5, total)
+    assert mean.attrs["units"] == FOOTPRINTS[0].data.attrs["units"]
+    with pytest.raises(UsageError, match="another grid"):
+        sum_footprints([FOOTPRINTS[0], made(0, grid={**GRID, "xres": 0.1})])
+    with pytest.raises(UsageError, match="holds no footprint"):
+        mean_footprint([])
