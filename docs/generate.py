@@ -1,0 +1,177 @@
+"""Writes the reference pages that repeat what the code knows: config.yaml and the command line.
+
+``python docs/generate.py`` writes them; with ``--check`` it only says which are out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+import click
+
+from stilt.config import DocumentedField, iter_documented_fields, starter_yaml
+
+PAGES = Path(__file__).parent / "pages" / "reference"
+NOTE = "<!-- Written by docs/generate.py from the code: change the code, then run `make docs`. -->"
+
+SECTIONS = {
+    "top": ("Sections of the file", "Each is explained below; everything else is a plain key."),
+    "run": ("Run controls", "What is computed, and what is kept."),
+    "transport": (
+        "Transport",
+        "The names are HYSPLIT's. Settings that mean something to this transport are listed first "
+        "with the values they accept. The rest are accepted at their default only, so that a "
+        "file written for HYSPLIT loads; any other value is an error that names the key, because "
+        "a setting that silently does nothing is worse than an error.",
+    ),
+    "errors": (
+        "Transport error",
+        "Give all of a group or none of it: wind errors are siguverr, tluverr, zcoruverr and "
+        "horcoruverr; mixed-layer errors are sigzierr, tlzierr and horcorzierr.",
+    ),
+    "mets": (
+        "Meteorology",
+        "`mets` maps a name to a set of weather files; every receptor is run "
+        "with each of them. The name is the beginning of the simulation ids.",
+    ),
+    "subgrid_bounds": ("Area to crop the weather to", ""),
+    "grids": (
+        "Grids",
+        "Corners are in degrees, cell sizes in the units of the projection (degrees, "
+        "or metres for a projected grid).",
+    ),
+    "footprints": (
+        "Footprints",
+        "`footprints` maps a name to what is made from the particles. Without any, a run keeps "
+        "trajectories only.",
+    ),
+    "vertical_operator": (
+        "Transform: vertical operator",
+        "Weights particles by the height they were released at.",
+    ),
+    "first_order_lifetime": (
+        "Transform: first-order lifetime",
+        "Lets influence decay with the age of the air.",
+    ),
+    "execution": ("Execution", "Where simulations run and on how many processes."),
+    "environment": (
+        "Environment",
+        "Settings of a machine rather than a project, read from environment variables.",
+    ),
+}
+
+
+def config_page() -> str:
+    """Return the reference of config.yaml as Markdown."""
+    parts = [
+        NOTE,
+        "# config.yaml",
+        "Every key there is. An unknown key stops the run with the nearest known name. A key may "
+        "be left out when a default is given. `stilt init` writes this starter:",
+        f"```yaml\n{starter_yaml().rstrip()}\n```",
+    ]
+    for section, group in groupby(iter_documented_fields(), key=lambda field: field.section):
+        fields = list(group)
+        title, text = SECTIONS[section]
+        parts.append(f"## {title}")
+        if fields[0].path:
+            parts.append(f"Under `{fields[0].path}`." if section != "environment" else "")
+        parts.append(text)
+        parts += _section_body(section, fields)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section_body(section: str, fields: list[DocumentedField]) -> Iterator[str]:
+    if section != "transport":
+        yield table(["key", "type", "default", "meaning"], [_row(field) for field in fields])
+        return
+    live = [field for field in fields if field.accepted != field.default]
+    fixed = [field for field in fields if field.accepted == field.default]
+    header = ["key", "default", "accepts", "meaning"]
+    yield table(header, [_transport_row(field) for field in live])
+    yield "Accepted at the default only:"
+    rows = ([f"`{f.name}`", f"`{f.default}`", f.description] for f in fixed)
+    yield table(["key", "default", "meaning"], rows)
+
+
+def _row(field: DocumentedField) -> list[str]:
+    name = f"STILT_{field.name.upper()}" if field.section == "environment" else field.name
+    return [f"`{name}`", field.type, f"`{field.default}`", field.description]
+
+
+def _transport_row(field: DocumentedField) -> list[str]:
+    return [f"`{field.name}`", f"`{field.default}`", field.accepted, field.description]
+
+
+def cli_page() -> str:
+    """Return the reference of the command line as Markdown."""
+    from stilt.cli import main
+
+    parts = [
+        NOTE,
+        "# Command line",
+        "`stilt` and `python -m stilt` are the same. Exit codes: 0 everything asked for is "
+        "complete (an empty footprint is complete); 1 some simulations failed or are unfinished; "
+        "2 the input is wrong: one line on standard error says what; 3 interrupted.",
+    ]
+    assert isinstance(main, click.Group)
+    context = click.Context(main, info_name="stilt")
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        parts += _command_section(name, command, context)
+    return "\n\n".join(parts) + "\n"
+
+
+def _command_section(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent)
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    yield f"## stilt {name}"
+    yield f"```\n{usage}\n```"
+    yield from _prose(command.help or "")
+    yield from _prose(command.epilog or "")
+    records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
+    rows = [[f"`{record[0]}`", " ".join(record[1].split())] for record in records if record]
+    yield table(["option", "meaning"], rows)
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Paragraphs of a help text; those that click must not wrap are shown as they are."""
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        if "\b" in paragraph:
+            yield "```\n" + inspect.cleandoc(paragraph.replace("\b", "")).strip("\n") + "\n```"
+        elif paragraph.strip():
+            yield paragraph.strip()
+
+
+def table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` compare them; 1 when one is out of date."""
+    check = "--check" in sys.argv[1:]
+    status = 0
+    for name, text in (("config.md", config_page()), ("cli.md", cli_page())):
+        path = PAGES / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if check:
+            print(f"{path} is out of date: run python docs/generate.py")
+            status = 1
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
