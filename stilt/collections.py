@@ -1,0 +1,371 @@
+"""Lazy views of a project: nothing is read before a method is called; answers are plain lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import pandas as pd
+
+from stilt.errors import ConfigValidationError, StiltError
+from stilt.project.keys import ERROR_SUFFIX
+from stilt.receptors import Receptor, SimID, parse_time
+from stilt.simulation import Simulation
+
+if TYPE_CHECKING:
+    from stilt.footprint import Footprint
+    from stilt.model import Model
+    from stilt.trajectories import Trajectories
+
+Mets = str | Collection[str] | None
+TimeRange = tuple[Any, Any] | None
+Locations = Collection[str] | None
+Filter = tuple[str, list[Any]]
+
+
+class ReceptorList(Sequence[Receptor]):
+    """Receptors in their order, by position, slice or receptor id."""
+
+    def __init__(self, receptors: Sequence[Receptor]) -> None:
+        self._receptors = list(receptors)
+        self._by_id: dict[str, Receptor] | None = None
+
+    @overload
+    def __getitem__(self, key: int | str) -> Receptor: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[Receptor]: ...
+    def __getitem__(self, key: int | str | slice) -> Receptor | list[Receptor]:
+        if isinstance(key, str):
+            if self._by_id is None:
+                self._by_id = {str(receptor.id): receptor for receptor in self._receptors}
+            return self._by_id[str(key)]
+        return self._receptors[key]
+
+    def __len__(self) -> int:
+        return len(self._receptors)
+
+    def __iter__(self) -> Iterator[Receptor]:
+        return iter(self._receptors)
+
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, str):
+            return any(receptor.id == item for receptor in self._receptors)
+        return item in self._receptors
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} receptors>"
+
+
+class SimulationCollection:
+    """The simulations of a project: ids from the index, objects on demand.
+
+    Filters are shared by all methods: ``mets`` (name or names), ``time_range`` (first and last
+    receptor time, both included), ``location_ids`` (a set).
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._cache: dict[str, Simulation] = {}
+
+    def __len__(self) -> int:
+        counts = self._model.index.sql("SELECT count(*) AS n FROM simulations")
+        return int(counts["n"][0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, sim_id: object) -> bool:
+        return bool(self._model.index.rows([str(sim_id)], ("sim_id",)))
+
+    def __getitem__(self, sim_id: str) -> Simulation:
+        """A simulation; it need not be registered, but its met and receptor must be known.
+
+        Raises:
+            KeyError: they are not.
+        """
+        sim_id = str(sim_id)
+        if sim_id not in self._cache:
+            self._cache[sim_id] = self._simulation(sim_id)
+        return self._cache[sim_id]
+
+    def keys(self) -> list[str]:
+        """Registered ids, sorted."""
+        return self._model.index.ids()
+
+    def values(self) -> Iterator[Simulation]:
+        """Registered simulations, by id."""
+        return (self[sim_id] for sim_id in self.keys())
+
+    def items(self) -> Iterator[tuple[str, Simulation]]:
+        """Registered ids with their simulations."""
+        return ((sim_id, self[sim_id]) for sim_id in self.keys())
+
+    def ids(
+        self,
+        mets: Mets = None,
+        footprint: str | None = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        scene_id: str | None = None,
+        state: str | Collection[str] | None = None,
+        reason: str | None = None,
+    ) -> list[str]:
+        """Registered ids, sorted.
+
+        Args:
+            mets, time_range, location_ids: see the class.
+            footprint: only those whose footprint of this name is complete, empty or not.
+            scene_id: only those of this scene.
+            state: only those in this state or states: pending, stale, running, complete, failed.
+            reason: only those with this failure reason.
+        """
+        where, values = condition(self._model, mets, time_range, location_ids)
+        index = self._model.index
+        index.fold()
+        if footprint is not None:
+            where += " AND s.sim_id IN (SELECT sim_id FROM footprints WHERE name = ?)"
+            values.append(footprint)
+        for column, value in (("scene_id", scene_id), ("reason", reason)):
+            if value is not None:
+                where += f" AND s.{column} = ?"
+                values.append(str(value))
+        states = [state] if isinstance(state, str) else state
+        if states is None:
+            states = ("pending", "stale", "failed", "running", "complete")
+        expected = self._model._expected()
+        return sorted(index.unfinished(expected, where=where, parameters=values, states=states))
+
+    def select(
+        self,
+        mets: Mets = None,
+        footprint: str | None = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        **filters: Any,
+    ) -> list[Simulation]:
+        """Simulations that :meth:`ids` names."""
+        return [self[i] for i in self.ids(mets, footprint, time_range, location_ids, **filters)]
+
+    def incomplete(
+        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+    ) -> list[str]:
+        """Simulations of the current receptors that are not complete, registered or not.
+
+        Meteorology by meteorology, in the order of the receptors; then registered ones outside
+        the current receptors.
+        """
+        model = self._model
+        where, values = condition(model, mets, time_range, location_ids)
+        model.index.fold()
+        open_ids = model.index.unfinished(model._expected(), where=where, parameters=values)
+        token = model._token_if_unchanged()
+        if token and token == model.index.token():
+            return open_ids
+        current = _candidates(model, mets, time_range, location_ids)
+        registered = set(model.index.ids(where.replace("s.", ""), values))
+        still_open = set(open_ids)
+        first = [sim_id for sim_id in current if sim_id in still_open or sim_id not in registered]
+        listed = set(first)
+        return first + [sim_id for sim_id in open_ids if sim_id not in listed]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The index as a table, one row per simulation, by id."""
+        self._model.index.fold()
+        return self._model.index.frame()
+
+    def _simulation(self, sim_id: str) -> Simulation:
+        model = self._model
+        try:
+            known = SimID(sim_id)
+        except StiltError as error:
+            raise KeyError(str(error)) from None
+        stored = model.index.receptors([sim_id]).get(sim_id)
+        if stored is not None:
+            receptor = Receptor.from_dict(json.loads(stored))
+        elif known.met in model.config.mets and known.receptor in model.receptors:
+            receptor = model.receptors[known.receptor]
+        else:
+            raise KeyError(f"{sim_id}: neither registered nor a met and receptor of this project")
+        return Simulation(sim_id, receptor, model.files)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} simulations of {self._model.name}>"
+
+
+class _Artifacts:
+    """What trajectories and footprints have in common."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def _registered(
+        self, column: str, mets: Mets, time_range: TimeRange, location_ids: Locations
+    ) -> list[str]:
+        where, values = condition(self._model, mets, time_range, location_ids)
+        self._model.index.fold()
+        return self._model.index.ids(f"{column} AND {where}".replace("s.", ""), values)
+
+
+class TrajectoryCollection(_Artifacts):
+    """Trajectory files of a project."""
+
+    def paths(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        error: bool = False,
+    ) -> list[Path]:
+        """Files of registered simulations that exist, by id.
+
+        Args:
+            mets, time_range, location_ids: see :class:`SimulationCollection`.
+            error: those of the error runs.
+        """
+        ids = self._registered("true", mets, time_range, location_ids)
+        return [path for path in map(self._path(error), ids) if path.exists()]
+
+    def load(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        error: bool = False,
+    ) -> list[Trajectories]:
+        """Read the files that :meth:`paths` names."""
+        from stilt.trajectories import Trajectories
+
+        paths = self.paths(mets, time_range, location_ids, error=error)
+        return [Trajectories.from_parquet(path) for path in paths]
+
+    def missing(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        error: bool = False,
+    ) -> list[str]:
+        """Simulations of the current receptors without such a file."""
+        ids = _candidates(self._model, mets, time_range, location_ids)
+        path = self._path(error)
+        return [sim_id for sim_id in ids if not path(sim_id).exists()]
+
+    def _path(self, error: bool) -> Any:
+        layout = self._model.layout
+        return layout.error_trajectory if error else layout.trajectory
+
+
+class FootprintCollection(_Artifacts):
+    """Footprint files of one name."""
+
+    def __init__(self, model: Model, name: str) -> None:
+        super().__init__(model)
+        self.name = name
+
+    def paths(
+        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+    ) -> list[Path]:
+        """Files of registered simulations that exist, by id."""
+        ids = self._registered("true", mets, time_range, location_ids)
+        paths = (self._model.layout.footprint(sim_id, self.name) for sim_id in ids)
+        return [path for path in paths if path.exists()]
+
+    def load(
+        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+    ) -> list[Footprint]:
+        """Read the files that :meth:`paths` names; empty footprints have ``is_empty``."""
+        from stilt.footprint import Footprint
+
+        return [Footprint.from_netcdf(p) for p in self.paths(mets, time_range, location_ids)]
+
+    def missing(
+        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+    ) -> list[str]:
+        """Simulations of the current receptors without this footprint."""
+        ids = _candidates(self._model, mets, time_range, location_ids)
+        layout = self._model.layout
+        return [i for i in ids if not layout.footprint(i, self.name).exists()]
+
+    def __repr__(self) -> str:
+        return f"<footprints {self.name!r} of {self._model.name}>"
+
+
+class FootprintCollections:
+    """Footprints of a project by name; any name is accepted."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def names(self) -> list[str]:
+        """Configured names; those of the index without a configuration."""
+        try:
+            configured = self._model.config.footprints
+        except FileNotFoundError:
+            return self._model.index.footprint_names()
+        names = []
+        for name, footprint in configured.items():
+            names += [name, name + ERROR_SUFFIX] if footprint.error else [name]
+        return names
+
+    def __getitem__(self, name: str) -> FootprintCollection:
+        return FootprintCollection(self._model, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+
+def condition(model: Model, mets: Mets, time_range: TimeRange, location_ids: Locations) -> Filter:
+    """SQL condition on ``simulations s`` for the filters, and its parameters.
+
+    Raises:
+        ConfigValidationError: a meteorology that is not configured.
+    """
+    clauses: list[str] = ["true"]
+    values: list[Any] = []
+    if mets is not None:
+        names = _met_names(model, mets)
+        clauses.append(f"s.met IN ({', '.join('?' * len(names)) or 'NULL'})")
+        values += names
+    if time_range is not None:
+        clauses.append("s.time BETWEEN ? AND ?")
+        values += [parse_time(time).to_pydatetime() for time in time_range]
+    if location_ids is not None:
+        places = sorted(map(str, location_ids))
+        clauses.append(f"s.location_id IN ({', '.join('?' * len(places)) or 'NULL'})")
+        values += places
+    return " AND ".join(clauses), values
+
+
+def _met_names(model: Model, mets: Mets) -> list[str]:
+    names = [mets] if isinstance(mets, str) else list(mets or ())
+    unknown = [name for name in names if name not in model.config.mets]
+    if unknown:
+        raise ConfigValidationError(f"Unknown met name(s): {unknown}")
+    return names
+
+
+def _candidates(
+    model: Model, mets: Mets, time_range: TimeRange, location_ids: Locations
+) -> list[str]:
+    """Ids of the current receptors in every meteorology, registered or not."""
+    chosen = list(model.config.mets) if mets is None else _met_names(model, mets)
+    window = tuple(map(parse_time, time_range)) if time_range else None
+    receptors = [
+        receptor
+        for receptor in model.receptors
+        if (window is None or window[0] <= receptor.time <= window[1])
+        and (location_ids is None or receptor.location_id in location_ids)
+    ]
+    return [f"{met}_{receptor.id}" for met in chosen for receptor in receptors]

@@ -1,0 +1,248 @@
+"""Batches: the plain function that every way of running calls, with or without Prefect."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import stilt
+from stilt.errors import ConfigValidationError, Reason, SimulationError
+from stilt.execution.failures import Failure
+from stilt.execution.lookup import receptors_of
+from stilt.execution.setup import apply_environment, worker_environment
+from stilt.execution.task import Task, receptor_json
+from stilt.execution.transporting import Progress, group_by_weather, run_group
+from stilt.project.claims import mark_running
+from stilt.project.inputs import Project
+from stilt.project.owners import new_owner, this_place
+from stilt.project.receipts import Result, now, write_receipt
+
+logger = logging.getLogger(__name__)
+
+SHOWN_FAILURES = 20
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What became of a batch; small enough to travel between processes.
+
+    Attributes:
+        batch_id: the batch.
+        n_complete: complete simulations, those in ``n_empty`` left out.
+        n_empty: complete simulations whose footprints are all zero.
+        n_failed: failed simulations, and those whose error run failed.
+        n_interrupted: simulations not done because the batch was told to stop.
+        seconds: wall time.
+        receipt: file that says more; "" when it could not be written.
+        failures: (simulation, reason, detail) of the first failures.
+    """
+
+    batch_id: str
+    n_complete: int = 0
+    n_empty: int = 0
+    n_failed: int = 0
+    n_interrupted: int = 0
+    seconds: float = 0.0
+    receipt: str = ""
+    failures: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the batch was told to stop before its end."""
+        return self.n_interrupted > 0
+
+
+def run_batch(
+    project: str,
+    sim_ids: Sequence[str],
+    *,
+    output_dir: str | None = None,
+    compute_root: str | None = None,
+    skip_existing: bool | None = None,
+    batch_id: str | None = None,
+    progress: Progress | None = None,
+    owner: str = "",
+) -> BatchSummary:
+    """Compute simulations together and write a receipt; no exception leaves it.
+
+    A simulation that fails does not touch the others. Ctrl-C (KeyboardInterrupt) ends the batch:
+    what is finished is kept, the rest is pending again, and the summary says so.
+
+    Args:
+        project: the project's folder.
+        sim_ids: what to compute.
+        output_dir: output root, when it is another folder.
+        compute_root: folder in which files are made before they are published.
+        skip_existing: keep outputs that this configuration made; None asks the configuration.
+        batch_id: names the receipt; usable as a file name.
+        progress: told the fraction done, 0 to 1.
+        owner: holder of the claims on these simulations, when they were claimed.
+    """
+    begun = time.monotonic()
+    batch = _Batch(batch_id or secrets.token_hex(6), list(dict.fromkeys(sim_ids)), owner)
+    mark: Path | None = None
+    files = None
+    try:
+        files = Project(project, output_dir=output_dir, compute_root=compute_root)
+        mark = mark_running(files.layout.running, batch.id, new_owner(), batch.sim_ids)
+        batch.run(files, skip_existing, progress or _ignore)
+    except KeyboardInterrupt as error:
+        batch.interrupt(Failure.of(error, "worker"))
+    except Exception as error:
+        batch.fail_rest(Failure.of(error, "worker"))
+    summary = batch.close(files, time.monotonic() - begun)
+    if mark is not None:
+        with suppress(OSError):
+            mark.unlink(missing_ok=True)
+    return summary
+
+
+def _ignore(fraction: float) -> None:
+    """Tell nobody."""
+
+
+class _Batch:
+    """Simulations on their way through one call of :func:`run_batch`."""
+
+    def __init__(self, batch_id: str, sim_ids: list[str], owner: str) -> None:
+        self.id = batch_id
+        self.sim_ids = sim_ids
+        self.owner = owner
+        self.tasks: dict[str, Task] = {}
+        self.results: dict[str, Result] = {}
+
+    def run(self, files: Project, skip_existing: bool | None, progress: Progress) -> None:
+        """Compute everything that is not there yet."""
+        config = files.config
+        apply_environment(worker_environment(config.execution.device, 1))
+        skip = config.skip_existing if skip_existing is None else skip_existing
+        receptors = receptors_of(files, self.sim_ids)
+        for sim_id in self.sim_ids:
+            self.results[sim_id] = self._result(sim_id)
+            self.results[sim_id].seed = config.seed
+            met = sim_id.split("_", 1)[0]
+            try:
+                if sim_id not in receptors:
+                    raise SimulationError("It is not registered and not in receptors.csv.")
+                if met not in files.expectations:
+                    raise ConfigValidationError(f"config.yaml has no meteorology named '{met}'.")
+            except SimulationError as error:
+                self._give_up(sim_id, Failure.of(error, "worker"))
+                continue
+            result = self.results[sim_id]
+            result.receptor = receptor_json(receptors[sim_id])
+            expected = files.expectations[met]
+            task = Task(sim_id, receptors[sim_id], files, expected, skip, result)
+            task.look()
+            self.tasks[sim_id] = task
+        for task in self.tasks.values():
+            task.make_from_stored()
+        self._transport(files, progress)
+        self._finish_tasks()
+
+    def _finish_tasks(self) -> None:
+        for task in self.tasks.values():
+            task.finish()
+
+    def _transport(self, files: Project, progress: Progress) -> None:
+        """Run the transport for those that lack particles, then the error runs."""
+        by_met: dict[str, list[Task]] = {}
+        for task in self.tasks.values():
+            if task.failure is None and (task.lacks_particles or task.lacks_error_particles):
+                by_met.setdefault(task.sim_id.split("_", 1)[0], []).append(task)
+        groups = [
+            (group, analyses)
+            for met, tasks in by_met.items()
+            for group, analyses in group_by_weather(files, met, tasks)
+        ]
+        number = sum(len(group) for group, _ in groups)
+        done = 0
+        for group, analyses in groups:
+            for is_error in (False, True):
+                chosen = [
+                    task
+                    for task in group
+                    if task.failure is None
+                    and (task.lacks_error_particles if is_error else task.lacks_particles)
+                ]
+                before = (done + is_error * len(group) / 2) / number
+
+                def report(fraction: float, before: float = before, size: int = len(group)) -> None:
+                    progress(before + fraction * size / number)
+
+                run_group(files, chosen, analyses, is_error=is_error, progress=report)
+            done += len(group)
+            progress(done / number)
+
+    def interrupt(self, failure: Failure) -> None:
+        """Make everything unfinished pending again."""
+        self._finish_tasks()
+        for sim_id in self.sim_ids:
+            result = self.results.setdefault(sim_id, self._result(sim_id))
+            if result.state == "pending" and not result.reason:
+                result.reason, result.detail = Reason.INTERRUPTED, failure.detail
+                result.finished_at = now()
+
+    def fail_rest(self, failure: Failure) -> None:
+        """Fail everything unfinished: the batch itself could not go on."""
+        logger.error("Batch %s: %s: %s", self.id, failure.reason, failure.detail)
+        self._finish_tasks()
+        for sim_id in self.sim_ids:
+            result = self.results.setdefault(sim_id, self._result(sim_id))
+            if result.state == "pending" and not result.reason:
+                if sim_id in self.tasks:
+                    self.tasks[sim_id].fail(failure)
+                self._give_up(sim_id, failure)
+
+    def close(self, files: Project | None, seconds: float) -> BatchSummary:
+        """Write the receipt and sum up."""
+        results = [self.results[sim_id] for sim_id in self.sim_ids]
+        receipt = ""
+        try:
+            if files is not None and results:
+                receipt = str(write_receipt(files.layout.receipts, results, self.id))
+        except Exception as error:
+            failure = Failure.of(error, "worker")
+            logger.error("The receipt of batch %s cannot be written: %s", self.id, failure.detail)
+            for result in results:
+                if result.state != "complete" and not result.reason:
+                    self._give_up(result.sim_id, failure)
+        return _summary(self.id, results, seconds, receipt)
+
+    def _result(self, sim_id: str) -> Result:
+        return Result(
+            sim_id, "", batch_id=self.id, host=this_place().split("/")[0],
+            version=stilt.__version__, owner=self.owner,
+        )  # fmt: skip
+
+    def _give_up(self, sim_id: str, failure: Failure) -> None:
+        result = self.results[sim_id]
+        result.state, result.finished_at = "failed", now()
+        result.reason, result.detail = failure.reason, failure.detail
+
+
+def _summary(
+    batch_id: str, results: Sequence[Result], seconds: float, receipt: str
+) -> BatchSummary:
+    complete = [result for result in results if result.state == "complete"]
+    interrupted = [r for r in results if r.state == "pending" and r.reason == Reason.INTERRUPTED]
+    failed = [r for r in results if r.state != "complete" and r.reason != Reason.INTERRUPTED]
+    n_empty = sum(result.is_empty for result in complete)
+    shown = failed[:SHOWN_FAILURES]
+    # Long sentences are in the receipt; together they must stay small.
+    longest = max(40, 600 // max(1, len(shown)))
+    return BatchSummary(
+        batch_id,
+        n_complete=len(complete) - n_empty,
+        n_empty=n_empty,
+        n_failed=len(failed),
+        n_interrupted=len(interrupted),
+        seconds=round(seconds, 3),
+        receipt=receipt,
+        failures=tuple((r.sim_id, str(r.reason), r.detail[:longest]) for r in shown),
+    )

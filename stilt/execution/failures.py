@@ -1,0 +1,91 @@
+"""What a failed simulation leaves: a typed reason, one sentence, and a block in its log."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from stilt.errors import Reason, SimulationError, StiltError
+from stilt.project.receipts import now
+
+logger = logging.getLogger(__name__)
+
+_DISK = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room within the quota",
+    errno.EROFS: "write to another folder with --output-dir",
+    errno.EACCES: "give write permission, or write to another folder with --output-dir",
+    errno.EPERM: "give write permission, or write to another folder with --output-dir",
+    errno.EIO: "check the disk",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why and where a simulation stopped.
+
+    Attributes:
+        reason: typed cause.
+        detail: one sentence for a person.
+        phase: ``trajectory``, ``footprint:<name>`` or ``worker``.
+        kind: type of the exception.
+        trace: its traceback; "" for an error of a kind that needs none.
+    """
+
+    reason: Reason
+    detail: str
+    phase: str
+    kind: str
+    trace: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException, phase: str) -> Failure:
+        """Describe an exception."""
+        trace = "".join(traceback.format_exception(error))
+        kind = type(error).__name__
+        if isinstance(error, SimulationError):
+            return cls(error.reason, error.detail, phase, kind)
+        if isinstance(error, StiltError):
+            return cls(Reason.UNKNOWN, str(error), phase, kind)
+        if isinstance(error, KeyboardInterrupt):
+            return cls(Reason.INTERRUPTED, "The run was interrupted.", phase, kind)
+        if (advice := _disk_advice(error)) is not None:
+            return cls(Reason.DISK, f"{_one_line(error)}; {advice}.", phase, kind, trace)
+        return cls(Reason.UNKNOWN, f"{kind}: {_one_line(error)}", phase, kind, trace)
+
+
+def append_log(log: Path, failure: Failure) -> None:
+    """Append a block to a simulation's log; when that fails too, only a message is left."""
+    block = [
+        "",
+        f"==== stilt {now().isoformat(timespec='seconds')}Z " + "=" * 48,
+        f"Phase: {failure.phase}",
+        f"Type: {failure.kind}",
+        f"Reason: {failure.reason}",
+        f"Message: {failure.detail}",
+        f"Traceback: {failure.trace or 'none'}",
+    ]
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write("\n".join(block) + "\n")
+    except OSError as error:
+        logger.warning("The log %s cannot be written: %s", log, error)
+
+
+def _disk_advice(error: BaseException) -> str | None:
+    """What to do about a disk that refuses, None for any other error."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return _DISK[error.errno]
+    # netCDF4 reports a full disk as a RuntimeError of the HDF5 library.
+    if isinstance(error, RuntimeError) and str(error).startswith("NetCDF: HDF error"):
+        return "make room on the disk, or check it"
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return text if len(text) <= 500 else text[:497] + "..."

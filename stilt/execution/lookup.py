@@ -1,0 +1,28 @@
+"""Which receptor a simulation id stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from stilt.project.inputs import Project
+from stilt.receptors import Receptor, read_receptors
+
+
+def receptors_of(project: Project, sim_ids: Sequence[str]) -> dict[str, Receptor]:
+    """Receptors by simulation id: from the index, else from receptors.csv; unknown ones left out.
+
+    Raises:
+        UsageError: receptors.csv was needed and holds a mistake.
+    """
+    stored = project.index.receptors(sim_ids, repair=False)
+    found = {sim_id: Receptor.from_dict(json.loads(text)) for sim_id, text in stored.items()}
+    missing = [sim_id for sim_id in sim_ids if sim_id not in found]
+    path = project.receptor_file
+    if missing and path is not None:
+        listed = {str(receptor.id): receptor for receptor in read_receptors(path)}
+        for sim_id in missing:
+            receptor = listed.get(sim_id.partition("_")[2])
+            if receptor is not None:
+                found[sim_id] = receptor
+    return found

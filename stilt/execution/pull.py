@@ -1,0 +1,114 @@
+"""Pull: claim pending simulations and run them, beside other processes that do the same."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stilt.errors import StiltError
+from stilt.execution.batch import run_batch
+from stilt.execution.push import worker_arguments
+from stilt.execution.setup import interruptible
+from stilt.project.claims import LEASE_S, claim, release, renew
+from stilt.project.index import Index
+from stilt.project.owners import new_owner
+
+if TYPE_CHECKING:
+    from stilt.model import Model
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SLEEP_S = 60.0
+
+
+def pull_simulations(
+    model: Model,
+    follow: bool = False,
+    poll_interval: float = 10.0,
+    *,
+    skip_existing: bool | None = None,
+    batch_size: int | None = None,
+) -> None:
+    """Claim pending simulations, run and record them, until none can be claimed.
+
+    Any number of processes may pull from one project at once; each simulation is computed by
+    one of them. The claims of a process that was killed are free again at once on the same
+    machine, and when their lease ends elsewhere. Failed simulations are not pending.
+
+    Args:
+        model: the project's model.
+        follow: wait for more work instead of returning.
+        poll_interval: seconds of the first idle wait; each further one is twice as long, up to
+            a minute.
+        skip_existing: keep outputs that this configuration made; None asks the configuration.
+        batch_size: simulations claimed at once; None takes one, or more from a long queue.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
+    """
+    model.store_inputs()
+    index = model.files.index
+    index.fold()
+    index.reconcile(model.files.expectations)
+    owner = new_owner()
+    tried: set[str] = set()
+    shortest = max(poll_interval, 0.1)
+    idle = shortest
+    with interruptible(), _released(index, owner):
+        while True:
+            ids = claim(index, owner, limit=batch_size, exclude=tried)
+            if ids:
+                tried.update(ids)
+                _run(model, ids, owner, skip_existing)
+                idle = shortest
+            elif not follow:
+                return
+            else:
+                time.sleep(idle)
+                idle = min(2 * idle, LONGEST_SLEEP_S, max(shortest, 8 * poll_interval))
+                tried.clear()
+
+
+def _run(model: Model, ids: list[str], owner: str, skip_existing: bool | None) -> None:
+    """Compute what was claimed and record it."""
+    with _renewed(model.files.index, owner):
+        summary = run_batch(
+            **worker_arguments(model.files), sim_ids=ids, skip_existing=skip_existing, owner=owner
+        )
+    model.files.index.fold()
+    if summary.interrupted:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _released(index: Index, owner: str) -> Iterator[None]:
+    """Give back what is still claimed at the end, however it comes."""
+    try:
+        yield
+    finally:
+        release(index, owner)
+
+
+@contextlib.contextmanager
+def _renewed(index: Index, owner: str) -> Iterator[None]:
+    """Renew the owner's claims while the block runs."""
+    done = threading.Event()
+
+    def keep() -> None:
+        while not done.wait(LEASE_S / 3):
+            try:
+                renew(index, owner)
+            except StiltError as error:
+                logger.warning("The claims could not be renewed: %s", error)
+
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

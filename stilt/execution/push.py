@@ -1,0 +1,191 @@
+"""Push: run exactly the given simulations, here, now, with as many processes as asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import stilt
+from stilt.errors import Reason, StiltError
+from stilt.execution.batch import BatchSummary, run_batch
+from stilt.execution.failures import Failure, append_log
+from stilt.execution.lookup import receptors_of
+from stilt.execution.plan import Batch, plan_batches
+from stilt.execution.pool import Job, Outcome, WorkerPool
+from stilt.execution.setup import interruptible, refuse_in_starting_worker, worker_environment
+from stilt.execution.task import receptor_json
+from stilt.project.owners import this_place
+from stilt.project.receipts import Result, write_receipt
+
+if TYPE_CHECKING:
+    from stilt.model import Model
+    from stilt.project.inputs import Project
+
+logger = logging.getLogger(__name__)
+
+KILLS_ALLOWED = 2
+FOLD_EVERY_S = 2.0
+
+_BATCH_FUNCTION = "stilt.execution.batch:run_batch"
+
+OnSummary = Callable[[BatchSummary], None]
+
+
+def push_simulations(
+    model: Model,
+    sim_ids: Iterable[str],
+    n_workers: int | None = None,
+    *,
+    skip_existing: bool | None = None,
+    n_cores: int | None = None,
+    on_summary: OnSummary | None = None,
+) -> None:
+    """Run exactly these simulations; none needs to be registered, and nothing is claimed.
+
+    One worker computes in this process. More are processes of their own, each held to its share
+    of the cores; one that is killed is replaced, and what it had not finished is tried again. A
+    batch that kills its worker twice is halved, and a simulation that does so alone fails with
+    WORKER_DIED.
+
+    Args:
+        model: the project's model.
+        sim_ids: what to run; an id given twice runs once.
+        n_workers: processes that compute, 1 when not given.
+        skip_existing: keep outputs that this configuration made; None asks the configuration.
+        n_cores: another name of ``n_workers``.
+        on_summary: told of each batch that has ended.
+
+    Raises:
+        KeyError: the receptor of an id cannot be found; nothing was run.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
+    """
+    ids = list(dict.fromkeys(map(str, sim_ids)))
+    workers = n_workers or n_cores or 1
+    if not ids:
+        return
+    refuse_in_starting_worker()
+    model.store_inputs()
+    files = model.files
+    missing = sorted(set(ids) - receptors_of(files, ids).keys())
+    if missing:
+        raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")
+    push = _Push(files, skip_existing, on_summary)
+    batches = plan_batches(model, ids, workers)
+    try:
+        with interruptible():
+            if workers == 1:
+                push.inline(batches)
+            else:
+                push.in_pool(batches, workers)
+    finally:
+        files.index.fold()
+
+
+def fold_receipts(model: Model) -> int:
+    """Record in the index what finished batches wrote down; returns how many simulations."""
+    return model.files.index.fold()
+
+
+@dataclass
+class _Push:
+    """One call of :func:`push_simulations`."""
+
+    files: Project
+    skip_existing: bool | None
+    on_summary: OnSummary | None
+    kills: dict[str, int] = field(default_factory=dict)
+    folded_at: float = 0.0
+
+    def inline(self, batches: list[Batch]) -> None:
+        """Compute in this process."""
+        for batch in batches:
+            summary = run_batch(**self._arguments(batch))
+            self._note(summary)
+            if summary.interrupted:
+                raise KeyboardInterrupt
+
+    def in_pool(self, batches: list[Batch], n_workers: int) -> None:
+        """Compute in worker processes."""
+        environment = worker_environment(self.files.config.execution.device, n_workers)
+        with WorkerPool(n_workers, environment) as pool:
+            pool.waiting.extend(self._job(batch) for batch in batches)
+            try:
+                for outcome in pool.run():
+                    pool.waiting.extendleft(self._after(outcome))
+            except KeyboardInterrupt:
+                for outcome in pool.stop():
+                    self._note(outcome.result)
+                raise
+
+    def _after(self, outcome: Outcome) -> list[Job]:
+        """Note an outcome; returns jobs to do again."""
+        batch: Batch = outcome.job.tag
+        if not outcome.worker_died:
+            self._note(outcome.result)
+            if outcome.result.interrupted:
+                raise KeyboardInterrupt
+            return []
+        kills = self.kills[batch.id] = self.kills.get(batch.id, 0) + 1
+        logger.warning(
+            "A worker ended with code %s while it computed %s; what it had not finished is tried "
+            "again.", outcome.exit_code, batch.label,
+        )  # fmt: skip
+        if kills < KILLS_ALLOWED:
+            return [self._job(batch)]
+        if len(batch.sim_ids) > 1:
+            return [self._job(half) for half in batch.halves()]
+        self._give_up(batch.sim_ids[0], batch.id, outcome.exit_code)
+        return []
+
+    def _give_up(self, sim_id: str, batch_id: str, exit_code: int | None) -> None:
+        """Record a simulation that killed its worker whenever it was alone in it."""
+        receptor = receptors_of(self.files, [sim_id])[sim_id]
+        detail = (
+            f"Its worker process ended {KILLS_ALLOWED} times (exit code {exit_code}), most often "
+            "for lack of memory; use fewer workers or fewer particles."
+        )
+        failure = Failure(Reason.WORKER_DIED, detail, "worker", "WorkerDied")
+        append_log(self.files.layout.log(sim_id), failure)
+        logger.error("%s: %s: %s", sim_id, failure.reason, detail)
+        result = Result(
+            sim_id, receptor_json(receptor), "failed", Reason.WORKER_DIED, detail,
+            batch_id=batch_id, host=this_place().split("/")[0], version=stilt.__version__,
+        )  # fmt: skip
+        path = write_receipt(self.files.layout.receipts, [result], batch_id)
+        failures = ((sim_id, str(Reason.WORKER_DIED), detail),)
+        self._note(BatchSummary(batch_id, n_failed=1, receipt=str(path), failures=failures))
+
+    def _note(self, summary: BatchSummary) -> None:
+        """Fold receipts now and then, and tell the caller."""
+        if time.monotonic() - self.folded_at > FOLD_EVERY_S:
+            # A receipt that cannot be folded now waits for the end of the run.
+            with contextlib.suppress(StiltError):
+                self.files.index.fold()
+            self.folded_at = time.monotonic()
+        if self.on_summary is not None:
+            self.on_summary(summary)
+
+    def _job(self, batch: Batch) -> Job:
+        return Job(_BATCH_FUNCTION, self._arguments(batch), batch)
+
+    def _arguments(self, batch: Batch) -> dict[str, Any]:
+        return {
+            **worker_arguments(self.files),
+            "sim_ids": batch.sim_ids,
+            "skip_existing": self.skip_existing,
+            "batch_id": batch.id,
+        }
+
+
+def worker_arguments(files: Project) -> dict[str, Any]:
+    """Arguments that let a worker rebuild a project from its output root."""
+    root = str(files.layout.root)
+    return {
+        "project": root,
+        "output_dir": None,
+        "compute_root": str(files.compute_root) if files.has_compute_root else None,
+    }

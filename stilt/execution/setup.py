@@ -1,0 +1,112 @@
+"""What a process needs before it computes: its share of the cores, its device, its signals.
+
+Nothing here imports JAX: the environment must be set first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType, ModuleType
+
+logger = logging.getLogger(__name__)
+
+
+def worker_environment(device: str, n_workers: int) -> dict[str, str]:
+    """Environment variables of worker processes.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``gpu``. Several workers on ``auto`` use the CPU: each would
+            take the whole GPU.
+        n_workers: how many share the machine.
+    """
+    if device == "gpu":
+        shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if n_workers > 1 else {}
+        return {"JAX_PLATFORMS": "cuda", **shared}
+    if device == "cpu" or n_workers > 1:
+        return {"JAX_PLATFORMS": "cpu"}
+    return {}
+
+
+def apply_environment(variables: Mapping[str, str]) -> None:
+    """Set variables that the user has not set; without effect once JAX is in use."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def pin_worker(number: int, n_workers: int) -> list[int]:
+    """Hold this process to its share of the cores that it may use.
+
+    Threads of JAX cannot be limited otherwise. Where the system has no affinity (macOS) nothing
+    is pinned.
+
+    Args:
+        number: of the worker, from 0.
+        n_workers: how many share the cores.
+
+    Returns:
+        The cores of this process; none where nothing is pinned.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        logger.info("This system cannot pin workers to cores; they share all of them.")
+        return []
+    cores = sorted(os.sched_getaffinity(0))
+    share = [core for i, core in enumerate(cores) if i % n_workers == number % len(cores)]
+    if n_workers >= len(cores):
+        share = [cores[number % len(cores)]]
+    os.sched_setaffinity(0, share)
+    return share
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM stop this block as Ctrl-C does; only the main thread can arrange that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def main_not_run_again() -> Iterator[None]:
+    """Keep worker processes from running the user's script a second time.
+
+    A spawned process imports the main script again to find what was defined there; without an
+    ``if __name__ == "__main__":`` it would start the run again. No worker of ours needs anything
+    from there, so the script's path is hidden while workers start.
+    """
+    main = sys.modules.get("__main__", ModuleType("__main__"))
+    hidden = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    try:
+        if "__file__" in hidden:
+            del main.__file__
+        main.__spec__ = None
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
+
+
+def refuse_in_starting_worker() -> None:
+    """End a process that is only importing the main script, instead of starting a run in it."""
+    from multiprocessing import process
+
+    if getattr(process.current_process(), "_inheriting", False):
+        raise SystemExit(
+            "A worker process ran the main script again and came to its run. Put the run under\n"
+            '    if __name__ == "__main__":\n'
+            "or use n_workers=1."
+        )

@@ -1,0 +1,53 @@
+"""One simulation by hand: its particles as an object."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from stilt.errors import Reason, SimulationError, SimulationTimeoutError
+from stilt.execution.task import Task
+from stilt.execution.transporting import group_by_weather
+
+if TYPE_CHECKING:
+    from stilt.trajectories import Trajectories
+
+
+def particles_of(task: Task, *, timeout: float | None, write: bool) -> Trajectories:
+    """Run the transport of one task in this process.
+
+    Args:
+        task: the simulation.
+        timeout: seconds after which :class:`SimulationTimeoutError` is raised.
+        write: publish the particles in the simulation's folder.
+
+    Raises:
+        SimulationError: what stopped it.
+    """
+    from stilt.transport import release_of, run_transport
+
+    files = task.project
+    begun = time.monotonic()
+
+    def watch(fraction: float) -> None:
+        if timeout is not None and time.monotonic() - begun > timeout:
+            raise SimulationTimeoutError(
+                f"The transport took longer than {timeout:g} s and was stopped at "
+                f"{fraction:.0%}; use fewer particles or a longer limit.",
+                sim_id=task.sim_id,
+            )
+
+    groups = group_by_weather(files, task.sim_id.split("_", 1)[0], [task])
+    if task.failure is not None:
+        reason = Reason(task.failure.reason)
+        raise SimulationError(task.failure.detail, reason=reason, sim_id=task.sim_id)
+    release = release_of(task.receptor, task.sim_id, files.config)
+    table = run_transport(
+        [release], groups[0][1], files.config, cache_dir=files.cache_dir, progress=watch
+    )[0]
+    if isinstance(table, SimulationError):
+        raise table
+    stored = task.trajectories(task.corrected(table), is_error=False)
+    if write:
+        task.keep(stored)
+    return stored

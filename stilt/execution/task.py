@@ -1,0 +1,256 @@
+"""One simulation: what it has, what it lacks, and making its files."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stilt.errors import SimulationError
+from stilt.execution.failures import Failure, append_log
+from stilt.project.artifacts import (
+    HASH,
+    NETCDF_HASH,
+    NETCDF_TOTAL,
+    DamagedArtifactError,
+    Made,
+    link,
+    made_of,
+    publish,
+)
+from stilt.project.inputs import Project
+from stilt.project.keys import ERROR_SUFFIX, Expectation, content_hash, key_in, receptor_key
+from stilt.project.receipts import FootprintEntry, Result, now
+from stilt.receptors import Receptor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stilt.trajectories import Trajectories
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Task:
+    """A simulation in a batch.
+
+    Attributes:
+        sim_id: its id.
+        receptor: its receptor.
+        project: the project it belongs to.
+        expected: outputs that make it complete.
+        skip: keep outputs that this configuration made.
+        result: what the receipt will say.
+        failure: what stopped it, None while nothing has.
+        met_files: weather files of its window.
+    """
+
+    sim_id: str
+    receptor: Receptor
+    project: Project
+    expected: Expectation
+    skip: bool
+    result: Result
+    failure: Failure | None = None
+    met_files: tuple[str, ...] = ()
+    missing_footprints: list[str] = field(default_factory=list)
+    lacks_particles: bool = True
+    lacks_error_particles: bool = False
+
+    def __post_init__(self) -> None:
+        self._receptor_key = receptor_key(self.receptor)
+
+    def look(self) -> None:
+        """Find out which outputs exist and were made by this configuration."""
+        layout, result = self.project.layout, self.result
+        for name, key in self.expected.footprints.items():
+            path = layout.footprint(self.sim_id, name)
+            made = self._valid(path, key)
+            if made is None:
+                self.missing_footprints.append(name)
+            else:
+                result.footprints[name] = _entry(path, made)
+        main = layout.trajectory(self.sim_id)
+        if self._valid(main, self.expected.transport) is not None:
+            result.transport_key = self.expected.transport
+            result.trajectory_bytes = main.stat().st_size
+        error = layout.error_trajectory(self.sim_id)
+        wanted = self.expected.error
+        if wanted is not None and self._valid(error, wanted) is not None:
+            result.error_key = wanted
+            result.error_bytes = error.stat().st_size
+        self.lacks_particles = self._lacks(False, result.transport_key)
+        self.lacks_error_particles = wanted is not None and self._lacks(True, result.error_key)
+
+    def _lacks(self, is_error: bool, have: str | None) -> bool:
+        """Whether a run of the transport is needed."""
+        if self.project.config.trajectories:
+            return have is None
+        return have is None and bool(self._footprints_to_make(is_error))
+
+    def _footprints_to_make(self, is_error: bool) -> list[str]:
+        return [n for n in self.missing_footprints if n.endswith(ERROR_SUFFIX) == is_error]
+
+    def _valid(self, path: Path, key: str) -> Made | None:
+        """What made a file, if it is there, readable, and of this configuration and receptor."""
+        if not self.skip:
+            return None
+        try:
+            made = made_of(path)
+        except DamagedArtifactError as error:
+            logger.warning("%s; it is computed again.", error)
+            return None
+        if made is None or made.hash != content_hash(key, self._receptor_key):
+            return None
+        return made
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Turn an exception of the block into this simulation's failure; interrupts pass."""
+        try:
+            yield
+        except Exception as error:
+            self.fail(Failure.of(error, name))
+
+    def fail(self, failure: Failure) -> None:
+        """Note the first failure, in the log and on stderr as well."""
+        if self.failure is not None:
+            return
+        self.failure = failure
+        logger.error("%s: %s: %s", self.sim_id, failure.reason, failure.detail)
+        append_log(self.project.layout.log(self.sim_id), failure)
+
+    def receive(self, table: pd.DataFrame | SimulationError, *, is_error: bool = False) -> None:
+        """Take the particles of a run of the transport: correct, keep, and make footprints."""
+        phase = "error trajectory" if is_error else "trajectory"
+        with self.phase(phase):
+            if isinstance(table, SimulationError):
+                raise table
+            particles = self.corrected(table)
+            self.result.n_rows = self.result.n_rows if is_error else len(particles)
+            if self.project.config.trajectories:
+                self.keep(self.trajectories(particles, is_error=is_error))
+            self.make_footprints(particles, is_error=is_error)
+
+    def make_from_stored(self) -> None:
+        """Make missing footprints from trajectories that exist."""
+        layout = self.project.layout
+        for is_error, have, path in (
+            (False, self.result.transport_key, layout.trajectory(self.sim_id)),
+            (True, self.result.error_key, layout.error_trajectory(self.sim_id)),
+        ):
+            if self.failure is None and have and self._footprints_to_make(is_error):
+                with self.phase("trajectory"):
+                    from stilt.trajectories import Trajectories
+
+                    particles = Trajectories.from_parquet(path).particles
+                    self.make_footprints(particles, is_error=is_error)
+
+    def make_footprints(self, particles: pd.DataFrame, *, is_error: bool) -> None:
+        """Make the missing footprints of these particles; the first failure ends it."""
+        for name in self._footprints_to_make(is_error):
+            with self.phase(f"footprint:{name}"):
+                self._make_footprint(particles, name)
+            if self.failure is not None:
+                return
+
+    def finish(self) -> Result:
+        """Complete the receipt's entry."""
+        result, config = self.result, self.project.config
+        result.finished_at = now()
+        result.met_files = self.met_files
+        result.seconds = (result.finished_at - result.started_at).total_seconds()
+        expected = self.expected
+        complete = set(expected.footprints) <= set(result.footprints)
+        if config.trajectories:
+            complete &= result.transport_key is not None
+            complete &= expected.error is None or result.error_key is not None
+        if self.failure is not None:
+            result.reason, result.detail = self.failure.reason, self.failure.detail
+            # The main run is done: only its companion is missing, and that is no failure.
+            companion = self.failure.phase == "error trajectory"
+            result.state = "pending" if companion else "failed"
+        else:
+            result.state = "complete" if complete else "pending"
+        return result
+
+    def corrected(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Particles with the near-field correction, when the configuration asks for it."""
+        config = self.project.config
+        if not config.hnf_plume:
+            return table
+        from stilt.footprint.near_field import apply_near_field
+
+        return apply_near_field(table, receptor=self.receptor, veght=config.veght)
+
+    def trajectories(self, particles: pd.DataFrame, *, is_error: bool) -> Trajectories:
+        """Particles with what they were computed from."""
+        from stilt.trajectories import Trajectories
+
+        params = self.project.config.transport_dict(error_run=True)
+        return Trajectories(
+            particles,
+            self.receptor,
+            params={**params, "met": self.sim_id.split("_", 1)[0]},
+            met_files=self.met_files,
+            is_error=is_error,
+        )
+
+    def keep(self, stored: Trajectories) -> None:
+        """Publish a trajectory file."""
+        layout = self.project.layout
+        key = self.expected.error if stored.is_error else self.expected.transport
+        assert key is not None
+        final = (layout.error_trajectory if stored.is_error else layout.trajectory)(self.sim_id)
+        working = self._working(final)
+        stored.to_parquet(working, extra={HASH: content_hash(key, self._receptor_key)})
+        size = working.stat().st_size
+        publish(working, final)
+        if stored.is_error:
+            self.result.error_key, self.result.error_bytes = key, size
+        else:
+            link(layout, final)
+            self.result.transport_key, self.result.trajectory_bytes = key, size
+
+    def _make_footprint(self, particles: pd.DataFrame, name: str) -> None:
+        from stilt.footprint import Footprint
+
+        layout, config = self.project.layout, self.project.config
+        settings = config.footprints[name.removesuffix(ERROR_SUFFIX)]
+        footprint = Footprint.calculate(particles, self.receptor, settings, name)
+        final = layout.footprint(self.sim_id, name)
+        working = self._working(final)
+        key = self.expected.footprints[name]
+        attrs: dict[str, Any] = {
+            NETCDF_HASH: content_hash(key, self._receptor_key),
+            NETCDF_TOTAL: footprint.total,
+        }
+        footprint.to_netcdf(working, attrs=attrs)
+        size = working.stat().st_size
+        publish(working, final)
+        link(layout, final)
+        self.result.footprints[name] = FootprintEntry(
+            key, footprint.total, footprint.empty_reason, size
+        )
+
+    def _working(self, final: Path) -> Path:
+        """Where a file is made before it is published."""
+        if not self.project.has_compute_root:
+            return final
+        return self.project.compute_root / self.sim_id / final.name
+
+
+def _entry(path: Path, made: Made) -> FootprintEntry:
+    return FootprintEntry(
+        key_in(made.hash) or "", made.total, made.empty_reason, path.stat().st_size
+    )
+
+
+def receptor_json(receptor: Receptor) -> str:
+    """Receptor as the index stores it."""
+    return json.dumps(receptor.to_dict(), separators=(",", ":"))

@@ -1,0 +1,101 @@
+"""Taking simulations through the transport together: those whose hours of weather touch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.execution.failures import Failure
+from stilt.execution.task import Task
+from stilt.project.inputs import Project
+
+if TYPE_CHECKING:
+    from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.records import AnalysisRef
+
+logger = logging.getLogger(__name__)
+
+# Particle tables of one call of the transport together, as an estimate.
+TABLE_BYTES = 1_000_000_000
+
+Progress = Callable[[float], None]
+
+
+def group_by_weather(
+    files: Project, met: str, tasks: Sequence[Task]
+) -> list[tuple[list[Task], list[AnalysisRef]]]:
+    """Tasks that go through the transport together, with the analyses that they need.
+
+    Their windows of time touch, and their particle tables fit in memory together. A task whose
+    weather is missing fails here.
+    """
+    from stilt.meteorology.catalogue import MetCatalogue
+
+    config = files.config
+    catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
+    most = max(1, TABLE_BYTES // _table_bytes(config.n_hours, config.numpar, config.varsiwant))
+    span = pd.Timedelta(hours=config.n_hours)
+    groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
+    last: np.datetime64 | None = None
+    for task in sorted(tasks, key=lambda task: (task.receptor.time, task.sim_id)):
+        start, end = sorted((task.receptor.time, task.receptor.time + span))
+        refs = _select(catalogue, task, start, end)
+        if not refs:
+            continue
+        apart = last is None or refs[0].time > last
+        if not groups or apart or len(groups[-1][0]) >= most:
+            groups.append(([], {}))
+        groups[-1][0].append(task)
+        groups[-1][1].update((ref.time, ref) for ref in refs)
+        last = refs[-1].time
+    return [(group, [refs[time] for time in sorted(refs)]) for group, refs in groups]
+
+
+def _select(
+    catalogue: MetCatalogue, task: Task, start: pd.Timestamp, end: pd.Timestamp
+) -> list[AnalysisRef]:
+    refs: list[AnalysisRef] = []
+    with task.phase("trajectory"):
+        refs = catalogue.select(start, end)
+        task.met_files = tuple(dict.fromkeys(ref.path for ref in refs))
+    return refs
+
+
+def _table_bytes(n_hours: int, numpar: int, columns: Iterable[str]) -> int:
+    return abs(n_hours) * 60 * numpar * 8 * (len(tuple(columns)) + 2)
+
+
+def run_group(
+    files: Project,
+    tasks: Sequence[Task],
+    analyses: Sequence[AnalysisRef],
+    *,
+    is_error: bool,
+    progress: Progress,
+) -> None:
+    """Run the transport for a group and make the files; when the group breaks, one by one."""
+    from stilt.transport import release_of, run_transport
+
+    if not tasks:
+        return
+    config = files.config
+    try:
+        releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
+        tables = run_transport(
+            releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
+            progress=progress,
+        )  # fmt: skip
+    except Exception as error:
+        if len(tasks) > 1:
+            logger.warning("A group of %d is run one by one after: %s", len(tasks), error)
+            for task in tasks:
+                run_group(files, [task], analyses, is_error=is_error, progress=progress)
+            return
+        tasks[0].fail(Failure.of(error, "error trajectory" if is_error else "trajectory"))
+        return
+    for task, table in zip(tasks, tables, strict=True):
+        task.receive(table, is_error=is_error)

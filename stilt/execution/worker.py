@@ -1,0 +1,59 @@
+"""A worker process of this project's own pool: ``python -m stilt.execution.worker``.
+
+It takes jobs from the socket whose descriptor it is given and answers with results, until the
+socket closes. It never imports the script of its parent, so that needs no ``__main__`` guard.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from importlib import import_module
+from multiprocessing.connection import Connection
+from types import FrameType
+
+from stilt.execution.setup import pin_worker
+
+READY = "ready"
+_PARENT_CHECK_S = 0.5
+
+
+def main(descriptor: int, number: int, n_workers: int) -> None:
+    """Serve jobs until the parent closes the socket or dies.
+
+    Args:
+        descriptor: of the socket to the parent.
+        number: of this worker, from 0.
+        n_workers: how many share the cores.
+    """
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    pin_worker(number, n_workers)
+    connection = Connection(descriptor)
+    try:
+        connection.send(READY)
+        while True:
+            target, arguments = connection.recv()
+            module, _, name = target.partition(":")
+            connection.send(getattr(import_module(module), name)(**arguments))
+    except (EOFError, ConnectionError, KeyboardInterrupt):
+        return
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process as soon as its parent has ended, whatever it is computing."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:4]))

@@ -1,0 +1,371 @@
+"""The model: a project's receptors, configuration and results, and running them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stilt.collections import (
+    FootprintCollections,
+    ReceptorList,
+    SimulationCollection,
+    TrajectoryCollection,
+)
+from stilt.config import ModelConfig, RuntimeSettings
+from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
+from stilt.execution.push import worker_arguments
+from stilt.execution.setup import interruptible, main_not_run_again, refuse_in_starting_worker
+from stilt.execution.task import receptor_json
+from stilt.project.index import Index
+from stilt.project.inputs import PathLike, Project
+from stilt.project.layout import ProjectLayout
+from stilt.receptors import Receptor, read_receptors, unique_receptors
+
+logger = logging.getLogger(__name__)
+
+SHOWN_WEATHER_PROBLEMS = 10
+
+
+class Model:
+    """A project: what is simulated, and what came of it. Making one writes nothing to disk.
+
+    Args:
+        project: the project's folder; None makes a temporary one.
+        receptors: one receptor, several, a receptors.csv, or tuples (time, longitude, latitude,
+            altitude); None reads receptors.csv of the project when they are first needed.
+        config: the configuration; None reads config.yaml when it is first needed.
+        output_dir: folder for outputs, when it is not the project.
+        compute_root: folder in which simulations are computed before they are published.
+        runtime: settings of the machine; None reads the environment.
+        **kwargs: fields of a new configuration.
+
+    Raises:
+        TypeError: config and further keywords together, or receptors of an unknown kind.
+        UsageError: a project that is not a local folder.
+    """
+
+    def __init__(
+        self,
+        project: PathLike | None = None,
+        receptors: Any = None,
+        config: ModelConfig | None = None,
+        output_dir: PathLike | None = None,
+        compute_root: PathLike | None = None,
+        runtime: RuntimeSettings | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if config is not None and kwargs:
+            raise TypeError("Cannot pass both a ModelConfig instance and keyword arguments.")
+        self.files = Project(
+            project,
+            output_dir=output_dir,
+            compute_root=compute_root,
+            runtime=runtime,
+            config=ModelConfig(**kwargs) if kwargs else config,
+        )
+        self._source, self._given = self._accepted(receptors)
+        self._receptors: ReceptorList | None = None
+        self._simulations: SimulationCollection | None = None
+
+    @property
+    def project(self) -> Path:
+        """The project's folder."""
+        return self.files.root
+
+    @property
+    def name(self) -> str:
+        """Name of the project."""
+        return self.files.name
+
+    @property
+    def layout(self) -> ProjectLayout:
+        """Paths under the output root."""
+        return self.files.layout
+
+    @property
+    def output_root(self) -> Path:
+        """Folder that holds all outputs."""
+        return self.files.layout.root
+
+    @property
+    def compute_root(self) -> Path:
+        """Folder in which simulations are computed before they are published."""
+        return self.files.compute_root
+
+    @property
+    def config(self) -> ModelConfig:
+        """The configuration; see :attr:`stilt.project.Project.config`."""
+        return self.files.config
+
+    @property
+    def index(self) -> Index:
+        """The index of outputs; ``model.index.sql("SELECT ...")`` answers queries of your own."""
+        return self.files.index
+
+    @property
+    def receptors(self) -> ReceptorList:
+        """The receptors, by position, slice or receptor id; read once.
+
+        Raises:
+            FileNotFoundError: none were given, and there is no receptors.csv.
+            UsageError: receptors.csv holds a mistake.
+        """
+        if self._receptors is None:
+            self._receptors = ReceptorList(self._load_receptors())
+        return self._receptors
+
+    @property
+    def simulations(self) -> SimulationCollection:
+        """The simulations of this project, read from the index when asked for."""
+        if self._simulations is None:
+            self._simulations = SimulationCollection(self)
+        return self._simulations
+
+    @property
+    def trajectories(self) -> TrajectoryCollection:
+        """The trajectories of this project."""
+        return TrajectoryCollection(self)
+
+    @property
+    def footprints(self) -> FootprintCollections:
+        """The footprints of this project, by name."""
+        return FootprintCollections(self)
+
+    def store_inputs(self) -> None:
+        """Have config.yaml and receptors.csv in the output root, where workers read them.
+
+        Files that mean the same are not touched.
+        """
+        self.files.store_config()
+        if self._given is not None or self.files.receptor_file or self._source:
+            self.files.store_receptors(self.receptors, self._receptor_source())
+
+    def register_pending(self, receptors: Any = None, *, scene_id: str | None = None) -> list[str]:
+        """Store the inputs and register their simulations, to be run later, here or elsewhere.
+
+        Args:
+            receptors: as for the model; these replace the stored receptors.csv. None registers
+                the model's own.
+            scene_id: text that groups these simulations; None keeps the scene that each has.
+
+        Returns:
+            Their ids, meteorology by meteorology, in the order of the receptors.
+        """
+        if receptors is not None:
+            self._source, self._given = self._accepted(receptors)
+            self._receptors = None
+        token = self._token_if_unchanged()
+        if token and scene_id is None and token == self.index.token():
+            ids = self.index.registered_in_order(list(self.config.mets))
+        else:
+            self.store_inputs()
+            ids = self._register(scene_id)
+        self.index.reconcile(self.files.expectations)
+        if self._given is None:
+            self._receptors = None
+        self._simulations = None
+        return ids
+
+    def pending(self, *, skip_existing: bool | None = None) -> list[str]:
+        """Register, look at what the outputs are, and return what a run would compute.
+
+        Args:
+            skip_existing: leave out what is complete; None asks the configuration.
+        """
+        skip = self.config.skip_existing if skip_existing is None else skip_existing
+        self.register_pending()
+        self.index.refresh()
+        self.index.reconcile(self.files.expectations)
+        states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
+        return self.index.unfinished(self.files.expectations, states=states)
+
+    def run(
+        self,
+        executor: Executor | None = None,
+        skip_existing: bool | None = None,
+        rebuild: bool | None = None,
+        wait: bool = True,
+    ) -> JobHandle:
+        """Register what is missing and compute it.
+
+        Args:
+            executor: who computes; None asks the configuration, by default this machine.
+            skip_existing: compute only what is not complete; False computes everything again,
+                trajectories included; None asks the configuration.
+            rebuild: make the index anew from the outputs first.
+            wait: return when all is done; False returns a handle of a detached run.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
+        """
+        refuse_in_starting_worker()
+        executor = executor or get_executor(self.config.execution)
+        if rebuild:
+            self.index.rebuild()
+        pending = self.pending(skip_existing=skip_existing)
+        if not pending:
+            return FinishedHandle()
+        self._tell_weather_problems(pending)
+        skip = self.config.skip_existing if skip_existing is None else skip_existing
+        with interruptible(), main_not_run_again():
+            handle = executor.start(
+                pending,
+                n_workers=executor.n_workers,
+                skip_existing=skip,
+                **worker_arguments(self.files),
+            )
+            if wait:
+                handle.wait()
+        if not handle.detached:
+            self.index.fold()
+        return handle
+
+    def status(self, scene_id: str | None = None) -> dict[str, Any]:
+        """Number of simulations: total, completed, running, pending, failed, stale, empty.
+
+        ``reasons`` counts the failed ones by reason; stale ones are pending because another
+        configuration made their outputs.
+        """
+        return self.index.counts(self._expected(), scene_id=scene_id).to_dict()
+
+    def scene_counts(self) -> dict[str, dict[str, Any]]:
+        """:meth:`status` of every scene, by scene id."""
+        counts = self.index.scene_counts(self._expected())
+        return {scene: each.to_dict() for scene, each in counts.items()}
+
+    def failure_counts(self, scene_id: str | None = None) -> dict[str, int]:
+        """Number of failed simulations by reason."""
+        counts: dict[str, int] = self.status(scene_id)["reasons"]
+        return counts
+
+    def failures(self) -> list[dict[str, Any]]:
+        """What failed and why: sim_id, reason, detail and finished_at of each, by id."""
+        columns = "sim_id, reason, detail, finished_at"
+        self.index.fold()
+        frame = self.index.sql(
+            f"SELECT {columns} FROM simulations WHERE state = 'failed' ORDER BY sim_id"
+        )
+        return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+
+    def rebuild(self, *, verify: bool | None = None) -> None:
+        """Make the index anew from the files.
+
+        Args:
+            verify: compare file sizes with those recorded; None does so in small projects.
+        """
+        self.index.rebuild(verify=verify)
+        try:
+            self.index.reconcile(self.files.expectations)
+        except FileNotFoundError:
+            logger.info("Without config.yaml, states are as recorded.")
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _expected(self) -> Any:
+        """Expected outputs; None where there is no configuration, only outputs."""
+        try:
+            return self.files.expectations
+        except FileNotFoundError:
+            return None
+
+    def _accepted(self, receptors: Any) -> tuple[Path | None, list[Receptor] | None]:
+        """Sort out the forms in which receptors may be given: a file, or objects."""
+        if receptors is None:
+            return None, None
+        if isinstance(receptors, (str, Path)):
+            return self.files.root / Path(receptors).expanduser(), None
+        if isinstance(receptors, Receptor):
+            return None, [receptors]
+        if _is_point(receptors):
+            receptors = [receptors]
+        if isinstance(receptors, (Mapping, bytes)) or not isinstance(receptors, Iterable):
+            raise TypeError(
+                "receptors must be receptors, a path, or (time, longitude, latitude, altitude), "
+                f"got {type(receptors).__name__}"
+            )
+        return None, unique_receptors([_as_receptor(item) for item in receptors])
+
+    def _load_receptors(self) -> Sequence[Receptor]:
+        if self._given is not None:
+            return self._given
+        path = self._source or self.files.receptor_file
+        if path is None:
+            raise FileNotFoundError(
+                f"No receptors available: there is no receptors.csv in {self.files.root}; write "
+                "one, or pass receptors=."
+            )
+        return read_receptors(path)
+
+    def _receptor_source(self) -> Path | None:
+        return None if self._given is not None else self._source or self.files.receptor_file
+
+    def _token_if_unchanged(self) -> str:
+        """The inputs' token when the stored inputs are this model's own; else ""."""
+        source = self._receptor_source()
+        if source is None or source != self.layout.receptors or not self.layout.config.exists():
+            return ""
+        self.files.store_config()
+        return self.files.input_token()
+
+    def _register(self, scene_id: str | None) -> list[str]:
+        rows = registration_rows(self.receptors, self.config, self.files.expectations)
+        self.index.register(rows, scene_id=scene_id, token=self.files.input_token())
+        ids: list[str] = rows["sim_id"].tolist()
+        return ids
+
+    def _tell_weather_problems(self, pending: Sequence[str]) -> None:
+        """Name missing weather before anything is computed; those that have theirs still run."""
+        from stilt.execution.weather import weather_problems
+
+        problems = weather_problems(self.files, pending)
+        for problem in problems[:SHOWN_WEATHER_PROBLEMS]:
+            logger.warning("%s", problem)
+        if len(problems) > SHOWN_WEATHER_PROBLEMS:
+            logger.warning(
+                "... and %d more; `stilt check` lists all.", len(problems) - SHOWN_WEATHER_PROBLEMS
+            )
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name!r} in {self.output_root}>"
+
+
+def registration_rows(
+    receptors: Iterable[Receptor], config: ModelConfig, expectations: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Rows of the index for every meteorology and receptor, in that order."""
+    listed = [
+        (str(r.id), str(r.location_id), r.time.to_datetime64(), receptor_json(r)) for r in receptors
+    ]
+    names = ["id", "location_id", "time", "receptor"]
+    base = pd.DataFrame(listed, columns=names)
+    base["time"] = pd.to_datetime(base["time"])
+    parts = []
+    for met in config.mets:
+        targets = ",".join(sorted(expectations[met].footprints))
+        parts.append(base.assign(sim_id=f"{met}_" + base["id"], met=met, targets=targets))
+    return pd.concat(parts, ignore_index=True).drop(columns="id")
+
+
+def _is_point(item: Any) -> bool:
+    """Whether this is one (time, longitude, latitude, altitude)."""
+    return (
+        isinstance(item, tuple)
+        and len(item) == 4
+        and not any(isinstance(part, (tuple, list, Receptor)) for part in item)
+    )
+
+
+def _as_receptor(item: Any) -> Receptor:
+    if isinstance(item, Receptor):
+        return item
+    if _is_point(item):
+        time, longitude, latitude, altitude = item
+        return Receptor(time, longitude, latitude, altitude)
+    raise TypeError(
+        "each receptor must be a receptor or a tuple (time, longitude, latitude, altitude), got "
+        f"{type(item).__name__}"
+    )

@@ -1,0 +1,184 @@
+"""The index file: every access goes through one lock, and nobody keeps it open.
+
+DuckDB allows one writing process at a time, and processes that take turns by connecting again
+lose commits without an error. So each access takes the lock of a file beside the database,
+connects, does one short piece of work, closes, and gives the lock back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock, Timeout
+
+from stilt.errors import StiltError
+from stilt.project.schema import SCHEMA_VERSION, TABLES
+
+if TYPE_CHECKING:
+    import duckdb
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Work = Callable[["duckdb.DuckDBPyConnection"], T]
+
+LOCK_TIMEOUT_S = 600.0
+
+
+class DamagedIndexError(StiltError):
+    """The index file cannot be used: damaged, or written by another version."""
+
+
+class Database:
+    """One DuckDB file behind one inter-process lock.
+
+    Args:
+        path: the file; its folder is made at the first write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock_path = path.with_suffix(".lock")
+
+    def exists(self) -> bool:
+        """Whether there is an index file."""
+        return self.path.exists()
+
+    def write(self, work: Work[T]) -> T:
+        """Run one short transaction; nothing else in this project writes to the index.
+
+        Args:
+            work: gets the connection, returns at once: no computing, no files, no network.
+
+        Raises:
+            DamagedIndexError: the file cannot be used; nothing was changed.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.locked():
+            fresh = not self.path.exists()
+            with _connection(self.path, read_only=False) as connection:
+                if fresh:
+                    create_tables(connection)
+                else:
+                    _check_version(connection, self.path)
+                connection.execute("BEGIN")
+                try:
+                    result = work(connection)
+                except BaseException:
+                    connection.execute("ROLLBACK")
+                    raise
+                connection.execute("COMMIT")
+                return result
+
+    def read(self, work: Work[T]) -> T:
+        """Run queries on the index as it is now, without being able to change it.
+
+        Raises:
+            FileNotFoundError: there is no index file.
+            DamagedIndexError: the file cannot be used.
+        """
+        with self.locked(reading=True):
+            if not self.path.exists():
+                raise FileNotFoundError(f"there is no index at {self.path}")
+            with _connection(self.path, read_only=True) as connection:
+                _check_version(connection, self.path)
+                return work(connection)
+
+    def replace(self, work: Work[None]) -> None:
+        """Make the index anew: fill a file beside it, then put that in its place.
+
+        Args:
+            work: fills the empty tables; gets an open transaction.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
+        try:
+            with self.locked():
+                new.unlink(missing_ok=True)
+                with _connection(new, read_only=False) as connection:
+                    create_tables(connection)
+                    connection.execute("BEGIN")
+                    work(connection)
+                    connection.execute("COMMIT")
+                _wal(self.path).unlink(missing_ok=True)
+                os.replace(new, self.path)
+        finally:
+            new.unlink(missing_ok=True)
+            _wal(new).unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self, *, reading: bool = False) -> Iterator[None]:
+        """Hold the lock; a reader of a folder it may not write to goes without."""
+        if reading and not os.access(self.path.parent, os.W_OK):
+            yield
+            return
+        # A lock object of its own per access: the operating system keeps threads apart, too.
+        lock = FileLock(str(self.lock_path), timeout=LOCK_TIMEOUT_S)
+        try:
+            lock.acquire(poll_interval=0.01)
+        except Timeout as error:
+            raise StiltError(
+                f"Another process has held {self.lock_path} for {LOCK_TIMEOUT_S:.0f} s: end it "
+                "and try again."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the empty tables of this version."""
+    connection.execute(TABLES)
+    connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
+
+
+@contextmanager
+def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open, always close; a file that DuckDB cannot read is a DamagedIndexError."""
+    import duckdb
+
+    unusable = (
+        duckdb.IOException, duckdb.SerializationException, duckdb.InternalException,
+        duckdb.FatalException, duckdb.CatalogException, duckdb.OutOfRangeException,
+    )  # fmt: skip
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "threads": str(min(4, os.cpu_count() or 1)),
+        "temp_directory": str(path.parent / "tmp"),
+    }
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only, config=settings)
+    except duckdb.Error as error:
+        others = ("Conflicting lock", "No space left", "Permission denied", "Read-only file")
+        if isinstance(error, unusable) and not any(text in str(error) for text in others):
+            raise DamagedIndexError(f"{path} cannot be read: {error}") from error
+        raise StiltError(f"The index {path} cannot be opened: {error}") from error
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    except unusable as error:
+        if "No space left" in str(error):
+            raise OSError(28, "No space left on device", str(path)) from error
+        raise DamagedIndexError(f"{path} cannot be read: {error}") from error
+    finally:
+        connection.close()
+
+
+def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    if row is None or row[0] != str(SCHEMA_VERSION):
+        found = row[0] if row else "none"
+        raise DamagedIndexError(
+            f"{path} has version {found} of the index; this program uses {SCHEMA_VERSION}"
+        )
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")

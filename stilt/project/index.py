@@ -1,0 +1,335 @@
+"""The index of a project: what exists, what is missing and why. A cache of the files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pandas as pd
+
+from stilt.errors import UsageError
+from stilt.project import records
+from stilt.project.database import DamagedIndexError, Database
+from stilt.project.keys import Expectation
+from stilt.project.layout import ProjectLayout
+from stilt.project.receipts import (
+    Result,
+    move_folded,
+    read_receipts,
+    receipt_files,
+    write_registration,
+)
+from stilt.project.schema import REGISTRATION_COLUMNS
+from stilt.project.states import RECORDED_COLUMNS, Counts, Recorded, count_states, state_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Expected = Mapping[str, Expectation] | None
+
+
+class Index:
+    """Simulations, their states and outputs, in DuckDB.
+
+    Nothing is opened before a method is called, and nothing stays open after it. An index that
+    is missing, damaged or of another version is made anew from the project's files.
+
+    Args:
+        path: the index file, ``<output root>/.stilt/index.duckdb``.
+        max_rows: most rows to keep; the oldest finished ones go first. None keeps all.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, max_rows: int | None = None) -> None:
+        self.path = Path(path)
+        self.layout = ProjectLayout(self.path.parent.parent)
+        self.max_rows = max_rows
+        self._database = Database(self.path)
+
+    # -- access ---------------------------------------------------------------------------------
+
+    def write(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Run one short transaction; see :meth:`Database.write`."""
+        if not self._database.exists() and self._has_files():
+            self.rebuild()
+        try:
+            return self._database.write(work)
+        except DamagedIndexError as error:
+            self._repair(error)
+            return self._database.write(work)
+
+    def read(self, work: Callable[[duckdb.DuckDBPyConnection], T], default: T) -> T:
+        """Run queries; ``default`` is the answer when nothing was ever registered or computed."""
+        if not self._database.exists():
+            if not self._has_files():
+                return default
+            self.rebuild()
+        try:
+            return self._database.read(work)
+        except FileNotFoundError:
+            return default
+        except DamagedIndexError as error:
+            self._repair(error)
+            return self._database.read(work)
+
+    def sql(self, query: str, parameters: Sequence[Any] | None = None) -> pd.DataFrame:
+        """Answer a query of your own on the tables ``simulations``, ``footprints`` and ``meta``.
+
+        The index is open for reading only, and only while the query runs.
+
+        Raises:
+            UsageError: the query cannot be answered, or tries to change something.
+        """
+        import duckdb
+
+        def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+            connection.execute("SET enable_external_access = false")
+            return connection.execute(query, parameters).df()
+
+        if not self._database.exists() and not self._has_files():
+            self.write(lambda connection: None)
+        try:
+            return self.read(work, pd.DataFrame())
+        except duckdb.Error as error:
+            raise UsageError(f"The index cannot answer this query: {error}") from error
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def register(self, rows: pd.DataFrame, *, scene_id: str | None = None, token: str = "") -> int:
+        """Add simulations, or bring the definition of known ones up to date.
+
+        States are not touched, and a scene is kept when none is given.
+
+        Args:
+            rows: columns sim_id, met, location_id, time, receptor (JSON) and targets, in the
+                order that :meth:`ids` gives back.
+            scene_id: scene of all of them.
+            token: what stands for these inputs; see :meth:`token`.
+
+        Returns:
+            How many were new.
+        """
+        rows = rows.assign(scene_id=scene_id, ordinal=range(len(rows)))[list(REGISTRATION_COLUMNS)]
+        changed = self.read(lambda c: records.changed_definitions(c, rows), rows)
+        if len(changed):
+            write_registration(self.layout.registrations, changed)
+
+        def work(connection: duckdb.DuckDBPyConnection) -> int:
+            new = records.upsert_definitions(connection, rows, token)
+            self._cap(connection)
+            return new
+
+        return self.write(work)
+
+    def record(self, results: Iterable[Result], *, owner: str | None = None) -> int:
+        """Record what became of simulations.
+
+        Args:
+            results: later ones win over earlier ones.
+            owner: record only simulations that this owner's claim holds, and end the claims.
+
+        Returns:
+            How many rows were recorded.
+        """
+        frame = pd.DataFrame([result.to_row() for result in results])
+        if frame.empty:
+            return 0
+        return self.record_frame(frame, owner=owner)
+
+    def record_frame(self, frame: pd.DataFrame, *, owner: str | None = None) -> int:
+        """Record rows of receipts; see :meth:`record`."""
+
+        def work(connection: duckdb.DuckDBPyConnection) -> int:
+            recorded = records.apply_receipts(connection, frame, owner)
+            self._cap(connection)
+            return recorded
+
+        return self.write(work)
+
+    def fold(self) -> int:
+        """Record all receipts that wait, then put them away; returns how many simulations."""
+        paths = receipt_files(self.layout.receipts)
+        if not paths:
+            return 0
+        frame, damaged = read_receipts(paths)
+        recorded = self.record_frame(frame) if len(frame) else 0
+        move_folded([path for path in paths if path not in damaged], self.layout.folded)
+        return recorded
+
+    def reconcile(self, expected: Mapping[str, Expectation]) -> None:
+        """Make recorded states agree with a configuration: what is stale becomes pending."""
+        self.write(lambda connection: records.reconcile(connection, expected))
+
+    def rebuild(self, *, verify: bool | None = None) -> None:
+        """Make the index anew from the project's files; see :mod:`stilt.project.rebuild`."""
+        from stilt.project.rebuild import rebuild_index
+
+        rebuild_index(self, self._database, verify=verify)
+
+    def refresh(self, *, verify: bool | None = None) -> None:
+        """Bring recorded outputs up to date with the files; see :mod:`stilt.project.rebuild`."""
+        from stilt.project.rebuild import refresh_index
+
+        refresh_index(self, verify=verify)
+
+    # -- questions ------------------------------------------------------------------------------
+
+    def token(self) -> str:
+        """What stood for the inputs at the last registration; "" when there was none."""
+
+        def work(connection: duckdb.DuckDBPyConnection) -> str:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
+            return row[0] if row else ""
+
+        return self.read(work, "")
+
+    def ids(self, where: str = "true", parameters: Sequence[Any] = ()) -> list[str]:
+        """Registered ids for which an SQL condition holds, in alphabetical order."""
+        query = f"SELECT sim_id FROM simulations WHERE {where} ORDER BY sim_id"
+        return self._column(query, parameters)
+
+    def registered_in_order(self, mets: Sequence[str]) -> list[str]:
+        """Ids of the last registration, meteorology by meteorology, as they were given."""
+        query = f"""
+            SELECT sim_id FROM simulations
+            WHERE generation = (SELECT max(generation) FROM simulations)
+              AND met IN ({_marks(mets)})
+            ORDER BY ordinal"""
+        return self._column(query, mets) if mets else []
+
+    def unfinished(
+        self,
+        expected: Expected,
+        *,
+        where: str = "true",
+        parameters: Sequence[Any] = (),
+        states: Iterable[str] = ("pending", "stale", "failed", "running"),
+    ) -> list[str]:
+        """Registered ids in the given states, the last registration first and in its order."""
+        wanted = set(states)
+
+        def work(connection: duckdb.DuckDBPyConnection) -> list[str]:
+            groups = connection.execute(f"SELECT DISTINCT {RECORDED_COLUMNS} FROM simulations")
+            alike = [Recorded(*row) for row in groups.fetchall()]
+            chosen = [group for group in alike if state_of(group, expected) in wanted]
+            if not chosen:
+                return []
+            connection.register("chosen", pd.DataFrame(chosen, dtype="string"))
+            same = " AND ".join(f"s.{c} IS NOT DISTINCT FROM c.{c}" for c in Recorded._fields)
+            condition = f"EXISTS (SELECT 1 FROM chosen c WHERE {same})"
+            if len(chosen) == len(alike):
+                condition = "true"
+            query = f"""
+                SELECT s.sim_id FROM simulations s WHERE {condition} AND ({where})
+                ORDER BY s.generation DESC NULLS LAST, s.ordinal, s.sim_id"""
+            return _texts(connection.execute(query, list(parameters)))
+
+        return self.read(work, [])
+
+    def counts(self, expected: Expected = None, *, scene_id: str | None = None) -> Counts:
+        """Simulations per state and per failure reason, receipts that wait included."""
+        condition = "" if scene_id is None else "WHERE scene_id = ?"
+        groups = self._groups(condition, [] if scene_id is None else [scene_id])
+        return count_states([group[1:] for group in groups], expected)
+
+    def scene_counts(self, expected: Expected = None) -> dict[str, Counts]:
+        """Counts for every scene, by scene id."""
+        by_scene: dict[str, list[tuple[Recorded, str | None, int]]] = {}
+        for scene, *group in self._groups("WHERE scene_id IS NOT NULL", []):
+            by_scene.setdefault(scene, []).append(tuple(group))  # type: ignore[arg-type]
+        return {scene: count_states(by_scene[scene], expected) for scene in sorted(by_scene)}
+
+    def receptors(self, sim_ids: Sequence[str], *, repair: bool = True) -> dict[str, str]:
+        """Stored receptor (JSON) of each id that is registered and has one.
+
+        Args:
+            sim_ids: which.
+            repair: make the index anew when it is missing or damaged; False goes without it,
+                for workers, which must not all do so at once.
+        """
+        columns = ("sim_id", "receptor")
+        try:
+            rows = self.rows(sim_ids, columns) if repair else self._rows(sim_ids, columns)
+        except (FileNotFoundError, DamagedIndexError):
+            rows = []
+        return {row["sim_id"]: row["receptor"] for row in rows if row["receptor"]}
+
+    def rows(self, sim_ids: Sequence[str], columns: Sequence[str] = ("*",)) -> list[dict[str, Any]]:
+        """Rows of the given ids, as far as they are registered."""
+        return self.read(partial(records.rows_of, sim_ids, columns), []) if sim_ids else []
+
+    def footprints(self, sim_id: str) -> list[dict[str, Any]]:
+        """Recorded footprints of one simulation."""
+        frame = self.sql("SELECT * FROM footprints WHERE sim_id = ? ORDER BY name", [sim_id])
+        return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+    def footprint_names(self) -> list[str]:
+        """Names of all recorded footprints."""
+        return self._column("SELECT DISTINCT name FROM footprints ORDER BY name", [])
+
+    def frame(self, where: str = "true", parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        """Rows for which an SQL condition holds, all columns, by id."""
+
+        def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+            query = f"SELECT * FROM simulations WHERE {where} ORDER BY sim_id"
+            return connection.execute(query, list(parameters)).df()
+
+        return self.read(work, pd.DataFrame())
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _groups(
+        self, condition: str, parameters: list[Any]
+    ) -> list[tuple[str | None, Recorded, str | None, int]]:
+        """Alike simulations with their number, as the waiting receipts would leave them."""
+        waiting, _ = read_receipts(receipt_files(self.layout.receipts))
+
+        def work(
+            connection: duckdb.DuckDBPyConnection,
+        ) -> list[tuple[str | None, Recorded, str | None, int]]:
+            source = records.with_waiting(connection, waiting)
+            found = connection.execute(
+                f"SELECT scene_id, {RECORDED_COLUMNS}, reason, count(*) FROM {source} "
+                f"{condition} GROUP BY ALL",
+                parameters,
+            )
+            return [(row[0], Recorded(*row[1:7]), row[7], row[8]) for row in found.fetchall()]
+
+        return self.read(work, [])
+
+    def _rows(self, sim_ids: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+        return self._database.read(partial(records.rows_of, sim_ids, columns))
+
+    def _column(self, query: str, parameters: Sequence[Any]) -> list[str]:
+        return self.read(lambda c: _texts(c.execute(query, list(parameters))), [])
+
+    def _cap(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if self.max_rows is not None:
+            records.cap(connection, self.max_rows)
+
+    def _has_files(self) -> bool:
+        layout = self.layout
+        folders = (layout.by_id, layout.receipts, layout.folded, layout.registrations)
+        return any(folder.is_dir() and any(folder.iterdir()) for folder in folders)
+
+    def _repair(self, error: DamagedIndexError) -> None:
+        logger.warning("%s. The index is made anew from the project's files.", error)
+        self.rebuild()
+
+    def __repr__(self) -> str:
+        return f"Index({str(self.path)!r})"
+
+
+def _texts(result: duckdb.DuckDBPyConnection) -> list[str]:
+    column = next(iter(result.fetchnumpy().values()))
+    return list(column.tolist())
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))

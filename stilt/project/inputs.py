@@ -1,0 +1,180 @@
+"""A project's folders and inputs: where they are, and how they get into the output root."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stilt.atomic import atomic_path
+from stilt.config import ModelConfig, RuntimeSettings, is_same
+from stilt.errors import StiltError, UsageError
+from stilt.project.index import Index
+from stilt.project.keys import Expectation, digest, expectations
+from stilt.project.layout import ProjectLayout
+from stilt.receptors import read_receptors, write_receptors
+
+if TYPE_CHECKING:
+    from stilt.receptors import Receptor
+
+logger = logging.getLogger(__name__)
+
+PathLike = str | os.PathLike[str]
+
+
+class Project:
+    """Folders of a project and what they hold. Making the object writes nothing.
+
+    Attributes:
+        root: the project's folder, where a person keeps config.yaml and receptors.csv.
+        layout: paths under the output root, which is the project unless told otherwise.
+        compute_root: folder in which simulations are computed before they are published.
+
+    Args:
+        project: a local folder; None makes a temporary one.
+        output_dir: the output root, when it is another folder.
+        compute_root: ``~`` and environment variables are expanded.
+        runtime: settings of the machine; None reads the environment.
+        config: the configuration, when it is not to be read from config.yaml.
+
+    Raises:
+        UsageError: a project or output root that is not a local folder.
+    """
+
+    def __init__(
+        self,
+        project: PathLike | None = None,
+        *,
+        output_dir: PathLike | None = None,
+        compute_root: PathLike | None = None,
+        runtime: RuntimeSettings | None = None,
+        config: ModelConfig | None = None,
+    ) -> None:
+        if project is None:
+            project = output_dir or tempfile.mkdtemp(prefix="stilt-")
+        self.root = _local_folder(project)
+        self.layout = ProjectLayout(self.root if output_dir is None else _local_folder(output_dir))
+        self.runtime = runtime if runtime is not None else RuntimeSettings()
+        chosen = compute_root or self.runtime.compute_root
+        self.compute_root = self.layout.by_id if chosen is None else _expanded(chosen)
+        self._given_config = config
+
+    @property
+    def name(self) -> str:
+        """Last part of the project's path."""
+        return self.root.name
+
+    @property
+    def has_compute_root(self) -> bool:
+        """Whether simulations are computed elsewhere than they are published."""
+        return self.compute_root != self.layout.by_id
+
+    @cached_property
+    def config(self) -> ModelConfig:
+        """The configuration given, else config.yaml of the project, else of the output root.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ConfigValidationError: it holds a mistake.
+        """
+        if self._given_config is not None:
+            return self._given_config
+        places = dict.fromkeys((self.root / "config.yaml", self.layout.config))
+        for path in places:
+            if path.exists():
+                return ModelConfig.from_yaml(path)
+        raise FileNotFoundError(
+            f"No config.yaml in {' or '.join(str(path.parent) for path in places)}: write one "
+            "with `stilt init`, or pass config=."
+        )
+
+    @cached_property
+    def expectations(self) -> dict[str, Expectation]:
+        """Outputs and keys of a complete simulation, by meteorology."""
+        return expectations(self.config, self.layout.root)
+
+    @cached_property
+    def index(self) -> Index:
+        """The index under the output root."""
+        return Index(self.layout.index, max_rows=self.runtime.max_rows)
+
+    @property
+    def receptor_file(self) -> Path | None:
+        """receptors.csv of the project, else of the output root, else None."""
+        for path in (self.root / "receptors.csv", self.layout.receptors):
+            if path.exists():
+                return path
+        return None
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder for prepared weather and the indexes of weather files."""
+        return self.runtime.cache_dir or self.layout.weather_cache
+
+    def store_config(self) -> None:
+        """Have this configuration in the output root; a file that means the same is kept."""
+        path = self.layout.config
+        if path.exists():
+            try:
+                if is_same(ModelConfig.from_yaml(path), self.config):
+                    return
+            except StiltError:
+                if self._given_config is None:
+                    raise
+            logger.warning("%s held another configuration and was replaced.", path)
+        self.config.to_yaml(path)
+
+    def store_receptors(self, receptors: Sequence[Receptor], source: Path | None) -> None:
+        """Have these receptors in the output root; a file that means the same is kept.
+
+        Args:
+            receptors: what to store.
+            source: file they were read from, copied byte for byte; None writes them.
+        """
+        path = self.layout.receptors
+        if source is not None and path.exists() and os.path.samefile(source, path):
+            return
+        if path.exists():
+            try:
+                if read_receptors(path) == list(receptors):
+                    return
+            except StiltError:
+                logger.warning("%s could not be read and was replaced.", path)
+        if source is None:
+            write_receptors(path, receptors)
+        else:
+            with atomic_path(path) as temporary:
+                shutil.copyfile(source, temporary)
+
+    def input_token(self) -> str:
+        """What stands for receptors, meteorologies and outputs together; "" without receptors.
+
+        As long as it is the same, registering again changes nothing.
+        """
+        try:
+            with self.layout.receptors.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return ""
+        targets = {met: sorted(wanted.footprints) for met, wanted in self.expectations.items()}
+        return digest([content, list(self.config.mets), targets])
+
+
+def _local_folder(path: PathLike) -> Path:
+    """Absolute path of a folder that may not exist yet."""
+    if "://" in os.fspath(path):
+        raise UsageError(
+            f"'{os.fspath(path)}' is not a local folder: cloud storage is not supported; copy the "
+            "project to a local disk."
+        )
+    return Path(os.path.abspath(_expanded(path)))
+
+
+def _expanded(path: PathLike) -> Path:
+    return Path(os.path.expandvars(os.path.expanduser(path)))

@@ -1,0 +1,120 @@
+"""Content keys: what made an output, so that a changed configuration is noticed.
+
+An output file stores ``<key>.<receptor key>``. The key of a trajectory covers everything in the
+configuration that can change its particles, its weather and the version of the physics; the key
+of a footprint covers its own settings and the key of its trajectory. Keys depend on the
+configuration alone, so that a million simulations share a few of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stilt.config import MetConfig, ModelConfig
+    from stilt.receptors import Receptor
+
+# Raised whenever particles or footprints of the same configuration change.
+PHYSICS_VERSION = 1
+
+ERROR_SUFFIX = "_error"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Outputs that one meteorology's simulations must have to be complete, with their keys.
+
+    Attributes:
+        transport: key of the main trajectory.
+        error: key of the perturbed trajectory, None without error runs.
+        footprints: key of every footprint by name, ``<name>_error`` among them.
+        keeps_particles: whether trajectories stay on disk.
+    """
+
+    transport: str
+    error: str | None
+    footprints: Mapping[str, str]
+    keeps_particles: bool = True
+
+
+def digest(data: Any) -> str:
+    """16 hex digits that stand for plain JSON-able data."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def receptor_key(receptor: Receptor) -> str:
+    """Key of a receptor's full definition."""
+    return digest(receptor.to_dict())
+
+
+def content_hash(key: str, receptor: str) -> str:
+    """Text stored in an output file."""
+    return f"{key}.{receptor}"
+
+
+def key_in(stored: str | None) -> str | None:
+    """Key part of a text stored in an output file; None when there is none."""
+    return stored.split(".", 1)[0] if stored else None
+
+
+def expectations(config: ModelConfig, root: Path) -> dict[str, Expectation]:
+    """What a complete simulation has, for every meteorology of the configuration.
+
+    Args:
+        config: the configuration.
+        root: output root; weather folders below it count by their relative path, so that a
+            project that contains its weather can be moved.
+    """
+    return {name: _expectation(config, met, root) for name, met in config.mets.items()}
+
+
+def _expectation(config: ModelConfig, met: MetConfig, root: Path) -> Expectation:
+    weather = met_identity(met, root)
+    transport = digest([PHYSICS_VERSION, config.transport_dict(), weather])
+    error = None
+    if config.error_run:
+        error = digest([PHYSICS_VERSION, config.transport_dict(error_run=True), weather])
+    footprints = {}
+    for name, footprint in config.footprints.items():
+        settings = footprint.model_dump(mode="json", exclude={"error"})
+        footprints[name] = digest([settings, transport])
+        if footprint.error:
+            footprints[name + ERROR_SUFFIX] = digest([settings, error])
+    return Expectation(transport, error, footprints, config.trajectories)
+
+
+def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
+    """What says which weather a meteorology is."""
+    fields = met.model_dump(mode="json", exclude={"directory", "subgrid_dir", "n_min", "backend"})
+    folder = os.path.realpath(met.directory)
+    base = os.path.realpath(root)
+    inside = os.path.commonpath([folder, base]) == base
+    return {**fields, "directory": os.path.relpath(folder, base) if inside else folder}
+
+
+def footprint_keys_text(keys: Mapping[str, str], empty: frozenset[str] | set[str]) -> str:
+    """Present footprints as the index stores them: ``name=key``, ``name=key:empty``, by name."""
+    return ";".join(
+        f"{name}={key}{':empty' if name in empty else ''}" for name, key in sorted(keys.items())
+    )
+
+
+def parse_footprint_keys(text: str | None) -> tuple[dict[str, str], set[str]]:
+    """Keys by footprint name, and the names of the empty ones."""
+    keys: dict[str, str] = {}
+    empty: set[str] = set()
+    for entry in (text or "").split(";"):
+        name, _, rest = entry.partition("=")
+        if not name:
+            continue
+        keys[name], _, mark = rest.partition(":")
+        if mark:
+            empty.add(name)
+    return keys, empty

@@ -1,0 +1,64 @@
+"""Who holds a claim, and whether that process still lives."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from functools import cache
+from pathlib import Path
+
+_SEPARATOR = "|"
+
+
+@cache
+def this_place() -> str:
+    """Host, boot and process-id space: where a process id means something."""
+    boot = _read("/proc/sys/kernel/random/boot_id")[:8]
+    try:
+        space = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        space = ""
+    return "/".join(part for part in (platform.node(), boot, space) if part)
+
+
+def new_owner() -> str:
+    """Text that names this process, now and never again."""
+    parts = (this_place(), str(os.getpid()), _started(os.getpid()), secrets.token_hex(4))
+    return _SEPARATOR.join(parts)
+
+
+def is_dead(owner: str | None) -> bool:
+    """Whether the process is known to have ended.
+
+    A process elsewhere (another host, container or boot) is never known to be dead; its lease
+    decides.
+    """
+    parts = (owner or "").split(_SEPARATOR)
+    if len(parts) != 4 or parts[0] != this_place() or not parts[1].isdigit():
+        return False
+    pid = int(parts[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    started = _started(pid)
+    return started == "ended" or (bool(parts[2]) and bool(started) and started != parts[2])
+
+
+def _started(pid: int) -> str:
+    """When a process started in ticks since boot; "ended" for a zombie, "" where unknown."""
+    # The name in parentheses may hold spaces; the fields after it are the state (3) onwards.
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    if len(fields) < 20:
+        return ""
+    return "ended" if fields[0] in ("Z", "X") else fields[19]
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,441 @@
+"""The index from the files: rebuilt whole, or brought up to date, by one scan of the folders.
+
+A scan lists each simulation's folder once and looks at names. A file is opened only when neither
+a receipt nor the old index knows what made it. Sizes are compared in projects of up to
+:data:`VERIFY_UP_TO` folders, or when asked for: on network file systems one question per file
+takes minutes where listing folders takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stilt.errors import Reason
+from stilt.project import records
+from stilt.project.artifacts import DamagedArtifactError, Made, made_of
+from stilt.project.database import DamagedIndexError, Database
+from stilt.project.keys import ERROR_SUFFIX, footprint_keys_text, key_in
+from stilt.project.layout import (
+    ProjectLayout,
+    error_trajectory_name,
+    footprint_of_file,
+    trajectory_name,
+)
+from stilt.project.receipts import FootprintEntry, entries_of, read_receipts, receipt_files
+from stilt.project.schema import RECEIPT_COLUMNS, REGISTRATION_COLUMNS
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from stilt.project.index import Index
+
+logger = logging.getLogger(__name__)
+
+VERIFY_UP_TO = 20_000
+
+
+@dataclass
+class Outputs:
+    """Outputs of one simulation: as recorded, or as found.
+
+    Attributes:
+        transport, error: keys of the trajectories, None when there is none.
+        trajectory_bytes, error_bytes: their sizes, None when unknown.
+        footprints: by name.
+        receptor: JSON of the receptor where a file had to be opened.
+    """
+
+    transport: str | None = None
+    error: str | None = None
+    trajectory_bytes: int | None = None
+    error_bytes: int | None = None
+    footprints: dict[str, FootprintEntry] = field(default_factory=dict)
+    has_log: bool = False
+    receptor: str = ""
+
+    def same_as(self, other: Outputs) -> bool:
+        """Whether keys and footprints agree."""
+        mine = {name: entry.key for name, entry in self.footprints.items()}
+        theirs = {name: entry.key for name, entry in other.footprints.items()}
+        keys = (self.transport, self.error, mine)
+        return keys == (other.transport, other.error, theirs)
+
+    @property
+    def exist(self) -> bool:
+        """Whether there is a main trajectory or any footprint."""
+        return self.transport is not None or bool(self.footprints)
+
+
+def rebuild_index(index: Index, database: Database, *, verify: bool | None) -> None:
+    """Make the index anew from output files, registrations, receipts, and the old index if any.
+
+    Reasons of failures are kept where the files do not contradict them; scenes are kept.
+    """
+    layout = index.layout
+    old = _old_tables(database)
+    waiting = receipt_files(layout.receipts)
+    receipts, _ = read_receipts([*receipt_files(layout.folded), *waiting])
+    definitions = _definitions(layout, old, receipts)
+    known = _known_from(receipts, old)
+    found = scan(layout, known, verify=verify)
+    rows, footprints = _rows(definitions, receipts, old, known, found, layout)
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.register("rebuilt", rows)
+        columns = ", ".join(rows.columns)
+        connection.execute(f"INSERT INTO simulations ({columns}) SELECT {columns} FROM rebuilt")
+        records.write_footprints(connection, footprints, fresh=True)
+
+    database.replace(work)
+    if index.max_rows is not None:
+        most = index.max_rows
+        database.write(lambda connection: records.cap(connection, most))
+    index.fold()
+
+
+def refresh_index(index: Index, *, verify: bool | None) -> None:
+    """Record what the files say where it differs from what the index says."""
+    index.fold()
+    frame = index.frame("transport_key IS NOT NULL OR error_key IS NOT NULL "
+                        "OR footprint_keys <> '' OR state <> 'pending'")  # fmt: skip
+    known = _known_from(_with_footprints(index, frame), pd.DataFrame())
+    found = scan(index.layout, known, verify=verify)
+    changed = {
+        sim_id: found.get(sim_id, Outputs())
+        for sim_id in known.keys() | found.keys()
+        if not found.get(sim_id, Outputs()).same_as(known.get(sim_id, Outputs()))
+    }
+    if not changed:
+        return
+    receptors = index.receptors(list(changed))
+    rows = [
+        _observed_row(sim_id, outputs, receptors.get(sim_id) or outputs.receptor)
+        for sim_id, outputs in sorted(changed.items())
+        if receptors.get(sim_id) or outputs.receptor
+    ]
+    index.write(lambda connection: _apply_observed(connection, pd.DataFrame(rows)))
+
+
+def scan(
+    layout: ProjectLayout, known: dict[str, Outputs], *, verify: bool | None
+) -> dict[str, Outputs]:
+    """List the folders of all simulations and return the outputs found, by id.
+
+    Args:
+        layout: the project.
+        known: what is recorded; such files are not opened.
+        verify: compare sizes with those recorded, so that a file cut short is noticed. None
+            does so in projects of up to :data:`VERIFY_UP_TO` folders.
+    """
+    try:
+        folders = sorted(entry.name for entry in os.scandir(layout.by_id) if entry.is_dir())
+    except FileNotFoundError:
+        return {}
+    if verify is None:
+        verify = len(folders) <= VERIFY_UP_TO
+    damaged: list[str] = []
+    found = {}
+    for sim_id in folders:
+        folder = layout.simulation_dir(sim_id)
+        found[sim_id] = _outputs_in(folder, sim_id, known.get(sim_id), verify, damaged)
+    if damaged:
+        logger.warning(
+            "%d output file(s) cannot be used and will be computed again; the first: %s.",
+            len(damaged), damaged[0],
+        )  # fmt: skip
+    return found
+
+
+def _outputs_in(
+    folder: Path, sim_id: str, known: Outputs | None, verify: bool, damaged: list[str]
+) -> Outputs:
+    """Outputs in one folder."""
+    recorded = known or Outputs()
+    outputs = Outputs()
+    for name, size in _listing(folder, verify):
+        path = folder / name
+        if name == trajectory_name(sim_id):
+            key, trusted = recorded.transport, _fits(size, recorded.trajectory_bytes)
+            made = None if key and trusted else _made(path, damaged)
+            outputs.transport = key if key and trusted else _key(made)
+            outputs.trajectory_bytes = recorded.trajectory_bytes if trusted else size
+        elif name == error_trajectory_name(sim_id):
+            key, trusted = recorded.error, _fits(size, recorded.error_bytes)
+            made = None if key and trusted else _made(path, damaged)
+            outputs.error = key if key and trusted else _key(made)
+            outputs.error_bytes = recorded.error_bytes if trusted else size
+        elif (footprint := footprint_of_file(sim_id, name)) is not None:
+            entry = recorded.footprints.get(footprint)
+            made = None
+            if entry is None or not _fits(size, entry.nbytes):
+                made = _made(path, damaged)
+                entry = _entry(made, size) if made else None
+            if entry is not None:
+                outputs.footprints.setdefault(footprint, entry)
+        else:
+            outputs.has_log |= name == "stilt.log"
+            continue
+        outputs.receptor = outputs.receptor or (made.receptor if made else "")
+    return outputs
+
+
+def _listing(folder: Path, verify: bool) -> Iterator[tuple[str, int | None]]:
+    """Names in a folder, with sizes when they are wanted."""
+    for entry in os.scandir(folder):
+        if not entry.name.startswith("."):
+            yield entry.name, entry.stat().st_size if verify else None
+
+
+def _fits(size: int | None, recorded: int | None) -> bool:
+    """Whether a size is as recorded, as far as both are known."""
+    if size is None:
+        return True
+    return recorded == size
+
+
+def _key(made: Made | None) -> str | None:
+    """Key that a file states, "" when it states none."""
+    return None if made is None else key_in(made.hash) or ""
+
+
+def _entry(made: Made, size: int | None) -> FootprintEntry:
+    return FootprintEntry(_key(made) or "", made.total, made.empty_reason, size)
+
+
+def _made(path: Path, damaged: list[str]) -> Made | None:
+    try:
+        return made_of(path)
+    except DamagedArtifactError as error:
+        damaged.append(str(error))
+        return None
+
+
+def _old_tables(database: Database) -> pd.DataFrame:
+    """Rows of the index that is about to be replaced, as far as it can be read."""
+    try:
+        return database.read(lambda c: _all_rows(c))
+    except (DamagedIndexError, FileNotFoundError):
+        return pd.DataFrame()
+
+
+def _all_rows(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    return connection.execute(
+        f"""
+        SELECT s.*, f.footprints FROM simulations s LEFT JOIN ({_FOOTPRINTS_AS_JSON}) f
+        USING (sim_id)"""
+    ).df()
+
+
+_FOOTPRINTS_AS_JSON = """
+    SELECT sim_id, json_group_object(name, {key: key, total: total,
+               empty_reason: coalesce(empty_reason, ''), nbytes: nbytes})::VARCHAR AS footprints
+    FROM footprints GROUP BY sim_id"""
+
+
+def _with_footprints(index: Index, frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the recorded footprints as JSON to rows of the index."""
+    texts = index.read(lambda c: c.execute(_FOOTPRINTS_AS_JSON).df(), pd.DataFrame())
+    if texts.empty or frame.empty:
+        return frame.assign(footprints="")
+    return frame.merge(texts, on="sim_id", how="left")
+
+
+def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFrame:
+    """Definition of every simulation known from registrations, the old index, or receipts."""
+    frames = []
+    for generation, path in enumerate(receipt_files(layout.registrations), start=1):
+        try:
+            frames.append(pd.read_parquet(path).assign(generation=generation))
+        except (OSError, ValueError) as error:
+            logger.warning("Registration %s cannot be read (%s) and was left out.", path, error)
+    if len(old):
+        frames.append(old[[*REGISTRATION_COLUMNS, "generation"]])
+    if len(receipts):
+        run = records.receipts_for_sql(receipts)[["sim_id", "met", "location_id", "receptor"]]
+        frames.insert(0, run)
+    names = [*REGISTRATION_COLUMNS, "generation"]
+    if not frames:
+        return pd.DataFrame(columns=names)
+    joined = pd.concat([f.reindex(columns=names) for f in frames], ignore_index=True)
+    # The last non-empty value wins, so that a scene survives a registration without one.
+    return joined.groupby("sim_id", sort=False).last().reset_index()
+
+
+def _known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
+    """Recorded outputs by id; the first frame that has an id wins."""
+    known: dict[str, Outputs] = {}
+    columns = ["transport_key", "error_key", "trajectory_bytes", "error_bytes", "footprints"]
+    for frame in frames:
+        if frame.empty:
+            continue
+        values = [frame["sim_id"].tolist(), *(_nones(frame[name]) for name in columns)]
+        for sim_id, transport, error, size, error_size, footprints in zip(*values, strict=True):
+            if sim_id not in known:
+                known[sim_id] = Outputs(
+                    transport, error, _int(size), _int(error_size), dict(entries_of(footprints))
+                )
+    return known
+
+
+def _nones(column: pd.Series) -> list[Any]:
+    return column.astype(object).where(column.notna(), None).tolist()
+
+
+def _int(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _rows(
+    definitions: pd.DataFrame,
+    receipts: pd.DataFrame,
+    old: pd.DataFrame,
+    known: dict[str, Outputs],
+    found: dict[str, Outputs],
+    layout: ProjectLayout,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of both tables; definitions that only files have come from their metadata."""
+    base = definitions.set_index("sim_id")
+    unknown = [s for s in found.keys() - set(base.index) if found[s].receptor]
+    if unknown:
+        frame = pd.DataFrame({"sim_id": unknown, "receptor": [found[s].receptor for s in unknown]})
+        extra = records.receipts_for_sql(frame).set_index("sim_id")
+        base = pd.concat([base, extra]) if len(base) else extra.reindex(columns=base.columns)
+    told = _told(receipts, old).reindex(base.index)
+    sim_ids = base.index.tolist()
+    outputs = [found.get(sim_id, Outputs()) for sim_id in sim_ids]
+    states = [
+        _state(out, targets, state, reason, partial(_logged_reason, layout.log(sim_id)))
+        for sim_id, out, targets, state, reason in zip(
+            sim_ids, outputs, _nones(base["targets"]), _nones(told["state"]),
+            _nones(told["reason"]), strict=True,
+        )
+    ]  # fmt: skip
+    rows = pd.concat([base, told.drop(columns=[c for c in told if c in base])], axis=1)
+    rows["time"] = _times(rows)
+    rows["state"] = [state for state, _ in states]
+    rows["reason"] = [reason for _, reason in states]
+    rows["transport_key"] = [out.transport for out in outputs]
+    rows["error_key"] = [out.error for out in outputs]
+    rows["trajectory_bytes"] = pd.array([o.trajectory_bytes for o in outputs], dtype="Int64")
+    rows["error_bytes"] = pd.array([o.error_bytes for o in outputs], dtype="Int64")
+    rows["footprint_keys"] = [_keys_text(out) for out in outputs]
+    rows["has_log"] = [out.has_log for out in outputs]
+    for name in ("seed", "n_rows", "ordinal", "generation", "attempts"):
+        rows[name] = pd.to_numeric(rows[name]).astype("Int64")
+    moment = pd.Timestamp.now("UTC").tz_localize(None)
+    rows["created_at"] = pd.to_datetime(rows["created_at"]).fillna(moment)
+    rows["updated_at"] = moment
+    footprints = pd.DataFrame(
+        {"sim_id": sim_ids, "footprints": [_footprints_json(out) for out in outputs]}
+    )
+    return rows.reset_index(names="sim_id"), footprints
+
+
+def _told(receipts: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
+    """What receipts, else the old index, say beyond the outputs themselves, by id.
+
+    Claims of living processes are kept: only the old index has them.
+    """
+    names = [
+        "sim_id", *RECEIPT_COLUMNS, "attempts", "created_at", "owner", "claimed_at", "lease_end",
+    ]  # fmt: skip
+    frames = [f.reindex(columns=names) for f in (receipts.drop(columns="owner"), old) if len(f)]
+    if not frames:
+        return pd.DataFrame(columns=names).set_index("sim_id")
+    joined = pd.concat(frames, ignore_index=True)
+    if len(frames) == 2:
+        latest = joined.sort_values("finished_at", kind="stable", na_position="first")
+        return latest.groupby("sim_id", sort=False).last()
+    return joined.set_index("sim_id")
+
+
+def _state(
+    outputs: Outputs,
+    targets: str | None,
+    state: str | None,
+    reason: str | None,
+    logged: Callable[[], str],
+) -> tuple[str, str]:
+    """Recorded state and reason: what was told, unless the files contradict it."""
+    wanted = [name for name in (targets or "").split(",") if name]
+    if outputs.exist and all(name in outputs.footprints for name in wanted):
+        needs_error = any(name.endswith(ERROR_SUFFIX) for name in wanted)
+        if outputs.error is not None or not needs_error:
+            return ("pending", reason) if reason and state == "pending" else ("complete", "")
+    if state == "running":
+        return "running", reason or ""
+    if state == "failed":
+        return "failed", reason or Reason.UNKNOWN
+    if state is None and (outputs.has_log or outputs.error is not None) and not outputs.exist:
+        why = logged()
+        return ("pending", why) if why == Reason.INTERRUPTED else ("failed", why)
+    return "pending", reason or ""
+
+
+def _logged_reason(log: Path) -> str:
+    """Reason in the last block of a log of ours."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return Reason.UNKNOWN
+    reasons = [line.partition(":")[2].strip() for line in lines if line.startswith("Reason:")]
+    return reasons[-1] if reasons and reasons[-1] in set(Reason) else Reason.UNKNOWN
+
+
+def _times(rows: pd.DataFrame) -> pd.Series:
+    """Receptor times; from the id where no registration has them."""
+    times = pd.to_datetime(rows["time"])
+    if not times.isna().any():
+        return times
+    stamps = pd.Series(rows.index, index=rows.index).str.split("_").str[1].str.ljust(14, "0")
+    return times.fillna(pd.to_datetime(stamps, format="%Y%m%d%H%M%S"))
+
+
+def _keys_text(outputs: Outputs) -> str:
+    entries = outputs.footprints
+    return footprint_keys_text(
+        {name: entry.key for name, entry in entries.items()},
+        {name for name, entry in entries.items() if entry.empty_reason},
+    )
+
+
+def _footprints_json(outputs: Outputs) -> str:
+    return json.dumps({name: vars(entry) for name, entry in outputs.footprints.items()})
+
+
+def _observed_row(sim_id: str, outputs: Outputs, receptor: str) -> dict[str, Any]:
+    return {
+        "sim_id": sim_id,
+        "receptor": receptor,
+        "transport_key": outputs.transport,
+        "error_key": outputs.error,
+        "trajectory_bytes": outputs.trajectory_bytes,
+        "error_bytes": outputs.error_bytes,
+        "footprint_keys": _keys_text(outputs),
+        "footprints": _footprints_json(outputs),
+    }
+
+
+def _apply_observed(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
+    """Write what was found over what was recorded; states follow when a run is planned."""
+    if frame.empty:
+        return
+    records.insert_unknown(connection, frame)
+    connection.execute(
+        """
+        UPDATE simulations SET transport_key = f.transport_key, error_key = f.error_key,
+            trajectory_bytes = f.trajectory_bytes, error_bytes = f.error_bytes,
+            footprint_keys = f.footprint_keys,
+            state = CASE WHEN state = 'complete' THEN 'pending' ELSE state END
+        FROM receipts f WHERE simulations.sim_id = f.sim_id"""
+    )
+    records.replace_footprints(connection, frame)

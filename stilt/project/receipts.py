@@ -1,0 +1,195 @@
+"""Receipts: what a batch did, one small Parquet file each, written whole or not at all.
+
+They let the state of a run be read while workers compute, and the index be rebuilt with the
+reasons of failures. A receipt waits in ``receipts/`` until the coordinator has folded it into
+the index; then it moves to ``folded/``, where many small ones are joined now and then.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stilt.atomic import atomic_path
+from stilt.project.keys import footprint_keys_text
+
+logger = logging.getLogger(__name__)
+
+_JOIN_ABOVE = 256
+
+_TEXT = (
+    "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
+    "footprint_keys", "footprints", "batch_id", "host", "version", "owner", "met_files",
+)  # fmt: skip
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in _TEXT]
+    + [("seed", pa.int64()), ("n_rows", pa.int64()), ("trajectory_bytes", pa.int64())]
+    + [("error_bytes", pa.int64()), ("seconds", pa.float64())]
+    + [("started_at", pa.timestamp("us")), ("finished_at", pa.timestamp("us"))]
+)
+
+
+@dataclass
+class FootprintEntry:
+    """One footprint file as a receipt tells of it.
+
+    Attributes:
+        key: content key.
+        total: sum of the footprint, ppm per (umol m-2 s-1).
+        empty_reason: "" or why all values are zero.
+        nbytes: size of the file.
+    """
+
+    key: str
+    total: float | None = None
+    empty_reason: str = ""
+    nbytes: int | None = None
+
+
+@dataclass
+class Result:
+    """What became of one simulation in one attempt.
+
+    Attributes:
+        sim_id: the simulation.
+        receptor: JSON of its receptor.
+        state: ``complete``, ``failed`` or ``pending`` (interrupted, or an error run failed).
+        reason: member of :class:`stilt.errors.Reason`, "" when complete.
+        detail: one sentence about the failure.
+        transport_key, error_key: keys of the trajectories that exist now.
+        footprints: footprints that exist now, by name.
+    """
+
+    sim_id: str
+    receptor: str
+    state: str = "pending"
+    reason: str = ""
+    detail: str = ""
+    transport_key: str | None = None
+    error_key: str | None = None
+    footprints: dict[str, FootprintEntry] = field(default_factory=dict)
+    batch_id: str = ""
+    host: str = ""
+    version: str = ""
+    owner: str = ""
+    met_files: tuple[str, ...] = ()
+    seed: int | None = None
+    n_rows: int | None = None
+    trajectory_bytes: int | None = None
+    error_bytes: int | None = None
+    seconds: float = 0.0
+    started_at: datetime = field(default_factory=lambda: now())
+    finished_at: datetime = field(default_factory=lambda: now())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the simulation is complete and all of its footprints are zero."""
+        entries = self.footprints.values()
+        return self.state == "complete" and bool(entries) and all(e.empty_reason for e in entries)
+
+    def to_row(self) -> dict[str, object]:
+        """Values of one row of :data:`SCHEMA`."""
+        row = {name: getattr(self, name, None) for name in SCHEMA.names}
+        row["footprints"] = json.dumps({name: vars(e) for name, e in self.footprints.items()})
+        row["met_files"] = json.dumps(list(self.met_files))
+        row["footprint_keys"] = footprint_keys_text(
+            {name: entry.key for name, entry in self.footprints.items()},
+            {name for name, entry in self.footprints.items() if entry.empty_reason},
+        )
+        return row
+
+
+def now() -> datetime:
+    """The time in UTC, without a zone, as the index stores it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def write_receipt(folder: Path, results: Sequence[Result], batch_id: str) -> Path:
+    """Write the receipt of a batch and return its path."""
+    stamp = f"{time.time_ns():020d}"
+    path = folder / f"{stamp}-{batch_id}-{secrets.token_hex(3)}.parquet"
+    table = pa.Table.from_pylist([result.to_row() for result in results], schema=SCHEMA)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return path
+
+
+def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
+    """Read receipts; the last word on each simulation comes first.
+
+    Returns:
+        One row per simulation, the latest, and the receipts that could not be read: they are set
+        aside under ``.damaged`` with a message, since the files themselves tell the rest.
+    """
+    tables, damaged = [], []
+    for path in sorted(paths):
+        try:
+            tables.append(pq.read_table(path).select(SCHEMA.names).cast(SCHEMA))
+        except FileNotFoundError:
+            continue
+        except (OSError, pa.ArrowException, KeyError):
+            damaged.append(path)
+            logger.warning(
+                "Receipt %s is damaged and was set aside: what it said is read from the output "
+                "files.", path,
+            )  # fmt: skip
+            os.replace(path, path.with_suffix(".damaged"))
+    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    frame = table.to_pandas()
+    frame = frame.sort_values("finished_at", kind="stable").drop_duplicates("sim_id", keep="last")
+    return frame.reset_index(drop=True), damaged
+
+
+def receipt_files(folder: Path) -> list[Path]:
+    """Receipts in a folder, oldest first."""
+    return sorted(folder.glob("[!.]*.parquet")) if folder.is_dir() else []
+
+
+def move_folded(paths: Iterable[Path], folded: Path) -> None:
+    """Put receipts that the index has away, and join them when they have become many."""
+    folded.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        try:
+            os.replace(path, folded / path.name)
+        except FileNotFoundError:
+            continue
+    files = receipt_files(folded)
+    if len(files) > _JOIN_ABOVE:
+        _join(files, folded)
+
+
+def _join(files: Sequence[Path], folded: Path) -> None:
+    """Write one receipt that says the same as many."""
+    frame, damaged = read_receipts(files)
+    table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
+    with atomic_path(folded / f"{time.time_ns():020d}-joined.parquet") as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    for path in set(files) - set(damaged):
+        path.unlink(missing_ok=True)
+
+
+def write_registration(folder: Path, rows: pd.DataFrame) -> Path:
+    """Keep newly registered simulations beside the index, so that it can be rebuilt from files."""
+    path = folder / f"{time.time_ns():020d}-{secrets.token_hex(3)}.parquet"
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return path
+
+
+def entries_of(text: str | None) -> Mapping[str, FootprintEntry]:
+    """Footprints of a receipt's row."""
+    if not isinstance(text, str) or not text:
+        return {}
+    return {name: FootprintEntry(**entry) for name, entry in json.loads(text).items()}

@@ -1,0 +1,240 @@
+"""The SQL behind the index: definitions and receipts into tables, in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stilt.project.keys import Expectation
+from stilt.project.receipts import entries_of
+from stilt.project.schema import RECEIPT_COLUMNS
+from stilt.project.states import RECORDED_COLUMNS, Recorded, state_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+_DEFINITION = "location_id, time, receptor, targets"
+_NOW = "now()::TIMESTAMP"
+
+
+def rows_of(
+    sim_ids: Sequence[str], columns: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> list[dict[str, Any]]:
+    """Rows of the given ids, as mappings."""
+    connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
+    found = connection.execute(
+        f"SELECT {', '.join(columns)} FROM simulations SEMI JOIN asked USING (sim_id)"
+    )
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def changed_definitions(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
+    """Registration rows that say something the index does not know."""
+    connection.register("rows", rows)
+    return connection.execute(
+        """
+        SELECT r.* FROM rows r LEFT JOIN simulations s USING (sim_id)
+        WHERE s.sim_id IS NULL OR s.receptor IS DISTINCT FROM r.receptor
+           OR s.targets IS DISTINCT FROM r.targets
+           OR (r.scene_id IS NOT NULL AND s.scene_id IS DISTINCT FROM r.scene_id)
+        ORDER BY r.ordinal"""
+    ).df()
+
+
+def upsert_definitions(
+    connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, token: str
+) -> int:
+    """Write registration rows; returns how many simulations were new."""
+    connection.register("rows", rows)
+    found = connection.execute("SELECT coalesce(max(generation), 0) + 1 FROM simulations")
+    generation = found.fetchall()[0][0]
+    connection.execute(
+        f"""
+        UPDATE simulations SET receptor = r.receptor, targets = r.targets,
+            scene_id = coalesce(r.scene_id, simulations.scene_id), updated_at = {_NOW}
+        FROM rows r WHERE simulations.sim_id = r.sim_id
+          AND (simulations.receptor IS DISTINCT FROM r.receptor
+               OR simulations.targets IS DISTINCT FROM r.targets
+               OR (r.scene_id IS NOT NULL AND simulations.scene_id IS DISTINCT FROM r.scene_id))"""
+    )
+    connection.execute(
+        """
+        UPDATE simulations SET ordinal = r.ordinal, generation = ?
+        FROM rows r WHERE simulations.sim_id = r.sim_id""",
+        [generation],
+    )
+    new = insert_definitions(connection, generation)
+    connection.execute(
+        "INSERT INTO meta VALUES ('token', ?) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [token],
+    )
+    return new
+
+
+def insert_definitions(connection: duckdb.DuckDBPyConnection, generation: int) -> int:
+    """Insert the registered frame ``rows`` as far as its ids are new; returns how many were."""
+    found = connection.execute(
+        f"""
+        INSERT INTO simulations (sim_id, met, scene_id, ordinal, generation, state, attempts,
+                                 created_at, updated_at, {_DEFINITION})
+        SELECT sim_id, met, scene_id, ordinal, ?, 'pending', 0, {_NOW}, {_NOW}, {_DEFINITION}
+        FROM rows ANTI JOIN simulations USING (sim_id)""",
+        [generation],
+    )
+    return int(found.fetchall()[0][0])
+
+
+def apply_receipts(
+    connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, owner: str | None
+) -> int:
+    """Write rows of receipts into both tables; returns how many simulations changed.
+
+    Simulations that another living owner has claimed keep their claim. What is recorded already
+    is never replaced by an older receipt.
+    """
+    insert_unknown(connection, frame)
+    condition = "s.owner IS NULL OR s.owner = r.owner" if owner is None else "s.owner = ?"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE applied AS
+        SELECT r.* FROM receipts r JOIN simulations s USING (sim_id)
+        WHERE (s.finished_at IS NULL OR s.finished_at <= r.finished_at) AND ({condition})""",
+        [] if owner is None else [owner],
+    )
+    changes = ", ".join(f"{name} = a.{name}" for name in RECEIPT_COLUMNS)
+    found = connection.execute(
+        f"""
+        UPDATE simulations SET {changes}, owner = NULL, lease_end = NULL, updated_at = {_NOW},
+            has_log = coalesce(has_log, false) OR a.reason <> '',
+            attempts = coalesce(attempts, 0) + 1
+        FROM applied a WHERE simulations.sim_id = a.sim_id"""
+    )
+    changed = int(found.fetchall()[0][0])
+    applied = connection.execute("SELECT sim_id, footprints FROM applied").df()
+    write_footprints(connection, applied)
+    return changed
+
+
+def insert_unknown(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
+    """Register simulations that were run without having been registered.
+
+    The frame, with columns sim_id and receptor, can be queried as ``receipts`` afterwards.
+    """
+    connection.register("receipts", receipts_for_sql(frame))
+    connection.execute(
+        f"""
+        INSERT INTO simulations
+            (sim_id, met, location_id, receptor, time, state, attempts, created_at)
+        SELECT sim_id, met, location_id, receptor, (receptor::JSON->>'time')::TIMESTAMP,
+               'pending', 0, {_NOW}
+        FROM receipts ANTI JOIN simulations USING (sim_id)"""
+    )
+
+
+def receipts_for_sql(frame: pd.DataFrame) -> pd.DataFrame:
+    """Receipts with the columns that can be worked out from the id."""
+    parts = frame["sim_id"].str.split("_", n=2, expand=True)
+    return frame.assign(met=parts[0], location_id=parts[2])
+
+
+def write_footprints(
+    connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, *, fresh: bool = False
+) -> None:
+    """Write the footprints that receipts' ``footprints`` column tells of.
+
+    Args:
+        connection: an open transaction.
+        frame: columns sim_id and footprints (JSON).
+        fresh: whether the table is empty, which saves looking for older rows.
+    """
+    rows = [
+        (sim_id, name, "complete-empty" if entry.empty_reason else "complete", entry.key,
+         entry.total, entry.empty_reason, entry.nbytes)
+        for sim_id, text in zip(frame["sim_id"], frame["footprints"], strict=True)
+        for name, entry in entries_of(text).items()
+    ]  # fmt: skip
+    if not rows:
+        return
+    names = ("sim_id", "name", "state", "key", "total", "empty_reason", "nbytes")
+    table = pd.DataFrame(rows, columns=list(names))
+    table["nbytes"] = table["nbytes"].astype("Int64")
+    table["total"] = table["total"].astype("Float64")
+    connection.register("new_footprints", table)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names[2:])
+    conflict = "" if fresh else f"ON CONFLICT (sim_id, name) DO UPDATE SET {changes}"
+    connection.execute(
+        f"INSERT INTO footprints ({', '.join(names)}) "
+        f"SELECT {', '.join(names)} FROM new_footprints {conflict}"
+    )
+
+
+def replace_footprints(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
+    """Write footprints as :func:`write_footprints` does, and forget those not told of."""
+    connection.register("told", frame)
+    connection.execute(
+        """
+        DELETE FROM footprints USING told
+        WHERE footprints.sim_id = told.sim_id
+          AND NOT json_exists(told.footprints, '$."' || footprints.name || '"')"""
+    )
+    write_footprints(connection, frame)
+
+
+def with_waiting(connection: duckdb.DuckDBPyConnection, waiting: pd.DataFrame) -> str:
+    """Name of a table or view that shows simulations as if waiting receipts were folded."""
+    if waiting.empty:
+        return "simulations"
+    connection.register("waiting", receipts_for_sql(waiting))
+    names = ("state", "reason", "transport_key", "error_key", "footprint_keys")
+    newer = "(s.finished_at IS NULL OR s.finished_at <= w.finished_at)"
+    shown = ", ".join(
+        f"CASE WHEN w.sim_id IS NOT NULL AND {newer} THEN w.{name} ELSE s.{name} END AS {name}"
+        for name in names
+    )
+    connection.execute(
+        f"""
+        CREATE TEMP VIEW shown AS
+        SELECT coalesce(s.sim_id, w.sim_id) AS sim_id, coalesce(s.met, w.met) AS met,
+               s.scene_id, {shown}, s.owner
+        FROM simulations s FULL JOIN waiting w ON s.sim_id = w.sim_id"""
+    )
+    return "shown"
+
+
+def reconcile(connection: duckdb.DuckDBPyConnection, expected: Mapping[str, Expectation]) -> None:
+    """Set the recorded state of finished simulations to what the outputs are worth now."""
+    found = connection.execute(f"SELECT DISTINCT {RECORDED_COLUMNS} FROM simulations")
+    for row in found.fetchall():
+        recorded = Recorded(*row)
+        state = state_of(recorded, expected)
+        state = "pending" if state == "stale" else state
+        if state == recorded.state:
+            continue
+        same = " AND ".join(f"{name} IS NOT DISTINCT FROM ?" for name in Recorded._fields)
+        reason = ", reason = '', detail = ''" if state == "complete" else ""
+        connection.execute(
+            f"UPDATE simulations SET state = ?, owner = NULL, lease_end = NULL, "
+            f"updated_at = {_NOW}{reason} WHERE {same}",
+            [state, *recorded],
+        )
+
+
+def cap(connection: duckdb.DuckDBPyConnection, most: int) -> None:
+    """Remove the oldest finished rows until at most ``most`` are left; active ones stay."""
+    found = connection.execute("SELECT count(*) FROM simulations")
+    surplus = found.fetchall()[0][0] - most
+    if surplus <= 0:
+        return
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE old AS
+        SELECT sim_id FROM simulations WHERE state IN ('complete', 'failed')
+        ORDER BY coalesce(finished_at, updated_at), sim_id LIMIT ?""",
+        [surplus],
+    )
+    for table in ("footprints", "simulations"):
+        connection.execute(f"DELETE FROM {table} WHERE sim_id IN (SELECT sim_id FROM old)")

@@ -1,0 +1,67 @@
+"""Tables of the index, and what a person can ask of them with SQL."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+
+# One row per registered simulation. Times are UTC. Only primary keys: they are what upserts need,
+# and further indexes of DuckDB have bugs around unclean ends.
+TABLES = """
+CREATE TABLE simulations (
+    sim_id VARCHAR PRIMARY KEY,
+    met VARCHAR NOT NULL,
+    location_id VARCHAR,
+    time TIMESTAMP,
+    receptor VARCHAR,
+    scene_id VARCHAR,
+    targets VARCHAR,
+    ordinal BIGINT,
+    generation BIGINT,
+    state VARCHAR NOT NULL,
+    reason VARCHAR,
+    detail VARCHAR,
+    transport_key VARCHAR,
+    error_key VARCHAR,
+    footprint_keys VARCHAR,
+    has_log BOOLEAN,
+    owner VARCHAR,
+    claimed_at TIMESTAMP,
+    lease_end TIMESTAMP,
+    attempts INTEGER,
+    batch_id VARCHAR,
+    host VARCHAR,
+    version VARCHAR,
+    met_files VARCHAR,
+    seed BIGINT,
+    n_rows BIGINT,
+    trajectory_bytes BIGINT,
+    error_bytes BIGINT,
+    seconds DOUBLE,
+    started_at TIMESTAMP,
+    finished_at TIMESTAMP,
+    created_at TIMESTAMP,
+    updated_at TIMESTAMP
+);
+CREATE TABLE footprints (
+    sim_id VARCHAR,
+    name VARCHAR,
+    state VARCHAR,
+    key VARCHAR,
+    total DOUBLE,
+    empty_reason VARCHAR,
+    nbytes BIGINT,
+    PRIMARY KEY (sim_id, name)
+);
+CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
+"""
+
+# What a receipt says about a simulation, copied into its row as it is.
+RECEIPT_COLUMNS = (
+    "state", "reason", "detail", "transport_key", "error_key", "footprint_keys", "batch_id",
+    "host", "version", "met_files", "seed", "n_rows", "trajectory_bytes", "error_bytes", "seconds",
+    "started_at", "finished_at",
+)  # fmt: skip
+
+REGISTRATION_COLUMNS = (
+    "sim_id", "met", "location_id", "time", "receptor", "scene_id", "targets", "ordinal",
+)  # fmt: skip

@@ -1,0 +1,228 @@
+"""One simulation: its files, its state, and computing it by hand."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stilt.errors import ConfigValidationError, Reason, SimulationError
+from stilt.execution.task import Task, receptor_json
+from stilt.project.inputs import Project
+from stilt.project.receipts import Result
+from stilt.receptors import Receptor, SimID
+
+if TYPE_CHECKING:
+    from stilt.config import ModelConfig
+    from stilt.footprint import Footprint
+    from stilt.trajectories import Trajectories
+
+
+class Simulation:
+    """One receptor in one meteorology. Nothing is read before it is asked for.
+
+    Attributes:
+        id: the simulation's id.
+        receptor: its receptor.
+        project: the project it belongs to.
+    """
+
+    def __init__(self, sim_id: str, receptor: Receptor, project: Project) -> None:
+        self.id = SimID(sim_id)
+        self.receptor = receptor
+        self.project = project
+
+    @property
+    def params(self) -> ModelConfig:
+        """The configuration."""
+        return self.project.config
+
+    @property
+    def directory(self) -> Path:
+        """Folder of the simulation's files."""
+        return self.project.layout.simulation_dir(self.id)
+
+    @property
+    def files(self) -> list[Path]:
+        """Files in the simulation's folder, by name."""
+        if not self.directory.is_dir():
+            return []
+        return sorted(path for path in self.directory.iterdir() if not path.name.startswith("."))
+
+    @property
+    def met_dir(self) -> Path:
+        """Folder of the weather files."""
+        return self.params.mets[self.id.met].directory
+
+    @property
+    def log_path(self) -> Path:
+        """The simulation's log."""
+        return self.project.layout.log(self.id)
+
+    @property
+    def trajectories_path(self) -> Path:
+        """Particles of the main run."""
+        return self.project.layout.trajectory(self.id)
+
+    @property
+    def error_trajectories_path(self) -> Path:
+        """Particles of the run with perturbed weather."""
+        return self.project.layout.error_trajectory(self.id)
+
+    def footprint_path(self, name: str = "") -> Path:
+        """A footprint's file."""
+        return self.project.layout.footprint(self.id, name)
+
+    @property
+    def is_backward(self) -> bool:
+        """Whether particles are followed back in time."""
+        return self.params.n_hours < 0
+
+    @property
+    def time_range(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Hours that footprints may cover: backward [t + n_hours, t], forward an hour more."""
+        time, span = self.receptor.time, pd.Timedelta(hours=self.params.n_hours)
+        if self.is_backward:
+            return time + span, time
+        return time, time + span + pd.Timedelta(hours=1)
+
+    @property
+    def status(self) -> str | None:
+        """``complete``, ``failed:<REASON>``, or None while neither is known."""
+        task = self._task(skip=True)
+        task.look()
+        if task.finish().state == "complete":
+            return "complete"
+        rows = self.project.index.rows([self.id], ("state", "reason"))
+        if rows and rows[0]["state"] == "failed":
+            return f"failed:{rows[0]['reason']}"
+        return None
+
+    @property
+    def log(self) -> str:
+        """Text of the log.
+
+        Raises:
+            FileNotFoundError: nothing has gone wrong so far.
+        """
+        return self.log_path.read_text(encoding="utf-8")
+
+    @cached_property
+    def source_met_files(self) -> list[Path]:
+        """Weather files that the simulation's hours need, as the configuration finds them.
+
+        Raises:
+            MeteorologyError: weather is missing.
+        """
+        from stilt.meteorology.catalogue import MetCatalogue
+
+        met = self.params.mets[self.id.met]
+        catalogue = MetCatalogue(met, self.id.met, cache_dir=self.project.cache_dir)
+        return catalogue.files(self.receptor.time, self.params.n_hours)
+
+    @property
+    def met_files(self) -> list[Path]:
+        """Weather files that the stored trajectory was computed with; none without one."""
+        if not self.trajectories_path.exists():
+            return []
+        from stilt.trajectories import read_metadata
+
+        return [Path(path) for path in read_metadata(self.trajectories_path)["met_files"]]
+
+    @property
+    def trajectories(self) -> Trajectories | None:
+        """Particles of the main run; None when they are not there."""
+        return _particles(self.trajectories_path)
+
+    @property
+    def error_trajectories(self) -> Trajectories | None:
+        """Particles of the perturbed run; None when they are not there."""
+        return _particles(self.error_trajectories_path)
+
+    def get_footprint(self, name: str = "") -> Footprint | None:
+        """A stored footprint; None when it is not there."""
+        path = self.footprint_path(name)
+        if not path.exists():
+            return None
+        from stilt.footprint import Footprint
+
+        return Footprint.from_netcdf(path)
+
+    def run_trajectories(
+        self, timeout: float | None = None, rm_dat: bool | None = None, write: bool = False
+    ) -> Trajectories:
+        """Run the transport of this simulation alone, in this process.
+
+        Args:
+            timeout: seconds after which the result is given up.
+            rm_dat: accepted for likeness; nothing raw is left behind.
+            write: keep the particles in the simulation's folder.
+
+        Raises:
+            SimulationError: weather is missing or the transport failed.
+        """
+        from stilt.execution.single import particles_of
+
+        del rm_dat
+        return particles_of(self._task(skip=False), timeout=timeout, write=write)
+
+    def generate_footprint(self, name: str = "", *, write: bool = False) -> Footprint:
+        """Make a configured footprint from the stored trajectory, computed first if missing.
+
+        Args:
+            name: of the footprint; may be left out when only one is configured.
+            write: keep it in the simulation's folder.
+
+        Raises:
+            ConfigValidationError: no footprint of that name is configured.
+            SimulationError: the transport or the footprint failed.
+        """
+        from stilt.footprint import Footprint
+
+        configured = self.params.footprints
+        if not name and len(configured) == 1:
+            name = next(iter(configured))
+        if name not in configured:
+            raise ConfigValidationError(
+                f"No footprint is named '{name}': configured are {', '.join(configured) or 'none'}."
+            )
+        stored = self.trajectories or self.run_trajectories(write=write)
+        footprint = Footprint.calculate(stored.particles, self.receptor, configured[name], name)
+        if write:
+            task = self._task(skip=True)
+            task.look()
+            if name in task.missing_footprints:
+                task.missing_footprints = [name]
+                task.make_footprints(stored.particles, is_error=False)
+            _raise_failure(task)
+        return footprint
+
+    def _task(self, *, skip: bool) -> Task:
+        met = self.id.met
+        if met not in self.project.expectations:
+            raise ConfigValidationError(f"config.yaml has no meteorology named '{met}'.")
+        result = Result(str(self.id), receptor_json(self.receptor))
+        expected = self.project.expectations[met]
+        return Task(str(self.id), self.receptor, self.project, expected, skip, result)
+
+    def __fspath__(self) -> str:
+        return str(self.directory)
+
+    def __repr__(self) -> str:
+        return f"<Simulation {self.id}>"
+
+
+def _particles(path: Path) -> Any:
+    if not path.exists():
+        return None
+    from stilt.trajectories import Trajectories
+
+    return Trajectories.from_parquet(path)
+
+
+def _raise_failure(task: Task) -> None:
+    failure = task.failure
+    if failure is not None:
+        raise SimulationError(failure.detail, reason=Reason(failure.reason), sim_id=task.sim_id)
