@@ -285,13 +285,19 @@ def _turbulence_of(window: Window, layer: Array, inserted: Array) -> tuple[Array
     return _pick(window.sigma, offset), _pick(window.time_scale, offset)
 
 
-def wind_in_layer(
-    window: Window, levels: InternalLevels, z: Array, level: Array, near_ground: Array
+def _wind_in_layer(
+    window: Window, levels: InternalLevels, z: Array, layer: Array, inserted: Array
 ) -> tuple[Array, Array]:
-    """Wind at flat height ``z`` between ``level`` and the next, in cells per minute."""
-    lower, upper = level_height(levels, level), level_height(levels, level + 1)
+    """Wind at flat height ``z`` inside a layer, in cells per minute, zero at the ground.
+
+    The inserted level has the wind of the level above it, as in HYSPLIT: the wind reaches that
+    value within the thin layer and keeps it up to the next level.
+    """
+    lower, upper = _bound(levels, layer, inserted), _bound(levels, layer + 1, inserted)
     fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
-    offset = level - window.base
+    fraction = jnp.where(layer == inserted + 1, 1.0, fraction)
+    near_ground = jnp.clip(z / level_height(levels, jnp.zeros_like(layer)), 0.0, 1.0)
+    offset = layer - (layer > inserted).astype(jnp.int32) - window.base
     x0, x1 = _pick(window.wind_x, offset), _pick(window.wind_x, offset + 1)
     y0, y1 = _pick(window.wind_y, offset), _pick(window.wind_y, offset + 1)
     return (x0 + fraction * (x1 - x0)) * near_ground, (y0 + fraction * (y1 - y0)) * near_ground
@@ -335,10 +341,7 @@ def _sub_step(
     turned = jnp.where(reaches, -w, w)
     w = jnp.where(passes, w * there_sigma / sigma, turned)
 
-    lowest = level_height(levels, jnp.zeros_like(layer))
-    near_ground = jnp.clip(z / lowest, 0.0, 1.0)
-    level = layer - (layer > inserted).astype(jnp.int32)
-    drift_x, drift_y = wind_in_layer(window, levels, z, level, near_ground)
+    drift_x, drift_y = _wind_in_layer(window, levels, z, layer, inserted)
     minutes = direction * used / 60.0
     new_layer = jnp.where(passes, beyond, layer)
     # Stop before a layer whose neighbours are not all held, unless the domain ends there.

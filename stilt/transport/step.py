@@ -118,13 +118,16 @@ def minute_step(
     )
     here = nodes_at(geometry, *cell, particles.x, particles.y)
     there = nodes_at(geometry, *cell, motion.x, motion.y)
+    height = _release_above_ground_reached(
+        frames, geometry, here, there, motion.flat_height_m, tick == particles.start
+    )
     mixed_layer = 0.5 * (_mixed_layer(frames, here, before) + _mixed_layer(frames, there, after))
     if not physics.turbulent:
-        moved = particles._replace(x=motion.x, y=motion.y, z=motion.flat_height_m)
+        moved = particles._replace(x=motion.x, y=motion.y, z=height)
         columns = _mean_columns(frames, geometry, there, after, moved, mixed_layer)
     else:
         moved, columns = _turbulent_step(
-            frames, geometry, physics, particles, motion.x, motion.y, motion.flat_height_m,
+            frames, geometry, physics, particles, motion.x, motion.y, height,
             tick, moves, (before, after), there, cell_size_m, mixed_layer,
         )
     if physics.extra:
@@ -141,6 +144,18 @@ def minute_step(
     return particles._replace(**dict(zip(Particles._fields[:7], kept, strict=True)), alive=alive), (
         moves
     ), columns
+
+
+def _release_above_ground_reached(
+    frames: Frames, geometry: Geometry, here: Nodes, there: Nodes, z: Array, first: Array
+) -> Array:
+    """Flat height, in the first minute counted from the ground at the minute's mean end point.
+
+    HYSPLIT measures the release height from there: over a slope the clouds differ by that much.
+    """
+    top = geometry.levels.model_top_m
+    factor = (top - terrain_at(frames, here)) / (top - terrain_at(frames, there))
+    return jnp.where(first, z * factor, z)
 
 
 def _inside(geometry: Geometry, particles: Particles) -> Array:
