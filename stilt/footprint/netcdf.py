@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+import stilt
 from stilt.atomic import atomic_path
 from stilt.errors import FootprintError
 from stilt.footprint.gridding import coordinate_system, is_longlat
@@ -73,10 +74,12 @@ def write_footprint(
 def _globals(footprint: Footprint) -> dict[str, Any]:
     """Everything needed to rebuild the object, as global attributes."""
     config, grid = footprint.config, footprint.grid
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "Conventions": "CF-1.8",
         "title": "Influence of upwind surface fluxes on an atmospheric measurement",
-        "source": "stilt",
+        "source": f"stilt {stilt.__version__}",
+        "history": f"{now} footprint gridded from particles by stilt {stilt.__version__}",
         "name": footprint.name,
         "receptor": json.dumps(footprint.receptor.to_dict()),
         "projection": grid.projection,
@@ -86,7 +89,7 @@ def _globals(footprint: Footprint) -> dict[str, Any]:
         "is_empty": np.int32(footprint.is_empty),
         "empty_reason": footprint.empty_reason,
         "transforms": json.dumps(list(config.transforms)),
-        "time_created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time_created": now,
     }
 
 
@@ -143,6 +146,10 @@ def _crs_attributes(projection: str) -> tuple[tuple[str, Any], ...]:
     attributes = {
         key: value for key, value in described.items() if not isinstance(value, str) or value
     }
+    if attributes.get("grid_mapping_name") == "polar_stereographic":
+        # CF asks for the pole itself, which PROJ leaves to the sign of the standard parallel.
+        pole = np.copysign(90.0, attributes.get("standard_parallel", 90.0))
+        attributes.setdefault("latitude_of_projection_origin", float(pole))
     attributes["spatial_ref"] = attributes["crs_wkt"]
     attributes["proj4_params"] = projection
     return tuple(attributes.items())
