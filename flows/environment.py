@@ -83,11 +83,15 @@ def _profile() -> dict[str, Any]:
     return profile
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(path: Path, *tables: str) -> dict[str, Any]:
+    """The content of a TOML file, or of a table in it; empty when there is none to read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
         return {}
+    for table in tables:
+        content = content.get(table, {})
+    return content
 
 
 def _dotenv(path: Path) -> dict[str, str]:

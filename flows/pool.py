@@ -3,175 +3,201 @@
 A worker that is killed (out of memory, by an operator) breaks Prefect's process pool: every
 unfinished future raises, and `retries` cannot help. Here a broken pool is replaced, and the
 batches that were running are tried again one at a time, so that blame is certain: a batch that
-kills again is halved, and a single simulation that kills twice alone is given up.
+kills twice is halved, and a single simulation that kills twice is given up.
 """
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import httpx
+from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, as_completed
+from prefect.states import Crashed
 from prefect.task_runners import ProcessPoolTaskRunner
+
+from flows.environment import environment
+from stilt.errors import StiltError
+from stilt.execution.plan import Batch
+from stilt.execution.setup import main_not_run_again, pin_worker
 
 R = TypeVar("R")
 
 KILLS_ALLOWED = 2
+BARREN_ALLOWED = 3
 INTERRUPT_GRACE_S = 20.0
+RECORD_DELAY_S = 5.0
 
 
-@dataclass(frozen=True)
-class Job:
-    """Simulation ids that one task computes.
-
-    Attributes:
-        id: unique within the run, usable as a file name.
-        sim_ids: simulations, computed together.
-        label: the task run's name for people.
-        kills: how often a worker died while it ran this job alone or was suspected of it.
-    """
-
-    id: str
-    sim_ids: tuple[str, ...]
-    label: str
-    kills: int = 0
-
-    def halves(self) -> list[Job]:
-        """Two jobs with half of the simulations each, one of them guilty: one more kill decides."""
-        middle = len(self.sim_ids) // 2
-        parts = (self.sim_ids[:middle], self.sim_ids[middle:])
-        return [
-            Job(f"{self.id}{letter}", part, batch_label(part), kills=KILLS_ALLOWED - 1)
-            for letter, part in zip("ab", parts, strict=True)
-        ]
-
-
-def batch_label(sim_ids: Sequence[str]) -> str:
-    """A task run's name for people: the first and last simulation and how many."""
-    if len(sim_ids) == 1:
-        return sim_ids[0]
-    return f"{sim_ids[0]} .. {sim_ids[-1]} ({len(sim_ids)})"
+class WorkersError(StiltError):
+    """Worker processes cannot be kept alive at all."""
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What became of a job: a result, or the reason why there is none."""
+    """What became of a batch: a result, or the reason why there is none."""
 
-    job: Job
+    batch: Batch
     result: R | None = None
     worker_died: bool = False
     error: str = ""
 
 
-def run_jobs(
-    jobs: Sequence[Job],
-    submit: Callable[[Sequence[Job]], Sequence[PrefectFuture[R]]],
+def run_batches(
+    batches: Sequence[Batch],
+    submit: Callable[[Sequence[Batch]], Sequence[PrefectFuture[R]]],
     *,
     n_workers: int,
-    markers: Path,
-    on_death: Callable[[PrefectFuture[R]], None] | None = None,
+    marks: Path,
+    variables: dict[str, str] | None = None,
 ) -> Iterator[Outcome[R]]:
-    """Yield the outcome of every job, in the order in which they end.
+    """Yield the outcome of every batch, in the order in which they end.
 
     Args:
-        jobs: what to run.
-        submit: maps a task over jobs in the current flow run, one future for each.
+        batches: what to run.
+        submit: maps a task over batches in the current flow run, one future for each.
         n_workers: worker processes.
-        markers: directory where the task keeps a file named after its job while it runs
-            (see :func:`running`); tells which jobs a dead worker took along.
-        on_death: told the future of each job that was running when a worker died.
+        marks: directory where a batch has a file ``<id>.json`` while it is computed
+            (:func:`stilt.project.claims.mark_running`): tells what a dead worker took along.
+        variables: environment of the workers.
+
+    Raises:
+        WorkersError: pool after pool breaks before any batch is begun.
     """
-    waiting, suspects = list(jobs), deque[Job]()
+    waiting, suspects = list(batches), deque[Batch]()
+    kills: Counter[str] = Counter()
+    barren = 0
     while waiting or suspects:
         alone = not waiting
         wave = [suspects.popleft()] if alone else waiting
-        waiting = []
-        with worker_pool(1 if alone else n_workers, markers):
+        waiting, killed = [], {}
+        with worker_pool(1 if alone else n_workers, wave, marks, variables or {}):
             futures = dict(zip(submit(wave), wave, strict=True))
             for future in as_completed(list(futures)):
-                job = futures[future]
+                batch = futures[future]
                 try:
-                    yield Outcome(job, future.result())
+                    yield Outcome(batch, future.result())
                 except BrokenProcessPool:
-                    if not (markers / job.id).exists():
-                        waiting.append(job)
-                        continue
-                    (markers / job.id).unlink()
-                    if on_death:
-                        on_death(future)
-                    job = Job(job.id, job.sim_ids, job.label, job.kills + 1)
-                    if job.kills < KILLS_ALLOWED or not alone:
-                        suspects.append(job)
-                    elif len(job.sim_ids) > 1:
-                        suspects.extend(job.halves())
+                    if _mark(marks, batch).exists():
+                        _mark(marks, batch).unlink(missing_ok=True)
+                        killed[future] = batch
                     else:
-                        yield Outcome(job, worker_died=True)
+                        waiting.append(batch)
                 except Exception as error:
-                    yield Outcome(job, error=f"{type(error).__name__}: {error}")
+                    yield Outcome(batch, error=f"{type(error).__name__}: {error}")
+        barren = barren + 1 if waiting and not killed else 0
+        if barren == BARREN_ALLOWED:
+            raise WorkersError(
+                "Worker processes end before they compute anything: try n_workers=1, which "
+                "computes in this process and shows why."
+            )
+        mark_crashed(list(killed))
+        for batch in killed.values():
+            kills[batch.id] += 1
+            if not alone or kills[batch.id] < KILLS_ALLOWED:
+                suspects.append(batch)
+            elif len(batch.sim_ids) > 1:
+                halves = batch.halves()
+                suspects.extend(halves)
+                # One of the two is guilty, so one more kill decides.
+                kills.update({half.id: KILLS_ALLOWED - 1 for half in halves})
+            else:
+                yield Outcome(batch, worker_died=True)
 
 
 @contextmanager
-def worker_pool(n_workers: int, markers: Path) -> Iterator[None]:
+def worker_pool(
+    n_workers: int, batches: Sequence[Batch], marks: Path, variables: dict[str, str]
+) -> Iterator[None]:
     """Make a new pool of worker processes the task runner of the current flow run.
 
-    When the block is left by an exception (Ctrl-C among them), running workers are told to
-    stop and, after a grace period, killed.
+    When the block is left by an exception (Ctrl-C among them), workers that compute one of
+    `batches` are told to stop and, after a grace period, killed.
     """
     context = FlowRunContext.get()
     if context is None:
         raise RuntimeError("worker_pool is used inside a flow run only")
-    markers.mkdir(parents=True, exist_ok=True)
-    for left in markers.iterdir():
-        left.unlink()
-    runner = ProcessPoolTaskRunner(max_workers=n_workers, initializer=_prepare_worker)
-    with runner, context.model_copy(update={"task_runner": runner}):
+    started = multiprocessing.get_context("spawn").Value("i", 0)
+    runner = ProcessPoolTaskRunner(
+        max_workers=n_workers, initializer=_set_up_worker, initargs=(started, n_workers)
+    )
+    with (
+        environment(variables),
+        main_not_run_again(),
+        runner,
+        context.model_copy(update={"task_runner": runner}),
+    ):
         try:
             yield
         except BaseException:
-            _stop_workers(markers)
+            _stop_workers([_mark(marks, batch) for batch in batches])
             raise
 
 
-@contextmanager
-def running(marker: Path) -> Iterator[None]:
-    """Keep a file with this process's id while a block runs; it stays if the process dies."""
-    marker.write_text(str(os.getpid()))
-    try:
-        yield
-    finally:
-        marker.unlink(missing_ok=True)
+def mark_crashed(futures: Sequence[PrefectFuture[Any]]) -> None:
+    """Tell Prefect which task runs died with their worker: nobody else will.
+
+    A worker's last messages may still be on their way; a task run that Prefect does not hear of
+    within seconds was never shown and needs no mark.
+    """
+    state = Crashed(message="The worker process died; its simulations are tried again.")
+    deadline = time.monotonic() + RECORD_DELAY_S
+    with get_client(sync_client=True) as client:
+        for future in futures:
+            while True:
+                try:
+                    client.set_task_run_state(future.task_run_id, state, force=True)
+                except httpx.HTTPError:
+                    if time.monotonic() > deadline:
+                        break
+                    time.sleep(0.2)
+                else:
+                    break
 
 
-def _prepare_worker() -> None:
-    """Leave Ctrl-C to the parent, which asks each worker to stop with SIGTERM."""
+def _set_up_worker(started: Any, n_workers: int) -> None:
+    """Give a worker its cores; leave Ctrl-C to the parent, which asks busy workers to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
+    with started.get_lock():
+        number = started.value
+        started.value += 1
+    if n_workers > 1:
+        pin_worker(number, n_workers)
 
 
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
+def _mark(marks: Path, batch: Batch) -> Path:
+    return marks / f"{batch.id}.json"
 
 
-def _stop_workers(markers: Path) -> None:
-    _signal_workers(markers, signal.SIGTERM)
+def _stop_workers(marks: Sequence[Path]) -> None:
+    """Interrupt the processes that hold a mark, and kill those that do not end."""
+    _signal(marks, signal.SIGTERM)
     deadline = time.monotonic() + INTERRUPT_GRACE_S
-    while any(markers.iterdir()):
+    while any(mark.exists() for mark in marks):
         if time.monotonic() > deadline:
-            _signal_workers(markers, signal.SIGKILL)
+            _signal(marks, signal.SIGKILL)
             return
         time.sleep(0.1)
 
 
-def _signal_workers(markers: Path, signum: int) -> None:
-    for marker in markers.iterdir():
-        with suppress(OSError, ValueError):
-            os.kill(int(marker.read_text()), signum)
+def _signal(marks: Sequence[Path], signum: int) -> None:
+    for mark in marks:
+        with suppress(OSError, ValueError, LookupError):
+            os.kill(holder_pid(json.loads(mark.read_text())["owner"]), signum)
+
+
+def holder_pid(owner: str) -> int:
+    """Process id in an owner's name, see :func:`stilt.project.owners.new_owner`."""
+    return int(owner.split("|")[1])

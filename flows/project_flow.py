@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow, tags
+from prefect.runtime import flow_run
 
 from flows.server import prefect_api, state_directory
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Simulations of a run: all of them, those done (a fraction counts), failed, being computed."""
+
+    total: int
+    done: float = 0.0
+    failed: int = 0
+    running: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,14 +37,19 @@ class Caller:
 
     Attributes:
         pending: simulation ids to run, already planned; None lets the flow plan.
-        on_progress: called with (finished simulations, all simulations, failed simulations).
+        on_progress: called with each :class:`Tally` as the run goes on.
     """
 
     pending: tuple[str, ...] | None = None
-    on_progress: Callable[[float, int, int], None] | None = None
+    on_progress: Callable[[Tally], None] | None = None
 
 
-CALLER: ContextVar[Caller] = ContextVar("caller", default=Caller())
+CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
+
+
+def caller() -> Caller:
+    """What the caller of the current flow handed over, possibly nothing."""
+    return CALLER.get() or Caller()
 
 
 class ProjectFlow(Flow[P, R]):
@@ -62,12 +78,19 @@ def run_tags(project: str, scene: str | None, mets: Sequence[str] | None) -> lis
     return named + [f"met:{met}" for met in mets or ()]
 
 
+def run_name() -> str:
+    """Name of the current flow run: the project, and the scene when there is one."""
+    parameters = flow_run.parameters
+    parts = (Path(str(parameters["project"])).name, parameters.get("scene"))
+    return " ".join(part for part in parts if part)
+
+
 def project_flow(
     **options: Any,
 ) -> Callable[[Callable[P, R]], ProjectFlow[P, R]]:
     """Make a function of a project a :class:`ProjectFlow`; results stay in memory."""
 
     def decorate(function: Callable[P, R]) -> ProjectFlow[P, R]:
-        return ProjectFlow(function, persist_result=False, **options)
+        return ProjectFlow(function, flow_run_name=run_name, persist_result=False, **options)
 
     return decorate

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -18,52 +20,78 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
-from flows.project_flow import CALLER
+from flows.project_flow import Tally, caller
+from stilt.errors import StiltError
 
 MIN_INTERVAL_S = 2.0
 MAX_TABLE_ROWS = 500
+
+
+class SimulationsFailedError(StiltError):
+    """A run has ended with simulations that failed or were not finished.
+
+    Attributes:
+        counts: simulations per state.
+        failures: one mapping with ``sim_id``, ``reason`` and ``detail`` for each failure.
+    """
+
+    def __init__(
+        self, text: str, counts: Mapping[str, int], failures: Sequence[Mapping[str, str]]
+    ) -> None:
+        super().__init__(text)
+        self.counts, self.failures = dict(counts), list(failures)
 
 
 class Progress:
     """Counts of a run while it goes on, shown in Prefect and told to the caller.
 
     Args:
-        name: of the project; part of the artifacts' keys.
-        total: simulations to run.
+        name: of the project; part of the artifact's key.
+        sizes: simulations in each batch, in the order in which batches begin.
+        n_workers: batches computed at a time.
     """
 
-    def __init__(self, name: str, total: int) -> None:
-        self.name, self.total = name, total
-        self.done = self.failed = 0
+    def __init__(self, name: str, sizes: Sequence[int], n_workers: int) -> None:
+        self._running = deque(sizes)
+        self._n_workers = n_workers
+        self.tally = Tally(sum(sizes), running=self._in_hand())
         self._shown_at = time.monotonic()
-        self._artifact = self._create()
-        self.tell()
-
-    def add(self, done: int, failed: int) -> None:
-        """Count simulations that have ended, `failed` of them without success."""
-        self.done += done
-        self.failed += failed
-        self.tell()
-
-    def tell(self, within_batch: float = 0.0) -> None:
-        """Show the state of things; `within_batch` is the simulations' worth now computed."""
-        done = min(self.done + within_batch, self.total)
-        if on_progress := CALLER.get().on_progress:
-            on_progress(done, self.total, self.failed)
-        now = time.monotonic()
-        if self._artifact and (done == self.total or now - self._shown_at > MIN_INTERVAL_S):
-            self._shown_at = now
-            percent = 100.0 * done / self.total if self.total else 100.0
-            _quietly(update_progress_artifact, self._artifact, progress=percent)
-
-    def _create(self) -> UUID | None:
-        artifact: UUID | None = _quietly(
+        self._artifact: UUID | None = _quietly(
             create_progress_artifact,
             progress=0.0,
-            key=artifact_key(self.name, "progress"),
-            description=f"{self.total} simulations of {self.name}",
+            key=artifact_key(name, "progress"),
+            description=f"{self.tally.total} simulations of {name}",
         )
-        return artifact
+        self.show()
+
+    def ended(self, done: int, failed: int) -> None:
+        """Count the simulations of a batch that has ended, `failed` of them without success."""
+        if self._running:
+            self._running.popleft()
+        before = self.tally
+        self.tally = Tally(
+            before.total, before.done + done, before.failed + failed, self._in_hand()
+        )
+        self.show()
+
+    def within(self, size: int) -> Callable[[float], None]:
+        """A function to be told the fraction done of the batch that is computed now."""
+        return lambda fraction: self.show(fraction * size)
+
+    def show(self, within_batch: float = 0.0) -> None:
+        """Show the state of things; `within_batch`: simulations' worth of the batch in hand."""
+        tally = replace(self.tally, done=min(self.tally.done + within_batch, self.tally.total))
+        if on_progress := caller().on_progress:
+            on_progress(tally)
+        now = time.monotonic()
+        at_end = tally.done >= tally.total
+        if self._artifact and (at_end or now - self._shown_at > MIN_INTERVAL_S):
+            self._shown_at = now
+            percent = 100.0 * tally.done / tally.total if tally.total else 100.0
+            _quietly(update_progress_artifact, self._artifact, progress=percent)
+
+    def _in_hand(self) -> int:
+        return sum(islice(self._running, self._n_workers))
 
 
 def artifact_key(name: str, what: str) -> str:
@@ -106,7 +134,7 @@ def show_summary(
     )
 
 
-def sentence(counts: Mapping[str, int], failures: Sequence[Mapping[str, str]]) -> str:
+def outcome_sentence(counts: Mapping[str, int], failures: Sequence[Mapping[str, str]]) -> str:
     """The run in one line: ``7 of 10 simulations complete, 3 failed (MET_COVERAGE 3)``."""
     text = f"{counts['complete']} of {counts['total']} simulations complete"
     if counts.get("failed"):

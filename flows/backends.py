@@ -1,0 +1,98 @@
+"""The `local` backend: the flow `simulate` in this process, its workers beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.environment import user_api_url
+from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
+
+if TYPE_CHECKING:
+    from flows.project_flow import Tally
+
+
+class LocalHandle:
+    """A run that has ended: the local backend computes before it returns."""
+
+    job_id = "local"
+    detached = False
+
+    def wait(self) -> None:
+        """Return at once; what failed is in the index."""
+
+
+class LocalBackend:
+    """Runs simulations on this machine: inline for one worker, else in a process pool.
+
+    Attributes:
+        n_workers: processes that compute; 1 computes in the calling process.
+        on_progress: told each tally of the run; set by whoever shows it.
+    """
+
+    name = "local"
+    dispatch = "push"
+
+    def __init__(self, n_workers: int = 1, **options: Any) -> None:
+        del options  # device and the like: the workers read them from the project's config
+        self.n_workers = n_workers
+        self.on_progress: Callable[[Tally], None] | None = None
+        self._server: PrivateServer | None = None
+
+    @contextmanager
+    def prepare(self, output_root: str | os.PathLike[str]) -> Iterator[None]:
+        """Launch the Prefect server already, for a run that is about to start in this block."""
+        self._launch(Path(output_root))
+        try:
+            yield
+        finally:
+            if self._server is not None:
+                self._server.stop()
+                self._server = None
+
+    def start(
+        self,
+        pending: Sequence[str],
+        *,
+        project: str,
+        n_workers: int | None = None,
+        output_dir: str | None = None,
+        compute_root: str | None = None,
+        skip_existing: bool | None = None,
+    ) -> LocalHandle:
+        """Compute the pending simulations of a project and return when they have ended."""
+        root = Path(output_dir or project).resolve()
+        self._launch(root)
+        server, self._server = self._server, None
+        # The server is starting: load what the run needs meanwhile.
+        from flows import simulate
+        from flows.project_flow import CALLER, Caller
+        from flows.report import SimulationsFailedError
+
+        token = CALLER.set(Caller(tuple(pending), self.on_progress))
+        try:
+            with prefect_api(state_directory(root), server):
+                state = simulate(
+                    project,
+                    n_workers=n_workers or self.n_workers,
+                    skip_existing=skip_existing,
+                    output_dir=output_dir,
+                    compute_root=compute_root,
+                    return_state=True,
+                )
+        finally:
+            CALLER.reset(token)
+        outcome = state.result(raise_on_failure=False)
+        if isinstance(outcome, BaseException) and not isinstance(outcome, SimulationsFailedError):
+            raise outcome
+        return LocalHandle()
+
+    def _launch(self, root: Path) -> None:
+        url = user_api_url()
+        if url is not None:
+            check_reachable(url)
+        elif self._server is None:
+            self._server = PrivateServer(state_directory(root))

@@ -1,0 +1,125 @@
+"""The flow `simulate`: plan, map batches over workers, fold their receipts, report."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from prefect import task, unmapped
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.states import State
+
+from flows.bookkeeping import conclude, note, simulations_to_run
+from flows.pool import Outcome, run_batches
+from flows.project_flow import project_flow
+from flows.report import Progress
+from stilt.errors import StiltError
+from stilt.execution import BatchSummary, fold_receipts, plan_batches, run_batch
+from stilt.execution.plan import Batch
+from stilt.execution.push import worker_arguments
+from stilt.execution.setup import interruptible, refuse_in_starting_worker, worker_environment
+from stilt.model import Model
+
+FOLD_EVERY_S = 2.0
+
+
+@task(name="simulate-batch", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
+def simulate_batch(
+    sim_ids: Sequence[str],
+    label: str,
+    batch_id: str,
+    options: dict[str, Any],
+    progress: Callable[[float], None] | None = None,
+) -> BatchSummary:
+    """Compute one batch; a simulation that fails is an outcome and no exception."""
+    del label
+    with interruptible():
+        return run_batch(sim_ids=sim_ids, batch_id=batch_id, progress=progress, **options)
+
+
+@project_flow(name="simulate")
+def simulate(
+    project: str,
+    scene: str | None = None,
+    mets: list[str] | None = None,
+    n_workers: int | None = None,
+    skip_existing: bool | None = None,
+    output_dir: str | None = None,
+    compute_root: str | None = None,
+) -> State[Any]:
+    """Compute the simulations that a project lacks; the same as `stilt run`.
+
+    The run ends Failed when a simulation failed or was not finished; its message has the counts.
+
+    Args:
+        project: directory, as the worker sees it.
+        scene: only simulations of this scene.
+        mets: only these meteorologies.
+        n_workers: worker processes; 1 computes inline; None takes the config's.
+        skip_existing: keep outputs that exist; None takes the config's.
+        output_dir: output root, when it is not the project.
+        compute_root: where files are made before they are published.
+    """
+    refuse_in_starting_worker()
+    model = Model(project=project, output_dir=output_dir, compute_root=compute_root)
+    sim_ids = simulations_to_run(model, scene=scene, mets=mets, skip_existing=skip_existing)
+    return run_simulations(model, sim_ids, n_workers, skip_existing)
+
+
+def run_simulations(
+    model: Model, sim_ids: Sequence[str], n_workers: int | None, skip_existing: bool | None
+) -> State[Any]:
+    """Compute simulations in the current flow run; the final state says what came of them."""
+    workers = n_workers or model.config.execution.n_workers
+    batches = plan_batches(model, sim_ids, workers)
+    progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], workers)
+    options = {**worker_arguments(model.files), "skip_existing": skip_existing}
+    folded_at = time.monotonic()
+    try:
+        for outcome in _compute(model, batches, workers, options, progress):
+            note(model, outcome, progress)
+            if time.monotonic() - folded_at > FOLD_EVERY_S:
+                # A receipt that cannot be folded now waits for the end of the run.
+                with contextlib.suppress(StiltError):
+                    fold_receipts(model)
+                folded_at = time.monotonic()
+    finally:
+        fold_receipts(model)
+    return conclude(model, sim_ids)
+
+
+def _compute(
+    model: Model,
+    batches: Sequence[Batch],
+    n_workers: int,
+    options: dict[str, Any],
+    progress: Progress,
+) -> Iterator[Outcome[BatchSummary]]:
+    """Compute batches: inline for one worker, else mapped over a pool of processes."""
+    if n_workers > 1:
+        yield from run_batches(
+            batches,
+            lambda wave: _map(wave, options),
+            n_workers=n_workers,
+            marks=model.layout.running,
+            variables=worker_environment(model.config.execution.device, n_workers),
+        )
+        return
+    for batch in batches:
+        within = progress.within(len(batch.sim_ids))
+        yield Outcome(batch, simulate_batch(batch.sim_ids, batch.label, batch.id, options, within))
+
+
+def _map(
+    batches: Sequence[Batch], options: dict[str, Any]
+) -> Sequence[PrefectFuture[BatchSummary]]:
+    """One task run for each batch, in the task runner of the flow run."""
+    return simulate_batch.map(
+        [batch.sim_ids for batch in batches],
+        [batch.label for batch in batches],
+        [batch.id for batch in batches],
+        unmapped(options),
+    )

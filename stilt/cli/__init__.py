@@ -1,0 +1,77 @@
+"""The `stilt` command: one module per verb, each a short call of a public function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from stilt import __version__
+from stilt.cli.check import check
+from stilt.cli.common import Commands
+from stilt.cli.demo import demo
+from stilt.cli.explain import explain
+from stilt.cli.init import init
+from stilt.cli.pull_worker import pull_worker
+from stilt.cli.push_worker import push_worker
+from stilt.cli.rebuild import rebuild
+from stilt.cli.register import register
+from stilt.cli.run import run
+from stilt.cli.serve import serve
+from stilt.cli.status import status
+from stilt.cli.ui import ui
+
+EPILOG = """\b
+Exit codes:
+  0  all simulations complete (an empty footprint is complete)
+  1  some simulations failed or are unfinished
+  2  wrong usage or invalid input
+  3  interrupted
+"""
+
+
+@click.group(
+    cls=Commands,
+    name="stilt",
+    epilog=EPILOG,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="stilt")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Where the air of a measurement has been, and which surface it saw.
+
+    \b
+    Examples:
+      stilt demo ./demo                  # synthetic weather, a run, a map
+      stilt init ./case                  # starter config.yaml and receptors.csv
+      stilt check ./case                 # is all the weather there?
+      stilt run ./case --n-workers 4
+      stilt status ./case
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+for command in (
+    init,
+    check,
+    run,
+    status,
+    explain,
+    register,
+    push_worker,
+    pull_worker,
+    serve,
+    rebuild,
+    ui,
+    demo,
+):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    cli.main(args=list(arguments) if arguments is not None else None, prog_name="stilt")

@@ -1,0 +1,158 @@
+"""What the verbs share: exit codes, one-line errors, the project argument, output as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from stilt.errors import ConfigValidationError, SimulationError, StiltError, UsageError
+
+if TYPE_CHECKING:
+    from stilt.model import Model
+
+EXIT_COMPLETE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 3
+
+INTERRUPTED_HINT = "Interrupted. What is finished is kept: run the same command again to go on."
+
+
+class Commands(click.Group):
+    """The group of all verbs: turns exceptions into one line on stderr and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Verbs in the order in which a user meets them, not by name."""
+        return list(self.commands)
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:  # type: ignore[override]
+        """Run a verb; always ends in SystemExit with 0, 1, 2 or 3."""
+        kwargs["standalone_mode"] = False
+        with sigterm_as_interrupt():
+            sys.exit(self._code(*args, **kwargs))
+
+    def _code(self, *args: Any, **kwargs: Any) -> int:
+        try:
+            code = super().main(*args, **kwargs)
+        except click.ClickException as error:
+            error.show()
+            return EXIT_USAGE
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(INTERRUPTED_HINT, err=True)
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_COMPLETE
+        except StiltError as error:
+            click.echo(f"Error: {_one_line(error)}", err=True)
+            wrong_input = not isinstance(error, SimulationError) or isinstance(
+                error, ConfigValidationError
+            )
+            return EXIT_USAGE if wrong_input else EXIT_FAILED
+        except (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError) as error:
+            click.echo(f"Error: {_one_line(error)}", err=True)
+            return EXIT_USAGE
+        return code if isinstance(code, int) else EXIT_COMPLETE
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM (a batch system's farewell) like Ctrl-C while a block runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def project_argument(*, required: bool = False) -> Any:
+    """The PROJECT argument; without it, ``--output-dir`` or the current directory is the root."""
+    metavar = "PROJECT" if required else "[PROJECT]"
+    return click.argument("project", required=required, metavar=metavar)
+
+
+output_dir_option = click.option(
+    "--output-dir", metavar="DIR", help="Where results are, when not in the project."
+)
+compute_root_option = click.option(
+    "--compute-root", metavar="DIR", help="Where workers compute before results are published."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+skip_option = click.option(
+    "--skip-existing/--no-skip-existing",
+    default=None,
+    help="Keep outputs that exist, or compute them again.  [default: the config's skip_existing]",
+)
+
+
+def project_root(project: str | None, output_dir: str | None, *, outputs: bool = False) -> str:
+    """The project to work on, checked to be one.
+
+    Args:
+        project: the argument; None falls back to `output_dir`, then to the current directory.
+        output_dir: the option of that name.
+        outputs: accept an output root, a directory with ``simulations/``, too.
+
+    Raises:
+        UsageError: there is no config.yaml there (nor outputs).
+    """
+    root = project or output_dir or "."
+    if "://" in root:
+        return root
+    path = Path(root).expanduser().resolve()
+    if (path / "config.yaml").is_file():
+        return str(path)
+    if outputs and (path / "simulations").is_dir():
+        return str(path)
+    kind = "project or output root" if outputs else "project directory"
+    raise UsageError(
+        f"'{path}' does not look like a STILT {kind} (no config.yaml found). "
+        "`stilt init DIR` makes one."
+    )
+
+
+def open_model(
+    project: str | None,
+    output_dir: str | None,
+    *,
+    compute_root: str | None = None,
+    outputs: bool = False,
+) -> Model:
+    """The model of a project that :func:`project_root` has found."""
+    root = project_root(project, output_dir, outputs=outputs)
+    from stilt.model import Model
+
+    return Model(project=root, output_dir=output_dir, compute_root=compute_root)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def counts_line(counts: Mapping[str, int]) -> str:
+    """``total=3  completed=1  running=0  pending=1  failed=1``."""
+    labels = ("total", "completed", "running", "pending", "failed")
+    return "  ".join(f"{label}={counts[label]}" for label in labels)
+
+
+def exit_code(counts: Mapping[str, int]) -> int:
+    """0 when everything is complete, else 1."""
+    return EXIT_COMPLETE if counts["completed"] == counts["total"] else EXIT_FAILED

@@ -1,0 +1,40 @@
+"""`stilt init`: a starter project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stilt.errors import UsageError
+
+RECEPTORS = """\
+# One receptor per line; times in UTC, altitude in metres above ground. Replace the example.
+time,longitude,latitude,altitude
+2023-01-01 12:00:00,-111.85,40.77,5
+"""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt init ./case
+  cd case && stilt init
+"""
+)
+@click.argument("directory", default=".", metavar="[DIR]")
+def init(directory: str) -> None:
+    """Write a starter config.yaml and receptors.csv into DIR (default: here)."""
+    from stilt.config import starter_yaml
+
+    root = Path(directory).expanduser().resolve()
+    config, receptors = root / "config.yaml", root / "receptors.csv"
+    if config.exists():
+        raise UsageError(f"'{root}' already contains a config.yaml. Aborting.")
+    root.mkdir(parents=True, exist_ok=True)
+    config.write_text(starter_yaml(), encoding="utf-8")
+    if not receptors.exists():
+        receptors.write_text(RECEPTORS, encoding="utf-8")
+    click.echo(f"Initialized STILT project at '{root}'")
+    click.echo("  1. Name your weather in config.yaml and your receptors in receptors.csv.")
+    click.echo(f"  2. stilt check {directory}  and then  stilt run {directory}")

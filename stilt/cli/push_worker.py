@@ -1,0 +1,56 @@
+"""`stilt push-worker`: run a given list of simulations; for batch systems and containers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stilt.cli.common import (
+    EXIT_COMPLETE,
+    EXIT_FAILED,
+    compute_root_option,
+    open_model,
+    output_dir_option,
+    project_argument,
+    skip_option,
+)
+
+
+@click.command(
+    name="push-worker",
+    epilog="""\b
+Examples:
+  stilt push-worker ./case --chunk chunks/batch1/task_0.txt
+  stilt push-worker ./case --chunk chunks/batch1/task_$SLURM_ARRAY_TASK_ID.txt --cpus 4
+""",
+)
+@project_argument(required=True)
+@click.option(
+    "--chunk",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="File with one simulation id per line.",
+)
+@click.option("--cpus", type=click.IntRange(min=1), default=1, help="Worker processes.  [1]")
+@skip_option
+@output_dir_option
+@compute_root_option
+def push_worker(
+    project: str,
+    chunk: str,
+    cpus: int,
+    skip_existing: bool | None,
+    output_dir: str | None,
+    compute_root: str | None,
+) -> int:
+    """Run exactly the simulations listed in a file; needs no Prefect."""
+    model = open_model(project, output_dir, compute_root=compute_root, outputs=True)
+    from stilt.execution import push_simulations
+
+    lines = Path(chunk).read_text(encoding="utf-8").splitlines()
+    ids = [line.strip() for line in lines if line.strip()]
+    push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)
+    left = set(ids) & set(model.simulations.incomplete())
+    click.echo(f"{len(ids) - len(left)} of {len(ids)} simulation(s) complete.")
+    return EXIT_FAILED if left else EXIT_COMPLETE

@@ -1,0 +1,41 @@
+"""`stilt register`: store what is to be run, run it later."""
+
+from __future__ import annotations
+
+import click
+
+from stilt.cli.common import (
+    json_option,
+    open_model,
+    output_dir_option,
+    print_json,
+    project_argument,
+)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt register ./case
+  stilt register ./case --receptors tower.csv --scene-id tower-20230715
+"""
+)
+@project_argument(required=True)
+@click.option("--receptors", metavar="CSV", help="Receptors to use instead of the project's.")
+@click.option("--scene-id", metavar="ID", help="A name for this group of simulations.")
+@output_dir_option
+@json_option
+def register(
+    project: str,
+    receptors: str | None,
+    scene_id: str | None,
+    output_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Store inputs and pending simulations of PROJECT, without running them."""
+    model = open_model(project, output_dir)
+    ids = model.register_pending(receptors=receptors, scene_id=scene_id)
+    if as_json:
+        print_json({"registered": ids, "scene_id": scene_id})
+    else:
+        click.echo(f"Registered {len(ids)} simulation(s).")

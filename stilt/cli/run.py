@@ -1,0 +1,154 @@
+"""`stilt run`: register what is pending and compute it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stilt.cli.common import (
+    EXIT_COMPLETE,
+    compute_root_option,
+    counts_line,
+    exit_code,
+    json_option,
+    output_dir_option,
+    print_json,
+    project_argument,
+    project_root,
+)
+from stilt.cli.progress import RunProgress
+from stilt.errors import UsageError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt run ./case
+  stilt run ./case --backend local --n-workers 4
+  stilt run --config ./case/config.yaml --no-skip
+"""
+)
+@project_argument()
+@click.option("--backend", metavar="NAME", help="Where to run.  [default: the config's, local]")
+@click.option(
+    "--n-workers",
+    type=click.IntRange(min=1),
+    help="Worker processes; 1 runs inline.  [default: the config's, 1]",
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A config.yaml; the project is its folder.",
+)
+@click.option("--no-skip", is_flag=True, help="Compute everything again, also what exists.")
+@click.option("--wait/--no-wait", default=False, help="Wait for a detached backend.  [no-wait]")
+@click.option("--rebuild/--no-rebuild", default=None, help="Read the index from the outputs first.")
+@output_dir_option
+@compute_root_option
+@json_option
+def run(
+    project: str | None,
+    backend: str | None,
+    n_workers: int | None,
+    config: str | None,
+    no_skip: bool,
+    wait: bool,
+    rebuild: bool | None,
+    output_dir: str | None,
+    compute_root: str | None,
+    as_json: bool,
+) -> int:
+    """Run all simulations of PROJECT (default: the current directory) that are not complete."""
+    root = _root(project, config, output_dir)
+
+    def say(text: str) -> None:
+        click.echo(text, err=as_json)
+
+    with ExitStack() as stack:
+        model, executor = _prepare(stack, root, backend, n_workers, output_dir, compute_root)
+        local = not getattr(executor, "detaches", False)
+        say(_headline(model, executor, no_skip))
+        for line in _roots(model):
+            say(line)
+        say(f"Receptors loaded: {len(model.receptors)}")
+        mode = "local-blocking" if local else f"submit-and-{'wait' if wait else 'return'}"
+        say(f"Execution mode: {mode}")
+        progress = stack.enter_context(RunProgress(model, say))
+        if hasattr(executor, "on_progress"):
+            executor.on_progress = progress.update
+        handle = model.run(
+            executor=executor,
+            skip_existing=False if no_skip else None,
+            rebuild=rebuild,
+            wait=local or wait,
+        )
+    if handle.detached and not wait:
+        say(f"Submitted job: {handle.job_id}")
+        return EXIT_COMPLETE
+    counts = model.status()
+    say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
+    if as_json:
+        print_json({"project": str(model.project), "job_id": handle.job_id, **counts})
+    return exit_code(counts)
+
+
+def _root(project: str | None, config: str | None, output_dir: str | None) -> str:
+    if config is None:
+        return project_root(project, output_dir)
+    if project is not None:
+        raise UsageError("Give PROJECT or --config, not both.")
+    path = Path(config).resolve()
+    if path.name != "config.yaml":
+        raise UsageError(
+            f"--config takes a file named config.yaml in a project, not '{path.name}'."
+        )
+    return str(path.parent)
+
+
+def _prepare(
+    stack: ExitStack,
+    root: str,
+    backend: str | None,
+    n_workers: int | None,
+    output_dir: str | None,
+    compute_root: str | None,
+) -> tuple[Any, Any]:
+    """The model and its executor, which starts slow things while the model reads its inputs."""
+    from stilt.config import ModelConfig
+    from stilt.execution.backend import get_executor
+
+    config = ModelConfig.from_yaml(Path(root) / "config.yaml")
+    mapping = config.execution.to_dict()
+    if backend is not None and backend != mapping["backend"]:
+        mapping = {"backend": backend, "n_workers": mapping["n_workers"]}
+    if n_workers is not None:
+        mapping["n_workers"] = n_workers
+    executor = get_executor(mapping)
+    if hasattr(executor, "prepare"):
+        stack.enter_context(executor.prepare(output_dir or root))
+
+    from stilt import Model
+
+    return Model(project=root, output_dir=output_dir, compute_root=compute_root), executor
+
+
+def _headline(model: Any, executor: Any, no_skip: bool) -> str:
+    return (
+        f"Starting run: project={model.project}  backend={executor.name}  "
+        f"dispatch={executor.dispatch}  workers={executor.n_workers}  "
+        f"skip={'no-skip' if no_skip else 'config'}"
+    )
+
+
+def _roots(model: Any) -> list[str]:
+    lines = []
+    if os.fspath(model.output_root) != os.fspath(model.project):
+        lines.append(f"Output root: {model.output_root}")
+    default = Path(model.output_root) / "simulations" / "by-id"
+    if Path(model.compute_root) != default:
+        lines.append(f"Compute root: {model.compute_root}")
+    return lines

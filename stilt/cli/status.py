@@ -1,0 +1,80 @@
+"""`stilt status`: counts per state and per failure reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stilt.cli.common import (
+    counts_line,
+    json_option,
+    open_model,
+    output_dir_option,
+    print_json,
+    project_argument,
+)
+
+if TYPE_CHECKING:
+    from stilt.model import Model
+
+LABELS = ("total", "completed", "running", "pending", "failed")
+
+
+def status_report(model: Model, scene_id: str | None = None) -> dict[str, Any]:
+    """Counts per state and per failure reason, ready for JSON."""
+    counts = model.status(scene_id=scene_id)
+    return {
+        "project": str(model.project),
+        "scene_id": scene_id,
+        **{label: counts[label] for label in LABELS},
+        "reasons": model.failure_counts(scene_id=scene_id),
+    }
+
+
+def print_status(report: dict[str, Any]) -> None:
+    """One line per label; reasons are indented below the failures."""
+    width = max(len(text) for text in (*LABELS, *(f"  {name}" for name in report["reasons"])))
+    for label in LABELS:
+        click.echo(f"{label:<{width}}  {report[label]}")
+    for reason, count in report["reasons"].items():
+        click.echo(f"{'  ' + reason:<{width}}  {count}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt status ./case
+  stilt status ./case --by-scene
+  stilt status ./case --json | jq .failed
+"""
+)
+@project_argument()
+@click.option("--scene-id", metavar="ID", help="Count the simulations of one scene only.")
+@click.option("--by-scene", is_flag=True, help="One line of counts per scene.")
+@output_dir_option
+@json_option
+def status(
+    project: str | None,
+    scene_id: str | None,
+    by_scene: bool,
+    output_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Show how many simulations of PROJECT are in which state, and why some failed."""
+    model = open_model(project, output_dir, outputs=True)
+    if by_scene:
+        scenes = model.scene_counts()
+        if as_json:
+            print_json(scenes)
+        elif not scenes:
+            click.echo("Scenes: none")
+        else:
+            for scene, counts in scenes.items():
+                click.echo(f"{scene}  {counts_line(counts)}")
+        return
+    report = status_report(model, scene_id)
+    if as_json:
+        print_json(report)
+    else:
+        print_status(report)

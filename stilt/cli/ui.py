@@ -1,0 +1,29 @@
+"""`stilt ui`: Prefect's web interface on the runs of a project."""
+
+from __future__ import annotations
+
+import click
+
+from stilt.cli.common import output_dir_option, project_argument, project_root
+from stilt.errors import UsageError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt ui ./case                  # then open the address it prints; Ctrl-C ends it
+  stilt ui ./case --port 8080
+"""
+)
+@project_argument()
+@click.option("--port", type=click.IntRange(1, 65535), default=4200, help="TCP port.  [4200]")
+@output_dir_option
+def ui(project: str | None, port: int, output_dir: str | None) -> None:
+    """Open a local Prefect server with its web interface on the state of PROJECT."""
+    from stilt.execution.backend import get_executor
+
+    root = project_root(project, output_dir, outputs=True)
+    executor = get_executor(None)
+    if not hasattr(executor, "serve_ui"):
+        raise UsageError("The local backend that is installed has no web interface.")
+    executor.serve_ui(output_dir or root, port=port, announce=click.echo)

@@ -1,0 +1,138 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from stilt.cli import cli
+from stilt.cli.common import Commands
+from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
+
+VERBS = [
+    *("init", "check", "run", "status", "explain", "register"),
+    *("push-worker", "pull-worker", "serve", "rebuild", "ui", "demo"),
+]
+
+
+def test_every_promised_verb_is_there() -> None:
+    assert set(VERBS) == set(cli.commands)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_a_sentence_and_examples(stilt, verb: str) -> None:
+    result = stilt(verb, "--help")
+    assert result.exit_code == 0
+    assert f"Usage: stilt {verb}" in result.output
+    assert f"  stilt {verb}" in result.output.split("Examples:")[1]
+    for option in cli.commands[verb].params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{option.name} of {verb} has no help"
+
+
+def test_no_arguments_print_the_help(stilt) -> None:
+    result = stilt()
+    assert result.exit_code == 0
+    assert "Examples:" in result.output
+    assert "Exit codes:" in result.output
+
+
+def test_python_dash_m_is_the_same_command() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "stilt", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.startswith("stilt, version ")
+
+
+def test_the_command_line_is_light() -> None:
+    code = (
+        "import resource, sys\n"
+        "from click.testing import CliRunner\n"
+        "from stilt.cli import cli\n"
+        "assert CliRunner().invoke(cli, ['--help']).exit_code == 0\n"
+        "heavy = {'prefect', 'jax', 'pandas', 'numpy', 'matplotlib', 'duckdb'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(used.ru_utime + used.ru_stime)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(shown.stdout) < 0.5, "seconds of CPU"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (UsageError("Wrong\ninput."), 2, "Error: Wrong input.\n"),
+        (ConfigValidationError("Unknown key."), 2, "Error: Unknown key.\n"),
+        (MeteorologyError("No weather."), 1, "Error: No weather.\n"),
+        (FileNotFoundError("No receptors available."), 2, "Error: No receptors available.\n"),
+        (KeyboardInterrupt(), 3, "Interrupted"),
+        (click.UsageError("Give a project."), 2, "Error: Give a project."),
+    ],
+)
+def test_a_mistake_is_one_line_and_an_exit_code(error: BaseException, code: int, text: str) -> None:
+    group = Commands(name="stilt")
+
+    @group.command()
+    def verb() -> None:
+        raise error
+
+    result = CliRunner().invoke(group, ["verb"])
+    assert result.exit_code == code
+    assert text in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_verb_chooses_its_exit_code() -> None:
+    group = Commands(name="stilt")
+
+    @group.command()
+    def verb() -> int:
+        return 1
+
+    assert CliRunner().invoke(group, ["verb"]).exit_code == 1
+
+
+def test_unknown_verbs_and_options_are_usage_errors(stilt) -> None:
+    assert stilt("frobnicate").exit_code == 2
+    assert stilt("run", "--frobnicate").exit_code == 2
+    assert stilt("register").exit_code == 2
+    assert stilt("run", ".", "--n-workers", "0").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "verb", ["run", "status", "rebuild", "register", "check", "explain", "serve", "ui"]
+)
+def test_a_folder_that_is_no_project_is_refused(stilt, tmp_path: Path, verb: str) -> None:
+    result = stilt(verb, tmp_path)
+    assert result.exit_code == 2
+    assert f"Error: '{tmp_path}' does not look like a STILT project" in result.stderr
+    assert "no config.yaml found" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_sigterm_ends_with_interrupted(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, click\n"
+        "from stilt.cli.common import Commands\n"
+        "group = Commands(name='stilt')\n"
+        "@group.command()\n"
+        "def verb():\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+        "group.main(['verb'])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.1)
+    os.kill(process.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "Traceback" not in errors

@@ -1,0 +1,110 @@
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from stilt.cli import cli
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENTS = ROOT / "deployments"
+
+
+def accepts(arguments: list[str]) -> bool:
+    """Whether the command line's own parser takes these arguments for a verb."""
+    verb = cli.commands[arguments[0]]
+    _, rest, _ = verb.make_parser(click.Context(verb)).parse_args(list(arguments[1:]))
+    return not rest
+
+
+def test_every_entry_point_of_prefect_yaml_is_a_flow_of_a_project() -> None:
+    from prefect.flows import load_flow_from_entrypoint
+
+    content = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+    names = set()
+    for deployment in content["deployments"]:
+        flow = load_flow_from_entrypoint(deployment["entrypoint"])
+        names.add(flow.name)
+        assert next(iter(flow.parameters.properties)) == "project"
+        for name, schema in flow.parameters.properties.items():
+            assert schema.get("description"), f"{flow.name}: {name} is not described"
+        assert deployment["tags"]
+        assert deployment["concurrency_limit"] >= 1
+        assert deployment["work_pool"]["name"] == "stilt"
+        assert len(json.dumps(flow.parameters.model_dump())) < 10_000
+    assert names == {"simulate", "prepare-meteorology", "footprints", "maintain"}
+
+
+def test_the_image_copies_what_exists_and_sends_nothing() -> None:
+    text = (DEPLOYMENTS / "Dockerfile").read_text()
+    for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
+        *sources, _ = line.split()
+        for source in sources:
+            assert (ROOT / source).exists(), source
+    assert "DO_NOT_TRACK=1" in text
+
+
+def test_compose_names_only_what_it_defines() -> None:
+    content = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
+    services = content["services"]
+    for name, service in services.items():
+        for other in service.get("depends_on", {}):
+            assert other in services, f"{name} waits for {other}"
+        for volume in service.get("volumes", []):
+            source = str(volume).split(":")[0]
+            assert source[0] in "./$" or source in content["volumes"]
+    assert "asyncpg" in services["server"]["environment"]["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
+
+
+@pytest.mark.parametrize("service", ["server", "worker"])
+def test_compose_commands_exist_in_this_prefect(service: str) -> None:
+    content = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
+    command = content["services"][service]["command"]
+    helped = subprocess.run(
+        [sys.executable, "-m", "prefect", *command[:2], "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+    ).stdout
+    for option in (word for word in command if word.startswith("--")):
+        assert option in helped
+
+
+def test_the_kubernetes_job_calls_the_command_line_as_it_is() -> None:
+    job = yaml.safe_load((DEPLOYMENTS / "kubernetes" / "job.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    pod = job["spec"]["template"]["spec"]
+    assert accepts(pod["containers"][0]["args"])
+    mounted = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_the_work_pool_template_renders_to_a_job() -> None:
+    template = json.loads((DEPLOYMENTS / "kubernetes" / "work-pool.json").read_text())
+    variables = template["variables"]["properties"]
+    text = json.dumps(template["job_configuration"])
+    placeholders = set(re.findall(r"{{ (\w+) }}", text))
+    assert placeholders <= set(variables)
+    assert {"command", "env", "labels", "name"} <= placeholders, "what Prefect fills in itself"
+    for name in placeholders:
+        value = json.dumps(variables[name].get("default", f"some-{name}")).strip('"')
+        text = text.replace(f"{{{{ {name} }}}}", value.replace('"', "'"))
+    job = json.loads(text)["job_manifest"]
+    assert job["kind"] == "Job"
+    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == "stilt:latest"
+
+
+def test_the_slurm_script_is_bash_and_calls_the_command_line_as_it_is() -> None:
+    for script in ("array.sbatch", "chunks.sh"):
+        subprocess.run(["bash", "-n", DEPLOYMENTS / "slurm" / script], check=True)
+    text = (DEPLOYMENTS / "slurm" / "array.sbatch").read_text().replace("\\\n", " ")
+    (call,) = re.findall(r"^exec stilt (.+)$", text, re.MULTILINE)
+    call = call.replace("$SLURM_CPUS_PER_TASK", "4").replace("$project", "/case")
+    assert accepts(shlex.split(call.replace("${SLURM_ARRAY_TASK_ID}", "0")))

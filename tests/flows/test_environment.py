@@ -1,0 +1,103 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import environment
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory and home, in a process that has not imported Prefect."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_HOME", "PREFECT_PROFILES_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delitem(sys.modules, "prefect.settings", raising=False)
+    return tmp_path
+
+
+def test_without_any_choice_there_is_no_user_api(elsewhere: Path) -> None:
+    assert environment.user_api_url() is None
+
+
+def test_the_environment_wins_over_files(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere / "prefect.toml").write_text('[api]\nurl = "http://file/api"\n')
+    assert environment.user_api_url() == "http://file/api"
+    monkeypatch.setenv("PREFECT_API_URL", "http://env/api")
+    assert environment.user_api_url() == "http://env/api"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (".env", 'export PREFECT_API_URL="http://chosen/api"\n'),
+        ("prefect.toml", '[api]\nurl = "http://chosen/api"\n'),
+        ("pyproject.toml", '[tool.prefect.api]\nurl = "http://chosen/api"\n'),
+        (
+            ".prefect/profiles.toml",
+            'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "http://chosen/api"\n',
+        ),
+    ],
+)
+def test_finds_the_api_where_prefect_does(elsewhere: Path, name: str, text: str) -> None:
+    path = elsewhere / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    assert environment.user_api_url() == "http://chosen/api"
+    asked = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from prefect.settings import get_current_settings as s; print(s().api.url)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert asked.stdout.strip() == "http://chosen/api"
+
+
+def test_a_profile_that_is_not_active_does_not_count(elsewhere: Path) -> None:
+    path = elsewhere / ".prefect" / "profiles.toml"
+    path.parent.mkdir()
+    path.write_text('active = "other"\n[profiles.mine]\nPREFECT_API_URL = "http://mine/api"\n')
+    assert environment.user_api_url() is None
+
+
+def test_a_users_own_settings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG")
+    monkeypatch.delenv("DO_NOT_TRACK", raising=False)
+    environment.quiet_prefect()
+    assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
+    assert os.environ["DO_NOT_TRACK"] == "1"
+
+
+def test_environment_puts_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILT_A", "before")
+    monkeypatch.delenv("STILT_B", raising=False)
+    with environment.environment({"STILT_A": "x", "STILT_B": "y"}):
+        assert (os.environ["STILT_A"], os.environ["STILT_B"]) == ("x", "y")
+    assert os.environ["STILT_A"] == "before"
+    assert "STILT_B" not in os.environ
+
+
+def test_importing_flows_and_the_local_backend_loads_no_prefect() -> None:
+    code = (
+        "import sys, flows, flows.backends\n"
+        "heavy = {'prefect', 'jax', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_flow_is_found_by_name_whatever_was_imported_before() -> None:
+    code = (
+        "import flows.simulate, flows.maintain\n"
+        "from flows import simulate, maintain\n"
+        "from prefect import Flow\n"
+        "assert isinstance(simulate, Flow) and isinstance(maintain, Flow)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

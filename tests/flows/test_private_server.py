@@ -1,0 +1,131 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from flows.server import (
+    PrivateServer,
+    ServerError,
+    check_reachable,
+    prefect_api,
+    stop_stale_servers,
+)
+from stilt.errors import UsageError
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs; one that waits to be reaped does not."""
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
+    return bool(state.strip()) and not state.startswith("Z")
+
+
+def eventually(condition, timeout_s: float = 30.0) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.fixture
+def no_user_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: str) -> None:
+    monkeypatch.delenv("PREFECT_API_URL")
+    monkeypatch.setattr("flows.server.user_api_url", lambda: None)
+
+
+def test_the_server_lasts_as_long_as_its_block_however_that_ends(
+    no_user_api: None, tmp_path: Path
+) -> None:
+    home = tmp_path / "state"
+    seen = {}
+
+    def interrupted_work() -> None:
+        with prefect_api(home) as url:
+            assert os.environ["PREFECT_API_URL"] == url
+            with urllib.request.urlopen(f"{url}/health") as answer:
+                assert answer.status == 200
+            (record,) = home.glob("server-*.json")
+            seen.update(json.loads(record.read_text()))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_work()
+    assert "PREFECT_API_URL" not in os.environ
+    assert not runs(seen["pid"])
+    assert not list(home.glob("server-*.json"))
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{seen['url']}/health", timeout=2)
+
+
+def test_a_server_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from flows.server import PrivateServer\n"
+        "print(PrivateServer(Path(sys.argv[1]))._process.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    server = int(parent.stdout.readline())
+    assert runs(server)
+    parent.kill()
+    parent.wait()
+    assert eventually(lambda: not runs(server))
+    stop_stale_servers(tmp_path)
+    assert not list(tmp_path.glob("server-*.json"))
+
+
+def test_a_stale_record_never_kills_a_stranger(tmp_path: Path) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    record = tmp_path / f"server-{stranger.pid}.json"
+    record.write_text(json.dumps({"pid": stranger.pid, "parent": ended.pid, "url": ""}))
+    (tmp_path / "server-1.json").write_text("damaged")
+    stop_stale_servers(tmp_path)
+    assert stranger.poll() is None
+    assert not list(tmp_path.glob("server-*.json"))
+    stranger.send_signal(signal.SIGKILL)
+    stranger.wait()
+
+
+def test_a_server_that_cannot_start_says_where_its_log_is(tmp_path: Path) -> None:
+    (tmp_path / "prefect.db").write_bytes(b"no database" * 1000)
+    server = PrivateServer(tmp_path)
+    try:
+        with pytest.raises(ServerError, match=r"server\.log"):
+            server.wait()
+    finally:
+        server.stop()
+
+
+def test_a_new_project_starts_from_a_migrated_database(api: str, tmp_path: Path) -> None:
+    PrivateServer(tmp_path).stop()
+    with sqlite3.connect(tmp_path / "prefect.db") as database:
+        assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM flow_run").fetchone() == (0,)
+
+
+def test_an_api_that_does_not_answer_is_the_users_mistake() -> None:
+    with pytest.raises(UsageError, match="does not answer"):
+        check_reachable("http://127.0.0.1:9/api")
+
+
+def test_a_taken_port_is_the_users_mistake(tmp_path: Path, api: str) -> None:
+    port = int(api.split(":")[2].split("/")[0])
+    with pytest.raises(UsageError, match=f"Port {port} is in use"):
+        PrivateServer(tmp_path, ui=True, port=port)
