@@ -20,7 +20,7 @@ def parse_bins(time_bins: Any) -> pd.IntervalIndex:
         UsageError: there are no bins or the edges do not ascend.
     """
     if isinstance(time_bins, pd.IntervalIndex):
-        left, right = _naive(time_bins.left), _naive(time_bins.right)
+        left, right = (_naive(pd.DatetimeIndex(side)) for side in (time_bins.left, time_bins.right))
     else:
         edges = _naive(pd.DatetimeIndex(list(time_bins)))
         left, right = edges[:-1], edges[1:]

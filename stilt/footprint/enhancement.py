@@ -77,6 +77,7 @@ def enhancement(
     *,
     molar_mass_g: float | None = None,
     projection: str | None = None,
+    labels: Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Enhancement of each measurement by a surface flux.
 
@@ -91,10 +92,12 @@ def enhancement(
             needed. NaN cells take no part.
         molar_mass_g: grams per mole, for fluxes of mass.
         projection: PROJ text of x and y if the flux does not carry its own.
+        labels: names of the rows in the order of the footprints; else the receptors' ids.
 
     Returns:
-        Index = receptor id; ``time``, ``enhancement_ppm`` and ``outside``: the influence (ppm per
-        (umol m-2 s-1)) in cells and hours that the flux does not cover, which is not in the ppm.
+        Index = receptor id or label; ``time``, ``enhancement_ppm`` and ``outside``: the influence
+        (ppm per (umol m-2 s-1)) in cells and hours that the flux does not cover, which is not in
+        the ppm.
 
     Raises:
         UsageError: units are missing or wrong, or the grid cannot be used.
@@ -122,7 +125,10 @@ def enhancement(
         outside = float(layers.sum()) - covered
         rows.append((str(footprint.receptor.id), footprint.receptor.time, ppm, outside))
     names = ["receptor", "time", "enhancement_ppm", "outside"]
-    return pd.DataFrame(rows, columns=names).set_index("receptor")
+    found = pd.DataFrame(rows, columns=names)
+    if labels is not None:
+        found["receptor"] = list(labels)
+    return found.set_index("receptor")
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,17 @@ class Footprint:
 
         return aggregate(self, target, time_bins, resolution=resolution, projection=projection)
 
+    def enhancement(self, flux: xr.DataArray, *, molar_mass_g: float | None = None) -> float:
+        """Multiply with a surface flux and sum: what it adds to the measurement, ppm.
+
+        See :func:`stilt.footprint.enhancement.enhancement`, which also tells how much influence
+        the flux does not cover.
+        """
+        from stilt.footprint.enhancement import enhancement
+
+        found = enhancement([self], flux, molar_mass_g=molar_mass_g)
+        return float(found["enhancement_ppm"].iloc[0])
+
     @cached_property
     def plot(self) -> FootprintPlots:
         """Maps of this footprint (needs matplotlib)."""

@@ -28,7 +28,7 @@ class Jacobian:
 
     Attributes:
         matrix: ppm per (umol m-2 s-1), sparse, shape (receptors, bins * cells).
-        receptors: index = receptor id, column ``time`` (naive UTC), in the order given.
+        receptors: index = receptor id or label, column ``time`` (naive UTC), in the order given.
         columns: (time, lon, lat) or (time, x, y): left edge of the bin, outermost, and the cell.
         outside_cells: influence within the bins but outside the cells, shape (receptors,).
         outside_times: influence outside the bins, shape (receptors,).
@@ -69,7 +69,9 @@ class Jacobian:
 
     def to_frame(self) -> pd.DataFrame:
         """Return the matrix as a pandas frame of sparse columns, labelled on both sides."""
-        frame = pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(self.matrix))
+        frame = pd.DataFrame.sparse.from_spmatrix(  # type: ignore[attr-defined]
+            sp.csr_matrix(self.matrix)
+        )
         return frame.set_axis(self.receptors.index, axis=0).set_axis(self.columns, axis=1)
 
 
@@ -80,6 +82,7 @@ def jacobian(
     *,
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
+    labels: Iterable[str] | None = None,
 ) -> Jacobian:
     """Stack footprints, moved to target cells and time bins as by ``aggregate``.
 
@@ -89,6 +92,7 @@ def jacobian(
     Args:
         footprints: one row each.
         target, time_bins, resolution, projection: as for ``aggregate``.
+        labels: names of the rows in the order of the footprints; else the receptors' ids.
 
     Raises:
         UsageError: there are no footprints, or the target or the bins cannot be used.
@@ -128,7 +132,8 @@ def jacobian(
         (np.frombuffer(data), np.frombuffer(indices, np.int64), np.frombuffer(ends, np.int64)),
         shape=(len(ids), len(columns)),
     )
-    receptors = pd.DataFrame({"time": times}, index=pd.Index(ids, name="receptor"))
+    index = pd.Index(ids if labels is None else list(labels), name="receptor")
+    receptors = pd.DataFrame({"time": times}, index=index)
     return Jacobian(
         matrix, receptors, columns, np.frombuffer(outside_cells), np.frombuffer(outside_times)
     )

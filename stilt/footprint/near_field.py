@@ -38,7 +38,11 @@ def plume_growth_m(
 
 
 def apply_near_field(
-    particles: pd.DataFrame, *, receptor: Receptor | None, veght: float
+    particles: pd.DataFrame,
+    *,
+    receptor: Receptor | None,
+    veght: float,
+    heights_msl: bool | None = None,
 ) -> pd.DataFrame:
     """Raise ``foot`` where the plume is still shallower than the layer that sees the surface.
 
@@ -49,6 +53,7 @@ def apply_near_field(
         particles: trajectory table with the columns of ``NEEDED``; ``xhgt`` gives release heights.
         receptor: its altitude is the release height when there is no ``xhgt``.
         veght: fraction of the mixed layer that sees the surface; above 1, metres above ground.
+        heights_msl: whether release heights are above sea level, overruling the receptor (kmsl).
 
     Returns:
         A copy with ``foot`` corrected and the original in ``foot_no_hnf_dilution``.
@@ -72,7 +77,7 @@ def apply_near_field(
         table[name].to_numpy(np.float64) for name in ("samt", "sigw", "tlgr", "dens")
     )
     growth = plume_growth_m(samt, sigw, tlgr, elapsed * SECONDS_PER_MINUTE)
-    start = release_height_agl_m(table, receptor)
+    start = release_height_agl_m(table, receptor, heights_msl=heights_msl)
     plume = start + _cumulative_outwards(growth, table["indx"].to_numpy(), elapsed)
     mixed = table["mlht"].to_numpy(np.float64)
     layer = veght * mixed if veght <= 1 else np.full_like(mixed, veght)

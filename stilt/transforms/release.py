@@ -21,12 +21,15 @@ def first_rows(particles: pd.DataFrame) -> pd.DataFrame:
     return particles.iloc[order].drop_duplicates("indx").set_index("indx")
 
 
-def release_height_agl_m(particles: pd.DataFrame, receptor: Receptor | None) -> Floats:
+def release_height_agl_m(
+    particles: pd.DataFrame, receptor: Receptor | None, *, heights_msl: bool | None = None
+) -> Floats:
     """Release height of every row's particle in metres above ground, shape (rows,).
 
     Heights given above sea level are brought down by the terrain at the release: ``zsfc`` of the
     particle's first row where the table has it, else the mean difference between release heights
-    and the particles' heights above ground one step after release.
+    and the particles' heights above ground one step after release. ``heights_msl`` overrules the
+    receptor's ``altitude_ref``, as the option ``kmsl`` does in transport.
 
     Raises:
         ValueError: neither ``xhgt`` nor a point receptor gives a height.
@@ -40,7 +43,9 @@ def release_height_agl_m(particles: pd.DataFrame, receptor: Receptor | None) -> 
             "The release height is unknown: give a point receptor, or a particle table with the "
             "column xhgt."
         )
-    if receptor is None or receptor.altitude_ref != "msl":
+    if heights_msl is None:
+        heights_msl = receptor is not None and receptor.altitude_ref == "msl"
+    if not heights_msl:
         return height
     released = first_rows(particles.assign(_height=height))
     if "zsfc" in particles.columns:

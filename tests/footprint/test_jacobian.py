@@ -76,6 +76,15 @@ def test_labels() -> None:
     assert first.groupby("time").sum().sum() == pytest.approx(FOOTPRINTS[0].total)
 
 
+def test_rows_may_be_named_by_the_caller() -> None:
+    names = [f"sim{n}" for n in range(5)]
+    assert list(jacobian(FOOTPRINTS, target(), BINS, labels=names).receptors.index) == names
+    flux = flux_of(np.ones((2, 2)), [-113.0, -111.0], [39.0, 41.0])
+    found = enhancement(FOOTPRINTS, flux, labels=names)
+    assert list(found.index) == names
+    assert found.loc["sim1", "enhancement_ppm"] == FOOTPRINTS[1].enhancement(flux)
+
+
 def test_footprints_of_different_grids_share_a_matrix() -> None:
     mixed = [made(0), made(0, grid=UTM)]
     matrix = jacobian(mixed, target(0.4, -113.4, -110.6), BINS)

@@ -89,6 +89,9 @@ def test_heights_above_sea_level_are_brought_to_the_ground(terrain: dict) -> Non
     one = apply_near_field(agl, receptor=msl, veght=0.5)
     other = apply_near_field(agl, receptor=RECEPTOR, veght=0.5)
     pd.testing.assert_frame_equal(one, other)
+    told = PointReceptor(TIME, -112.0, 40.6, 1305.0)
+    overruled = apply_near_field(agl, receptor=told, veght=0.5, heights_msl=True)
+    pd.testing.assert_frame_equal(overruled, other)
 
 
 def test_missing_columns_are_named() -> None:
