@@ -172,9 +172,9 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
 
 
 def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    if row is None or row[0] != str(SCHEMA_VERSION):
-        found = row[0] if row else "none"
+    rows = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
+    found = rows[0][0] if rows else "none"
+    if found != str(SCHEMA_VERSION):
         raise DamagedIndexError(
             f"{path} has version {found} of the index; this program uses {SCHEMA_VERSION}"
         )

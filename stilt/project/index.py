@@ -90,14 +90,15 @@ class Index:
 
         def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             connection.execute("SET enable_external_access = false")
-            return connection.execute(query, parameters).df()
+            try:
+                return connection.execute(query, parameters).df()
+            except (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException,
+                    duckdb.NotSupportedError) as error:  # fmt: skip
+                raise UsageError(f"The index cannot answer this query: {error}") from error
 
         if not self._database.exists() and not self._has_files():
             self.write(lambda connection: None)
-        try:
-            return self.read(work, pd.DataFrame())
-        except duckdb.Error as error:
-            raise UsageError(f"The index cannot answer this query: {error}") from error
+        return self.read(work, pd.DataFrame())
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -116,7 +117,8 @@ class Index:
             How many were new.
         """
         rows = rows.assign(scene_id=scene_id, ordinal=range(len(rows)))[list(REGISTRATION_COLUMNS)]
-        changed = self.read(lambda c: records.changed_definitions(c, rows), rows)
+        # Read in a writing transaction, so that the first registration finds an index file.
+        changed = self.write(lambda c: records.changed_definitions(c, rows))
         if len(changed):
             write_registration(self.layout.registrations, changed)
 
@@ -184,8 +186,8 @@ class Index:
         """What stood for the inputs at the last registration; "" when there was none."""
 
         def work(connection: duckdb.DuckDBPyConnection) -> str:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
-            return row[0] if row else ""
+            rows = connection.execute("SELECT value FROM meta WHERE key = 'token'").fetchall()
+            return rows[0][0] if rows else ""
 
         return self.read(work, "")
 

@@ -328,11 +328,12 @@ def _rows(
     rows["trajectory_bytes"] = pd.array([o.trajectory_bytes for o in outputs], dtype="Int64")
     rows["error_bytes"] = pd.array([o.error_bytes for o in outputs], dtype="Int64")
     rows["footprint_keys"] = [_keys_text(out) for out in outputs]
+    rows["detail"] = rows["detail"].where(rows["detail"].notna(), "")
     rows["has_log"] = [out.has_log for out in outputs]
     for name in ("seed", "n_rows", "ordinal", "generation", "attempts"):
         rows[name] = pd.to_numeric(rows[name]).astype("Int64")
     moment = pd.Timestamp.now("UTC").tz_localize(None)
-    rows["created_at"] = pd.to_datetime(rows["created_at"]).fillna(moment)
+    rows["created_at"] = rows["created_at"].astype("datetime64[us]").fillna(moment)
     rows["updated_at"] = moment
     footprints = pd.DataFrame(
         {"sim_id": sim_ids, "footprints": [_footprints_json(out) for out in outputs]}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _DEFINITION = "location_id, time, receptor, targets"
+_BLANK = "reason, detail, footprint_keys, has_log"
+_BLANKS = "'', '', '', false"
 _NOW = "now()::TIMESTAMP"
 
 
@@ -80,8 +82,9 @@ def insert_definitions(connection: duckdb.DuckDBPyConnection, generation: int) -
     found = connection.execute(
         f"""
         INSERT INTO simulations (sim_id, met, scene_id, ordinal, generation, state, attempts,
-                                 created_at, updated_at, {_DEFINITION})
-        SELECT sim_id, met, scene_id, ordinal, ?, 'pending', 0, {_NOW}, {_NOW}, {_DEFINITION}
+                                 created_at, updated_at, {_BLANK}, {_DEFINITION})
+        SELECT sim_id, met, scene_id, ordinal, ?, 'pending', 0, {_NOW}, {_NOW}, {_BLANKS},
+               {_DEFINITION}
         FROM rows ANTI JOIN simulations USING (sim_id)""",
         [generation],
     )
@@ -128,9 +131,9 @@ def insert_unknown(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -
     connection.execute(
         f"""
         INSERT INTO simulations
-            (sim_id, met, location_id, receptor, time, state, attempts, created_at)
+            (sim_id, met, location_id, receptor, time, state, attempts, created_at, {_BLANK})
         SELECT sim_id, met, location_id, receptor, (receptor::JSON->>'time')::TIMESTAMP,
-               'pending', 0, {_NOW}
+               'pending', 0, {_NOW}, {_BLANKS}
         FROM receipts ANTI JOIN simulations USING (sim_id)"""
     )
 

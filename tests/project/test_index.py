@@ -1,0 +1,214 @@
+"""The index: a cache of the files that says the same after it was deleted, damaged, or outdated."""
+
+import duckdb
+import pandas as pd
+import pytest
+import stilt_fakes as fakes
+
+import stilt
+from stilt.errors import UsageError
+from stilt.execution import run_batch
+from stilt.project import Index
+from stilt.project.receipts import receipt_files
+
+TIMES = ["created_at", "updated_at"]
+
+
+def run(model, ids, **options):
+    summary = run_batch(str(model.output_root), ids, **options)
+    model.index.fold()
+    return summary
+
+
+@pytest.fixture
+def mixed(make_model, steer):
+    """Six simulations: complete, empty, failed, pending; two scenes."""
+    model = make_model(6)
+    ids = model.register_pending(scene_id="morning")
+    model.register_pending(receptors=fakes.receptors(7)[6:], scene_id="noon")
+    fakes.wish(steer, "empty", ids[1])
+    fakes.wish(steer, "fail", ids[2])
+    run(model, ids[:4])
+    return model
+
+
+def told(model):
+    frame = model.simulations.to_frame().drop(columns=TIMES)
+    footprints = model.index.sql("SELECT * FROM footprints ORDER BY sim_id, name")
+    return frame, footprints
+
+
+def test_counts_add_up_and_name_reasons(mixed):
+    status = mixed.status()
+    assert status == {
+        "total": 7, "completed": 3, "running": 0, "pending": 3, "failed": 1, "stale": 0,
+        "empty": 1, "reasons": {"NO_TRAJECTORY_DATA": 1},
+    }  # fmt: skip
+    assert mixed.status(scene_id="noon")["total"] == 1
+    scenes = mixed.scene_counts()
+    assert list(scenes) == ["morning", "noon"]
+    assert scenes["morning"]["failed"] == 1
+
+
+def test_a_deleted_index_is_rebuilt_to_the_same_answer(mixed):
+    before, footprints = told(mixed)
+    status = mixed.status()
+    mixed.layout.index.unlink()
+    mixed.rebuild()
+    after, footprints_after = told(mixed)
+    same = [name for name in before if name not in ("generation", "attempts")]
+    pd.testing.assert_frame_equal(before[same], after[same], check_dtype=False)
+    pd.testing.assert_frame_equal(footprints, footprints_after, check_dtype=False)
+    assert mixed.status() == status
+
+
+def test_an_index_is_rebuilt_when_it_is_asked_for_after_deletion(mixed):
+    status = mixed.status()
+    mixed.layout.index.unlink()
+    assert mixed.status() == status
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 1000, "half"])
+def test_a_damaged_index_is_rebuilt_with_a_message(mixed, content, caplog):
+    status, path = mixed.status(), mixed.layout.index
+    if content == "half":
+        content = path.read_bytes()[: path.stat().st_size // 2]
+    path.write_bytes(content)
+    assert mixed.status() == status
+    assert "made anew from the project's files" in caplog.text
+
+
+def test_an_index_of_another_version_is_rebuilt_not_trusted(mixed, caplog):
+    status = mixed.status()
+    with duckdb.connect(str(mixed.layout.index)) as connection:
+        connection.execute("UPDATE meta SET value = '0' WHERE key = 'schema_version'")
+        connection.execute("UPDATE simulations SET state = 'complete'")
+    assert mixed.status() == status
+    assert "version 0" in caplog.text
+
+
+def test_the_files_alone_are_enough(mixed):
+    """No index, no receipts, no registrations: definitions come from the outputs' metadata."""
+    layout = mixed.layout
+    layout.index.unlink()
+    for folder in (layout.folded, layout.receipts, layout.registrations):
+        for path in receipt_files(folder):
+            path.unlink()
+    mixed.rebuild()
+    status = mixed.status()
+    assert (status["completed"], status["empty"]) == (3, 1)
+    frame = mixed.simulations.to_frame().set_index("sim_id")
+    assert frame["receptor"].str.contains("PointReceptor").all()
+    totals = mixed.index.sql("SELECT total FROM footprints ORDER BY total")["total"]
+    assert totals.iloc[0] == 0
+    assert totals.iloc[-1] > 0
+
+
+def test_a_failure_without_receipt_keeps_the_reason_of_its_log(mixed):
+    layout = mixed.layout
+    layout.index.unlink()
+    for path in receipt_files(layout.folded):
+        path.unlink()
+    mixed.rebuild()
+    assert mixed.failure_counts() == {"NO_TRAJECTORY_DATA": 1}
+
+
+def test_a_damaged_receipt_is_set_aside_and_nothing_is_lost(make_model, caplog):
+    model = make_model(3)
+    ids = model.register_pending()
+    run_batch(str(model.output_root), ids)
+    (receipt,) = receipt_files(model.layout.receipts)
+    receipt.write_bytes(receipt.read_bytes()[:100])
+    model.index.fold()
+    assert "damaged" in caplog.text
+    model.index.refresh()
+    model.index.reconcile(model.files.expectations)
+    assert model.status()["completed"] == 3
+
+
+def test_outputs_that_vanish_are_noticed(mixed):
+    complete = mixed.simulations.ids(state="complete")
+    mixed.layout.footprint(complete[0], "default").unlink()
+    assert complete[0] in mixed.pending()
+    assert mixed.status()["completed"] == 2
+
+
+def test_status_sees_receipts_that_are_not_folded_yet(make_model):
+    model = make_model(3)
+    ids = model.register_pending()
+    run_batch(str(model.output_root), ids[:2])
+    assert model.status()["completed"] == 2
+    assert receipt_files(model.layout.receipts)
+
+
+def test_an_older_receipt_never_replaces_a_newer_one(make_model, steer):
+    model = make_model(1)
+    ids = model.register_pending()
+    run_batch(str(model.output_root), ids)
+    old = receipt_files(model.layout.receipts)[0]
+    content = old.read_bytes()
+    model.index.fold()
+    fakes.wish(steer, "fail", ids[0])
+    run(model, ids, skip_existing=False)
+    assert model.simulations.ids(reason="NO_TRAJECTORY_DATA") == ids
+    old.write_bytes(content)
+    model.index.fold()
+    assert model.simulations.ids(reason="NO_TRAJECTORY_DATA") == ids
+
+
+def test_many_receipts_are_joined(make_model, monkeypatch):
+    from stilt.project import receipts
+
+    monkeypatch.setattr(receipts, "_JOIN_ABOVE", 3)
+    model = make_model(6)
+    ids = model.register_pending()
+    for sim_id in ids:
+        run(model, [sim_id])
+    assert len(receipt_files(model.layout.folded)) <= 4
+    status = model.status()
+    model.layout.index.unlink()
+    assert model.status() == status
+
+
+def test_sql_answers_questions_and_changes_nothing(mixed):
+    frame = mixed.index.sql("SELECT reason, count(*) AS n FROM simulations GROUP BY reason")
+    assert frame["n"].sum() == 7
+    for query in ("DELETE FROM simulations", "SELECT * FROM nowhere", "COPY meta TO 'x.csv'"):
+        with pytest.raises(UsageError):
+            mixed.index.sql(query)
+    assert mixed.status()["total"] == 7
+
+
+def test_registering_again_changes_no_state_and_keeps_the_scene(mixed):
+    before = mixed.simulations.to_frame()
+    mixed.register_pending(receptors=fakes.receptors(6))
+    after = mixed.simulations.to_frame()
+    for column in ("state", "scene_id", "reason", "created_at"):
+        pd.testing.assert_series_equal(before[column], after[column])
+
+
+def test_a_row_cap_removes_the_oldest_finished_rows_only(tmp_path, faked):
+    settings = stilt.config.RuntimeSettings(max_rows=3)
+    model = stilt.Model(
+        tmp_path / "case", fakes.receptors(5), fakes.config(), runtime=settings
+    )
+    ids = model.register_pending()
+    assert len(model.simulations) == 5
+    run(model, ids[:3])
+    assert len(model.simulations) == 3
+    assert set(ids[3:]) <= set(model.simulations.keys())
+
+
+def test_reading_an_index_that_never_was_says_nothing(tmp_path):
+    index = Index(tmp_path / ".stilt" / "index.duckdb")
+    assert index.counts().total == 0
+    assert index.ids() == []
+    assert not (tmp_path / ".stilt").exists()
+
+
+def test_a_project_that_may_not_be_written_can_still_be_read(mixed, monkeypatch):
+    import os
+
+    status = mixed.status()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert mixed.status() == status
