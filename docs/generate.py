@@ -109,7 +109,7 @@ def _transport_row(field: DocumentedField) -> list[str]:
 
 def cli_page() -> str:
     """Return the reference of the command line as Markdown."""
-    from stilt.cli import main
+    from stilt.cli import cli
 
     parts = [
         NOTE,
@@ -118,10 +118,9 @@ def cli_page() -> str:
         "complete (an empty footprint is complete); 1 some simulations failed or are unfinished; "
         "2 the input is wrong: one line on standard error says what; 3 interrupted.",
     ]
-    assert isinstance(main, click.Group)
-    context = click.Context(main, info_name="stilt")
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
+    context = click.Context(cli, info_name="stilt")
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
         assert command is not None
         parts += _command_section(name, command, context)
     return "\n\n".join(parts) + "\n"
@@ -135,7 +134,11 @@ def _command_section(name: str, command: click.Command, parent: click.Context) -
     yield from _prose(command.help or "")
     yield from _prose(command.epilog or "")
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
-    rows = [[f"`{record[0]}`", " ".join(record[1].split())] for record in records if record]
+    rows = [
+        [f"`{record[0]}`", " ".join(record[1].split())]
+        for record in records
+        if record and record[1] and not record[0].endswith("--help")
+    ]
     yield table(["option", "meaning"], rows)
 
 

@@ -130,11 +130,10 @@ def test_this_environment_comes_from_the_lock():
 
 
 def commands() -> dict[str, click.Command]:
-    from stilt.cli import main
+    from stilt.cli import cli
 
-    assert isinstance(main, click.Group)
-    context = click.Context(main)
-    return {name: main.get_command(context, name) for name in main.list_commands(context)}
+    context = click.Context(cli)
+    return {name: cli.get_command(context, name) for name in cli.list_commands(context)}
 
 
 def test_every_command_and_option_is_documented():

@@ -1,5 +1,6 @@
 """A demonstration that needs nothing but the package: synthetic weather, a run, two pictures."""
 
 from stilt.demo.files import write_demo
+from stilt.demo.run import DemoReport, run_demo
 
-__all__ = ["write_demo"]
+__all__ = ["DemoReport", "run_demo", "write_demo"]

@@ -31,7 +31,7 @@ footprints:
 
 n_hours: -12      # hours to follow the air, backward in time
 numpar: 300       # particles per receptor
-seed: 1           # a seed makes the result repeatable, whatever the number of workers
+seed: 1           # another seed shows the sampling noise; workers and order change nothing
 
 execution:
   backend: local

@@ -1,0 +1,211 @@
+"""Runs the demo: writes it, simulates, draws two pictures, and says where everything is."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from stilt.demo.files import write_demo
+from stilt.errors import SimulationError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from stilt.model import Model
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo made.
+
+    Attributes:
+        directory: the project.
+        footprints: footprint files, by id.
+        trajectories: particle files, by id.
+        pictures: PNG files.
+        seconds: wall clock of everything.
+    """
+
+    directory: Path
+    footprints: list[Path]
+    trajectories: list[Path]
+    pictures: list[Path]
+    seconds: float
+
+
+def run_demo(
+    directory: str | os.PathLike[str], n_workers: int = 2, *, console: Console | None = None
+) -> DemoReport:
+    """Write the demo's project, run it, draw a footprint and its particles, and report.
+
+    Args:
+        directory: folder for the project; a demo that is already there is continued.
+        n_workers: worker processes.
+        console: where progress and the report go, standard output when None.
+
+    Returns:
+        Where everything is.
+
+    Raises:
+        UsageError: the folder holds another project.
+        SimulationError: a simulation did not complete.
+    """
+    from stilt.model import Model
+
+    started = time.perf_counter()
+    console = console or Console()
+    root = Path(directory).resolve()
+    console.print("Weather of this demo is synthetic: hills and days made from formulas.")
+    _write(root, n_workers, console)
+    model = Model(project=root)
+    console.print(
+        f"Following {model.config.numpar} particles from each of {len(model.receptors)} receptors "
+        f"{abs(model.config.n_hours)} hours back, on {n_workers} worker(s)."
+    )
+    _run(model, n_workers, console)
+    _check_complete(model)
+    pictures = draw_pictures(model, root)
+    report = DemoReport(
+        directory=root,
+        footprints=[Path(path) for path in model.footprints["default"].paths()],
+        trajectories=[Path(path) for path in model.trajectories.paths()],
+        pictures=pictures,
+        seconds=time.perf_counter() - started,
+    )
+    _print_report(report, console)
+    return report
+
+
+def _write(root: Path, n_workers: int, console: Console) -> None:
+    columns = (
+        TextColumn("Writing weather"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("weather")
+        write_demo(
+            root,
+            n_workers=n_workers,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _run(model: Model, n_workers: int, console: Console) -> None:
+    """Run the model, with a bar that moves as simulations end."""
+    from stilt.execution.backend import get_executor
+
+    executor = get_executor({"backend": "local", "n_workers": n_workers})
+    with ExitStack() as stack:
+        if hasattr(executor, "prepare"):
+            stack.enter_context(executor.prepare(model.project))
+        columns = (TextColumn("Simulating"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+        progress = stack.enter_context(Progress(*columns, TimeElapsedColumn(), console=console))
+        task = progress.add_task("run")
+
+        def show(tally: Any) -> None:
+            progress.update(task, completed=tally.done, total=tally.total)
+
+        if hasattr(executor, "on_progress"):
+            executor.on_progress = show
+        model.run(executor=executor)
+        progress.update(task, completed=len(model.simulations), total=len(model.simulations))
+
+
+def _check_complete(model: Model) -> None:
+    counts = model.status()
+    if counts["completed"] != counts["total"]:
+        raise SimulationError(
+            f"{counts['total'] - counts['completed']} of {counts['total']} simulations of the demo "
+            f"did not complete: `stilt status {model.project}` says why."
+        )
+
+
+def draw_pictures(model: Model, folder: Path) -> list[Path]:
+    """Draw one receptor's footprint and particles over the demo's terrain.
+
+    Returns:
+        The PNG files; none when matplotlib (the extra ``plots``) is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        return []
+    number = _most_spread(model)
+    footprint = model.footprints["default"].load()[number]
+    particles = model.trajectories.load()[number]
+    return [
+        _save(footprint.plot.map(), folder / "footprint.png"),
+        _save(particles.plot.map(), folder / "trajectories.png"),
+    ]
+
+
+def _most_spread(model: Model) -> int:
+    """Position of the footprint that touches most cells: it makes the best picture."""
+    touched = [
+        int((foot.data.sum("time") > 0).sum()) for foot in model.footprints["default"].load()
+    ]
+    return touched.index(max(touched))
+
+
+def _save(axes: Axes, path: Path) -> Path:
+    """Add the invented terrain to a map and write it as PNG."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from stilt.demo.landscape import demo_grid, terrain_m
+
+    grid = demo_grid()
+    lon, lat = grid.to_lonlat(*np.meshgrid(np.arange(grid.nx), np.arange(grid.ny)))
+    x_range, y_range = axes.get_xlim(), axes.get_ylim()
+    lines = axes.contour(
+        lon, lat, terrain_m(grid), levels=range(1400, 3000, 300), colors="0.45", linewidths=0.5
+    )
+    axes.clabel(lines, fmt="%d m", fontsize=6)
+    axes.set(xlim=x_range, ylim=y_range)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+    return path
+
+
+def _print_report(report: DemoReport, console: Console) -> None:
+    root = report.directory
+    table = Table(box=None, show_header=False, pad_edge=False)
+    weather = sorted((root / "met").glob("*.arl"))
+    rows = [
+        (f"{len(weather)} weather files", weather, root / "met"),
+        (f"{len(report.trajectories)} particle tables", report.trajectories, None),
+        (f"{len(report.footprints)} footprints", report.footprints, None),
+        ("index", [root / ".stilt" / "index.duckdb"], None),
+        *((f"picture: {path.stem}", [path], None) for path in report.pictures),
+    ]
+    for label, paths, folder in rows:
+        place = folder or (paths[0] if len(paths) == 1 else paths[0].parent.parent)
+        table.add_row(label, _size(paths), str(place))
+    console.print(f"\nDone in {report.seconds:.0f} s. In {root}:")
+    console.print(table)
+    if not report.pictures:
+        console.print("No pictures: install the extra plots (pip install 'stilt[plots]').")
+    console.print(f"\nNext:  stilt status {root}\n       stilt run {root}   (finds nothing to do)")
+
+
+def _size(paths: list[Path]) -> str:
+    total = sum(path.stat().st_size for path in paths)
+    return f"{total / 1e6:.1f} MB" if total >= 1e5 else f"{total / 1e3:.0f} kB"
