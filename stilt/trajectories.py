@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PREFIX = "stilt:"
 DATETIME = "datetime"
+# Columns of few distinct values, which a dictionary packs well.
+REPEATED = ("indx", "time", "samt", "xhgt")
 
 
 class Trajectories:
@@ -110,9 +112,20 @@ class Trajectories:
         table = table.replace_schema_metadata(
             {**(table.schema.metadata or {}), **{PREFIX + k: v for k, v in encoded.items()}}
         )
-        dictionary = [name for name in ("indx",) if name in stored.columns]
+        dictionary = [name for name in REPEATED if name in stored.columns]
+        floats = [
+            field.name
+            for field in table.schema
+            if pa.types.is_floating(field.type) and field.name not in dictionary
+        ]
         with atomic_path(path) as temporary:
-            pq.write_table(table, temporary, compression=_compression(), use_dictionary=dictionary)
+            pq.write_table(
+                table,
+                temporary,
+                compression=_compression(),
+                use_dictionary=dictionary,
+                use_byte_stream_split=floats,
+            )
         return Path(path)
 
     def endpoints(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ Two ways give it, and the cheaper is taken for each set of ages whose kernels ha
 adding each small kernel where its particle is, or convolving whole grids. The second needs few
 convolutions however many ages there are: for a fixed kernel size the weights are
 exp(-u k^2 / 2) with u = 1 / sigma^2, an entire function of u, so Chebyshev interpolation between a
-few values of u gives every kernel to a relative 1e-9.
+few values of u gives every kernel to a relative 1e-8.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from stilt.footprint.kernel import axis_weights, half_width
 from stilt.footprint.steps import Floats, Ints
 
-INTERPOLATION_TOLERANCE = 1e-9
+INTERPOLATION_TOLERANCE = 1e-8
 MAX_NODES = 24
 ELEMENTS_PER_CHUNK = 200_000
 # Output cells per product with a banded matrix; small, as most of a large band is zeros.
 TILE = 16
+# Columns worked on together, so that what lies between the two products stays in the cache.
+STRIP = 32
 # BLAS threads a product beyond this many multiply-adds; smaller ones stay on the calling core,
 # which is faster when every core has a worker of its own.
 PRODUCT_LIMIT = 250_000
@@ -116,15 +118,20 @@ def _contiguous(entries: Entries, key: Ints) -> tuple[Entries, Ints]:
 
 def _add_block(layer: Floats, block: Entries, target: Target) -> None:
     """Add one block to its layer by the cheaper way."""
-    block = block.take(_within_reach(block, target, layer.shape))
-    if block.foot.size == 0:
+    near = _within_reach(block, target, layer.shape)
+    if not near.any():
         return
+    block = block if near.all() else block.take(near)
     if target.half_x == 0 and target.half_y == 0:
         cell = block.row * layer.shape[1] + block.column
         layer += np.bincount(cell, block.foot, layer.size).reshape(layer.shape)
         return
     window = _Window.around(block, target, layer.shape)
-    widths, code = np.unique(block.width, return_inverse=True)
+    place = np.zeros(target.sigma.size, np.int64)
+    place[block.width] = 1
+    widths = np.flatnonzero(place)
+    place[widths] = np.arange(widths.size)
+    code = place[block.width]
     sigma = target.sigma[widths]
     nodes = _node_count(sigma, target)
     kernel_cells = (2 * target.half_x + 1) * (2 * target.half_y + 1)
@@ -253,38 +260,49 @@ def _node_weights(sigma: Floats, nodes: int) -> tuple[Floats, Floats]:
 def _convolve(
     block: Entries, code: Ints, sigma: Floats, nodes: int, target: Target, window: _Window
 ) -> Floats:
-    """Sum of the block's kernels over its window, by banded products along x and then y."""
+    """Sum of the block's kernels over its window, by banded products along x and then y.
+
+    The window is worked through in strips of columns that stay in the processor's cache.
+    """
     u, share = _node_weights(sigma, nodes)
     share = share * (
         _peak(sigma, target.xres, target.half_x) * _peak(sigma, target.yres, target.half_y)
     ).reshape(-1, 1)
-    band_x = _banded(u, target.xres, target.half_x)
-    band_y = _banded(u, target.yres, target.half_y)
-    tiles_x, tiles_y = -(-window.columns_out // TILE), -(-window.rows_out // TILE)
-    padded_columns = tiles_x * TILE + 2 * target.half_x
-    cell = (block.row - window.first_row) * padded_columns
-    cell += block.column - (window.column0 - target.half_x)
-    sources = np.empty((nodes, window.rows_in, padded_columns))
-    for node in range(nodes):
-        weight = block.foot * share[code, node]
-        sources[node].reshape(-1)[:] = np.bincount(cell, weight, sources[node].size)
-    smoothed = np.zeros((tiles_y * TILE + 2 * target.half_y, nodes, tiles_x * TILE))
+    along_x = _banded(u, target.xres, target.half_x)
+    along_y = _banded(u, target.yres, target.half_y).transpose(2, 1, 0).reshape(TILE, -1)
+    width = TILE if along_y.size * STRIP > PRODUCT_LIMIT else STRIP
+    strips, tiles = -(-window.columns_out // width), -(-window.rows_out // TILE)
+    sources = _sources(block, share[code], strips * width + 2 * target.half_x, target, window)
+    smoothed = np.zeros((tiles * TILE + 2 * target.half_y, nodes, width))
     first = window.first_row - (window.row0 - target.half_y)
     half_done = smoothed[first : first + window.rows_in].transpose(1, 0, 2)
-    rows = max(16, PRODUCT_LIMIT // band_x[0].size)
-    for top, start in product(range(0, window.rows_in, rows), range(0, tiles_x * TILE, TILE)):
-        part = slice(top, top + rows)
-        reach = slice(start, start + TILE + 2 * target.half_x)
-        np.matmul(sources[:, part, reach], band_x, out=half_done[:, part, start : start + TILE])
-    stacked = band_y.transpose(2, 1, 0).reshape(TILE, -1)
-    out = np.empty((tiles_y * TILE, tiles_x * TILE))
-    columns = max(16, PRODUCT_LIMIT // stacked.size)
-    for start in range(0, tiles_y * TILE, TILE):
-        strip = smoothed[start : start + TILE + 2 * target.half_y].reshape(stacked.shape[1], -1)
-        for left in range(0, out.shape[1], columns):
-            part = slice(left, left + columns)
-            np.matmul(stacked, strip[:, part], out=out[start : start + TILE, part])
+    rows = max(16, PRODUCT_LIMIT // along_x[0].size)
+    out = np.empty((tiles * TILE, strips * width))
+    for left in range(0, out.shape[1], width):
+        for top, start in product(range(0, window.rows_in, rows), range(0, width, TILE)):
+            part = slice(top, top + rows)
+            reach = slice(left + start, left + start + TILE + 2 * target.half_x)
+            done = half_done[:, part, start : start + TILE]
+            np.matmul(sources[:, part, reach], along_x, out=done)
+        for top in range(0, out.shape[0], TILE):
+            strip = smoothed[top : top + TILE + 2 * target.half_y].reshape(-1, width)
+            np.matmul(along_y, strip, out=out[top : top + TILE, left : left + width])
     return out[: window.rows_out, : window.columns_out]
+
+
+def _sources(
+    block: Entries, share: Floats, columns: int, target: Target, window: _Window
+) -> Floats:
+    """Influence on cells for each node, shape (nodes, rows that hold entries, columns).
+
+    Columns begin where the kernels that reach the window's first column do.
+    """
+    cell = (block.row - window.first_row) * columns
+    cell += block.column - (window.column0 - target.half_x)
+    sources = np.empty((share.shape[1], window.rows_in * columns))
+    for node, source in enumerate(sources):
+        source[:] = np.bincount(cell, block.foot * share[:, node], source.size)
+    return sources.reshape(-1, window.rows_in, columns)
 
 
 def _peak(sigma: Floats, resolution: float, half: int) -> Floats:

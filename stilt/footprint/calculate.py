@@ -72,7 +72,7 @@ def grid_footprint(
     entries = Entries(
         row=frame.y.cell(y[keep]),
         column=frame.x.cell(x[keep]),
-        foot=steps.foot[keep],
+        foot=steps.foot[keep] / particles,
         layer=hours.code,
         width=nearest(age_of_width, ages.values)[ages.code[keep]],
     )
@@ -84,7 +84,6 @@ def grid_footprint(
         xres=xres,
         yres=yres,
     )
-    values /= particles
     return _published(frame, values, hours.values.astype(np.int64))
 
 
