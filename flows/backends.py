@@ -72,12 +72,15 @@ class LocalBackend:
         from flows.project_flow import CALLER, Caller
         from flows.report import SimulationsFailedError
 
+        workers = n_workers or self.n_workers
+        if server is not None and workers == 1:
+            _get_ready(server, pending, project, output_dir)
         token = CALLER.set(Caller(tuple(pending), self.on_progress))
         try:
             with prefect_api(state_directory(root), server):
                 state = simulate(
                     project,
-                    n_workers=n_workers or self.n_workers,
+                    n_workers=workers,
                     skip_existing=skip_existing,
                     output_dir=output_dir,
                     compute_root=compute_root,
@@ -96,3 +99,20 @@ class LocalBackend:
             check_reachable(url)
         elif self._server is None:
             self._server = PrivateServer(state_directory(root))
+
+
+def _get_ready(
+    server: PrivateServer, pending: Sequence[str], project: str, output_dir: str | None
+) -> None:
+    """Use the time until the server answers: load the transport, prepare weather."""
+    from flows.environment import compilation_cache
+    from stilt.execution.setup import apply_environment, worker_environment
+    from stilt.model import Model
+
+    model = Model(project=project, output_dir=output_dir)
+    apply_environment(
+        {**compilation_cache(), **worker_environment(model.config.execution.device, 1)}
+    )
+    from flows.prepare_meteorology import prepare_weather
+
+    prepare_weather(model, pending, enough=lambda: server.ready)

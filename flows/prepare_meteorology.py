@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -47,8 +47,19 @@ def prepare_meteorology(
     return Failed(message=text, data=MeteorologyError(f"{text}: {problems[0].detail}"))
 
 
-def prepare_weather(model: Model, sim_ids: Sequence[str]) -> int:
-    """Prepare every analysis that simulations need and that is there; returns how many."""
+def prepare_weather(
+    model: Model, sim_ids: Sequence[str], enough: Callable[[], bool] = lambda: False
+) -> int:
+    """Prepare every analysis that simulations need and that is there.
+
+    Args:
+        model: the project.
+        sim_ids: simulations, whose windows of time are prepared in order.
+        enough: asked before each analysis; True ends the work early.
+
+    Returns:
+        How many analyses are ready.
+    """
     from stilt.transport.run import minute_of, preparation_options
 
     store = PreparedStore(model.files.cache_dir, read_analysis)
@@ -60,6 +71,8 @@ def prepare_weather(model: Model, sim_ids: Sequence[str]) -> int:
                 options = preparation_options(
                     model.config, minute_of(start.to_datetime64()), minute_of(ref.time)
                 )
+                if enough():
+                    return len(done)
                 if (ref, options) not in done:
                     store.get(ref, options)
                     done.add((ref, options))

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from flows.environment import environment, user_api_url
+from flows.environment import environment, user_api_url, user_cache
 from stilt.errors import StiltError, UsageError
 
 STARTUP_TIMEOUT_S = 180.0
@@ -70,6 +70,7 @@ class PrivateServer:
         self.log = self.home / "server.log"
         self._starting = FileLock(str(self.home / "starting.lock"), timeout=STARTUP_TIMEOUT_S)
         self._template = _template_path()
+        self._answered = threading.Event()
         stop_stale_servers(self.home)
         try:
             self._starting.acquire()
@@ -130,6 +131,21 @@ class PrivateServer:
         self._record = self.home / f"server-{self._process.pid}.json"
         record = {"pid": self._process.pid, "parent": os.getpid(), "url": self.url}
         self._record.write_text(json.dumps(record))
+        threading.Thread(target=self._ask, daemon=True).start()
+
+    def _ask(self) -> None:
+        # The socket listens already, so this request waits in its queue until the server is up.
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"{self.url}/health", None, STARTUP_TIMEOUT_S) as answer,
+        ):
+            if answer.status == 200:
+                self._answered.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server answers, asked without waiting."""
+        return self._answered.is_set()
 
     def wait(self, timeout_s: float = STARTUP_TIMEOUT_S) -> None:
         """Return when the server answers.
@@ -138,7 +154,7 @@ class PrivateServer:
             ServerError: it ended, or did not answer within `timeout_s` seconds.
         """
         deadline = time.monotonic() + timeout_s
-        while not _healthy(self.url, timeout_s=2.0):
+        while not self._answered.wait(0.05):
             if self._process.poll() is not None:
                 raise ServerError(
                     f"The private Prefect server ended with code {self._process.returncode} while "
@@ -149,7 +165,6 @@ class PrivateServer:
                     f"The private Prefect server did not answer within {timeout_s:.0f} s: see "
                     f"'{self.log}', or set PREFECT_API_URL to a server of your own."
                 )
-            time.sleep(0.05)
         if self._fresh:
             _keep_template(self.database, self._template)
             self._fresh = False
@@ -284,19 +299,9 @@ def _command_of(pid: int) -> str:
     return shown.stdout
 
 
-def _healthy(url: str, timeout_s: float) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=timeout_s) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 def _template_path() -> Path:
     """An empty, migrated database of this Prefect: copying it saves seconds of migrations."""
-    cache = os.environ.get("STILT_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    base = Path(cache).expanduser() if cache else Path.home() / ".cache"
-    return base / "stilt" / f"prefect-{version('prefect')}.db"
+    return user_cache() / f"prefect-{version('prefect')}.db"
 
 
 def _copy_database(source: Path, target: Path) -> None:

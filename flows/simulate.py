@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import State
 
 from flows.bookkeeping import conclude, note, simulations_to_run
+from flows.environment import compilation_cache
 from flows.pool import Outcome, run_batches
 from flows.project_flow import project_flow
 from flows.report import Progress
@@ -20,7 +22,12 @@ from stilt.errors import StiltError
 from stilt.execution import BatchSummary, fold_receipts, plan_batches, run_batch
 from stilt.execution.plan import Batch
 from stilt.execution.push import worker_arguments
-from stilt.execution.setup import interruptible, refuse_in_starting_worker, worker_environment
+from stilt.execution.setup import (
+    apply_environment,
+    interruptible,
+    refuse_in_starting_worker,
+    worker_environment,
+)
 from stilt.model import Model
 
 FOLD_EVERY_S = 2.0
@@ -99,15 +106,18 @@ def _compute(
     progress: Progress,
 ) -> Iterator[Outcome[BatchSummary]]:
     """Compute batches: inline for one worker, else mapped over a pool of processes."""
+    device = model.config.execution.device
+    variables = {**compilation_cache(), **worker_environment(device, n_workers)}
     if n_workers > 1:
         yield from run_batches(
             batches,
             lambda wave: _map(wave, options),
             n_workers=n_workers,
             marks=model.layout.running,
-            variables=worker_environment(model.config.execution.device, n_workers),
+            variables={k: v for k, v in variables.items() if k not in os.environ},
         )
         return
+    apply_environment(variables)
     for batch in batches:
         within = progress.within(len(batch.sim_ids))
         yield Outcome(batch, simulate_batch(batch.sim_ids, batch.label, batch.id, options, within))
