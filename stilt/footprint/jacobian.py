@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import source_of
@@ -99,10 +101,10 @@ def jacobian(
     """
     bins = parse_bins(time_bins)
     overlays: dict[tuple[object, ...], Overlay] = {}
-    data, indices, ends = array("d"), array("q"), array("q", [0])
+    filled: deque[tuple[NDArray[np.int32], Floats]] = deque()
     ids: list[str] = []
     times: list[pd.Timestamp] = []
-    outside_cells, outside_times = array("d"), array("d")
+    outside: list[tuple[float, float]] = []
     overlay = None
     for footprint in footprints:
         source = source_of(footprint)
@@ -118,25 +120,29 @@ def jacobian(
             overlay = overlays[source.key()] = Overlay(source, cells)
         row = _row(footprint, overlay, bins)
         used = np.flatnonzero(row.values)
-        data.frombytes(row.values[used].tobytes())
-        indices.frombytes(used.astype(np.int64).tobytes())
-        ends.append(len(data))
-        outside_cells.append(row.outside_cells)
-        outside_times.append(row.outside_times)
+        filled.append((used.astype(np.int32), row.values[used]))
+        outside.append((row.outside_cells, row.outside_times))
         ids.append(str(footprint.receptor.id))
         times.append(footprint.receptor.time)
     if overlay is None:
         raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
     columns = _columns(overlay, bins)
-    matrix = sp.csr_array(
-        (np.frombuffer(data), np.frombuffer(indices, np.int64), np.frombuffer(ends, np.int64)),
-        shape=(len(ids), len(columns)),
-    )
+    matrix = _stacked(filled, len(columns))
     index = pd.Index(ids if labels is None else list(labels), name="receptor")
     receptors = pd.DataFrame({"time": times}, index=index)
-    return Jacobian(
-        matrix, receptors, columns, np.frombuffer(outside_cells), np.frombuffer(outside_times)
-    )
+    cells_missed, times_missed = np.array(outside).T
+    return Jacobian(matrix, receptors, columns, cells_missed, times_missed)
+
+
+def _stacked(rows: deque[tuple[NDArray[np.int32], Floats]], columns: int) -> sp.csr_array:
+    """Sparse matrix of rows given as (columns used, values), which are freed as they are copied."""
+    ends = np.cumsum([0, *(used.size for used, _ in rows)])
+    index_type = np.int32 if ends[-1] < np.iinfo(np.int32).max else np.int64
+    indices, data = np.empty(ends[-1], index_type), np.empty(ends[-1])
+    shape = (len(rows), columns)
+    for begin, end in pairwise(ends):
+        indices[begin:end], data[begin:end] = rows.popleft()
+    return sp.csr_array((data, indices, ends.astype(index_type)), shape=shape)
 
 
 @dataclass(frozen=True)

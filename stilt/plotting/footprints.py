@@ -15,6 +15,7 @@ from stilt.plotting.style import (
     mark_receptor,
     new_axes,
     pyplot,
+    receptor_text,
     scale_bar,
 )
 
@@ -63,10 +64,11 @@ class FootprintPlots:
         """
         footprint = self._footprint
         layer, when = self._layer(time)
+        layer = _without_jump(layer)
         extent = _extent(layer, zoom)
         ax = new_axes(_shape(extent, footprint.grid.projection), ax)
         norm = influence_norm(layer.values, log)
-        mesh = self._draw(ax, layer, norm, cmap, extent)
+        mesh = self._draw(ax, layer, norm, cmap, extent, 13.0)
         scale_bar(ax, footprint.grid.projection)
         bar = ax.figure.colorbar(
             mesh, ax=ax, shrink=0.86, pad=0.02, extend="min" if log else "neither"
@@ -74,8 +76,9 @@ class FootprintPlots:
         bar.set_label(COLOUR_LABEL, fontsize=8.5, color=INK)
         bar.ax.tick_params(labelsize=8, colors=INK)
         bar.outline.set_linewidth(0.6)
-        ax.set_title(title or self._title(), fontsize=11, color=INK, loc="left", pad=16)
+        ax.set_title(title or self._title(), fontsize=10.5, color=INK, loc="left", pad=16)
         note = when if not footprint.is_empty else f"no influence ({footprint.empty_reason})"
+        note = f"{footprint.name}: {note}" if footprint.name else note
         ax.annotate(
             note,
             (0, 1),
@@ -101,7 +104,7 @@ class FootprintPlots:
         Raises:
             UsageError: matplotlib is missing.
         """
-        data = self._footprint.data
+        data = _without_jump(self._footprint.data)
         ncols = min(ncols, data.sizes["time"])
         nrows = -(-data.sizes["time"] // ncols)
         extent = _extent(data.sum("time"), zoom)
@@ -122,7 +125,7 @@ class FootprintPlots:
             if number >= data.sizes["time"]:
                 ax.set_axis_off()
                 continue
-            mesh = self._draw(ax, data.isel(time=number), norm, cmap, extent)
+            mesh = self._draw(ax, data.isel(time=number), norm, cmap, extent, 9.0)
             stamp = pd.Timestamp(data["time"].values[number])
             ax.set_title(f"{stamp:%Y-%m-%d %H:%M}", fontsize=8.5, color=INK)
         bar = figure.colorbar(mesh, ax=axes, shrink=0.7, extend="min" if log else "neither")
@@ -138,6 +141,7 @@ class FootprintPlots:
         norm: Any,
         cmap: str | None,
         extent: tuple[float, float, float, float],
+        star: float,
     ) -> Any:
         """Draw one layer with graticule and receptor; return what the colour bar needs."""
         projection = self._footprint.grid.projection
@@ -156,7 +160,7 @@ class FootprintPlots:
         ax.set_xlim(extent[0], extent[1])
         ax.set_ylim(extent[2], extent[3])
         dress(ax, projection)
-        mark_receptor(ax, self._footprint.receptor, projection)
+        mark_receptor(ax, self._footprint.receptor, projection, star)
         return mesh
 
     def _layer(self, time: Any) -> tuple[xr.DataArray, str]:
@@ -176,9 +180,20 @@ class FootprintPlots:
         return layer, f"hour from {pd.Timestamp(layer['time'].item()):%Y-%m-%d %H:%M} UTC"
 
     def _title(self) -> str:
-        receptor = self._footprint.receptor
-        name = f"{self._footprint.name}: " if self._footprint.name else ""
-        return f"Footprint {name}{receptor.location_id}, {receptor.time:%Y-%m-%d %H:%M} UTC"
+        return f"Footprint of {receptor_text(self._footprint.receptor)}"
+
+
+def _without_jump(data: xr.DataArray) -> xr.DataArray:
+    """Footprint of a grid across the dateline with longitudes that go on above 180."""
+    if "lon" not in data.dims or data.sizes["lon"] < 3:
+        return data
+    steps = np.diff(data["lon"].values)
+    jump = int(steps.argmax())
+    if steps[jump] < 1.5 * np.median(steps):
+        return data
+    east = data["lon"].values[: jump + 1].max()
+    lon = data["lon"].where(data["lon"] > east, data["lon"] + 360.0)
+    return data.assign_coords(lon=lon.values).sortby("lon")
 
 
 def _extent(layer: xr.DataArray, zoom: bool) -> tuple[float, float, float, float]:

@@ -106,18 +106,32 @@ def degree_text(value: float, positive: str, negative: str) -> str:
     return f"{abs(round(value, 6)):g}°{mark}"
 
 
-def mark_receptor(ax: Axes, receptor: Receptor, projection: str) -> None:
-    """Draw a star at every point of the receptor that is on the map."""
+def receptor_text(receptor: Receptor) -> str:
+    """Say where and when a receptor is, for titles."""
+    places = list(receptor)
+    lat, lon = (float(np.mean([place[i] for place in places])) for i in (0, 1))
+    heights = sorted({place[2] for place in places})
+    height = " to ".join(f"{value:g}" for value in {heights[0]: 0, heights[-1]: 0})
+    ground = "above sea level" if receptor.altitude_ref == "msl" else "above ground"
+    where = f"{degree_text(round(lat, 4), 'N', 'S')} {degree_text(round(lon, 4), 'E', 'W')}"
+    return f"{where}, {height} m {ground}, {receptor.time:%Y-%m-%d %H:%M} UTC"
+
+
+def mark_receptor(ax: Axes, receptor: Receptor, projection: str, size: float = 13.0) -> None:
+    """Draw a star of some points' size at every point of the receptor that is on the map."""
     places = np.array([(lon, lat) for lat, lon, _ in receptor])
     x, y = places[:, 0], places[:, 1]
-    if not is_longlat(projection):
+    if is_longlat(projection):
+        west = ax.get_xlim()[0]
+        x = (x - west) % 360.0 + west
+    else:
         x, y = transformer(projection).transform(x, y)
     ax.plot(
         x,
         y,
         linestyle="none",
         marker="*",
-        markersize=13,
+        markersize=size,
         markerfacecolor="white",
         markeredgecolor=INK,
         markeredgewidth=1.1,

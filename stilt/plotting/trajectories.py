@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stilt.errors import UsageError
-from stilt.plotting.style import INK, dress, influence_norm, mark_receptor, new_axes, scale_bar
+from stilt.plotting.style import (
+    INK,
+    dress,
+    influence_norm,
+    mark_receptor,
+    new_axes,
+    receptor_text,
+    scale_bar,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,9 +95,8 @@ class TrajectoryPlots:
             bar.solids.set_alpha(1.0)
         bar.set_label(LABELS.get(color_by, color_by), fontsize=8.5, color=INK)
         bar.ax.tick_params(labelsize=8, colors=INK)
-        receptor = trajectories.receptor
-        text = f"Particles {receptor.location_id}, {receptor.time:%Y-%m-%d %H:%M} UTC"
-        ax.set_title(title or text, fontsize=11, color=INK, loc="left")
+        text = f"Particles of {receptor_text(trajectories.receptor)}"
+        ax.set_title(title or text, fontsize=10.5, color=INK, loc="left")
         return ax
 
 

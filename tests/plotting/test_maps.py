@@ -69,6 +69,18 @@ def test_empty_footprints_say_why() -> None:
     assert any("outside_domain" in text.get_text() for text in ax.texts)
 
 
+def test_grids_across_the_dateline_are_drawn_without_a_jump() -> None:
+    receptor = PointReceptor("2023-07-15 18:00:00", -179.9, 40.6, 5.0)
+    bounds = {"xmin": 179.0, "xmax": -178.0, "ymin": 40, "ymax": 41.5}
+    table = particles(180.0)
+    table["long"] = (table["long"] + 180) % 360 - 180
+    config = FootprintConfig(**bounds, xres=0.1, yres=0.1)
+    ax = Footprint.calculate(table, receptor, config).plot.map()
+    assert ax.get_xlim() == pytest.approx((179.0, 182.0))
+    star = next(line for line in ax.lines if line.get_label() == "receptor")
+    assert star.get_xdata()[0] == pytest.approx(180.1)
+
+
 def test_facet_has_a_panel_per_layer() -> None:
     figure = footprint().plot.facet(ncols=2)
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
