@@ -14,6 +14,8 @@ UV := $(VENV)/bin/uv
 READY := $(VENV)/.installed
 
 export JAX_PLATFORMS ?= cpu
+# Many processes import the same packages: let the first one keep their bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
