@@ -13,6 +13,7 @@ from stilt.errors import FootprintError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+MOST_PARTICLE_NUMBERS = 10_000_000
 STEP_COLUMNS = ("time", "indx", "long", "lati", "foot")
 
 
@@ -51,7 +52,7 @@ class ParticleSteps:
             )
         return cls(
             particles["time"].to_numpy(np.float64),
-            particles["indx"].to_numpy(np.int64),
+            _small_numbers(particles["indx"].to_numpy(np.int64)),
             particles["long"].to_numpy(np.float64),
             particles["lati"].to_numpy(np.float64),
             particles["foot"].to_numpy(np.float64),
@@ -88,6 +89,13 @@ class ParticleSteps:
         earliest = np.full(int(self.particle.max()) + 1, np.inf)
         np.minimum.at(earliest, self.particle, elapsed)
         return self.time_min - self.direction() * earliest[self.particle]
+
+
+def _small_numbers(particle: Ints) -> Ints:
+    """Particle numbers as they are, or renumbered when tables over them would be huge."""
+    if particle.size and (particle.min() < 0 or particle.max() > MOST_PARTICLE_NUMBERS):
+        return pd.factorize(particle)[0].astype(np.int64)
+    return particle
 
 
 @dataclass(frozen=True)

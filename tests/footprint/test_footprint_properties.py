@@ -64,6 +64,12 @@ def test_row_order_does_not_matter() -> None:
     np.testing.assert_allclose(footprint(shuffled).data, footprint(table).data, rtol=1e-9)
 
 
+def test_particle_numbers_are_only_names() -> None:
+    table = walk()
+    renamed = table.assign(indx=table["indx"] * 1_000_000_007 - 5_000_000_000)
+    np.testing.assert_array_equal(footprint(renamed).data, footprint(table).data)
+
+
 def test_late_starters_have_their_own_age() -> None:
     table = walk()
     late = table[(table["indx"] > 5) | (table["time"] < -30)]

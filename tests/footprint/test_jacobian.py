@@ -8,6 +8,7 @@ import xarray as xr
 from stilt import Footprint, FootprintConfig, PointReceptor
 from stilt.errors import UsageError
 from stilt.footprint.enhancement import enhancement, flux_factor
+from stilt.footprint.files import FootprintFiles
 from stilt.footprint.jacobian import jacobian
 from stilt.footprint.reduce import mean_footprint, sum_footprints
 
@@ -200,6 +201,22 @@ def test_faults_are_named() -> None:
     gaps[0, 0, 0] = np.nan
     with pytest.raises(UsageError, match="NaN at some times only"):
         enhancement(FOOTPRINTS, gaps)
+
+
+def test_files_give_what_their_footprints_give(tmp_path) -> None:
+    paths = [f.to_netcdf(tmp_path / f"{n}.nc") for n, f in enumerate(FOOTPRINTS)]
+    names = [f"sim{n}" for n in range(5)]
+    files = FootprintFiles(paths, names)
+    assert len(files) == 5
+    one, other = files.jacobian(target(), BINS), jacobian(FOOTPRINTS, target(), BINS)
+    np.testing.assert_array_equal(one.matrix.toarray(), other.matrix.toarray())
+    assert list(one.receptors.index) == names
+    flux = flux_of(np.ones((2, 2)), [-113.0, -111.0], [39.0, 41.0])
+    found = files.enhancement(flux)
+    pd.testing.assert_frame_equal(found, enhancement(FOOTPRINTS, flux, labels=names))
+    xr.testing.assert_allclose(files.mean() * 5, files.sum())
+    with pytest.raises(UsageError, match="cannot have 2 labels"):
+        FootprintFiles(paths, names[:2])
 
 
 def test_sum_and_mean() -> None:

@@ -10,8 +10,8 @@ import pytest
 from stilt import Footprint, FootprintConfig, PointReceptor, Trajectories
 from stilt.errors import UsageError
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
+pytest.importorskip("matplotlib").use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 RECEPTOR = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 GRIDS = {
@@ -44,7 +44,7 @@ def footprint(grid: str = "degrees", lon: float = -112.0) -> Footprint:
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
 
 
 @pytest.mark.parametrize("grid", GRIDS)

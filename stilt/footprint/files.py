@@ -1,0 +1,86 @@
+"""Many footprint files as one set that is read as it is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stilt.errors import UsageError
+from stilt.footprint.enhancement import enhancement
+from stilt.footprint.footprint import Footprint
+from stilt.footprint.jacobian import Jacobian, jacobian
+from stilt.footprint.reduce import mean_footprint, sum_footprints
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+class FootprintFiles:
+    """Footprint files, read one at a time by whatever goes through them.
+
+    Attributes:
+        paths: the files.
+        labels: names of the rows in results, such as simulation ids; None: the receptors' ids.
+    """
+
+    def __init__(
+        self, paths: Iterable[str | os.PathLike[str]], labels: Sequence[str] | None = None
+    ) -> None:
+        self.paths = [os.fspath(path) for path in paths]
+        self.labels = None if labels is None else list(labels)
+        if self.labels is not None and len(self.labels) != len(self.paths):
+            raise UsageError(
+                f"{len(self.paths)} footprint files cannot have {len(self.labels)} labels."
+            )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Footprint]:
+        return map(Footprint.from_netcdf, self.paths)
+
+    def jacobian(
+        self,
+        target: Any,
+        time_bins: Any,
+        *,
+        resolution: float | tuple[float, float] | None = None,
+        projection: str | None = None,
+    ) -> Jacobian:
+        """Stack the footprints into a sparse matrix: :func:`stilt.footprint.jacobian.jacobian`."""
+        return jacobian(
+            self,
+            target,
+            time_bins,
+            resolution=resolution,
+            projection=projection,
+            labels=self.labels,
+        )
+
+    def enhancement(
+        self,
+        flux: xr.DataArray,
+        *,
+        molar_mass_g: float | None = None,
+        projection: str | None = None,
+    ) -> pd.DataFrame:
+        """What a flux adds to each measurement, ppm.
+
+        See :func:`stilt.footprint.enhancement.enhancement`.
+        """
+        return enhancement(
+            self, flux, molar_mass_g=molar_mass_g, projection=projection, labels=self.labels
+        )
+
+    def mean(self) -> xr.DataArray:
+        """Mean over the files of the time-summed footprints."""
+        return mean_footprint(self)
+
+    def sum(self) -> xr.DataArray:
+        """Sum over the files and time."""
+        return sum_footprints(self)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} footprint files>"
