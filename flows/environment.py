@@ -38,8 +38,9 @@ def quiet_prefect() -> None:
 
 def user_cache() -> Path:
     """Folder for what any project on this machine can use again (STILT_CACHE_DIR moves it)."""
-    chosen = os.environ.get("STILT_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(chosen).expanduser() / "stilt"
+    if chosen := os.environ.get("STILT_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "stilt"
 
 
 def compilation_cache() -> dict[str, str]:

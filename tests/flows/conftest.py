@@ -1,15 +1,61 @@
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from flows.environment import environment
 from flows.server import prefect_api
+from stilt.demo import write_demo
+
+CONFIG = """\
+mets:
+  demo:
+    directory: {met}
+    file_format: "%Y%m%d_%H"
+    file_tres: 6h
+footprints:
+  default:
+    grid: {{xmin: -113, xmax: -111, ymin: 40, ymax: 41.5, xres: 0.1, yres: 0.1}}
+n_hours: -1
+numpar: 20
+seed: 1
+"""
+
+RECEPTORS = """\
+time,longitude,latitude,altitude
+2023-07-15 18:00,-111.85,40.77,30
+2023-07-15 19:00,-111.85,40.77,30
+2023-07-15 20:00,-111.85,40.77,30
+"""
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One private server for all tests that run a flow."""
     home: Path = tmp_path_factory.mktemp("prefect")
-    with environment({"STILT_CACHE_DIR": str(home / "cache")}), prefect_api(home / "state") as url:
+    with environment({"XDG_CACHE_HOME": str(home / "cache")}), prefect_api(home / "state") as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def weather(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the demo's synthetic ARL files."""
+    root = tmp_path_factory.mktemp("weather")
+    write_demo(root / "demo")
+    return root / "demo" / "met"
+
+
+@pytest.fixture
+def new_project(weather: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Make a small project: three receptors, one hour, twenty particles."""
+
+    def make(name: str = "case", receptors: str = RECEPTORS) -> Path:
+        root = tmp_path / name
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        (root / "config.yaml").write_text(CONFIG.format(met=weather))
+        (root / "receptors.csv").write_text(receptors)
+        return root
+
+    return make
