@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pyproj import CRS, Transformer
 
 
+LONGLAT_NAMES = ("longlat", "latlong", "lonlat", "latlon")
+
+
 class GridLike(Protocol):
     """What a footprint needs to know of a grid: degrees for bounds, projection units for cells."""
 
@@ -36,9 +39,10 @@ class GridLike(Protocol):
 
 def is_longlat(projection: str) -> bool:
     """Whether a projection's coordinates are longitude and latitude in degrees."""
-    if "+proj=longlat" in projection or "+proj=latlong" in projection:
-        return True
-    return not projection.startswith("+proj=") and coordinate_system(projection).is_geographic
+    names = [word.removeprefix("+proj=") for word in projection.split() if "+proj=" in word]
+    if names:
+        return names[0] in LONGLAT_NAMES
+    return coordinate_system(projection).is_geographic
 
 
 @lru_cache(maxsize=32)

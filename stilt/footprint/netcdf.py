@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ import numpy as np
 
 import stilt
 from stilt.atomic import atomic_path
-from stilt.errors import FootprintError
+from stilt.errors import FootprintError, UsageError
 from stilt.footprint.gridding import coordinate_system, is_longlat
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ UNITS = "ppm m2 s umol-1"
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 MAX_CHUNK = 512
 COMPRESSION_LEVEL: Final = 4
+NEEDED_GLOBALS = ("receptor", "projection", "smooth_factor", "time_integrate")
 GRID_NUMBERS = ("xmin", "xmax", "ymin", "ymax", "xres", "yres")
 
 
@@ -176,15 +178,24 @@ def read_footprint(
 
     Raises:
         FootprintError: the file is not a footprint or is damaged.
+        UsageError: chunks were asked for and dask is not installed.
     """
     import xarray as xr
 
+    if chunks is not None and find_spec("dask") is None:
+        raise UsageError(
+            "Reading a footprint in chunks needs dask, which is not installed; get it with: "
+            "pip install 'stilt[dask]', or leave chunks out."
+        )
     try:
         if chunks is None:
             with xr.open_dataset(path, **kwargs) as dataset:
                 dataset.load()
         else:
             dataset = xr.open_dataset(path, chunks=chunks, **kwargs)
+        missing = [name for name in (*NEEDED_GLOBALS, *GRID_NUMBERS) if name not in dataset.attrs]
+        if missing:
+            raise KeyError(f"no attribute {', '.join(missing)}")
         return dataset["foot"].assign_coords(crs=dataset["crs"]), dict(dataset.attrs)
     except FileNotFoundError:
         raise

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from stilt import Footprint, FootprintConfig, MultiPointReceptor, PointReceptor
-from stilt.errors import FootprintError
+from stilt.errors import FootprintError, UsageError
 
 POINT = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 SLANT = MultiPointReceptor("2023-07-15 18:00:00", [-112.0, -112.1], [40.6, 40.7], [5.0, 500.0])
@@ -96,11 +96,19 @@ def test_damaged_and_missing_files(tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(FootprintError, match="not a readable footprint"):
         Footprint.from_netcdf(path)
-    xr.Dataset({"a": 1}).to_netcdf(path)
-    with pytest.raises(FootprintError, match="not a readable footprint"):
-        Footprint.from_netcdf(path)
+    for foreign in (xr.Dataset({"a": 1}), xr.Dataset({"foot": 1, "crs": 0})):
+        foreign.to_netcdf(path)
+        with pytest.raises(FootprintError, match="not a readable footprint"):
+            Footprint.from_netcdf(path)
 
 
 def test_empty_without_a_reason_is_called_legacy(tmp_path) -> None:
     path = made(DEGREES, lon=30.0).to_netcdf(tmp_path / "foot.nc", attrs={"empty_reason": ""})
     assert Footprint.from_netcdf(path).empty_reason == "legacy"
+
+
+def test_reading_in_chunks_needs_dask(tmp_path, monkeypatch) -> None:
+    path = made(DEGREES).to_netcdf(tmp_path / "foot.nc")
+    monkeypatch.setattr("stilt.footprint.netcdf.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs dask"):
+        Footprint.from_netcdf(path, chunks={})

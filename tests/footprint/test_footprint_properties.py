@@ -179,6 +179,13 @@ def test_projected_grid_has_metres_and_keeps_the_total() -> None:
     assert foot.total == pytest.approx(table["foot"].sum() / 30, rel=1e-9)
 
 
+@pytest.mark.parametrize("name", ["+proj=latlong", "+proj=longlat +datum=WGS84", "EPSG:4326"])
+def test_every_name_of_degrees_means_degrees(name: str) -> None:
+    foot = footprint(walk(), projection=name)
+    assert foot.data.dims == ("time", "lat", "lon")
+    np.testing.assert_array_equal(foot.data, footprint(walk()).data)
+
+
 def test_empty_results_are_zeros_with_a_reason() -> None:
     nothing = footprint(walk().iloc[:0])
     assert (nothing.is_empty, nothing.empty_reason) == (True, "no_particles")
