@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stilt.collections import (
@@ -337,12 +338,16 @@ def registration_rows(
     receptors: Iterable[Receptor], config: ModelConfig, expectations: Mapping[str, Any]
 ) -> pd.DataFrame:
     """Rows of the index for every meteorology and receptor, in that order."""
-    listed = [
-        (str(r.id), str(r.location_id), r.time.to_datetime64(), receptor_json(r)) for r in receptors
-    ]
-    names = ["id", "location_id", "time", "receptor"]
-    base = pd.DataFrame(listed, columns=names)
-    base["time"] = pd.to_datetime(base["time"])
+    listed = list(receptors)
+    ids = [str(receptor.id) for receptor in listed]
+    base = pd.DataFrame(
+        {
+            "id": ids,
+            "location_id": [receptor_id.partition("_")[2] for receptor_id in ids],
+            "time": np.array([r.time.to_datetime64() for r in listed], dtype="datetime64[us]"),
+            "receptor": [receptor_json(receptor) for receptor in listed],
+        }
+    )
     parts = []
     for met in config.mets:
         targets = ",".join(sorted(expectations[met].footprints))

@@ -19,7 +19,7 @@ class Batch:
 
     Attributes:
         id: unique within the project, usable as a file name.
-        sim_ids: the simulations, by time.
+        sim_ids: the simulations, by meteorology and time.
     """
 
     id: str
@@ -57,7 +57,7 @@ def plan_batches(model: Any, sim_ids: Iterable[str], n_workers: int = 1) -> list
     """
     del model
     # The stamp after the meteorology has 12 or 14 digits, year first: text order is time order.
-    ordered = sorted(dict.fromkeys(map(str, sim_ids)), key=_by_time)
+    ordered = sorted(dict.fromkeys(map(str, sim_ids)), key=_met_then_time)
     size = batch_size(len(ordered), n_workers)
     plan = secrets.token_hex(4)
     return [
@@ -66,6 +66,6 @@ def plan_batches(model: Any, sim_ids: Iterable[str], n_workers: int = 1) -> list
     ]
 
 
-def _by_time(sim_id: str) -> tuple[str, str, str]:
+def _met_then_time(sim_id: str) -> tuple[str, str, str]:
     met, stamp, place = sim_id.split("_", 2)
     return met, stamp.ljust(14, "0"), place

@@ -19,6 +19,8 @@ from stilt.errors import StiltError
 from stilt.execution.worker import READY
 
 STOP_GRACE_S = 30.0
+
+_MAIN = "import sys; from stilt.execution.worker import main; main(*map(int, sys.argv[1:]))"
 _FAILED_STARTS = 3
 
 
@@ -132,8 +134,7 @@ class WorkerPool:
             # The worker finds the same modules, wherever this process has them from.
             path = os.pathsep.join(entry for entry in sys.path if entry)
             process = subprocess.Popen(
-                [sys.executable, "-m", "stilt.execution.worker", str(descriptor), str(number),
-                 str(self.n_workers)],
+                [sys.executable, "-c", _MAIN, str(descriptor), str(number), str(self.n_workers)],
                 env={**os.environ, **self.environment, "PYTHONPATH": path},
                 pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# One encoder for all: a million receptors are registered at once.
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass
 class Task:
@@ -253,4 +256,4 @@ def _entry(path: Path, made: Made) -> FootprintEntry:
 
 def receptor_json(receptor: Receptor) -> str:
     """Receptor as the index stores it."""
-    return json.dumps(receptor.to_dict(), separators=(",", ":"))
+    return _ENCODE(receptor.to_dict())

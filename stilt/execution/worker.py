@@ -1,4 +1,4 @@
-"""A worker process of this project's own pool: ``python -m stilt.execution.worker``.
+"""A worker process of this project's own pool.
 
 It takes jobs from the socket whose descriptor it is given and answers with results, until the
 socket closes. It never imports the script of its parent, so that needs no ``__main__`` guard.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from importlib import import_module
@@ -53,7 +52,3 @@ def _end_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_S)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]))

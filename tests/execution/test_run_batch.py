@@ -155,8 +155,7 @@ def test_results_do_not_depend_on_the_batch(make_model, size):
         )
         pd.testing.assert_frame_equal(one, two, check_exact=True)
         first, second = (
-            Footprint.from_netcdf(m.layout.footprint(sim_id, "default"))
-            for m in (reference, other)
+            Footprint.from_netcdf(m.layout.footprint(sim_id, "default")) for m in (reference, other)
         )
         assert first.data.equals(second.data)
 
@@ -210,7 +209,9 @@ def test_a_damaged_output_is_made_again(make_model, damage, which):
     ids = registered(model)
     run(model, ids)
     layout = model.layout
-    path = layout.trajectory(ids[0]) if which == "trajectory" else layout.footprint(ids[0], "default")
+    path = (
+        layout.trajectory(ids[0]) if which == "trajectory" else layout.footprint(ids[0], "default")
+    )
     good = path.read_bytes()
     path.write_bytes(b"" if damage == "empty" else good[: len(good) // 2])
     assert run(model, ids).n_complete == 2

@@ -189,9 +189,7 @@ def test_registering_again_changes_no_state_and_keeps_the_scene(mixed):
 
 def test_a_row_cap_removes_the_oldest_finished_rows_only(tmp_path, faked):
     settings = stilt.config.RuntimeSettings(max_rows=3)
-    model = stilt.Model(
-        tmp_path / "case", fakes.receptors(5), fakes.config(), runtime=settings
-    )
+    model = stilt.Model(tmp_path / "case", fakes.receptors(5), fakes.config(), runtime=settings)
     ids = model.register_pending()
     assert len(model.simulations) == 5
     run(model, ids[:3])
