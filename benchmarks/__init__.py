@@ -1,0 +1,1 @@
+"""Timings on synthetic weather: ``python -m benchmarks --help``."""
