@@ -312,7 +312,8 @@ def _peak(sigma: Floats, resolution: float, half: int) -> Floats:
 
 def _banded(u: Floats, resolution: float, half: int) -> Floats:
     """Matrices that smooth a padded strip, shape (nodes, TILE + 2 half, TILE); centre weight 1."""
+    distance = np.arange(half + 2)
+    weights = np.exp(-0.5 * u[:, None] * np.square(distance * resolution))
+    weights[:, half + 1] = 0.0
     offset = np.arange(TILE + 2 * half)[:, None] - np.arange(TILE) - half
-    weights = np.exp(-0.5 * u[:, None, None] * np.square(offset * resolution))
-    weights[:, np.abs(offset) > half] = 0.0
-    return weights
+    return weights[:, np.minimum(np.abs(offset), half + 1)]
