@@ -342,7 +342,6 @@ def registration_rows(
     ids = [str(receptor.id) for receptor in listed]
     base = pd.DataFrame(
         {
-            "id": ids,
             "location_id": [receptor_id.partition("_")[2] for receptor_id in ids],
             "time": np.array([r.time.to_datetime64() for r in listed], dtype="datetime64[us]"),
             "receptor": [receptor_json(receptor) for receptor in listed],
@@ -351,8 +350,9 @@ def registration_rows(
     parts = []
     for met in config.mets:
         targets = ",".join(sorted(expectations[met].footprints))
-        parts.append(base.assign(sim_id=f"{met}_" + base["id"], met=met, targets=targets))
-    return pd.concat(parts, ignore_index=True).drop(columns="id")
+        sim_ids = pd.Series([f"{met}_{receptor_id}" for receptor_id in ids], dtype="str")
+        parts.append(base.assign(sim_id=sim_ids, met=met, targets=targets))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _is_point(item: Any) -> bool:

@@ -75,9 +75,9 @@ def run_transport(releases, refs, config, *, cache_dir, error_run=False, progres
 
 
 def select(self, start, end):
-    if Path(
-        os.environ.get(STEER, "/nowhere"), "no-weather", pd.Timestamp(end).strftime("%d%H%M")
-    ).exists():
+    start, end = sorted(map(pd.Timestamp, (start, end)))
+    folder = Path(os.environ.get(STEER, "/nowhere"))
+    if (folder / "no-weather" / end.strftime("%d%H%M")).exists():
         raise MeteorologyError(f"No weather for {end}.")
     times = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h") + 2)
     return [SimpleNamespace(time=time, path=f"met/{time}", grid=None) for time in times]

@@ -1,0 +1,295 @@
+"""The model: inputs are stored without touching what means the same; collections are lazy."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import stilt_fakes as fakes
+
+import stilt
+from stilt.errors import ConfigValidationError, UsageError
+from stilt.execution import get_executor, push_simulations
+from stilt.execution.backend import FinishedHandle
+
+
+class Inline:
+    """A backend that pushes in this process."""
+
+    name, dispatch, n_workers = "inline", "push", 1
+
+    def __init__(self):
+        self.asked = []
+
+    def start(self, pending, *, project, skip_existing=None, **options):
+        self.asked.append(list(pending))
+        push_simulations(stilt.Model(project), pending, skip_existing=skip_existing)
+        return FinishedHandle()
+
+
+CONFIG = """\
+# A comment that must survive.
+n_hours: -2
+hnf_plume: false
+numpar: 5
+seed: 1
+mets:
+  fake: {directory: met, file_format: "%Y%m%d_%H", file_tres: 1h}
+footprints:
+  default: {xmin: -113, xmax: -110, ymin: 39, ymax: 42, xres: 0.5, yres: 0.5}
+"""
+RECEPTORS = """\
+# a comment that must survive
+time,long,lati,zagl
+2023-01-01 00:00:00,-111.85,40.77,5
+202301010010,-111.85,40.77,5
+"""
+
+
+@pytest.fixture
+def written(tmp_path, faked):
+    """A project whose files a person wrote."""
+    root = tmp_path / "case"
+    root.mkdir()
+    (root / "config.yaml").write_text(CONFIG)
+    (root / "receptors.csv").write_text(RECEPTORS)
+    return root
+
+
+def test_making_a_model_writes_nothing(tmp_path):
+    model = stilt.Model(tmp_path / "case", fakes.receptors(2), fakes.config())
+    assert not (tmp_path / "case").exists()
+    assert model.status()["total"] == 0
+    assert model.simulations.incomplete() == [f"fake_{r.id}" for r in model.receptors]
+    assert not (tmp_path / "case").exists()
+
+
+def test_running_never_rewrites_files_that_mean_the_same(written):
+    model = stilt.Model(written)
+    model.run(executor=Inline())
+    assert model.status()["completed"] == 2
+    again = stilt.Model(written, receptors=list(model.receptors), config=model.config)
+    again.run(executor=Inline())
+    again.register_pending(scene_id="s")
+    assert (written / "config.yaml").read_text() == CONFIG
+    assert (written / "receptors.csv").read_text() == RECEPTORS
+
+
+def test_an_output_root_gets_copies_and_workers_need_nothing_else(written, tmp_path):
+    out = tmp_path / "out"
+    model = stilt.Model(written, output_dir=out)
+    model.run(executor=Inline())
+    assert (out / "receptors.csv").read_text() == RECEPTORS
+    assert stilt.Model(out).status()["completed"] == 2
+    assert not (written / "simulations").exists()
+    assert model.layout.root == out
+
+
+def test_a_second_run_does_only_what_is_missing(written, faked):
+    model, executor = stilt.Model(written), Inline()
+    ids = [f"fake_{receptor.id}" for receptor in model.receptors]
+    fakes.wish(faked, "fail", ids[1])
+    model.run(executor=executor)
+    (faked / "fail" / ids[1]).unlink()
+    model.run(executor=executor)
+    handle = model.run(executor=executor)
+    handle.wait()
+    assert handle.job_id == "local"
+    assert not handle.detached
+    assert executor.asked == [ids, [ids[1]]]
+    model.run(executor=executor, skip_existing=False)
+    assert executor.asked[-1] == ids
+    assert fakes.starts(faked) == {ids[0]: 2, ids[1]: 3}
+
+
+def test_no_receptors_is_nothing_to_do(tmp_path, faked):
+    model = stilt.Model(tmp_path / "case", [], fakes.config())
+    assert model.register_pending() == []
+    model.run(executor=Inline()).wait()
+
+
+def test_missing_weather_is_named_before_anything_is_computed(written, faked, caplog):
+    fakes.wish(faked, "no-weather", "010010")
+    model = stilt.Model(written)
+
+    class Watch(Inline):
+        def start(self, pending, **options):
+            assert "fake_202301010010_-111.85_40.77_5: MISSING_MET_FILES" in caplog.text
+            return super().start(pending, **options)
+
+    model.run(executor=Watch())
+    status = model.status()
+    assert (status["completed"], status["failed"]) == (1, 1)
+
+
+def test_several_registrations_orphan_nothing(written):
+    model = stilt.Model(written)
+    first = model.register_pending(scene_id="a")
+    second = model.register_pending(receptors=fakes.receptors(3, day=2), scene_id="b")
+    assert set(first).isdisjoint(second)
+    model = stilt.Model(written)
+    assert sorted(model.pending()) == sorted(first + second)
+    model.run(executor=Inline())
+    assert model.status()["completed"] == 5
+    assert {scene: c["completed"] for scene, c in model.scene_counts().items()} == {"a": 2, "b": 3}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda r: r[0],
+        lambda r: [r[0]],
+        lambda r: (x for x in r[:1]),
+        lambda r: ("2023-01-01 00:00", -111.85, 40.77, 5.0),
+        lambda r: [("2023-01-01 00:00", -111.85, 40.77, 5.0)],
+        lambda r: "receptors.csv",
+    ],
+)
+def test_receptors_may_be_given_in_many_forms(written, form):
+    (written / "receptors.csv").write_text("\n".join(RECEPTORS.splitlines()[:3]) + "\n")
+    receptors = fakes.receptors(1)
+    model = stilt.Model(written, form(receptors))
+    assert list(model.receptors) == receptors
+    assert model.receptors["202301010000_-111.85_40.77_5"] == receptors[0]
+    assert model.receptors[:1] == receptors
+    with pytest.raises(KeyError):
+        model.receptors["202301020000_-111.85_40.77_5"]
+
+
+@pytest.mark.parametrize("wrong", [3, {"time": 1}, [3], [("2023", 1, 2)]])
+def test_other_receptors_are_a_type_error(tmp_path, wrong):
+    with pytest.raises(TypeError):
+        stilt.Model(tmp_path, wrong)
+
+
+def test_wrong_arguments_are_said_in_one_sentence(tmp_path):
+    with pytest.raises(TypeError, match="both a ModelConfig"):
+        stilt.Model(tmp_path, config=fakes.config(), n_hours=-3)
+    with pytest.raises(FileNotFoundError, match=r"config\.yaml"):
+        stilt.Model(tmp_path).run()
+    with pytest.raises(FileNotFoundError, match="No receptors available"):
+        stilt.Model(tmp_path, config=fakes.config()).receptors  # noqa: B018
+    with pytest.raises(UsageError, match="not a local folder"):
+        stilt.Model("s3://bucket/case")
+    with pytest.raises(UsageError, match="Unknown execution backend: 'nowhere'. Supported: .*local"):
+        get_executor({"backend": "nowhere"})
+
+
+def test_compute_root_comes_from_argument_then_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("STILT_COMPUTE_ROOT", str(tmp_path / "env"))
+    assert stilt.Model(tmp_path / "p").compute_root == tmp_path / "env"
+    monkeypatch.setenv("HERE", str(tmp_path))
+    assert stilt.Model(tmp_path / "p", compute_root="$HERE/arg").compute_root == tmp_path / "arg"
+    monkeypatch.delenv("STILT_COMPUTE_ROOT")
+    assert stilt.Model(tmp_path / "p").compute_root == tmp_path / "p/simulations/by-id"
+
+
+@pytest.fixture
+def finished(make_model, steer):
+    model = make_model(6, mets=two_mets())
+    ids = model.register_pending()
+    fakes.wish(steer, "fail", ids[1])
+    fakes.wish(steer, "empty", ids[2])
+    push_simulations(model, ids[:8])
+    return model
+
+
+def two_mets():
+    met = {"directory": "met", "file_format": "%Y%m%d_%H", "file_tres": "1h"}
+    return {"fake": met, "other": {**met, "directory": "met2"}}
+
+
+def test_simulations_are_filtered_by_met_time_place_state_and_reason(finished):
+    simulations = finished.simulations
+    assert len(simulations) == len(simulations.keys()) == 12
+    assert simulations.keys() == sorted(simulations.keys()) == list(simulations)
+    assert len(simulations.ids(mets="fake")) == 6
+    window = ("2023-01-01 00:10", "2023-01-01 00:20")
+    assert len(simulations.ids(mets=["fake", "other"], time_range=window)) == 4
+    assert len(simulations.ids(location_ids={"-111.85_40.77_5"})) == 12
+    assert simulations.ids(location_ids={"0_0_0"}) == []
+    assert len(simulations.ids(footprint="default")) == 7
+    assert len(simulations.ids(state="complete")) == 7
+    assert len(simulations.ids(state=["failed"])) == 1
+    assert simulations.ids(reason="NO_TRAJECTORY_DATA") == simulations.ids(state="failed")
+    assert len(simulations.incomplete()) == 5
+    assert len(simulations.incomplete(mets="fake", time_range=window)) == 1
+    assert len(simulations.to_frame()) == 12
+    with pytest.raises(ConfigValidationError, match="Unknown met name"):
+        simulations.ids(mets="hrrr")
+
+
+def test_incomplete_is_met_major_and_keeps_registered_ids_outside_the_receptors(finished):
+    other = stilt.Model(finished.project, fakes.receptors(3, day=5), finished.config)
+    found = other.simulations.incomplete()
+    mine = [f"{met}_{r.id}" for met in ("fake", "other") for r in other.receptors]
+    assert found[:6] == mine
+    assert set(found[6:]) == set(finished.simulations.incomplete())
+
+
+def test_collections_load_what_exists_and_name_what_is_missing(finished):
+    assert len(finished.trajectories.paths()) == 7
+    assert len(finished.trajectories.load(mets="other")) == 2
+    assert len(finished.trajectories.missing()) == 5
+    assert finished.trajectories.paths(error=True) == []
+    footprints = finished.footprints
+    assert list(footprints) == ["default"]
+    assert len(footprints) == 1
+    loaded = footprints["default"].load()
+    assert sum(footprint.is_empty for footprint in loaded) == 1
+    assert len(footprints["default"].missing(mets="fake")) == 1
+    assert footprints["unknown"].paths() == []
+
+
+def test_a_simulation_knows_its_files_and_state(finished):
+    simulations = finished.simulations
+    done, failed, empty = simulations.keys()[0], simulations.keys()[1], simulations.keys()[2]
+    simulation = simulations[done]
+    assert simulations[done] is simulation
+    assert simulation.status == "complete"
+    assert simulations[failed].status == "failed:NO_TRAJECTORY_DATA"
+    assert "Nothing came out" in simulations[failed].log
+    assert simulations[failed].trajectories is None
+    assert simulations[simulations.keys()[-1]].status is None
+    assert simulations[empty].get_footprint("default").is_empty
+    assert simulation.get_footprint("other") is None
+    assert simulation.error_trajectories is None
+    assert simulation.is_backward
+    assert simulation.time_range == (
+        simulation.receptor.time - pd.Timedelta(hours=2), simulation.receptor.time,
+    )  # fmt: skip
+    assert {path.name for path in simulation.files} == {
+        simulation.trajectories_path.name, simulation.footprint_path("default").name,
+    }  # fmt: skip
+    assert simulation.met_files
+    with pytest.raises(FileNotFoundError):
+        simulation.log  # noqa: B018
+    with pytest.raises(KeyError):
+        simulations["fake_203001010000_1_2_3"]
+    with pytest.raises(KeyError):
+        simulations["nonsense"]
+
+
+def test_one_simulation_can_be_computed_by_hand(make_model, steer):
+    model = make_model(2)
+    sim_id = f"fake_{model.receptors[1].id}"
+    simulation = model.simulations[sim_id]
+    footprint = simulation.generate_footprint()
+    assert footprint.total > 0
+    assert not simulation.directory.exists()
+    simulation.generate_footprint("default", write=True)
+    assert simulation.status == "complete"
+    model.store_inputs()
+    push_simulations(model, [sim_id])
+    assert fakes.starts(steer)[sim_id] == 2
+    with pytest.raises(ConfigValidationError, match="configured are default"):
+        simulation.generate_footprint("nothing")
+
+
+def test_importing_the_names_of_the_model_loads_nothing_heavy():
+    code = (
+        "import stilt, sys; stilt.Model, stilt.Simulation, stilt.push_simulations;"
+        "print([m for m in ('jax', 'prefect', 'matplotlib', 'xarray') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
