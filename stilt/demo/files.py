@@ -74,18 +74,29 @@ def write_demo(
         The files of the project: weather first, then config.yaml and receptors.csv.
 
     Raises:
-        UsageError: the folder holds a config.yaml that is not a demo's.
+        UsageError: the path is a file, or holds a config.yaml that is not a demo's.
     """
     root = Path(directory)
+    check_folder(root)
+    written = _write_weather(root / "met", progress)
+    written.append(_write_text(root / "config.yaml", CONFIG.replace("{n_workers}", str(n_workers))))
+    written.append(_write_text(root / "receptors.csv", RECEPTORS))
+    return written
+
+
+def check_folder(root: Path) -> None:
+    """Refuse a path where a demo would hurt something.
+
+    Raises:
+        UsageError: the path is a file, or holds a config.yaml that is not a demo's.
+    """
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file: choose a folder for the demo.")
     config = root / "config.yaml"
     if config.exists() and "stilt demo" not in config.read_text(encoding="utf-8"):
         raise UsageError(
             f"{config} belongs to another project: choose an empty folder for the demo."
         )
-    written = _write_weather(root / "met", progress)
-    written.append(_write_text(config, CONFIG.replace("{n_workers}", str(n_workers))))
-    written.append(_write_text(root / "receptors.csv", RECEPTORS))
-    return written
 
 
 def weather_paths(folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from stilt.demo.files import write_demo
+from stilt.demo.files import N_FILES, check_folder, write_demo
 from stilt.errors import SimulationError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def run_demo(
     started = time.perf_counter()
     console = console or Console()
     root = Path(directory).resolve()
+    check_folder(root)
     console.print("Weather of this demo is synthetic: hills and days made from formulas.")
     _write(root, n_workers, console)
     model = Model(project=root)
@@ -98,7 +99,7 @@ def _write(root: Path, n_workers: int, console: Console) -> None:
         TextColumn("files"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("weather")
+        task = progress.add_task("weather", total=N_FILES)
         write_demo(
             root,
             n_workers=n_workers,

@@ -101,6 +101,12 @@ def test_another_project_is_not_overwritten(tmp_path):
     assert (tmp_path / "config.yaml").read_text() == "mets: {}\n"
 
 
+def test_a_file_is_not_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        write_demo(tmp_path / "file")
+
+
 def test_written_weather_reads_back_within_the_packing(tmp_path, weather, noon):
     from stilt.meteorology.arl import read_analysis, read_index
 
