@@ -28,9 +28,7 @@ CENTRE = (0.0, 0.0)
 GAS_CONSTANT = 287.04
 START = np.datetime64("2023-07-15T12:00", "m")
 
-GRID = latlon_grid(
-    -0.1, -0.1, SPACING_DEG, SPACING_DEG, 21, 21, levels=HEIGHTS_M, vertical_flag=3
-)
+GRID = latlon_grid(-0.1, -0.1, SPACING_DEG, SPACING_DEG, 21, 21, levels=HEIGHTS_M, vertical_flag=3)
 CALM = {
     "UWND": 0.0, "VWND": 0.0, "TEMP": 300.0, "PRES": 1000.0,
 }  # fmt: skip
@@ -149,9 +147,7 @@ def release(
 
 def by_minute(table: pd.DataFrame, name: str) -> np.ndarray:
     """A column as (minutes, particles); every particle must have every row."""
-    return table.pivot(index="time", columns="indx", values=name).sort_index(
-        key=np.abs
-    ).to_numpy()
+    return table.pivot(index="time", columns="indx", values=name).sort_index(key=np.abs).to_numpy()
 
 
 def inversion(base_m: float) -> np.ndarray:
