@@ -25,7 +25,7 @@ from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 
-PREPARATION_VERSION = 1
+PREPARATION_VERSION = 2
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = ("vertical", "wind_x", "wind_y", "pressure_hpa", "dry_density", "dry_mass")

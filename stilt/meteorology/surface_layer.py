@@ -25,6 +25,7 @@ from stilt.meteorology.records import RawAnalysis
 _A, _B, _C, _D = 1.0, 0.66667, 5.0, 0.35
 _MIN_FRICTION_VELOCITY = 1e-4
 _MIN_HEAT_FLUX_W_M2 = -25.0
+_MIN_TEMPERATURE_SCALE_K = 1e-4
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ def _temperature_scale(
         upward = -upward
     upward = np.maximum(upward, _MIN_HEAT_FLUX_W_M2)
     scale = -upward / (columns.moist_density[index] * HEAT_CAPACITY_AIR * u_star)
-    tiny = np.abs(scale) < 1e-4
-    return np.where(tiny, np.where(upward > 0.0, -1e-4, 1e-4), scale)
+    # No flux at all counts as unstable: HYSPLIT's -0.0 keeps its sign.
+    least = np.where(upward >= 0.0, -_MIN_TEMPERATURE_SCALE_K, _MIN_TEMPERATURE_SCALE_K)
+    return np.where(np.abs(scale) < _MIN_TEMPERATURE_SCALE_K, least, scale)
 
 
 def _from_profiles(columns: Columns, index: int) -> tuple[np.ndarray, np.ndarray]:

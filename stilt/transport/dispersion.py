@@ -30,12 +30,14 @@ from stilt.transport.weather import (
     terrain_at,
 )
 
-WINDOW = 6
+WINDOW = 4
 """Levels of a column held at once; a particle that leaves them gets new ones."""
 
 _SIGMA_RESOLUTION = 1e-4
 _INSERTED_FRACTION = 0.05
 _TINY = 1e-9
+_LEAST_LEFT_S = 1e-6
+_DRAWN_TOGETHER = 4
 
 
 class Flight(NamedTuple):
@@ -45,11 +47,11 @@ class Flight(NamedTuple):
         z: flat height, metres.
         w: vertical velocity, m s-1, along the particle's own clock.
         layer: zero-based layer of the level list with the inserted level.
-        remaining_s: time of the half step not used yet.
+        remaining_s: time of the half step not used yet; negative while the particle waits at a
+            level to enter the next layer.
         x, y: horizontal drift so far, cells.
         low_s: time spent under the influence height, seconds.
         draws: random numbers used so far, uint32.
-        paused: at the end of the levels held; waits for new ones.
     """
 
     z: Array
@@ -60,7 +62,63 @@ class Flight(NamedTuple):
     y: Array
     low_s: Array
     draws: Array
-    paused: Array
+
+
+class Visit(NamedTuple):
+    """What changes while a particle stays in one layer; all (particles,).
+
+    Attributes:
+        z, w, remaining_s, low_s: as in :class:`Flight`.
+        drift_s: time weighted by the share of the wind left near the ground, seconds.
+        drift_upper_s: the same, weighted by the share of the upper level's wind.
+    """
+
+    z: Array
+    w: Array
+    remaining_s: Array
+    low_s: Array
+    drift_s: Array
+    drift_upper_s: Array
+
+
+class Motion(NamedTuple):
+    """Constants of the random velocity during a visit; all (particles,).
+
+    Attributes:
+        step_s: longest sub-step.
+        memory: share of the velocity that is left after it.
+        noise: standard deviation of what replaces the rest, m s-1.
+    """
+
+    step_s: Array
+    memory: Array
+    noise: Array
+
+
+class Layer(NamedTuple):
+    """Constants of the layer that each particle is in; all (particles,).
+
+    Attributes:
+        lower, upper: flat heights of its bounds, metres.
+        sigma, time_scale: turbulence, m s-1 and s.
+        pass_down, pass_up: chance to be let through at a bound; zero at the ground and the top.
+        share, share_per_m: the upper level's share of the wind is share + share_per_m * z.
+        wind_x, wind_y: wind at the lower level, cells per minute.
+        shear_x, shear_y: upper minus lower wind.
+    """
+
+    lower: Array
+    upper: Array
+    sigma: Array
+    time_scale: Array
+    pass_down: Array
+    pass_up: Array
+    share: Array
+    share_per_m: Array
+    wind_x: Array
+    wind_y: Array
+    shear_x: Array
+    shear_y: Array
 
 
 class Column(NamedTuple):
@@ -147,33 +205,32 @@ def half_step(
             metres above ground (VEGHT).
     """
     nodes = nodes_at(geometry, *cell, *position)
-    start = profile_at(frames, geometry, nodes, time_weight, flight, influence)
-    column, levels = start.column, geometry.levels
-    flight = start.flight._replace(
-        w=start.sigma * normalised_velocity, paused=jnp.zeros_like(flight.paused)
-    )
+    column, mass = _column(frames, geometry, nodes, time_weight, influence)
+    bounds = _Bounds(geometry.levels, geometry.count, column, direction, step_fraction)
+    layer = _layer_of(geometry.levels, flight.z, column.inserted)
+    none = jnp.full((WINDOW, *flight.z.shape), 1.0, jnp.float32)
+    nothing_held = Window(jnp.full_like(layer, geometry.count), *(none for _ in range(6)))
+    # A velocity in units of sigma belongs to a layer with sigma 1.
+    flight = flight._replace(layer=layer, w=normalised_velocity)
 
-    def fly(state: tuple[Flight, Window]) -> tuple[Flight, Window]:
-        now, held = state
-        now = jax.lax.while_loop(
-            lambda f: jnp.any((f.remaining_s > 0.0) & ~f.paused),
-            lambda f: _sub_step(
-                f, held, column, levels, geometry.count, keys, direction, step_fraction
-            ),
-            now,
-        )
+    def visit(state: tuple[Flight, Window, Array]) -> tuple[Flight, Window, Array]:
+        now, held, sigma = state
         held = jax.lax.cond(
-            jnp.any(now.remaining_s > 0.0),
+            jnp.any(_outside_window(bounds, now.layer, held)),
             lambda: _load(frames, geometry, nodes, time_weight, now.layer, column.inserted),
             lambda: held,
         )
-        return now._replace(paused=jnp.zeros_like(now.paused)), held
+        entered = _layer_constants(bounds, now.layer, held)
+        now = now._replace(w=now.w * entered.sigma / sigma)
+        return _leave(bounds, now, entered, _stay(bounds, now, entered, keys)), held, entered.sigma
 
-    flight, window = jax.lax.while_loop(
-        lambda state: jnp.any(state[0].remaining_s > 0.0), fly, (flight, start.window)
+    flight, window, sigma = jax.lax.while_loop(
+        lambda state: jnp.any(state[0].remaining_s > 0.0),
+        visit,
+        (flight, nothing_held, jnp.ones_like(flight.z)),
     )
-    sigma, time_scale = _turbulence_of(window, flight.layer, column.inserted)
-    return start._replace(flight=flight, window=window, sigma=sigma, time_scale=time_scale)
+    _, time_scale = _turbulence_of(window, flight.layer, column.inserted)
+    return HalfResult(flight, column, window, sigma, time_scale, mass)
 
 
 def profile_at(
@@ -285,81 +342,153 @@ def _turbulence_of(window: Window, layer: Array, inserted: Array) -> tuple[Array
     return _pick(window.sigma, offset), _pick(window.time_scale, offset)
 
 
-def _wind_in_layer(
-    window: Window, levels: InternalLevels, z: Array, layer: Array, inserted: Array
-) -> tuple[Array, Array]:
-    """Wind at flat height ``z`` inside a layer, in cells per minute, zero at the ground.
+class _Bounds(NamedTuple):
+    """What all functions of a half step share."""
+
+    levels: InternalLevels
+    count: int
+    column: Column
+    direction: int
+    step_fraction: float
+
+
+def _layer_constants(bounds: _Bounds, layer: Array, window: Window) -> Layer:
+    """Look up the layer's constants in the levels held.
 
     The inserted level has the wind of the level above it, as in HYSPLIT: the wind reaches that
     value within the thin layer and keeps it up to the next level.
     """
+    levels, inserted = bounds.levels, bounds.column.inserted
+    here = _property_level(layer, inserted) - window.base
+    up = _property_level(jnp.minimum(layer + 1, bounds.count - 1), inserted) - window.base
+    down = _property_level(jnp.maximum(layer - 1, 0), inserted) - window.base
+    flux = window.density * window.sigma
+    flux_here = _pick(flux, here)
     lower, upper = _bound(levels, layer, inserted), _bound(levels, layer + 1, inserted)
-    fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
-    fraction = jnp.where(layer == inserted + 1, 1.0, fraction)
-    near_ground = jnp.clip(z / level_height(levels, jnp.zeros_like(layer)), 0.0, 1.0)
-    offset = layer - (layer > inserted).astype(jnp.int32) - window.base
-    x0, x1 = _pick(window.wind_x, offset), _pick(window.wind_x, offset + 1)
-    y0, y1 = _pick(window.wind_y, offset), _pick(window.wind_y, offset + 1)
-    return (x0 + fraction * (x1 - x0)) * near_ground, (y0 + fraction * (y1 - y0)) * near_ground
+    slope = jnp.where(layer == inserted + 1, 0.0, 1.0 / (upper - lower))
+    share = jnp.where(layer == inserted + 1, 1.0, -lower * slope)
+    below = layer - (layer > inserted).astype(jnp.int32) - window.base
+    wind_x, wind_y = _pick(window.wind_x, below), _pick(window.wind_y, below)
+    return Layer(
+        lower=jnp.where(layer == 0, 0.0, lower),
+        upper=upper,
+        sigma=_pick(window.sigma, here),
+        time_scale=_pick(window.time_scale, here),
+        pass_down=jnp.where(layer == 0, 0.0, _pick(flux, down) / flux_here),
+        pass_up=jnp.where(layer == bounds.count - 1, 0.0, _pick(flux, up) / flux_here),
+        share=share,
+        share_per_m=slope,
+        wind_x=wind_x,
+        wind_y=wind_y,
+        shear_x=_pick(window.wind_x, below + 1) - wind_x,
+        shear_y=_pick(window.wind_y, below + 1) - wind_y,
+    )
+
+
+def _outside_window(bounds: _Bounds, layer: Array, window: Window) -> Array:
+    """Whether a layer and its neighbours are not all among the levels held."""
+    level = _property_level(layer, bounds.column.inserted)
+    first = (level - 1 < window.base) & (window.base > 0)
+    last = (level + 1 > window.base + WINDOW - 1) & (window.base < bounds.count - WINDOW)
+    return first | last
+
+
+def _stay(
+    bounds: _Bounds, flight: Flight, layer: Layer, keys: tuple[Array, Array, Array]
+) -> tuple[Visit, Array]:
+    """Fly inside the present layers until every particle has used its time or leaves.
+
+    The time left is cut into equal sub-steps no longer than the wanted fraction of the time
+    scale, so that memory and noise of the velocity are constants of the visit.
+    """
+    zero = jnp.zeros_like(flight.z)
+    steps = jnp.arange(_DRAWN_TOGETHER, dtype=jnp.uint32)[:, None]
+    longest = bounds.step_fraction * layer.time_scale
+    step_s = flight.remaining_s / jnp.maximum(jnp.ceil(flight.remaining_s / longest), 1.0)
+    memory = jnp.exp(-step_s / layer.time_scale)
+    motion = Motion(step_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)
+
+    def some(state: tuple[Visit, Array]) -> tuple[Visit, Array]:
+        # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
+        # would be computed anew for each of its results.
+        visit, draws = state
+        ahead = [jnp.broadcast_to(key, (_DRAWN_TOGETHER, *key.shape)) for key in keys]
+        bits, other = threefry(*ahead, draws[None] + steps)
+        normals, uniforms = normal(bits), uniform(other)
+        used = jnp.where(visit.remaining_s > 0.0, jnp.uint32(_DRAWN_TOGETHER), jnp.uint32(0))
+        visit = jax.lax.fori_loop(
+            0,
+            _DRAWN_TOGETHER,
+            lambda step, v: _sub_step(bounds, v, layer, motion, normals[step], uniforms[step]),
+            visit,
+        )
+        return visit, draws + used
+
+    return jax.lax.while_loop(
+        lambda state: jnp.any(state[0].remaining_s > 0.0),
+        some,
+        (
+            Visit(flight.z, flight.w, flight.remaining_s, flight.low_s, zero, zero),
+            flight.draws,
+        ),
+    )
 
 
 def _sub_step(
-    flight: Flight,
-    window: Window,
-    column: Column,
-    levels: InternalLevels,
-    count: int,
-    keys: tuple[Array, Array, Array],
-    direction: int,
-    step_fraction: float,
-) -> Flight:
-    active = (flight.remaining_s > 0.0) & ~flight.paused
-    bits, other_bits = threefry(*keys, flight.draws)
-    layer, inserted = flight.layer, column.inserted
-    here = _property_level(layer, inserted) - window.base
-    sigma, time_scale = _pick(window.sigma, here), _pick(window.time_scale, here)
-    duration = jnp.minimum(flight.remaining_s, step_fraction * time_scale)
-    memory = jnp.exp(-duration / time_scale)
-    w = memory * flight.w + jnp.sqrt(1.0 - memory * memory) * sigma * normal(bits)
-
+    bounds: _Bounds,
+    visit: Visit,
+    layer: Layer,
+    motion: Motion,
+    random_normal: Array,
+    random_uniform: Array,
+) -> Visit:
+    """One sub-step inside a layer; ends early, exactly on the bound, when it reaches one."""
+    column = bounds.column
+    active = visit.remaining_s > 0.0
+    duration = jnp.minimum(visit.remaining_s, motion.step_s)
+    w = motion.memory * visit.w + motion.noise * random_normal
+    velocity = w * column.stretch
     up = w > 0.0
-    lower = jnp.where(layer == 0, 0.0, _bound(levels, layer, inserted))
-    target = jnp.where(up, _bound(levels, layer + 1, inserted), lower)
-    speed = jnp.maximum(jnp.abs(w) * column.stretch, _TINY)
-    distance = jnp.abs(target - flight.z)
+    bound = jnp.where(up, layer.upper, layer.lower)
+    distance, speed = jnp.abs(bound - visit.z), jnp.maximum(jnp.abs(velocity), _TINY)
     reaches = speed * duration >= distance
     used = jnp.where(reaches, distance / speed, duration)
-    z = jnp.where(reaches, target, flight.z + w * column.stretch * duration)
+    z = jnp.where(reaches, bound, visit.z + velocity * duration)
+    passes = reaches & (random_uniform <= jnp.where(up, layer.pass_up, layer.pass_down))
+    left = visit.remaining_s - used
+    left = jnp.where(passes, -jnp.maximum(left, _LEAST_LEFT_S), left)
 
-    beyond = layer + jnp.where(up, 1, -1)
-    boundary = (beyond < 0) | (beyond >= count)
-    there = _property_level(jnp.clip(beyond, 0, count - 1), inserted) - window.base
-    there_sigma = _pick(window.sigma, there)
-    here_density, there_density = _pick(window.density, here), _pick(window.density, there)
-    chance = there_density * there_sigma / (here_density * sigma)
-    passes = reaches & ~boundary & (uniform(other_bits) <= chance)
-    turned = jnp.where(reaches, -w, w)
-    w = jnp.where(passes, w * there_sigma / sigma, turned)
+    lowest = level_height(bounds.levels, jnp.int32(0))
+    weighted = jnp.where(active, used * jnp.minimum(z / lowest, 1.0), 0.0)
+    share = jnp.clip(layer.share + layer.share_per_m * z, 0.0, 1.0)
+    low = active & (z < column.influence_m)
+    return Visit(
+        z=jnp.where(active, z, visit.z),
+        w=jnp.where(active, jnp.where(reaches & ~passes, -w, w), visit.w),
+        remaining_s=jnp.where(active, left, visit.remaining_s),
+        low_s=visit.low_s + jnp.where(low, used, 0.0),
+        drift_s=visit.drift_s + weighted,
+        drift_upper_s=visit.drift_upper_s + weighted * share,
+    )
 
-    drift_x, drift_y = _wind_in_layer(window, levels, z, layer, inserted)
-    minutes = direction * used / 60.0
-    new_layer = jnp.where(passes, beyond, layer)
-    # Stop before a layer whose neighbours are not all held, unless the domain ends there.
-    first = _property_level(new_layer, inserted) - 1 < window.base
-    last = _property_level(new_layer, inserted) + 1 > window.base + WINDOW - 1
-    at_edge = (first & (window.base > 0)) | (last & (window.base < count - WINDOW))
 
-    def keep(new: Array, old: Array) -> Array:
-        return jnp.where(active, new, old)
-
+def _leave(
+    bounds: _Bounds, flight: Flight, layer: Layer, stay: tuple[Visit, Array]
+) -> Flight:
+    """Book the visit's drift and move the particles that were let through to the next layer."""
+    visit, draws = stay
+    minutes = bounds.direction / 60.0
+    passes = visit.remaining_s < 0.0
+    step = jnp.where(visit.w > 0.0, 1, -1)
     return Flight(
-        z=keep(z, flight.z),
-        w=keep(w, flight.w),
-        layer=keep(new_layer, layer),
-        remaining_s=keep(flight.remaining_s - used, flight.remaining_s),
-        x=keep(flight.x + drift_x * minutes, flight.x),
-        y=keep(flight.y + drift_y * minutes, flight.y),
-        low_s=keep(flight.low_s + jnp.where(z < column.influence_m, used, 0.0), flight.low_s),
-        draws=flight.draws + active.astype(jnp.uint32),
-        paused=keep(passes & at_edge, flight.paused),
+        z=visit.z,
+        w=visit.w,
+        layer=flight.layer + jnp.where(passes, step, 0),
+        remaining_s=jnp.abs(visit.remaining_s),
+        x=flight.x
+        + minutes * (layer.wind_x * visit.drift_s + layer.shear_x * visit.drift_upper_s),
+        y=flight.y
+        + minutes * (layer.wind_y * visit.drift_s + layer.shear_y * visit.drift_upper_s),
+        low_s=visit.low_s,
+        draws=draws,
     )

@@ -99,7 +99,7 @@ def _sample(
     zero = jnp.zeros_like(x)
     flight = Flight(
         height_agl_m * top / (top - terrain), zero, jnp.zeros_like(cell_x), zero, zero, zero,
-        zero, jnp.zeros(x.shape, jnp.uint32), jnp.zeros(x.shape, bool),
+        zero, jnp.zeros(x.shape, jnp.uint32),
     )
     result = profile_at(frames, geometry, nodes, weight, flight, influence)
     density, pressure = result.air_at(geometry.levels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -83,6 +84,18 @@ class Particles(NamedTuple):
     number: Array
     start: Array
     stop: Array
+
+
+class Half(NamedTuple):
+    """What one half of a minute adds to a row; (particles,) each, or (halves, particles)."""
+
+    foot: Array
+    low_s: Array
+    density: Array
+    pressure: Array
+    sigma: Array
+    time_scale: Array
+    zagl: Array
 
 
 def minute_step(
@@ -197,22 +210,33 @@ def _turbulent_step(
     zero = jnp.zeros_like(particles.x)
     flight = Flight(
         mean_z, zero, jnp.zeros_like(particles.cell_x), half_s, zero, zero, zero,
-        particles.draws + used, jnp.zeros(zero.shape, bool),
+        particles.draws + used,
     )
-    common = {
-        "direction": physics.direction,
-        "step_fraction": physics.step_fraction,
-        "influence": physics.influence,
-    }
-    first = half_step(
-        frames, geometry, cell, (particles.x, particles.y), weights[0], flight, particles.q, keys,
-        **common,
+    columns_x = jnp.stack([particles.x, mean_x])
+    columns_y = jnp.stack([particles.y, mean_y])
+
+    def half(
+        state: tuple[Flight, Array], column: tuple[Array, Array, Array]
+    ) -> tuple[tuple[Flight, Array], Half]:
+        now, velocity = state
+        result = half_step(
+            frames, geometry, cell, column[:2], column[2],
+            now._replace(remaining_s=half_s, low_s=zero), velocity, keys,
+            direction=physics.direction, step_fraction=physics.step_fraction,
+            influence=physics.influence,
+        )
+        density, pressure = result.air_at(geometry.levels)
+        end = result.flight
+        made = Half(
+            MOLAR_MASS_AIR_TRANSPORT * end.low_s / result.mass_kg_m2, end.low_s, density,
+            pressure, result.sigma, result.time_scale, end.z / result.column.stretch,
+        )
+        return (end, end.w / result.sigma), made
+
+    (end, velocity), halves = jax.lax.scan(
+        half, (flight, particles.q), (columns_x, columns_y, jnp.stack(weights))
     )
-    velocity = first.flight.w / first.sigma
-    second = half_step(
-        frames, geometry, cell, (mean_x, mean_y), weights[1],
-        first.flight._replace(remaining_s=half_s, low_s=zero), velocity, keys, **common,
-    )
+    second = Half(*(values[1] for values in halves))
     sigma_u = _horizontal_sigma(frames, geometry, there, weights[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
     memory = jnp.where(tick == particles.start, 0.0, memory)
@@ -220,26 +244,20 @@ def _turbulent_step(
     u = memory * particles.u + noise * normal(bits_u)
     v = memory * particles.v + noise * normal(bits_v)
     size = cell_size_m[there.nearest]
-    end = second.flight
     moved = particles._replace(
         x=particles.x + (end.x + u * 60.0 / size[:, 0]),
         y=particles.y + (end.y + v * 60.0 / size[:, 1]),
         z=end.z,
         u=u,
         v=v,
-        q=end.w / second.sigma,
+        q=velocity,
         draws=end.draws,
     )
-    low_first, low_second = first.flight.low_s, end.low_s
-    foot = MOLAR_MASS_AIR_TRANSPORT * (
-        low_first / first.mass_kg_m2 + low_second / second.mass_kg_m2
-    )
-    density, pressure = second.air_at(geometry.levels)
     columns = jnp.stack(
         [
-            moved.x, moved.y, end.z / second.column.stretch, foot,
-            (low_first + low_second) / 60.0, mixed_layer, density, pressure, second.sigma,
-            second.time_scale, terrain_at(frames, there),
+            moved.x, moved.y, second.zagl, halves.foot[0] + halves.foot[1],
+            (halves.low_s[0] + halves.low_s[1]) / 60.0, mixed_layer, second.density,
+            second.pressure, second.sigma, second.time_scale, terrain_at(frames, there),
         ]
     )
     return moved, columns
