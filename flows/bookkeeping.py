@@ -22,11 +22,11 @@ from stilt.errors import ConfigValidationError, Reason
 from stilt.execution import BatchSummary
 from stilt.execution.failures import Failure, append_log
 from stilt.execution.lookup import receptors_of
-from stilt.execution.task import receptor_json
 from stilt.execution.weather import weather_problems
 from stilt.model import Model
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
+from stilt.project.registration import receptor_json
 
 SHOWN_PROBLEMS = 10
 

@@ -7,9 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from stilt.collections import (
     FootprintCollections,
     ReceptorList,
@@ -20,10 +17,10 @@ from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import interruptible, main_not_run_again, refuse_in_starting_worker
-from stilt.execution.task import receptor_json
 from stilt.project.index import Index
 from stilt.project.inputs import PathLike, Project
 from stilt.project.layout import ProjectLayout
+from stilt.project.registration import registration_rows
 from stilt.receptors import Receptor, read_receptors, unique_receptors
 
 logger = logging.getLogger(__name__)
@@ -162,10 +159,10 @@ class Model:
         token = self._token_if_unchanged()
         if token and scene_id is None and token == self.index.token():
             ids = self.index.registered_in_order(list(self.config.mets))
+            self.index.reconcile(self.files.expectations)
         else:
             self.store_inputs()
             ids = self._register(scene_id)
-        self.index.reconcile(self.files.expectations)
         if self._given is None:
             self._receptors = None
         self._simulations = None
@@ -313,8 +310,10 @@ class Model:
         return self.files.input_token()
 
     def _register(self, scene_id: str | None) -> list[str]:
-        rows = registration_rows(self.receptors, self.config, self.files.expectations)
-        self.index.register(rows, scene_id=scene_id, token=self.files.input_token())
+        expected = self.files.expectations
+        rows = registration_rows(self.receptors, self.config, expected)
+        token = self.files.input_token()
+        self.index.register(rows, scene_id=scene_id, token=token, expected=expected)
         ids: list[str] = rows["sim_id"].tolist()
         return ids
 
@@ -332,27 +331,6 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.name!r} in {self.output_root}>"
-
-
-def registration_rows(
-    receptors: Iterable[Receptor], config: ModelConfig, expectations: Mapping[str, Any]
-) -> pd.DataFrame:
-    """Rows of the index for every meteorology and receptor, in that order."""
-    listed = list(receptors)
-    ids = [str(receptor.id) for receptor in listed]
-    base = pd.DataFrame(
-        {
-            "location_id": [receptor_id.partition("_")[2] for receptor_id in ids],
-            "time": np.array([r.time.to_datetime64() for r in listed], dtype="datetime64[us]"),
-            "receptor": [receptor_json(receptor) for receptor in listed],
-        }
-    )
-    parts = []
-    for met in config.mets:
-        targets = ",".join(sorted(expectations[met].footprints))
-        sim_ids = pd.Series([f"{met}_{receptor_id}" for receptor_id in ids], dtype="str")
-        parts.append(base.assign(sim_id=sim_ids, met=met, targets=targets))
-    return pd.concat(parts, ignore_index=True)
 
 
 def _is_point(item: Any) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stilt.errors import ConfigValidationError, Reason, SimulationError
-from stilt.execution.task import Task, receptor_json
+from stilt.execution.task import Task
 from stilt.project.inputs import Project
 from stilt.project.receipts import Result
+from stilt.project.registration import receptor_json
 from stilt.receptors import Receptor, SimID
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import Failure
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import apply_environment, worker_environment
-from stilt.execution.task import Task, receptor_json
+from stilt.execution.task import Task
 from stilt.execution.transporting import Progress, group_by_weather, run_group
 from stilt.project.claims import mark_running
 from stilt.project.inputs import Project
 from stilt.project.owners import new_owner, this_place
 from stilt.project.receipts import Result, now, write_receipt
+from stilt.project.registration import receptor_json
 
 logger = logging.getLogger(__name__)
 

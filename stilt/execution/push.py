@@ -17,9 +17,9 @@ from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch, plan_batches
 from stilt.execution.pool import Job, Outcome, WorkerPool
 from stilt.execution.setup import interruptible, refuse_in_starting_worker, worker_environment
-from stilt.execution.task import receptor_json
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
+from stilt.project.registration import receptor_json
 
 if TYPE_CHECKING:
     from stilt.model import Model
@@ -138,26 +138,8 @@ class _Push:
             return [self._job(batch)]
         if len(batch.sim_ids) > 1:
             return [self._job(half) for half in batch.halves()]
-        self._give_up(batch.sim_ids[0], batch.id, outcome.exit_code)
+        self._note(record_worker_death(self.files, batch.sim_ids[0], batch.id))
         return []
-
-    def _give_up(self, sim_id: str, batch_id: str, exit_code: int | None) -> None:
-        """Record a simulation that killed its worker whenever it was alone in it."""
-        receptor = receptors_of(self.files, [sim_id])[sim_id]
-        detail = (
-            f"Its worker process ended {KILLS_ALLOWED} times (exit code {exit_code}), most often "
-            "for lack of memory; use fewer workers or fewer particles."
-        )
-        failure = Failure(Reason.WORKER_DIED, detail, "worker", "WorkerDied")
-        append_log(self.files.layout.log(sim_id), failure)
-        logger.error("%s: %s: %s", sim_id, failure.reason, detail)
-        result = Result(
-            sim_id, receptor_json(receptor), "failed", Reason.WORKER_DIED, detail,
-            batch_id=batch_id, host=this_place().split("/")[0], version=stilt.__version__,
-        )  # fmt: skip
-        path = write_receipt(self.files.layout.receipts, [result], batch_id)
-        failures = ((sim_id, str(Reason.WORKER_DIED), detail),)
-        self._note(BatchSummary(batch_id, n_failed=1, receipt=str(path), failures=failures))
 
     def _note(self, summary: BatchSummary) -> None:
         """Fold receipts now and then, and tell the caller."""
@@ -179,6 +161,33 @@ class _Push:
             "skip_existing": self.skip_existing,
             "batch_id": batch.id,
         }
+
+
+def record_worker_death(files: Project, sim_id: str, batch_id: str) -> BatchSummary:
+    """Record a simulation that killed its worker whenever it was alone in it.
+
+    Writes the failure to the simulation's log and a receipt, as a batch would have.
+    """
+    detail = (
+        f"Its worker process died {KILLS_ALLOWED} times, most often for lack of memory; use fewer "
+        "workers or fewer particles."
+    )
+    failure = Failure(Reason.WORKER_DIED, detail, "worker", "WorkerDied")
+    append_log(files.layout.log(sim_id), failure)
+    logger.error("%s: %s: %s", sim_id, failure.reason, detail)
+    result = Result(
+        sim_id,
+        receptor_json(receptors_of(files, [sim_id])[sim_id]),
+        state="failed",
+        reason=Reason.WORKER_DIED,
+        detail=detail,
+        batch_id=batch_id,
+        host=this_place().split("/")[0],
+        version=stilt.__version__,
+    )
+    path = write_receipt(files.layout.receipts, [result], batch_id)
+    failures = ((sim_id, str(Reason.WORKER_DIED), detail),)
+    return BatchSummary(batch_id, n_failed=1, receipt=str(path), failures=failures)
 
 
 def worker_arguments(files: Project) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from stilt.trajectories import Trajectories
 
 logger = logging.getLogger(__name__)
-
-# One encoder for all: a million receptors are registered at once.
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass
@@ -252,8 +248,3 @@ def _entry(path: Path, made: Made) -> FootprintEntry:
     return FootprintEntry(
         key_in(made.hash) or "", made.total, made.empty_reason, path.stat().st_size
     )
-
-
-def receptor_json(receptor: Receptor) -> str:
-    """Receptor as the index stores it."""
-    return _ENCODE(receptor.to_dict())

@@ -102,7 +102,14 @@ class Index:
 
     # -- writing --------------------------------------------------------------------------------
 
-    def register(self, rows: pd.DataFrame, *, scene_id: str | None = None, token: str = "") -> int:
+    def register(
+        self,
+        rows: pd.DataFrame,
+        *,
+        scene_id: str | None = None,
+        token: str = "",
+        expected: Expected = None,
+    ) -> int:
         """Add simulations, or bring the definition of known ones up to date.
 
         States are not touched, and a scene is kept when none is given.
@@ -112,6 +119,8 @@ class Index:
                 order that :meth:`ids` gives back.
             scene_id: scene of all of them.
             token: what stands for these inputs; see :meth:`token`.
+            expected: outputs of a complete simulation, to bring states up to date as
+                :meth:`reconcile` does.
 
         Returns:
             How many were new.
@@ -124,6 +133,8 @@ class Index:
 
         def work(connection: duckdb.DuckDBPyConnection) -> int:
             new = records.upsert_definitions(connection, rows, token)
+            if expected is not None:
+                records.reconcile(connection, expected)
             self._cap(connection)
             return new
 

@@ -171,7 +171,9 @@ def test_wrong_arguments_are_said_in_one_sentence(tmp_path):
         stilt.Model(tmp_path, config=fakes.config()).receptors  # noqa: B018
     with pytest.raises(UsageError, match="not a local folder"):
         stilt.Model("s3://bucket/case")
-    with pytest.raises(UsageError, match="Unknown execution backend: 'nowhere'. Supported: .*local"):
+    with pytest.raises(
+        UsageError, match=r"Unknown execution backend: 'nowhere'\. Supported: .*local"
+    ):
         get_executor({"backend": "nowhere"})
 
 

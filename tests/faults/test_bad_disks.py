@@ -1,4 +1,4 @@
-"""Disks that are full or refuse, and files that were cut: one clear message, and a rerun repairs."""
+"""Disks that are full or refuse, files that were cut: one clear message; a rerun repairs."""
 
 import errno
 import os

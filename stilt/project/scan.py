@@ -1,0 +1,149 @@
+"""What the folders of simulations hold, found by one scan."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stilt.project.artifacts import DamagedArtifactError, Made, made_of
+from stilt.project.keys import key_in
+from stilt.project.layout import (
+    ProjectLayout,
+    error_trajectory_name,
+    footprint_of_file,
+    trajectory_name,
+)
+from stilt.project.receipts import FootprintEntry
+
+logger = logging.getLogger(__name__)
+
+VERIFY_UP_TO = 20_000
+
+
+@dataclass
+class Outputs:
+    """Outputs of one simulation: as recorded, or as found.
+
+    Attributes:
+        transport, error: keys of the trajectories, None when there is none.
+        trajectory_bytes, error_bytes: their sizes, None when unknown.
+        footprints: by name.
+        receptor: JSON of the receptor where a file had to be opened.
+    """
+
+    transport: str | None = None
+    error: str | None = None
+    trajectory_bytes: int | None = None
+    error_bytes: int | None = None
+    footprints: dict[str, FootprintEntry] = field(default_factory=dict)
+    has_log: bool = False
+    receptor: str = ""
+
+    def same_as(self, other: Outputs) -> bool:
+        """Whether keys and footprints agree."""
+        mine = {name: entry.key for name, entry in self.footprints.items()}
+        theirs = {name: entry.key for name, entry in other.footprints.items()}
+        keys = (self.transport, self.error, mine)
+        return keys == (other.transport, other.error, theirs)
+
+    @property
+    def exist(self) -> bool:
+        """Whether there is a main trajectory or any footprint."""
+        return self.transport is not None or bool(self.footprints)
+
+
+def scan(
+    layout: ProjectLayout, known: dict[str, Outputs], *, verify: bool | None
+) -> dict[str, Outputs]:
+    """List the folders of all simulations and return the outputs found, by id.
+
+    Args:
+        layout: the project.
+        known: what is recorded; such files are not opened.
+        verify: compare sizes with those recorded, so that a file cut short is noticed. None
+            does so in projects of up to :data:`VERIFY_UP_TO` folders.
+    """
+    try:
+        folders = sorted(entry.name for entry in os.scandir(layout.by_id) if entry.is_dir())
+    except FileNotFoundError:
+        return {}
+    if verify is None:
+        verify = len(folders) <= VERIFY_UP_TO
+    damaged: list[str] = []
+    found = {}
+    for sim_id in folders:
+        folder = layout.simulation_dir(sim_id)
+        found[sim_id] = _outputs_in(folder, sim_id, known.get(sim_id), verify, damaged)
+    if damaged:
+        logger.warning(
+            "%d output file(s) cannot be used and will be computed again; the first: %s.",
+            len(damaged), damaged[0],
+        )  # fmt: skip
+    return found
+
+
+def _outputs_in(
+    folder: Path, sim_id: str, known: Outputs | None, verify: bool, damaged: list[str]
+) -> Outputs:
+    """Outputs in one folder."""
+    recorded = known or Outputs()
+    outputs = Outputs()
+    for name, size in _listing(folder, verify):
+        path = folder / name
+        if name == trajectory_name(sim_id):
+            key, trusted = recorded.transport, _fits(size, recorded.trajectory_bytes)
+            made = None if key and trusted else _made(path, damaged)
+            outputs.transport = key if key and trusted else _key(made)
+            outputs.trajectory_bytes = recorded.trajectory_bytes if trusted else size
+        elif name == error_trajectory_name(sim_id):
+            key, trusted = recorded.error, _fits(size, recorded.error_bytes)
+            made = None if key and trusted else _made(path, damaged)
+            outputs.error = key if key and trusted else _key(made)
+            outputs.error_bytes = recorded.error_bytes if trusted else size
+        elif (footprint := footprint_of_file(sim_id, name)) is not None:
+            entry = recorded.footprints.get(footprint)
+            made = None
+            if entry is None or not _fits(size, entry.nbytes):
+                made = _made(path, damaged)
+                entry = _entry(made, size) if made else None
+            if entry is not None:
+                outputs.footprints.setdefault(footprint, entry)
+        else:
+            outputs.has_log |= name == "stilt.log"
+            continue
+        outputs.receptor = outputs.receptor or (made.receptor if made else "")
+    return outputs
+
+
+def _listing(folder: Path, verify: bool) -> Iterator[tuple[str, int | None]]:
+    """Names in a folder, with sizes when they are wanted."""
+    for entry in os.scandir(folder):
+        if not entry.name.startswith("."):
+            yield entry.name, entry.stat().st_size if verify else None
+
+
+def _fits(size: int | None, recorded: int | None) -> bool:
+    """Whether a size is as recorded, as far as both are known."""
+    if size is None:
+        return True
+    return recorded == size
+
+
+def _key(made: Made | None) -> str | None:
+    """Key that a file states, "" when it states none."""
+    return None if made is None else key_in(made.hash) or ""
+
+
+def _entry(made: Made, size: int | None) -> FootprintEntry:
+    return FootprintEntry(_key(made) or "", made.total, made.empty_reason, size)
+
+
+def _made(path: Path, damaged: list[str]) -> Made | None:
+    try:
+        return made_of(path)
+    except DamagedArtifactError as error:
+        damaged.append(str(error))
+        return None
