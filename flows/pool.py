@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -37,8 +38,10 @@ R = TypeVar("R")
 
 KILLS_ALLOWED = 2
 BARREN_ALLOWED = 3
-INTERRUPT_GRACE_S = 20.0
+INTERRUPT_GRACE_S = 10.0
 RECORD_DELAY_S = 5.0
+
+_stopping: Event | None = None
 
 
 class WorkersError(StiltError):
@@ -84,7 +87,8 @@ def run_batches(
         wave = [suspects.popleft()] if alone else waiting
         waiting, killed = [], {}
         with worker_pool(1 if alone else n_workers, wave, marks, variables or {}):
-            futures = dict(zip(submit(wave), wave, strict=True))
+            with _ctrl_c_held():
+                futures = dict(zip(submit(wave), wave, strict=True))
             for future in as_completed(list(futures)):
                 batch = futures[future]
                 try:
@@ -129,9 +133,12 @@ def worker_pool(
     context = FlowRunContext.get()
     if context is None:
         raise RuntimeError("worker_pool is used inside a flow run only")
-    started = multiprocessing.get_context("spawn").Value("i", 0)
+    spawn = multiprocessing.get_context("spawn")
+    stopping = spawn.Event()
     runner = ProcessPoolTaskRunner(
-        max_workers=n_workers, initializer=_set_up_worker, initargs=(started, n_workers)
+        max_workers=n_workers,
+        initializer=_set_up_worker,
+        initargs=(spawn.Value("i", 0), n_workers, stopping),
     )
     with (
         environment(variables),
@@ -142,6 +149,7 @@ def worker_pool(
         try:
             yield
         except BaseException:
+            stopping.set()
             _stop_workers([_mark(marks, batch) for batch in batches])
             raise
 
@@ -167,8 +175,25 @@ def mark_crashed(futures: Sequence[PrefectFuture[Any]]) -> None:
                     break
 
 
-def _set_up_worker(started: Any, n_workers: int) -> None:
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Let processes and threads that start in this block never see Ctrl-C; we do, after it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def told_to_stop() -> bool:
+    """Whether the run has ended around this worker, which may still hold batches in its queue."""
+    return _stopping is not None and _stopping.is_set()
+
+
+def _set_up_worker(started: Any, n_workers: int, stopping: Event) -> None:
     """Give a worker its cores; leave Ctrl-C to the parent, which asks busy workers to stop."""
+    global _stopping
+    _stopping = stopping
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with started.get_lock():
         number = started.value

@@ -15,7 +15,7 @@ from prefect.states import State
 
 from flows.bookkeeping import conclude, note, simulations_to_run
 from flows.environment import compilation_cache
-from flows.pool import Outcome, run_batches
+from flows.pool import Outcome, run_batches, told_to_stop
 from flows.project_flow import project_flow
 from flows.report import Progress
 from stilt.errors import StiltError
@@ -43,6 +43,8 @@ def simulate_batch(
 ) -> BatchSummary:
     """Compute one batch; a simulation that fails is an outcome and no exception."""
     del label
+    if told_to_stop():
+        return BatchSummary(batch_id, n_interrupted=len(sim_ids))
     with interruptible():
         return run_batch(sim_ids=sim_ids, batch_id=batch_id, progress=progress, **options)
 
