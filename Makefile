@@ -52,7 +52,8 @@ bench: $(READY)  ## time receptors per second and memory on this machine
 	$(PY) -m benchmarks $(ARGS)
 
 docs: $(READY)  ## build the documentation into site/
-	$(VENV)/bin/mkdocs build --strict --config-file docs/mkdocs.yml --site-dir "$(CURDIR)/site"
+	$(PY) docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet --config-file docs/mkdocs.yml --site-dir "$(CURDIR)/site"
 	@echo "Documentation: $(CURDIR)/site/index.html"
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml again
