@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.environment import user_api_url
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
+from stilt.errors import UsageError
 
 if TYPE_CHECKING:
     from flows.project_flow import Tally
@@ -92,6 +93,27 @@ class LocalBackend:
         if isinstance(outcome, BaseException) and not isinstance(outcome, SimulationsFailedError):
             raise outcome
         return LocalHandle()
+
+    def serve_ui(
+        self, output_root: str | os.PathLike[str], *, port: int, announce: Callable[[str], object]
+    ) -> None:
+        """Serve Prefect's web interface on a project's own state until Ctrl-C.
+
+        Raises:
+            UsageError: the user's own Prefect API is set; it has the runs.
+        """
+        url = user_api_url()
+        if url is not None:
+            raise UsageError(f"Runs are recorded by your Prefect API, {url}: open its interface.")
+        server = PrivateServer(state_directory(output_root), ui=True, port=port)
+        try:
+            server.wait()
+            announce(f"Prefect's interface is at http://127.0.0.1:{server.port}; Ctrl-C ends it.")
+            server.wait_until_ended()
+        except KeyboardInterrupt:
+            announce("Stopped.")
+        finally:
+            server.stop()
 
     def _launch(self, root: Path) -> None:
         url = user_api_url()

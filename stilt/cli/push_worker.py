@@ -15,6 +15,7 @@ from stilt.cli.common import (
     project_argument,
     skip_option,
 )
+from stilt.errors import UsageError
 
 
 @click.command(
@@ -50,7 +51,10 @@ def push_worker(
 
     lines = Path(chunk).read_text(encoding="utf-8").splitlines()
     ids = [line.strip() for line in lines if line.strip()]
-    push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)
+    try:
+        push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)
+    except KeyError as error:
+        raise UsageError(f"{chunk}: {error.args[0]}; register it first.") from error
     left = set(ids) & set(model.simulations.incomplete())
     click.echo(f"{len(ids) - len(left)} of {len(ids)} simulation(s) complete.")
     return EXIT_FAILED if left else EXIT_COMPLETE
