@@ -26,7 +26,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, as_completed
-from prefect.states import Crashed
+from prefect.states import Crashed, State
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.environment import environment
@@ -160,7 +160,9 @@ def mark_crashed(futures: Sequence[PrefectFuture[Any]]) -> None:
     A worker's last messages may still be on their way; a task run that Prefect does not hear of
     within seconds was never shown and needs no mark.
     """
-    state = Crashed(message="The worker process died; its simulations are tried again.")
+    state: State[None] = Crashed(
+        message="The worker process died; its simulations are tried again."
+    )
     deadline = time.monotonic() + RECORD_DELAY_S
     with get_client(sync_client=True) as client:
         for future in futures:

@@ -31,7 +31,7 @@ class Commands(click.Group):
         """Verbs in the order in which a user meets them, not by name."""
         return list(self.commands)
 
-    def main(self, *args: Any, **kwargs: Any) -> NoReturn:  # type: ignore[override]
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a verb; always ends in SystemExit with 0, 1, 2 or 3."""
         kwargs["standalone_mode"] = False
         with sigterm_as_interrupt():

@@ -11,9 +11,26 @@ import pytest
 import yaml
 
 from stilt.cli import cli
+from stilt.model import Model
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ROOT / "deployments"
+PATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+ENVIRONMENT = {**os.environ, "PYTHONPATH": PATH, "COLUMNS": "200", "NO_COLOR": "1"}
+
+
+def prefect(*arguments: str) -> str:
+    """Call Prefect's command line in the checkout; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT | {"PREFECT_API_URL": os.environ.get("PREFECT_API_URL", "")},
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def accepts(arguments: list[str]) -> bool:
@@ -41,6 +58,28 @@ def test_every_entry_point_of_prefect_yaml_is_a_flow_of_a_project() -> None:
     assert names == {"simulate", "prepare-meteorology", "footprints", "maintain"}
 
 
+@pytest.mark.slow
+def test_a_deployment_run_does_what_stilt_run_does(api: str, project_files, tmp_path: Path) -> None:
+    root = project_files(tmp_path / "deployed")
+    deploy = ["deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")]
+    prefect("work-pool", "create", "stilt", "--type", "process")
+    prefect("--no-prompt", *deploy)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "stilt", "--limit", "1"],
+        env=ENVIRONMENT | {"PREFECT_API_URL": api},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        given = ["-p", f"project={root}", "-p", "n_workers=2"]
+        shown = prefect("deployment", "run", "simulate/local", *given, "--watch")
+    finally:
+        worker.terminate()
+        worker.wait()
+    assert "Flow run finished successfully in 'Completed'" in shown
+    assert Model(project=root).status()["completed"] == 3
+
+
 def test_the_image_copies_what_exists_and_sends_nothing() -> None:
     text = (DEPLOYMENTS / "Dockerfile").read_text()
     for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
@@ -66,13 +105,7 @@ def test_compose_names_only_what_it_defines() -> None:
 def test_compose_commands_exist_in_this_prefect(service: str) -> None:
     content = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
     command = content["services"][service]["command"]
-    helped = subprocess.run(
-        [sys.executable, "-m", "prefect", *command[:2], "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
-    ).stdout
+    helped = prefect(*command[:2], "--help")
     for option in (word for word in command if word.startswith("--")):
         assert option in helped
 

@@ -37,7 +37,9 @@ def flow_run_of(root: Path):
 
 
 def trajectories(root: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in root.glob("simulations/by-id/*/*_traj.parquet")}
+    return {
+        path.name: path.read_bytes() for path in root.glob("simulations/by-id/*/*_traj.parquet")
+    }
 
 
 @pytest.fixture
@@ -132,5 +134,3 @@ def test_a_pool_with_a_killed_worker_gives_the_same_bytes(complete: Path, new_pr
     states = sorted(task.state_name for task in tasks)
     assert states.count("Completed") == 3
     assert "Running" not in states
-
-

@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,7 +31,7 @@ time,longitude,latitude,altitude
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One private server for all tests that run a flow."""
+    """One private Prefect server for all tests that run a flow."""
     home: Path = tmp_path_factory.mktemp("prefect")
     with environment({"XDG_CACHE_HOME": str(home / "cache")}), prefect_api(home / "state") as url:
         yield url
@@ -46,16 +45,20 @@ def weather(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "demo" / "met"
 
 
-@pytest.fixture
-def new_project(weather: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Make a small project: three receptors, one hour, twenty particles."""
+@pytest.fixture(scope="session")
+def project_files(weather: Path) -> Callable[..., Path]:
+    """Write a small project into a folder: three receptors, one hour, twenty particles."""
 
-    def make(name: str = "case", receptors: str = RECEPTORS) -> Path:
-        root = tmp_path / name
-        shutil.rmtree(root, ignore_errors=True)
-        root.mkdir()
+    def write(root: Path, receptors: str = RECEPTORS) -> Path:
+        root.mkdir(exist_ok=True)
         (root / "config.yaml").write_text(CONFIG.format(met=weather))
         (root / "receptors.csv").write_text(receptors)
         return root
 
-    return make
+    return write
+
+
+@pytest.fixture
+def new_project(project_files: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Make a small project with a name of its own."""
+    return lambda name, *receptors: project_files(tmp_path / name, *receptors)

@@ -1,0 +1,183 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from stilt.cli import cli
+from stilt.model import Model
+
+LATE = "demo_202308301800_-111.85_40.77_30"
+
+
+@pytest.fixture(scope="module")
+def ran(api: str, weather: Path, tmp_path_factory, project_files):
+    """A project after `stilt run`: three simulations complete, one without weather."""
+    root = project_files(tmp_path_factory.mktemp("ran"))
+    with (root / "receptors.csv").open("a") as file:
+        file.write("2023-08-30 18:00,-111.85,40.77,30\n")
+    return root, CliRunner().invoke(cli, ["run", str(root)])
+
+
+def test_run_tells_what_it_does_and_exits_with_1_for_a_failure(ran) -> None:
+    root, result = ran
+    assert result.exit_code == 1, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == (
+        f"Starting run: project={root}  backend=local  dispatch=push  workers=1  skip=config"
+    )
+    assert "Receptors loaded: 4" in lines
+    assert "Execution mode: local-blocking" in lines
+    assert "Workers launched. Waiting for completion..." in lines
+    assert "Progress: total=4  completed=0  running=1  pending=3  failed=0" in lines
+    assert lines[-1] == (
+        f"Project: {root.name}  total=4  completed=3  running=0  pending=0  failed=1"
+    )
+    assert "Traceback" not in result.output
+
+
+def test_status_counts_states_and_reasons(ran, stilt) -> None:
+    root, _ = ran
+    shown = stilt("status", root)
+    assert shown.exit_code == 0
+    labels = [line.split() for line in shown.stdout.splitlines()]
+    assert labels[:5] == [
+        ["total", "4"],
+        ["completed", "3"],
+        ["running", "0"],
+        ["pending", "0"],
+        ["failed", "1"],
+    ]
+    report = json.loads(stilt("status", root, "--json").stdout)
+    assert sum(report["reasons"].values()) == report["failed"] == 1
+
+
+def test_without_a_project_the_current_directory_is_meant(ran, stilt, monkeypatch) -> None:
+    root, _ = ran
+    monkeypatch.chdir(root)
+    assert json.loads(stilt("status", "--json").stdout)["total"] == 4
+
+
+def test_explain_names_the_reason_and_what_to_do(ran, stilt) -> None:
+    root, _ = ran
+    text = stilt("explain", root).stdout
+    assert text.startswith(LATE)
+    assert "MISSING_MET_FILES" in text
+    (row,) = json.loads(stilt("explain", root, LATE, "--json").stdout)
+    assert row["advice"]
+    assert stilt("explain", root, "demo_nothing").exit_code == 2
+
+
+def test_check_names_the_receptor_and_the_files(ran, stilt) -> None:
+    root, _ = ran
+    result = stilt("check", root)
+    assert result.exit_code == 1
+    assert LATE.removeprefix("demo_") in result.stdout
+    assert "20230830_18" in result.stdout
+    assert "3 of 4 simulation(s) have their weather." in result.stdout
+    entries = json.loads(stilt("check", root, "--json").stdout)
+    assert [entry["status"] for entry in entries].count("covered") == 3
+
+
+def test_rebuild_gives_the_same_answer_without_the_index(ran, stilt) -> None:
+    root, _ = ran
+    before = stilt("status", root).stdout
+    for part in (root / ".stilt").glob("index.duckdb*"):
+        part.unlink()
+    result = stilt("rebuild", root)
+    assert result.exit_code == 0
+    assert result.stdout == before
+
+
+def test_push_worker_runs_the_ids_of_a_file(ran, stilt, tmp_path: Path) -> None:
+    root, _ = ran
+    ids = Model(project=root).simulations.ids()
+    chunk = tmp_path / "task_0.txt"
+    chunk.write_text("\n\n".join(sim_id for sim_id in ids if sim_id != LATE))
+    result = stilt("push-worker", root, "--chunk", chunk)
+    assert (result.exit_code, result.stdout) == (0, "3 of 3 simulation(s) complete.\n")
+    chunk.write_text(f"{LATE}\n")
+    assert stilt("push-worker", root, "--chunk", chunk).exit_code == 1
+    chunk.write_text("demo_202301010000_1_2_3\n")
+    result = stilt("push-worker", root, "--chunk", chunk)
+    assert result.exit_code == 2
+    assert "demo_202301010000_1_2_3" in result.stderr
+    assert stilt("push-worker", root, "--chunk", tmp_path / "absent").exit_code == 2
+
+
+def test_register_then_pull_worker(weather: Path, project_files, stilt, tmp_path: Path) -> None:
+    root = project_files(tmp_path)
+    other = tmp_path / "tower.csv"
+    other.write_text("time,lon,lat,zagl\n2023-07-15 18:00,-111.85,40.77,30\n")
+    result = stilt("register", root, "--receptors", other, "--scene-id", "tower-1")
+    assert (result.exit_code, result.stdout) == (0, "Registered 1 simulation(s).\n")
+    line = stilt("status", root, "--by-scene").stdout
+    assert line == "tower-1  total=1  completed=0  running=0  pending=1  failed=0\n"
+    assert stilt("status", root, "--scene-id", "other").stdout.split()[:2] == ["total", "0"]
+    result = stilt("pull-worker", root)
+    assert result.exit_code == 0
+    assert json.loads(stilt("status", root, "--json").stdout)["completed"] == 1
+
+
+def test_no_scenes(case: Path, stilt) -> None:
+    assert stilt("status", case, "--by-scene").stdout == "Scenes: none\n"
+    assert json.loads(stilt("status", case, "--by-scene", "--json").stdout) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.yaml", "n_hour: 3\n", "did you mean 'n_hours'"),
+        ("receptors.csv", "never,1,2,3\n", "line 4"),
+    ],
+)
+def test_a_mistake_in_the_inputs_is_one_line(
+    case: Path, stilt, api: str, name: str, text: str, message: str
+) -> None:
+    with (case / name).open("a") as file:
+        file.write(text)
+    result = stilt("run", case)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert str(case / name) in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_run_options_that_make_no_sense(case: Path, stilt, tmp_path: Path, api: str) -> None:
+    assert "Unknown execution backend: 'cloud'" in stilt("run", case, "--backend", "cloud").stderr
+    assert stilt("run", case, "--config", case / "config.yaml").exit_code == 2
+    other = tmp_path / "other.yaml"
+    other.write_text("")
+    assert stilt("run", "--config", other).exit_code == 2
+
+
+def test_ui_refuses_when_the_runs_are_elsewhere_or_the_port_is_taken(
+    case: Path, stilt, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = stilt("ui", case)
+    assert result.exit_code == 2
+    assert api in result.stderr
+    monkeypatch.delenv("PREFECT_API_URL")
+    monkeypatch.setattr("flows.backends.user_api_url", lambda: None)
+    port = api.split(":")[2].split("/")[0]
+    result = stilt("ui", case, "--port", port)
+    assert result.exit_code == 2
+    assert f"Port {port} is in use" in result.stderr
+
+
+def test_demo_and_serve_are_thin(case: Path, stilt, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    monkeypatch.setattr("stilt.demo.run_demo", lambda *a, **k: called.append((a, k)))
+    assert stilt("demo", "somewhere", "--n-workers", "3").exit_code == 0
+
+    def interrupted(model, **options) -> None:
+        called.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stilt.execution.pull_simulations", interrupted)
+    result = stilt("serve", case, "--poll-interval", "0.5")
+    assert result.exit_code == 3
+    assert called == [
+        (("somewhere",), {"n_workers": 3}),
+        {"follow": True, "poll_interval": 0.5, "skip_existing": None},
+    ]
