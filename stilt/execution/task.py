@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure, append_log
 from stilt.project.artifacts import (
     HASH,
-    NETCDF_HASH,
-    NETCDF_TOTAL,
     DamagedArtifactError,
     Made,
+    footprint_attributes,
     link,
     made_of,
     publish,
@@ -100,7 +99,7 @@ class Task:
         if not self.skip:
             return None
         try:
-            made = made_of(path)
+            made = made_of(path, with_receptor=False)
         except DamagedArtifactError as error:
             logger.warning("%s; it is computed again.", error)
             return None
@@ -225,10 +224,8 @@ class Task:
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
         key = self.expected.footprints[name]
-        attrs: dict[str, Any] = {
-            NETCDF_HASH: content_hash(key, self._receptor_key),
-            NETCDF_TOTAL: footprint.total,
-        }
+        content = content_hash(key, self._receptor_key)
+        attrs = footprint_attributes(content, footprint.total, footprint.empty_reason)
         footprint.to_netcdf(working, attrs=attrs)
         size = working.stat().st_size
         publish(working, final)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,12 @@ from stilt.project.layout import ProjectLayout
 
 HASH = "hash"
 NETCDF_HASH = "stilt_hash"
-NETCDF_TOTAL = "stilt_total"
+NETCDF_MADE = "stilt_made"
+
+# Where the superblock of an HDF5 file holds the file's size, by its version.
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_SIZE_AT = {0: 40, 1: 44, 2: 28, 3: 28}
+_MADE = re.compile(rb'\{"stilt_made": 1, .{1,400}?\}')
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Made:
 
     Attributes:
         hash: text of :func:`stilt.project.keys.content_hash`, "" when a file has none.
-        receptor: JSON of the receptor, "" when a file has none.
+        receptor: JSON of the receptor, "" when a file has none or was not asked for it.
         empty_reason: of a footprint, "" when it is not empty.
         total: of a footprint, ppm per (umol m-2 s-1).
     """
@@ -74,8 +81,24 @@ def link(layout: ProjectLayout, artifact: Path) -> None:
             raise
 
 
-def made_of(path: Path) -> Made | None:
+def footprint_attributes(content: str, total: float, empty_reason: str) -> dict[str, str]:
+    """Global attributes by which a footprint file says what made it.
+
+    Args:
+        content: text of :func:`stilt.project.keys.content_hash`.
+        total: sum of the footprint, ppm per (umol m-2 s-1).
+        empty_reason: "" or why all values are zero.
+    """
+    made = {"stilt_made": 1, HASH: content, "total": total, "empty_reason": empty_reason}
+    return {NETCDF_HASH: content, NETCDF_MADE: json.dumps(made)}
+
+
+def made_of(path: Path, *, with_receptor: bool = True) -> Made | None:
     """What a trajectory or footprint file says about itself; None when there is no such file.
+
+    Args:
+        path: the file.
+        with_receptor: read the receptor, too; without it footprints are read ten times as fast.
 
     Raises:
         DamagedArtifactError: the file is there but cannot be read.
@@ -89,7 +112,9 @@ def made_of(path: Path) -> Made | None:
     if size == 0:
         raise DamagedArtifactError(f"{path} is empty")
     try:
-        return _footprint(path) if path.suffix == ".nc" else _trajectory(path)
+        if path.suffix != ".nc":
+            return _trajectory(path)
+        return (None if with_receptor else _footprint_at_a_glance(path)) or _footprint(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -115,5 +140,22 @@ def _footprint(path: Path) -> Made:
         str(text.get(NETCDF_HASH, "")),
         str(text.get("receptor", "")),
         str(text.get("empty_reason", "")) or ("legacy" if text.get("is_empty") else ""),
-        float(text[NETCDF_TOTAL]) if NETCDF_TOTAL in text else None,
+        json.loads(text[NETCDF_MADE])["total"] if NETCDF_MADE in text else None,
     )
+
+
+def _footprint_at_a_glance(path: Path) -> Made | None:
+    """Find the attribute in the bytes of the file; None when that is not possible.
+
+    Opening a NetCDF file costs 1.5 ms, which a hundred thousand folders make minutes. HDF5 keeps
+    attributes as they are, and says at its beginning how long the file must be.
+    """
+    content = path.read_bytes()
+    at = _SIZE_AT.get(content[8]) if content.startswith(_HDF5) and len(content) > 64 else None
+    found = _MADE.search(content)
+    if at is None or found is None:
+        return None
+    if len(content) < int.from_bytes(content[at : at + 8], "little"):
+        raise OSError("it was cut short")
+    made = json.loads(found[0])
+    return Made(made[HASH], "", made["empty_reason"], made["total"])

@@ -13,6 +13,7 @@ from stilt.project.keys import key_in
 from stilt.project.layout import (
     ProjectLayout,
     error_trajectory_name,
+    footprint_name,
     footprint_of_file,
     trajectory_name,
 )
@@ -115,6 +116,10 @@ def _outputs_in(
             outputs.has_log |= name == "stilt.log"
             continue
         outputs.receptor = outputs.receptor or (made.receptor if made else "")
+    if known is None and outputs.footprints and not outputs.receptor:
+        path = folder / footprint_name(sim_id, next(iter(outputs.footprints)))
+        made = made_of(path)
+        outputs.receptor = made.receptor if made else ""
     return outputs
 
 
@@ -143,7 +148,7 @@ def _entry(made: Made, size: int | None) -> FootprintEntry:
 
 def _made(path: Path, damaged: list[str]) -> Made | None:
     try:
-        return made_of(path)
+        return made_of(path, with_receptor=False)
     except DamagedArtifactError as error:
         damaged.append(str(error))
         return None
