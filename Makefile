@@ -46,7 +46,7 @@ types: $(READY)  ## check types
 	$(VENV)/bin/mypy
 
 parity: $(READY)  ## compare with the reference runs of HYSPLIT and R-STILT, where they are at hand
-	$(PY) -m pytest -m parity tests/parity $(ARGS)
+	$(PY) -m pytest -m parity $(ARGS)
 
 bench: $(READY)  ## time receptors per second and memory on this machine
 	$(PY) -m benchmarks $(ARGS)
