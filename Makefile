@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help demo test test-all lint format types imports parity bench docs lock install clean
+.PHONY: help demo test test-all lint format types imports parity test-parity bench docs lock install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -45,7 +45,10 @@ format: $(READY)  ## rewrite the code in the house style
 types: $(READY)  ## check types
 	$(VENV)/bin/mypy
 
-parity: $(READY)  ## compare with the reference runs of HYSPLIT and R-STILT, where they are at hand
+parity: $(READY)  ## compare with HYSPLIT and print the tables (ARGS=--help says how to run it beside)
+	$(PY) -m benchmarks.parity $(ARGS)
+
+test-parity: $(READY)  ## the tests that need reference runs of HYSPLIT or R-STILT
 	$(PY) -m pytest -m parity $(ARGS)
 
 bench: $(READY)  ## time receptors per second and memory on this machine

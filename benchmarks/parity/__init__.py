@@ -1,0 +1,1 @@
+"""Our transport beside HYSPLIT's: ``python -m benchmarks.parity``."""

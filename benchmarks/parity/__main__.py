@@ -1,0 +1,128 @@
+"""Compare our transport with HYSPLIT's: point check, trajectories, clouds and footprints.
+
+    python -m benchmarks.parity                              # the reference runs
+    python -m benchmarks.parity --only gdas042 --seeds 2     # some of them, fewer seeds of ours
+    python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --weather met \\
+        --file-format %Y%m%d_%H --file-tres 6h --receptors receptors.csv --hours -24
+
+The second form runs HYSPLIT first, through pystilt in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.parity import checks, figures, ours
+from benchmarks.parity.cases import REFERENCE_VARIABLE, Case, find_cases, reference_folder
+from benchmarks.parity.checks import Check
+from benchmarks.parity.hysplit import receptors_as_cases, run_hysplit
+
+
+def main() -> int:
+    """Run the comparison; the exit code says whether a bar is missed."""
+    options = _arguments()
+    root = _made_now(options) if options.hysplit_python else reference_folder(options.reference)
+    if root is None or not root.is_dir():
+        print(
+            f"No reference runs: give --reference or {REFERENCE_VARIABLE}, or --hysplit-python to "
+            "make some.",
+            file=sys.stderr,
+        )
+        return 2
+    cases = find_cases(root, options.only)
+    if not cases:
+        print(f"No cases of that name under {root}.", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as scratch:
+        return compare(cases, options, Path(options.cache or scratch))
+
+
+def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
+    """Print every table with its bars; 1 when one is missed, else 0."""
+    results = [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
+    runs = {}
+    for case in cases:
+        if case.ensembles:
+            begun = time.perf_counter()
+            count = case.ensembles[0].count
+            runs[case] = ours.ensembles(case, count, range(1, options.seeds + 1), cache)
+            seconds = time.perf_counter() - begun
+            print(f"  {case}: {options.seeds} x {count} particles in {seconds:.0f} s", flush=True)
+    if runs:
+        clouds, details = checks.cloud_check(runs)
+        results += [_show(clouds)]
+        results += [_show(checks.footprint_check(runs)), _show(checks.total_check(runs))]
+        if options.details:
+            details.to_csv(options.details, index=False)
+        if options.figures:
+            figures.draw(runs, Path(options.figures))
+    verdicts = [bar.verdict for check in results for bar in check.bars]
+    print(
+        f"\n{verdicts.count('pass')} of {len(verdicts)} bars met, {verdicts.count('open')} not "
+        f"decided within two standard errors of the seeds, {verdicts.count('MISS')} missed."
+    )
+    return 1 if "MISS" in verdicts else 0
+
+
+def _show(check: Check) -> Check:
+    print(f"\n## {check.title}\n")
+    with pd.option_context("display.width", 250, "display.max_columns", 50):
+        print(check.table.to_string(float_format=lambda value: f"{value:.4g}"))
+    for bar in check.bars:
+        print(f"  {bar.verdict}  {bar.asked}: {bar.found}")
+    sys.stdout.flush()
+    return check
+
+
+def _made_now(options: argparse.Namespace) -> Path:
+    if not (options.weather and options.receptors):
+        raise SystemExit("--hysplit-python needs --weather and --receptors.")
+    root = Path(options.out or tempfile.mkdtemp(prefix="parity_"))
+    weather = Path(options.weather)
+    run_hysplit(
+        Path(options.hysplit_python).absolute(),
+        root / weather.resolve().name,
+        weather,
+        options.file_format,
+        options.file_tres,
+        receptors_as_cases(Path(options.receptors), options.hours),
+        range(1, options.hysplit_seeds + 1),
+        options.particles,
+    )
+    print(f"HYSPLIT's runs are in {root}: use --reference {root} to compare with them again.")
+    return root
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.parity",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--reference", help=f"folder of reference runs, or {REFERENCE_VARIABLE}")
+    parser.add_argument("--only", nargs="*", default=[], help="weathers or cases to compare")
+    parser.add_argument("--seeds", type=int, default=4, help="ensembles of ours (4)")
+    parser.add_argument("--cache", help="folder for prepared weather, kept")
+    parser.add_argument("--details", help="CSV file for every comparison of the clouds")
+    parser.add_argument("--figures", help="folder for maps side by side")
+    live = parser.add_argument_group("run HYSPLIT first")
+    live.add_argument("--hysplit-python", help="Python of an environment with pystilt")
+    live.add_argument("--weather", help="folder of ARL files")
+    live.add_argument("--file-format", default="%Y%m%d_%H", help="names of the files")
+    live.add_argument("--file-tres", default="6h", help="time that one file covers")
+    live.add_argument("--receptors", help="receptors.csv, or a cases.json")
+    live.add_argument("--hours", type=int, default=-24, help="length of a run (-24)")
+    live.add_argument("--particles", type=int, default=300, help="particles an ensemble (300)")
+    live.add_argument("--hysplit-seeds", type=int, default=3, help="ensembles of HYSPLIT (3)")
+    live.add_argument("--out", help="folder for HYSPLIT's runs, kept")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Cases to compare: weather, receptors, and what HYSPLIT made of them.
+
+A folder of cases has one sub-folder per weather with ``cases.json`` (receptors), ``met/`` (ARL
+files) and ``hysplit/``: ``CASE_mean.parquet`` (one particle, no turbulence, every minute),
+``CASE_sN_particles.parquet`` (the ensemble of seed N at some ages) and ``CASE_sN_rawfoot.parquet``
+(the sum of ``foot`` over particles and steps, per hour and cell of 0.1 degree).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stilt.meteorology.arl import read_index
+from stilt.meteorology.records import AnalysisRef
+
+REFERENCE_VARIABLE = "STILT_REFERENCE"
+CELL_DEG = 0.1
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Particles of one seed.
+
+    Attributes:
+        count: particles released.
+        particles: rows at some ages: age (min), particle, lon, lat (degrees), zagl (m), ...
+        foot: sum of foot over particles and steps by cell (i, j) of 0.1 degree.
+    """
+
+    count: int
+    particles: pd.DataFrame
+    foot: pd.Series
+
+    @property
+    def total(self) -> float:
+        """Footprint per particle, ppm per (umol m-2 s-1)."""
+        return float(self.foot.sum() / self.count)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One receptor in one weather, with HYSPLIT's results beside it."""
+
+    weather: str
+    folder: Path
+    name: str
+    time: str
+    lon: float
+    lat: float
+    alt: float
+    hours: int
+
+    def __str__(self) -> str:
+        return f"{self.weather} {self.name}"
+
+    @cached_property
+    def refs(self) -> list[AnalysisRef]:
+        """Every analysis of the case's weather, by time."""
+        return weather_of(self.folder / "met")
+
+    @cached_property
+    def mean(self) -> pd.DataFrame | None:
+        """HYSPLIT's mean trajectory, a row a minute; None where it was not run."""
+        path = self.folder / "hysplit" / f"{self.name}_mean.parquet"
+        return pd.read_parquet(path).sort_values("age", key=np.abs) if path.exists() else None
+
+    @cached_property
+    def ensembles(self) -> list[Ensemble]:
+        """HYSPLIT's ensembles, one a seed; empty where none was run."""
+        out = []
+        for path in sorted((self.folder / "hysplit").glob(f"{self.name}_s*_particles.parquet")):
+            particles = pd.read_parquet(path)
+            raw = pd.read_parquet(path.with_name(path.name.replace("particles", "rawfoot")))
+            run = json.loads(
+                path.with_name(path.name.replace("particles.parquet", "run.json")).read_text()
+            )
+            out.append(Ensemble(int(run["npar"]), particles, raw.groupby(["i", "j"])["foot"].sum()))
+        return out
+
+
+def weather_of(folder: Path) -> list[AnalysisRef]:
+    """All analyses of all files in a folder, by time; of equal times the first file's."""
+    refs: dict[np.datetime64, AnalysisRef] = {}
+    for path in sorted(folder.iterdir()):
+        for ref in read_index(path):
+            refs.setdefault(ref.time, ref)
+    return [refs[time] for time in sorted(refs)]
+
+
+def reference_folder(given: str | None = None) -> Path | None:
+    """The folder of cases: the one given, ``STILT_REFERENCE``, or ``../shared/reference``."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "reference"
+    chosen = given or os.environ.get(REFERENCE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    return beside if beside.is_dir() else None
+
+
+def find_cases(root: Path, only: Sequence[str] = ()) -> list[Case]:
+    """Cases under a folder; ``only`` names weathers or cases to keep."""
+    found = []
+    for listing in sorted(root.glob("*/cases.json")):
+        if not (listing.parent / "hysplit").is_dir():
+            continue
+        for entry in json.loads(listing.read_text()):
+            keys = ("name", "time", "lon", "lat", "alt", "hours")
+            found.append(
+                Case(listing.parent.name, listing.parent, **{key: entry[key] for key in keys})
+            )
+    return [case for case in found if not only or {case.weather, case.name} & set(only)]
+
+
+def cell_sums(particles: pd.DataFrame) -> pd.Series:
+    """Sum of foot by cell of 0.1 degree."""
+    cells = {
+        "i": np.floor(particles["lon"] / CELL_DEG).astype(int),
+        "j": np.floor(particles["lat"] / CELL_DEG).astype(int),
+    }
+    return particles.assign(**cells).groupby(["i", "j"])["foot"].sum()
+
+
+def write_cases(folder: Path, entries: Iterable[dict]) -> None:
+    """Write ``cases.json`` into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cases.json").write_text(json.dumps(list(entries), indent=1))

@@ -1,0 +1,295 @@
+"""The comparisons: each gives a table with a row a case, and whether its bar is met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.parity import ours
+from benchmarks.parity.cases import Case, Ensemble
+
+EARTH_RADIUS_KM = 6371.2
+FILE_RESOLUTION_DEG = 1e-4
+_ROUNDING_KM = 0.02
+_CLOUD_COLUMNS = ("lon", "lat", "zagl")
+
+MEDIAN_BAR, TAIL_BAR, MIXED_LAYER_TAIL_BAR = 1.0, 5.0, 10.0
+DISTANCE_BAR, HEIGHT_BAR, HEIGHT_BAR_M = 0.5, 2.0, 10.0
+CLOUD_BAR = 95.0
+VARIATION_BAR = 1.15
+TOTAL_BAR, BIAS_BAR = 5.0, 2.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What is asked, what was found, and the verdict.
+
+    A verdict is ``"pass"``, ``"MISS"``, or ``"open"`` where the bar is missed by less than two
+    standard errors of the seeds, so that more particles or seeds are needed to tell.
+    """
+
+    asked: str
+    found: str
+    verdict: str
+
+
+def verdict(met: bool, *, within_noise: bool = False) -> str:
+    """Verdict on a bar."""
+    return "pass" if met else "open" if within_noise else "MISS"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: its title, its table, and its bars."""
+
+    title: str
+    table: pd.DataFrame
+    bars: list[Bar]
+
+
+def point_check(cases: Sequence[Case], cache: Path, rows: int = 3000) -> Check:
+    """Weather and turbulence at HYSPLIT's own particle positions, relative differences in %."""
+    out = {}
+    for case in cases:
+        parts = [case.mean] if case.mean is not None else []
+        # The first minutes are left out: their files give places to 10 m only.
+        parts += [e.particles[e.particles["age"].abs() > 10] for e in case.ensembles[:1]]
+        theirs = pd.concat(parts, ignore_index=True)
+        theirs = theirs.sample(min(len(theirs), rows), random_state=0)
+        mine = ours.points(case, theirs, cache)
+        line = {}
+        for name in ours.POINT_COLUMNS:
+            known = np.isfinite(mine[name]) & (theirs[name].abs() > 1e-3)
+            error = 100.0 * (mine[name] / theirs[name] - 1.0)[known].abs()
+            line[f"{name} median"], line[f"{name} p95"] = error.median(), error.quantile(0.95)
+        out[str(case)] = line
+    table = pd.DataFrame(out).T
+    bars = []
+    for name in ours.POINT_COLUMNS:
+        median, tail = table[f"{name} median"].max(), table[f"{name} p95"].max()
+        limit = MIXED_LAYER_TAIL_BAR if name == "mlht" else TAIL_BAR
+        bars.append(
+            Bar(
+                f"{name}: median <= {MEDIAN_BAR:g} %, 95th percentile <= {limit:g} %",
+                f"largest {median:.3f} %, {tail:.2f} %",
+                verdict(median <= MEDIAN_BAR and tail <= limit),
+            )
+        )
+    return Check("Point check: relative difference, %", table, bars)
+
+
+def mean_check(cases: Sequence[Case], cache: Path) -> Check:
+    """Mean trajectories: distance in % of the path travelled so far, and height.
+
+    From an hour on, less 20 m for the four decimals of HYSPLIT's positions. The last column is
+    the distance that remains when our wind moves HYSPLIT's own track, minute by minute at its own
+    heights.
+    """
+    out = {}
+    for case in cases:
+        theirs = case.mean
+        if theirs is None:
+            continue
+        mine = ours.mean_trajectory(case, cache).set_index("age")
+        both = theirs.set_index("age").join(mine, rsuffix="_ours", how="inner")
+        both = both.sort_index(key=np.abs)
+        path = _path_km(both["lon"], both["lat"], case)
+        distance = _distance_km(both["lon"], both["lat"], both["lon_ours"], both["lat_ours"])
+        share = 100.0 * np.maximum(distance - _ROUNDING_KM, 0.0) / np.maximum(path, 1e-6)
+        apart = (both["zagl_ours"] - both["zagl"]).abs()
+        allowed = np.maximum(HEIGHT_BAR_M, HEIGHT_BAR / 100.0 * both["zagl"])
+        out[str(case)] = {
+            "minutes": len(both),
+            "HYSPLIT's minutes": len(theirs),
+            "path km": path[-1],
+            "end %": share[-1],
+            "worst %": share[60:].max(),
+            "height m": apart.max(),
+            "height / bar": (apart / allowed).max(),
+            "own heights %": _own_heights(case, theirs, cache),
+        }
+    table = pd.DataFrame(out).T
+    if table.empty:
+        return Check("Mean trajectories", table, [])
+    complete = (table["minutes"] >= table["HYSPLIT's minutes"] - 1).all()
+    bars = [
+        Bar(
+            f"distance <= {DISTANCE_BAR:g} % of the path at every age",
+            f"largest {table['worst %'].max():.2f} % ({table['worst %'].idxmax()})",
+            verdict((table["worst %"] <= DISTANCE_BAR).all() and complete),
+        ),
+        Bar(
+            f"height within {HEIGHT_BAR:g} % or {HEIGHT_BAR_M:g} m",
+            f"largest {table['height m'].max():.1f} m, "
+            f"{table['height / bar'].max():.2f} of what is allowed",
+            verdict((table["height / bar"] <= 1.0).all()),
+        ),
+    ]
+    return Check("Mean trajectories, no turbulence", table, bars)
+
+
+def _own_heights(case: Case, track: pd.DataFrame, cache: Path) -> float:
+    """Distance at the end, % of the path, when only the heights are HYSPLIT's."""
+    stepped = ours.minute_from_each(case, track.iloc[:-1], cache).set_index("age")
+    both = track.set_index("age").join(stepped, rsuffix="_ours", how="inner")
+    both = both.sort_index(key=np.abs)
+    cosine = np.cos(np.radians(both["lat"]))
+    apart_x = ((both["lon_ours"] - both["lon"]) * cosine).sum()
+    apart_y = (both["lat_ours"] - both["lat"]).sum()
+    # Each step starts where HYSPLIT's file says, so the rounding of its places cancels in the sum.
+    distance = np.radians(np.hypot(apart_x, apart_y)) * EARTH_RADIUS_KM
+    return 100.0 * distance / _path_km(track["lon"], track["lat"], case)[-1]
+
+
+def cloud_check(runs: dict[Case, list[Ensemble]]) -> tuple[Check, pd.DataFrame]:
+    """Mean and standard deviation of the particles' places at each age, ours against theirs.
+
+    A difference of seed averages counts as none when it is within two standard errors. The
+    variance between seeds is estimated twice, from the few seeds of both programs, and as the
+    sampling error of independent particles (sd / sqrt(N) for a mean), and the two are averaged;
+    the rounding of the files' degrees (1e-4 / sqrt(12)) is added.
+    """
+    every = []
+    for case, mine in runs.items():
+        for age, column in product(sorted(_common_ages(case), key=abs), _CLOUD_COLUMNS):
+            theirs = [_at(e, age, column) for e in case.ensembles]
+            own = [_at(e, age, column) for e in mine]
+            if min(map(len, theirs + own)) < 10:
+                continue
+            for statistic in ("mean", "sd"):
+                z, a, b = _difference(theirs, own, statistic, column)
+                every.append((str(case), age, column, statistic, z, a, b))
+    columns = ["case", "age", "column", "statistic", "z", "HYSPLIT", "ours"]
+    details = pd.DataFrame(every, columns=columns)
+    inside = details.assign(inside=100.0 * (details["z"].abs() <= 2.0))
+    table = inside.pivot_table(index="case", columns=["column", "statistic"], values="inside")
+    table.columns = [" ".join(names) for names in table.columns]
+    table["all"] = inside.groupby("case")["inside"].mean()
+    table["comparisons"] = inside.groupby("case").size()
+    share = inside["inside"].mean()
+    bars = [
+        Bar(
+            f">= {CLOUD_BAR:g} % of all comparisons within 2 standard errors",
+            f"{share:.1f} % of {len(inside)}",
+            verdict(share >= CLOUD_BAR),
+        )
+    ]
+    title = "Particle clouds: comparisons within 2 standard errors, %"
+    return Check(title, table.loc[[str(case) for case in runs]], bars), details
+
+
+def _common_ages(case: Case) -> set[float]:
+    return set.intersection(*(set(e.particles["age"]) for e in case.ensembles))
+
+
+def _at(ensemble: Ensemble, age: float, column: str) -> np.ndarray:
+    rows = ensemble.particles
+    return rows.loc[rows["age"] == age, column].to_numpy(np.float64)
+
+
+def _difference(
+    theirs: list[np.ndarray], own: list[np.ndarray], statistic: str, column: str
+) -> tuple[float, float, float]:
+    """Difference of the seed averages in standard errors, and the two averages."""
+    of = np.mean if statistic == "mean" else np.std
+    a, b = (np.array([of(values) for values in group]) for group in (theirs, own))
+    freedom = len(a) + len(b) - 2
+    between = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / max(freedom, 1)
+    everyone = np.concatenate(theirs + own)
+    count = np.mean([len(values) for values in theirs + own])
+    variance = everyone.var()
+    expected = variance / count
+    if statistic == "sd" and variance > 0.0:
+        fourth = ((everyone - everyone.mean()) ** 4).mean()
+        expected = (fourth - variance**2) / (4.0 * variance * count)
+    spread = 0.5 * (between + expected) if freedom > 0 else expected
+    rounding = 0.0 if column == "zagl" else FILE_RESOLUTION_DEG**2 / 12.0
+    error = np.sqrt(spread * (1.0 / len(a) + 1.0 / len(b)) + rounding)
+    return float((b.mean() - a.mean()) / max(error, 1e-9)), float(a.mean()), float(b.mean())
+
+
+def footprint_check(runs: dict[Case, list[Ensemble]]) -> Check:
+    """Total variation distance of normalised 0.1 degree footprints, with as many particles."""
+    out = {}
+    for case, mine in runs.items():
+        theirs = [e.foot for e in case.ensembles]
+        own = [e.foot for e in mine]
+        among = np.mean([variation(a, b) for a, b in combinations(theirs, 2)])
+        between = np.mean([variation(a, b) for a, b in product(theirs, own)])
+        line = {"particles": case.ensembles[0].count, "HYSPLIT seeds": len(theirs)}
+        line |= {"theirs-theirs": among, "ours-theirs": between, "ratio": between / among}
+        out[str(case)] = line
+    table = pd.DataFrame(out).T
+    ratio = table["ratio"]
+    bars = [
+        Bar(
+            f"ours-theirs <= {VARIATION_BAR:g} x theirs-theirs in every case",
+            f"largest {ratio.max():.2f} ({ratio.idxmax()})",
+            verdict((ratio <= VARIATION_BAR).all()),
+        )
+    ]
+    return Check("Footprints: total variation distance at 0.1 degree", table, bars)
+
+
+def total_check(runs: dict[Case, list[Ensemble]]) -> Check:
+    """Footprint totals per particle, mean over seeds."""
+    out = {}
+    for case, mine in runs.items():
+        theirs, own = (np.array([e.total for e in group]) for group in (case.ensembles, mine))
+        errors = [
+            100.0 * group.std(ddof=1) / np.sqrt(len(group)) / group.mean()
+            if len(group) > 1
+            else np.nan
+            for group in (theirs, own)
+        ]
+        out[str(case)] = {
+            "HYSPLIT": theirs.mean(),
+            "ours": own.mean(),
+            "difference %": 100.0 * (own.mean() / theirs.mean() - 1.0),
+            "standard error %": np.hypot(*errors),
+        }
+    table = pd.DataFrame(out).T
+    difference, noises = table["difference %"], table["standard error %"]
+    bias, noise = difference.mean(), np.sqrt((noises**2).sum()) / len(table)
+    bars = [
+        Bar(
+            f"each within {TOTAL_BAR:g} %",
+            f"largest {difference.abs().max():.1f} % ({difference.abs().idxmax()})",
+            verdict(
+                (difference.abs() <= TOTAL_BAR).all(),
+                within_noise=(difference.abs() <= TOTAL_BAR + 2.0 * noises).all(),
+            ),
+        ),
+        Bar(
+            f"no bias over all cases beyond {BIAS_BAR:g} %",
+            f"{bias:+.1f} % +- {noise:.1f} %",
+            verdict(abs(bias) <= BIAS_BAR, within_noise=abs(bias) <= BIAS_BAR + 2.0 * noise),
+        ),
+    ]
+    return Check("Footprint totals per particle, ppm / (umol m-2 s-1)", table, bars)
+
+
+def variation(a: pd.Series, b: pd.Series) -> float:
+    """Total variation distance of two normalised fields: 0 the same, 1 nothing in common."""
+    return float(0.5 * (a / a.sum()).sub(b / b.sum(), fill_value=0.0).abs().sum())
+
+
+def _distance_km(lon0, lat0, lon1, lat1) -> np.ndarray:
+    lon0, lat0, lon1, lat1 = (np.radians(np.asarray(v, float)) for v in (lon0, lat0, lon1, lat1))
+    half = (
+        np.sin((lat1 - lat0) / 2) ** 2
+        + np.cos(lat0) * np.cos(lat1) * np.sin((lon1 - lon0) / 2) ** 2
+    )
+    return 2.0 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(half))
+
+
+def _path_km(lon: pd.Series, lat: pd.Series, case: Case) -> np.ndarray:
+    """Length of the way from the receptor to each row."""
+    lon = np.append(case.lon, np.asarray(lon, float))
+    lat = np.append(case.lat, np.asarray(lat, float))
+    return np.cumsum(_distance_km(lon[:-1], lat[:-1], lon[1:], lat[1:]))

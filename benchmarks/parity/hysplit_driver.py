@@ -1,0 +1,77 @@
+"""Runs HYSPLIT through pystilt and keeps what the comparison needs.
+
+Executed by the Python of an environment that has pystilt, which is imported as ``stilt`` too: this
+file imports nothing of this project. One argument: a JSON file with the weather, the receptors,
+the seeds and where to write.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import stilt
+
+AGES = [*range(1, 11), *range(20, 121, 10), *range(180, 100_000, 60)]
+COLUMNS = [
+    "time", "indx", "long", "lati", "zagl", "foot", "mlht", "pres", "dens", "samt", "sigw", "tlgr",
+    "temp", "zsfc", "shtf", "dmas",
+]  # fmt: skip
+RENAMED = {"indx": "particle", "long": "lon", "lati": "lat"}
+
+
+def run(job, case, **settings):
+    """Particle table of one receptor, columns as in the reference runs."""
+    receptor = stilt.PointReceptor(
+        time=case["time"], longitude=case["lon"], latitude=case["lat"], altitude=case["alt"]
+    )
+    table = stilt.run_trajectories(
+        receptor,
+        job["met"],
+        n_hours=case["hours"],
+        varsiwant=COLUMNS,
+        hnf_plume=False,
+        **{**job["settings"], **settings},
+    )
+    table = table.rename(columns=RENAMED)
+    if "age" not in table:
+        table = table.rename(columns={"time": "age"})
+    return table.drop(columns=[name for name in ("time",) if name in table])
+
+
+def cell_sums(table):
+    cells = {
+        "hour": ((table["age"].abs() - 1) // 60).astype(int),
+        "i": np.floor(table["lon"] / 0.1).astype(int),
+        "j": np.floor(table["lat"] / 0.1).astype(int),
+    }
+    sums = table.assign(**cells).groupby(["hour", "i", "j"])["foot"].sum()
+    return sums.astype(float).reset_index()
+
+
+def main():
+    job = json.loads(Path(sys.argv[1]).read_text())
+    out = Path(job["out"])
+    for case in job["cases"]:
+        name = case["name"]
+        mean = run(job, case, numpar=1, nturb=1)
+        mean.to_parquet(out / f"{name}_mean.parquet")
+        for seed in job["seeds"]:
+            begun = time.time()
+            table = run(job, case, numpar=job["particles"], krand=2, seed=seed)
+            kept = table[table["age"].abs().isin(AGES)]
+            kept.to_parquet(out / f"{name}_s{seed}_particles.parquet")
+            cell_sums(table).to_parquet(out / f"{name}_s{seed}_rawfoot.parquet")
+            facts = {"case": name, "seed": seed, "npar": job["particles"], "rows": len(table)}
+            facts["seconds"] = round(time.time() - begun, 1)
+            (out / f"{name}_s{seed}_run.json").write_text(json.dumps(facts))
+            print(f"HYSPLIT {name} seed {seed}: {facts['seconds']} s", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (stilt.StiltError, ValueError) as error:
+        sys.exit(f"HYSPLIT's environment: {error}")

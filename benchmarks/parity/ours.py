@@ -1,0 +1,106 @@
+"""The same cases through our own transport, in the shape of HYSPLIT's files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.parity.cases import Case, Ensemble, cell_sums
+from stilt.config import ModelConfig
+from stilt.receptors import PointReceptor
+from stilt.transport import Release, release_of, run_transport
+from stilt.transport.sample import sample_weather
+
+POINT_COLUMNS = ("mlht", "sigw", "tlgr", "dens", "pres", "temp", "zsfc")
+_NAMES = {"time": "age", "indx": "particle", "long": "lon", "lati": "lat"}
+
+
+def config_for(case: Case, **changes: object) -> ModelConfig:
+    """HYSPLIT's settings in STILT mode, which are our defaults."""
+    settings = {
+        "mets": {"any": {"directory": "unused", "file_format": "%Y", "file_tres": "1h"}},
+        "n_hours": case.hours,
+        "hnf_plume": False,
+        "varsiwant": ("time", "indx", "long", "lati", "zagl", "foot"),
+    }
+    return ModelConfig(**{**settings, **changes})
+
+
+def _release(case: Case, config: ModelConfig) -> Release:
+    receptor = PointReceptor(case.time, case.lon, case.lat, case.alt)
+    return release_of(receptor, str(case), config)
+
+
+def _run(case: Case, releases: Sequence[Release], config: ModelConfig, cache: Path):
+    tables = run_transport(releases, case.refs, config, cache_dir=cache)
+    for table in tables:
+        if isinstance(table, Exception):
+            raise table
+    return [table.rename(columns=_NAMES) for table in tables]
+
+
+def mean_trajectory(case: Case, cache: Path) -> pd.DataFrame:
+    """Our mean trajectory, a row a minute."""
+    config = config_for(case, numpar=1, nturb=1)
+    return _run(case, [_release(case, config)], config, cache)[0]
+
+
+def ensembles(case: Case, count: int, seeds: Sequence[int], cache: Path) -> list[Ensemble]:
+    """Our ensembles of ``count`` particles, one a seed, rows at HYSPLIT's ages."""
+    ages = set(case.ensembles[0].particles["age"])
+    out = []
+    for seed in seeds:
+        config = config_for(case, numpar=count, seed=seed)
+        table = _run(case, [_release(case, config)], config, cache)[0]
+        out.append(Ensemble(count, table[table["age"].isin(ages)], cell_sums(table)))
+    return out
+
+
+def points(case: Case, rows: pd.DataFrame, cache: Path) -> pd.DataFrame:
+    """Our weather and turbulence at HYSPLIT's own places and times."""
+    where = pd.DataFrame(
+        {
+            "time": pd.Timestamp(case.time) + pd.to_timedelta(rows["age"], unit="min"),
+            "long": rows["lon"],
+            "lati": rows["lat"],
+            "zagl": rows["zagl"],
+        }
+    )
+    return sample_weather(where, case.refs, config_for(case), cache_dir=cache)
+
+
+def minute_from_each(case: Case, track: pd.DataFrame, cache: Path) -> pd.DataFrame:
+    """Where our mean wind takes each row of a track in the minute that follows it.
+
+    Every row is a release of its own, so place and height are the track's all the time.
+    """
+    sign = 1 if case.hours > 0 else -1
+    config = config_for(case, numpar=1, nturb=1, n_hours=sign)
+    template = _release(case, config)
+    start = np.datetime64(case.time, "s")
+    edge = np.timedelta64(3600 * sign, "s")
+    first, last = case.refs[0].time, case.refs[-1].time
+    releases, kept = [], []
+    for number, row in enumerate(track.itertuples()):
+        time = start + np.timedelta64(int(60 * row.age), "s")
+        if not first <= min(time, time + edge) <= max(time, time + edge) <= last:
+            continue
+        kept.append(number)
+        releases.append(
+            replace(
+                template,
+                time=time,
+                longitudes=np.array([row.lon], float),
+                latitudes=np.array([row.lat], float),
+                heights_m=np.array([row.zagl], float),
+            )
+        )
+    out = []
+    for number, table in zip(kept, _run(case, releases, config, cache), strict=True):
+        step = table.iloc[0]
+        out.append((track["age"].iloc[number] + sign, step["lon"], step["lat"]))
+    return pd.DataFrame(out, columns=["age", "lon", "lat"])
