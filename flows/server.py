@@ -216,18 +216,28 @@ def prefect_api(home: Path, server: PrivateServer | None = None) -> Iterator[str
 @contextmanager
 def _pointed_at(server: PrivateServer) -> Iterator[None]:
     """Point Prefect at a server: in this context, in its background threads, in child processes."""
-    names = {"PREFECT_API_URL": server.url, "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
-    with environment(names):
+    storage = server.home / "storage"
+    variables = {
+        "PREFECT_API_URL": server.url,
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_LOCAL_STORAGE_PATH": str(storage),
+    }
+    with environment(variables):
         from prefect.context import refresh_global_settings_context
         from prefect.settings import (
             PREFECT_API_URL,
+            PREFECT_LOCAL_STORAGE_PATH,
             PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
             temporary_settings,
         )
 
         refresh_global_settings_context()
         with temporary_settings(
-            {PREFECT_API_URL: server.url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}
+            {
+                PREFECT_API_URL: server.url,
+                PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+                PREFECT_LOCAL_STORAGE_PATH: storage,
+            }
         ):
             yield
     refresh_global_settings_context()
