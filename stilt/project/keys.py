@@ -93,8 +93,9 @@ def _expectation(config: ModelConfig, met: MetConfig, root: Path) -> Expectation
 def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     """What says which weather a meteorology is."""
     fields = met.model_dump(mode="json", exclude={"directory", "subgrid_dir", "n_min", "backend"})
-    folder = os.path.realpath(met.directory)
     base = os.path.realpath(root)
+    # A folder that is not there stays relative; it must not depend on where the program runs.
+    folder = os.path.realpath(os.path.join(base, met.directory))
     inside = os.path.commonpath([folder, base]) == base
     return {**fields, "directory": os.path.relpath(folder, base) if inside else folder}
 

@@ -203,3 +203,20 @@ def test_a_receipt_written_before_the_coordinator_died_is_folded_by_the_next(mak
     assert receipt_files(model.layout.receipts)
     assert model.pending() == []
     assert not receipt_files(model.layout.receipts)
+
+
+def test_status_is_answered_all_the_time_while_a_run_goes_on(tmp_path, steer):
+    process = start(tmp_path, 24, PUSH)
+    wait_until(lambda: (tmp_path / "case" / ".stilt" / "index.duckdb").exists())
+    model, seen = stilt.Model(tmp_path / "case"), []
+    while process.poll() is None:
+        seen.append(model.status())
+        assert len(model.simulations.ids(state="complete")) <= 24
+        time.sleep(0.1)
+    assert process.returncode == 0
+    done = [status["completed"] for status in seen]
+    assert done == sorted(done)
+    for status in seen:
+        parts = ("completed", "running", "pending", "failed")
+        assert status["total"] == sum(status[part] for part in parts)
+    check_everything(model, 24)

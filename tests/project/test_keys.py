@@ -66,6 +66,13 @@ def test_a_project_with_its_weather_can_be_moved(tmp_path):
     assert keys(tmp_path / "b") == before
 
 
+def test_missing_weather_has_one_identity_wherever_the_program_runs(tmp_path, monkeypatch):
+    before = expected(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert expected(tmp_path) == before
+
+
 def test_every_artifact_has_its_place(tmp_path):
     layout, sim_id = ProjectLayout(tmp_path), "fake_202301010000_-111.85_40.77_5"
     folder = tmp_path / "simulations" / "by-id" / sim_id
