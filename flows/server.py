@@ -83,6 +83,7 @@ class PrivateServer:
             self._fresh = not self.database.exists()
             if self._fresh and self._template.exists():
                 _copy_database(self._template, self.database)
+                self._version.write_text(version("prefect"))
                 self._fresh = False
             self._launch(ui, port)
         except BaseException:
@@ -93,6 +94,14 @@ class PrivateServer:
     def database(self) -> Path:
         """The server's SQLite file."""
         return self.home / "prefect.db"
+
+    @property
+    def _version(self) -> Path:
+        return self.home / "prefect.version"
+
+    def _migrated(self) -> bool:
+        """Whether the database is one of this Prefect, so that a start changes nothing in it."""
+        return self._version.exists() and self._version.read_text() == version("prefect")
 
     @property
     def url(self) -> str:
@@ -168,18 +177,24 @@ class PrivateServer:
         if self._fresh:
             _keep_template(self.database, self._template)
             self._fresh = False
+        self._version.write_text(version("prefect"))
         self._starting.release()
 
     def stop(self) -> None:
         """End the server; harmless when it has ended already."""
-        self._starting.release()
         if self._process.poll() is None:
-            self._process.terminate()
+            # Killing spares the seconds of a start-up that nobody needs any more, but not in the
+            # middle of a migration.
+            if self.ready or not self._migrated():
+                self._process.terminate()
+            else:
+                self._process.kill()
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._starting.release()
         if self._process.stdin:
             self._process.stdin.close()
         self._record.unlink(missing_ok=True)

@@ -43,6 +43,7 @@ def run_with_killers(batches: Sequence[Batch], marks: Path):
     return run()
 
 
+@pytest.mark.slow  # six pools, one after another
 def test_a_killer_is_found_and_everybody_else_completes(api: str, tmp_path: Path) -> None:
     batches = [
         Batch("a", ("a1", "a2")),
