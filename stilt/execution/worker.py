@@ -40,7 +40,8 @@ def main(descriptor: int, number: int, n_workers: int) -> None:
             module, _, name = target.partition(":")
             connection.send(getattr(import_module(module), name)(**arguments))
     except (EOFError, ConnectionError, KeyboardInterrupt):
-        return
+        # Told to end: let nothing that ends with the process complain about a second signal.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
