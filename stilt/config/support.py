@@ -60,7 +60,6 @@ SUPPORT: dict[str, Rule] = {
     "tkern": above_zero(10),
     "tlfrac": above_zero(1),
     "hscale": above_zero(1e6),
-    "vscale": above_zero(1e6),
     "vscaleu": above_zero(1e6),
     "vscales": either("-1, or above 0, up to 1e6", lambda v: v == -1 or 0 < v <= 1e6),
     "nturb": FLAG,

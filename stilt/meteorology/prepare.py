@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 
-PREPARATION_VERSION = 2
+PREPARATION_VERSION = 3
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = ("vertical", "wind_x", "wind_y", "pressure_hpa", "dry_density", "dry_mass")
@@ -46,7 +46,9 @@ SURFACE_FIELDS = (
 """Last axis of :attr:`PreparedAnalysis.surface`."""
 
 _ARRAYS = ("column", "turbulence", "air", "surface")
-_RAIN_NAMES = ("TPP1", "TPP3", "TPP6", "TPPA", "TPPD", "TPPT", "TPPS")
+_BUCKET_HOURS = {"1": 1, "3": 3, "6": 6, "T": 12, "D": 24, "A": 0}
+"""Hours over which a file collects its precipitation, by the last letter of the name; 0 for the
+time since the forecast began."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class PreparationOptions:
         mixed_layer_factor: ZISCALE at this analysis; negative takes the file's own height.
         from_fluxes: surface layer from fluxes, KBLS = 1.
         use_ten_metre: K10M.
+        vertical_motion: the file's own vertical motion, or none (W_OPTION 0 or 4).
         turbulence: KBLT, KZMIX, TVMIX, VSCALES, VSCALEU, TKERD / TKERN.
     """
 
@@ -69,6 +72,7 @@ class PreparationOptions:
     mixed_layer_factor: float = 1.0
     from_fluxes: bool = True
     use_ten_metre: bool = True
+    vertical_motion: bool = True
     turbulence: TurbulenceOptions = field(default_factory=TurbulenceOptions)
 
 
@@ -80,8 +84,10 @@ class PreparedAnalysis:
         column: (ny, nx, levels, 6), see :data:`COLUMN_FIELDS`: vertical motion in metres over
             flat ground per minute, wind in cells per minute, hPa, kg m-3, and the mass of dry
             air between the ground and the level in kg m-2.
-        turbulence: (ny, nx, levels, 2): sigma_w in m s-1 and its time scale in s.
-        air: (ny, nx, levels, 2): temperature in K and relative humidity as a fraction.
+        turbulence: (ny, nx, levels, 4): sigma_w in m s-1, its time scale in s, and the horizontal
+            variances along x and y in m2 s-2.
+        air: (ny, nx, levels, 3): temperature in K, relative humidity as a fraction, and the
+            divergence of the mass flux over the density, per minute.
         surface: (ny, nx, 10), see :data:`SURFACE_FIELDS`.
     """
 
@@ -91,21 +97,31 @@ class PreparedAnalysis:
     surface: np.ndarray
 
 
-def prepare(raw: RawAnalysis, levels: InternalLevels, options: PreparationOptions) -> PreparedAnalysis:
+def prepare(
+    raw: RawAnalysis, levels: InternalLevels, options: PreparationOptions
+) -> PreparedAnalysis:
     """Put one analysis on internal levels and diagnose its turbulence.
 
     Raises:
         MeteorologyError: a field that transport needs is missing.
     """
     columns = remap(raw, levels, use_ten_metre=options.use_ten_metre)
+    if not options.vertical_motion:
+        columns = replace(columns, sigma_rate_per_minute=np.zeros_like(columns.heights_m))
     surface = surface_layer.diagnose(raw, columns, levels, from_fluxes=options.from_fluxes)
     height = _mixed_layer(raw, columns, surface, options)
     w_star = mixed_layer.convective_velocity(columns, surface, height)
     sigma, time_scale = turbulence.profiles(columns, surface, height, w_star, options.turbulence)
+    cell_size = raw.grid.spacing_m()
+    variances = turbulence.horizontal_variances(columns, sigma, cell_size, options.turbulence)
     return PreparedAnalysis(
-        column=_pack_column(raw.grid, columns, levels),
-        turbulence=_stack(sigma, time_scale),
-        air=_stack(columns.temperature_k, columns.humidity_fraction),
+        column=_pack_column(cell_size, columns, levels),
+        turbulence=_stack(sigma, time_scale, *variances),
+        air=_stack(
+            columns.temperature_k,
+            columns.humidity_fraction,
+            _mass_flux_divergence(cell_size, columns, levels),
+        ),
         surface=_pack_surface(raw, columns, height),
     )
 
@@ -139,8 +155,25 @@ def _stack(*fields: np.ndarray) -> np.ndarray:
     return out
 
 
-def _pack_column(grid: MetGrid, columns: Columns, levels: InternalLevels) -> np.ndarray:
-    dx, dy = grid.spacing_m()
+def _mass_flux_divergence(
+    cell_size_m: tuple[np.ndarray, np.ndarray], columns: Columns, levels: InternalLevels
+) -> np.ndarray:
+    """Divergence of the flux of dry air in terrain-following coordinates over density, 1/min."""
+    dx, dy = cell_size_m
+    depth = (levels.model_top_m - columns.terrain_m) / levels.model_top_m
+    mass = columns.dry_density * depth
+    along_x = np.gradient(mass * columns.wind_x_m_s * dy, axis=2)
+    along_y = np.gradient(mass * columns.wind_y_m_s * dx, axis=1)
+    upward = -levels.model_top_m * columns.sigma_rate_per_minute * columns.dry_density
+    vertical = np.gradient(upward, levels.heights_m, axis=0)
+    horizontal = SECONDS_PER_MINUTE * (along_x + along_y) / (mass * dx * dy)
+    return horizontal + vertical / columns.dry_density
+
+
+def _pack_column(
+    cell_size_m: tuple[np.ndarray, np.ndarray], columns: Columns, levels: InternalLevels
+) -> np.ndarray:
+    dx, dy = cell_size_m
     thickness = np.diff(columns.heights_m, axis=0)
     mean_density = 0.5 * (columns.dry_density[1:] + columns.dry_density[:-1])
     below = columns.dry_density[:1] * columns.heights_m[:1]
@@ -164,6 +197,13 @@ def _pack_surface(raw: RawAnalysis, columns: Columns, height: np.ndarray) -> np.
                 return surface[name].astype(np.float64) * factor
         return np.full(columns.terrain_m.shape, default)
 
+    def rate(prefix: str, ready: tuple[str, ...], default: float) -> np.ndarray:
+        for name, values in surface.items():
+            if name.startswith(prefix) and name[3:] in _BUCKET_HOURS:
+                minutes = 60.0 * _hours_in_bucket(raw, _BUCKET_HOURS[name[3:]])
+                return values.astype(np.float64) / minutes
+        return first(ready, default)
+
     fields = (
         columns.terrain_m,
         height,
@@ -173,10 +213,18 @@ def _pack_surface(raw: RawAnalysis, columns: Columns, height: np.ndarray) -> np.
         first(("TCLD",), -1.0, 0.01),
         first(("LCLD",), -99.0),
         first(("DSWF",), -1.0),
-        first(_RAIN_NAMES, -1.667e-5, 1.0 / 60.0) if "PRT6" not in surface else surface["PRT6"],
-        first(("CPPT", "CPP3", "CPP6", "CPRC"), -0.9, 1.0 / 60.0),
+        rate("TPP", ("PRT6",), -1.667e-5),
+        rate("CPP", ("CPRC",), -0.9),
     )
     return np.stack(fields, axis=-1).astype(np.float32)
+
+
+def _hours_in_bucket(raw: RawAnalysis, length: int) -> int:
+    """Hours of precipitation that the value at this time holds: since the bucket was emptied."""
+    if length == 0:
+        return max(raw.forecast_hour, 1)
+    hour = int(raw.time.astype("datetime64[h]").astype(np.int64)) % length
+    return hour or length
 
 
 class PreparedStore:

@@ -138,9 +138,7 @@ def _from_profiles(columns: Columns, index: int) -> tuple[np.ndarray, np.ndarray
     return np.maximum(u_star, _MIN_FRICTION_VELOCITY), theta_star
 
 
-def _stability_of(
-    richardson: np.ndarray, height: np.ndarray, roughness: np.ndarray
-) -> np.ndarray:
+def _stability_of(richardson: np.ndarray, height: np.ndarray, roughness: np.ndarray) -> np.ndarray:
     """z/L from the bulk Richardson number (fits used by HYSPLIT)."""
     s = np.log(height / roughness + 1.0)
     t = np.log(height / (0.1 * roughness) + 1.0)

@@ -18,6 +18,9 @@ _THIRD = 1.0 / 3.0
 _MIN_SIGMA = 1e-5
 _TIME_SCALE_ABOVE_S = 100.0
 _MIXING_LENGTH_ABOVE_M = 150.0
+_DEFORMATION_FACTOR = 0.014
+_DEFORMATION_LIMITS_M2_S = (432.0, 43_200.0)
+_HORIZONTAL_TIME_S = 10_800.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class TurbulenceOptions:
         factor: multiplies the vertical variance with ``mixing`` 2 (TVMIX).
         time_scale_stable_s: fixed time scale in stable air, negative for the formula (VSCALES).
         time_scale_unstable_s: fixed time scale in unstable air when the former is set (VSCALEU).
-        tke_ratio: vertical to horizontal variance with ``scheme`` 3 (TKERD / TKERN, here 0.18).
+        tke_ratio_day, tke_ratio_night: vertical to horizontal variance with ``scheme`` 3, in
+            unstable and in stable air (TKERD, TKERN).
+        horizontal: 0 half the vertical variance, 1 from the deformation of the wind (KDEF).
     """
 
     scheme: int = 5
@@ -38,7 +43,9 @@ class TurbulenceOptions:
     factor: float = 1.0
     time_scale_stable_s: float = -1.0
     time_scale_unstable_s: float = 200.0
-    tke_ratio: float = 0.18
+    tke_ratio_day: float = 0.18
+    tke_ratio_night: float = 0.18
+    horizontal: int = 0
 
 
 def profiles(
@@ -87,8 +94,9 @@ def _sigma_mixed_layer(
     if options.scheme == 1:
         return _sigma_beljaars_holtslag(columns, surface, zi, w_star[None])
     if options.scheme == 3 and columns.turbulent_kinetic_energy is not None:
-        ratio = 1.0 + 1.0 / options.tke_ratio
-        return np.sqrt(2.0 * columns.turbulent_kinetic_energy / ratio)
+        day = surface.stability < 0.0
+        ratio = np.where(day, options.tke_ratio_day, options.tke_ratio_night)
+        return np.sqrt(2.0 * columns.turbulent_kinetic_energy / (1.0 + 1.0 / ratio))
     if options.scheme in (2, 3):
         return _sigma_kantha_clayson(columns, surface, zi, zeta, w_star[None])
     return _sigma_hanna(columns, surface, zi, zeta, w_star[None])
@@ -191,3 +199,31 @@ def _mixing_coefficient_above(columns: Columns) -> np.ndarray:
     mixing = length**2 * (np.sqrt(shear2) / d_z) / heat_function(x)
     mixing = np.clip(mixing, 0.01, 200.0)
     return np.concatenate([mixing[:1], mixing])
+
+
+def horizontal_variances(
+    columns: Columns,
+    sigma_w: np.ndarray,
+    cell_size_m: tuple[np.ndarray, np.ndarray],
+    options: TurbulenceOptions,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances of the horizontal turbulent wind along the grid's axes, m2 s-2.
+
+    Half the vertical variance in either direction (KDEF 0); or, from the deformation of the wind,
+    ``K = 0.014 dx dy D`` within 432 to 43,200 m2 s-1 over a time scale of three hours, shared
+    along the wind (KDEF 1; Smagorinsky 1963, with HYSPLIT's constant and limits).
+    """
+    if options.horizontal == 0:
+        half = 0.5 * sigma_w**2
+        return half, half
+    dx, dy = cell_size_m
+    u, v = columns.wind_x_m_s, columns.wind_y_m_s
+    du_dy, du_dx = np.gradient(u, axis=(1, 2))
+    dv_dy, dv_dx = np.gradient(v, axis=(1, 2))
+    shear = du_dy / dy + dv_dx / dx
+    stretch = du_dx / dx - dv_dy / dy
+    deformation = 0.5 * np.hypot(shear, stretch)
+    mixing = np.clip(_DEFORMATION_FACTOR * dx * dy * deformation, *_DEFORMATION_LIMITS_M2_S)
+    variance = mixing / _HORIZONTAL_TIME_S
+    along_x = u**2 / np.maximum(u**2 + v**2, 1e-6)
+    return variance * along_x, variance * (1.0 - along_x)

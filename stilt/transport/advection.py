@@ -52,7 +52,14 @@ def wind_at(
     index = jnp.clip(level_index(levels, flat_height_m), 0.0, levels.count - 1.0)
     base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
     values = bilinear_levels(
-        frames, nodes, time_weight, base, table="column", geometry=geometry, count=2, first=0,
+        frames,
+        nodes,
+        time_weight,
+        base,
+        table="column",
+        geometry=geometry,
+        count=2,
+        first=0,
         width=3,
     )
     fraction = index - base.astype(jnp.float32)
@@ -83,7 +90,7 @@ def mean_step(
         weights: time weights of the second analysis at the start and the end of the minute.
         direction: sign of time.
     """
-    top = level_height(geometry.levels, jnp.full_like(cell_x, geometry.count - 1))
+    top = level_height(geometry.levels, jnp.full_like(cell_x, geometry.level_count - 1))
     w0, u0, v0 = wind_at(frames, geometry, cell_x, cell_y, x, y, flat_height_m, weights[0])
     x1, y1 = x + direction * u0, y + direction * v0
     z1 = jnp.clip(flat_height_m + direction * w0, 0.0, top)

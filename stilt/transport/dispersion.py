@@ -206,22 +206,29 @@ def half_step(
     """
     nodes = nodes_at(geometry, *cell, *position)
     column, mass = _column(frames, geometry, nodes, time_weight, influence)
-    bounds = _Bounds(geometry.levels, geometry.count, column, direction, step_fraction)
+    bounds = _Bounds(geometry.levels, geometry.level_count, column, direction, step_fraction)
     layer = _layer_of(geometry.levels, flight.z, column.inserted)
     none = jnp.full((WINDOW, *flight.z.shape), 1.0, jnp.float32)
-    nothing_held = Window(jnp.full_like(layer, geometry.count), *(none for _ in range(6)))
+    nothing_held = Window(jnp.full_like(layer, geometry.level_count), *(none for _ in range(6)))
     # A velocity in units of sigma belongs to a layer with sigma 1.
     flight = flight._replace(layer=layer, w=normalised_velocity)
 
     def visit(state: tuple[Flight, Window, Array]) -> tuple[Flight, Window, Array]:
         now, held, sigma = state
-        held = jax.lax.cond(
-            jnp.any(_outside_window(bounds, now.layer, held)),
-            lambda: _load(frames, geometry, nodes, time_weight, now.layer, column.inserted),
-            lambda: held,
-        )
+        outside = _outside_window(bounds, now.layer, held)
+
+        def reload(held: Window = held) -> Window:
+            # Only for those that need it: what a particle holds must not depend on its neighbours.
+            fresh = _load(frames, geometry, nodes, time_weight, now.layer, column.inserted)
+            return Window(
+                *(jnp.where(outside, new, old) for new, old in zip(fresh, held, strict=True))
+            )
+
+        held = jax.lax.cond(jnp.any(outside), reload, lambda: held)
         entered = _layer_constants(bounds, now.layer, held)
-        now = now._replace(w=now.w * entered.sigma / sigma)
+        # Exactly unchanged in the same layer: the number of visits depends on the neighbours.
+        scaled = jnp.where(entered.sigma == sigma, now.w, now.w * entered.sigma / sigma)
+        now = now._replace(w=scaled)
         return _leave(bounds, now, entered, _stay(bounds, now, entered, keys)), held, entered.sigma
 
     flight, window, sigma = jax.lax.while_loop(
@@ -259,18 +266,35 @@ def _load(
 ) -> Window:
     """Profiles on the levels around each particle's layer."""
     base = jnp.clip(
-        _property_level(layer, inserted) - WINDOW // 2 + 1, 0, geometry.count - WINDOW
+        _property_level(layer, inserted) - WINDOW // 2 + 1, 0, geometry.level_count - WINDOW
     )
     turbulence = nearest_turbulence(
-        frames, nodes, time_weight, base, nearest_mixed_layer(frames, nodes),
-        geometry=geometry, count=WINDOW,
+        frames,
+        nodes,
+        time_weight,
+        base,
+        nearest_mixed_layer(frames, nodes),
+        geometry=geometry,
+        count=WINDOW,
     )
     fields = bilinear_levels(
-        frames, nodes, time_weight, base, table="column", geometry=geometry, count=WINDOW,
-        first=1, width=4,
+        frames,
+        nodes,
+        time_weight,
+        base,
+        table="column",
+        geometry=geometry,
+        count=WINDOW,
+        first=1,
+        width=4,
     )
     return Window(
-        base, turbulence[:, 0], turbulence[:, 1], fields[:, 0], fields[:, 1], fields[:, 2],
+        base,
+        turbulence[:, 0],
+        turbulence[:, 1],
+        fields[:, 0],
+        fields[:, 1],
+        fields[:, 2],
         fields[:, 3],
     )
 
@@ -294,7 +318,14 @@ def _column(
     index = jnp.clip(level_index(levels, flat_depth), 0.0, levels.count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     values = bilinear_levels(
-        frames, nodes, time_weight, base, table="column", geometry=geometry, count=2, first=4,
+        frames,
+        nodes,
+        time_weight,
+        base,
+        table="column",
+        geometry=geometry,
+        count=2,
+        first=4,
         width=2,
     )
     lower, upper = level_height(levels, base), level_height(levels, base + 1)
@@ -346,7 +377,7 @@ class _Bounds(NamedTuple):
     """What all functions of a half step share."""
 
     levels: InternalLevels
-    count: int
+    level_count: int
     column: Column
     direction: int
     step_fraction: float
@@ -360,7 +391,7 @@ def _layer_constants(bounds: _Bounds, layer: Array, window: Window) -> Layer:
     """
     levels, inserted = bounds.levels, bounds.column.inserted
     here = _property_level(layer, inserted) - window.base
-    up = _property_level(jnp.minimum(layer + 1, bounds.count - 1), inserted) - window.base
+    up = _property_level(jnp.minimum(layer + 1, bounds.level_count - 1), inserted) - window.base
     down = _property_level(jnp.maximum(layer - 1, 0), inserted) - window.base
     flux = window.density * window.sigma
     flux_here = _pick(flux, here)
@@ -375,7 +406,7 @@ def _layer_constants(bounds: _Bounds, layer: Array, window: Window) -> Layer:
         sigma=_pick(window.sigma, here),
         time_scale=_pick(window.time_scale, here),
         pass_down=jnp.where(layer == 0, 0.0, _pick(flux, down) / flux_here),
-        pass_up=jnp.where(layer == bounds.count - 1, 0.0, _pick(flux, up) / flux_here),
+        pass_up=jnp.where(layer == bounds.level_count - 1, 0.0, _pick(flux, up) / flux_here),
         share=share,
         share_per_m=slope,
         wind_x=wind_x,
@@ -389,7 +420,7 @@ def _outside_window(bounds: _Bounds, layer: Array, window: Window) -> Array:
     """Whether a layer and its neighbours are not all among the levels held."""
     level = _property_level(layer, bounds.column.inserted)
     first = (level - 1 < window.base) & (window.base > 0)
-    last = (level + 1 > window.base + WINDOW - 1) & (window.base < bounds.count - WINDOW)
+    last = (level + 1 > window.base + WINDOW - 1) & (window.base < bounds.level_count - WINDOW)
     return first | last
 
 
@@ -412,8 +443,8 @@ def _stay(
         # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
         # would be computed anew for each of its results.
         visit, draws = state
-        ahead = [jnp.broadcast_to(key, (_DRAWN_TOGETHER, *key.shape)) for key in keys]
-        bits, other = threefry(*ahead, draws[None] + steps)
+        key0, key1, number = (jnp.broadcast_to(key, (_DRAWN_TOGETHER, *key.shape)) for key in keys)
+        bits, other = threefry(key0, key1, number, draws[None] + steps)
         normals, uniforms = normal(bits), uniform(other)
         used = jnp.where(visit.remaining_s > 0.0, jnp.uint32(_DRAWN_TOGETHER), jnp.uint32(0))
         visit = jax.lax.fori_loop(
@@ -472,9 +503,7 @@ def _sub_step(
     )
 
 
-def _leave(
-    bounds: _Bounds, flight: Flight, layer: Layer, stay: tuple[Visit, Array]
-) -> Flight:
+def _leave(bounds: _Bounds, flight: Flight, layer: Layer, stay: tuple[Visit, Array]) -> Flight:
     """Book the visit's drift and move the particles that were let through to the next layer."""
     visit, draws = stay
     minutes = bounds.direction / 60.0
@@ -485,10 +514,8 @@ def _leave(
         w=visit.w,
         layer=flight.layer + jnp.where(passes, step, 0),
         remaining_s=jnp.abs(visit.remaining_s),
-        x=flight.x
-        + minutes * (layer.wind_x * visit.drift_s + layer.shear_x * visit.drift_upper_s),
-        y=flight.y
-        + minutes * (layer.wind_y * visit.drift_s + layer.shear_y * visit.drift_upper_s),
+        x=flight.x + minutes * (layer.wind_x * visit.drift_s + layer.shear_x * visit.drift_upper_s),
+        y=flight.y + minutes * (layer.wind_y * visit.drift_s + layer.shear_y * visit.drift_upper_s),
         low_s=visit.low_s,
         draws=draws,
     )

@@ -14,9 +14,8 @@ from stilt.transport.release import Release
 from stilt.transport.step import AIR_COLUMNS, EXTRA_COLUMNS
 
 _SUMMED = ("foot", "samt")
-_NEED_EXTRA = frozenset((*EXTRA_COLUMNS, "sphu"))
+_NEED_EXTRA = frozenset((*EXTRA_COLUMNS, "sphu", "dmas"))
 _CONSTANT = {"icdx": 2.0, "zloc": -999.0, "zfx1": 0.0}
-_NOT_GIVEN = ("dmas",)
 
 
 def needs_extra(wanted: Sequence[str]) -> bool:
@@ -73,6 +72,9 @@ class ReleaseRows:
         config = self._config
         sign = 1 if config.n_hours > 0 else -1
         columns = {name: self._values[i] for i, name in enumerate(self._names)}
+        if "mass_rate" in columns:
+            rate = np.where(self._moved, columns.pop("mass_rate"), 0.0)
+            columns["dmas"] = np.cumprod(1.0 + rate, axis=0, dtype=np.float64)
         written = self._moved
         if config.outdt > 0:
             written, columns = self._thinned(columns)
@@ -95,9 +97,7 @@ class ReleaseRows:
             frame["xhgt"] = heights[particle]
         return frame
 
-    def _thinned(
-        self, columns: dict[str, np.ndarray]
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _thinned(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Rows every ``outdt`` minutes and at each particle's end; foot and samt are summed."""
         every = self._config.outdt
         minutes = np.arange(1, len(self._moved) + 1)
@@ -113,7 +113,9 @@ class ReleaseRows:
         return written, out
 
 
-def _mixing_ratio(humidity: np.ndarray, temperature: np.ndarray, pressure: np.ndarray) -> np.ndarray:
+def _mixing_ratio(
+    humidity: np.ndarray, temperature: np.ndarray, pressure: np.ndarray
+) -> np.ndarray:
     """Mass of vapour per mass of dry air, kg kg-1: 0.622 e / (p - e)."""
     vapour = humidity * thermo.saturation_vapour_pressure_hpa(temperature)
     return 0.622 * vapour / (pressure - vapour)

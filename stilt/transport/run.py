@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,12 @@ from stilt.config import ModelConfig
 from stilt.errors import MeteorologyError, NoParticleOutputError, Reason, SimulationError
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.prepare import PreparationOptions, PreparedAnalysis, PreparedStore, levels_for
+from stilt.meteorology.prepare import (
+    PreparationOptions,
+    PreparedAnalysis,
+    PreparedStore,
+    levels_for,
+)
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.transport.output import ReleaseRows, needs_extra
@@ -67,6 +71,7 @@ def run_transport(
     results: list[Result | None] = [None] * len(releases)
     groups = _groups(releases, config)
     for done, group in enumerate(groups):
+
         def report(fraction: float, done: int = done) -> None:
             if progress is not None:
                 progress((done + fraction) / len(groups))
@@ -117,9 +122,7 @@ def _run_group(
     )
     minutes = [minute_of(release.time) for release in releases]
     first_minute = max(minutes) if physics.direction < 0 else min(minutes)
-    clock = SweepClock(
-        first_minute, physics.direction, tuple(minute_of(ref.time) for ref in refs)
-    )
+    clock = SweepClock(first_minute, physics.direction, tuple(minute_of(ref.time) for ref in refs))
     covered = _covered(releases, minutes, clock, config)
     outside = [_outside(grid, release) for release in releases]
     errors = [a or b for a, b in zip(covered, outside, strict=True)]
@@ -128,7 +131,8 @@ def _run_group(
         return [error for error in errors if error is not None]
 
     def load(index: int) -> PreparedAnalysis:
-        return store.get(refs[index], preparation_options(config, first_minute, minute_of(refs[index].time)))
+        minute = minute_of(refs[index].time)
+        return store.get(refs[index], preparation_options(config, first_minute, minute))
 
     terrain = load(clock.bracket(0)[0]).surface[..., 0]
     numpar = config.numpar
@@ -153,7 +157,10 @@ def _run_group(
             particle = numbers[mine] - release * numpar
             begin = tick - abs(minutes[good[release]] - first_minute)
             rows[release].add(
-                begin, particle, moved[:, mine], values[:, :, mine],
+                begin,
+                particle,
+                moved[:, mine],
+                values[:, :, mine],
                 (state.cell_x[numbers[mine]], state.cell_y[numbers[mine]]),
             )
 
@@ -174,6 +181,7 @@ def _table(rows: ReleaseRows) -> Result:
 
 
 def minute_of(time: np.datetime64) -> int:
+    """Whole minutes since the epoch."""
     return int(time.astype("datetime64[m]").astype(np.int64))
 
 
@@ -232,13 +240,16 @@ def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> 
         mixed_layer_factor=factor,
         from_fluxes=config.kbls == 1,
         use_ten_metre=config.k10m == 1,
+        vertical_motion=config.w_option == 0,
         turbulence=TurbulenceOptions(
             scheme=config.kblt,
             mixing=config.kzmix,
             factor=config.tvmix,
             time_scale_stable_s=config.vscales,
             time_scale_unstable_s=config.vscaleu,
-            tke_ratio=config.tkerd,
+            tke_ratio_day=config.tkerd,
+            tke_ratio_night=config.tkern,
+            horizontal=config.kdef,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""The weather that transport sees at given places, heights and times: for checks and comparisons."""
+"""The weather that transport sees at given places, heights and times, for comparisons."""
 
 from __future__ import annotations
 
@@ -50,15 +50,13 @@ def sample_weather(
     interval = np.clip(np.searchsorted(times, minutes, side="right") - 1, 0, len(times) - 2)
     clock = SweepClock(times[0], 1, times)
     out = []
-    for first, rows in points.groupby(interval):
+    for first in np.unique(interval):
+        rows = points[interval == first]
         options = [
             preparation_options(config, clock.first_minute, times[first + step]) for step in (0, 1)
         ]
         frames = Frames(
-            *(
-                to_device(store.get(analyses[first + step], options[step]))
-                for step in (0, 1)
-            )
+            *(to_device(store.get(analyses[first + step], options[step])) for step in (0, 1))
         )
         chosen = interval == first
         weight = (minutes[chosen] - times[first]) / (times[first + 1] - times[first])
@@ -98,8 +96,14 @@ def _sample(
     top = geometry.levels.model_top_m
     zero = jnp.zeros_like(x)
     flight = Flight(
-        height_agl_m * top / (top - terrain), zero, jnp.zeros_like(cell_x), zero, zero, zero,
-        zero, jnp.zeros(x.shape, jnp.uint32),
+        height_agl_m * top / (top - terrain),
+        zero,
+        jnp.zeros_like(cell_x),
+        zero,
+        zero,
+        zero,
+        zero,
+        jnp.zeros(x.shape, jnp.uint32),
     )
     result = profile_at(frames, geometry, nodes, weight, flight, influence)
     density, pressure = result.air_at(geometry.levels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ MAIN_COLUMNS = ("x", "y", "zagl", "foot", "samt", "mlht", "dens", "pres", "sigw"
 
 AIR_COLUMNS = ("temz", "rhfr")
 SURFACE_COLUMNS = ("temp", "shtf", "whtf", "tcld", "lcld", "dswf", "rain", "crai")
-EXTRA_COLUMNS = (*AIR_COLUMNS, *SURFACE_COLUMNS, "wout")
+EXTRA_COLUMNS = (*AIR_COLUMNS, "mass_rate", *SURFACE_COLUMNS, "wout")
 """Columns that a step gives when they are asked for, all together."""
 
 
@@ -55,7 +55,7 @@ class Physics(NamedTuple):
 
 
 class Particles(NamedTuple):
-    """State of particles; every leaf is (particles,).
+    """State of particles; every leaf is (particles,), of NumPy on the host and of JAX in a step.
 
     Attributes:
         x, y: offset from the release cell, cells (float32).
@@ -69,21 +69,21 @@ class Particles(NamedTuple):
         start, stop: first and last + 1 minute of the sweep in which the particle moves (int32).
     """
 
-    x: Array
-    y: Array
-    z: Array
-    u: Array
-    v: Array
-    q: Array
-    draws: Array
-    alive: Array
-    cell_x: Array
-    cell_y: Array
-    key0: Array
-    key1: Array
-    number: Array
-    start: Array
-    stop: Array
+    x: Any
+    y: Any
+    z: Any
+    u: Any
+    v: Any
+    q: Any
+    draws: Any
+    alive: Any
+    cell_x: Any
+    cell_y: Any
+    key0: Any
+    key1: Any
+    number: Any
+    start: Any
+    stop: Any
 
 
 class Half(NamedTuple):
@@ -126,7 +126,13 @@ def minute_step(
     before, after = (jnp.broadcast_to(w, particles.x.shape) for w in weights)
     cell = (particles.cell_x, particles.cell_y)
     motion = mean_step(
-        frames, geometry, *cell, particles.x, particles.y, particles.z, (before, after),
+        frames,
+        geometry,
+        *cell,
+        particles.x,
+        particles.y,
+        particles.z,
+        (before, after),
         physics.direction,
     )
     here = nodes_at(geometry, *cell, particles.x, particles.y)
@@ -140,8 +146,19 @@ def minute_step(
         columns = _mean_columns(frames, geometry, there, after, moved, mixed_layer)
     else:
         moved, columns = _turbulent_step(
-            frames, geometry, physics, particles, motion.x, motion.y, height,
-            tick, moves, (before, after), there, cell_size_m, mixed_layer,
+            frames,
+            geometry,
+            physics,
+            particles,
+            motion.x,
+            motion.y,
+            height,
+            tick,
+            moves,
+            (before, after),
+            there,
+            cell_size_m,
+            mixed_layer,
         )
     if physics.extra:
         stretch = geometry.levels.model_top_m / (
@@ -149,14 +166,19 @@ def minute_step(
         )
         vertical = physics.direction * motion.vertical_m_min / 60.0 / stretch
         columns = jnp.concatenate(
-            [columns, _extra_columns(frames, geometry, there, after, moved.z, vertical)]
+            [
+                columns,
+                _extra_columns(
+                    frames, geometry, there, (before, after), moved.z, vertical, physics.direction
+                ),
+            ]
         )
-    kept = [
-        jnp.where(moves, new, old) for new, old in zip(moved[:7], particles[:7], strict=True)
-    ]
-    return particles._replace(**dict(zip(Particles._fields[:7], kept, strict=True)), alive=alive), (
-        moves
-    ), columns
+    kept = [jnp.where(moves, new, old) for new, old in zip(moved[:7], particles[:7], strict=True)]
+    return (
+        particles._replace(**dict(zip(Particles._fields[:7], kept, strict=True)), alive=alive),
+        (moves),
+        columns,
+    )
 
 
 def _release_above_ground_reached(
@@ -209,7 +231,13 @@ def _turbulent_step(
     half_s = jnp.where(moves, jnp.float32(30.0), 0.0)
     zero = jnp.zeros_like(particles.x)
     flight = Flight(
-        mean_z, zero, jnp.zeros_like(particles.cell_x), half_s, zero, zero, zero,
+        mean_z,
+        zero,
+        jnp.zeros_like(particles.cell_x),
+        half_s,
+        zero,
+        zero,
+        zero,
         particles.draws + used,
     )
     columns_x = jnp.stack([particles.x, mean_x])
@@ -220,16 +248,28 @@ def _turbulent_step(
     ) -> tuple[tuple[Flight, Array], Half]:
         now, velocity = state
         result = half_step(
-            frames, geometry, cell, column[:2], column[2],
-            now._replace(remaining_s=half_s, low_s=zero), velocity, keys,
-            direction=physics.direction, step_fraction=physics.step_fraction,
+            frames,
+            geometry,
+            cell,
+            column[:2],
+            column[2],
+            now._replace(remaining_s=half_s, low_s=zero),
+            velocity,
+            keys,
+            direction=physics.direction,
+            step_fraction=physics.step_fraction,
             influence=physics.influence,
         )
         density, pressure = result.air_at(geometry.levels)
         end = result.flight
         made = Half(
-            MOLAR_MASS_AIR_TRANSPORT * end.low_s / result.mass_kg_m2, end.low_s, density,
-            pressure, result.sigma, result.time_scale, end.z / result.column.stretch,
+            MOLAR_MASS_AIR_TRANSPORT * end.low_s / result.mass_kg_m2,
+            end.low_s,
+            density,
+            pressure,
+            result.sigma,
+            result.time_scale,
+            end.z / result.column.stretch,
         )
         return (end, end.w / result.sigma), made
 
@@ -237,12 +277,12 @@ def _turbulent_step(
         half, (flight, particles.q), (columns_x, columns_y, jnp.stack(weights))
     )
     second = Half(*(values[1] for values in halves))
-    sigma_u = _horizontal_sigma(frames, geometry, there, weights[1], mean_z)
+    sigma_u, sigma_v = _horizontal_sigma(frames, geometry, there, weights[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
     memory = jnp.where(tick == particles.start, 0.0, memory)
-    noise = jnp.sqrt(1.0 - memory * memory) * sigma_u
-    u = memory * particles.u + noise * normal(bits_u)
-    v = memory * particles.v + noise * normal(bits_v)
+    fresh = jnp.sqrt(1.0 - memory * memory)
+    u = memory * particles.u + fresh * sigma_u * normal(bits_u)
+    v = memory * particles.v + fresh * sigma_v * normal(bits_v)
     size = cell_size_m[there.nearest]
     moved = particles._replace(
         x=particles.x + (end.x + u * 60.0 / size[:, 0]),
@@ -255,9 +295,17 @@ def _turbulent_step(
     )
     columns = jnp.stack(
         [
-            moved.x, moved.y, second.zagl, halves.foot[0] + halves.foot[1],
-            (halves.low_s[0] + halves.low_s[1]) / 60.0, mixed_layer, second.density,
-            second.pressure, second.sigma, second.time_scale, terrain_at(frames, there),
+            moved.x,
+            moved.y,
+            second.zagl,
+            halves.foot[0] + halves.foot[1],
+            (halves.low_s[0] + halves.low_s[1]) / 60.0,
+            mixed_layer,
+            second.density,
+            second.pressure,
+            second.sigma,
+            second.time_scale,
+            terrain_at(frames, there),
         ]
     )
     return moved, columns
@@ -266,15 +314,21 @@ def _turbulent_step(
 def _horizontal_sigma(
     frames: Frames, geometry: Geometry, nodes: Nodes, weight: Array, z: Array
 ) -> Array:
-    """Horizontal standard deviation, m s-1: half the vertical variance in either direction."""
-    index = jnp.clip(level_index(geometry.levels, z), 0.0, geometry.count - 1.001)
+    """Standard deviations of the horizontal turbulent wind along x and y, m s-1: (2, n)."""
+    index = jnp.clip(level_index(geometry.levels, z), 0.0, geometry.level_count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     values = bilinear_levels(
-        frames, nodes, weight, base, table="turbulence", geometry=geometry, count=2, first=0,
-        width=1, squared=True,
-    )[:, 0]
-    variance = values[0] + (index - base.astype(jnp.float32)) * (values[1] - values[0])
-    return jnp.sqrt(0.5 * variance)
+        frames,
+        nodes,
+        weight,
+        base,
+        table="turbulence",
+        geometry=geometry,
+        count=2,
+        first=2,
+        width=2,
+    )
+    return jnp.sqrt(values[0] + (index - base.astype(jnp.float32)) * (values[1] - values[0]))
 
 
 def _mean_columns(
@@ -304,16 +358,40 @@ def _mean_columns(
 
 
 def _extra_columns(
-    frames: Frames, geometry: Geometry, nodes: Nodes, weight: Array, z: Array, vertical: Array
+    frames: Frames,
+    geometry: Geometry,
+    nodes: Nodes,
+    weights: tuple[Array, Array],
+    z: Array,
+    vertical: Array,
+    direction: int,
 ) -> Array:
     levels = geometry.levels
+    before, after = weights
     index = jnp.clip(level_index(levels, z), 0.0, levels.count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     lower, upper = level_height(levels, base), level_height(levels, base + 1)
     fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
-    values = bilinear_levels(
-        frames, nodes, weight, base, table="air", geometry=geometry, count=2, first=0, width=2
+
+    def at(weight: Array, table: str, first: int, width: int) -> Array:
+        values = bilinear_levels(
+            frames,
+            nodes,
+            weight,
+            base,
+            table=table,
+            geometry=geometry,
+            count=2,
+            first=first,
+            width=width,
+        )
+        return values[0] + fraction * (values[1] - values[0])
+
+    temperature, humidity, divergence = at(after, "air", 0, 3)
+    density = [at(jnp.full_like(z, weight), "column", 4, 1)[0] for weight in (0.0, 1.0)]
+    now = density[0] + after * (density[1] - density[0])
+    tendency = direction * (density[1] - density[0]) * (after - before) / now
+    surface = [bilinear_surface(frames, nodes, after, field) for field in range(2, 10)]
+    return jnp.stack(
+        [temperature, humidity, direction * (divergence + tendency), *surface, vertical]
     )
-    air = values[0] + fraction * (values[1] - values[0])
-    surface = [bilinear_surface(frames, nodes, weight, field) for field in range(2, 10)]
-    return jnp.stack([*air, *surface, vertical])

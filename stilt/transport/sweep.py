@@ -140,9 +140,7 @@ def sweep(
     tick = int(particles.start.min(initial=0))
     while tick < last:
         first, second = clock.bracket(tick)
-        held = {
-            index: held.get(index) or to_device(load(index)) for index in (first, second)
-        }
+        held = {index: held.get(index) or to_device(load(index)) for index in (first, second)}
         frames = Frames(held[first], held[second])
         minutes = min(CHUNK_MINUTES, clock.ticks_left(tick, second), last - tick)
         interval = abs(clock.analysis_minutes[first] - clock.analysis_minutes[second])
@@ -151,9 +149,15 @@ def sweep(
             part = Particles(*(leaf[padded] for leaf in state))
             part = part._replace(alive=part.alive & (np.arange(size) < len(block)))
             done, rows, moved = _advance_block(
-                frames, part, sizes, np.int32(tick), np.int32(minutes),
-                np.int32(clock.offset(tick, first)), np.float32(interval),
-                geometry=geometry, physics=physics,
+                frames,
+                part,
+                sizes,
+                np.int32(tick),
+                np.int32(minutes),
+                np.int32(clock.offset(tick, first)),
+                np.float32(interval),
+                geometry=geometry,
+                physics=physics,
             )
             for leaf, new in zip(state[:8], done[:8], strict=True):
                 leaf[block] = np.asarray(new)[: len(block)]
@@ -169,11 +173,15 @@ def sweep(
 
 
 def to_device(prepared: PreparedAnalysis) -> Frame:
+    """Put a prepared analysis on the device, its horizontal axes flattened."""
+
     def flat(array: np.ndarray) -> jax.Array:
         return jnp.asarray(array.reshape(-1, array.shape[-1]))
 
     return Frame(
-        flat(prepared.column), flat(prepared.turbulence), flat(prepared.air),
+        flat(prepared.column),
+        flat(prepared.turbulence),
+        flat(prepared.air),
         flat(prepared.surface),
     )
 

@@ -15,12 +15,15 @@ from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
 
+_GATHERED_TOGETHER = 128
+"""Particles of one gather: XLA's CPU code is several times slower beyond 4,096 numbers."""
+
 
 class Frame(NamedTuple):
     """One analysis on the device, see :class:`stilt.meteorology.prepare.PreparedAnalysis`.
 
-    Leading axes are flattened: ``column`` is (ny * nx * levels, 6), ``turbulence`` and ``air``
-    (ny * nx * levels, 2), ``surface`` (ny * nx, 10).
+    Leading axes are flattened: ``column`` is (ny * nx * levels, 6), ``turbulence``
+    (ny * nx * levels, 4), ``air`` (ny * nx * levels, 3), ``surface`` (ny * nx, 10).
     """
 
     column: Array
@@ -46,7 +49,7 @@ class Geometry(NamedTuple):
     levels: InternalLevels
 
     @property
-    def count(self) -> int:
+    def level_count(self) -> int:
         """Number of internal levels."""
         return self.levels.count
 
@@ -138,7 +141,6 @@ def bilinear_levels(
     count: int,
     first: int,
     width: int,
-    squared: bool = False,
 ) -> Array:
     """Column fields of ``count`` levels from level ``base`` up, shape (count, width, particles).
 
@@ -152,17 +154,27 @@ def bilinear_levels(
         count: how many levels.
         first: first field of the table's last axis.
         width: how many fields.
-        squared: interpolate the squares of the fields.
     """
-    total = jnp.zeros((), jnp.float32)
-    for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
-        data = getattr(frame, table)
-        for node, weight in _weights(nodes):
-            values = _rows(data, node * geometry.count + base, count, first, width)
-            if squared:
-                values = values * values
-            total = total + (weight * in_time)[:, None, None] * values
-    return jnp.moveaxis(total, 0, -1)
+    corners = [(node, weight) for node, weight in _weights(nodes)]
+
+    def gather(part: tuple[list[tuple[Array, Array]], Array, Array]) -> Array:
+        around, in_second, lowest = part
+        total = jnp.zeros((), jnp.float32)
+        for frame, in_time in ((frames.first, 1.0 - in_second), (frames.second, in_second)):
+            for node, weight in around:
+                start = node * geometry.level_count + lowest
+                values = _rows(getattr(frame, table), start, count, first, width)
+                total = total + (weight * in_time)[:, None, None] * values
+        return jnp.moveaxis(total, 0, -1)
+
+    size = base.shape[0]
+    if size <= _GATHERED_TOGETHER:
+        return gather((corners, time_weight, base))
+    parts = jax.tree.map(
+        lambda leaf: leaf.reshape(-1, _GATHERED_TOGETHER), (corners, time_weight, base)
+    )
+    pieces = jax.lax.map(gather, parts)
+    return jnp.moveaxis(pieces, 0, 2).reshape(count, width, size)
 
 
 def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, field: int) -> Array:
@@ -214,7 +226,7 @@ def nearest_turbulence(
             (frames.second, mixed_layer[1], time_weight),
         ):
             level = _closest_level(levels, height * depth / now)
-            values = _rows(frame.turbulence, nodes.nearest * geometry.count + level, 1, 0, 2)
+            values = _rows(frame.turbulence, nodes.nearest * geometry.level_count + level, 1, 0, 2)
             total = total + in_time[:, None] * values[:, 0, :]
         rows.append(total.T)
     return jnp.stack(rows)
