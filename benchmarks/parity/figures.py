@@ -36,7 +36,6 @@ def _one(case: Case, mine: list[Ensemble], folder: Path) -> Path:
     for axis, (name, field) in zip(axes, fields.items(), strict=True):
         grid = np.full((j1 - j0 + 1, i1 - i0 + 1), np.nan)
         grid[field.index.get_level_values(1) - j0, field.index.get_level_values(0) - i0] = field
-        grid[grid <= 0.0] = np.nan
         image = axis.imshow(grid, origin="lower", extent=extent, norm=norm, cmap="viridis")
         axis.plot(case.lon, case.lat, "k^", markersize=5)
         axis.set_aspect(1.0 / np.cos(np.radians(case.lat)))
@@ -56,4 +55,5 @@ def _one(case: Case, mine: list[Ensemble], folder: Path) -> Path:
 def _average(ensembles: list[Ensemble]) -> pd.Series:
     """Footprint per particle by cell, averaged over seeds."""
     together = pd.concat([e.foot / e.count for e in ensembles])
-    return together.groupby(level=["i", "j"]).sum() / len(ensembles)
+    average = together.groupby(level=["i", "j"]).sum() / len(ensembles)
+    return average[average > 0.0]

@@ -4,10 +4,12 @@ Particles fill the air from the ground to well above the mixed layer in proporti
 turbulence must not gather them anywhere.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import chisquare
-from synthetic_weather import GRID, Laboratory, analysis, inversion, per_level, release
+from synthetic_weather import WIDE, Laboratory, analysis, inversion, per_level, release
 
 from stilt.meteorology.columns import remap
 from stilt.meteorology.prepare import levels_for
@@ -22,6 +24,11 @@ CASES = {
     "neutral": ({"USTR": 0.5, "SHTF": 0.0}, 1000.0, 1060, 1300.0, 1725.0),
     "convective": ({"USTR": 0.4, "SHTF": 200.0}, 1000.0, 1060, 1300.0, 1725.0),
 }
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Laboratory:
+    return Laboratory(tmp_path, WIDE)
 
 
 def p_value(heights: np.ndarray, edges: np.ndarray, shares: np.ndarray) -> float:
@@ -78,12 +85,12 @@ def day(hour: float) -> dict[str, float]:
 @pytest.mark.timeout(1800)
 def test_whole_day_leaves_air_of_real_density_well_mixed(lab: Laboratory) -> None:
     """A layer's air has the density of its lower level: that is the state that must last."""
-    levels = levels_for(GRID, 25_000.0)
-    input_heights = np.array(GRID.levels)
+    levels = levels_for(WIDE, 25_000.0)
+    input_heights = np.array(WIDE.levels)
     upper = {"PRES": per_level(1000.0 * np.exp(-input_heights / 8500.0)), "TEMP": 290.0}
     ground = {"T02M": 290.0}
     lab.weather(*[(upper, {**ground, **day(hour)}) for hour in range(26)], step_h=1.0)
-    columns = remap(analysis(lab.refs[0].time, upper, {**ground, **day(0)}), levels)
+    columns = remap(analysis(lab.refs[0].time, upper, {**ground, **day(0)}, WIDE), levels)
     bounds = np.append(0.0, levels.heights_m[1:11])
     density = columns.dry_density[:10, 10, 10]
     mass = np.append(0.0, np.cumsum(density * np.diff(bounds)))
@@ -107,6 +114,7 @@ def test_whole_day_leaves_air_of_real_density_well_mixed(lab: Laboratory) -> Non
         z = np.concatenate([t.loc[t["time"] == age, "zagl"].to_numpy() for t in tables])
         found = p_value(z, edges, np.diff(share_below(edges)))
         print(f"age {age:.0f} min: chi-square p = {found:.3f} for {len(z)} particles")
+        assert len(z) == 5 * particles
         assert found > SIGNIFICANCE
 
 

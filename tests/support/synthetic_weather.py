@@ -29,6 +29,9 @@ GAS_CONSTANT = 287.04
 START = np.datetime64("2023-07-15T12:00", "m")
 
 GRID = latlon_grid(-0.1, -0.1, SPACING_DEG, SPACING_DEG, 21, 21, levels=HEIGHTS_M, vertical_flag=3)
+WIDE = latlon_grid(-10.0, -10.0, 1.0, 1.0, 21, 21, levels=HEIGHTS_M, vertical_flag=3)
+"""The same with cells of a degree, which nothing leaves within a day."""
+
 CALM = {
     "UWND": 0.0, "VWND": 0.0, "TEMP": 300.0, "PRES": 1000.0,
 }  # fmt: skip
@@ -72,8 +75,9 @@ def per_level(values: Sequence[float] | np.ndarray) -> np.ndarray:
 class Laboratory:
     """Writes weather into a folder of its own and runs releases through it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, grid: MetGrid = GRID) -> None:
         self.folder = folder
+        self.grid = grid
         self.refs: list[AnalysisRef] = []
 
     def weather(
@@ -89,7 +93,11 @@ class Laboratory:
             periods, start = periods * 3, start - step
         times = [start + number * step for number in range(len(periods))]
         path = self.folder / f"weather_{len(list(self.folder.glob('weather_*')))}"
-        write_arl(path, GRID, [analysis(t, *p) for t, p in zip(times, periods, strict=True)])
+        write_arl(
+            path,
+            self.grid,
+            [analysis(t, *p, self.grid) for t, p in zip(times, periods, strict=True)],
+        )
         self.refs = read_index(path)
         return self
 
