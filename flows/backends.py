@@ -127,14 +127,11 @@ def _get_ready(
     server: PrivateServer, pending: Sequence[str], project: str, output_dir: str | None
 ) -> None:
     """Use the time until the server answers: load the transport, prepare weather."""
-    from flows.environment import compilation_cache
-    from stilt.execution.setup import apply_environment, worker_environment
+    from stilt.execution.setup import prepare_process
     from stilt.model import Model
 
     model = Model(project=project, output_dir=output_dir)
-    apply_environment(
-        {**compilation_cache(), **worker_environment(model.config.execution.device, 1)}
-    )
+    prepare_process(model.files)
     from flows.prepare_meteorology import prepare_weather
 
     prepare_weather(model, pending, enough=lambda: server.ready)

@@ -36,28 +36,6 @@ def quiet_prefect() -> None:
         os.environ.setdefault(name, value)
 
 
-def user_cache() -> Path:
-    """Folder for what any project on this machine can use again (STILT_CACHE_DIR moves it)."""
-    if chosen := os.environ.get("STILT_CACHE_DIR"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "stilt"
-
-
-def compilation_cache() -> dict[str, str]:
-    """Variables that let JAX keep compiled code from one process, and one run, to the next."""
-    folder = user_cache() / "compiled"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return {}
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(folder),
-        "JAX_COMPILATION_CACHE_MAX_SIZE": str(500_000_000),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-
-
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for a block and put back what was there before."""

@@ -12,6 +12,7 @@ from prefect.states import Completed, Failed, State
 from flows.project_flow import project_flow
 from flows.report import show_failures
 from stilt.errors import MeteorologyError
+from stilt.execution.setup import prepare_process
 from stilt.execution.weather import WeatherProblem, weather_problems
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.catalogue import MetCatalogue
@@ -60,6 +61,7 @@ def prepare_weather(
     Returns:
         How many analyses are ready.
     """
+    prepare_process(model.files)
     from stilt.transport.run import minute_of, preparation_options
 
     store = PreparedStore(model.files.cache_dir, read_analysis)

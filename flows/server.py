@@ -24,7 +24,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from flows.environment import environment, user_api_url, user_cache
+from flows.environment import environment, user_api_url
+from stilt.cache import user_cache
 from stilt.errors import StiltError, UsageError
 
 STARTUP_TIMEOUT_S = 180.0

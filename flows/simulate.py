@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +13,6 @@ from prefect.futures import PrefectFuture
 from prefect.states import State
 
 from flows.bookkeeping import conclude, note, simulations_to_run
-from flows.environment import compilation_cache
 from flows.pool import Outcome, run_batches, told_to_stop
 from flows.project_flow import project_flow
 from flows.report import Progress
@@ -23,10 +21,10 @@ from stilt.execution import BatchSummary, fold_receipts, plan_batches, run_batch
 from stilt.execution.plan import Batch
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import (
-    apply_environment,
+    computing_environment,
     interruptible,
+    prepare_process,
     refuse_in_starting_worker,
-    worker_environment,
 )
 from stilt.model import Model
 
@@ -108,18 +106,16 @@ def _compute(
     progress: Progress,
 ) -> Iterator[Outcome[BatchSummary]]:
     """Compute batches: inline for one worker, else mapped over a pool of processes."""
-    device = model.config.execution.device
-    variables = {**compilation_cache(), **worker_environment(device, n_workers)}
     if n_workers > 1:
         yield from run_batches(
             batches,
             lambda wave: _map(wave, options),
             n_workers=n_workers,
             marks=model.layout.running,
-            variables={k: v for k, v in variables.items() if k not in os.environ},
+            variables=computing_environment(model.files, n_workers),
         )
         return
-    apply_environment(variables)
+    prepare_process(model.files)
     for batch in batches:
         within = progress.within(len(batch.sim_ids))
         yield Outcome(batch, simulate_batch(batch.sim_ids, batch.label, batch.id, options, within))

@@ -14,7 +14,7 @@ import stilt
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import Failure
 from stilt.execution.lookup import receptors_of
-from stilt.execution.setup import apply_environment, worker_environment
+from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
 from stilt.execution.transporting import Progress, group_by_weather, run_group
 from stilt.project.claims import mark_running
@@ -120,7 +120,7 @@ class _Batch:
     def run(self, files: Project, skip_existing: bool | None, progress: Progress) -> None:
         """Compute everything that is not there yet."""
         config = files.config
-        apply_environment(worker_environment(config.execution.device, 1))
+        prepare_process(files)
         skip = config.skip_existing if skip_existing is None else skip_existing
         receptors = receptors_of(files, self.sim_ids)
         for sim_id in self.sim_ids:

@@ -16,7 +16,11 @@ from stilt.execution.failures import Failure, append_log
 from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch, plan_batches
 from stilt.execution.pool import Job, Outcome, WorkerPool
-from stilt.execution.setup import interruptible, refuse_in_starting_worker, worker_environment
+from stilt.execution.setup import (
+    computing_environment,
+    interruptible,
+    refuse_in_starting_worker,
+)
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
 from stilt.project.registration import receptor_json
@@ -110,8 +114,7 @@ class _Push:
 
     def in_pool(self, batches: list[Batch], n_workers: int) -> None:
         """Compute in worker processes."""
-        environment = worker_environment(self.files.config.execution.device, n_workers)
-        with WorkerPool(n_workers, environment) as pool:
+        with WorkerPool(n_workers, computing_environment(self.files, n_workers)) as pool:
             pool.waiting.extend(self._job(batch) for batch in batches)
             try:
                 for outcome in pool.run():

@@ -1,4 +1,4 @@
-"""What a process needs before it computes: its share of the cores, its device, its signals.
+"""What a process needs before it computes: cores, device, compiled code, signals.
 
 Nothing here imports JAX: the environment must be set first.
 """
@@ -10,9 +10,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, ModuleType
+from typing import TYPE_CHECKING
+
+from stilt.execution.compiled import compilation_cache
+
+if TYPE_CHECKING:
+    from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +39,23 @@ def worker_environment(device: str, n_workers: int) -> dict[str, str]:
     return {}
 
 
-def apply_environment(variables: Mapping[str, str]) -> None:
-    """Set variables that the user has not set; without effect once JAX is in use."""
-    for name, value in variables.items():
-        os.environ.setdefault(name, value)
+def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
+    """Environment variables of processes that compute, without those that the user has set.
+
+    Args:
+        files: the project, for its device and cache folder.
+        n_workers: how many processes share the machine.
+    """
+    variables = {
+        **compilation_cache(files.runtime.cache_dir),
+        **worker_environment(files.config.execution.device, n_workers),
+    }
+    return {name: value for name, value in variables.items() if name not in os.environ}
+
+
+def prepare_process(files: Project) -> None:
+    """Set the environment for computing in this process; without effect once JAX is in use."""
+    os.environ.update(computing_environment(files))
 
 
 def pin_worker(number: int, n_workers: int) -> list[int]:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from stilt.errors import Reason, SimulationError, SimulationTimeoutError
+from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
 from stilt.execution.transporting import group_by_weather
 
@@ -24,9 +25,10 @@ def particles_of(task: Task, *, timeout: float | None, write: bool) -> Trajector
     Raises:
         SimulationError: what stopped it.
     """
+    files = task.project
+    prepare_process(files)
     from stilt.transport import release_of, run_transport
 
-    files = task.project
     begun = time.monotonic()
 
     def watch(fraction: float) -> None:

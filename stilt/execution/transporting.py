@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+import stilt
+from stilt.execution.compiled import compiled_once
 from stilt.execution.failures import Failure
 from stilt.execution.task import Task
 from stilt.project.inputs import Project
+from stilt.project.keys import digest
 
 if TYPE_CHECKING:
+    from stilt.config import ModelConfig
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.records import AnalysisRef
 
@@ -21,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 # Particle tables of one call of the transport together, as an estimate.
 TABLE_BYTES = 1_000_000_000
+
+# Settings of the transport that are numbers to its compiled program, not part of it.
+_NOT_COMPILED = ("n_hours", "numpar", "seed", "outdt", "hnf_plume", "kmsl")
 
 Progress = Callable[[float], None]
 
@@ -85,10 +92,16 @@ def run_group(
     config = files.config
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
-        tables = run_transport(
-            releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-            progress=progress,
-        )  # fmt: skip
+        with compiled_once(_program(config, analyses, is_error)) as compiled:
+
+            def report(fraction: float) -> None:
+                compiled()
+                progress(fraction)
+
+            tables = run_transport(
+                releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
+                progress=report,
+            )  # fmt: skip
     except Exception as error:
         if len(tasks) > 1:
             logger.warning("A group of %d is run one by one after: %s", len(tasks), error)
@@ -99,3 +112,10 @@ def run_group(
         return
     for task, table in zip(tasks, tables, strict=True):
         task.receive(table, is_error=is_error)
+
+
+def _program(config: ModelConfig, analyses: Sequence[AnalysisRef], is_error: bool) -> str:
+    """What the compiled program of the transport depends on."""
+    settings = config.transport_dict(error_run=is_error)
+    kept = {name: value for name, value in settings.items() if name not in _NOT_COMPILED}
+    return digest([stilt.__version__, kept, config.n_hours > 0, analyses[0].grid.key(), is_error])

@@ -21,6 +21,7 @@ import stilt
 from stilt.errors import MeteorologyError, NoParticleOutputError
 
 STEER = "STILT_FAKE_STEER"
+_GRID = SimpleNamespace(key=lambda: "fake")
 GRID = {"xmin": -113.0, "xmax": -110.0, "ymin": 39.0, "ymax": 42.0, "xres": 0.5, "yres": 0.5}
 
 
@@ -80,7 +81,7 @@ def select(self, start, end):
     if (folder / "no-weather" / end.strftime("%d%H%M")).exists():
         raise MeteorologyError(f"No weather for {end}.")
     times = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h") + 2)
-    return [SimpleNamespace(time=time, path=f"met/{time}", grid=None) for time in times]
+    return [SimpleNamespace(time=time, path=f"met/{time}", grid=_GRID) for time in times]
 
 
 def assess(self, start, end):
