@@ -184,7 +184,12 @@ class Task:
             return table
         from stilt.footprint.near_field import apply_near_field
 
-        return apply_near_field(table, receptor=self.receptor, veght=config.veght)
+        return apply_near_field(
+            table,
+            receptor=self.receptor,
+            veght=config.veght,
+            heights_msl=None if config.kmsl is None else config.kmsl == 1,
+        )
 
     def trajectories(self, particles: pd.DataFrame, *, is_error: bool) -> Trajectories:
         """Particles with what they were computed from."""

@@ -263,3 +263,16 @@ def test_the_error_run_follows_and_is_part_of_complete(make_model, steer):
     assert with_errors.layout.footprint(ids[0], "default_error").exists()
     with_errors.index.fold()
     assert with_errors.status()["completed"] == 2
+
+
+@pytest.mark.parametrize(("kmsl", "depth_m"), [(None, 5.0), (0, 5.0), (1, 1.0)])
+def test_the_near_field_takes_heights_as_the_transport_does(make_model, monkeypatch, kmsl, depth_m):
+    # Released at 5 m over ground at 4 m: 1 m above the ground, when 5 m is above sea level.
+    make = fakes.particles
+    fixed = {"zsfc": 4.0, "mlht": 100.0, "tlgr": 1e-3}
+    monkeypatch.setattr(fakes, "particles", lambda *args: make(*args).assign(**fixed))
+    model = make_model(1, hnf_plume=True, kmsl=kmsl)
+    ids = registered(model)
+    assert run(model, ids).n_complete == 1
+    foot = Trajectories.from_parquet(model.layout.trajectory(ids[0])).particles["foot"]
+    assert foot.to_numpy()[:5] == pytest.approx(0.02897 / depth_m * 60.0, rel=1e-6)
