@@ -96,9 +96,7 @@ def mean_check(cases: Sequence[Case], cache: Path) -> Check:
         theirs = case.mean
         if theirs is None:
             continue
-        mine = ours.mean_trajectory(case, cache).set_index("age")
-        both = theirs.set_index("age").join(mine, rsuffix="_ours", how="inner")
-        both = both.sort_index(key=np.abs)
+        both = _joined(theirs, ours.mean_trajectory(case, cache))
         path = _path_km(both["lon"], both["lat"], case)
         distance = _distance_km(both["lon"], both["lat"], both["lon_ours"], both["lat_ours"])
         share = 100.0 * np.maximum(distance - _ROUNDING_KM, 0.0) / np.maximum(path, 1e-6)
@@ -134,11 +132,15 @@ def mean_check(cases: Sequence[Case], cache: Path) -> Check:
     return Check("Mean trajectories, no turbulence", table, bars)
 
 
+def _joined(theirs: pd.DataFrame, mine: pd.DataFrame) -> pd.DataFrame:
+    """Rows of equal age side by side, by age; ours with the suffix ``_ours``."""
+    both = theirs.merge(mine, on="age", suffixes=("", "_ours"))
+    return both.set_index("age").sort_index(key=np.abs)
+
+
 def _own_heights(case: Case, track: pd.DataFrame, cache: Path) -> float:
     """Distance at the end, % of the path, when only the heights are HYSPLIT's."""
-    stepped = ours.minute_from_each(case, track.iloc[:-1], cache).set_index("age")
-    both = track.set_index("age").join(stepped, rsuffix="_ours", how="inner")
-    both = both.sort_index(key=np.abs)
+    both = _joined(track, ours.minute_from_each(case, track.iloc[:-1], cache))
     cosine = np.cos(np.radians(both["lat"]))
     apart_x = ((both["lon_ours"] - both["lon"]) * cosine).sum()
     apart_y = (both["lat_ours"] - both["lat"]).sum()
