@@ -1,23 +1,19 @@
-"""Lazy views of a project: nothing is read before a method is called; answers are plain lists."""
+"""Receptors and simulations of a project: nothing is read before a method is called."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
 from stilt.errors import ConfigValidationError, StiltError
-from stilt.project.keys import ERROR_SUFFIX
 from stilt.receptors import Receptor, SimID, parse_time
 from stilt.simulation import Simulation
 
 if TYPE_CHECKING:
-    from stilt.footprint import Footprint
     from stilt.model import Model
-    from stilt.trajectories import Trajectories
 
 Mets = str | Collection[str] | None
 TimeRange = tuple[Any, Any] | None
@@ -167,7 +163,7 @@ class SimulationCollection:
         token = model._token_if_unchanged()
         if token and token == model.index.token():
             return open_ids
-        current = _candidates(model, mets, time_range, location_ids)
+        current = candidates(model, mets, time_range, location_ids)
         registered = set(model.index.ids(where.replace("s.", ""), values))
         still_open = set(open_ids)
         first = [sim_id for sim_id in current if sim_id in still_open or sim_id not in registered]
@@ -196,134 +192,6 @@ class SimulationCollection:
 
     def __repr__(self) -> str:
         return f"<{len(self)} simulations of {self._model.name}>"
-
-
-class _Artifacts:
-    """What trajectories and footprints have in common."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def _registered(
-        self, column: str, mets: Mets, time_range: TimeRange, location_ids: Locations
-    ) -> list[str]:
-        where, values = condition(self._model, mets, time_range, location_ids)
-        self._model.index.fold()
-        return self._model.index.ids(f"{column} AND {where}".replace("s.", ""), values)
-
-
-class TrajectoryCollection(_Artifacts):
-    """Trajectory files of a project."""
-
-    def paths(
-        self,
-        mets: Mets = None,
-        time_range: TimeRange = None,
-        location_ids: Locations = None,
-        *,
-        error: bool = False,
-    ) -> list[Path]:
-        """Files of registered simulations that exist, by id.
-
-        Args:
-            mets, time_range, location_ids: see :class:`SimulationCollection`.
-            error: those of the error runs.
-        """
-        ids = self._registered("true", mets, time_range, location_ids)
-        return [path for path in map(self._path(error), ids) if path.exists()]
-
-    def load(
-        self,
-        mets: Mets = None,
-        time_range: TimeRange = None,
-        location_ids: Locations = None,
-        *,
-        error: bool = False,
-    ) -> list[Trajectories]:
-        """Read the files that :meth:`paths` names."""
-        from stilt.trajectories import Trajectories
-
-        paths = self.paths(mets, time_range, location_ids, error=error)
-        return [Trajectories.from_parquet(path) for path in paths]
-
-    def missing(
-        self,
-        mets: Mets = None,
-        time_range: TimeRange = None,
-        location_ids: Locations = None,
-        *,
-        error: bool = False,
-    ) -> list[str]:
-        """Simulations of the current receptors without such a file."""
-        ids = _candidates(self._model, mets, time_range, location_ids)
-        path = self._path(error)
-        return [sim_id for sim_id in ids if not path(sim_id).exists()]
-
-    def _path(self, error: bool) -> Any:
-        layout = self._model.layout
-        return layout.error_trajectory if error else layout.trajectory
-
-
-class FootprintCollection(_Artifacts):
-    """Footprint files of one name."""
-
-    def __init__(self, model: Model, name: str) -> None:
-        super().__init__(model)
-        self.name = name
-
-    def paths(
-        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
-    ) -> list[Path]:
-        """Files of registered simulations that exist, by id."""
-        ids = self._registered("true", mets, time_range, location_ids)
-        paths = (self._model.layout.footprint(sim_id, self.name) for sim_id in ids)
-        return [path for path in paths if path.exists()]
-
-    def load(
-        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
-    ) -> list[Footprint]:
-        """Read the files that :meth:`paths` names; empty footprints have ``is_empty``."""
-        from stilt.footprint import Footprint
-
-        return [Footprint.from_netcdf(p) for p in self.paths(mets, time_range, location_ids)]
-
-    def missing(
-        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
-    ) -> list[str]:
-        """Simulations of the current receptors without this footprint."""
-        ids = _candidates(self._model, mets, time_range, location_ids)
-        layout = self._model.layout
-        return [i for i in ids if not layout.footprint(i, self.name).exists()]
-
-    def __repr__(self) -> str:
-        return f"<footprints {self.name!r} of {self._model.name}>"
-
-
-class FootprintCollections:
-    """Footprints of a project by name; any name is accepted."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def names(self) -> list[str]:
-        """Configured names; those of the index without a configuration."""
-        try:
-            configured = self._model.config.footprints
-        except FileNotFoundError:
-            return self._model.index.footprint_names()
-        names = []
-        for name, footprint in configured.items():
-            names += [name, name + ERROR_SUFFIX] if footprint.error else [name]
-        return names
-
-    def __getitem__(self, name: str) -> FootprintCollection:
-        return FootprintCollection(self._model, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
-
-    def __len__(self) -> int:
-        return len(self.names())
 
 
 def condition(model: Model, mets: Mets, time_range: TimeRange, location_ids: Locations) -> Filter:
@@ -356,7 +224,7 @@ def _met_names(model: Model, mets: Mets) -> list[str]:
     return names
 
 
-def _candidates(
+def candidates(
     model: Model, mets: Mets, time_range: TimeRange, location_ids: Locations
 ) -> list[str]:
     """Ids of the current receptors in every meteorology, registered or not."""

@@ -7,16 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stilt.collections import (
-    FootprintCollections,
-    ReceptorList,
-    SimulationCollection,
-    TrajectoryCollection,
-)
+from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import interruptible, main_not_run_again, refuse_in_starting_worker
+from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.project.index import Index
 from stilt.project.inputs import PathLike, Project
 from stilt.project.layout import ProjectLayout

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import stilt_fakes as fakes
+import xarray as xr
 
 import stilt
 from stilt.errors import ConfigValidationError, UsageError
@@ -241,6 +243,41 @@ def test_collections_load_what_exists_and_name_what_is_missing(finished):
     assert sum(footprint.is_empty for footprint in loaded) == 1
     assert len(footprints["default"].missing(mets="fake")) == 1
     assert footprints["unknown"].paths() == []
+
+
+def test_footprints_of_a_selection_become_one_result(finished):
+    footprints = finished.footprints["default"]
+    chosen = {"mets": "fake", "time_range": ("2023-01-01 00:00", "2023-01-01 00:40")}
+    loaded = footprints.load(**chosen)
+    ids = finished.simulations.ids(footprint="default", **chosen)
+    totals = [footprint.total for footprint in loaded]
+    # Four of five: one failed, and one of the four is empty.
+    assert len(ids) == 4
+    assert totals.count(0.0) == 1
+
+    target = loaded[0].integrate_over_time()
+    matrix = footprints.jacobian(target, ["2022-12-31", "2023-01-02"], **chosen)
+    assert list(matrix.receptors.index) == ids
+    assert matrix.total == pytest.approx(totals, rel=1e-6)
+    assert matrix.matrix.shape == (4, target.size)
+
+    flux = xr.full_like(target, 2.0, dtype=float).assign_attrs(units="umol m-2 s-1")
+    table = footprints.enhancement(flux, **chosen)
+    assert list(table.index) == ids
+    assert table["enhancement_ppm"].to_numpy() == pytest.approx(2.0 * np.array(totals), rel=1e-6)
+
+    assert float(footprints.sum(**chosen).sum()) == pytest.approx(sum(totals), rel=1e-6)
+    assert float(footprints.mean(**chosen).sum()) == pytest.approx(sum(totals) / 4, rel=1e-6)
+    assert len(footprints.select()) == 7
+
+
+def test_footprints_are_selected_by_scene_and_an_empty_selection_is_said(finished):
+    footprints = finished.footprints["default"]
+    assert len(footprints.select(scene_id="none")) == 0
+    finished.register_pending(scene_id="tower")
+    assert len(footprints.select(scene_id="tower")) == len(footprints.paths()) == 7
+    with pytest.raises(UsageError, match="nothing to sum"):
+        footprints.mean(location_ids={"0_0_0"})
 
 
 def test_a_simulation_knows_its_files_and_state(finished):

@@ -1,0 +1,245 @@
+"""Trajectories and footprints of a project: files are found, and read, when a method is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stilt.collections import Locations, Mets, TimeRange, candidates, condition
+from stilt.project.keys import ERROR_SUFFIX
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from stilt.footprint import Footprint
+    from stilt.footprint.files import FootprintFiles
+    from stilt.footprint.jacobian import Jacobian
+    from stilt.model import Model
+    from stilt.trajectories import Trajectories
+
+
+class _Artifacts:
+    """What trajectories and footprints have in common."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def _registered(
+        self,
+        mets: Mets,
+        time_range: TimeRange,
+        location_ids: Locations,
+        scene_id: str | None = None,
+    ) -> list[str]:
+        where, values = condition(self._model, mets, time_range, location_ids)
+        if scene_id is not None:
+            where += " AND s.scene_id = ?"
+            values.append(str(scene_id))
+        self._model.index.fold()
+        return self._model.index.ids(where.replace("s.", ""), values)
+
+
+class TrajectoryCollection(_Artifacts):
+    """Trajectory files of a project."""
+
+    def paths(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        error: bool = False,
+    ) -> list[Path]:
+        """Files of registered simulations that exist, by id.
+
+        Args:
+            mets, time_range, location_ids: see :class:`SimulationCollection`.
+            error: those of the error runs.
+        """
+        ids = self._registered(mets, time_range, location_ids)
+        return [path for path in map(self._path(error), ids) if path.exists()]
+
+    def load(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        error: bool = False,
+    ) -> list[Trajectories]:
+        """Read the files that :meth:`paths` names."""
+        from stilt.trajectories import Trajectories
+
+        paths = self.paths(mets, time_range, location_ids, error=error)
+        return [Trajectories.from_parquet(path) for path in paths]
+
+    def missing(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        error: bool = False,
+    ) -> list[str]:
+        """Simulations of the current receptors without such a file."""
+        ids = candidates(self._model, mets, time_range, location_ids)
+        path = self._path(error)
+        return [sim_id for sim_id in ids if not path(sim_id).exists()]
+
+    def _path(self, error: bool) -> Any:
+        layout = self._model.layout
+        return layout.error_trajectory if error else layout.trajectory
+
+
+class FootprintCollection(_Artifacts):
+    """Footprint files of one name.
+
+    Methods that combine footprints read one file at a time. Their filters are those of
+    :class:`SimulationCollection`, and their rows are named by simulation id.
+    """
+
+    def __init__(self, model: Model, name: str) -> None:
+        super().__init__(model)
+        self.name = name
+
+    def paths(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        scene_id: str | None = None,
+    ) -> list[Path]:
+        """Files of registered simulations that exist, by id."""
+        ids = self._registered(mets, time_range, location_ids, scene_id)
+        paths = (self._model.layout.footprint(sim_id, self.name) for sim_id in ids)
+        return [path for path in paths if path.exists()]
+
+    def load(
+        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+    ) -> list[Footprint]:
+        """Read the files that :meth:`paths` names; empty footprints have ``is_empty``."""
+        from stilt.footprint import Footprint
+
+        return [Footprint.from_netcdf(p) for p in self.paths(mets, time_range, location_ids)]
+
+    def select(
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        scene_id: str | None = None,
+    ) -> FootprintFiles:
+        """The files of a selection as one set, read as it is used.
+
+        Args:
+            mets, time_range, location_ids: see :class:`SimulationCollection`.
+            scene_id: only simulations of this scene.
+        """
+        from stilt.footprint.files import FootprintFiles
+
+        paths = self.paths(mets, time_range, location_ids, scene_id=scene_id)
+        return FootprintFiles(paths, [path.parent.name for path in paths])
+
+    def jacobian(
+        self,
+        target: Any,
+        time_bins: Any,
+        *,
+        resolution: float | tuple[float, float] | None = None,
+        projection: str | None = None,
+        **filters: Any,
+    ) -> Jacobian:
+        """Sparse matrix of measurements by cells and times, ppm per (umol m-2 s-1).
+
+        Args:
+            target, time_bins, resolution, projection: as for
+                :meth:`stilt.footprint.Footprint.aggregate`.
+            **filters: those of :meth:`select`.
+
+        Raises:
+            UsageError: nothing is selected, or the target or the bins cannot be used.
+        """
+        chosen = self.select(**filters)
+        return chosen.jacobian(target, time_bins, resolution=resolution, projection=projection)
+
+    def enhancement(
+        self,
+        flux: xr.DataArray,
+        *,
+        molar_mass_g: float | None = None,
+        projection: str | None = None,
+        **filters: Any,
+    ) -> pd.DataFrame:
+        """What a surface flux adds to each measurement, ppm.
+
+        Args:
+            flux, molar_mass_g, projection: see :func:`stilt.footprint.enhancement.enhancement`.
+            **filters: those of :meth:`select`.
+
+        Returns:
+            Index = simulation id; ``time``, ``enhancement_ppm`` and ``outside``, the influence
+            that the flux does not cover.
+
+        Raises:
+            UsageError: units are missing or wrong, or the grid cannot be used.
+        """
+        chosen = self.select(**filters)
+        return chosen.enhancement(flux, molar_mass_g=molar_mass_g, projection=projection)
+
+    def mean(self, **filters: Any) -> xr.DataArray:
+        """Mean over a selection (see :meth:`select`) of the time-summed footprints.
+
+        Raises:
+            UsageError: nothing is selected, or grids differ.
+        """
+        return self.select(**filters).mean()
+
+    def sum(self, **filters: Any) -> xr.DataArray:
+        """Sum over a selection (see :meth:`select`) and time.
+
+        Raises:
+            UsageError: nothing is selected, or grids differ.
+        """
+        return self.select(**filters).sum()
+
+    def missing(
+        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+    ) -> list[str]:
+        """Simulations of the current receptors without this footprint."""
+        ids = candidates(self._model, mets, time_range, location_ids)
+        layout = self._model.layout
+        return [i for i in ids if not layout.footprint(i, self.name).exists()]
+
+    def __repr__(self) -> str:
+        return f"<footprints {self.name!r} of {self._model.name}>"
+
+
+class FootprintCollections:
+    """Footprints of a project by name; any name is accepted."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def names(self) -> list[str]:
+        """Configured names; those of the index without a configuration."""
+        try:
+            configured = self._model.config.footprints
+        except FileNotFoundError:
+            return self._model.index.footprint_names()
+        names = []
+        for name, footprint in configured.items():
+            names += [name, name + ERROR_SUFFIX] if footprint.error else [name]
+        return names
+
+    def __getitem__(self, name: str) -> FootprintCollection:
+        return FootprintCollection(self._model, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
