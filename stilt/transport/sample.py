@@ -20,6 +20,8 @@ from stilt.transport.run import minute_of, preparation_options
 from stilt.transport.sweep import SweepClock, to_device
 from stilt.transport.weather import Frames, Geometry, bilinear_surface, nodes_at, terrain_at
 
+_BLOCK = 128
+
 
 def sample_weather(
     points: pd.DataFrame,
@@ -61,18 +63,23 @@ def sample_weather(
         chosen = interval == first
         weight = (minutes[chosen] - times[first]) / (times[first + 1] - times[first])
         x, y = grid.to_xy(rows["long"].to_numpy(), rows["lati"].to_numpy())
+        # Whole blocks of points: few shapes to compile, and what a gather is cut into.
+        padded = np.resize(np.arange(len(rows)), -(-len(rows) // _BLOCK) * _BLOCK)
+        position = (np.floor(x), np.floor(y), x - np.floor(x), y - np.floor(y))
         values = _sample(
             frames,
-            jnp.asarray(np.floor(x), jnp.int32),
-            jnp.asarray(np.floor(y), jnp.int32),
-            jnp.asarray(x - np.floor(x), jnp.float32),
-            jnp.asarray(y - np.floor(y), jnp.float32),
-            jnp.asarray(rows["zagl"].to_numpy(), jnp.float32),
-            jnp.asarray(weight, jnp.float32),
+            *(jnp.asarray(cell[padded], jnp.int32) for cell in position[:2]),
+            *(
+                jnp.asarray(values[padded], jnp.float32)
+                for values in (*position[2:], rows["zagl"].to_numpy(), weight)
+            ),
             geometry=geometry,
             influence=config.veght,
         )
-        frame = pd.DataFrame({k: np.asarray(v) for k, v in values.items()}, index=rows.index)
+        frame = pd.DataFrame(
+            {name: np.asarray(field)[: len(rows)] for name, field in values.items()},
+            index=rows.index,
+        )
         frame.loc[~grid.usable(x, y)] = np.nan
         out.append(frame)
     return pd.concat(out).loc[points.index]
