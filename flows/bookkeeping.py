@@ -8,8 +8,7 @@ from typing import Any
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed, State
 
-import stilt
-from flows.pool import KILLS_ALLOWED, Outcome
+from flows.pool import Outcome
 from flows.project_flow import caller
 from flows.report import (
     Progress,
@@ -18,15 +17,11 @@ from flows.report import (
     show_failures,
     show_summary,
 )
-from stilt.errors import ConfigValidationError, Reason
+from stilt.errors import ConfigValidationError
 from stilt.execution import BatchSummary
-from stilt.execution.failures import Failure, append_log
-from stilt.execution.lookup import receptors_of
+from stilt.execution.push import record_worker_death
 from stilt.execution.weather import weather_problems
 from stilt.model import Model
-from stilt.project.owners import this_place
-from stilt.project.receipts import Result, write_receipt
-from stilt.project.registration import receptor_json
 
 SHOWN_PROBLEMS = 10
 
@@ -77,30 +72,9 @@ def note(model: Model, outcome: Outcome[BatchSummary], progress: Progress) -> No
     else:
         progress.ended(size, size)
         if outcome.worker_died:
-            _record_death(model, outcome.batch.sim_ids[0], outcome.batch.id)
+            record_worker_death(model.files, outcome.batch.sim_ids[0], outcome.batch.id)
         else:
             get_run_logger().error("Batch %s: %s", outcome.batch.label, outcome.error)
-
-
-def _record_death(model: Model, sim_id: str, batch_id: str) -> None:
-    detail = (
-        f"Its worker process died {KILLS_ALLOWED} times, most often for lack of memory; use fewer "
-        "workers or fewer particles."
-    )
-    failure = Failure(Reason.WORKER_DIED, detail, "worker", "WorkerDied")
-    append_log(model.layout.log(sim_id), failure)
-    receptor = receptors_of(model.files, [sim_id])[sim_id]
-    result = Result(
-        sim_id,
-        receptor_json(receptor),
-        "failed",
-        Reason.WORKER_DIED,
-        detail,
-        batch_id=batch_id,
-        host=this_place().split("/")[0],
-        version=stilt.__version__,
-    )
-    write_receipt(model.layout.receipts, [result], batch_id)
 
 
 def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:

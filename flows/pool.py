@@ -32,11 +32,11 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from flows.environment import environment
 from stilt.errors import StiltError
 from stilt.execution.plan import Batch
+from stilt.execution.push import KILLS_ALLOWED
 from stilt.execution.setup import main_not_run_again, pin_worker
 
 R = TypeVar("R")
 
-KILLS_ALLOWED = 2
 BARREN_ALLOWED = 3
 INTERRUPT_GRACE_S = 10.0
 RECORD_DELAY_S = 5.0

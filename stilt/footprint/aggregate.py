@@ -9,7 +9,7 @@ import pandas as pd
 
 from stilt.footprint.bins import membership, parse_bins
 from stilt.footprint.overlay import Overlay, Source
-from stilt.footprint.target import Intervals, parse_target
+from stilt.footprint.target import Intervals, Target, parse_target
 
 if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
@@ -48,13 +48,7 @@ def aggregate(
     """
     bins = parse_bins(time_bins)
     source = source_of(footprint)
-    cells = parse_target(
-        target,
-        native=(footprint.grid.xres, footprint.grid.yres),
-        source_projection=footprint.grid.projection,
-        resolution=resolution,
-        projection=projection,
-    )
+    cells = cells_of(footprint, target, resolution=resolution, projection=projection)
     overlay = Overlay(source, cells)
     inside = membership(footprint.data["time"].values, bins)
     layers = footprint.data.values
@@ -77,3 +71,20 @@ def source_of(footprint: Footprint) -> Source:
     y, x = (footprint.data[dim].values for dim in footprint.data.dims[1:])
     grid = footprint.grid
     return Source(Intervals.of_size(x, grid.xres), Intervals.of_size(y, grid.yres), grid.projection)
+
+
+def cells_of(
+    footprint: Footprint,
+    target: Any,
+    *,
+    resolution: float | tuple[float, float] | None = None,
+    projection: str | None = None,
+) -> Target:
+    """Target cells for a footprint, whose grid says what the target leaves open."""
+    return parse_target(
+        target,
+        native=(footprint.grid.xres, footprint.grid.yres),
+        source_projection=footprint.grid.projection,
+        resolution=resolution,
+        projection=projection,
+    )

@@ -13,10 +13,10 @@ import pandas as pd
 import xarray as xr
 
 from stilt.errors import UsageError
-from stilt.footprint.aggregate import source_of
+from stilt.footprint.aggregate import cells_of, source_of
 from stilt.footprint.overlay import Overlay
 from stilt.footprint.steps import Floats
-from stilt.footprint.target import Target, parse_target
+from stilt.footprint.target import Target
 
 if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
@@ -109,12 +109,7 @@ def enhancement(
         source = source_of(footprint)
         pulled = overlays.get(source.key())
         if pulled is None:
-            cells = parse_target(
-                inventory.mask,
-                native=(footprint.grid.xres, footprint.grid.yres),
-                source_projection=footprint.grid.projection,
-                projection=projection,
-            )
+            cells = cells_of(footprint, inventory.mask, projection=projection)
             pulled = overlays[source.key()] = _Pulled(inventory, Overlay(source, cells), cells)
         ppm, covered = 0.0, 0.0
         layers = footprint.data.values

@@ -14,11 +14,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from stilt.errors import UsageError
-from stilt.footprint.aggregate import source_of
+from stilt.footprint.aggregate import cells_of, source_of
 from stilt.footprint.bins import membership, parse_bins
 from stilt.footprint.overlay import Overlay
 from stilt.footprint.steps import Floats
-from stilt.footprint.target import parse_target
 
 if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
@@ -110,13 +109,7 @@ def jacobian(
         source = source_of(footprint)
         overlay = overlays.get(source.key())
         if overlay is None:
-            cells = parse_target(
-                target,
-                native=(footprint.grid.xres, footprint.grid.yres),
-                source_projection=footprint.grid.projection,
-                resolution=resolution,
-                projection=projection,
-            )
+            cells = cells_of(footprint, target, resolution=resolution, projection=projection)
             overlay = overlays[source.key()] = Overlay(source, cells)
         row = _row(footprint, overlay, bins)
         used = np.flatnonzero(row.values)

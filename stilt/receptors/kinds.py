@@ -201,7 +201,23 @@ class Receptor:
         )
 
 
-class PointReceptor(Receptor):
+class _AtOnePlace(Receptor):
+    """A receptor whose points share longitude and latitude."""
+
+    __slots__ = ()
+
+    @property
+    def longitude(self) -> float:
+        """Degrees east."""
+        return self._points[0][0]
+
+    @property
+    def latitude(self) -> float:
+        """Degrees north."""
+        return self._points[0][1]
+
+
+class PointReceptor(_AtOnePlace):
     """One position.
 
     Args:
@@ -220,22 +236,12 @@ class PointReceptor(Receptor):
     kind = "point"
 
     @property
-    def longitude(self) -> float:
-        """Degrees east."""
-        return self._points[0][0]
-
-    @property
-    def latitude(self) -> float:
-        """Degrees north."""
-        return self._points[0][1]
-
-    @property
     def altitude(self) -> float:
         """Metres above ground or sea level."""
         return self._points[0][2]
 
 
-class ColumnReceptor(Receptor):
+class ColumnReceptor(_AtOnePlace):
     """A vertical line at one place; particles start evenly between ``bottom`` and ``top``.
 
     Args:
@@ -267,16 +273,6 @@ class ColumnReceptor(Receptor):
         self._fill(time, [(longitude, latitude, z) for z in (bottom, top)], altitude_ref)
         if not self.bottom < self.top:
             raise UsageError(f"a column's bottom must be below its top, got {bottom} m and {top} m")
-
-    @property
-    def longitude(self) -> float:
-        """Degrees east."""
-        return self._points[0][0]
-
-    @property
-    def latitude(self) -> float:
-        """Degrees north."""
-        return self._points[0][1]
 
     @property
     def bottom(self) -> float:
