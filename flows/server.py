@@ -215,7 +215,10 @@ def prefect_api(home: Path, server: PrivateServer | None = None) -> Iterator[str
     url = user_api_url()
     if url is not None:
         check_reachable(url)
-        yield url
+        try:
+            yield url
+        finally:
+            drain_clients()
         return
     server = server or PrivateServer(home)
     try:
@@ -260,7 +263,7 @@ def _pointed_at(server: PrivateServer) -> Iterator[None]:
 
 
 def drain_clients() -> None:
-    """Send what Prefect's background clients still hold, before their server goes away."""
+    """Send what Prefect's background clients still hold, before their server or we go away."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

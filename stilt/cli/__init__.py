@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
 from stilt import __version__
 from stilt.cli.check import check
-from stilt.cli.common import Commands
+from stilt.cli.common import EXIT_INTERRUPTED, Commands
 from stilt.cli.demo import demo
 from stilt.cli.explain import explain
 from stilt.cli.init import init
@@ -74,4 +80,24 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    cli.main(args=list(arguments) if arguments is not None else None, prog_name="stilt")
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name="stilt")
+    except SystemExit as ended:
+        if ended.code == EXIT_INTERRUPTED and "jax" in sys.modules:
+            _end_at_once(EXIT_INTERRUPTED)
+        raise
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End the process without Python's clean-up.
+
+    Threads of JAX go on with a call that was interrupted; tearing down what they use makes the
+    process crash now and then, with another exit code. Servers and workers have been ended by now.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

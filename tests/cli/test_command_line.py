@@ -136,3 +136,22 @@ def test_sigterm_ends_with_interrupted(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 3
     assert "Traceback" not in errors
+
+
+def test_an_interrupted_computation_ends_with_3_whatever_its_threads_do() -> None:
+    # What crashed was the clean-up after the command; here that ends with another code.
+    code = (
+        "import atexit, os, sys, types\n"
+        "sys.modules['jax'] = types.ModuleType('jax')\n"
+        "atexit.register(os._exit, 139)\n"
+        "import stilt.cli as cli\n"
+        "@cli.cli.command()\n"
+        "def verb():\n"
+        "    print('half a line', end='')\n"
+        "    raise KeyboardInterrupt\n"
+        "cli.main(['verb'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 3
+    assert ended.stdout == "half a line"
+    assert "Interrupted." in ended.stderr
