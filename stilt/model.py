@@ -9,6 +9,8 @@ from typing import Any
 
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
+from stilt.config.run import MIXED_HEIGHT_ERROR_FIELDS, WIND_ERROR_FIELDS
+from stilt.errors import ConfigValidationError
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import interruptible, main_not_run_again, refuse_in_starting_worker
@@ -169,13 +171,34 @@ class Model:
 
         Args:
             skip_existing: leave out what is complete; None asks the configuration.
+
+        Raises:
+            ConfigValidationError: the configuration asks for what cannot be computed yet.
         """
+        self.refuse_unavailable()
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         self.register_pending()
         self.index.refresh()
         self.index.reconcile(self.files.expectations)
         states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
         return self.index.unfinished(self.files.expectations, states=states)
+
+    def refuse_unavailable(self) -> None:
+        """Stop before anything is computed if error runs are asked for.
+
+        Raises:
+            ConfigValidationError: error parameters are set.
+        """
+        given = [
+            name
+            for name in WIND_ERROR_FIELDS + MIXED_HEIGHT_ERROR_FIELDS
+            if getattr(self.config, name) is not None
+        ]
+        if given:
+            raise ConfigValidationError(
+                f"Error runs are not available yet: remove {', '.join(given)} from config.yaml, "
+                "and error: true from its footprints."
+            )
 
     def run(
         self,
@@ -194,6 +217,7 @@ class Model:
             wait: return when all is done; False returns a handle of a detached run.
 
         Raises:
+            ConfigValidationError: the configuration asks for what cannot be computed yet.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
         """
         refuse_in_starting_worker()

@@ -111,11 +111,13 @@ def project_root(project: str | None, output_dir: str | None, *, outputs: bool =
         outputs: accept an output root, a directory with ``simulations/``, too.
 
     Raises:
-        UsageError: there is no config.yaml there (nor outputs).
+        UsageError: there is no config.yaml there (nor outputs), or it is in cloud storage.
     """
     root = project or output_dir or "."
     if "://" in root:
-        return root
+        from stilt.project.inputs import local_folder
+
+        local_folder(root)
     path = Path(root).expanduser().resolve()
     if (path / "config.yaml").is_file():
         return str(path)

@@ -87,7 +87,7 @@ class RunControls(Section):
 
 
 class ErrorParameters(Section):
-    """Size of weather errors; a complete group turns the second, perturbed run on."""
+    """Size of weather errors; a complete group asks for a second, perturbed run."""
 
     siguverr: Float | None = described(
         None, "Standard deviation of horizontal wind errors", unit="m s-1", visibility="advanced",

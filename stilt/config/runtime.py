@@ -28,7 +28,9 @@ class RuntimeSettings(BaseSettings):
         None, "Folder in which workers compute before results are published", visibility="advanced"
     )
     cache_dir: Path | None = described(
-        None, "Folder for prepared weather shared by projects", visibility="advanced"
+        None,
+        "Folder for what projects share: prepared weather, compiled code",
+        visibility="advanced",
     )
     max_rows: int | None = described(
         None,

@@ -58,8 +58,8 @@ class Project:
     ) -> None:
         if project is None:
             project = output_dir or tempfile.mkdtemp(prefix="stilt-")
-        self.root = _local_folder(project)
-        self.layout = ProjectLayout(self.root if output_dir is None else _local_folder(output_dir))
+        self.root = local_folder(project)
+        self.layout = ProjectLayout(self.root if output_dir is None else local_folder(output_dir))
         self.runtime = runtime if runtime is not None else RuntimeSettings()
         chosen = compute_root or self.runtime.compute_root
         self.compute_root = self.layout.by_id if chosen is None else _expanded(chosen)
@@ -166,8 +166,12 @@ class Project:
         return digest([content, list(self.config.mets), targets])
 
 
-def _local_folder(path: PathLike) -> Path:
-    """Absolute path of a folder that may not exist yet."""
+def local_folder(path: PathLike) -> Path:
+    """Absolute path of a folder that may not exist yet.
+
+    Raises:
+        UsageError: it names something in cloud storage.
+    """
     if "://" in os.fspath(path):
         raise UsageError(
             f"'{os.fspath(path)}' is not a local folder: cloud storage is not supported; copy the "
