@@ -15,7 +15,7 @@ from stilt.config import ModelConfig
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.prepare import PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
-from stilt.transport.dispersion import Flight, profile_at
+from stilt.transport.layers import air_at, column_at, layer_of, load_window, turbulence_of
 from stilt.transport.run import minute_of, preparation_options
 from stilt.transport.sweep import SweepClock, to_device
 from stilt.transport.weather import Frames, Geometry, bilinear_surface, nodes_at, terrain_at
@@ -101,23 +101,16 @@ def _sample(
     nodes = nodes_at(geometry, cell_x, cell_y, x, y)
     terrain = terrain_at(frames, nodes)
     top = geometry.levels.model_top_m
-    zero = jnp.zeros_like(x)
-    flight = Flight(
-        height_agl_m * top / (top - terrain),
-        zero,
-        jnp.zeros_like(cell_x),
-        zero,
-        zero,
-        zero,
-        zero,
-        jnp.zeros(x.shape, jnp.uint32),
-    )
-    result = profile_at(frames, geometry, nodes, weight, flight, influence)
-    density, pressure = result.air_at(geometry.levels)
+    z = height_agl_m * top / (top - terrain)
+    column, _ = column_at(frames, geometry, nodes, weight, influence)
+    layer = layer_of(geometry.levels, z, column.inserted)
+    window = load_window(frames, geometry, nodes, weight, layer, column.inserted)
+    sigma, time_scale = turbulence_of(window, layer, column.inserted)
+    density, pressure = air_at(geometry.levels, column, window, layer, z)
     return {
-        "mlht": result.column.mixed_layer_m,
-        "sigw": result.sigma,
-        "tlgr": result.time_scale,
+        "mlht": column.mixed_layer_m,
+        "sigw": sigma,
+        "tlgr": time_scale,
         "dens": density,
         "pres": pressure,
         "temp": bilinear_surface(frames, nodes, weight, 2),

@@ -11,6 +11,7 @@ from jax import Array
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
 from stilt.transport.advection import mean_step
 from stilt.transport.dispersion import Flight, half_step
+from stilt.transport.layers import air_at
 from stilt.transport.random import normal, threefry
 from stilt.transport.weather import (
     Frames,
@@ -260,8 +261,8 @@ def _turbulent_step(
             step_fraction=physics.step_fraction,
             influence=physics.influence,
         )
-        density, pressure = result.air_at(geometry.levels)
         end = result.flight
+        density, pressure = air_at(geometry.levels, result.column, result.window, end.layer, end.z)
         made = Half(
             MOLAR_MASS_AIR_TRANSPORT * end.low_s / result.mass_kg_m2,
             end.low_s,

@@ -1,0 +1,264 @@
+"""The layers of a particle's column: where they are, and what is constant inside each.
+
+Between two internal levels turbulence is constant, with the values of the lower level. The mixed
+layer ends at the first internal level at or above its diagnosed height; one level is inserted just
+above that one, as in HYSPLIT. Layers are numbered from zero in the list with the inserted level.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from stilt.meteorology.levels import InternalLevels
+from stilt.transport.weather import (
+    Frames,
+    Geometry,
+    Nodes,
+    bilinear_levels,
+    level_height,
+    level_index,
+    nearest_mixed_layer,
+    nearest_turbulence,
+    terrain_at,
+)
+
+WINDOW = 4
+"""Levels of a column held at once; a particle that leaves them gets new ones."""
+
+_SIGMA_RESOLUTION = 1e-4
+_INSERTED_FRACTION = 0.05
+
+
+class Column(NamedTuple):
+    """What a half step needs of each particle's column; fixed during the half step.
+
+    Attributes:
+        inserted: zero-based level above which the extra level is inserted.
+        stretch: flat metres per metre above ground.
+        influence_m: flat height of the influence layer's top.
+        mixed_layer_m: height of the mixed layer above ground.
+    """
+
+    inserted: Array
+    stretch: Array
+    influence_m: Array
+    mixed_layer_m: Array
+
+
+class Window(NamedTuple):
+    """Profiles on ``WINDOW`` levels from ``base`` up; each (WINDOW, particles)."""
+
+    base: Array
+    sigma: Array
+    time_scale: Array
+    wind_x: Array
+    wind_y: Array
+    pressure: Array
+    density: Array
+
+    def at(self, level: Array) -> Window:
+        """Values at one zero-based level of each particle, which the window must hold."""
+        offset = level - self.base
+        return Window(self.base, *(_pick(values, offset) for values in self[1:]))
+
+
+class Layer(NamedTuple):
+    """Constants of the layer that each particle is in; all (particles,).
+
+    Attributes:
+        lower, upper: flat heights of its bounds, metres.
+        sigma, time_scale: turbulence, m s-1 and s.
+        pass_down, pass_up: chance to be let through at a bound; zero at the ground and the top.
+        share, share_per_m: the upper level's share of the wind is share + share_per_m * z.
+        wind_x, wind_y: wind at the lower level, cells per minute.
+        shear_x, shear_y: upper minus lower wind.
+    """
+
+    lower: Array
+    upper: Array
+    sigma: Array
+    time_scale: Array
+    pass_down: Array
+    pass_up: Array
+    share: Array
+    share_per_m: Array
+    wind_x: Array
+    wind_y: Array
+    shear_x: Array
+    shear_y: Array
+
+
+def column_at(
+    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, influence: float
+) -> tuple[Column, Array]:
+    """Heights of the column and the dry mass of its influence layer (kg m-2)."""
+    levels = geometry.levels
+    top = jnp.float32(levels.model_top_m)
+    stretch = top / (top - terrain_at(frames, nodes))
+    first, second = nearest_mixed_layer(frames, nodes)
+    mixed = first + time_weight * (second - first)
+    depth = influence * mixed if influence <= 1.0 else jnp.full_like(mixed, influence)
+    resolution = top * _SIGMA_RESOLUTION
+    rounded = jnp.rint(mixed * stretch / resolution) * resolution
+    inserted = jnp.ceil(level_index(levels, rounded) - 1e-4).astype(jnp.int32)
+    inserted = jnp.clip(inserted, 0, levels.count - 2)
+    flat_depth = depth * stretch
+
+    index = jnp.clip(level_index(levels, flat_depth), 0.0, levels.count - 1.001)
+    base = jnp.floor(index).astype(jnp.int32)
+    values = bilinear_levels(
+        frames,
+        nodes,
+        time_weight,
+        base,
+        table="column",
+        geometry=geometry,
+        count=2,
+        first=4,
+        width=2,
+    )
+    lower, upper = level_height(levels, base), level_height(levels, base + 1)
+    fraction = jnp.clip((flat_depth - lower) / (upper - lower), 0.0, 1.0)
+    density = values[0, 0] + fraction * (values[1, 0] - values[0, 0])
+    above = values[0, 1] + 0.5 * (values[0, 0] + density) * (flat_depth - lower) / stretch
+    mass = jnp.where(flat_depth < lower, values[0, 0] * depth, above)
+    return Column(inserted, stretch, flat_depth, mixed), mass
+
+
+def load_window(
+    frames: Frames,
+    geometry: Geometry,
+    nodes: Nodes,
+    time_weight: Array,
+    layer: Array,
+    inserted: Array,
+) -> Window:
+    """Profiles on the levels around each particle's layer."""
+    base = jnp.clip(
+        _property_level(layer, inserted) - WINDOW // 2 + 1, 0, geometry.level_count - WINDOW
+    )
+    turbulence = nearest_turbulence(
+        frames,
+        nodes,
+        time_weight,
+        base,
+        nearest_mixed_layer(frames, nodes),
+        geometry=geometry,
+        count=WINDOW,
+    )
+    fields = bilinear_levels(
+        frames,
+        nodes,
+        time_weight,
+        base,
+        table="column",
+        geometry=geometry,
+        count=WINDOW,
+        first=1,
+        width=4,
+    )
+    return Window(
+        base,
+        turbulence[:, 0],
+        turbulence[:, 1],
+        fields[:, 0],
+        fields[:, 1],
+        fields[:, 2],
+        fields[:, 3],
+    )
+
+
+def layer_of(levels: InternalLevels, z: Array, inserted: Array) -> Array:
+    """Layer, in the list with the inserted level, that holds a flat height."""
+    level = jnp.clip(jnp.floor(level_index(levels, z)).astype(jnp.int32), 0, levels.count - 2)
+    extra = _inserted_height(levels, inserted)
+    above = (level > inserted) | ((level == inserted) & (z >= extra))
+    return level + above.astype(jnp.int32)
+
+
+def _inserted_height(levels: InternalLevels, inserted: Array) -> Array:
+    lower = level_height(levels, inserted)
+    return lower + _INSERTED_FRACTION * (level_height(levels, inserted + 1) - lower)
+
+
+def _bound(levels: InternalLevels, index: Array, inserted: Array) -> Array:
+    """Flat height of interface ``index`` in the list with the inserted level."""
+    plain = level_height(levels, index - (index > inserted).astype(jnp.int32))
+    return jnp.where(index == inserted + 1, _inserted_height(levels, inserted), plain)
+
+
+def _property_level(layer: Array, inserted: Array) -> Array:
+    """Level whose turbulence and density a layer has."""
+    return layer - (layer > inserted + 1).astype(jnp.int32)
+
+
+def _pick(values: Array, offset: Array) -> Array:
+    """values[offset, particle] by selection; ``values`` is (WINDOW, particles)."""
+    chosen = values[0]
+    for position in range(1, WINDOW):
+        chosen = jnp.where(offset == position, values[position], chosen)
+    return chosen
+
+
+def turbulence_of(window: Window, layer: Array, inserted: Array) -> tuple[Array, Array]:
+    """Standard deviation of vertical velocity (m s-1) and time scale (s) of each layer."""
+    offset = _property_level(layer, inserted) - window.base
+    return _pick(window.sigma, offset), _pick(window.time_scale, offset)
+
+
+def layer_constants(geometry: Geometry, inserted: Array, layer: Array, window: Window) -> Layer:
+    """Look up the layer's constants in the levels held.
+
+    The inserted level has the wind of the level above it, as in HYSPLIT: the wind reaches that
+    value within the thin layer and keeps it up to the next level.
+    """
+    levels = geometry.levels
+    here = _property_level(layer, inserted) - window.base
+    up = _property_level(jnp.minimum(layer + 1, geometry.level_count - 1), inserted) - window.base
+    down = _property_level(jnp.maximum(layer - 1, 0), inserted) - window.base
+    flux = window.density * window.sigma
+    flux_here = _pick(flux, here)
+    lower, upper = _bound(levels, layer, inserted), _bound(levels, layer + 1, inserted)
+    slope = jnp.where(layer == inserted + 1, 0.0, 1.0 / (upper - lower))
+    share = jnp.where(layer == inserted + 1, 1.0, -lower * slope)
+    below = layer - (layer > inserted).astype(jnp.int32) - window.base
+    wind_x, wind_y = _pick(window.wind_x, below), _pick(window.wind_y, below)
+    return Layer(
+        lower=jnp.where(layer == 0, 0.0, lower),
+        upper=upper,
+        sigma=_pick(window.sigma, here),
+        time_scale=_pick(window.time_scale, here),
+        pass_down=jnp.where(layer == 0, 0.0, _pick(flux, down) / flux_here),
+        pass_up=jnp.where(layer == geometry.level_count - 1, 0.0, _pick(flux, up) / flux_here),
+        share=share,
+        share_per_m=slope,
+        wind_x=wind_x,
+        wind_y=wind_y,
+        shear_x=_pick(window.wind_x, below + 1) - wind_x,
+        shear_y=_pick(window.wind_y, below + 1) - wind_y,
+    )
+
+
+def outside_window(geometry: Geometry, inserted: Array, layer: Array, window: Window) -> Array:
+    """Whether a layer and its neighbours are not all among the levels held."""
+    level = _property_level(layer, inserted)
+    first = (level - 1 < window.base) & (window.base > 0)
+    last = (level + 1 > window.base + WINDOW - 1) & (window.base < geometry.level_count - WINDOW)
+    return first | last
+
+
+def air_at(
+    levels: InternalLevels, column: Column, window: Window, layer: Array, z: Array
+) -> tuple[Array, Array]:
+    """Dry density (kg m-3) and pressure (hPa) at a flat height, linear between its levels."""
+    level = layer - (layer > column.inserted).astype(jnp.int32)
+    lower, upper = level_height(levels, level), level_height(levels, level + 1)
+    fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
+    low, high = window.at(level), window.at(level + 1)
+    return (
+        low.density + fraction * (high.density - low.density),
+        low.pressure + fraction * (high.pressure - low.pressure),
+    )
