@@ -24,6 +24,7 @@ from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.records import RawAnalysis
 
 _TERRAIN_MODEL_TOP_M = 20_000.0
+_SUPPORTED_FLAGS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,16 @@ def remap(raw: RawAnalysis, levels: InternalLevels, *, use_ten_metre: bool = Tru
             ground (K10M = 1); without, the lowest level is extrapolated down.
 
     Raises:
-        MeteorologyError: a field that transport cannot do without is missing.
+        MeteorologyError: a field that transport cannot do without is missing, or the levels are
+            of a kind that it does not know.
     """
+    if raw.grid.vertical_flag not in _SUPPORTED_FLAGS:
+        raise MeteorologyError(
+            f"The weather at {raw.time} has vertical coordinate {raw.grid.vertical_flag} (5 is "
+            "WRF's own, with staggered winds), which transport cannot use yet; convert it to sigma "
+            "or pressure levels.",
+            reason=Reason.DAMAGED_MET_FILE,
+        )
     pressure, terrain, ground_pressure = _pressure_and_terrain(raw)
     temperature = _temperature(raw, pressure)
     humidity = _humidity(raw, temperature, pressure)
