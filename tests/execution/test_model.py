@@ -174,8 +174,15 @@ def test_other_receptors_are_a_type_error(tmp_path, wrong):
 )
 def test_an_error_run_is_refused_before_anything_is_computed(make_model, steer, group):
     model = make_model(2, **group)
-    with pytest.raises(ConfigValidationError, match=f"remove {', '.join(group)} from"):
-        model.run(executor=Inline())
+    ids = model.register_pending()
+    ways = (
+        lambda: model.run(executor=Inline()),
+        lambda: stilt.push_simulations(model, ids),
+        lambda: stilt.pull_simulations(model),
+    )
+    for run in ways:
+        with pytest.raises(ConfigValidationError, match=f"remove {', '.join(group)} from"):
+            run()
     assert not fakes.starts(steer)
 
 
