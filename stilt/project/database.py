@@ -28,6 +28,7 @@ T = TypeVar("T")
 Work = Callable[["duckdb.DuckDBPyConnection"], T]
 
 LOCK_TIMEOUT_S = 600.0
+_INTERRUPTED = "Query interrupted"
 
 
 class DamagedIndexError(StiltError):
@@ -167,6 +168,11 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
         if "No space left" in str(error):
             raise OSError(28, "No space left on device", str(path)) from error
         raise DamagedIndexError(f"{path} cannot be read: {error}") from error
+    except RuntimeError as error:
+        # DuckDB swallows the KeyboardInterrupt of a signal that comes during a query.
+        if str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         connection.close()
 
