@@ -89,7 +89,8 @@ class LocalBackend:
                 )
         finally:
             CALLER.reset(token)
-        outcome = state.result(raise_on_failure=False)
+        # A running event loop (a notebook) would turn the call into a coroutine.
+        outcome = state.result(raise_on_failure=False, _sync=True)
         if isinstance(outcome, BaseException) and not isinstance(outcome, SimulationsFailedError):
             raise outcome
         return LocalHandle()
