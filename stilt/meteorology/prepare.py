@@ -25,10 +25,19 @@ from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 
-PREPARATION_VERSION = 3
+PREPARATION_VERSION = 4
 """Raised whenever prepared arrays change for the same input."""
 
-COLUMN_FIELDS = ("vertical", "wind_x", "wind_y", "pressure_hpa", "dry_density", "dry_mass")
+COLUMN_FIELDS = (
+    "vertical",
+    "wind_x",
+    "wind_y",
+    "pressure_hpa",
+    "dry_density",
+    "dry_mass",
+    "variance_x",
+    "variance_y",
+)
 """Last axis of :attr:`PreparedAnalysis.column`."""
 
 SURFACE_FIELDS = (
@@ -81,11 +90,11 @@ class PreparedAnalysis:
     """One analysis as transport reads it; arrays are float32 and may be memory-mapped.
 
     Attributes:
-        column: (ny, nx, levels, 6), see :data:`COLUMN_FIELDS`: vertical motion in metres over
-            flat ground per minute, wind in cells per minute, hPa, kg m-3, and the mass of dry
-            air between the ground and the level in kg m-2.
-        turbulence: (ny, nx, levels, 4): sigma_w in m s-1, its time scale in s, and the horizontal
-            variances along x and y in m2 s-2.
+        column: (ny, nx, levels, 8), see :data:`COLUMN_FIELDS`: vertical motion in metres over
+            flat ground per minute, wind in cells per minute, hPa, kg m-3, the mass of dry air
+            between the ground and the level in kg m-2, and the horizontal variances of turbulence
+            along x and y in m2 s-2.
+        turbulence: (ny, nx, levels, 2): sigma_w in m s-1 and its time scale in s.
         air: (ny, nx, levels, 3): temperature in K, relative humidity as a fraction, and the
             divergence of the mass flux over the density, per minute.
         surface: (ny, nx, 10), see :data:`SURFACE_FIELDS`.
@@ -115,8 +124,8 @@ def prepare(
     cell_size = raw.grid.spacing_m()
     variances = turbulence.horizontal_variances(columns, sigma, cell_size, options.turbulence)
     return PreparedAnalysis(
-        column=_pack_column(cell_size, columns, levels),
-        turbulence=_stack(sigma, time_scale, *variances),
+        column=_pack_column(cell_size, columns, levels, variances),
+        turbulence=_stack(sigma, time_scale),
         air=_stack(
             columns.temperature_k,
             columns.humidity_fraction,
@@ -171,7 +180,10 @@ def _mass_flux_divergence(
 
 
 def _pack_column(
-    cell_size_m: tuple[np.ndarray, np.ndarray], columns: Columns, levels: InternalLevels
+    cell_size_m: tuple[np.ndarray, np.ndarray],
+    columns: Columns,
+    levels: InternalLevels,
+    variances: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
     dx, dy = cell_size_m
     thickness = np.diff(columns.heights_m, axis=0)
@@ -185,6 +197,7 @@ def _pack_column(
         columns.pressure_hpa,
         columns.dry_density,
         mass,
+        *variances,
     )
 
 

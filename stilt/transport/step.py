@@ -323,10 +323,10 @@ def _horizontal_sigma(
         nodes,
         weight,
         base,
-        table="turbulence",
+        table="column",
         geometry=geometry,
         count=2,
-        first=2,
+        first=6,
         width=2,
     )
     return jnp.sqrt(values[0] + (index - base.astype(jnp.float32)) * (values[1] - values[0]))

@@ -173,16 +173,13 @@ def sweep(
 
 
 def to_device(prepared: PreparedAnalysis) -> Frame:
-    """Put a prepared analysis on the device, its horizontal axes flattened."""
-
-    def flat(array: np.ndarray) -> jax.Array:
-        return jnp.asarray(array.reshape(-1, array.shape[-1]))
-
+    """Put a prepared analysis on the device, its axes flattened."""
+    surface = prepared.surface
     return Frame(
-        flat(prepared.column),
-        flat(prepared.turbulence),
-        flat(prepared.air),
-        flat(prepared.surface),
+        jnp.asarray(prepared.column.reshape(-1)),
+        jnp.asarray(prepared.turbulence.reshape(-1)),
+        jnp.asarray(prepared.air.reshape(-1)),
+        jnp.asarray(surface.reshape(-1, surface.shape[-1])),
     )
 
 

@@ -15,15 +15,13 @@ from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
 
-_GATHERED_TOGETHER = 128
-"""Particles of one gather: XLA's CPU code is several times slower beyond 4,096 numbers."""
-
 
 class Frame(NamedTuple):
     """One analysis on the device, see :class:`stilt.meteorology.prepare.PreparedAnalysis`.
 
-    Leading axes are flattened: ``column`` is (ny * nx * levels, 6), ``turbulence``
-    (ny * nx * levels, 4), ``air`` (ny * nx * levels, 3), ``surface`` (ny * nx, 10).
+    All axes of ``column`` (ny, nx, levels, 8), ``turbulence`` (ny, nx, levels, 2) and ``air``
+    (ny, nx, levels, 3) are flattened, so that a gather copies runs of neighbouring numbers;
+    ``surface`` is (ny * nx, 10).
     """
 
     column: Array
@@ -105,17 +103,16 @@ def nodes_at(geometry: Geometry, cell_x: Array, cell_y: Array, x: Array, y: Arra
     )
 
 
-def _rows(table: Array, start: Array, count: int, first: int, width: int) -> Array:
-    """``count`` rows from ``start`` and ``width`` columns from ``first``: (n, count, width)."""
+def _runs(table: Array, start: Array, length: int) -> Array:
+    """``length`` neighbouring numbers of a flat table from each start: (n, length)."""
     numbers = jax.lax.GatherDimensionNumbers(
-        offset_dims=(1, 2), collapsed_slice_dims=(), start_index_map=(0, 1)
+        offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
     )
-    corner = jnp.stack([start, jnp.full_like(start, first)], axis=-1)
     return jax.lax.gather(
         table,
-        corner,
+        start[:, None],
         numbers,
-        slice_sizes=(count, width),
+        slice_sizes=(length,),
         mode=jax.lax.GatherScatterMode.PROMISE_IN_BOUNDS,
     )
 
@@ -139,8 +136,8 @@ def bilinear_levels(
     table: str,
     geometry: Geometry,
     count: int,
-    first: int,
-    width: int,
+    first: int = 0,
+    width: int | None = None,
 ) -> Array:
     """Column fields of ``count`` levels from level ``base`` up, shape (count, width, particles).
 
@@ -149,32 +146,24 @@ def bilinear_levels(
         nodes: nodes around the particles.
         time_weight: weight of the second analysis, (particles,).
         base: lowest level wanted, int32 (particles,).
-        table: ``"column"``, ``"turbulence"`` or ``"air"``.
+        table: ``"column"`` or ``"air"``.
         geometry: shape of the weather.
         count: how many levels.
         first: first field of the table's last axis.
-        width: how many fields.
+        width: how many fields; all by default.
     """
-    corners = [(node, weight) for node, weight in _weights(nodes)]
-
-    def gather(part: tuple[list[tuple[Array, Array]], Array, Array]) -> Array:
-        around, in_second, lowest = part
-        total = jnp.zeros((), jnp.float32)
-        for frame, in_time in ((frames.first, 1.0 - in_second), (frames.second, in_second)):
-            for node, weight in around:
-                start = node * geometry.level_count + lowest
-                values = _rows(getattr(frame, table), start, count, first, width)
-                total = total + (weight * in_time)[:, None, None] * values
-        return jnp.moveaxis(total, 0, -1)
-
-    size = base.shape[0]
-    if size <= _GATHERED_TOGETHER:
-        return gather((corners, time_weight, base))
-    parts = jax.tree.map(
-        lambda leaf: leaf.reshape(-1, _GATHERED_TOGETHER), (corners, time_weight, base)
-    )
-    pieces = jax.lax.map(gather, parts)
-    return jnp.moveaxis(pieces, 0, 2).reshape(count, width, size)
+    per_node = geometry.ny * geometry.nx * geometry.level_count
+    fields = getattr(frames.first, table).shape[0] // per_node
+    wanted = fields if width is None else width
+    length = (count - 1) * fields + wanted
+    total = jnp.zeros((), jnp.float32)
+    for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
+        for node, weight in _weights(nodes):
+            start = (node * geometry.level_count + base) * fields + first
+            values = _runs(getattr(frame, table), start, length)
+            total = total + (weight * in_time)[:, None] * values
+    levels = [total[:, k * fields : k * fields + wanted].T for k in range(count)]
+    return jnp.stack(levels)
 
 
 def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, field: int) -> Array:
@@ -216,20 +205,18 @@ def nearest_turbulence(
     """
     now = mixed_layer[0] + time_weight * (mixed_layer[1] - mixed_layer[0])
     levels = geometry.levels
-    rows = []
-    for offset in range(count):
-        index = base + offset
-        height = level_height(levels, index)
-        total = jnp.zeros((), jnp.float32)
-        for frame, depth, in_time in (
-            (frames.first, mixed_layer[0], 1.0 - time_weight),
-            (frames.second, mixed_layer[1], time_weight),
-        ):
-            level = _closest_level(levels, height * depth / now)
-            values = _rows(frame.turbulence, nodes.nearest * geometry.level_count + level, 1, 0, 2)
-            total = total + in_time[:, None] * values[:, 0, :]
-        rows.append(total.T)
-    return jnp.stack(rows)
+    index = base + jnp.arange(count, dtype=jnp.int32)[:, None]
+    height = level_height(levels, index)
+    total = jnp.zeros((), jnp.float32)
+    for frame, depth, in_time in (
+        (frames.first, mixed_layer[0], 1.0 - time_weight),
+        (frames.second, mixed_layer[1], time_weight),
+    ):
+        level = _closest_level(levels, height * (depth / now))
+        start = (nodes.nearest * geometry.level_count + level) * 2
+        values = _runs(frame.turbulence, start.reshape(-1), 2).reshape(count, -1, 2)
+        total = total + in_time[:, None] * values
+    return jnp.moveaxis(total, 2, 1)
 
 
 def _closest_level(levels: InternalLevels, flat_height_m: Array) -> Array:
