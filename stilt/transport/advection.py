@@ -7,13 +7,17 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from stilt.meteorology.levels import InternalLevels
 from stilt.transport.weather import (
     Frames,
     Geometry,
-    bilinear_levels,
+    Nodes,
+    Profiles,
     level_height,
     level_index,
+    load_profiles,
     nodes_at,
+    pick,
 )
 
 
@@ -24,58 +28,42 @@ class Motion(NamedTuple):
         x, y: new offsets from the release cell, cells.
         flat_height_m: new flat height.
         vertical_m_min: mean vertical motion of both passes, flat metres per minute, physical sign.
+        nodes: nodes around the start, and around the end of the first pass.
+        profiles: what was read there, at the start and at the end of the minute.
     """
 
     x: Array
     y: Array
     flat_height_m: Array
     vertical_m_min: Array
+    nodes: tuple[Nodes, Nodes]
+    profiles: tuple[Profiles, Profiles]
 
 
 def wind_at(
-    frames: Frames,
-    geometry: Geometry,
-    cell_x: Array,
-    cell_y: Array,
-    x: Array,
-    y: Array,
-    flat_height_m: Array,
-    time_weight: Array,
+    levels: InternalLevels, profiles: Profiles, flat_height_m: Array
 ) -> tuple[Array, Array, Array]:
-    """Vertical motion and wind (flat m/min, cells/min, cells/min) at positions.
+    """Vertical motion and wind (flat m/min, cells/min, cells/min) at heights within profiles.
 
     Linear in level number between levels; below the lowest level linear in height to zero at the
     ground.
     """
-    levels = geometry.levels
-    nodes = nodes_at(geometry, cell_x, cell_y, x, y)
     index = jnp.clip(level_index(levels, flat_height_m), 0.0, levels.count - 1.0)
     base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
-    values = bilinear_levels(
-        frames,
-        nodes,
-        time_weight,
-        base,
-        table="column",
-        geometry=geometry,
-        count=2,
-        first=0,
-        width=3,
-    )
     fraction = index - base.astype(jnp.float32)
+    offset = base - profiles.base
+    lower, upper = pick(profiles.fields[:, :3], offset), pick(profiles.fields[:, :3], offset + 1)
     lowest = level_height(levels, jnp.zeros_like(base))
     near_ground = jnp.clip(flat_height_m / lowest, 0.0, 1.0)
-    w, u, v = (values[0] + fraction * (values[1] - values[0])) * near_ground
+    w, u, v = (lower + fraction * (upper - lower)) * near_ground
     return w, u, v
 
 
 def mean_step(
     frames: Frames,
     geometry: Geometry,
-    cell_x: Array,
-    cell_y: Array,
-    x: Array,
-    y: Array,
+    cell: tuple[Array, Array],
+    position: tuple[Array, Array],
     flat_height_m: Array,
     weights: tuple[Array, Array],
     direction: int,
@@ -84,21 +72,28 @@ def mean_step(
 
     Args:
         frames, geometry: the weather.
-        cell_x, cell_y: release cell, int32 (particles,).
-        x, y: offsets from the release cell, cells.
+        cell, position: release cell (int32) and offset from it (cells), each (particles,).
         flat_height_m: flat height.
         weights: time weights of the second analysis at the start and the end of the minute.
         direction: sign of time.
     """
-    top = level_height(geometry.levels, jnp.full_like(cell_x, geometry.level_count - 1))
-    w0, u0, v0 = wind_at(frames, geometry, cell_x, cell_y, x, y, flat_height_m, weights[0])
+    levels = geometry.levels
+    top = level_height(levels, jnp.full_like(cell[0], geometry.level_count - 1))
+    x, y = position
+    here = nodes_at(geometry, *cell, x, y)
+    at_start = load_profiles(frames, geometry, here, weights[0], flat_height_m)
+    w0, u0, v0 = wind_at(levels, at_start, flat_height_m)
     x1, y1 = x + direction * u0, y + direction * v0
     z1 = jnp.clip(flat_height_m + direction * w0, 0.0, top)
-    w1, u1, v1 = wind_at(frames, geometry, cell_x, cell_y, x1, y1, z1, weights[1])
+    there = nodes_at(geometry, *cell, x1, y1)
+    at_end = load_profiles(frames, geometry, there, weights[1], z1)
+    w1, u1, v1 = wind_at(levels, at_end, z1)
     mean_w = 0.5 * (w0 + w1)
     return Motion(
         x + 0.5 * direction * (u0 + u1),
         y + 0.5 * direction * (v0 + v1),
         jnp.clip(flat_height_m + direction * mean_w, 0.0, top),
         mean_w,
+        (here, there),
+        (at_start, at_end),
     )

@@ -16,7 +16,6 @@ from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
 from stilt.transport.layers import (
-    WINDOW,
     Column,
     Layer,
     Window,
@@ -26,9 +25,10 @@ from stilt.transport.layers import (
     load_window,
     outside_window,
     turbulence_of,
+    window_of,
 )
 from stilt.transport.random import normal, threefry, uniform
-from stilt.transport.weather import Frames, Geometry, level_height, nodes_at
+from stilt.transport.weather import Frames, Geometry, Nodes, Profiles, level_height
 
 _TINY = 1e-9
 _LEAST_LEFT_S = 1e-6
@@ -104,9 +104,9 @@ class HalfResult(NamedTuple):
 def half_step(
     frames: Frames,
     geometry: Geometry,
-    cell: tuple[Array, Array],
-    position: tuple[Array, Array],
+    nodes: Nodes,
     time_weight: Array,
+    air: Profiles,
     flight: Flight,
     normalised_velocity: Array,
     keys: tuple[Array, Array, Array],
@@ -115,12 +115,13 @@ def half_step(
     step_fraction: float,
     influence: float,
 ) -> HalfResult:
-    """Fly every particle for ``flight.remaining_s`` seconds in the column at ``position``.
+    """Fly every particle for ``flight.remaining_s`` seconds in one column.
 
     Args:
         frames, geometry: the weather.
-        cell, position: release cell (int32) and offset (cells) of the column to use.
+        nodes: nodes around the column to use.
         time_weight: weight of the second analysis.
+        air: wind, pressure and density on levels around the particle's height.
         flight: state; ``layer`` and ``w`` are set here from height and normalised velocity.
         normalised_velocity: w / sigma_w.
         keys: two words of the receptor's key and the particle's number, uint32.
@@ -129,12 +130,10 @@ def half_step(
         influence: depth of the influence layer: a fraction of the mixed layer up to 1, else
             metres above ground (VEGHT).
     """
-    nodes = nodes_at(geometry, *cell, *position)
     column, mass = column_at(frames, geometry, nodes, time_weight, influence)
     setting = _Setting(geometry.levels, column, direction, step_fraction)
     layer = layer_of(geometry.levels, flight.z, column.inserted)
-    none = jnp.full((WINDOW, *flight.z.shape), 1.0, jnp.float32)
-    nothing_held = Window(jnp.full_like(layer, geometry.level_count), *(none for _ in range(6)))
+    window = window_of(frames, geometry, nodes, time_weight, air)
     # A velocity in units of sigma belongs to a layer with sigma 1.
     flight = flight._replace(layer=layer, w=normalised_velocity)
 
@@ -163,7 +162,7 @@ def half_step(
     flight, window, sigma = jax.lax.while_loop(
         lambda state: jnp.any(state[0].remaining_s > 0.0),
         visit,
-        (flight, nothing_held, jnp.ones_like(flight.z)),
+        (flight, window, jnp.ones_like(flight.z)),
     )
     _, time_scale = turbulence_of(window, flight.layer, column.inserted)
     return HalfResult(flight, column, window, sigma, time_scale, mass)

@@ -14,19 +14,20 @@ from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
 from stilt.transport.weather import (
+    WINDOW,
     Frames,
     Geometry,
     Nodes,
+    Profiles,
     bilinear_levels,
     level_height,
     level_index,
     nearest_mixed_layer,
     nearest_turbulence,
+    pick,
     terrain_at,
+    window_base,
 )
-
-WINDOW = 4
-"""Levels of a column held at once; a particle that leaves them gets new ones."""
 
 _SIGMA_RESOLUTION = 1e-4
 _INSERTED_FRACTION = 0.05
@@ -62,7 +63,7 @@ class Window(NamedTuple):
     def at(self, level: Array) -> Window:
         """Values at one zero-based level of each particle, which the window must hold."""
         offset = level - self.base
-        return Window(self.base, *(_pick(values, offset) for values in self[1:]))
+        return Window(self.base, *(pick(values, offset) for values in self[1:]))
 
 
 class Layer(NamedTuple):
@@ -137,18 +138,7 @@ def load_window(
     inserted: Array,
 ) -> Window:
     """Profiles on the levels around each particle's layer."""
-    base = jnp.clip(
-        _property_level(layer, inserted) - WINDOW // 2 + 1, 0, geometry.level_count - WINDOW
-    )
-    turbulence = nearest_turbulence(
-        frames,
-        nodes,
-        time_weight,
-        base,
-        nearest_mixed_layer(frames, nodes),
-        geometry=geometry,
-        count=WINDOW,
-    )
+    base = window_base(geometry, _property_level(layer, inserted))
     fields = bilinear_levels(
         frames,
         nodes,
@@ -160,15 +150,24 @@ def load_window(
         first=1,
         width=4,
     )
-    return Window(
-        base,
-        turbulence[:, 0],
-        turbulence[:, 1],
-        fields[:, 0],
-        fields[:, 1],
-        fields[:, 2],
-        fields[:, 3],
+    return window_of(frames, geometry, nodes, time_weight, Profiles(base, fields))
+
+
+def window_of(
+    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, air: Profiles
+) -> Window:
+    """Profiles of wind along x and y, pressure and density, with the turbulence added to them."""
+    turbulence = nearest_turbulence(
+        frames,
+        nodes,
+        time_weight,
+        air.base,
+        nearest_mixed_layer(frames, nodes),
+        geometry=geometry,
+        count=WINDOW,
     )
+    fields = [air.fields[:, field] for field in range(4)]
+    return Window(air.base, turbulence[:, 0], turbulence[:, 1], *fields)
 
 
 def layer_of(levels: InternalLevels, z: Array, inserted: Array) -> Array:
@@ -195,18 +194,10 @@ def _property_level(layer: Array, inserted: Array) -> Array:
     return layer - (layer > inserted + 1).astype(jnp.int32)
 
 
-def _pick(values: Array, offset: Array) -> Array:
-    """values[offset, particle] by selection; ``values`` is (WINDOW, particles)."""
-    chosen = values[0]
-    for position in range(1, WINDOW):
-        chosen = jnp.where(offset == position, values[position], chosen)
-    return chosen
-
-
 def turbulence_of(window: Window, layer: Array, inserted: Array) -> tuple[Array, Array]:
     """Standard deviation of vertical velocity (m s-1) and time scale (s) of each layer."""
     offset = _property_level(layer, inserted) - window.base
-    return _pick(window.sigma, offset), _pick(window.time_scale, offset)
+    return pick(window.sigma, offset), pick(window.time_scale, offset)
 
 
 def layer_constants(geometry: Geometry, inserted: Array, layer: Array, window: Window) -> Layer:
@@ -220,25 +211,25 @@ def layer_constants(geometry: Geometry, inserted: Array, layer: Array, window: W
     up = _property_level(jnp.minimum(layer + 1, geometry.level_count - 1), inserted) - window.base
     down = _property_level(jnp.maximum(layer - 1, 0), inserted) - window.base
     flux = window.density * window.sigma
-    flux_here = _pick(flux, here)
+    flux_here = pick(flux, here)
     lower, upper = _bound(levels, layer, inserted), _bound(levels, layer + 1, inserted)
     slope = jnp.where(layer == inserted + 1, 0.0, 1.0 / (upper - lower))
     share = jnp.where(layer == inserted + 1, 1.0, -lower * slope)
     below = layer - (layer > inserted).astype(jnp.int32) - window.base
-    wind_x, wind_y = _pick(window.wind_x, below), _pick(window.wind_y, below)
+    wind_x, wind_y = pick(window.wind_x, below), pick(window.wind_y, below)
     return Layer(
         lower=jnp.where(layer == 0, 0.0, lower),
         upper=upper,
-        sigma=_pick(window.sigma, here),
-        time_scale=_pick(window.time_scale, here),
-        pass_down=jnp.where(layer == 0, 0.0, _pick(flux, down) / flux_here),
-        pass_up=jnp.where(layer == geometry.level_count - 1, 0.0, _pick(flux, up) / flux_here),
+        sigma=pick(window.sigma, here),
+        time_scale=pick(window.time_scale, here),
+        pass_down=jnp.where(layer == 0, 0.0, pick(flux, down) / flux_here),
+        pass_up=jnp.where(layer == geometry.level_count - 1, 0.0, pick(flux, up) / flux_here),
         share=share,
         share_per_m=slope,
         wind_x=wind_x,
         wind_y=wind_y,
-        shear_x=_pick(window.wind_x, below + 1) - wind_x,
-        shear_y=_pick(window.wind_y, below + 1) - wind_y,
+        shear_x=pick(window.wind_x, below + 1) - wind_x,
+        shear_y=pick(window.wind_y, below + 1) - wind_y,
     )
 
 

@@ -9,20 +9,22 @@ import jax.numpy as jnp
 from jax import Array
 
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
-from stilt.transport.advection import mean_step
+from stilt.transport.advection import Motion, mean_step
 from stilt.transport.dispersion import Flight, half_step
 from stilt.transport.layers import air_at
 from stilt.transport.random import normal, threefry
 from stilt.transport.weather import (
+    WINDOW,
     Frames,
     Geometry,
     Nodes,
+    Profiles,
     bilinear_levels,
     bilinear_surface,
     level_height,
     level_index,
     nearest_mixed_layer,
-    nodes_at,
+    pick,
     terrain_at,
 )
 
@@ -129,15 +131,13 @@ def minute_step(
     motion = mean_step(
         frames,
         geometry,
-        *cell,
-        particles.x,
-        particles.y,
+        cell,
+        (particles.x, particles.y),
         particles.z,
         (before, after),
         physics.direction,
     )
-    here = nodes_at(geometry, *cell, particles.x, particles.y)
-    there = nodes_at(geometry, *cell, motion.x, motion.y)
+    here, there = motion.nodes
     height = _release_above_ground_reached(
         frames, geometry, here, there, motion.flat_height_m, tick == particles.start
     )
@@ -151,13 +151,11 @@ def minute_step(
             geometry,
             physics,
             particles,
-            motion.x,
-            motion.y,
+            motion,
             height,
             tick,
             moves,
             (before, after),
-            there,
             cell_size_m,
             mixed_layer,
         )
@@ -215,17 +213,15 @@ def _turbulent_step(
     geometry: Geometry,
     physics: Physics,
     particles: Particles,
-    mean_x: Array,
-    mean_y: Array,
+    motion: Motion,
     mean_z: Array,
     tick: Array,
     moves: Array,
     weights: tuple[Array, Array],
-    there: Nodes,
     cell_size_m: Array,
     mixed_layer: Array,
 ) -> tuple[Particles, Array]:
-    cell = (particles.cell_x, particles.cell_y)
+    there = motion.nodes[1]
     keys = (particles.key0, particles.key1, particles.number)
     used = jnp.where(moves, jnp.uint32(2), jnp.uint32(0))
     bits_u, bits_v = threefry(*keys, particles.draws)
@@ -241,19 +237,20 @@ def _turbulent_step(
         zero,
         particles.draws + used,
     )
-    columns_x = jnp.stack([particles.x, mean_x])
-    columns_y = jnp.stack([particles.y, mean_y])
+    air = [Profiles(profiles.base, profiles.fields[:, 1:5]) for profiles in motion.profiles]
+    columns = [
+        jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
+        for pair in (motion.nodes, weights, air)
+    ]
 
     def half(
-        state: tuple[Flight, Array], column: tuple[Array, Array, Array]
+        state: tuple[Flight, Array], column: tuple[Nodes, Array, Profiles]
     ) -> tuple[tuple[Flight, Array], Half]:
         now, velocity = state
         result = half_step(
             frames,
             geometry,
-            cell,
-            column[:2],
-            column[2],
+            *column,
             now._replace(remaining_s=half_s, low_s=zero),
             velocity,
             keys,
@@ -274,11 +271,9 @@ def _turbulent_step(
         )
         return (end, end.w / result.sigma), made
 
-    (end, velocity), halves = jax.lax.scan(
-        half, (flight, particles.q), (columns_x, columns_y, jnp.stack(weights))
-    )
+    (end, velocity), halves = jax.lax.scan(half, (flight, particles.q), tuple(columns))
     second = Half(*(values[1] for values in halves))
-    sigma_u, sigma_v = _horizontal_sigma(frames, geometry, there, weights[1], mean_z)
+    sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
     memory = jnp.where(tick == particles.start, 0.0, memory)
     fresh = jnp.sqrt(1.0 - memory * memory)
@@ -312,24 +307,15 @@ def _turbulent_step(
     return moved, columns
 
 
-def _horizontal_sigma(
-    frames: Frames, geometry: Geometry, nodes: Nodes, weight: Array, z: Array
-) -> Array:
+def _horizontal_sigma(geometry: Geometry, profiles: Profiles, z: Array) -> Array:
     """Standard deviations of the horizontal turbulent wind along x and y, m s-1: (2, n)."""
     index = jnp.clip(level_index(geometry.levels, z), 0.0, geometry.level_count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
-    values = bilinear_levels(
-        frames,
-        nodes,
-        weight,
-        base,
-        table="column",
-        geometry=geometry,
-        count=2,
-        first=6,
-        width=2,
-    )
-    return jnp.sqrt(values[0] + (index - base.astype(jnp.float32)) * (values[1] - values[0]))
+    variances = profiles.fields[:, 6:8]
+    # The mean step ends elsewhere than its first pass, which chose the levels.
+    offset = jnp.clip(base - profiles.base, 0, WINDOW - 2)
+    lower, upper = pick(variances, offset), pick(variances, offset + 1)
+    return jnp.sqrt(lower + (index - base.astype(jnp.float32)) * (upper - lower))
 
 
 def _mean_columns(

@@ -52,6 +52,22 @@ class Geometry(NamedTuple):
         return self.levels.count
 
 
+WINDOW = 5
+"""Levels of a column held at once; a particle that leaves them gets new ones."""
+
+
+class Profiles(NamedTuple):
+    """Fields on ``WINDOW`` levels around each particle.
+
+    Attributes:
+        base: lowest level held, int32 (particles,).
+        fields: (WINDOW, fields of a column, particles).
+    """
+
+    base: Array
+    fields: Array
+
+
 class Nodes(NamedTuple):
     """The four nodes around each particle, their weights, and the nearest one; (particles,)."""
 
@@ -164,6 +180,31 @@ def bilinear_levels(
             total = total + (weight * in_time)[:, None] * values
     levels = [total[:, k * fields : k * fields + wanted].T for k in range(count)]
     return jnp.stack(levels)
+
+
+def load_profiles(
+    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, flat_height_m: Array
+) -> Profiles:
+    """Column fields on the levels around flat heights."""
+    level = jnp.floor(level_index(geometry.levels, flat_height_m)).astype(jnp.int32)
+    base = window_base(geometry, level)
+    fields = bilinear_levels(
+        frames, nodes, time_weight, base, table="column", geometry=geometry, count=WINDOW
+    )
+    return Profiles(base, fields)
+
+
+def window_base(geometry: Geometry, level: Array) -> Array:
+    """Lowest of the ``WINDOW`` levels to hold for particles in the layer above ``level``."""
+    return jnp.clip(level - WINDOW // 2, 0, geometry.level_count - WINDOW)
+
+
+def pick(values: Array, offset: Array) -> Array:
+    """values[offset, ..., particle] by selection; ``values`` is (WINDOW, ..., particles)."""
+    chosen = values[0]
+    for position in range(1, WINDOW):
+        chosen = jnp.where(offset == position, values[position], chosen)
+    return chosen
 
 
 def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, field: int) -> Array:
