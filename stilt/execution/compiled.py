@@ -108,5 +108,6 @@ def _mark(program: str) -> Path | None:
     folder = os.environ.get(_FOLDER, "")
     if not folder or "://" in folder:
         return None
-    identity = f"{_platform()} {os.environ.get('JAX_PLATFORMS', '')} {program}"
+    settings = [os.environ.get(name, "") for name in ("JAX_PLATFORMS", "XLA_FLAGS")]
+    identity = f"{_platform()} {settings} {program}"
     return Path(folder) / "programs" / f"{sha256(identity.encode()).hexdigest()[:20]}.compiled"

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
+from stilt.compiler import VARIABLE, request_options, with_options
 from stilt.execution.compiled import compilation_cache
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def worker_environment(device: str, n_workers: int) -> dict[str, str]:
 def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
     """Environment variables of processes that compute, without those that the user has set.
 
+    Compiler flags of the user are kept and added to.
+
     Args:
         files: the project, for its device and cache folder.
         n_workers: how many processes share the machine.
@@ -50,12 +53,16 @@ def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
         **compilation_cache(files.runtime.cache_dir),
         **worker_environment(files.config.execution.device, n_workers),
     }
-    return {name: value for name, value in variables.items() if name not in os.environ}
+    own = {name: value for name, value in variables.items() if name not in os.environ}
+    return {**own, VARIABLE: with_options(os.environ.get(VARIABLE, ""))}
 
 
 def prepare_process(files: Project) -> None:
     """Set the environment for computing in this process; without effect once JAX is in use."""
-    os.environ.update(computing_environment(files))
+    request_options()
+    variables = computing_environment(files)
+    del variables[VARIABLE]
+    os.environ.update(variables)
 
 
 def pin_worker(number: int, n_workers: int) -> list[int]:

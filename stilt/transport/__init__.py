@@ -1,5 +1,10 @@
 """Particle transport in JAX: arrays and weather references in, particle tables out."""
 
+# ruff: noqa: E402  (the options must be there before anything below computes)
+from stilt.compiler import request_options
+
+request_options()
+
 from stilt.transport.release import Release, release_of, stream_key
 from stilt.transport.run import run_transport
 

@@ -238,7 +238,7 @@ def _turbulent_step(
         particles.draws + used,
     )
     air = [Profiles(profiles.base, profiles.fields[:, 1:5]) for profiles in motion.profiles]
-    columns = [
+    places = [
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
         for pair in (motion.nodes, weights, air)
     ]
@@ -271,7 +271,7 @@ def _turbulent_step(
         )
         return (end, end.w / result.sigma), made
 
-    (end, velocity), halves = jax.lax.scan(half, (flight, particles.q), tuple(columns))
+    (end, velocity), halves = jax.lax.scan(half, (flight, particles.q), tuple(places))
     second = Half(*(values[1] for values in halves))
     sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))

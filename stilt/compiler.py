@@ -1,0 +1,57 @@
+"""How XLA, which JAX compiles with, makes code of the transport for a CPU.
+
+Nothing here imports JAX: it reads ``XLA_FLAGS`` from the environment when it first computes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+logger = logging.getLogger(__name__)
+
+VARIABLE = "XLA_FLAGS"
+
+_FLAG = "--xla_backend_extra_options"
+_OPTIONS = {
+    # A loop whose arrays are smaller than this becomes one function. Otherwise each operation in
+    # it is started by itself, which for blocks of particles takes longer than the operation.
+    "xla_cpu_small_while_loop_byte_threshold": str(10**15),
+    # What several results share is computed once.
+    "xla_cpu_use_multi_output_fusion": "true",
+}
+
+
+def with_options(flags: str) -> str:
+    """XLA flags with the transport's added, unless they choose such options themselves."""
+    if _FLAG in flags:
+        return flags
+    options = ",".join(f"{name}={value}" for name, value in _OPTIONS.items())
+    return f"{flags} {_FLAG}={options}".strip()
+
+
+def request_options() -> None:
+    """Have XLA compile with the transport's options in this process.
+
+    They come too late where JAX has computed already. The transport then takes about twice as
+    long, and its numbers differ from other processes' in their last digits, which is logged.
+    """
+    flags = os.environ.get(VARIABLE, "")
+    wanted = with_options(flags)
+    if wanted == flags:
+        return
+    if _in_use():
+        # Compiled code is cached by these flags: saying now what does not hold would spoil it.
+        logger.warning(
+            "JAX has computed in this process before stilt was imported, so the transport is "
+            "slower and differs in its last digits; import stilt.transport first, or set "
+            "n_workers to 2 or more."
+        )
+        return
+    os.environ[VARIABLE] = wanted
+
+
+def _in_use() -> bool:
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bridge is not None and bridge.backends_are_initialized()
