@@ -95,7 +95,7 @@ def run_group(
     config = files.config
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
-        program = _program(config, analyses, is_error)
+        program = program_of(config, analyses, is_error=is_error)
         with timed("transport"), compiled_once(program) as compiled:
 
             def report(fraction: float) -> None:
@@ -118,7 +118,7 @@ def run_group(
         task.receive(table, is_error=is_error)
 
 
-def _program(config: ModelConfig, analyses: Sequence[AnalysisRef], is_error: bool) -> str:
+def program_of(config: ModelConfig, analyses: Sequence[AnalysisRef], *, is_error: bool) -> str:
     """What the compiled program of the transport depends on."""
     settings = config.transport_dict(error_run=is_error)
     kept = {name: value for name, value in settings.items() if name not in _NOT_COMPILED}
