@@ -51,7 +51,7 @@ parity: $(READY)  ## compare with HYSPLIT and print the tables (ARGS=--help says
 test-parity: $(READY)  ## the tests that need reference runs of HYSPLIT or R-STILT
 	$(PY) -m pytest -m parity $(ARGS)
 
-bench: $(READY)  ## time receptors per second and memory on this machine
+bench: $(READY)  ## measure speed and memory, beside HYSPLIT if ARGS="--hysplit-python ..." says where
 	$(PY) -m benchmarks $(ARGS)
 
 docs: $(READY)  ## build the documentation into site/

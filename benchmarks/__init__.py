@@ -1,1 +1,1 @@
-"""Timings on synthetic weather: ``python -m benchmarks --help``."""
+"""Speed and memory beside pystilt + HYSPLIT: ``python -m benchmarks --help``."""

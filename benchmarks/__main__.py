@@ -1,108 +1,148 @@
-"""Times transport and footprints on the demo's weather, without orchestration.
+"""Measure speed and memory beside pystilt + HYSPLIT and write a table.
 
-Each case runs in a process of its own, so that memory is that case's alone. Compiling is timed
-apart: the first run of a case compiles, the second is what counts.
+    python -m benchmarks --hysplit-python ~/hysplit/bin/python      # every row, both sides
+    python -m benchmarks --only cold warm                           # some rows, our side
+    python -m benchmarks --profile                                  # where our time goes
+    python -m benchmarks --scale 0.02 --particles 100 --hours 3 --repeats 1      # a quick look
+
+pystilt with HYSPLIT needs an environment of its own, since it is imported as `stilt` too. Without
+it our side is measured alone. Leave the machine idle meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import resource
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import time
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-FIRST_RECEPTOR = np.datetime64("2023-07-15T18:00")
-HOURS = 6
-
-
-def run_case(n_receptors: int, numpar: int, folder: Path) -> dict[str, Any]:
-    """Time one case: transport twice, then footprints of everything."""
-    import jax
-
-    from stilt.config import ModelConfig
-    from stilt.demo import write_demo
-    from stilt.footprint import Footprint
-    from stilt.footprint.near_field import apply_near_field
-    from stilt.meteorology.catalogue import MetCatalogue
-    from stilt.receptors import PointReceptor
-    from stilt.transport import run_transport
-    from stilt.transport.release import release_of
-
-    write_demo(folder)
-    config = ModelConfig.from_yaml(folder / "config.yaml").model_copy(
-        update={"numpar": numpar, "n_hours": -HOURS}
-    )
-    receptors = [
-        PointReceptor(FIRST_RECEPTOR, -111.85 + 0.01 * number, 40.77, 30.0)
-        for number in range(n_receptors)
-    ]
-    catalogue = MetCatalogue(config.mets["demo"], "demo")
-    refs = catalogue.select(FIRST_RECEPTOR - np.timedelta64(HOURS, "h"), FIRST_RECEPTOR)
-    releases = [release_of(receptor, f"demo_{receptor.id}", config) for receptor in receptors]
-
-    seconds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        tables = run_transport(releases, refs, config, cache_dir=folder / "cache")
-        seconds.append(time.perf_counter() - started)
-    started = time.perf_counter()
-    for receptor, table in zip(receptors, tables, strict=True):
-        if isinstance(table, Exception):
-            raise table
-        corrected = apply_near_field(table, receptor=receptor, veght=config.veght)
-        Footprint.calculate(corrected, receptor, config.footprints["default"], "default")
-    footprint_s = time.perf_counter() - started
-    return {
-        "receptors": n_receptors,
-        "particles": numpar,
-        "hours": HOURS,
-        "device": jax.devices()[0].device_kind,
-        "first_run_s": round(seconds[0], 2),
-        "transport_s": round(seconds[1], 2),
-        "footprints_s": round(footprint_s, 2),
-        "particle_hours_per_s": round(n_receptors * numpar * HOURS / seconds[1]),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }
+from benchmarks import table
+from benchmarks.bench import Bench, Sizes, say
+from benchmarks.hysplit_side import PYTHON_VARIABLE
+from benchmarks.processes import idle_warning
+from benchmarks.rows import ROWS, Row, campaign
+from benchmarks.setting import Setting, synthetic_weather
 
 
 def main() -> int:
-    """Run every case in a fresh process and print a table; ``--output`` keeps it as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--receptors", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--particles", type=int, default=200)
-    parser.add_argument("--output", type=Path, help="write the results as JSON")
-    parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.case is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps(run_case(options.case, options.particles, Path(folder))))
-        return 0
-    results = []
-    for n_receptors in options.receptors:
-        command = [sys.executable, "-m", "benchmarks", "--case", str(n_receptors)]
-        command += ["--particles", str(options.particles)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Measure the rows asked for; 1 when a bar is missed, else 0."""
+    options = _arguments()
+    # Leaving this way ends the run that is being measured and deletes its project.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    facts = _facts(options)
+    with tempfile.TemporaryDirectory(prefix="bench_", dir=options.scratch) as scratch:
+        bench = _bench(options, Path(scratch))
+        if options.profile:
+            print("\n".join(table.parts_table(campaign(bench).details)))
+            return 0
+        rows: list[Row] = []
+        for name in options.only or ROWS:
+            say(f"== {name}")
+            rows.append(ROWS[name](bench))
+            # After every row: a long session that is stopped keeps what it has.
+            written = table.write(rows, facts, options.output)
+    print(table.markdown(rows, facts))
+    print("Written: " + ", ".join(map(str, written)))
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+def _bench(options: argparse.Namespace, scratch: Path) -> Bench:
+    weather = options.weather or synthetic_weather(scratch / "weather")
+    python = options.hysplit_python
+    if options.profile:
+        python = None
+    default = Sizes()
+
+    def scaled(number: int) -> int:
+        return max(options.workers, round(options.scale * number))
+
+    sizes = Sizes(
+        particles=options.particles,
+        campaign=scaled(options.receptors),
+        kept=scaled(options.kept_receptors),
+        prefect=scaled(default.prefect),
+        workers=scaled(options.receptors),
+        memory=(scaled(default.memory[0]), scaled(default.memory[1])),
+        single=min(default.single, options.particles),
+        hysplit=min(options.hysplit_receptors, scaled(options.receptors)),
+        repeats=options.repeats,
+        long_repeats=options.long_repeats,
+        n_workers=options.workers,
+    )
+    setting = Setting(weather, options.file_format, options.file_tres, -options.hours)
+    return Bench(setting, sizes, scratch, Path(python).absolute() if python else None)
+
+
+def _facts(options: argparse.Namespace) -> dict[str, str]:
+    facts = {
+        "Machine": f"{platform.platform()}, {len(os.sched_getaffinity(0))} cores, {_processor()}",
+        "Versions": ", ".join(f"{name} {version(name)}" for name in ("stilt", "jax", "prefect")),
+        "Weather": str(options.weather.name if options.weather else "synthetic"),
+        "Hours back": str(options.hours),
+        "Medians of": f"{options.repeats} runs, {options.long_repeats} above 300 receptors",
+    }
+    python = options.hysplit_python
+    if python and not options.profile:
+        asked = "from importlib.metadata import version; print(version('pystilt'))"
+        done = subprocess.run(
+            [python, "-P", "-c", asked], capture_output=True, text=True, check=False,
+            env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
+        )  # fmt: skip
         if done.returncode:
-            print(done.stderr, file=sys.stderr)
-            return 1
-        results.append(json.loads(done.stdout.splitlines()[-1]))
-        if len(results) == 1:
-            print(f"{platform.platform()}, {os.cpu_count()} cores, {results[0]['device']}")
-            print("  ".join(results[0]))
-        print("  ".join(f"{value!s:>{len(key)}}" for key, value in results[-1].items()), flush=True)
-    if options.output:
-        options.output.write_text(json.dumps(results, indent=2) + "\n")
-        print(f"Results: {options.output}")
-    return 0
+            raise SystemExit(f"{python} has no pystilt: give the Python of its environment.")
+        facts["Versions"] += f"; pystilt {done.stdout.strip()}"
+    if warning := idle_warning():
+        facts["Beware"] = warning
+        say(warning)
+    return facts
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = Sizes()
+    add = parser.add_argument
+    add("--only", nargs="+", choices=list(ROWS), metavar="ROW", help=f"rows: {', '.join(ROWS)}")
+    add("--hysplit-python", default=os.environ.get(PYTHON_VARIABLE), metavar="PATH",
+        help=f"Python of an environment with pystilt, or {PYTHON_VARIABLE}")  # fmt: skip
+    add("--weather", type=Path, metavar="FOLDER",
+        help="ARL files, 2023-07-14 00Z to 07-15 19Z, Utah; default: made now")  # fmt: skip
+    add("--file-format", default="%Y%m%d_%H", help="names of the files")
+    add("--file-tres", default="6h", help="time that one file covers")
+    add("--receptors", type=int, default=default.campaign, help="of the campaign (256)")
+    add("--kept-receptors", type=int, default=default.kept, help="with trajectories (64)")
+    add("--hysplit-receptors", type=int, default=default.hysplit, help="that HYSPLIT computes (4)")
+    add("--particles", type=int, default=default.particles, help="per receptor (1000)")
+    add("--hours", type=int, default=24, help="length of a run, backward (24)")
+    add("--scale", type=float, default=1.0, help="factor on all numbers of receptors of ours (1)")
+    add("--workers", type=int, default=default.n_workers, help="processes on either side (2)")
+    add("--repeats", type=int, default=default.repeats, help="of each run, medians count (3)")
+    add("--long-repeats", type=int, default=default.long_repeats,
+        help="of runs of more than 300 receptors (1)")  # fmt: skip
+    add("--profile", action="store_true", help="only where the time of our campaign goes")
+    add("--output", type=Path, default=Path("benchmark-results"), metavar="STEM",
+        help="writes STEM.md and STEM.json (benchmark-results)")  # fmt: skip
+    add("--scratch", help="folder for temporary projects, on a local disk")
+    options = parser.parse_args()
+    if options.hysplit_python and not shutil.which(options.hysplit_python):
+        parser.error(f"--hysplit-python {options.hysplit_python} is not a program.")
+    return options
 
 
 if __name__ == "__main__":

@@ -127,8 +127,10 @@ class LocalBackend:
 def _get_ready(
     server: PrivateServer, pending: Sequence[str], project: str, output_dir: str | None
 ) -> None:
-    """Use the time until the server answers: load the transport, prepare weather."""
+    """Use the time until the server answers: prepare weather, compile the transport."""
+    from stilt.execution.plan import plan_batches
     from stilt.execution.setup import prepare_process
+    from stilt.execution.warm_up import warm_up
     from stilt.model import Model
 
     model = Model(project=project, output_dir=output_dir)
@@ -136,3 +138,5 @@ def _get_ready(
     from flows.prepare_meteorology import prepare_weather
 
     prepare_weather(model, pending, enough=lambda: server.ready)
+    if not server.ready:
+        warm_up(model.files, plan_batches(model, pending)[0].sim_ids)

@@ -13,7 +13,12 @@ from stilt.config.run import MIXED_HEIGHT_ERROR_FIELDS, WIND_ERROR_FIELDS
 from stilt.errors import ConfigValidationError
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.push import worker_arguments
-from stilt.execution.setup import interruptible, main_not_run_again, refuse_in_starting_worker
+from stilt.execution.setup import (
+    interruptible,
+    main_not_run_again,
+    refuse_in_starting_worker,
+    refuse_missing_gpu,
+)
 from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.project.index import Index
 from stilt.project.inputs import PathLike, Project
@@ -218,6 +223,7 @@ class Model:
 
         Raises:
             ConfigValidationError: the configuration asks for what cannot be computed yet.
+            UsageError: the configuration asks for a GPU that this machine does not have.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
         """
         refuse_in_starting_worker()
@@ -227,6 +233,8 @@ class Model:
         pending = self.pending(skip_existing=skip_existing)
         if not pending:
             return FinishedHandle()
+        if executor.name == "local":
+            refuse_missing_gpu(self.files)
         self._tell_weather_problems(pending)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():

@@ -41,28 +41,45 @@ def print_status(report: dict[str, Any]) -> None:
         click.echo(f"{'  ' + reason:<{width}}  {count}")
 
 
+def print_times(seconds: dict[str, float], as_json: bool) -> None:
+    """One line per part of the work with its seconds and its share of all."""
+    if as_json:
+        print_json(seconds)
+        return
+    total = sum(seconds.values())
+    for part, spent in seconds.items():
+        click.echo(f"{part:<12}{spent:>10.1f} s  {100 * spent / total:>5.1f} %")
+    click.echo(f"{'all':<12}{total:>10.1f} s")
+
+
 @click.command(
     epilog="""\b
 Examples:
   stilt status ./case
   stilt status ./case --by-scene
+  stilt status ./case --times
   stilt status ./case --json | jq .failed
 """
 )
 @project_argument()
 @click.option("--scene-id", metavar="ID", help="Count the simulations of one scene only.")
 @click.option("--by-scene", is_flag=True, help="One line of counts per scene.")
+@click.option("--times", is_flag=True, help="Seconds that workers spent on each part of the work.")
 @output_dir_option
 @json_option
 def status(
     project: str | None,
     scene_id: str | None,
     by_scene: bool,
+    times: bool,
     output_dir: str | None,
     as_json: bool,
 ) -> None:
     """Show how many simulations of PROJECT are in which state, and why some failed."""
     model = open_model(project, output_dir, outputs=True)
+    if times:
+        print_times(model.index.times(), as_json)
+        return
     if by_scene:
         scenes = model.scene_counts()
         if as_json:

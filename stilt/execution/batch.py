@@ -22,6 +22,7 @@ from stilt.project.inputs import Project
 from stilt.project.owners import new_owner, this_place
 from stilt.project.receipts import Result, now, write_receipt
 from stilt.project.registration import receptor_json
+from stilt.timing import Seconds, collecting, timed
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,9 @@ def run_batch(
     try:
         files = Project(project, output_dir=output_dir, compute_root=compute_root)
         mark = mark_running(files.layout.running, batch.id, new_owner(), batch.sim_ids)
-        batch.run(files, skip_existing, progress or _ignore)
+        with collecting() as parts, timed("other"):
+            batch.parts = parts
+            batch.run(files, skip_existing, progress or _ignore)
     except KeyboardInterrupt as error:
         batch.interrupt(Failure.of(error, "worker"))
     except Exception as error:
@@ -116,6 +119,7 @@ class _Batch:
         self.owner = owner
         self.tasks: dict[str, Task] = {}
         self.results: dict[str, Result] = {}
+        self.parts: Seconds = {}
 
     def run(self, files: Project, skip_existing: bool | None, progress: Progress) -> None:
         """Compute everything that is not there yet."""
@@ -203,6 +207,9 @@ class _Batch:
     def close(self, files: Project | None, seconds: float) -> BatchSummary:
         """Write the receipt and sum up."""
         results = [self.results[sim_id] for sim_id in self.sim_ids]
+        for result in results:
+            # What a batch does for all of its simulations is shared equally.
+            result.parts = {part: spent / len(results) for part, spent in self.parts.items()}
         receipt = ""
         try:
             if files is not None and results:

@@ -11,6 +11,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from stilt.cache import user_cache
+from stilt.timing import timed, told
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +68,19 @@ def _platform() -> str:
     return f"jax-{version('jax')}-{version('jaxlib')}-{platform.machine()}-{kind}"
 
 
+@cache
+def time_compiling() -> None:
+    """Count, from now on, what JAX spends on compiling or on loading what was compiled."""
+    from jax import monitoring
+
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        del kwargs
+        if event.startswith("/jax/core/compile/"):
+            told("compile", duration_secs)
+
+    monitoring.register_event_duration_secs_listener(listen)
+
+
 @contextmanager
 def compiled_once(program: str) -> Iterator[Callable[[], None]]:
     """Have one process at a time compile a program that the cache does not hold.
@@ -85,7 +100,7 @@ def compiled_once(program: str) -> Iterator[Callable[[], None]]:
         return
     lock = FileLock(mark.with_suffix(".lock"), timeout=COMPILING_S)
     # Without a lock (it took too long, or the file system has none) each compiles for itself.
-    with suppress(OSError, NotImplementedError):
+    with suppress(OSError, NotImplementedError), timed("compile"):
         mark.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from stilt.errors import StiltError
 from stilt.execution.batch import run_batch
 from stilt.execution.push import worker_arguments
-from stilt.execution.setup import interruptible
+from stilt.execution.setup import interruptible, refuse_missing_gpu
 from stilt.project.claims import LEASE_S, claim, release, renew
 from stilt.project.index import Index
 from stilt.project.owners import new_owner
@@ -49,9 +49,11 @@ def pull_simulations(
 
     Raises:
         ConfigValidationError: the configuration asks for what is not there yet; nothing was run.
+        UsageError: the configuration asks for a GPU that this machine does not have.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
     model.refuse_unavailable()
+    refuse_missing_gpu(model.files)
     model.store_inputs()
     index = model.files.index
     index.fold()

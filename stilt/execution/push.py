@@ -20,6 +20,7 @@ from stilt.execution.setup import (
     computing_environment,
     interruptible,
     refuse_in_starting_worker,
+    refuse_missing_gpu,
 )
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
@@ -66,6 +67,7 @@ def push_simulations(
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
         ConfigValidationError: the configuration asks for what is not there yet; nothing was run.
+        UsageError: the configuration asks for a GPU that this machine does not have.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
     """
     ids = list(dict.fromkeys(map(str, sim_ids)))
@@ -79,6 +81,7 @@ def push_simulations(
     missing = sorted(set(ids) - receptors_of(files, ids).keys())
     if missing:
         raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")
+    refuse_missing_gpu(files)
     push = _Push(files, skip_existing, on_summary)
     batches = plan_batches(model, ids, workers)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
 from stilt.compiler import VARIABLE, request_options, with_options
+from stilt.errors import UsageError
 from stilt.execution.compiled import compilation_cache
 
 if TYPE_CHECKING:
@@ -58,11 +60,56 @@ def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
 
 
 def prepare_process(files: Project) -> None:
-    """Set the environment for computing in this process; without effect once JAX is in use."""
+    """Set the environment for computing in this process; without effect once JAX is in use.
+
+    Raises:
+        UsageError: the configuration asks for a GPU, and JAX finds none.
+    """
     request_options()
     variables = computing_environment(files)
     del variables[VARIABLE]
     os.environ.update(variables)
+    if files.config.execution.device == "gpu":
+        from jax import default_backend
+
+        try:
+            found = default_backend()
+        except RuntimeError:
+            found = ""
+        if found != "gpu":
+            raise _no_gpu(found)
+
+
+def refuse_missing_gpu(files: Project) -> None:
+    """Say before a run on this machine that its GPU is missing, without touching the GPU here.
+
+    Raises:
+        UsageError: the configuration asks for a GPU, and JAX finds none.
+    """
+    if files.config.execution.device != "gpu":
+        return
+    asked = subprocess.run(
+        [sys.executable, "-c", "import jax; print(jax.default_backend())"],
+        env={**os.environ, **computing_environment(files)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = asked.stdout.strip()
+    if found != "gpu":
+        raise _no_gpu(found)
+
+
+def _no_gpu(found: str) -> UsageError:
+    chosen = os.environ.get("JAX_PLATFORMS")
+    if found and chosen:
+        advice = f"unset JAX_PLATFORMS, which is {chosen}"
+    else:
+        advice = "install JAX for it (pip install 'jax[cuda12]') and check the driver"
+    return UsageError(
+        "execution.device is gpu in config.yaml, but JAX finds no GPU on this machine: "
+        f"{advice}, or set device: auto."
+    )
 
 
 def pin_worker(number: int, n_workers: int) -> list[int]:

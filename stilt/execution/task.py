@@ -24,6 +24,7 @@ from stilt.project.inputs import Project
 from stilt.project.keys import ERROR_SUFFIX, Expectation, content_hash, key_in, receptor_key
 from stilt.project.receipts import FootprintEntry, Result, now
 from stilt.receptors import Receptor
+from stilt.timing import timed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,14 +183,16 @@ class Task:
         config = self.project.config
         if not config.hnf_plume:
             return table
-        from stilt.footprint.near_field import apply_near_field
+        with timed("import"):
+            from stilt.footprint.near_field import apply_near_field
 
-        return apply_near_field(
-            table,
-            receptor=self.receptor,
-            veght=config.veght,
-            heights_msl=None if config.kmsl is None else config.kmsl == 1,
-        )
+        with timed("near field"):
+            return apply_near_field(
+                table,
+                receptor=self.receptor,
+                veght=config.veght,
+                heights_msl=None if config.kmsl is None else config.kmsl == 1,
+            )
 
     def trajectories(self, particles: pd.DataFrame, *, is_error: bool) -> Trajectories:
         """Particles with what they were computed from."""
@@ -211,9 +214,10 @@ class Task:
         assert key is not None
         final = (layout.error_trajectory if stored.is_error else layout.trajectory)(self.sim_id)
         working = self._working(final)
-        stored.to_parquet(working, extra={HASH: content_hash(key, self._receptor_key)})
-        size = working.stat().st_size
-        publish(working, final)
+        with timed("writing"):
+            stored.to_parquet(working, extra={HASH: content_hash(key, self._receptor_key)})
+            size = working.stat().st_size
+            publish(working, final)
         if stored.is_error:
             self.result.error_key, self.result.error_bytes = key, size
         else:
@@ -221,20 +225,23 @@ class Task:
             self.result.transport_key, self.result.trajectory_bytes = key, size
 
     def _make_footprint(self, particles: pd.DataFrame, name: str) -> None:
-        from stilt.footprint import Footprint
+        with timed("import"):
+            from stilt.footprint import Footprint
 
         layout, config = self.project.layout, self.project.config
         settings = config.footprints[name.removesuffix(ERROR_SUFFIX)]
-        footprint = Footprint.calculate(particles, self.receptor, settings, name)
+        with timed("footprint"):
+            footprint = Footprint.calculate(particles, self.receptor, settings, name)
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
         key = self.expected.footprints[name]
         content = content_hash(key, self._receptor_key)
         attrs = footprint_attributes(content, footprint.total, footprint.empty_reason)
-        footprint.to_netcdf(working, attrs=attrs)
-        size = working.stat().st_size
-        publish(working, final)
-        link(layout, final)
+        with timed("writing"):
+            footprint.to_netcdf(working, attrs=attrs)
+            size = working.stat().st_size
+            publish(working, final)
+            link(layout, final)
         self.result.footprints[name] = FootprintEntry(
             key, footprint.total, footprint.empty_reason, size
         )

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 import stilt
-from stilt.execution.compiled import compiled_once
+from stilt.execution.compiled import compiled_once, time_compiling
 from stilt.execution.failures import Failure
 from stilt.execution.task import Task
 from stilt.project.inputs import Project
 from stilt.project.keys import digest
+from stilt.timing import timed
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -85,14 +86,17 @@ def run_group(
     progress: Progress,
 ) -> None:
     """Run the transport for a group and make the files; when the group breaks, one by one."""
-    from stilt.transport import release_of, run_transport
-
     if not tasks:
         return
+    with timed("import"):
+        from stilt.transport import release_of, run_transport
+
+        time_compiling()
     config = files.config
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
-        with compiled_once(_program(config, analyses, is_error)) as compiled:
+        program = program_of(config, analyses, is_error=is_error)
+        with timed("transport"), compiled_once(program) as compiled:
 
             def report(fraction: float) -> None:
                 compiled()
@@ -114,7 +118,7 @@ def run_group(
         task.receive(table, is_error=is_error)
 
 
-def _program(config: ModelConfig, analyses: Sequence[AnalysisRef], is_error: bool) -> str:
+def program_of(config: ModelConfig, analyses: Sequence[AnalysisRef], *, is_error: bool) -> str:
     """What the compiled program of the transport depends on."""
     settings = config.transport_dict(error_run=is_error)
     kept = {name: value for name, value in settings.items() if name not in _NOT_COMPILED}

@@ -24,6 +24,7 @@ from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.timing import timed
 
 PREPARATION_VERSION = 4
 """Raised whenever prepared arrays change for the same input."""
@@ -250,6 +251,10 @@ class PreparedStore:
 
     def get(self, ref: AnalysisRef, options: PreparationOptions) -> PreparedAnalysis:
         """The prepared analysis, memory-mapped, computed now if nobody has done so before."""
+        with timed("weather"):
+            return self._get(ref, options)
+
+    def _get(self, ref: AnalysisRef, options: PreparationOptions) -> PreparedAnalysis:
         folder = self.directory / self._key(ref, options)
         if not folder.is_dir():
             self.directory.mkdir(parents=True, exist_ok=True)

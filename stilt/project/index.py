@@ -21,6 +21,7 @@ from stilt.project.receipts import (
     move_folded,
     read_receipts,
     receipt_files,
+    seconds_by_part,
     write_registration,
 )
 from stilt.project.schema import REGISTRATION_COLUMNS
@@ -192,6 +193,11 @@ class Index:
         refresh_index(self, verify=verify)
 
     # -- questions ------------------------------------------------------------------------------
+
+    def times(self) -> dict[str, float]:
+        """Seconds that workers spent on each part of the work, in what receipts tell."""
+        paths = [*receipt_files(self.layout.folded), *receipt_files(self.layout.receipts)]
+        return seconds_by_part(read_receipts(paths)[0])
 
     def token(self) -> str:
         """What stood for the inputs at the last registration; "" when there was none."""

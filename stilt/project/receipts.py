@@ -30,8 +30,9 @@ _JOIN_ABOVE = 256
 
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
-    "footprint_keys", "footprints", "batch_id", "host", "version", "owner", "met_files",
+    "footprint_keys", "footprints", "batch_id", "host", "version", "owner", "met_files", "parts",
 )  # fmt: skip
+_ADDED_LATER = ("parts",)
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXT]
     + [("seed", pa.int64()), ("n_rows", pa.int64()), ("trajectory_bytes", pa.int64())]
@@ -69,6 +70,7 @@ class Result:
         detail: one sentence about the failure.
         transport_key, error_key: keys of the trajectories that exist now.
         footprints: footprints that exist now, by name.
+        parts: seconds of a worker by part of the work; a batch's are shared equally.
     """
 
     sim_id: str
@@ -89,6 +91,7 @@ class Result:
     trajectory_bytes: int | None = None
     error_bytes: int | None = None
     seconds: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: now())
     finished_at: datetime = field(default_factory=lambda: now())
 
@@ -102,6 +105,7 @@ class Result:
         """Values of one row of :data:`SCHEMA`."""
         row = {name: getattr(self, name, None) for name in SCHEMA.names}
         row["footprints"] = json.dumps({name: vars(e) for name, e in self.footprints.items()})
+        row["parts"] = json.dumps({name: round(spent, 4) for name, spent in self.parts.items()})
         row["met_files"] = json.dumps(list(self.met_files))
         row["footprint_keys"] = footprint_keys_text(
             {name: entry.key for name, entry in self.footprints.items()},
@@ -135,7 +139,7 @@ def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
     tables, damaged = [], []
     for path in sorted(paths):
         try:
-            tables.append(pq.read_table(path).select(SCHEMA.names).cast(SCHEMA))
+            tables.append(_complete(pq.read_table(path)).select(SCHEMA.names).cast(SCHEMA))
         except FileNotFoundError:
             continue
         except (OSError, pa.ArrowException, KeyError):
@@ -149,6 +153,23 @@ def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
     frame = table.to_pandas()
     frame = frame.sort_values("finished_at", kind="stable").drop_duplicates("sim_id", keep="last")
     return frame.reset_index(drop=True), damaged
+
+
+def _complete(table: pa.Table) -> pa.Table:
+    """A receipt with the columns that receipts have got since it was written."""
+    for name in _ADDED_LATER:
+        if name not in table.column_names:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), pa.string()))
+    return table
+
+
+def seconds_by_part(frame: pd.DataFrame) -> dict[str, float]:
+    """Seconds that workers spent on each part of the work, longest first."""
+    total: dict[str, float] = {}
+    for text in frame["parts"].dropna():
+        for part, spent in json.loads(text).items():
+            total[part] = total.get(part, 0.0) + spent
+    return dict(sorted(total.items(), key=lambda entry: -entry[1]))
 
 
 def receipt_files(folder: Path) -> list[Path]:

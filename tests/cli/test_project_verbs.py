@@ -52,6 +52,15 @@ def test_status_counts_states_and_reasons(ran, stilt) -> None:
     assert sum(report["reasons"].values()) == report["failed"] == 1
 
 
+def test_status_tells_where_the_time_went(ran, stilt) -> None:
+    root, _ = ran
+    seconds = json.loads(stilt("status", root, "--times", "--json").stdout)
+    assert seconds["transport"] > 0
+    last = stilt("status", root, "--times").stdout.splitlines()[-1].split()
+    assert last[0] == "all"
+    assert float(last[1]) == pytest.approx(sum(seconds.values()), abs=0.1)
+
+
 def test_without_a_project_the_current_directory_is_meant(ran, stilt, monkeypatch) -> None:
     root, _ = ran
     monkeypatch.chdir(root)
