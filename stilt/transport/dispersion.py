@@ -114,6 +114,7 @@ def half_step(
     direction: int,
     step_fraction: float,
     influence: float,
+    wind_error: Array | None = None,
 ) -> HalfResult:
     """Fly every particle for ``flight.remaining_s`` seconds in the column at ``position``.
 
@@ -128,6 +129,8 @@ def half_step(
         step_fraction: largest sub-step as a fraction of the time scale (TLFRAC).
         influence: depth of the influence layer: a fraction of the mixed layer up to 1, else
             metres above ground (VEGHT).
+        wind_error: added to the wind of each particle's column, cells per minute,
+            (particles * levels, 2).
     """
     nodes = nodes_at(geometry, *cell, *position)
     column, mass = column_at(frames, geometry, nodes, time_weight, influence)
@@ -144,7 +147,9 @@ def half_step(
 
         def reload(held: Window = held) -> Window:
             # Only for those that need it: what a particle holds must not depend on its neighbours.
-            fresh = load_window(frames, geometry, nodes, time_weight, now.layer, column.inserted)
+            fresh = load_window(
+                frames, geometry, nodes, time_weight, now.layer, column.inserted, wind_error
+            )
             return Window(
                 *(jnp.where(outside, new, old) for new, old in zip(fresh, held, strict=True))
             )

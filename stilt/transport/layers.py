@@ -22,6 +22,7 @@ from stilt.transport.weather import (
     level_index,
     nearest_mixed_layer,
     nearest_turbulence,
+    own_levels,
     terrain_at,
 )
 
@@ -135,8 +136,16 @@ def load_window(
     time_weight: Array,
     layer: Array,
     inserted: Array,
+    wind_error: Array | None = None,
 ) -> Window:
-    """Profiles on the levels around each particle's layer."""
+    """Profiles on the levels around each particle's layer.
+
+    Args:
+        frames, geometry, nodes, time_weight: the weather.
+        layer, inserted: layer of each particle, and the level above which one is inserted.
+        wind_error: added to the wind of each particle's column, cells per minute,
+            (particles * levels, 2).
+    """
     base = jnp.clip(
         _property_level(layer, inserted) - WINDOW // 2 + 1, 0, geometry.level_count - WINDOW
     )
@@ -160,12 +169,16 @@ def load_window(
         first=1,
         width=4,
     )
+    wind_x, wind_y = fields[:, 0], fields[:, 1]
+    if wind_error is not None:
+        error = own_levels(wind_error, base, geometry=geometry, count=WINDOW)
+        wind_x, wind_y = wind_x + error[:, 0], wind_y + error[:, 1]
     return Window(
         base,
         turbulence[:, 0],
         turbulence[:, 1],
-        fields[:, 0],
-        fields[:, 1],
+        wind_x,
+        wind_y,
         fields[:, 2],
         fields[:, 3],
     )

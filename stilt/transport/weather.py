@@ -177,6 +177,22 @@ def bilinear_levels(
     return jnp.moveaxis(pieces, 0, 2).reshape(count, width, size)
 
 
+def own_levels(table: Array, base: Array, *, geometry: Geometry, count: int) -> Array:
+    """Values of ``count`` levels from level ``base`` up, of profiles that particles own.
+
+    Args:
+        table: (particles * levels, fields).
+        base: lowest level wanted, int32 (particles,).
+        geometry: shape of the weather.
+        count: how many levels.
+
+    Returns:
+        (count, fields, particles).
+    """
+    start = jnp.arange(base.shape[0], dtype=jnp.int32) * geometry.level_count + base
+    return jnp.moveaxis(_rows(table, start, count, 0, table.shape[1]), 0, -1)
+
+
 def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, field: int) -> Array:
     """One surface field at the particles, bilinear in space, linear in time."""
     total = jnp.zeros((), jnp.float32)
