@@ -48,10 +48,8 @@ def pull_simulations(
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
 
     Raises:
-        ConfigValidationError: the configuration asks for what is not there yet; nothing was run.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
-    model.refuse_unavailable()
     model.store_inputs()
     index = model.files.index
     index.fold()

@@ -65,7 +65,6 @@ def push_simulations(
 
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
-        ConfigValidationError: the configuration asks for what is not there yet; nothing was run.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
     """
     ids = list(dict.fromkeys(map(str, sim_ids)))
@@ -73,7 +72,6 @@ def push_simulations(
     if not ids:
         return
     refuse_in_starting_worker()
-    model.refuse_unavailable()
     model.store_inputs()
     files = model.files
     missing = sorted(set(ids) - receptors_of(files, ids).keys())
