@@ -144,7 +144,7 @@ def test_wind_makes_errors_forget_by_its_way(tmp_path) -> None:
     upper = {"UWND": 10.0, "TEMP": inversion(300.0)}
     lab = Laboratory(tmp_path, WIDE).weather((upper, {"U10M": 10.0}))
     errors = {**WIND, "tluverr": 100_000.0}
-    table = lab.run(release(HEIGHT_M), error_run=True, **STILL, **errors)[0]
+    table = lab.run(release(HEIGHT_M), error_run=True, nturb=1, **STILL, **errors)[0]
     y = by_minute(table, "lati") * DEGREE_M
     speed = np.diff(y, axis=0, prepend=0.0) / 60.0
     for lag in (1, 3, 6):

@@ -46,8 +46,9 @@ def test_mixed_layer_errors_scale_foot_and_leave_the_path_alone(lab: Laboratory)
 
 
 def test_wind_errors_spread_particles_and_leave_the_release_alone(lab: Laboratory) -> None:
-    main = lab.run(release(500.0), **SETTINGS, **WIND)[0]
-    table = lab.run(release(500.0), error_run=True, **SETTINGS, **WIND)[0]
+    settings = {**SETTINGS, **WIND, **MIXED_LAYER}
+    main = lab.run(release(500.0), **settings)[0]
+    table = lab.run(release(500.0), error_run=True, **settings)[0]
     assert not np.array_equal(table["long"], main["long"])
     apart = table.merge(main, on=["time", "indx"], suffixes=("", "_main"))
     apart = apart.assign(km=np.hypot(apart.long - apart.long_main, apart.lati - apart.lati_main))
