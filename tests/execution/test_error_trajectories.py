@@ -3,8 +3,10 @@
 import pandas as pd
 import pytest
 import stilt_fakes as fakes
+from click.testing import CliRunner
 
 import stilt
+from stilt.cli import cli
 from stilt.errors import ConfigValidationError
 from stilt.execution import run_batch
 from stilt.trajectories import Trajectories
@@ -110,6 +112,9 @@ def test_a_failed_error_run_leaves_the_main_run_and_a_reason(make_model, steer):
     (row,) = model.failures()
     assert (row["sim_id"], row["reason"]) == (ids[0], "NO_TRAJECTORY_DATA")
     assert row["detail"] == "Error run: Nothing came out."
+    shown = CliRunner().invoke(cli, ["explain", str(model.output_root)])
+    assert shown.output.startswith(ids[0])
+    assert "NO_TRAJECTORY_DATA: Error run: Nothing came out." in shown.output
     # Workers that pull leave it; a new run tries again, the error run alone.
     stilt.pull_simulations(model)
     assert fakes.starts(steer) == dict.fromkeys(ids, 2)
