@@ -90,6 +90,8 @@ def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:
         if row["sim_id"] in asked
     ]
     unfinished = asked.intersection(model.index.unfinished(expected, states=UNFINISHED))
+    # Where only the error run failed, that is said among the failures.
+    unfinished -= {row["sim_id"] for row in failures}
     counts = {
         "total": len(asked),
         "complete": len(asked) - len(failures) - len(unfinished),

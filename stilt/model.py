@@ -9,8 +9,6 @@ from typing import Any
 
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
-from stilt.config.run import MIXED_HEIGHT_ERROR_FIELDS, WIND_ERROR_FIELDS
-from stilt.errors import ConfigValidationError
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import (
@@ -176,34 +174,13 @@ class Model:
 
         Args:
             skip_existing: leave out what is complete; None asks the configuration.
-
-        Raises:
-            ConfigValidationError: the configuration asks for what cannot be computed yet.
         """
-        self.refuse_unavailable()
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         self.register_pending()
         self.index.refresh()
         self.index.reconcile(self.files.expectations)
         states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
         return self.index.unfinished(self.files.expectations, states=states)
-
-    def refuse_unavailable(self) -> None:
-        """Stop before anything is computed if error runs are asked for.
-
-        Raises:
-            ConfigValidationError: error parameters are set.
-        """
-        given = [
-            name
-            for name in WIND_ERROR_FIELDS + MIXED_HEIGHT_ERROR_FIELDS
-            if getattr(self.config, name) is not None
-        ]
-        if given:
-            raise ConfigValidationError(
-                f"Error runs are not available yet: remove {', '.join(given)} from config.yaml, "
-                "and error: true from its footprints."
-            )
 
     def run(
         self,
@@ -222,7 +199,6 @@ class Model:
             wait: return when all is done; False returns a handle of a detached run.
 
         Raises:
-            ConfigValidationError: the configuration asks for what cannot be computed yet.
             UsageError: the configuration asks for a GPU that this machine does not have.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
         """
@@ -269,11 +245,16 @@ class Model:
         return counts
 
     def failures(self) -> list[dict[str, Any]]:
-        """What failed and why: sim_id, reason, detail and finished_at of each, by id."""
+        """What failed and why: sim_id, reason, detail and finished_at of each, by id.
+
+        Simulations of which only the error run failed are among them; they count as pending.
+        """
         columns = "sim_id, reason, detail, finished_at"
         self.index.fold()
         frame = self.index.sql(
-            f"SELECT {columns} FROM simulations WHERE state = 'failed' ORDER BY sim_id"
+            f"SELECT {columns} FROM simulations WHERE state = 'failed' "
+            "OR (state = 'pending' AND coalesce(reason, '') NOT IN ('', 'INTERRUPTED')) "
+            "ORDER BY sim_id"
         )
         return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 

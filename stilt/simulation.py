@@ -11,6 +11,7 @@ import pandas as pd
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.task import Task
 from stilt.project.inputs import Project
+from stilt.project.keys import ERROR_SUFFIX
 from stilt.project.receipts import Result
 from stilt.project.registration import receptor_json
 from stilt.receptors import Receptor, SimID
@@ -152,7 +153,12 @@ class Simulation:
         return Footprint.from_netcdf(path)
 
     def run_trajectories(
-        self, timeout: float | None = None, rm_dat: bool | None = None, write: bool = False
+        self,
+        timeout: float | None = None,
+        rm_dat: bool | None = None,
+        write: bool = False,
+        *,
+        error: bool = False,
     ) -> Trajectories:
         """Run the transport of this simulation alone, in this process.
 
@@ -160,20 +166,24 @@ class Simulation:
             timeout: seconds after which the result is given up.
             rm_dat: accepted for likeness; nothing raw is left behind.
             write: keep the particles in the simulation's folder.
+            error: make the error run, with perturbed weather, instead of the main run.
 
         Raises:
+            ConfigValidationError: an error run without error parameters.
             SimulationError: weather is missing or the transport failed.
         """
         from stilt.execution.single import particles_of
 
         del rm_dat
-        return particles_of(self._task(skip=False), timeout=timeout, write=write)
+        task = self._task(skip=False)
+        return particles_of(task, timeout=timeout, write=write, is_error=error)
 
     def generate_footprint(self, name: str = "", *, write: bool = False) -> Footprint:
         """Make a configured footprint from the stored trajectory, computed first if missing.
 
         Args:
-            name: of the footprint; may be left out when only one is configured.
+            name: of the footprint; may be left out when only one is configured. ``<name>_error``
+                is made from the error run, for a footprint with ``error: true``.
             write: keep it in the simulation's folder.
 
         Raises:
@@ -185,18 +195,21 @@ class Simulation:
         configured = self.params.footprints
         if not name and len(configured) == 1:
             name = next(iter(configured))
-        if name not in configured:
+        is_error = name.endswith(ERROR_SUFFIX)
+        settings = configured.get(name.removesuffix(ERROR_SUFFIX))
+        if settings is None or (is_error and not settings.error):
             raise ConfigValidationError(
                 f"No footprint is named '{name}': configured are {', '.join(configured) or 'none'}."
             )
-        stored = self.trajectories or self.run_trajectories(write=write)
-        footprint = Footprint.calculate(stored.particles, self.receptor, configured[name], name)
+        stored = self.error_trajectories if is_error else self.trajectories
+        stored = stored or self.run_trajectories(write=write, error=is_error)
+        footprint = Footprint.calculate(stored.particles, self.receptor, settings, name)
         if write:
             task = self._task(skip=True)
             task.look()
             if name in task.missing_footprints:
                 task.missing_footprints = [name]
-                task.make_footprints(stored.particles, is_error=False)
+                task.make_footprints(stored.particles, is_error=is_error)
             _raise_failure(task)
         return footprint
 

@@ -165,23 +165,21 @@ class _Batch:
             for met, tasks in by_met.items()
             for group, analyses in group_by_weather(files, met, tasks)
         ]
-        number = sum(len(group) for group, _ in groups)
+        runs = [
+            (group, analyses, is_error, sum(task.lacks(is_error=is_error) for task in group))
+            for group, analyses in groups
+            for is_error in (False, True)
+        ]
+        number = sum(size for *_, size in runs)
         done = 0
-        for group, analyses in groups:
-            for is_error in (False, True):
-                chosen = [
-                    task
-                    for task in group
-                    if task.failure is None
-                    and (task.lacks_error_particles if is_error else task.lacks_particles)
-                ]
-                before = (done + is_error * len(group) / 2) / number
+        for group, analyses, is_error, size in runs:
+            chosen = [t for t in group if t.failure is None and t.lacks(is_error=is_error)]
 
-                def report(fraction: float, before: float = before, size: int = len(group)) -> None:
-                    progress(before + fraction * size / number)
+            def report(fraction: float, before: int = done, size: int = size) -> None:
+                progress((before + fraction * size) / number)
 
-                run_group(files, chosen, analyses, is_error=is_error, progress=report)
-            done += len(group)
+            run_group(files, chosen, analyses, is_error=is_error, progress=report)
+            done += size
             progress(done / number)
 
     def interrupt(self, failure: Failure) -> None:

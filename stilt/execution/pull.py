@@ -48,11 +48,9 @@ def pull_simulations(
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
 
     Raises:
-        ConfigValidationError: the configuration asks for what is not there yet; nothing was run.
         UsageError: the configuration asks for a GPU that this machine does not have.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
-    model.refuse_unavailable()
     refuse_missing_gpu(model.files)
     model.store_inputs()
     index = model.files.index

@@ -66,7 +66,6 @@ def push_simulations(
 
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
-        ConfigValidationError: the configuration asks for what is not there yet; nothing was run.
         UsageError: the configuration asks for a GPU that this machine does not have.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
     """
@@ -75,7 +74,6 @@ def push_simulations(
     if not ids:
         return
     refuse_in_starting_worker()
-    model.refuse_unavailable()
     model.store_inputs()
     files = model.files
     missing = sorted(set(ids) - receptors_of(files, ids).keys())

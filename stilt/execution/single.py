@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from stilt.trajectories import Trajectories
 
 
-def particles_of(task: Task, *, timeout: float | None, write: bool) -> Trajectories:
+def particles_of(
+    task: Task, *, timeout: float | None, write: bool, is_error: bool = False
+) -> Trajectories:
     """Run the transport of one task in this process.
 
     Args:
         task: the simulation.
         timeout: seconds after which :class:`SimulationTimeoutError` is raised.
         write: publish the particles in the simulation's folder.
+        is_error: make the error run instead of the main run.
 
     Raises:
+        ConfigValidationError: an error run without error parameters.
         SimulationError: what stopped it.
     """
     files = task.project
@@ -45,11 +49,12 @@ def particles_of(task: Task, *, timeout: float | None, write: bool) -> Trajector
         raise SimulationError(task.failure.detail, reason=reason, sim_id=task.sim_id)
     release = release_of(task.receptor, task.sim_id, files.config)
     table = run_transport(
-        [release], groups[0][1], files.config, cache_dir=files.cache_dir, progress=watch
-    )[0]
+        [release], groups[0][1], files.config, cache_dir=files.cache_dir, error_run=is_error,
+        progress=watch,
+    )[0]  # fmt: skip
     if isinstance(table, SimulationError):
         raise table
-    stored = task.trajectories(task.corrected(table), is_error=False)
+    stored = task.trajectories(task.corrected(table), is_error=is_error)
     if write:
         task.keep(stored)
     return stored

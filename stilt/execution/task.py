@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+ERROR_PHASE = "error trajectory"
+
 
 @dataclass
 class Task:
@@ -86,6 +88,10 @@ class Task:
         self.lacks_particles = self._lacks(False, result.transport_key)
         self.lacks_error_particles = wanted is not None and self._lacks(True, result.error_key)
 
+    def lacks(self, *, is_error: bool) -> bool:
+        """Whether the main run, or the error run, of the transport is still to be made."""
+        return self.lacks_error_particles if is_error else self.lacks_particles
+
     def _lacks(self, is_error: bool, have: str | None) -> bool:
         """Whether a run of the transport is needed."""
         if self.project.config.trajectories:
@@ -126,8 +132,7 @@ class Task:
 
     def receive(self, table: pd.DataFrame | SimulationError, *, is_error: bool = False) -> None:
         """Take the particles of a run of the transport: correct, keep, and make footprints."""
-        phase = "error trajectory" if is_error else "trajectory"
-        with self.phase(phase):
+        with self.phase(ERROR_PHASE if is_error else "trajectory"):
             if isinstance(table, SimulationError):
                 raise table
             particles = self.corrected(table)
@@ -172,8 +177,10 @@ class Task:
         if self.failure is not None:
             result.reason, result.detail = self.failure.reason, self.failure.detail
             # The main run is done: only its companion is missing, and that is no failure.
-            companion = self.failure.phase == "error trajectory"
+            companion = self.failure.phase == ERROR_PHASE
             result.state = "pending" if companion else "failed"
+            if companion:
+                result.detail = f"Error run: {result.detail}"
         else:
             result.state = "complete" if complete else "pending"
         return result

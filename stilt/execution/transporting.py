@@ -12,7 +12,7 @@ import pandas as pd
 import stilt
 from stilt.execution.compiled import compiled_once, time_compiling
 from stilt.execution.failures import Failure
-from stilt.execution.task import Task
+from stilt.execution.task import ERROR_PHASE, Task
 from stilt.project.inputs import Project
 from stilt.project.keys import digest
 from stilt.timing import timed
@@ -112,7 +112,7 @@ def run_group(
             for task in tasks:
                 run_group(files, [task], analyses, is_error=is_error, progress=progress)
             return
-        tasks[0].fail(Failure.of(error, "error trajectory" if is_error else "trajectory"))
+        tasks[0].fail(Failure.of(error, ERROR_PHASE if is_error else "trajectory"))
         return
     for task, table in zip(tasks, tables, strict=True):
         task.receive(table, is_error=is_error)

@@ -17,6 +17,7 @@ from stilt.transport.weather import (
     level_index,
     load_profiles,
     nodes_at,
+    own_levels,
     pick,
 )
 
@@ -48,15 +49,30 @@ def wind_at(
     Linear in level number between levels; below the lowest level linear in height to zero at the
     ground.
     """
-    index = jnp.clip(level_index(levels, flat_height_m), 0.0, levels.count - 1.0)
-    base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
-    fraction = index - base.astype(jnp.float32)
+    base, fraction, near_ground = _between_levels(levels, flat_height_m)
     offset = base - profiles.base
     lower, upper = pick(profiles.fields[:, :3], offset), pick(profiles.fields[:, :3], offset + 1)
-    lowest = level_height(levels, jnp.zeros_like(base))
-    near_ground = jnp.clip(flat_height_m / lowest, 0.0, 1.0)
     w, u, v = (lower + fraction * (upper - lower)) * near_ground
     return w, u, v
+
+
+def _between_levels(levels: InternalLevels, flat_height_m: Array) -> tuple[Array, Array, Array]:
+    """Level below each height, how far towards the next, and the share left near the ground."""
+    index = jnp.clip(level_index(levels, flat_height_m), 0.0, levels.count - 1.0)
+    base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
+    lowest = level_height(levels, jnp.zeros_like(base))
+    near_ground = jnp.clip(flat_height_m / lowest, 0.0, 1.0)
+    return base, index - base.astype(jnp.float32), near_ground
+
+
+def wind_error_at(geometry: Geometry, profiles: Array, flat_height_m: Array) -> Array:
+    """Errors of each particle's own profile (particles * levels, 2) at its height: (2, n).
+
+    Between levels and near the ground as :func:`wind_at` treats the wind.
+    """
+    base, fraction, near_ground = _between_levels(geometry.levels, flat_height_m)
+    values = own_levels(profiles, base, geometry=geometry, count=2)
+    return (values[0] + fraction * (values[1] - values[0])) * near_ground
 
 
 def mean_step(

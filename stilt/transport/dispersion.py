@@ -114,6 +114,7 @@ def half_step(
     direction: int,
     step_fraction: float,
     influence: float,
+    wind_error: Array | None = None,
 ) -> HalfResult:
     """Fly every particle for ``flight.remaining_s`` seconds in one column.
 
@@ -129,11 +130,13 @@ def half_step(
         step_fraction: largest sub-step as a fraction of the time scale (TLFRAC).
         influence: depth of the influence layer: a fraction of the mixed layer up to 1, else
             metres above ground (VEGHT).
+        wind_error: added to the wind of each particle's column, cells per minute,
+            (particles * levels, 2).
     """
     column, mass = column_at(frames, geometry, nodes, time_weight, influence)
     setting = _Setting(geometry.levels, column, direction, step_fraction)
     layer = layer_of(geometry.levels, flight.z, column.inserted)
-    window = window_of(frames, geometry, nodes, time_weight, air)
+    window = window_of(frames, geometry, nodes, time_weight, air, wind_error)
     # A velocity in units of sigma belongs to a layer with sigma 1.
     flight = flight._replace(layer=layer, w=normalised_velocity)
 
@@ -143,7 +146,9 @@ def half_step(
 
         def reload(held: Window = held) -> Window:
             # Only for those that need it: what a particle holds must not depend on its neighbours.
-            fresh = load_window(frames, geometry, nodes, time_weight, now.layer, column.inserted)
+            fresh = load_window(
+                frames, geometry, nodes, time_weight, now.layer, column.inserted, wind_error
+            )
             return Window(
                 *(jnp.where(outside, new, old) for new, old in zip(fresh, held, strict=True))
             )

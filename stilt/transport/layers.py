@@ -24,6 +24,7 @@ from stilt.transport.weather import (
     level_index,
     nearest_mixed_layer,
     nearest_turbulence,
+    own_levels,
     pick,
     terrain_at,
     window_base,
@@ -136,8 +137,9 @@ def load_window(
     time_weight: Array,
     layer: Array,
     inserted: Array,
+    wind_error: Array | None = None,
 ) -> Window:
-    """Profiles on the levels around each particle's layer."""
+    """Profiles on the levels around each particle's layer; ``wind_error`` as for `window_of`."""
     base = window_base(geometry, _property_level(layer, inserted))
     fields = bilinear_levels(
         frames,
@@ -150,13 +152,25 @@ def load_window(
         first=1,
         width=4,
     )
-    return window_of(frames, geometry, nodes, time_weight, Profiles(base, fields))
+    return window_of(frames, geometry, nodes, time_weight, Profiles(base, fields), wind_error)
 
 
 def window_of(
-    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, air: Profiles
+    frames: Frames,
+    geometry: Geometry,
+    nodes: Nodes,
+    time_weight: Array,
+    air: Profiles,
+    wind_error: Array | None = None,
 ) -> Window:
-    """Profiles of wind along x and y, pressure and density, with the turbulence added to them."""
+    """Profiles of wind along x and y, pressure and density, with the turbulence added to them.
+
+    Args:
+        frames, geometry, nodes, time_weight: the weather.
+        air: wind, pressure and density.
+        wind_error: added to the wind of each particle's column, cells per minute,
+            (particles * levels, 2).
+    """
     turbulence = nearest_turbulence(
         frames,
         nodes,
@@ -166,8 +180,11 @@ def window_of(
         geometry=geometry,
         count=WINDOW,
     )
-    fields = [air.fields[:, field] for field in range(4)]
-    return Window(air.base, turbulence[:, 0], turbulence[:, 1], *fields)
+    wind_x, wind_y, pressure, density = (air.fields[:, field] for field in range(4))
+    if wind_error is not None:
+        error = own_levels(wind_error, air.base, geometry=geometry, count=WINDOW)
+        wind_x, wind_y = wind_x + error[:, 0], wind_y + error[:, 1]
+    return Window(air.base, turbulence[:, 0], turbulence[:, 1], wind_x, wind_y, pressure, density)
 
 
 def layer_of(levels: InternalLevels, z: Array, inserted: Array) -> Array:

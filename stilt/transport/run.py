@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 
 from stilt.config import ModelConfig
-from stilt.errors import MeteorologyError, NoParticleOutputError, Reason, SimulationError
+from stilt.config.run import MIXED_HEIGHT_ERROR_FIELDS, WIND_ERROR_FIELDS
+from stilt.errors import (
+    ConfigValidationError,
+    MeteorologyError,
+    NoParticleOutputError,
+    Reason,
+    SimulationError,
+)
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import (
@@ -25,6 +33,12 @@ from stilt.transport.release import Release
 from stilt.transport.step import Particles, Physics
 from stilt.transport.sweep import SweepClock, columns_of, sweep
 from stilt.transport.weather import Geometry
+from stilt.transport.weather_error import (
+    MixedLayerError,
+    WeatherError,
+    WindError,
+    initial_errors,
+)
 
 Result = pd.DataFrame | SimulationError
 
@@ -47,17 +61,20 @@ def run_transport(
         refs: analyses that bracket every release's whole run; more is allowed.
         config: run controls and transport settings.
         cache_dir: folder for prepared weather, shared by all workers.
-        error_run: perturb wind and mixed-layer height by the config's error parameters.
+        error_run: perturb wind and mixed-layer height by the config's error parameters; random
+            numbers of the turbulence are those of the main run.
         progress: called with the fraction done, 0 to 1.
 
     Returns:
         Per release, in order, the particle table with the columns of ``config.varsiwant`` (and
         ``xhgt`` unless it is a point), sorted by age and particle; or the error that stopped it.
+
+    Raises:
+        ConfigValidationError: an error run without error parameters.
     """
     if not releases:
         return []
-    if error_run:
-        raise SimulationError("Error runs are not available yet; remove the error parameters.")
+    errors = weather_errors(config) if error_run else None
     analyses = sorted(refs, key=lambda ref: ref.time)
     grids = {ref.grid.key() for ref in analyses}
     if len(grids) != 1:
@@ -78,7 +95,7 @@ def run_transport(
 
         batch = [releases[index] for index in group]
         for index, result in zip(
-            group, _run_group(batch, analyses, config, store, report), strict=True
+            group, _run_group(batch, analyses, config, store, report, errors), strict=True
         ):
             results[index] = result
     return [result for result in results if result is not None]
@@ -107,6 +124,7 @@ def _run_group(
     config: ModelConfig,
     store: PreparedStore,
     progress: Callable[[float], None],
+    errors: WeatherError | None,
 ) -> list[Result]:
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
@@ -119,16 +137,17 @@ def _run_group(
         influence=config.veght,
         horizontal_time_s=config.hscale,
         extra=needs_extra(config.varsiwant),
+        errors=errors,
     )
     minutes = [minute_of(release.time) for release in releases]
     first_minute = max(minutes) if physics.direction < 0 else min(minutes)
     clock = SweepClock(first_minute, physics.direction, tuple(minute_of(ref.time) for ref in refs))
     covered = _covered(releases, minutes, clock, config)
     outside = [_outside(grid, release) for release in releases]
-    errors = [a or b for a, b in zip(covered, outside, strict=True)]
-    good = [index for index, error in enumerate(errors) if error is None]
+    problems = [a or b for a, b in zip(covered, outside, strict=True)]
+    good = [index for index, problem in enumerate(problems) if problem is None]
     if not good:
-        return [error for error in errors if error is not None]
+        return [problem for problem in problems if problem is not None]
 
     def load(index: int) -> PreparedAnalysis:
         minute = minute_of(refs[index].time)
@@ -144,6 +163,7 @@ def _run_group(
         terrain,
         numpar,
         abs(config.n_hours) * 60,
+        errors,
     )
     names = columns_of(physics)
     rows = [ReleaseRows(releases[index], config, names, grid) for index in good]
@@ -166,7 +186,7 @@ def _run_group(
 
     sweep(geometry, physics, clock, load, sizes, state, receive, progress)
     tables = iter(rows)
-    return [error if error is not None else _table(next(tables)) for error in errors]
+    return [problem if problem is not None else _table(next(tables)) for problem in problems]
 
 
 def _table(rows: ReleaseRows) -> Result:
@@ -224,6 +244,25 @@ def _outside(grid: MetGrid, release: Release) -> SimulationError | None:
     )
 
 
+def weather_errors(config: ModelConfig) -> WeatherError:
+    """Sizes of the weather errors of an error run.
+
+    Raises:
+        ConfigValidationError: there are none.
+    """
+    if not config.error_run:
+        names = (WIND_ERROR_FIELDS, MIXED_HEIGHT_ERROR_FIELDS)
+        raise ConfigValidationError(
+            "An error run needs error parameters: set " + ", or ".join(map(", ".join, names)) + "."
+        )
+    wind = [getattr(config, name) for name in WIND_ERROR_FIELDS]
+    deviation_percent, *scales = [getattr(config, name) for name in MIXED_HEIGHT_ERROR_FIELDS]
+    return WeatherError(
+        None if wind[0] is None else WindError(*wind),
+        None if deviation_percent is None else MixedLayerError(deviation_percent / 100.0, *scales),
+    )
+
+
 def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> PreparationOptions:
     """Preparation settings of one analysis; ZISCALE goes by the hours since the start."""
     factor = 1.0
@@ -262,8 +301,9 @@ def _initial_particles(
     terrain: np.ndarray,
     numpar: int,
     duration_minutes: int,
+    errors: WeatherError | None,
 ) -> Particles:
-    """State at release of all particles, NumPy leaves of (releases * numpar,)."""
+    """State at release of all particles, NumPy leaves of (releases * numpar,) or more axes."""
     parts = []
     for release, start in zip(releases, starts, strict=True):
         lon, lat, height = release.assign(numpar)
@@ -293,9 +333,10 @@ def _initial_particles(
                 number=np.arange(numpar, dtype=np.uint32),
                 start=np.full(numpar, start, np.int32),
                 stop=np.full(numpar, start + duration_minutes, np.int32),
+                errors=errors and initial_errors(errors, geometry.levels, release.key, numpar),
             )
         )
-    return Particles(*(np.concatenate(leaves) for leaves in zip(*parts, strict=True)))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def _bilinear(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

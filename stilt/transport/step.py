@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
-from stilt.transport.advection import Motion, mean_step
+from stilt.transport.advection import Motion, mean_step, wind_error_at
 from stilt.transport.dispersion import Flight, half_step
 from stilt.transport.layers import air_at
 from stilt.transport.random import normal, threefry
@@ -27,9 +27,12 @@ from stilt.transport.weather import (
     pick,
     terrain_at,
 )
+from stilt.transport.weather_error import ErrorState, WeatherError, errors_of_minute
 
 MAIN_COLUMNS = ("x", "y", "zagl", "foot", "samt", "mlht", "dens", "pres", "sigw", "tlgr", "zsfc")
 """Columns that every step gives."""
+
+_FOOT = MAIN_COLUMNS.index("foot")
 
 AIR_COLUMNS = ("temz", "rhfr")
 SURFACE_COLUMNS = ("temp", "shtf", "whtf", "tcld", "lcld", "dswf", "rain", "crai")
@@ -47,6 +50,7 @@ class Physics(NamedTuple):
         influence: VEGHT.
         horizontal_time_s: HSCALE.
         extra: give :data:`EXTRA_COLUMNS` too.
+        errors: sizes of weather errors in an error run, else None.
     """
 
     direction: int
@@ -55,10 +59,13 @@ class Physics(NamedTuple):
     influence: float
     horizontal_time_s: float
     extra: bool
+    errors: WeatherError | None = None
 
 
 class Particles(NamedTuple):
-    """State of particles; every leaf is (particles,), of NumPy on the host and of JAX in a step.
+    """State of particles, with leaves of NumPy on the host and of JAX in a step.
+
+    Every leaf is (particles,); those of ``errors`` have further axes.
 
     Attributes:
         x, y: offset from the release cell, cells (float32).
@@ -70,6 +77,7 @@ class Particles(NamedTuple):
         cell_x, cell_y: release cell (int32).
         key0, key1, number: identity of the random stream (uint32).
         start, stop: first and last + 1 minute of the sweep in which the particle moves (int32).
+        errors: present weather errors in an error run, else None.
     """
 
     x: Any
@@ -87,6 +95,7 @@ class Particles(NamedTuple):
     number: Any
     start: Any
     stop: Any
+    errors: ErrorState | None = None
 
 
 class Half(NamedTuple):
@@ -142,8 +151,20 @@ def minute_step(
         frames, geometry, here, there, motion.flat_height_m, tick == particles.start
     )
     mixed_layer = 0.5 * (_mixed_layer(frames, here, before) + _mixed_layer(frames, there, after))
+    sizes = (cell_size_m[here.nearest], cell_size_m[there.nearest])
+    errors = errors_of_minute(
+        physics.errors,
+        geometry.levels,
+        particles.errors,
+        (particles.key0, particles.key1, particles.number),
+        tick - particles.start,
+        jnp.stack([motion.x - particles.x, motion.y - particles.y], axis=-1),
+        sizes,
+    )
     if not physics.turbulent:
         moved = particles._replace(x=motion.x, y=motion.y, z=height)
+        if errors.wind is not None:
+            moved = _carried_by_errors(geometry, moved, particles.z, errors.wind)
         columns = _mean_columns(frames, geometry, there, after, moved, mixed_layer)
     else:
         moved, columns = _turbulent_step(
@@ -156,9 +177,12 @@ def minute_step(
             tick,
             moves,
             (before, after),
-            cell_size_m,
+            sizes[1],
             mixed_layer,
+            errors.wind,
         )
+        if errors.influence is not None:
+            columns = columns.at[_FOOT].multiply(errors.influence)
     if physics.extra:
         stretch = geometry.levels.model_top_m / (
             geometry.levels.model_top_m - terrain_at(frames, there)
@@ -173,11 +197,30 @@ def minute_step(
             ]
         )
     kept = [jnp.where(moves, new, old) for new, old in zip(moved[:7], particles[:7], strict=True)]
+    kept_errors = jax.tree.map(
+        lambda new, old: jnp.where(moves.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+        errors.after,
+        particles.errors,
+    )
     return (
-        particles._replace(**dict(zip(Particles._fields[:7], kept, strict=True)), alive=alive),
+        particles._replace(
+            **dict(zip(Particles._fields[:7], kept, strict=True)), alive=alive, errors=kept_errors
+        ),
         (moves),
         columns,
     )
+
+
+def _carried_by_errors(
+    geometry: Geometry, moved: Particles, start_z: Array, wind_errors: Array
+) -> Particles:
+    """Add the mean of both ends' wind errors to a step without turbulence."""
+    start, end = (
+        wind_error_at(geometry, profiles, z)
+        for profiles, z in zip(wind_errors, (start_z, moved.z), strict=True)
+    )
+    drift = 0.5 * (start + end)
+    return moved._replace(x=moved.x + drift[0], y=moved.y + drift[1])
 
 
 def _release_above_ground_reached(
@@ -218,8 +261,9 @@ def _turbulent_step(
     tick: Array,
     moves: Array,
     weights: tuple[Array, Array],
-    cell_size_m: Array,
+    size_m: Array,
     mixed_layer: Array,
+    wind_errors: Array | None,
 ) -> tuple[Particles, Array]:
     there = motion.nodes[1]
     keys = (particles.key0, particles.key1, particles.number)
@@ -244,19 +288,20 @@ def _turbulent_step(
     ]
 
     def half(
-        state: tuple[Flight, Array], column: tuple[Nodes, Array, Profiles]
+        state: tuple[Flight, Array], column: tuple[Nodes, Array, Profiles, Array | None]
     ) -> tuple[tuple[Flight, Array], Half]:
         now, velocity = state
         result = half_step(
             frames,
             geometry,
-            *column,
+            *column[:3],
             now._replace(remaining_s=half_s, low_s=zero),
             velocity,
             keys,
             direction=physics.direction,
             step_fraction=physics.step_fraction,
             influence=physics.influence,
+            wind_error=column[3],
         )
         end = result.flight
         density, pressure = air_at(geometry.levels, result.column, result.window, end.layer, end.z)
@@ -271,7 +316,7 @@ def _turbulent_step(
         )
         return (end, end.w / result.sigma), made
 
-    (end, velocity), halves = jax.lax.scan(half, (flight, particles.q), tuple(places))
+    (end, velocity), halves = jax.lax.scan(half, (flight, particles.q), (*places, wind_errors))
     second = Half(*(values[1] for values in halves))
     sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
@@ -279,10 +324,9 @@ def _turbulent_step(
     fresh = jnp.sqrt(1.0 - memory * memory)
     u = memory * particles.u + fresh * sigma_u * normal(bits_u)
     v = memory * particles.v + fresh * sigma_v * normal(bits_v)
-    size = cell_size_m[there.nearest]
     moved = particles._replace(
-        x=particles.x + (end.x + u * 60.0 / size[:, 0]),
-        y=particles.y + (end.y + v * 60.0 / size[:, 1]),
+        x=particles.x + (end.x + u * 60.0 / size_m[:, 0]),
+        y=particles.y + (end.y + v * 60.0 / size_m[:, 1]),
         z=end.z,
         u=u,
         v=v,

@@ -132,7 +132,7 @@ def sweep(
             n)) for every block and chunk.
         progress: called with the fraction done.
     """
-    state = [np.array(leaf) for leaf in particles]
+    state = jax.tree.map(np.array, particles)
     last = int(particles.stop.max(initial=0))
     sizes = jnp.asarray(cell_size_m, jnp.float32)
     size = block_size()
@@ -146,7 +146,7 @@ def sweep(
         interval = abs(clock.analysis_minutes[first] - clock.analysis_minutes[second])
         for block in _blocks(state, tick, minutes, size):
             padded = np.concatenate([block, np.full(size - len(block), block[0])])
-            part = Particles(*(leaf[padded] for leaf in state))
+            part = jax.tree.map(lambda leaf, rows=padded: leaf[rows], state)
             part = part._replace(alive=part.alive & (np.arange(size) < len(block)))
             done, rows, moved = _advance_block(
                 frames,
@@ -159,7 +159,12 @@ def sweep(
                 geometry=geometry,
                 physics=physics,
             )
-            for leaf, new in zip(state[:8], done[:8], strict=True):
+            changed = zip(
+                jax.tree.leaves((state[:8], state.errors)),
+                jax.tree.leaves((done[:8], done.errors)),
+                strict=True,
+            )
+            for leaf, new in changed:
                 leaf[block] = np.asarray(new)[: len(block)]
             receive(
                 tick,
@@ -183,9 +188,8 @@ def to_device(prepared: PreparedAnalysis) -> Frame:
     )
 
 
-def _blocks(state: list[np.ndarray], tick: int, minutes: int, size: int) -> Sequence[np.ndarray]:
+def _blocks(now: Particles, tick: int, minutes: int, size: int) -> Sequence[np.ndarray]:
     """Particle numbers that move in this chunk, in blocks of similar height."""
-    now = Particles(*state)
     due = np.flatnonzero(now.alive & (now.start < tick + minutes) & (now.stop > tick))
     if len(due) == 0:
         return []

@@ -207,6 +207,24 @@ def pick(values: Array, offset: Array) -> Array:
     return chosen
 
 
+def own_levels(table: Array, base: Array, *, geometry: Geometry, count: int) -> Array:
+    """Values of ``count`` levels from level ``base`` up, of profiles that particles own.
+
+    Args:
+        table: (particles * levels, fields).
+        base: lowest level wanted, int32 (particles,).
+        geometry: shape of the weather.
+        count: how many levels.
+
+    Returns:
+        (count, fields, particles).
+    """
+    fields = table.shape[1]
+    start = (jnp.arange(base.shape[0], dtype=jnp.int32) * geometry.level_count + base) * fields
+    values = _runs(table.reshape(-1), start, count * fields)
+    return jnp.moveaxis(values.reshape(-1, count, fields), 0, -1)
+
+
 def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, field: int) -> Array:
     """One surface field at the particles, bilinear in space, linear in time."""
     total = jnp.zeros((), jnp.float32)

@@ -164,28 +164,6 @@ def test_other_receptors_are_a_type_error(tmp_path, wrong):
         stilt.Model(tmp_path, wrong)
 
 
-@pytest.mark.parametrize(
-    "group",
-    [
-        {"siguverr": 2.0, "tluverr": 100.0, "zcoruverr": 400.0, "horcoruverr": 14.0},
-        {"sigzierr": 20.0, "tlzierr": 60.0, "horcorzierr": 40.0},
-    ],
-    ids=["wind", "mixed layer"],
-)
-def test_an_error_run_is_refused_before_anything_is_computed(make_model, steer, group):
-    model = make_model(2, **group)
-    ids = model.register_pending()
-    ways = (
-        lambda: model.run(executor=Inline()),
-        lambda: stilt.push_simulations(model, ids),
-        lambda: stilt.pull_simulations(model),
-    )
-    for run in ways:
-        with pytest.raises(ConfigValidationError, match=f"remove {', '.join(group)} from"):
-            run()
-    assert not fakes.starts(steer)
-
-
 def test_wrong_arguments_are_said_in_one_sentence(tmp_path):
     with pytest.raises(TypeError, match="both a ModelConfig"):
         stilt.Model(tmp_path, config=fakes.config(), n_hours=-3)

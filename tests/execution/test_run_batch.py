@@ -246,25 +246,6 @@ def test_a_trajectory_only_configuration_is_complete_without_footprints(make_mod
     assert model.status()["completed"] == 2
 
 
-def test_the_error_run_follows_and_is_part_of_complete(make_model, steer):
-    errors = {"siguverr": 2.0, "tluverr": 100.0, "zcoruverr": 400.0, "horcoruverr": 14.0}
-    model = make_model(2)
-    ids = registered(model)
-    run(model, ids)
-    with_errors = make_model(
-        2, footprints={"default": {"grid": fakes.GRID, "error": True}}, **errors
-    )
-    with_errors.register_pending()
-    assert with_errors.status()["pending"] == 2
-    assert run(with_errors, ids).n_complete == 2
-    # One main run before, then the error run alone.
-    assert fakes.starts(steer) == dict.fromkeys(ids, 2)
-    assert with_errors.layout.error_trajectory(ids[0]).exists()
-    assert with_errors.layout.footprint(ids[0], "default_error").exists()
-    with_errors.index.fold()
-    assert with_errors.status()["completed"] == 2
-
-
 @pytest.mark.parametrize(("kmsl", "depth_m"), [(None, 5.0), (0, 5.0), (1, 1.0)])
 def test_the_near_field_takes_heights_as_the_transport_does(make_model, monkeypatch, kmsl, depth_m):
     # Released at 5 m over ground at 4 m: 1 m above the ground, when 5 m is above sea level.

@@ -67,7 +67,8 @@ def run_transport(releases, refs, config, *, cache_dir, error_run=False, progres
         table = particles(release.sim_id, config.numpar, config.n_hours)
         if "empty" in _wishes(release.sim_id):
             table["long"] += 50.0
-        if "fail" in _wishes(release.sim_id):
+        table["foot"] *= 0.5 if error_run else 1.0
+        if ("fail-error" if error_run else "fail") in _wishes(release.sim_id):
             table = NoParticleOutputError("Nothing came out.", sim_id=release.sim_id)
         tables.append(table)
     if progress is not None:
@@ -113,7 +114,7 @@ def run_batch(**arguments):
 
 
 def wish(folder: Path, what: str, sim_id: str) -> None:
-    """Have the fake transport do something: fail, empty, kill, kill-once, or wait."""
+    """Have the fake transport do something: fail, fail-error, empty, kill, kill-once, or wait."""
     (folder / what).mkdir(parents=True, exist_ok=True)
     (folder / what / sim_id).touch()
 

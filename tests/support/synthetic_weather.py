@@ -101,11 +101,21 @@ class Laboratory:
         self.refs = read_index(path)
         return self
 
-    def run(self, releases: Release | Sequence[Release], **config: object) -> list[pd.DataFrame]:
+    def run(
+        self,
+        releases: Release | Sequence[Release],
+        *,
+        error_run: bool = False,
+        **config: object,
+    ) -> list[pd.DataFrame]:
         """Particle tables of the releases; raises what went wrong with the first that failed."""
         chosen = [releases] if isinstance(releases, Release) else list(releases)
         results = run_transport(
-            chosen, self.refs, model_config(**config), cache_dir=self.folder / "prepared"
+            chosen,
+            self.refs,
+            model_config(**config),
+            cache_dir=self.folder / "prepared",
+            error_run=error_run,
         )
         for result in results:
             if isinstance(result, Exception):
