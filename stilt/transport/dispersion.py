@@ -27,12 +27,13 @@ from stilt.transport.layers import (
     turbulence_of,
     window_of,
 )
-from stilt.transport.random import normal, threefry, uniform
+from stilt.transport.random import mixed, normal, threefry, uniform
 from stilt.transport.weather import Frames, Geometry, Nodes, Profiles, level_height
 
 _TINY = 1e-9
 _LEAST_LEFT_S = 1e-6
-_DRAWN_TOGETHER = 4
+_CALLS = 2
+_DRAWN_TOGETHER = 2 * _CALLS
 
 
 class Flight(NamedTuple):
@@ -191,7 +192,7 @@ def _stay(
     scale, so that memory and noise of the velocity are constants of the visit.
     """
     zero = jnp.zeros_like(flight.z)
-    steps = jnp.arange(_DRAWN_TOGETHER, dtype=jnp.uint32)[:, None]
+    calls = jnp.arange(_CALLS, dtype=jnp.uint32)[:, None]
     longest = setting.step_fraction * layer.time_scale
     step_s = flight.remaining_s / jnp.maximum(jnp.ceil(flight.remaining_s / longest), 1.0)
     memory = jnp.exp(-step_s / layer.time_scale)
@@ -201,10 +202,10 @@ def _stay(
         # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
         # would be computed anew for each of its results.
         visit, draws = state
-        key0, key1, number = (jnp.broadcast_to(key, (_DRAWN_TOGETHER, *key.shape)) for key in keys)
-        bits, other = threefry(key0, key1, number, draws[None] + steps)
-        normals, uniforms = normal(bits), uniform(other)
-        used = jnp.where(visit.remaining_s > 0.0, jnp.uint32(_DRAWN_TOGETHER), jnp.uint32(0))
+        key0, key1, number = (jnp.broadcast_to(key, (_CALLS, *key.shape)) for key in keys)
+        bits = jnp.concatenate(threefry(key0, key1, number, draws[None] + calls))
+        normals, uniforms = normal(bits), uniform(mixed(bits))
+        used = jnp.where(visit.remaining_s > 0.0, jnp.uint32(_CALLS), jnp.uint32(0))
         visit = jax.lax.fori_loop(
             0,
             _DRAWN_TOGETHER,

@@ -31,6 +31,17 @@ def threefry(key0: Array, key1: Array, counter0: Array, counter1: Array) -> tupl
     return x0, x1
 
 
+def mixed(bits: Array) -> Array:
+    """Another word from 32 random bits, related to them by no simple rule.
+
+    The finalizer of MurmurHash3 (Appleby, public domain), a bijection in which every bit of the
+    result depends on all bits given. For a second number beside :func:`normal` of the same bits.
+    """
+    bits = (bits ^ (bits >> jnp.uint32(16))) * jnp.uint32(0x85EBCA6B)
+    bits = (bits ^ (bits >> jnp.uint32(13))) * jnp.uint32(0xC2B2AE35)
+    return bits ^ (bits >> jnp.uint32(16))
+
+
 def uniform(bits: Array) -> Array:
     """Uniform float32 in (0, 1) from 32 random bits."""
     return ((bits >> jnp.uint32(9)).astype(jnp.float32) + 0.5) * jnp.float32(_INVERSE_2_23)
