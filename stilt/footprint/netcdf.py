@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.util import find_spec
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 UNITS = "ppm m2 s umol-1"
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
-MAX_CHUNK = 512
+# Cells along a chunk's side: small enough that most chunks of an hour are zero, and not written.
+CHUNK = 64
 COMPRESSION_LEVEL: Final = 4
+Window = tuple[slice, slice]
 NEEDED_GLOBALS = ("receptor", "projection", "smooth_factor", "time_integrate")
 GRID_NUMBERS = ("xmin", "xmax", "ymin", "ymax", "xres", "yres")
 
@@ -47,7 +49,6 @@ def write_footprint(
     import netCDF4
 
     data = footprint.data
-    rows, columns = data.shape[1:]
     with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
         file.setncatts({**_globals(footprint), **(attrs or {})})
         for dim, size in zip(data.dims, data.shape, strict=True):
@@ -59,18 +60,47 @@ def write_footprint(
         crs = file.createVariable("crs", "i4", (), fill_value=False)
         crs.setncatts(crs_attributes(footprint.grid.projection))
         crs[...] = 0
+        chunk = _chunk_size(data.shape[1]), _chunk_size(data.shape[2])
         foot = file.createVariable(
             "foot",
             "f8",
             tuple(map(str, data.dims)),
             zlib=True,
             complevel=COMPRESSION_LEVEL,
-            chunksizes=(1, min(rows, MAX_CHUNK), min(columns, MAX_CHUNK)),
-            fill_value=False,
+            chunksizes=(1, *chunk),
+            fill_value=0.0,
         )
-        foot.setncatts(foot_attributes(footprint.empty_reason))
-        foot[:] = data.values
+        # Chunks that are not written read as the zero above. As an attribute it would make zeros
+        # missing for readers, and without any mark some take it for one; so the mark is NaN.
+        foot.delncattr("_FillValue")
+        foot.setncatts({"missing_value": np.nan, **foot_attributes(footprint.empty_reason)})
+        foot.set_auto_maskandscale(False)
+        for number, window in enumerate(_windows(data.values, chunk)):
+            part = data.values[number][window]
+            if part.size:
+                foot[number, window[0], window[1]] = part
     return Path(path)
+
+
+def _chunk_size(cells: int) -> int:
+    """Cells of a chunk along one axis: chunks of nearly equal size near ``CHUNK``."""
+    return -(-cells // max(1, round(cells / CHUNK)))
+
+
+def _windows(values: np.ndarray, chunk: tuple[int, int]) -> Iterator[Window]:
+    """Range of whole chunks around all that is not zero, for each layer; empty where all is."""
+    rows = (values != 0).any(axis=2)
+    for layer, used in zip(values, rows, strict=True):
+        row = _cover(used, chunk[0])
+        yield row, _cover((layer[row] != 0).any(axis=0), chunk[1])
+
+
+def _cover(used: np.ndarray, size: int) -> slice:
+    """Range of whole chunks around everything that is set."""
+    at = np.flatnonzero(used)
+    if at.size == 0:
+        return slice(0, 0)
+    return slice(int(at[0]) // size * size, min(-(-(int(at[-1]) + 1) // size) * size, used.size))
 
 
 def _globals(footprint: Footprint) -> dict[str, Any]:

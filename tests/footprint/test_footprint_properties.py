@@ -222,3 +222,25 @@ def test_time_range_and_integration() -> None:
     assert float(whole.sum()) == pytest.approx(foot.total)
     two = foot.integrate_over_time("2023-07-15 15:00", pd.Timestamp("2023-07-15T10:00-06:00"))
     np.testing.assert_allclose(two, foot.data[1:3].sum("time"))
+
+
+@pytest.mark.parametrize("smooth_factor", [0.0, 1.0])
+def test_single_precision_counts_with_its_own_values(smooth_factor: float) -> None:
+    single = walk().astype({"long": np.float32, "lati": np.float32, "foot": np.float32})
+    double = single.astype({"long": np.float64, "lati": np.float64, "foot": np.float64})
+    one, other = (footprint(table, smooth_factor=smooth_factor) for table in (single, double))
+    np.testing.assert_array_equal(one.data, other.data)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_particles_that_come_late_or_leave_early_count_as_any(sign: int) -> None:
+    table = walk(sign=sign)
+    age = table["time"].abs()
+    gone = (table["indx"] % 3 == 0) & (age > 70) | (table["indx"] == 5) & (age < 40)
+    gone |= (table["indx"] == 8) & age.between(90, 130)
+    table = table[~gone]
+    expected = table["foot"].sum() / table["indx"].nunique()
+    made = footprint(table)
+    assert made.total == pytest.approx(expected, rel=1e-9)
+    by_particle = footprint(table.sort_values(["indx", "time"]))
+    np.testing.assert_allclose(by_particle.data, made.data, rtol=1e-9)
