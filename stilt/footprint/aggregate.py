@@ -12,6 +12,7 @@ from stilt.footprint.overlay import Overlay, Source
 from stilt.footprint.target import Intervals, Target, parse_target
 
 if TYPE_CHECKING:
+    from stilt.config import Grid
     from stilt.footprint.footprint import Footprint
 
 
@@ -48,7 +49,7 @@ def aggregate(
     """
     bins = parse_bins(time_bins)
     source = source_of(footprint)
-    cells = cells_of(footprint, target, resolution=resolution, projection=projection)
+    cells = cells_of(footprint.grid, target, resolution=resolution, projection=projection)
     overlay = Overlay(source, cells)
     inside = membership(footprint.data["time"].values, bins)
     layers = footprint.data.values
@@ -74,17 +75,17 @@ def source_of(footprint: Footprint) -> Source:
 
 
 def cells_of(
-    footprint: Footprint,
+    grid: Grid,
     target: Any,
     *,
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
 ) -> Target:
-    """Target cells for a footprint, whose grid says what the target leaves open."""
+    """Target cells for footprints on a grid, which says what the target leaves open."""
     return parse_target(
         target,
-        native=(footprint.grid.xres, footprint.grid.yres),
-        source_projection=footprint.grid.projection,
+        native=(grid.xres, grid.yres),
+        source_projection=grid.projection,
         resolution=resolution,
         projection=projection,
     )
