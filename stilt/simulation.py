@@ -190,7 +190,13 @@ class Simulation:
                 f"No footprint is named '{name}': configured are {', '.join(configured) or 'none'}."
             )
         stored = self.trajectories or self.run_trajectories(write=write)
-        footprint = Footprint.calculate(stored.particles, self.receptor, configured[name], name)
+        footprint = Footprint.calculate(
+            stored.particles,
+            self.receptor,
+            configured[name],
+            name,
+            heights_msl=self.params.heights_msl,
+        )
         if write:
             task = self._task(skip=True)
             task.look()

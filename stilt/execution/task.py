@@ -188,7 +188,7 @@ class Task:
             table,
             receptor=self.receptor,
             veght=config.veght,
-            heights_msl=None if config.kmsl is None else config.kmsl == 1,
+            heights_msl=config.heights_msl,
         )
 
     def trajectories(self, particles: pd.DataFrame, *, is_error: bool) -> Trajectories:
@@ -225,7 +225,9 @@ class Task:
 
         layout, config = self.project.layout, self.project.config
         settings = config.footprints[name.removesuffix(ERROR_SUFFIX)]
-        footprint = Footprint.calculate(particles, self.receptor, settings, name)
+        footprint = Footprint.calculate(
+            particles, self.receptor, settings, name, heights_msl=config.heights_msl
+        )
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
         key = self.expected.footprints[name]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stilt.footprint.bins import membership, parse_bins
+from stilt.footprint.bins import edges, membership, parse_bins
 from stilt.footprint.overlay import Overlay, Source
 from stilt.footprint.target import Intervals, Target, parse_target
 
@@ -51,7 +51,7 @@ def aggregate(
     source = source_of(footprint)
     cells = cells_of(footprint.grid, target, resolution=resolution, projection=projection)
     overlay = Overlay(source, cells)
-    inside = membership(footprint.data["time"].values, bins)
+    inside = membership(footprint.data["time"].values, edges(bins))
     layers = footprint.data.values
     moved = np.zeros((cells.cell.size, len(bins)))
     for number in np.flatnonzero(inside.any(axis=1)):

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import cells_of
-from stilt.footprint.bins import membership, parse_bins
+from stilt.footprint.bins import edges, membership, parse_bins
 from stilt.footprint.layers import Layers
 from stilt.footprint.overlay import Overlay
 from stilt.footprint.steps import Floats, Ints
@@ -99,6 +99,7 @@ def jacobian(
         UsageError: there are no footprints, or the target or the bins cannot be used.
     """
     bins = parse_bins(time_bins)
+    sides = edges(bins)
     overlays: dict[tuple[object, ...], Overlay] = {}
     filled: deque[tuple[Ints, Floats]] = deque()
     ids: list[str] = []
@@ -112,7 +113,7 @@ def jacobian(
         if overlay is None:
             cells = cells_of(layers.grid, target, resolution=resolution, projection=projection)
             overlay = overlays[source.key()] = Overlay(source, cells)
-        row = _row(layers, overlay, bins)
+        row = _row(layers, overlay, sides)
         filled.append((row.columns, row.values))
         outside.append((row.outside_cells, row.outside_times))
         ids.append(str(layers.receptor.id))
@@ -146,7 +147,7 @@ class _Row:
     outside_times: float
 
 
-def _row(layers: Layers, overlay: Overlay, bins: pd.IntervalIndex) -> _Row:
+def _row(layers: Layers, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]) -> _Row:
     """One footprint on all bins and cells, bins outermost, and what is left out."""
     inside = membership(layers.stamps, bins)
     cells = overlay.target.cell.size

@@ -67,7 +67,8 @@ def release_height_agl_m(
             "The receptor's altitude is above sea level and the particle table has neither zsfc "
             "nor zagl to bring it to the ground; add zagl to varsiwant."
         )
-    return height - ground_m
+    # Transport releases at the ground what the terrain would bury.
+    return np.maximum(height - ground_m, 0.0)
 
 
 def fit_pressure(particles: pd.DataFrame) -> tuple[float, float]:
@@ -91,8 +92,11 @@ def fit_pressure(particles: pd.DataFrame) -> tuple[float, float]:
     return slope, float(np.exp(log_pressure.mean() - slope * height.mean()))
 
 
-def release_pressure_hpa(particles: pd.DataFrame, receptor: Receptor | None) -> Floats:
+def release_pressure_hpa(
+    particles: pd.DataFrame, receptor: Receptor | None, *, heights_msl: bool | None = None
+) -> Floats:
     """Pressure where every row's particle was released, hPa, shape (rows,)."""
     slope, ground_hpa = fit_pressure(particles)
-    pressure: Floats = ground_hpa * np.exp(slope * release_height_agl_m(particles, receptor))
+    height = release_height_agl_m(particles, receptor, heights_msl=heights_msl)
+    pressure: Floats = ground_hpa * np.exp(slope * height)
     return pressure
