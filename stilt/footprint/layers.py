@@ -87,22 +87,18 @@ class Layers:
         return total, (rows, columns)
 
 
-def occupied(values: np.ndarray, multiple: tuple[int, int] = (1, 1)) -> Iterator[Window]:
+def occupied(values: np.ndarray) -> Iterator[Window]:
     """Rows and columns around all that is not zero, for each layer; empty where all is.
 
     Args:
         values: shape (layers, rows, columns).
-        multiple: windows begin and end at multiples of these, or at the edge.
     """
     rows = (values != 0).any(axis=2)
     for layer, used in zip(values, rows, strict=True):
-        row = _around(used, multiple[0])
-        yield row, _around((layer[row] != 0).any(axis=0), multiple[1])
+        row = _around(used)
+        yield row, _around((layer[row] != 0).any(axis=0))
 
 
-def _around(used: np.ndarray, multiple: int) -> slice:
+def _around(used: np.ndarray) -> slice:
     at = np.flatnonzero(used)
-    if at.size == 0:
-        return slice(0, 0)
-    last = -(-(int(at[-1]) + 1) // multiple) * multiple
-    return slice(int(at[0]) // multiple * multiple, min(last, used.size))
+    return slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, 0)

@@ -66,14 +66,13 @@ def write_footprint(
         crs = file.createVariable("crs", "i4", (), fill_value=False)
         crs.setncatts(crs_attributes(footprint.grid.projection))
         crs[...] = 0
-        chunk = _chunk_size(data.shape[1]), _chunk_size(data.shape[2])
         foot = file.createVariable(
             "foot",
             "f8",
             tuple(map(str, data.dims)),
             zlib=True,
             complevel=COMPRESSION_LEVEL,
-            chunksizes=(1, *chunk),
+            chunksizes=(1, _chunk_size(data.shape[1]), _chunk_size(data.shape[2])),
             fill_value=0.0,
         )
         # Chunks that are not written read as the zero above. As an attribute it would make zeros
@@ -81,7 +80,7 @@ def write_footprint(
         foot.delncattr("_FillValue")
         foot.setncatts({"missing_value": np.nan, **foot_attributes(footprint.empty_reason)})
         foot.set_auto_maskandscale(False)
-        windows = list(occupied(data.values, chunk))
+        windows = list(occupied(data.values))
         edges = [edge for window in windows for part in window for edge in (part.start, part.stop)]
         foot.setncattr(WINDOWS, np.array([*data.shape, *edges], np.int32))
         for number, window in enumerate(windows):
@@ -219,7 +218,9 @@ def read_footprint(
         missing = [name for name in (*NEEDED_GLOBALS, *GRID_NUMBERS) if name not in dataset.attrs]
         if missing:
             raise KeyError(f"no attribute {', '.join(missing)}")
-        return dataset["foot"].assign_coords(crs=dataset["crs"]), dict(dataset.attrs)
+        foot = dataset["foot"].assign_coords(crs=dataset["crs"])
+        foot.attrs.pop(WINDOWS, None)
+        return foot, dict(dataset.attrs)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError) as error:
