@@ -45,10 +45,11 @@ class Layers:
     def of(cls, footprint: Footprint) -> Layers:
         """Cut the layers of a footprint in memory; values are shared with it."""
         data = footprint.data.values
-        y, x = (footprint.data[dim].values for dim in footprint.data.dims[1:])
+        # Variables straight away: a DataArray of each coordinate takes longer than the rest.
+        coordinates = footprint.data.coords.variables
+        stamps, y, x = (coordinates[dim].values for dim in footprint.data.dims)
         windows = tuple(occupied(data))
         values = tuple(layer[window] for layer, window in zip(data, windows, strict=True))
-        stamps = footprint.data["time"].values
         return cls(footprint.receptor, footprint.grid, x, y, stamps, windows, values)
 
     def source(self) -> Source:

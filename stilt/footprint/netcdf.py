@@ -34,7 +34,7 @@ COMPRESSION_LEVEL: Final = 4
 # around all that is not zero there.
 WINDOWS = "nonzero_windows"
 # Reading that many times what is needed, most of it zeros, is as fast as reading layer by layer.
-READ_AT_MOST = 6
+READ_AT_MOST = 12
 NEEDED_GLOBALS = ("receptor", "projection", "smooth_factor", "time_integrate")
 GRID_NUMBERS = ("xmin", "xmax", "ymin", "ymax", "xres", "yres")
 

@@ -56,6 +56,7 @@ class Overlay:
                 < MOST_DENSE
             ):
                 self._dense = self._x.toarray(), self._y.toarray()
+                self._reach_x, self._reach_y = (_Reach.in_columns(part) for part in self._dense)
         else:
             from stilt.footprint.reproject import overlap_areas
 
@@ -89,7 +90,7 @@ class Overlay:
             cells = np.flatnonzero(moved)
             return cells, moved[cells]
         along_x, along_y = self._dense
-        reach_y, reach_x = _reached(along_y[:, rows]), _reached(along_x[:, columns])
+        reach_y, reach_x = self._reach_y.of(rows), self._reach_x.of(columns)
         tile = along_x[reach_x, columns] @ (along_y[reach_y, rows] @ part).T
         place = np.flatnonzero(tile)
         column, row = np.divmod(place, tile.shape[1])
@@ -117,10 +118,26 @@ class Overlay:
         return np.ascontiguousarray(self._y.T @ (self._x_transposed @ columns).T)
 
 
-def _reached(weights: Floats) -> slice:
-    """Rows of a matrix from the first to the last that holds anything."""
-    rows = np.flatnonzero(weights.any(axis=1))
-    return slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
+@dataclass(frozen=True)
+class _Reach:
+    """First target cell that each source cell shares in along one axis, and the end of them."""
+
+    first: Ints
+    end: Ints
+
+    @classmethod
+    def in_columns(cls, weights: Floats) -> _Reach:
+        used = weights != 0
+        size = weights.shape[0]
+        empty = ~used.any(axis=0)
+        first = np.where(empty, size, used.argmax(axis=0)) if size else np.zeros(empty.size, int)
+        end = np.where(empty, 0, size - used[::-1].argmax(axis=0)) if size else first
+        return cls(first, end)
+
+    def of(self, cells: slice) -> slice:
+        """Target cells that any of some adjacent source cells shares in."""
+        first, end = int(self.first[cells].min()), int(self.end[cells].max())
+        return slice(first, max(first, end))
 
 
 def _same_axes(one: str, other: str) -> bool:
