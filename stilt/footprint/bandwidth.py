@@ -31,10 +31,11 @@ def kernel_width(
         two particles share: one age with width zero.
     """
     n = ages.sizes()
-    kept = n > 1
+    squares, mean_y = ages.spread(x, y)
+    # One particle has no variance, and a missing position makes that of its age unknown.
+    kept = (n > 1) & np.isfinite(squares)
     if not kept.any():
         return ages.minutes[:1], np.zeros(1)
-    squares, mean_y = ages.spread(x, y)
     variance = squares[kept] / (n[kept] - 1)
     minutes = ages.minutes[kept]
     width = SPREAD_TO_WIDTH * smooth_factor * np.sqrt(np.sqrt(variance))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stilt.errors import FootprintError
 from stilt.footprint.accumulate import Entries, accumulate
 from stilt.footprint.ages import Ages
 from stilt.footprint.bandwidth import kernel_width, nearest
@@ -21,6 +22,7 @@ from stilt.footprint.steps import Floats, Ints, ParticleSteps
 
 NO_PARTICLES = "no_particles"
 OUTSIDE_DOMAIN = "outside_domain"
+MOST_REACH_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def grid_footprint(
         frame: the grid.
         smooth_factor: scales the kernel width; 0 switches smoothing off.
         time_integrate: one layer for the whole run, instead of one per hour.
+
+    Raises:
+        FootprintError: the particles lie at a pole of a grid in degrees.
     """
     if len(steps) == 0:
         return _nothing(frame, np.zeros(1, np.int64), NO_PARTICLES)
@@ -107,6 +112,12 @@ def _place(
     """Find the cells of all steps whose kernel, at most ``widest`` wide, may touch the grid."""
     reach_x = int(half_width(widest, frame.x.resolution))
     reach_y = int(half_width(widest, frame.y.resolution))
+    if max(reach_x, reach_y) > MOST_REACH_CELLS:
+        raise FootprintError(
+            f"The smoothing kernel would reach {max(reach_x, reach_y):.3g} cells, because the "
+            "particles lie at a pole, where a degree of longitude has no width; give the footprint "
+            "a grid in a polar projection, or set smooth_factor to 0."
+        )
     parts = []
     for part in ages.parts():
         foot = steps.foot[part.rows]

@@ -244,3 +244,30 @@ def test_particles_that_come_late_or_leave_early_count_as_any(sign: int) -> None
     assert made.total == pytest.approx(expected, rel=1e-9)
     by_particle = footprint(table.sort_values(["indx", "time"]))
     np.testing.assert_allclose(by_particle.data, made.data, rtol=1e-9)
+
+
+def test_missing_positions_drop_their_rows_and_no_more() -> None:
+    table = walk()
+    holes = np.arange(len(table)) % 701 == 0
+    made = footprint(table.assign(long=table["long"].where(~holes)))
+    expected = table["foot"][~holes].sum() / table["indx"].nunique()
+    assert made.total == pytest.approx(expected, rel=1e-9)
+    nowhere = footprint(table.assign(long=np.nan))
+    assert (nowhere.total, nowhere.empty_reason) == (0.0, "outside_domain")
+
+
+def test_a_pole_is_no_place_for_degrees() -> None:
+    table = walk().assign(lati=-90.0)
+    grid = {"xmin": -180.0, "xmax": 180.0, "ymin": -90.0, "ymax": -80.0, "xres": 0.5, "yres": 0.5}
+    with pytest.raises(FootprintError, match="polar projection"):
+        footprint(table, **grid)
+    assert footprint(table, **grid, smooth_factor=0.0).total == pytest.approx(
+        table["foot"].sum() / table["indx"].nunique(), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("cells", [(0.02, 0.1), (0.1, 0.02)])
+def test_cells_that_are_not_square_keep_the_total(cells: tuple[float, float]) -> None:
+    table = walk()
+    made = footprint(table, xres=cells[0], yres=cells[1], smooth_factor=3.0)
+    assert made.total == pytest.approx(table["foot"].sum() / table["indx"].nunique(), rel=1e-9)
