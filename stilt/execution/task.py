@@ -91,6 +91,14 @@ class Task:
             return have is None
         return have is None and bool(self._footprints_to_make(is_error))
 
+    @property
+    def made_before(self) -> bool:
+        """Whether it lacks particles although a footprint of it exists, current or not."""
+        layout = self.project.layout
+        return self.lacks_particles and any(
+            layout.footprint(self.sim_id, name).exists() for name in self.expected.footprints
+        )
+
     def _footprints_to_make(self, is_error: bool) -> list[str]:
         return [n for n in self.missing_footprints if n.endswith(ERROR_SUFFIX) == is_error]
 

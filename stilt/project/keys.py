@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 # Raised whenever particles or footprints of the same configuration change.
-PHYSICS_VERSION = 1
+PHYSICS_VERSION = 2
 
 ERROR_SUFFIX = "_error"
 
