@@ -203,7 +203,9 @@ class Simulation:
             )
         stored = self.error_trajectories if is_error else self.trajectories
         stored = stored or self.run_trajectories(write=write, error=is_error)
-        footprint = Footprint.calculate(stored.particles, self.receptor, settings, name)
+        footprint = Footprint.calculate(
+            stored.particles, self.receptor, settings, name, heights_msl=self.params.heights_msl
+        )
         if write:
             task = self._task(skip=True)
             task.look()

@@ -107,12 +107,14 @@ class Trajectories:
         encoded = {key: json.dumps(value) for key, value in metadata.items()}
         encoded.update(self.extra)
         encoded.update(extra or {})
-        stored = self.particles.drop(columns=DATETIME, errors="ignore")
-        table = pa.Table.from_pandas(stored, preserve_index=False)
-        table = table.replace_schema_metadata(
-            {**(table.schema.metadata or {}), **{PREFIX + k: v for k, v in encoded.items()}}
+        names = [str(name) for name in self.particles.columns if name != DATETIME]
+        # Column by column from the arrays: by way of pandas, Arrow looks for NaN and copies.
+        table = pa.Table.from_arrays(
+            [pa.array(self.particles[name].to_numpy()) for name in names],
+            names,
+            metadata={PREFIX + key: value for key, value in encoded.items()},
         )
-        dictionary = [name for name in REPEATED if name in stored.columns]
+        dictionary = [name for name in REPEATED if name in names]
         floats = [
             field.name
             for field in table.schema

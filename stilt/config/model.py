@@ -82,6 +82,11 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
             raise ConfigFieldError(problems)
         return self
 
+    @property
+    def heights_msl(self) -> bool | None:
+        """Whether all release heights are above sea level; None: as each receptor says (kmsl)."""
+        return None if self.kmsl is None else self.kmsl == 1
+
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> ModelConfig:
         """Read config.yaml.

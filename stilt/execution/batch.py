@@ -147,6 +147,13 @@ class _Batch:
             self.tasks[sim_id] = task
         for task in self.tasks.values():
             task.make_from_stored()
+        again = sum(task.made_before for task in self.tasks.values())
+        if skip and again and not config.trajectories:
+            logger.warning(
+                "%d of %d simulations run the transport again for footprints that are new or "
+                "changed: their trajectories were not kept (trajectories: false in config.yaml).",
+                again, len(self.sim_ids),
+            )  # fmt: skip
         self._transport(files, progress)
         self._finish_tasks()
 

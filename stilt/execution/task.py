@@ -98,6 +98,14 @@ class Task:
             return have is None
         return have is None and bool(self._footprints_to_make(is_error))
 
+    @property
+    def made_before(self) -> bool:
+        """Whether it lacks particles although a footprint of it exists, current or not."""
+        layout = self.project.layout
+        return self.lacks_particles and any(
+            layout.footprint(self.sim_id, name).exists() for name in self.expected.footprints
+        )
+
     def _footprints_to_make(self, is_error: bool) -> list[str]:
         return [n for n in self.missing_footprints if n.endswith(ERROR_SUFFIX) == is_error]
 
@@ -198,7 +206,7 @@ class Task:
                 table,
                 receptor=self.receptor,
                 veght=config.veght,
-                heights_msl=None if config.kmsl is None else config.kmsl == 1,
+                heights_msl=config.heights_msl,
             )
 
     def trajectories(self, particles: pd.DataFrame, *, is_error: bool) -> Trajectories:
@@ -238,7 +246,9 @@ class Task:
         layout, config = self.project.layout, self.project.config
         settings = config.footprints[name.removesuffix(ERROR_SUFFIX)]
         with timed("footprint"):
-            footprint = Footprint.calculate(particles, self.receptor, settings, name)
+            footprint = Footprint.calculate(
+                particles, self.receptor, settings, name, heights_msl=config.heights_msl
+            )
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
         key = self.expected.footprints[name]

@@ -10,6 +10,7 @@ few values of u gives every kernel to a relative 1e-8.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -94,26 +95,25 @@ def accumulate(
     out = np.zeros((layers, *shape))
     half_x, half_y = half_width(sigma, xres), half_width(sigma, yres)
     sizes, size_of_width = np.unique(np.stack([half_y, half_x]), axis=1, return_inverse=True)
-    key = entries.layer * sizes.shape[1] + size_of_width.reshape(-1)[entries.width]
-    entries, starts = _contiguous(entries, key)
-    for begin, end in pairwise(starts):
-        block = entries.take(slice(begin, end))
-        size_y, size_x = sizes[:, size_of_width.reshape(-1)[block.width[0]]]
-        target = Target(sigma, xres, yres, int(size_x), int(size_y))
-        _add_block(out[block.layer[0]], block, target)
+    size_of_width = size_of_width.reshape(-1).astype(np.uint16)
+    for layer in _runs(entries, entries.layer):
+        for block in _runs(layer, size_of_width[layer.width]):
+            size_y, size_x = sizes[:, size_of_width[block.width[0]]]
+            target = Target(sigma, xres, yres, int(size_x), int(size_y))
+            _add_block(out[block.layer[0]], block, target)
     return out
 
 
-def _contiguous(entries: Entries, key: Ints) -> tuple[Entries, Ints]:
-    """Order entries by key unless they are; also where each key begins, and the end."""
-    change = np.diff(key)
-    if np.any(change < 0):
-        compact = key.astype(np.uint16) if key.max() < 65536 else key
-        order = np.argsort(compact, kind="stable")
-        entries, key = entries.take(order), key[order]
-        change = np.diff(key)
-    starts = np.concatenate(([0], np.flatnonzero(change) + 1, [key.size]))
-    return entries, starts
+def _runs(entries: Entries, key: Ints | NDArray[np.uint16]) -> Iterator[Entries]:
+    """Entries of one key each, in their order; nothing is copied where they stand together."""
+    change = np.flatnonzero(key[1:] != key[:-1]) + 1
+    starts = np.concatenate(([0], change, [key.size]))
+    if np.unique(key[starts[:-1]]).size < starts.size - 1:
+        order = np.argsort(key, kind="stable")
+        yield from _runs(entries.take(order), key[order])
+        return
+    for begin, end in pairwise(starts):
+        yield entries.take(slice(begin, end))
 
 
 def _add_block(layer: Floats, block: Entries, target: Target) -> None:
@@ -272,7 +272,7 @@ def _convolve(
     along_y = _banded(u, target.yres, target.half_y).transpose(2, 1, 0).reshape(TILE, -1)
     width = TILE if along_y.size * STRIP > PRODUCT_LIMIT else STRIP
     strips, tiles = -(-window.columns_out // width), -(-window.rows_out // TILE)
-    sources = _sources(block, share[code], strips * width + 2 * target.half_x, target, window)
+    sources = _sources(block, code, share, strips * width + 2 * target.half_x, target, window)
     smoothed = np.zeros((tiles * TILE + 2 * target.half_y, nodes, width))
     first = window.first_row - (window.row0 - target.half_y)
     half_done = smoothed[first : first + window.rows_in].transpose(1, 0, 2)
@@ -291,7 +291,7 @@ def _convolve(
 
 
 def _sources(
-    block: Entries, share: Floats, columns: int, target: Target, window: _Window
+    block: Entries, code: Ints, share: Floats, columns: int, target: Target, window: _Window
 ) -> Floats:
     """Influence on cells for each node, shape (nodes, rows that hold entries, columns).
 
@@ -301,7 +301,7 @@ def _sources(
     cell += block.column - (window.column0 - target.half_x)
     sources = np.empty((share.shape[1], window.rows_in * columns))
     for node, source in enumerate(sources):
-        source[:] = np.bincount(cell, block.foot * share[:, node], source.size)
+        source[:] = np.bincount(cell, block.foot * share[:, node].copy()[code], source.size)
     return sources.reshape(-1, window.rows_in, columns)
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stilt.footprint.bins import membership, parse_bins
+from stilt.footprint.bins import edges, membership, parse_bins
 from stilt.footprint.overlay import Overlay, Source
 from stilt.footprint.target import Intervals, Target, parse_target
 
 if TYPE_CHECKING:
+    from stilt.config import Grid
     from stilt.footprint.footprint import Footprint
 
 
@@ -48,9 +49,9 @@ def aggregate(
     """
     bins = parse_bins(time_bins)
     source = source_of(footprint)
-    cells = cells_of(footprint, target, resolution=resolution, projection=projection)
+    cells = cells_of(footprint.grid, target, resolution=resolution, projection=projection)
     overlay = Overlay(source, cells)
-    inside = membership(footprint.data["time"].values, bins)
+    inside = membership(footprint.data["time"].values, edges(bins))
     layers = footprint.data.values
     moved = np.zeros((cells.cell.size, len(bins)))
     for number in np.flatnonzero(inside.any(axis=1)):
@@ -74,17 +75,17 @@ def source_of(footprint: Footprint) -> Source:
 
 
 def cells_of(
-    footprint: Footprint,
+    grid: Grid,
     target: Any,
     *,
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
 ) -> Target:
-    """Target cells for a footprint, whose grid says what the target leaves open."""
+    """Target cells for footprints on a grid, which says what the target leaves open."""
     return parse_target(
         target,
-        native=(footprint.grid.xres, footprint.grid.yres),
-        source_projection=footprint.grid.projection,
+        native=(grid.xres, grid.yres),
+        source_projection=grid.projection,
         resolution=resolution,
         projection=projection,
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from stilt.footprint.steps import Floats, Groups
+from stilt.footprint.ages import Ages
+from stilt.footprint.steps import Floats
 
 SPREAD_TO_WIDTH = 0.06
 MINUTES_PER_DAY = 1440.0
 
 
 def kernel_width(
-    ages: Groups, x: Floats, y: Floats, *, smooth_factor: float, degrees: bool
+    ages: Ages, x: Floats, y: Floats, *, smooth_factor: float, degrees: bool
 ) -> tuple[Floats, Floats]:
     """Standard deviation of the kernel for every age that at least two particles share.
 
@@ -20,7 +21,7 @@ def kernel_width(
     those outside the grid and those without influence.
 
     Args:
-        ages: rows grouped by age in minutes.
+        ages: rows in order of age.
         x, y: positions in grid units, shape (rows,).
         smooth_factor: 0 switches smoothing off.
         degrees: whether x and y are longitude and latitude.
@@ -30,24 +31,19 @@ def kernel_width(
         two particles share: one age with width zero.
     """
     n = ages.sizes()
-    centred_x = x - x[0]
-    centred_y = y - y[0]
-    mean_x = ages.sum(centred_x) / n
-    mean_y = ages.sum(centred_y) / n
-    centred_x -= mean_x[ages.code]
-    centred_y -= mean_y[ages.code]
-    centred_x *= centred_x
-    centred_y *= centred_y
-    centred_x += centred_y
-    kept = n > 1
+    squares, mean_y = ages.spread(x, y)
+    # One particle has no variance, and a missing position makes that of its age unknown.
+    kept = (n > 1) & np.isfinite(squares)
     if not kept.any():
-        return ages.values[:1], np.zeros(1)
-    variance = ages.sum(centred_x)[kept] / (n[kept] - 1)
+        return ages.minutes[:1], np.zeros(1)
+    variance = squares[kept] / (n[kept] - 1)
+    minutes = ages.minutes[kept]
     width = SPREAD_TO_WIDTH * smooth_factor * np.sqrt(np.sqrt(variance))
-    width *= np.sqrt(np.abs(ages.values[kept]) / MINUTES_PER_DAY)
+    width *= np.sqrt(np.abs(minutes) / MINUTES_PER_DAY)
     if degrees:
-        width /= np.cos(np.deg2rad(mean_y[kept] + y[0]))
-    return ages.values[kept], width
+        width /= np.cos(np.deg2rad(mean_y[kept]))
+    order = np.argsort(minutes, kind="stable")
+    return minutes[order], width[order]
 
 
 def nearest(sorted_values: Floats, wanted: Floats) -> np.ndarray:

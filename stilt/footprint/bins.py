@@ -33,10 +33,14 @@ def _naive(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
     return times.tz_convert("UTC").tz_localize(None) if times.tz is not None else times
 
 
-def membership(stamps: np.ndarray, bins: pd.IntervalIndex) -> np.ndarray:
+def edges(bins: pd.IntervalIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right edges of bins as datetime64, for :func:`membership`."""
+    return bins.left.to_numpy("datetime64[ns]"), bins.right.to_numpy("datetime64[ns]")
+
+
+def membership(stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Which layers (columns) belong to which bins (rows): left <= stamp < right, boolean."""
     stamps = stamps.astype("datetime64[ns]")
-    left = bins.left.to_numpy("datetime64[ns]")[:, None]
-    right = bins.right.to_numpy("datetime64[ns]")[:, None]
-    inside: np.ndarray = (stamps >= left) & (stamps < right)
+    left, right = bins
+    inside: np.ndarray = (stamps >= left[:, None]) & (stamps < right[:, None])
     return inside

@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stilt.errors import FootprintError
 from stilt.footprint.accumulate import Entries, accumulate
+from stilt.footprint.ages import Ages
 from stilt.footprint.bandwidth import kernel_width, nearest
 from stilt.footprint.densify import densify, needs_densifying
 from stilt.footprint.gridding import Frame
 from stilt.footprint.kernel import half_width
-from stilt.footprint.steps import Floats, Groups, Ints, ParticleSteps
+from stilt.footprint.steps import Floats, Ints, ParticleSteps
 
 NO_PARTICLES = "no_particles"
 OUTSIDE_DOMAIN = "outside_domain"
+MOST_REACH_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ def grid_footprint(
         frame: the grid.
         smooth_factor: scales the kernel width; 0 switches smoothing off.
         time_integrate: one layer for the whole run, instead of one per hour.
+
+    Raises:
+        FootprintError: the particles lie at a pole of a grid in degrees.
     """
     if len(steps) == 0:
         return _nothing(frame, np.zeros(1, np.int64), NO_PARTICLES)
@@ -58,40 +64,73 @@ def grid_footprint(
     steps = replace(steps, x=frame.wrap(steps.x))
     if needs_densifying(steps, xres, yres):
         steps = densify(steps)
-    ages = Groups.of(steps.age())
+    steps, ages = Ages.order(steps, particles)
     x, y = frame.project(steps.x, steps.y)
     age_of_width, sigma = kernel_width(
         ages, x, y, smooth_factor=smooth_factor, degrees=frame.degrees
     )
-    reach_x = int(half_width(sigma.max(), xres))
-    reach_y = int(half_width(sigma.max(), yres))
-    keep = np.flatnonzero((steps.foot > 0) & frame.x.near(x, reach_x) & frame.y.near(y, reach_y))
-    if keep.size == 0:
-        return _nothing(frame, _hours(steps.time_min, time_integrate).values, OUTSIDE_DOMAIN)
-    hours = _hours(steps.time_min[keep], time_integrate)
+    hours = np.zeros_like(ages.time_min) if time_integrate else np.floor(ages.time_min / 60.0)
+    placed = _place(steps, x, y, ages, frame, float(sigma.max()))
+    if placed.foot.size == 0:
+        return _nothing(frame, np.unique(hours), OUTSIDE_DOMAIN)
+    used = np.flatnonzero(np.bincount(placed.segment))
+    layers, layer_of_used = np.unique(hours[used], return_inverse=True)
+    layer, width = np.zeros((2, used[-1] + 1), np.int64)
+    layer[used] = layer_of_used
+    width[used] = nearest(age_of_width, ages.minutes[ages.age[used]])
     entries = Entries(
-        row=frame.y.cell(y[keep]),
-        column=frame.x.cell(x[keep]),
-        foot=steps.foot[keep] / particles,
-        layer=hours.code,
-        width=nearest(age_of_width, ages.values)[ages.code[keep]],
+        row=placed.row,
+        column=placed.column,
+        foot=placed.foot / particles,
+        layer=layer[placed.segment],
+        width=width[placed.segment],
     )
     values = accumulate(
         entries,
         sigma,
-        layers=hours.values.size,
+        layers=layers.size,
         shape=(frame.y.count, frame.x.count),
         xres=xres,
         yres=yres,
     )
-    return _published(frame, values, hours.values.astype(np.int64))
+    return _published(frame, values, layers.astype(np.int64))
 
 
-def _hours(time_min: Floats, time_integrate: bool) -> Groups:
-    """Group rows by the hour they belong to: [-60, 0) minutes is hour -1, [0, 60) is hour 0."""
-    if time_integrate:
-        return Groups.of(np.zeros_like(time_min))
-    return Groups.of(np.floor(time_min / 60.0))
+@dataclass(frozen=True)
+class _Placed:
+    """Steps with influence near the grid: their cell and segment of ages; shape (rows,)."""
+
+    row: Ints
+    column: Ints
+    foot: Floats
+    segment: Ints
+
+
+def _place(
+    steps: ParticleSteps, x: Floats, y: Floats, ages: Ages, frame: Frame, widest: float
+) -> _Placed:
+    """Find the cells of all steps whose kernel, at most ``widest`` wide, may touch the grid."""
+    reach_x = int(half_width(widest, frame.x.resolution))
+    reach_y = int(half_width(widest, frame.y.resolution))
+    if max(reach_x, reach_y) > MOST_REACH_CELLS:
+        raise FootprintError(
+            f"The smoothing kernel would reach {max(reach_x, reach_y):.3g} cells, because the "
+            "particles lie at a pole, where a degree of longitude has no width; give the footprint "
+            "a grid in a polar projection, or set smooth_factor to 0."
+        )
+    parts = []
+    for part in ages.parts():
+        foot = steps.foot[part.rows]
+        kept = np.flatnonzero(foot > 0)
+        part_x, part_y = (at[part.rows][kept].astype(np.float64) for at in (x, y))
+        near = frame.x.near(part_x, reach_x) & frame.y.near(part_y, reach_y)
+        if not near.all():
+            kept, part_x, part_y = kept[near], part_x[near], part_y[near]
+        sizes = np.diff(ages.first[part.segments.start : part.segments.stop + 1])
+        segment = np.repeat(np.arange(part.segments.start, part.segments.stop), sizes)[kept]
+        cells = frame.y.cell(part_y), frame.x.cell(part_x)
+        parts.append((*cells, foot[kept].astype(np.float64), segment))
+    return _Placed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _nothing(frame: Frame, layers: Floats | Ints, reason: str) -> GriddedFootprint:

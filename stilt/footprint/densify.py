@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from stilt.footprint.steps import Floats, ParticleSteps
+from stilt.footprint.steps import Floats, Ints, ParticleSteps
 
 EARLY_MINUTES = 100.0
 WINDOWS = ((-np.inf, 10.0), (10.0, 20.0), (20.0, 100.0))
@@ -23,17 +25,30 @@ def typical_step(steps: ParticleSteps) -> tuple[float, float]:
 
     NaN when no particle has two rows there.
     """
-    early = steps.take(np.abs(steps.time_min) < EARLY_MINUTES)
-    order = np.lexsort((np.abs(early.time_min), early.particle))
-    early = early.take(order)
-    same = np.diff(early.particle) == 0
-    if not same.any():
+    moves, particle = _early_moves(steps)
+    if particle.size == 0:
         return np.nan, np.nan
-    moves = pd.DataFrame(
-        {"dx": np.abs(np.diff(early.x))[same], "dy": np.abs(np.diff(early.y))[same]}
-    )
-    medians = moves.groupby(early.particle[1:][same]).median()
-    return float(medians["dx"].median()), float(medians["dy"].median())
+    count = np.diff(np.flatnonzero(np.append(np.append(True, np.diff(particle) != 0), True)))
+    if np.all(count == count[0]) and not np.isnan(moves).any():
+        medians = np.median(moves.reshape(2, count.size, -1), axis=2)
+        typical = np.median(medians, axis=1)
+    else:
+        typical = pd.DataFrame(moves.T).groupby(particle).median().median().to_numpy()
+    return float(typical[0]), float(typical[1])
+
+
+def _early_moves(steps: ParticleSteps) -> tuple[Floats, Ints]:
+    """Lengths |dx| and |dy| of the early steps, shape (2, steps), and whose they are, ascending."""
+    early = steps.take(np.flatnonzero(np.abs(steps.time_min) < EARLY_MINUTES))
+    if np.any(np.diff(np.abs(early.time_min)) < 0):
+        early = early.take(np.argsort(np.abs(early.time_min), kind="stable"))
+    # Small integers are sorted much faster.
+    small = early.particle.max(initial=0) < 65536
+    order = np.argsort(early.particle.astype(np.uint16) if small else early.particle, kind="stable")
+    particle = early.particle[order]
+    same = particle[1:] == particle[:-1]
+    moves = np.stack([np.diff(at[order].astype(np.float64))[same] for at in (early.x, early.y)])
+    return np.abs(moves), particle[1:][same]
 
 
 def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:
@@ -49,33 +64,56 @@ def densify(steps: ParticleSteps) -> ParticleSteps:
     extrapolated. Influence is then scaled so that the totals over |t| <= 10, (10, 20] and
     (20, 100] minutes are what they were. Rows with NaN are dropped; times are rounded to 0.1.
     """
-    direction = steps.direction()
-    steps = steps.take(np.lexsort((np.abs(steps.time_min), steps.particle)))
-    inserted = _interpolate(steps, direction * TARGET_MINUTES)
-    joined = ParticleSteps(
-        np.round(np.concatenate((steps.time_min, inserted.time_min)), 1).astype(np.float64),
-        np.concatenate((steps.particle, inserted.particle)),
-        np.concatenate((steps.x, inserted.x)),
-        np.concatenate((steps.y, inserted.y)),
-        np.concatenate((steps.foot, inserted.foot)),
-    )
-    joined = joined.take(~np.isnan(joined.x + joined.y + joined.foot))
-    foot = joined.foot.copy()
-    before, after = np.abs(steps.time_min), np.abs(joined.time_min)
+    early, after, late = _split(steps)
+    inserted = _interpolate(_joined(early, after), steps.direction() * TARGET_MINUTES)
+    dense = _whole(_joined(early, inserted))
+    tenths = np.rint(np.abs(dense.time_min) * 10.0).astype(np.uint16)
+    dense = dense.take(np.argsort(tenths, kind="stable"))
+    foot = dense.foot
+    elapsed, elapsed_dense = np.abs(early.time_min), np.abs(dense.time_min)
     for low, high in WINDOWS:
-        old = np.nansum(steps.foot[(before > low) & (before <= high)])
-        window = (after > low) & (after <= high)
+        old = np.nansum(early.foot[(elapsed > low) & (elapsed <= high)])
+        window = (elapsed_dense > low) & (elapsed_dense <= high)
         new = foot[window].sum()
         if new != 0:
             foot[window] *= old / new
-    return ParticleSteps(joined.time_min, joined.particle, joined.x, joined.y, foot)
+    return _joined(dense, _whole(late))
+
+
+def _split(steps: ParticleSteps) -> tuple[ParticleSteps, ParticleSteps, ParticleSteps]:
+    """The early rows, each particle's first row after them, and all later rows, outwards."""
+    elapsed = np.abs(steps.time_min)
+    is_early = np.round(elapsed, 1) <= EARLY_MINUTES
+    late = np.flatnonzero(~is_early)
+    if np.any(np.diff(elapsed[late]) < 0):
+        late = late[np.argsort(elapsed[late], kind="stable")]
+    first = np.full(int(steps.particle.max()) + 1, -1)
+    first[steps.particle[late[::-1]]] = late[::-1]
+    early = steps.take(np.flatnonzero(is_early))
+    return early, steps.take(first[first >= 0]), steps.take(late)
+
+
+def _joined(*parts: ParticleSteps) -> ParticleSteps:
+    """Rows of all parts, in double precision."""
+    floats = ("time_min", "x", "y", "foot")
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts], dtype=np.float64)
+        for name in floats
+    }
+    return ParticleSteps(particle=np.concatenate([part.particle for part in parts]), **columns)
+
+
+def _whole(steps: ParticleSteps) -> ParticleSteps:
+    """Rows without NaN, their times rounded to 0.1."""
+    missing = np.isnan(steps.x + steps.y + steps.foot)
+    if missing.any():
+        steps = steps.take(~missing)
+    return replace(steps, time_min=np.round(steps.time_min, 1))
 
 
 def _interpolate(steps: ParticleSteps, targets: Floats) -> ParticleSteps:
-    """Rows at ``targets`` inside each particle's own time range where it has no row yet.
-
-    ``steps`` are ordered by particle, then by elapsed time.
-    """
+    """Rows at ``targets`` inside each particle's own time range where it has no row yet."""
+    steps = steps.take(np.lexsort((np.abs(steps.time_min), steps.particle)))
     elapsed = np.abs(steps.time_min)
     particles, first, count = np.unique(steps.particle, return_index=True, return_counts=True)
     last = first + count - 1

@@ -109,7 +109,7 @@ def enhancement(
         source = source_of(footprint)
         pulled = overlays.get(source.key())
         if pulled is None:
-            cells = cells_of(footprint, inventory.mask, projection=projection)
+            cells = cells_of(footprint.grid, inventory.mask, projection=projection)
             pulled = overlays[source.key()] = _Pulled(inventory, Overlay(source, cells), cells)
         ppm, covered = 0.0, 0.0
         layers = footprint.data.values

@@ -10,6 +10,7 @@ from stilt.errors import UsageError
 from stilt.footprint.enhancement import enhancement
 from stilt.footprint.footprint import Footprint
 from stilt.footprint.jacobian import Jacobian, jacobian
+from stilt.footprint.netcdf import read_layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class FootprintFiles:
     ) -> Jacobian:
         """Stack the footprints into a sparse matrix: :func:`stilt.footprint.jacobian.jacobian`."""
         return jacobian(
-            self,
+            map(read_layers, self.paths),
             target,
             time_bins,
             resolution=resolution,

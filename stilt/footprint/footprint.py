@@ -70,6 +70,7 @@ class Footprint:
         name: str = "",
         *,
         transforms: Sequence[ParticleTransform | Mapping[str, Any]] = (),
+        heights_msl: bool | None = None,
     ) -> Footprint:
         """Make the footprint of a receptor's particles.
 
@@ -80,12 +81,19 @@ class Footprint:
             config: grid, smoothing and transforms.
             name: of the footprint.
             transforms: applied to the particles after those of the config.
+            heights_msl: whether release heights are above sea level, for the transforms;
+                overrules the receptor as kmsl does (``ModelConfig.heights_msl``).
 
         Raises:
             FootprintError: a column is missing.
             ConfigValidationError: the grid has no cell or an unknown projection.
         """
-        weighted = apply_transforms(particles, [*config.transforms, *transforms], receptor=receptor)
+        weighted = apply_transforms(
+            particles,
+            [*config.transforms, *transforms],
+            receptor=receptor,
+            heights_msl=heights_msl,
+        )
         gridded = grid_footprint(
             ParticleSteps.from_table(weighted),
             Frame.of(config.grid),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pyproj import CRS, Transformer
 
 
+# Share of a cell next to its edges in which rounding may put a position on the wrong side.
+NEAR_EDGE = 1e-6
 LONGLAT_NAMES = ("longlat", "latlong", "lonlat", "latlon")
 
 
@@ -119,9 +121,15 @@ class Axis:
         The edges are ``low + k resolution`` in floating point, so a position that equals an edge
         is put above it, as a search among those edges would.
         """
-        index = np.floor((position - self.low) / self.resolution)
-        index -= position < self.low + index * self.resolution
-        index += position >= self.low + (index + 1) * self.resolution
+        quotient = (position - self.low) / self.resolution
+        index = np.floor(quotient)
+        quotient -= index
+        unsure = np.flatnonzero((quotient < NEAR_EDGE) | (quotient > 1.0 - NEAR_EDGE))
+        if unsure.size:
+            at, cell = position[unsure], index[unsure]
+            cell -= at < self.low + cell * self.resolution
+            cell += at >= self.low + (cell + 1) * self.resolution
+            index[unsure] = cell
         return index.astype(np.int64)
 
     def near(self, position: Floats, margin_cells: int) -> np.ndarray:
@@ -183,7 +191,9 @@ class Frame:
 
     def wrap(self, longitude: Floats) -> Floats:
         """Take longitudes to the range the frame works in."""
-        return longitude if self.west is None else (longitude - self.west) % 360.0 + self.west
+        if self.west is None:
+            return longitude
+        return (longitude.astype(np.float64) - self.west) % 360.0 + self.west
 
     def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
         """Take longitude and latitude to the frame's coordinates."""

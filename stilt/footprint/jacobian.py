@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from stilt.errors import UsageError
-from stilt.footprint.aggregate import cells_of, source_of
-from stilt.footprint.bins import membership, parse_bins
+from stilt.footprint.aggregate import cells_of
+from stilt.footprint.bins import edges, membership, parse_bins
+from stilt.footprint.layers import Layers
 from stilt.footprint.overlay import Overlay
-from stilt.footprint.steps import Floats
+from stilt.footprint.steps import Floats, Ints
 
 if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
@@ -77,7 +77,7 @@ class Jacobian:
 
 
 def jacobian(
-    footprints: Iterable[Footprint],
+    footprints: Iterable[Footprint | Layers],
     target: Any,
     time_bins: Any,
     *,
@@ -99,24 +99,25 @@ def jacobian(
         UsageError: there are no footprints, or the target or the bins cannot be used.
     """
     bins = parse_bins(time_bins)
+    sides = edges(bins)
     overlays: dict[tuple[object, ...], Overlay] = {}
-    filled: deque[tuple[NDArray[np.int32], Floats]] = deque()
+    filled: deque[tuple[Ints, Floats]] = deque()
     ids: list[str] = []
     times: list[pd.Timestamp] = []
     outside: list[tuple[float, float]] = []
     overlay = None
     for footprint in footprints:
-        source = source_of(footprint)
+        layers = footprint if isinstance(footprint, Layers) else Layers.of(footprint)
+        source = layers.source()
         overlay = overlays.get(source.key())
         if overlay is None:
-            cells = cells_of(footprint, target, resolution=resolution, projection=projection)
+            cells = cells_of(layers.grid, target, resolution=resolution, projection=projection)
             overlay = overlays[source.key()] = Overlay(source, cells)
-        row = _row(footprint, overlay, bins)
-        used = np.flatnonzero(row.values)
-        filled.append((used.astype(np.int32), row.values[used]))
+        row = _row(layers, overlay, sides)
+        filled.append((row.columns, row.values))
         outside.append((row.outside_cells, row.outside_times))
-        ids.append(str(footprint.receptor.id))
-        times.append(footprint.receptor.time)
+        ids.append(str(layers.receptor.id))
+        times.append(layers.receptor.time)
     if overlay is None:
         raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
     columns = _columns(overlay, bins)
@@ -127,7 +128,7 @@ def jacobian(
     return Jacobian(matrix, receptors, columns, cells_missed, times_missed)
 
 
-def _stacked(rows: deque[tuple[NDArray[np.int32], Floats]], columns: int) -> sp.csr_array:
+def _stacked(rows: deque[tuple[Ints, Floats]], columns: int) -> sp.csr_array:
     """Sparse matrix of rows given as (columns used, values), which are freed as they are copied."""
     ends = np.cumsum([0, *(used.size for used, _ in rows)])
     index_type = np.int32 if ends[-1] < np.iinfo(np.int32).max else np.int64
@@ -140,29 +141,27 @@ def _stacked(rows: deque[tuple[NDArray[np.int32], Floats]], columns: int) -> sp.
 
 @dataclass(frozen=True)
 class _Row:
+    columns: Ints
     values: Floats
     outside_cells: float
     outside_times: float
 
 
-def _row(footprint: Footprint, overlay: Overlay, bins: pd.IntervalIndex) -> _Row:
+def _row(layers: Layers, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]) -> _Row:
     """One footprint on all bins and cells, bins outermost, and what is left out."""
-    inside = membership(footprint.data["time"].values, bins)
-    layers = footprint.data.values
-    moved = np.zeros((len(bins), overlay.target.cell.size))
+    inside = membership(layers.stamps, bins)
+    cells = overlay.target.cell.size
+    columns, values = [np.zeros(0, np.int64)], [np.zeros(0)]
     binned = 0.0
     for number in np.flatnonzero(inside.any(axis=1)):
-        chosen = np.flatnonzero(inside[number])
-        # Adjacent layers, the usual case, are summed without a copy.
-        run = slice(chosen[0], chosen[-1] + 1)
-        part = layers[run] if run.stop - run.start == chosen.size else layers[chosen]
-        field = part[0] if part.shape[0] == 1 else part.sum(axis=0)
-        binned += float(field.sum())
-        moved[number] = overlay.push(field)
-    missed = layers[~inside.any(axis=0)]
-    return _Row(
-        moved.reshape(-1), binned - float(moved.sum()), float(missed.sum()) if missed.size else 0.0
-    )
+        part, window = layers.summed(np.flatnonzero(inside[number]))
+        binned += float(part.sum())
+        used, moved = overlay.push_part(part, window)
+        columns.append(used + number * cells)
+        values.append(moved)
+    missed = sum(float(layers.values[at].sum()) for at in np.flatnonzero(~inside.any(axis=0)))
+    row = np.concatenate(values)
+    return _Row(np.concatenate(columns), row, binned - float(row.sum()), missed)
 
 
 def _columns(overlay: Overlay, bins: pd.IntervalIndex) -> pd.MultiIndex:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import FootprintError
-from stilt.footprint.steps import Floats
+from stilt.footprint.steps import Floats, small_numbers
 from stilt.transforms.release import release_height_agl_m
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ DRY_AIR_KG_PER_MOL = 0.02897
 SECONDS_PER_MINUTE = 60.0
 NEEDED = ("time", "indx", "foot", "mlht", "dens", "samt", "sigw", "tlgr")
 UNCORRECTED = "foot_no_hnf_dilution"
+BLOCK_ROWS = 32_768
 
 
 def plume_growth_m(
@@ -72,26 +73,46 @@ def apply_near_field(
     table = particles.assign(**{UNCORRECTED: particles[original]})
     if table.empty:
         return table.assign(foot=table[UNCORRECTED])
-    elapsed = np.abs(table["time"].to_numpy(np.float64))
-    samt, sigw, tlgr, dens = (
-        table[name].to_numpy(np.float64) for name in ("samt", "sigw", "tlgr", "dens")
-    )
-    growth = plume_growth_m(samt, sigw, tlgr, elapsed * SECONDS_PER_MINUTE)
     start = release_height_agl_m(table, receptor, heights_msl=heights_msl)
-    plume = start + _cumulative_outwards(growth, table["indx"].to_numpy(), elapsed)
-    mixed = table["mlht"].to_numpy(np.float64)
-    layer = veght * mixed if veght <= 1 else np.full_like(mixed, veght)
-    foot = table[UNCORRECTED].to_numpy(np.float64).copy()
-    shallow = plume < layer
-    foot[shallow] = (
-        DRY_AIR_KG_PER_MOL / (plume[shallow] * dens[shallow]) * samt[shallow] * SECONDS_PER_MINUTE
-    )
-    return table.assign(foot=foot)
+    return table.assign(foot=_corrected(table, start, veght))
 
 
-def _cumulative_outwards(growth: Floats, particle: np.ndarray, elapsed: Floats) -> Floats:
-    """Running sum of each particle's growth in order of elapsed time, shape (rows,)."""
-    order = np.argsort(elapsed, kind="stable")
-    out: Floats = np.empty_like(growth)
-    out[order] = pd.Series(growth[order]).groupby(particle[order]).cumsum().to_numpy()
-    return out
+def _corrected(table: pd.DataFrame, start_m: Floats, veght: float) -> np.ndarray:
+    """Influence with the correction, shape (rows,), in the precision it came in.
+
+    Rows are taken outwards in blocks. Those that change nothing are passed over: rows without
+    influence or time near the ground, and all of a particle once its plume is deeper than any
+    layer of the table.
+    """
+    foot, samt, mixed = (table[name].to_numpy() for name in (UNCORRECTED, "samt", "mlht"))
+    corrected = foot.astype(np.result_type(foot, np.float32))
+    elapsed = np.abs(table["time"].to_numpy(np.float64))
+    outwards = None if np.all(elapsed[1:] >= elapsed[:-1]) else np.argsort(elapsed, kind="stable")
+    particle = small_numbers(table["indx"].to_numpy())
+    deepest = veght * float(np.fmax.reduce(mixed)) if veght <= 1 else veght
+    grown = np.zeros(int(particle.max()) + 1)
+    deep = np.zeros(grown.size, bool)
+    for begin in range(0, foot.size, BLOCK_ROWS):
+        part = slice(begin, begin + BLOCK_ROWS)
+        block = part if outwards is None else outwards[part]
+        counts = np.flatnonzero((samt[block] != 0) | (foot[block] != 0))
+        rows = counts + begin if outwards is None else outwards[part][counts]
+        rows = rows[~deep[particle[rows]]]
+        if rows.size == 0:
+            continue
+        number = particle[rows]
+        samt_min, sigma_w, scale_s, density, height = (
+            table[name].to_numpy()[rows].astype(np.float64)
+            for name in ("samt", "sigw", "tlgr", "dens", "mlht")
+        )
+        growth = plume_growth_m(samt_min, sigma_w, scale_s, elapsed[rows] * SECONDS_PER_MINUTE)
+        depth = grown[number] + pd.Series(growth).groupby(number).cumsum().to_numpy()
+        plume = start_m[rows] + depth
+        shallow = plume < (veght * height if veght <= 1 else veght)
+        diluted = DRY_AIR_KG_PER_MOL / (plume[shallow] * density[shallow])
+        corrected[rows[shallow]] = diluted * samt_min[shallow] * SECONDS_PER_MINUTE
+        known = ~np.isnan(plume)
+        # A particle's last row of the block stays.
+        grown[number[known]] = depth[known]
+        deep[number[known]] = plume[known] >= deepest
+    return corrected

@@ -1,4 +1,4 @@
-"""Particle steps as plain arrays, and grouping of rows by a value."""
+"""Particle steps as plain arrays."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class ParticleSteps:
         x: longitude in degrees, or easting in projection units.
         y: latitude in degrees, or northing in projection units.
         foot: influence gained over the step, ppm per (umol m-2 s-1).
+
+    Positions and influence may be in single precision; sums are taken in double.
     """
 
     time_min: Floats
@@ -52,10 +54,8 @@ class ParticleSteps:
             )
         return cls(
             particles["time"].to_numpy(np.float64),
-            _small_numbers(particles["indx"].to_numpy(np.int64)),
-            particles["long"].to_numpy(np.float64),
-            particles["lati"].to_numpy(np.float64),
-            particles["foot"].to_numpy(np.float64),
+            small_numbers(particles["indx"].to_numpy()),
+            *(_floating(particles[name]) for name in ("long", "lati", "foot")),
         )
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class ParticleSteps:
 
     def count_particles(self) -> int:
         """Number of distinct particles, whatever their rows hold."""
-        return int(np.count_nonzero(np.bincount(self.particle)))
+        return _count_distinct(self.particle)
 
     def direction(self) -> float:
         """Sign of the median time: -1 backward, 1 forward."""
@@ -83,58 +83,35 @@ class ParticleSteps:
         """Minutes since each particle's own first row, with the sign of ``time_min``."""
         elapsed = np.abs(self.time_min)
         first = elapsed.min()
-        at_first = np.bincount(self.particle[elapsed == first])
-        if np.count_nonzero(at_first) == self.count_particles():
+        if _count_distinct(self.particle[elapsed == first]) == self.count_particles():
             return self.time_min - self.direction() * first
         earliest = np.full(int(self.particle.max()) + 1, np.inf)
         np.minimum.at(earliest, self.particle, elapsed)
         return self.time_min - self.direction() * earliest[self.particle]
 
 
-def _small_numbers(particle: Ints) -> Ints:
-    """Particle numbers as they are, or renumbered when tables over them would be huge."""
+def _count_distinct(particle: Ints) -> int:
+    """Number of distinct values; tables that repeat one list of particles are counted fast."""
+    again = np.flatnonzero(particle[1:] == particle[0])
+    period = int(again[0]) + 1 if again.size else particle.size
+    if period and particle.size % period == 0:
+        table = particle.reshape(-1, period)
+        if np.all(table == table[0]):
+            particle = table[0]
+    seen = np.zeros(int(particle.max(initial=-1)) + 1, bool)
+    seen[particle] = True
+    return int(np.count_nonzero(seen))
+
+
+def _floating(column: pd.Series) -> Floats:
+    """Values in double precision, or as they are in single precision."""
+    return column.to_numpy(np.float32 if column.dtype == np.float32 else np.float64)
+
+
+def small_numbers(particle: Ints) -> Ints:
+    """Particle numbers as integers, renumbered when tables over them would be huge."""
+    if particle.dtype.kind not in "iu":
+        particle = particle.astype(np.int64)
     if particle.size and (particle.min() < 0 or particle.max() > MOST_PARTICLE_NUMBERS):
         return pd.factorize(particle)[0].astype(np.int64)
     return particle
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Rows grouped by a value.
-
-    Attributes:
-        values: the distinct values, ascending, shape (groups,).
-        code: position in ``values`` of every row, shape (rows,).
-    """
-
-    values: Floats
-    code: Ints
-    _starts: NDArray[np.intp] | None = None
-    _reverse: bool = False
-
-    @classmethod
-    def of(cls, values: Floats) -> Groups:
-        """Group rows by exact equality; rows already ordered by the value are grouped fast."""
-        change = np.diff(values)
-        falling = bool(np.all(change <= 0))
-        if falling or bool(np.all(change >= 0)):
-            starts = np.concatenate(([0], np.flatnonzero(change) + 1))
-            sizes = np.diff(np.concatenate((starts, [values.size])))
-            number = np.arange(starts.size)
-            distinct = values[starts]
-            if falling:
-                number, distinct = number[::-1], distinct[::-1]
-            return cls(distinct, np.repeat(number, sizes), starts, falling)
-        code, distinct = pd.factorize(values, sort=True)
-        return cls(np.asarray(distinct), code.astype(np.int64))
-
-    def sum(self, weights: Floats) -> Floats:
-        """Sum ``weights`` (rows,) within each group."""
-        if self._starts is None:
-            return np.bincount(self.code, weights, minlength=self.values.size).astype(np.float64)
-        total = np.add.reduceat(weights, self._starts)
-        return total[::-1] if self._reverse else total
-
-    def sizes(self) -> Ints:
-        """Number of rows in each group."""
-        return np.bincount(self.code, minlength=self.values.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class Target:
         """Names of the two coordinates."""
         return NAMES[is_longlat(self.projection)]
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         """Whether every cell of the grid counts, in grid order."""
         size = self.x.centre.size * self.y.centre.size

@@ -105,12 +105,21 @@ class FirstOrderLifetimeChemistry:
 
 
 def apply_weighting(
-    particles: pd.DataFrame, weighting: ParticleOperator, *, receptor: Receptor | None = None
+    particles: pd.DataFrame,
+    weighting: ParticleOperator,
+    *,
+    receptor: Receptor | None = None,
+    heights_msl: bool | None = None,
 ) -> pd.DataFrame:
-    """Return the particles with ``foot`` weighted; the table given does not change."""
+    """Return the particles with ``foot`` weighted; the table given does not change.
+
+    ``heights_msl`` overrules the receptor's height reference, as the option kmsl does.
+    """
     from stilt.transforms import apply_transforms
 
-    return apply_transforms(particles, weighting.transforms(), receptor=receptor)
+    return apply_transforms(
+        particles, weighting.transforms(), receptor=receptor, heights_msl=heights_msl
+    )
 
 
 def apply_chemistry(

@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TransformContext:
-    """What a transform may want to know besides the particles."""
+    """What a transform may want to know besides the particles.
+
+    Attributes:
+        receptor: the particles' receptor.
+        heights_msl: whether its heights are above sea level; None: as the receptor says.
+    """
 
     receptor: Receptor | None = None
+    heights_msl: bool | None = None
 
 
 @runtime_checkable
@@ -43,7 +49,11 @@ Transform = ParticleTransform | VerticalOperator | FirstOrderLifetime | Mapping[
 
 
 def apply_transforms(
-    particles: pd.DataFrame, transforms: Sequence[Transform], *, receptor: Receptor | None
+    particles: pd.DataFrame,
+    transforms: Sequence[Transform],
+    *,
+    receptor: Receptor | None,
+    heights_msl: bool | None = None,
 ) -> pd.DataFrame:
     """Apply transforms in list order.
 
@@ -55,12 +65,13 @@ def apply_transforms(
         particles: trajectory table; not changed.
         transforms: mappings as in config.yaml, or objects with ``apply(particles, *, context)``.
         receptor: the particles' receptor.
+        heights_msl: whether release heights are above sea level, overruling the receptor (kmsl).
 
     Raises:
         ConfigValidationError: an unknown kind of transform.
         ValueError: a column that a transform needs is missing.
     """
-    context = TransformContext(receptor)
+    context = TransformContext(receptor, heights_msl)
     restored: set[str] = set()
     for transform in transforms:
         step = _resolved(transform)
@@ -102,7 +113,9 @@ def _apply(
     context: TransformContext,
 ) -> pd.DataFrame:
     if isinstance(step, VerticalOperator):
-        return apply_vertical_operator(particles, step, receptor=context.receptor)
+        return apply_vertical_operator(
+            particles, step, receptor=context.receptor, heights_msl=context.heights_msl
+        )
     if isinstance(step, FirstOrderLifetime):
         return apply_first_order_lifetime(particles, step)
     return step.apply(particles, context=context)

@@ -16,9 +16,16 @@ Floats = NDArray[np.float64]
 
 def first_rows(particles: pd.DataFrame) -> pd.DataFrame:
     """Each particle's row nearest to its release, indexed by ``indx`` ascending."""
+    return particles.iloc[_first_of_each(particles)].set_index("indx").sort_index()
+
+
+def _first_of_each(particles: pd.DataFrame) -> NDArray[np.intp]:
+    """Number of each particle's row nearest to its release, in any order of the particles."""
     elapsed = particles["time"].abs().to_numpy()
-    order = np.lexsort((elapsed, particles["indx"].to_numpy()))
-    return particles.iloc[order].drop_duplicates("indx").set_index("indx")
+    order = None if np.all(elapsed[1:] >= elapsed[:-1]) else np.argsort(elapsed, kind="stable")
+    ordered = particles["indx"] if order is None else particles["indx"].iloc[order]
+    first = np.flatnonzero(~ordered.duplicated().to_numpy())
+    return first if order is None else order[first]
 
 
 def release_height_agl_m(
@@ -37,7 +44,7 @@ def release_height_agl_m(
     if "xhgt" in particles.columns:
         height = particles["xhgt"].to_numpy(np.float64)
     elif receptor is not None and hasattr(receptor, "altitude"):
-        height = np.full(len(particles), float(receptor.altitude))
+        height = np.broadcast_to(np.float64(receptor.altitude), len(particles))
     else:
         raise ValueError(
             "The release height is unknown: give a point receptor, or a particle table with the "
@@ -47,17 +54,21 @@ def release_height_agl_m(
         heights_msl = receptor is not None and receptor.altitude_ref == "msl"
     if not heights_msl:
         return height
-    released = first_rows(particles.assign(_height=height))
     if "zsfc" in particles.columns:
-        ground_m: Floats | float = particles["indx"].map(released["zsfc"]).to_numpy(np.float64)
+        ground_m: Floats | float = (
+            particles["indx"].map(first_rows(particles)["zsfc"]).to_numpy(np.float64)
+        )
     elif "zagl" in particles.columns:
-        ground_m = float((released["_height"] - released["zagl"]).mean())
+        first = _first_of_each(particles)
+        above = particles["zagl"].to_numpy(np.float64)[first]
+        ground_m = float((height[first] - above).mean())
     else:
         raise ValueError(
             "The receptor's altitude is above sea level and the particle table has neither zsfc "
             "nor zagl to bring it to the ground; add zagl to varsiwant."
         )
-    return height - ground_m
+    # Transport releases at the ground what the terrain would bury.
+    return np.maximum(height - ground_m, 0.0)
 
 
 def fit_pressure(particles: pd.DataFrame) -> tuple[float, float]:
@@ -81,8 +92,11 @@ def fit_pressure(particles: pd.DataFrame) -> tuple[float, float]:
     return slope, float(np.exp(log_pressure.mean() - slope * height.mean()))
 
 
-def release_pressure_hpa(particles: pd.DataFrame, receptor: Receptor | None) -> Floats:
+def release_pressure_hpa(
+    particles: pd.DataFrame, receptor: Receptor | None, *, heights_msl: bool | None = None
+) -> Floats:
     """Pressure where every row's particle was released, hPa, shape (rows,)."""
     slope, ground_hpa = fit_pressure(particles)
-    pressure: Floats = ground_hpa * np.exp(slope * release_height_agl_m(particles, receptor))
+    height = release_height_agl_m(particles, receptor, heights_msl=heights_msl)
+    pressure: Floats = ground_hpa * np.exp(slope * height)
     return pressure

@@ -18,7 +18,11 @@ PER_COLUMN_MODES = ("pwf", "ak_pwf", "integration", "tccon")
 
 
 def apply_vertical_operator(
-    particles: pd.DataFrame, operator: VerticalOperator, *, receptor: Receptor | None
+    particles: pd.DataFrame,
+    operator: VerticalOperator,
+    *,
+    receptor: Receptor | None,
+    heights_msl: bool | None = None,
 ) -> pd.DataFrame:
     """Multiply ``foot`` by the operator's value where each particle was released.
 
@@ -33,7 +37,9 @@ def apply_vertical_operator(
         return particles
     if operator.mode == "uniform" or particles.empty:
         return particles.copy()
-    coordinate = release_coordinate(particles, operator.coordinate, receptor)
+    coordinate = release_coordinate(
+        particles, operator.coordinate, receptor, heights_msl=heights_msl
+    )
     levels = operator.levels or []
     if operator.coordinate == "pres" and operator.pressure_levels:
         levels = operator.pressure_levels
@@ -46,7 +52,13 @@ def apply_vertical_operator(
     )
 
 
-def release_coordinate(particles: pd.DataFrame, name: str, receptor: Receptor | None) -> np.ndarray:
+def release_coordinate(
+    particles: pd.DataFrame,
+    name: str,
+    receptor: Receptor | None,
+    *,
+    heights_msl: bool | None = None,
+) -> np.ndarray:
     """Value of a coordinate where each row's particle was released, shape (rows,).
 
     ``pres`` is the pressure at the release height; any other column counts with its value on the
@@ -61,5 +73,5 @@ def release_coordinate(particles: pd.DataFrame, name: str, receptor: Receptor | 
             "xhgt is there for columns and multi-point receptors, others come with varsiwant."
         )
     if name == "pres":
-        return release_pressure_hpa(particles, receptor)
+        return release_pressure_hpa(particles, receptor, heights_msl=heights_msl)
     return particles["indx"].map(first_rows(particles)[name]).to_numpy(np.float64)

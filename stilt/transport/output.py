@@ -15,6 +15,8 @@ from stilt.transport.step import AIR_COLUMNS, EXTRA_COLUMNS
 
 _SUMMED = ("foot", "samt")
 _NEED_EXTRA = frozenset((*EXTRA_COLUMNS, "sphu", "dmas"))
+# Rows taken to degrees at once, so that what is in between stays in the processor's cache.
+_ROWS_TOGETHER = 32_768
 _CONSTANT = {"icdx": 2.0, "zloc": -999.0, "zfx1": 0.0}
 
 
@@ -23,10 +25,21 @@ def needs_extra(wanted: Sequence[str]) -> bool:
     return not _NEED_EXTRA.isdisjoint(wanted)
 
 
+def _needed(wanted: Sequence[str]) -> set[str]:
+    """Columns of a step from which the wanted columns of the table are made."""
+    needed = {"x", "y", *wanted}
+    if "sphu" in needed:
+        needed |= {*AIR_COLUMNS, "pres"}
+    if "dmas" in needed:
+        needed.add("mass_rate")
+    return needed
+
+
 class ReleaseRows:
     """Collects the rows of one release while the sweep goes on.
 
-    Memory is one float32 per minute, column and particle.
+    Memory is one float32 per minute, kept column and particle; the table that comes of it shares
+    that memory where every particle moved to the end.
     """
 
     def __init__(
@@ -35,11 +48,16 @@ class ReleaseRows:
         """Reserve room for ``config.n_hours`` of ``config.numpar`` particles."""
         self.release = release
         self._config = config
-        self._names = list(names)
         self._grid = grid
+        needed = _needed(config.varsiwant)
+        self._names = [name for name in names if name in needed]
+        kept = [names.index(name) for name in self._names]
+        # A slice where it can be one: picking columns by number copies them.
+        leading = kept == list(range(len(kept)))
+        self._kept: slice | list[int] = slice(len(kept)) if leading else kept
         shape = (abs(config.n_hours) * 60, config.numpar)
         self._moved = np.zeros(shape, dtype=bool)
-        self._values = np.zeros((len(names), *shape), dtype=np.float32)
+        self._values = np.zeros((len(kept), *shape), dtype=np.float32)
         self._cell = np.zeros((2, config.numpar), dtype=np.int32)
 
     def add(
@@ -65,37 +83,57 @@ class ReleaseRows:
             return
         part = slice(low - begin, high - begin)
         self._moved[low:high, particle] = moved[part]
-        self._values[:, low:high, particle] = np.moveaxis(values[part], 1, 0)
+        self._values[:, low:high, particle] = np.moveaxis(values[part, self._kept], 1, 0)
 
     def to_frame(self) -> pd.DataFrame:
-        """The particle table, sorted by age and particle, without a row at the release."""
+        """The particle table, sorted by age and particle, without a row at the release.
+
+        Positions are in single precision, to about half a metre.
+        """
         config = self._config
-        sign = 1 if config.n_hours > 0 else -1
-        columns = {name: self._values[i] for i, name in enumerate(self._names)}
+        columns = dict(zip(self._names, self._values, strict=True))
         if "mass_rate" in columns:
             rate = np.where(self._moved, columns.pop("mass_rate"), 0.0)
             columns["dmas"] = np.cumprod(1.0 + rate, axis=0, dtype=np.float64)
         written = self._moved
         if config.outdt > 0:
             written, columns = self._thinned(columns)
-        minute, particle = np.nonzero(written)
-        wanted = {name: values[minute, particle] for name, values in columns.items()}
-        lon, lat = self._grid.to_lonlat(
-            wanted.pop("x").astype(np.float64) + self._cell[0, particle],
-            wanted.pop("y").astype(np.float64) + self._cell[1, particle],
-        )
-        wanted["time"] = sign * (minute + 1).astype(np.float64)
-        wanted["indx"] = (particle + 1).astype(np.int32)
-        wanted["long"], wanted["lati"] = lon, lat
+        rows = None if written.all() else np.flatnonzero(written)
+        numbers = np.arange(config.numpar, dtype=np.int32)
+        minutes = np.arange(1.0, len(written) + 1) * (1 if config.n_hours > 0 else -1)
+        wanted = dict(zip(("long", "lati"), self._degrees(columns), strict=True))
+        wanted["time"] = np.repeat(minutes, config.numpar)
+        wanted["indx"] = np.tile(numbers + 1, len(written))
+        wanted.update((name, values.reshape(-1)) for name, values in columns.items())
+        if rows is not None:
+            wanted = {name: values[rows] for name, values in wanted.items()}
+        count = len(wanted["time"])
         if set(AIR_COLUMNS) <= set(wanted):
             wanted["sphu"] = _mixing_ratio(wanted["rhfr"], wanted["temz"], wanted["pres"])
         for name, value in _CONSTANT.items():
-            wanted[name] = np.full(len(minute), value)
-        frame = pd.DataFrame({name: wanted[name] for name in config.varsiwant})
+            if name in config.varsiwant:
+                wanted[name] = np.full(count, value)
+        chosen = {name: wanted[name] for name in config.varsiwant}
         heights = self.release.nominal_heights(config.numpar)
         if heights is not None:
-            frame["xhgt"] = heights[particle]
-        return frame
+            every = np.tile(heights, len(written))
+            chosen["xhgt"] = every if rows is None else every[rows]
+        return pd.DataFrame(chosen, copy=False)
+
+    def _degrees(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Longitudes in [-180, 180) and latitudes of all rows; takes x and y from the columns."""
+        x, y = columns.pop("x"), columns.pop("y")
+        lon, lat = np.empty((2, *x.shape), np.float32)
+        step = max(1, _ROWS_TOGETHER // x.shape[1])
+        for begin in range(0, len(x), step):
+            part = slice(begin, begin + step)
+            lon[part], lat[part] = self._grid.to_lonlat(
+                x[part].astype(np.float64) + self._cell[0],
+                y[part].astype(np.float64) + self._cell[1],
+            )
+        # Rounding may have made 180 of a little less.
+        lon[lon >= 180.0] = -180.0
+        return lon.reshape(-1), lat.reshape(-1)
 
     def _thinned(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Rows every ``outdt`` minutes and at each particle's end; foot and samt are summed."""

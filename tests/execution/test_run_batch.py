@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pandas as pd
 import pytest
 import stilt_fakes as fakes
@@ -236,6 +237,57 @@ def test_without_particles_on_disk_only_footprints_are_kept(make_model, steer):
     assert model.status()["completed"] == 2
     run(model, ids)
     assert fakes.starts(steer) == dict.fromkeys(ids, 1)
+
+
+def test_a_new_footprint_says_when_it_needs_the_transport_again(make_model, steer, caplog):
+    other = {"other": {"grid": {**fakes.GRID, "xres": 1.0}}}
+    model = make_model(2, trajectories=False)
+    ids = registered(model)
+    run(model, ids)
+    assert not caplog.records
+    more = make_model(2, trajectories=False, footprints={"default": {"grid": fakes.GRID}, **other})
+    more.register_pending()
+    assert run(more, ids).n_complete == 2
+    assert fakes.starts(steer) == dict.fromkeys(ids, 2)
+    assert "2 of 2 simulations run the transport again" in caplog.text
+
+
+def test_a_new_footprint_is_made_from_kept_particles(make_model, steer, caplog):
+    model = make_model(2)
+    ids = registered(model)
+    run(model, ids)
+    other = {"other": {"grid": {**fakes.GRID, "xres": 1.0}}}
+    more = make_model(2, footprints={"default": {"grid": fakes.GRID}, **other})
+    more.register_pending()
+    assert run(more, ids).n_complete == 2
+    assert fakes.starts(steer) == dict.fromkeys(ids, 1)
+    assert len(more.footprints["other"].load()) == 2
+    assert "transport again" not in caplog.text
+
+
+def test_transforms_take_heights_as_the_transport_does(make_model, monkeypatch):
+    # Released at 5 m over ground at 4 m. With kmsl 1 these 5 m are above sea level, 1 m above
+    # the ground, and the pressure at the release is that much higher.
+    made = fakes.particles
+
+    def particles(*args):
+        table = made(*args)
+        height = np.linspace(1.0, 200.0, len(table))
+        return table.assign(zsfc=4.0, zagl=height, pres=900.0 * np.exp(-height / 8000.0))
+
+    monkeypatch.setattr(fakes, "particles", particles)
+    weight = {"kind": "vertical_operator", "mode": "ak", "coordinate": "pres",
+              "levels": [899.0, 900.0], "values": [0.0, 1.0]}  # fmt: skip
+    totals = {}
+    for name, kmsl, transforms in (("plain", 0, []), ("agl", 0, [weight]), ("msl", 1, [weight])):
+        footprints = {name: {"grid": fakes.GRID, "transforms": transforms}}
+        model = make_model(1, kmsl=kmsl, footprints=footprints)
+        ids = registered(model)
+        assert run(model, ids, skip_existing=False).n_complete == 1
+        totals[name] = Footprint.from_netcdf(model.layout.footprint(ids[0], name)).total
+    for name, height_m in (("agl", 5.0), ("msl", 1.0)):
+        expected = 900.0 * np.exp(-height_m / 8000.0) - 899.0
+        assert totals[name] / totals["plain"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_trajectory_only_configuration_is_complete_without_footprints(make_model):

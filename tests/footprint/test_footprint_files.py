@@ -2,6 +2,7 @@
 
 import json
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,3 +113,42 @@ def test_reading_in_chunks_needs_dask(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("stilt.footprint.netcdf.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="needs dask"):
         Footprint.from_netcdf(path, chunks={})
+
+
+def test_hours_without_influence_take_no_room_and_read_as_zero(tmp_path) -> None:
+    fine = {
+        **DEGREES,
+        "xmin": -114,
+        "xmax": -110,
+        "ymin": 39,
+        "ymax": 42,
+        "xres": 0.01,
+        "yres": 0.01,
+    }
+    path = made(fine).to_netcdf(tmp_path / "foot.nc")
+    with netCDF4.Dataset(path) as file:
+        values = file["foot"][:]
+        assert not np.ma.is_masked(values)
+        np.testing.assert_array_equal(values, made(fine).data)
+        assert not hasattr(file["foot"], "_FillValue")
+    assert path.stat().st_size < 0.05 * values.nbytes
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (63, 65), (64, 200), (129, 31)])
+def test_any_pattern_of_zeros_is_kept(shape: tuple[int, int], tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    y, x = shape
+    grid = {"xmin": 0, "xmax": x * 0.1, "ymin": 0, "ymax": y * 0.1, "xres": 0.1, "yres": 0.1}
+    foot = made(grid)
+    values = np.zeros((5, *foot.data.shape[1:]))
+    values[1] = rng.random(values.shape[1:])
+    values[2, -1, -1] = 1.0
+    values[3, 0, rng.integers(0, x)] = -1.0
+    stamps = pd.date_range("2023-07-15", periods=5, freq="h").to_numpy("datetime64[ns]")
+    foot.data = xr.DataArray(
+        values,
+        dims=foot.data.dims,
+        coords={"time": stamps, **{d: foot.data[d] for d in foot.data.dims[1:]}},
+    )
+    back = Footprint.from_netcdf(foot.to_netcdf(tmp_path / "foot.nc"))
+    np.testing.assert_array_equal(back.data, values)

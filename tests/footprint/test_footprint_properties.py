@@ -222,3 +222,52 @@ def test_time_range_and_integration() -> None:
     assert float(whole.sum()) == pytest.approx(foot.total)
     two = foot.integrate_over_time("2023-07-15 15:00", pd.Timestamp("2023-07-15T10:00-06:00"))
     np.testing.assert_allclose(two, foot.data[1:3].sum("time"))
+
+
+@pytest.mark.parametrize("smooth_factor", [0.0, 1.0])
+def test_single_precision_counts_with_its_own_values(smooth_factor: float) -> None:
+    single = walk().astype({"long": np.float32, "lati": np.float32, "foot": np.float32})
+    double = single.astype({"long": np.float64, "lati": np.float64, "foot": np.float64})
+    one, other = (footprint(table, smooth_factor=smooth_factor) for table in (single, double))
+    np.testing.assert_array_equal(one.data, other.data)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_particles_that_come_late_or_leave_early_count_as_any(sign: int) -> None:
+    table = walk(sign=sign)
+    age = table["time"].abs()
+    gone = (table["indx"] % 3 == 0) & (age > 70) | (table["indx"] == 5) & (age < 40)
+    gone |= (table["indx"] == 8) & age.between(90, 130)
+    table = table[~gone]
+    expected = table["foot"].sum() / table["indx"].nunique()
+    made = footprint(table)
+    assert made.total == pytest.approx(expected, rel=1e-9)
+    by_particle = footprint(table.sort_values(["indx", "time"]))
+    np.testing.assert_allclose(by_particle.data, made.data, rtol=1e-9)
+
+
+def test_missing_positions_drop_their_rows_and_no_more() -> None:
+    table = walk()
+    holes = np.arange(len(table)) % 701 == 0
+    made = footprint(table.assign(long=table["long"].where(~holes)))
+    expected = table["foot"][~holes].sum() / table["indx"].nunique()
+    assert made.total == pytest.approx(expected, rel=1e-9)
+    nowhere = footprint(table.assign(long=np.nan))
+    assert (nowhere.total, nowhere.empty_reason) == (0.0, "outside_domain")
+
+
+def test_a_pole_is_no_place_for_degrees() -> None:
+    table = walk().assign(lati=-90.0)
+    grid = {"xmin": -180.0, "xmax": 180.0, "ymin": -90.0, "ymax": -80.0, "xres": 0.5, "yres": 0.5}
+    with pytest.raises(FootprintError, match="polar projection"):
+        footprint(table, **grid)
+    assert footprint(table, **grid, smooth_factor=0.0).total == pytest.approx(
+        table["foot"].sum() / table["indx"].nunique(), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("cells", [(0.02, 0.1), (0.1, 0.02)])
+def test_cells_that_are_not_square_keep_the_total(cells: tuple[float, float]) -> None:
+    table = walk()
+    made = footprint(table, xres=cells[0], yres=cells[1], smooth_factor=3.0)
+    assert made.total == pytest.approx(table["foot"].sum() / table["indx"].nunique(), rel=1e-9)

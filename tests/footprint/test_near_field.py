@@ -103,3 +103,41 @@ def test_an_empty_table_stays_empty() -> None:
     done = apply_near_field(table().iloc[:0], receptor=RECEPTOR, veght=0.5)
     assert done.empty
     assert "foot_no_hnf_dilution" in done
+
+
+def every_row(before: pd.DataFrame, height_m: float, veght: float) -> np.ndarray:
+    """The formula row by row, particle by particle, without passing over anything."""
+    foot = before["foot"].to_numpy().copy()
+    for _, rows in before.groupby("indx"):
+        plume = height_m
+        for row in rows["time"].abs().sort_values().index:
+            at = before.loc[row]
+            seconds = abs(at["time"]) * 60
+            root = at["tlgr"] * seconds + at["tlgr"] ** 2 * np.exp(-seconds / at["tlgr"]) - 1
+            plume += at["samt"] * np.sqrt(2) * at["sigw"] * np.sqrt(root)
+            if plume < veght * at["mlht"]:
+                foot[row] = 0.02897 / (plume * at["dens"]) * at["samt"] * 60
+    return foot
+
+
+@pytest.mark.parametrize("block", [1, 7, 10_000])
+def test_blocks_and_what_they_pass_over_do_not_matter(block: int, monkeypatch) -> None:
+    monkeypatch.setattr("stilt.footprint.near_field.BLOCK_ROWS", block)
+    rng = np.random.default_rng(5)
+    before = table(4, 60)
+    # Layers that come and go, influence without time near the ground, particles that end early.
+    before["mlht"] = np.where(rng.random(240) < 0.5, 100.0, 3000.0)
+    before.loc[rng.random(240) < 0.1, "foot"] = 0.004
+    before = before[rng.random(240) < 0.8].reset_index(drop=True)
+    for rows in (before, before.iloc[::-1].reset_index(drop=True)):
+        after = apply_near_field(rows, receptor=RECEPTOR, veght=0.5)
+        np.testing.assert_allclose(after["foot"], every_row(rows, 5.0, 0.5), rtol=1e-12)
+
+
+def test_single_precision_stays_single() -> None:
+    before = table()
+    small = before.assign(foot=before["foot"].astype(np.float32))
+    after = apply_near_field(small, receptor=RECEPTOR, veght=0.5)
+    assert after["foot"].dtype == np.float32
+    exact = apply_near_field(before, receptor=RECEPTOR, veght=0.5)
+    np.testing.assert_allclose(after["foot"], exact["foot"], rtol=1e-6)

@@ -7,6 +7,7 @@ import pytest
 from stilt import ColumnReceptor, PointReceptor
 from stilt.errors import ConfigValidationError
 from stilt.transforms import PressureWeighting, apply_transforms, pressure_weights
+from stilt.transforms.release import release_height_agl_m
 
 TIME = "2023-07-15 18:00:00"
 POINT = PointReceptor(TIME, -112.0, 40.6, 5.0)
@@ -168,3 +169,35 @@ def test_faults_are_named() -> None:
         apply_transforms(table, [operator(values=[1.0])], receptor=POINT)
     with pytest.raises(ConfigValidationError, match="not a particle transform"):
         apply_transforms(table, [42], receptor=POINT)
+
+
+RELEASE_PRESSURE = {"coordinate": "pres", "levels": [500.0, 900.0], "values": [0.0, 1.0]}
+
+
+@pytest.mark.parametrize("step", [operator(**RELEASE_PRESSURE), PressureWeighting()])
+@pytest.mark.parametrize("terrain", [{"zsfc": 1300.0}, {}], ids=["zsfc", "first heights"])
+def test_heights_above_sea_level_count_from_the_ground(step, terrain: dict) -> None:
+    table = column().assign(**terrain)
+    if not terrain:
+        first = table["time"].abs() == table["time"].abs().min()
+        table.loc[first, "zagl"] = table.loc[first, "xhgt"]
+    agl = apply_transforms(table, [step], receptor=COLUMN)
+    raised = table.assign(xhgt=table["xhgt"] + 1300.0)
+    bounds = COLUMN.bottom + 1300.0, COLUMN.top + 1300.0
+    msl = ColumnReceptor(COLUMN.time, COLUMN.longitude, COLUMN.latitude, *bounds,
+                         altitude_ref="msl")  # fmt: skip
+    told = ColumnReceptor(COLUMN.time, COLUMN.longitude, COLUMN.latitude, *bounds)
+    by_receptor = apply_transforms(raised, [step], receptor=msl)
+    by_kmsl = apply_transforms(raised, [step], receptor=told, heights_msl=True)
+    overruled = apply_transforms(table, [step], receptor=msl, heights_msl=False)
+    for done in (by_receptor, by_kmsl, overruled):
+        np.testing.assert_allclose(done["foot"], agl["foot"], rtol=1e-9)
+    wrong = apply_transforms(raised, [step], receptor=told)
+    assert not np.allclose(wrong["foot"], agl["foot"], rtol=1e-3)
+
+
+def test_heights_below_the_ground_count_as_at_the_ground() -> None:
+    table = column().assign(zsfc=1300.0)
+    height = release_height_agl_m(table, None, heights_msl=True)
+    assert (height[table["xhgt"] < 1300] == 0).all()
+    np.testing.assert_allclose(height, (table["xhgt"] - 1300).clip(lower=0))
