@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -35,67 +36,119 @@ def _needed(wanted: Sequence[str]) -> set[str]:
     return needed
 
 
-class ReleaseRows:
-    """Collects the rows of one release while the sweep goes on.
+class SweepRows:
+    """Collects the rows of all releases of a sweep.
 
-    Memory is one float32 per minute, kept column and particle; the table that comes of it shares
-    that memory where every particle moved to the end.
+    Memory is one float32 per release, minute, kept column and particle; the tables made of it
+    share that memory where every particle moved to the end.
     """
 
     def __init__(
-        self, release: Release, config: ModelConfig, names: Sequence[str], grid: MetGrid
+        self,
+        releases: Sequence[Release],
+        starts: Sequence[int],
+        cells: np.ndarray,
+        config: ModelConfig,
+        names: Sequence[str],
+        grid: MetGrid,
     ) -> None:
-        """Reserve room for ``config.n_hours`` of ``config.numpar`` particles."""
-        self.release = release
-        self._config = config
-        self._grid = grid
+        """Reserve room for ``config.n_hours`` of ``config.numpar`` particles of each release.
+
+        Args:
+            releases: in the order of the sweep's particles.
+            starts: minute of the sweep in which each begins.
+            cells: release cells of all particles along x and y, (2, particles).
+            config: length and number of particles, columns wanted.
+            names: columns that a step gives.
+            grid: of the weather.
+        """
         needed = _needed(config.varsiwant)
-        self._names = [name for name in names if name in needed]
-        kept = [names.index(name) for name in self._names]
+        kept = [number for number, name in enumerate(names) if name in needed]
         # A slice where it can be one: picking columns by number copies them.
         leading = kept == list(range(len(kept)))
         self._kept: slice | list[int] = slice(len(kept)) if leading else kept
+        self._names = [names[number] for number in kept]
+        self._releases, self._config, self._grid = releases, config, grid
+        self._starts = np.asarray(starts, dtype=np.int64)
         shape = (abs(config.n_hours) * 60, config.numpar)
-        self._moved = np.zeros(shape, dtype=bool)
-        self._values = np.zeros((len(kept), *shape), dtype=np.float32)
-        self._cell = np.zeros((2, config.numpar), dtype=np.int32)
+        self._moved = np.zeros((len(releases), *shape), dtype=bool)
+        self._values = np.zeros((len(releases), len(kept), *shape), dtype=np.float32)
+        self._cells = cells.reshape(2, len(releases), config.numpar)
 
-    def add(
-        self,
-        begin: int,
-        particle: np.ndarray,
-        moved: np.ndarray,
-        values: np.ndarray,
-        cell: tuple[np.ndarray, np.ndarray],
-    ) -> None:
-        """Take rows of some particles for the minutes from ``begin`` after the release on.
+    def add(self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: np.ndarray) -> None:
+        """Take rows of some particles.
 
         Args:
-            begin: minute after release of the first row; negative rows are not the release's.
-            particle: particle numbers from zero, (n,).
-            moved: (minutes, n); rows that are not moved are dropped.
+            tick: minute of the sweep of the first row.
+            numbers: of the particles in the sweep, (n,).
+            moved: (minutes, n); rows of particles that did not move are dropped.
             values: (minutes, columns, n).
-            cell: release cell of these particles.
         """
-        self._cell[0, particle], self._cell[1, particle] = cell
-        low, high = max(begin, 0), min(begin + len(moved), len(self._moved))
-        if low >= high:
-            return
-        part = slice(low - begin, high - begin)
-        self._moved[low:high, particle] = moved[part]
-        self._values[:, low:high, particle] = np.moveaxis(values[part, self._kept], 1, 0)
+        columns, minutes, particles = self._values.shape[1:]
+        owner, particle = np.divmod(numbers, particles)
+        ticks = tick + np.arange(len(moved))[:, None]
+        row = ticks - self._starts[owner]
+        chosen = values[:, self._kept].transpose(1, 0, 2)
+        if moved.all():
+            row, chosen = row.reshape(-1), chosen.reshape(columns, -1)
+            owner, particle = np.tile(owner, len(moved)), np.tile(particle, len(moved))
+        else:
+            which = np.nonzero(moved)
+            row, chosen = row[which], chosen[:, moved]
+            owner, particle = owner[which[1]], particle[which[1]]
+        place = row * particles + particle
+        self._moved.reshape(-1)[place + owner * (minutes * particles)] = True
+        first = place + owner * (columns * minutes * particles)
+        flat = self._values.reshape(-1)
+        for number, column in enumerate(chosen):
+            flat[first + number * (minutes * particles)] = column
+
+    def release(self, number: int) -> ReleaseRows:
+        """What was collected of one release."""
+        return ReleaseRows(
+            self._releases[number],
+            self._config,
+            self._grid,
+            self._names,
+            self._moved[number],
+            self._values[number],
+            self._cells[:, number],
+        )
+
+
+@dataclass(frozen=True)
+class ReleaseRows:
+    """Rows of one release, of which its table is made.
+
+    Attributes:
+        release: what started where and when.
+        config: length, number of particles, columns wanted.
+        grid: of the weather.
+        names: columns that were kept of a step.
+        moved: (minutes, particles), whether there is such a row.
+        values: (columns, minutes, particles).
+        cells: release cells along x and y, (2, particles).
+    """
+
+    release: Release
+    config: ModelConfig
+    grid: MetGrid
+    names: list[str]
+    moved: np.ndarray
+    values: np.ndarray
+    cells: np.ndarray
 
     def to_frame(self) -> pd.DataFrame:
         """The particle table, sorted by age and particle, without a row at the release.
 
         Positions are in single precision, to about half a metre.
         """
-        config = self._config
-        columns = dict(zip(self._names, self._values, strict=True))
+        config = self.config
+        columns = dict(zip(self.names, self.values, strict=True))
         if "mass_rate" in columns:
-            rate = np.where(self._moved, columns.pop("mass_rate"), 0.0)
+            rate = np.where(self.moved, columns.pop("mass_rate"), 0.0)
             columns["dmas"] = np.cumprod(1.0 + rate, axis=0, dtype=np.float64)
-        written = self._moved
+        written = self.moved
         if config.outdt > 0:
             written, columns = self._thinned(columns)
         rows = None if written.all() else np.flatnonzero(written)
@@ -127,9 +180,9 @@ class ReleaseRows:
         step = max(1, _ROWS_TOGETHER // x.shape[1])
         for begin in range(0, len(x), step):
             part = slice(begin, begin + step)
-            lon[part], lat[part] = self._grid.to_lonlat(
-                x[part].astype(np.float64) + self._cell[0],
-                y[part].astype(np.float64) + self._cell[1],
+            lon[part], lat[part] = self.grid.to_lonlat(
+                x[part].astype(np.float64) + self.cells[0],
+                y[part].astype(np.float64) + self.cells[1],
             )
         # Rounding may have made 180 of a little less.
         lon[lon >= 180.0] = -180.0
@@ -137,15 +190,15 @@ class ReleaseRows:
 
     def _thinned(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Rows every ``outdt`` minutes and at each particle's end; foot and samt are summed."""
-        every = self._config.outdt
-        minutes = np.arange(1, len(self._moved) + 1)
-        last = self._moved & ~np.vstack([self._moved[1:], np.zeros_like(self._moved[:1])])
-        written = self._moved & ((minutes % every == 0)[:, None] | last)
+        every = self.config.outdt
+        minutes = np.arange(1, len(self.moved) + 1)
+        last = self.moved & ~np.vstack([self.moved[1:], np.zeros_like(self.moved[:1])])
+        written = self.moved & ((minutes % every == 0)[:, None] | last)
         block = (minutes - 1) // every
         starts = np.flatnonzero(np.diff(block, prepend=-1))
         out = dict(columns)
         for name in _SUMMED:
-            values = np.where(self._moved, columns[name], 0.0)
+            values = np.where(self.moved, columns[name], 0.0)
             totals = np.add.reduceat(values, starts, axis=0)
             out[name] = totals[block]
         return written, out

@@ -28,7 +28,7 @@ from stilt.meteorology.prepare import (
 )
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
-from stilt.transport.output import ReleaseRows, needs_extra
+from stilt.transport.output import ReleaseRows, SweepRows, needs_extra
 from stilt.transport.release import Release
 from stilt.transport.step import Particles, Physics
 from stilt.transport.sweep import SweepClock, columns_of, sweep
@@ -42,7 +42,7 @@ from stilt.transport.weather_error import (
 
 Result = pd.DataFrame | SimulationError
 
-_MAX_ROW_BYTES = 1_500_000_000
+_MAX_ROW_BYTES = 700_000_000
 
 
 def run_transport(
@@ -155,9 +155,10 @@ def _run_group(
 
     terrain = load(clock.bracket(0)[0]).surface[..., 0]
     numpar = config.numpar
+    starts = [abs(minutes[index] - first_minute) for index in good]
     state = _initial_particles(
         [releases[index] for index in good],
-        [abs(minutes[index] - first_minute) for index in good],
+        starts,
         grid,
         geometry,
         terrain,
@@ -165,28 +166,19 @@ def _run_group(
         abs(config.n_hours) * 60,
         errors,
     )
-    names = columns_of(physics)
-    rows = [ReleaseRows(releases[index], config, names, grid) for index in good]
+    rows = SweepRows(
+        [releases[index] for index in good],
+        starts,
+        np.stack([state.cell_x, state.cell_y]),
+        config,
+        columns_of(physics),
+        grid,
+    )
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
-
-    def receive(tick: int, numbers: np.ndarray, moved: np.ndarray, values: np.ndarray) -> None:
-        owner = numbers // numpar
-        for release in np.unique(owner):
-            mine = owner == release
-            particle = numbers[mine] - release * numpar
-            begin = tick - abs(minutes[good[release]] - first_minute)
-            rows[release].add(
-                begin,
-                particle,
-                moved[:, mine],
-                values[:, :, mine],
-                (state.cell_x[numbers[mine]], state.cell_y[numbers[mine]]),
-            )
-
-    sweep(geometry, physics, clock, load, sizes, state, receive, progress)
-    tables = iter(rows)
-    return [problem if problem is not None else _table(next(tables)) for problem in problems]
+    sweep(geometry, physics, clock, load, sizes, state, rows.add, progress)
+    tables = (_table(rows.release(number)) for number in range(len(good)))
+    return [problem if problem is not None else next(tables) for problem in problems]
 
 
 def _table(rows: ReleaseRows) -> Result:

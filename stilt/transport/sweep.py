@@ -194,4 +194,5 @@ def _blocks(now: Particles, tick: int, minutes: int, size: int) -> Sequence[np.n
     if len(due) == 0:
         return []
     order = due[np.argsort(now.z[due], kind="stable")]
-    return np.array_split(order, range(size, len(order), size))
+    # Neighbours in number lie together in memory.
+    return [np.sort(block) for block in np.array_split(order, range(size, len(order), size))]
