@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -14,6 +13,8 @@ from prefect import Flow, tags
 from prefect.runtime import flow_run
 
 from flows.server import prefect_api, state_directory
+from stilt.config import ExecutionConfig
+from stilt.project.inputs import local_output_root
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,10 +39,12 @@ class Caller:
     Attributes:
         pending: simulation ids to run, already planned; None lets the flow plan.
         on_progress: called with each :class:`Tally` as the run goes on.
+        execution: backend and its options; None takes those of the project's configuration.
     """
 
     pending: tuple[str, ...] | None = None
     on_progress: Callable[[Tally], None] | None = None
+    execution: ExecutionConfig | None = None
 
 
 CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -61,11 +64,10 @@ class ProjectFlow(Flow[P, R]):
 
     def __call__(self, project: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Run the flow on `project`, a directory."""
-        root = os.fspath(project)
-        if "://" not in root:
-            root = str(Path(root).expanduser().resolve())
+        root = str(local_output_root(project, None))
+        outputs = local_output_root(root, kwargs.get("output_dir"))
         with ExitStack() as stack:
-            stack.enter_context(prefect_api(state_directory(kwargs.get("output_dir") or root)))
+            stack.enter_context(prefect_api(state_directory(outputs)))
             stack.enter_context(tags(*run_tags(root, kwargs.get("scene"), kwargs.get("mets"))))
             return super().__call__(root, *args, **kwargs)
 

@@ -1,0 +1,142 @@
+"""Outputs on a URL: what any file system of fsspec can hold, beside an index on this machine.
+
+``<url>/simulations/by-id/<sim_id>/`` has the same files as a local output root. Everything else
+(index, receipts, copies of files that were read) is in a local folder, the mirror.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from stilt.atomic import atomic_path
+from stilt.errors import UsageError
+
+# An object of these appears when its upload is complete, and renaming one would copy it.
+_ATOMIC_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "r2"})
+
+_MIRRORS = "remote"
+
+
+def is_url(path: str | os.PathLike[str] | None) -> bool:
+    """Whether a text names something that is not a path of this machine."""
+    return path is not None and "://" in os.fspath(path)
+
+
+def mirror_of(root: Path, url: str) -> Path:
+    """Local folder of the outputs at a URL: below the project, or the project if it is that."""
+    parts = urlsplit(url)
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{parts.scheme}-{parts.netloc}{parts.path}".lower())
+    name = f"{slug.strip('-')[:60]}-{sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
+    if root.name == name and root.parent.name == _MIRRORS:
+        return root
+    return root / ".stilt" / _MIRRORS / name
+
+
+@dataclass(frozen=True)
+class RemoteOutputs:
+    """The folders of simulations under an output root on a URL.
+
+    Attributes:
+        url: the output root, ``s3://bucket/case`` for example.
+    """
+
+    url: str
+
+    @cached_property
+    def _place(self) -> tuple[Any, str]:
+        import fsspec
+
+        try:
+            filesystem, path = fsspec.core.url_to_fs(self.url.rstrip("/"))
+        except ImportError as error:
+            raise UsageError(f"'{self.url}' cannot be used: {error}.") from error
+        except ValueError as error:
+            raise UsageError(
+                f"'{self.url}' cannot be used: {error}; known are s3://, gs:// and the other "
+                "file systems of fsspec."
+            ) from error
+        return filesystem, f"{path}/simulations/by-id"
+
+    def check(self) -> None:
+        """Stop early when this kind of URL cannot be used here.
+
+        Raises:
+            UsageError: a package is missing, or the kind is unknown.
+        """
+        _ = self._place
+
+    def files(self) -> dict[str, dict[str, int]]:
+        """Sizes of all files in bytes, by simulation and name, asked anew."""
+        filesystem, base = self._place
+        filesystem.invalidate_cache()
+        try:
+            found = filesystem.find(base, detail=True)
+        except FileNotFoundError:
+            return {}
+        files: dict[str, dict[str, int]] = {}
+        for path, info in found.items():
+            sim_id, _, name = path.rstrip("/").rpartition("/")
+            if not name.startswith("."):
+                files.setdefault(sim_id.rpartition("/")[2], {})[name] = int(info["size"])
+        return files
+
+    def exists(self, sim_id: str, name: str) -> bool:
+        """Whether there is such a file."""
+        filesystem, base = self._place
+        filesystem.invalidate_cache()
+        return bool(filesystem.exists(f"{base}/{sim_id}/{name}"))
+
+    def upload(self, source: Path, sim_id: str, name: str) -> None:
+        """Publish a finished file: under its name it is whole or not there."""
+        filesystem, base = self._place
+        folder = f"{base}/{sim_id}"
+        if self.url.partition(":")[0] in _ATOMIC_UPLOADS:
+            filesystem.put_file(str(source), f"{folder}/{name}")
+            return
+        filesystem.makedirs(folder, exist_ok=True)
+        part = f"{folder}/.{name}.{secrets.token_hex(4)}.tmp"
+        try:
+            filesystem.put_file(str(source), part)
+            filesystem.mv(part, f"{folder}/{name}")
+        except BaseException:
+            if filesystem.exists(part):
+                filesystem.rm_file(part)
+            raise
+
+    def fetch(self, sim_id: str, name: str, target: Path) -> None:
+        """Have a copy of a file here; one of a file that is gone is removed."""
+        filesystem, base = self._place
+        path = f"{base}/{sim_id}/{name}"
+        filesystem.invalidate_cache()
+        try:
+            info = filesystem.info(path)
+            size, stamp = int(info["size"]), _modified(info)
+        except FileNotFoundError:
+            target.unlink(missing_ok=True)
+            return
+        if target.exists():
+            here = target.stat()
+            if here.st_size == size and stamp is not None and here.st_mtime >= stamp:
+                return
+        with atomic_path(target) as part:
+            filesystem.get_file(path, str(part))
+
+
+def _modified(info: dict[str, Any]) -> float | None:
+    """When a file was written, in seconds since 1970; None where that is not told."""
+    for key in ("mtime", "LastModified", "last_modified", "created", "updated"):
+        value = info.get(key)
+        if isinstance(value, int | float):
+            return float(value)
+        if isinstance(value, datetime):
+            return value.timestamp()
+    return None
