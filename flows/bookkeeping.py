@@ -8,6 +8,7 @@ from typing import Any
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed, State
 
+from flows.picture import footprint_map
 from flows.pool import Outcome
 from flows.project_flow import caller
 from flows.report import (
@@ -101,7 +102,7 @@ def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:
     if failures:
         show_failures(model.name, failures)
     paths = (model.files.output_root, str(model.layout.index))
-    show_summary(model.name, counts, failures, paths)
+    show_summary(model.name, counts, failures, paths, footprint_map(model, sim_ids))
     text = outcome_sentence(counts, failures)
     if counts["complete"] == counts["total"]:
         return Completed(message=text, data=counts)

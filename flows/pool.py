@@ -24,6 +24,14 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Crashed, State
@@ -40,6 +48,7 @@ R = TypeVar("R")
 BARREN_ALLOWED = 3
 INTERRUPT_GRACE_S = 10.0
 RECORD_DELAY_S = 5.0
+LAST_WORDS_S = 1.0
 
 _stopping: Event | None = None
 
@@ -212,6 +221,25 @@ def mark_crashed(futures: Sequence[PrefectFuture[Any]]) -> None:
                     time.sleep(0.2)
                 else:
                     break
+
+
+def crash_unfinished(message: str) -> None:
+    """Tell Prefect that the task runs of the current flow run are over that still show as going.
+
+    For a run that breaks off: its workers are gone, some without a last word.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    mine = FlowRunFilter(id=FlowRunFilterId(any_=[context.flow_run.id]))
+    going = TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+    unfinished = TaskRunFilter(state=TaskRunFilterState(type=going))
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        for delay_s in (0.0, LAST_WORDS_S):  # what workers sent last may still be on its way
+            time.sleep(delay_s)
+            for run in client.read_task_runs(flow_run_filter=mine, task_run_filter=unfinished):
+                state: State[None] = Crashed(message=message)
+                client.set_task_run_state(run.id, state, force=True)
 
 
 @contextmanager

@@ -148,8 +148,9 @@ def show_summary(
     counts: Mapping[str, int],
     failures: Sequence[Mapping[str, str]],
     paths: Sequence[str],
+    picture: str = "",
 ) -> None:
-    """Publish totals, failure reasons and where the results are."""
+    """Publish totals, failure reasons, a map and where the results are."""
     lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
     lines += [f"| {label} | {count} |" for label, count in counts.items()]
     if failures:
@@ -157,6 +158,8 @@ def show_summary(
         reasons = Counter(row["reason"] for row in failures)
         lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
     lines += ["", *(f"- `{path}`" for path in paths)]
+    if picture:
+        lines += ["", picture]
     _quietly(
         create_markdown_artifact,
         markdown="\n".join(lines),

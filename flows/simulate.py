@@ -13,7 +13,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import State
 
 from flows.bookkeeping import conclude, note, simulations_to_run
-from flows.pool import Outcome, process_workers, run_batches
+from flows.pool import Outcome, crash_unfinished, process_workers, run_batches
 from flows.project_flow import caller, project_flow
 from flows.report import Progress
 from flows.worker import compute
@@ -94,6 +94,9 @@ def run_simulations(
                 with contextlib.suppress(StiltError):
                     fold_receipts(model)
                 folded_at = time.monotonic()
+    except BaseException:
+        crash_unfinished("The run broke off; its simulations are pending again.")
+        raise
     finally:
         fold_receipts(model)
     return conclude(model, sim_ids)

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import netCDF4
 import pytest
 
 from flows import simulate

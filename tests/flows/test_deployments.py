@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from prefect_api_helpers import flow_run_of
 
 from stilt.cli import cli
 from stilt.model import Model
@@ -31,6 +32,17 @@ def prefect(*arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def stilt_run(root: Path, api: str) -> subprocess.CompletedProcess[str]:
+    """Submit a run with the command line and wait for it."""
+    return subprocess.run(
+        [sys.executable, "-m", "stilt", "run", root, "--backend", "prefect", "--wait"],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT | {"PREFECT_API_URL": api},
+        check=False,
+    )
 
 
 def accepts(arguments: list[str]) -> bool:
@@ -73,11 +85,22 @@ def test_a_deployment_run_does_what_stilt_run_does(api: str, project_files, tmp_
     try:
         given = ["-p", f"project={root}", "-p", "n_workers=2"]
         shown = prefect("deployment", "run", "simulate/local", *given, "--watch")
+        submitted = stilt_run(project_files(tmp_path / "submitted"), api)
+        late = "time,lon,lat,zagl\n2023-07-15 18:00,-111.85,40.77,30\n2023-08-30 18:00,-111,40,5\n"
+        holes = stilt_run(project_files(tmp_path / "holes", late), api)
     finally:
         worker.terminate()
         worker.wait()
     assert "Flow run finished successfully in 'Completed'" in shown
     assert Model(project=root).status()["completed"] == 3
+    assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+    assert "Execution mode: submit-and-wait" in submitted.stdout
+    assert "Project: submitted  total=3  completed=3" in submitted.stdout
+    assert holes.returncode == 1, holes.stdout + holes.stderr
+    assert "completed=1  running=0  pending=0  failed=1" in holes.stdout
+    run, _, artifacts = flow_run_of(root)
+    assert run.state.message == "3 of 3 simulations complete"
+    assert {"deployed-progress", "deployed-summary"} <= artifacts.keys()
 
 
 def test_the_image_copies_what_exists_and_sends_nothing() -> None:
