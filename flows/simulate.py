@@ -68,7 +68,7 @@ def simulate(
         mets: only these meteorologies.
         n_workers: worker processes; 1 computes inline; None takes the config's.
         skip_existing: keep outputs that exist; None takes the config's.
-        output_dir: output root, when it is not the project.
+        output_dir: output root, a folder or a URL, when it is not the project.
         compute_root: where files are made before they are published.
     """
     refuse_in_starting_worker()

@@ -89,7 +89,7 @@ def project_argument(*, required: bool = False) -> Any:
 
 
 output_dir_option = click.option(
-    "--output-dir", metavar="DIR", help="Where results are, when not in the project."
+    "--output-dir", metavar="DIR", help="Folder or URL of results, when not in the project."
 )
 compute_root_option = click.option(
     "--compute-root", metavar="DIR", help="Where workers compute before results are published."
