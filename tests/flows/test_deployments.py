@@ -135,26 +135,54 @@ def test_compose_commands_exist_in_this_prefect(service: str) -> None:
 
 def test_the_kubernetes_job_calls_the_command_line_as_it_is() -> None:
     job = yaml.safe_load((DEPLOYMENTS / "kubernetes" / "job.yaml").read_text())
-    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
-    pod = job["spec"]["template"]["spec"]
+    pod = check_job(job)
     assert accepts(pod["containers"][0]["args"])
-    mounted = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
-    assert mounted == {volume["name"] for volume in pod["volumes"]}
 
 
 def test_the_work_pool_template_renders_to_a_job() -> None:
+    from prefect.utilities.templating import apply_values
+
     template = json.loads((DEPLOYMENTS / "kubernetes" / "work-pool.json").read_text())
     variables = template["variables"]["properties"]
-    text = json.dumps(template["job_configuration"])
-    placeholders = set(re.findall(r"{{ (\w+) }}", text))
+    placeholders = set(re.findall(r"{{ (\w+) }}", json.dumps(template["job_configuration"])))
     assert placeholders <= set(variables)
     assert {"command", "env", "labels", "name"} <= placeholders, "what Prefect fills in itself"
-    for name in placeholders:
-        value = json.dumps(variables[name].get("default", f"some-{name}")).strip('"')
-        text = text.replace(f"{{{{ {name} }}}}", value.replace('"', "'"))
-    job = json.loads(text)["job_manifest"]
-    assert job["kind"] == "Job"
-    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == "stilt:latest"
+    values = {name: about["default"] for name, about in variables.items() if "default" in about}
+    values |= {"command": "prefect flow-run execute", "name": "run", "labels": {"app": "stilt"}}
+    job = apply_values(template["job_configuration"], values)["job_manifest"]
+    assert "{{" not in json.dumps(job)
+    pod = check_job(job)
+    (container,) = pod["containers"]
+    assert container["image"] == "stilt:latest"
+    # The image's entry point is `stilt`; what Prefect wants run must take its place.
+    assert container["command"] == ["env"]
+    assert container["args"] == "prefect flow-run execute"
+
+
+# Fields of Kubernetes' API, batch/v1 and core/v1, as far as a job of ours may want them.
+JOB = {"backoffLimit", "ttlSecondsAfterFinished", "parallelism", "completions", "template",
+       "activeDeadlineSeconds", "completionMode", "suspend"}  # fmt: skip
+POD = {"restartPolicy", "terminationGracePeriodSeconds", "securityContext", "containers", "volumes",
+       "serviceAccountName", "nodeSelector", "tolerations", "imagePullSecrets"}  # fmt: skip
+CONTAINER = {"name", "image", "command", "args", "env", "resources", "volumeMounts",
+             "imagePullPolicy", "workingDir"}  # fmt: skip
+
+
+def check_job(job: dict) -> dict:
+    """Check the fields of a Kubernetes Job level by level; returns its pod's specification."""
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    assert set(job) <= {"apiVersion", "kind", "metadata", "spec"}
+    assert set(job["spec"]) <= JOB
+    assert set(job["spec"]["template"]) <= {"metadata", "spec"}
+    pod: dict = job["spec"]["template"]["spec"]
+    assert set(pod) <= POD
+    assert pod["restartPolicy"] in ("Never", "OnFailure")
+    for container in pod["containers"]:
+        assert set(container) <= CONTAINER
+        assert set(container["resources"]) <= {"requests", "limits"}
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
+    return pod
 
 
 def test_the_slurm_script_is_bash_and_calls_the_command_line_as_it_is() -> None:
