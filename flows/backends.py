@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from flows.environment import user_api_url
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
-from stilt.config import ExecutionConfig
 from stilt.errors import UsageError
-from stilt.project.inputs import local_output_root
+from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
     from flows.project_flow import Tally
@@ -74,6 +73,7 @@ class LocalBackend:
         from flows import simulate
         from flows.project_flow import CALLER, Caller
         from flows.report import SimulationsFailedError
+        from stilt.config import ExecutionConfig
 
         workers = n_workers or self.n_workers
         if server is not None and workers == 1 and self.name == "local":

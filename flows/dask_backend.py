@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flows.backends import LocalBackend, LocalHandle
 from flows.environment import environment, user_api_url
 from flows.options import refuse_unknown
 from stilt.errors import UsageError
-from stilt.execution.setup import computing_environment, main_not_run_again
-from stilt.project.inputs import Project
+
+if TYPE_CHECKING:
+    from flows.pool import Workers
+    from stilt.project.inputs import Project
 
 OPTIONS = ("address", "cluster", "cluster_options", "adapt")
 LOCAL_CLUSTER = "distributed.LocalCluster"
@@ -97,8 +99,8 @@ def traveling(files: Project, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def dask_workers(files: Project, n_workers: int, options: Mapping[str, Any]) -> Iterator[Any]:
-    """Make a Dask cluster the task runner of the current flow run; yields a ``Workers``.
+def dask_workers(files: Project, n_workers: int, options: Mapping[str, Any]) -> Iterator[Workers]:
+    """Make a Dask cluster the task runner of the current flow run; yields its workers.
 
     A worker that dies is reported at once where this process makes the cluster; another one's
     scheduler tries the batch again as often as its ``allowed-failures`` says.
@@ -114,6 +116,7 @@ def dask_workers(files: Project, n_workers: int, options: Mapping[str, Any]) -> 
     from prefect_dask import DaskTaskRunner
 
     from flows.pool import Workers, remove_mark
+    from stilt.execution.setup import computing_environment, main_not_run_again
 
     context = FlowRunContext.get()
     if context is None:

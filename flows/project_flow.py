@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import httpx
 from prefect import Flow, tags
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
+from prefect.states import State
 
 from flows.server import prefect_api, state_directory
 from stilt.config import ExecutionConfig
-from stilt.project.inputs import local_output_root
+from stilt.roots import local_output_root
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,6 +84,17 @@ def run_tags(project: str, scene: str | None, mets: Sequence[str] | None) -> lis
     return named + [f"met:{met}" for met in mets or ()]
 
 
+def tag_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Give a flow run its tags when nobody has: that of a deployment comes with parameters only."""
+    del flow, state
+    given = flow_run.parameters
+    root = str(given["project"])
+    wanted = set(run_tags(root, given.get("scene"), given.get("mets")))
+    if not wanted <= set(flow_run.tags):
+        with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, tags=sorted(wanted | set(flow_run.tags)))
+
+
 def run_name() -> str:
     """Name of the current flow run: the project, and the scene when there is one."""
     parameters = flow_run.parameters
@@ -93,6 +108,12 @@ def project_flow(
     """Make a function of a project a :class:`ProjectFlow`; results stay in memory."""
 
     def decorate(function: Callable[P, R]) -> ProjectFlow[P, R]:
-        return ProjectFlow(function, flow_run_name=run_name, persist_result=False, **options)
+        return ProjectFlow(
+            function,
+            flow_run_name=run_name,
+            persist_result=False,
+            on_running=[tag_run],
+            **options,
+        )
 
     return decorate

@@ -115,7 +115,7 @@ def project_root(project: str | None, output_dir: str | None, *, outputs: bool =
     """
     root = project or output_dir or "."
     if "://" in root:
-        from stilt.project.inputs import local_folder
+        from stilt.roots import local_folder
 
         local_folder(root)
     path = Path(root).expanduser().resolve()

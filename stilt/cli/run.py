@@ -131,7 +131,7 @@ def _prepare(
         mapping["n_workers"] = n_workers
     executor = get_executor(mapping)
     if hasattr(executor, "prepare"):
-        from stilt.project.inputs import local_output_root
+        from stilt.roots import local_output_root
 
         stack.enter_context(executor.prepare(local_output_root(root, output_dir)))
 

@@ -26,6 +26,6 @@ def ui(project: str | None, port: int, output_dir: str | None) -> None:
     executor = get_executor(None)
     if not hasattr(executor, "serve_ui"):
         raise UsageError("The local backend that is installed has no web interface.")
-    from stilt.project.inputs import local_output_root
+    from stilt.roots import local_output_root
 
     executor.serve_ui(local_output_root(root, output_dir), port=port, announce=click.echo)

@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING
 
 from stilt.atomic import atomic_path
 from stilt.config import ModelConfig, RuntimeSettings, is_same
-from stilt.errors import StiltError, UsageError
+from stilt.errors import StiltError
 from stilt.project.artifacts import link, publish
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
-from stilt.project.remote import RemoteOutputs, is_url, mirror_of
+from stilt.project.remote import RemoteOutputs
 from stilt.receptors import read_receptors, write_receptors
+from stilt.roots import PathLike, expanded, is_url, local_folder, local_output_root
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 logger = logging.getLogger(__name__)
-
-PathLike = str | os.PathLike[str]
 
 
 class Project:
@@ -72,7 +71,7 @@ class Project:
         self.layout = ProjectLayout(local_output_root(project, output_dir))
         self.runtime = runtime if runtime is not None else RuntimeSettings()
         chosen = compute_root or self.runtime.compute_root
-        self.compute_root = self._default_compute_root() if chosen is None else _expanded(chosen)
+        self.compute_root = self._default_compute_root() if chosen is None else expanded(chosen)
         self._given_config = config
 
     @property
@@ -218,30 +217,3 @@ class Project:
             return ""
         targets = {met: sorted(wanted.footprints) for met, wanted in self.expectations.items()}
         return digest([content, list(self.config.mets), targets])
-
-
-def local_folder(path: PathLike) -> Path:
-    """Absolute path of a folder that may not exist yet.
-
-    Raises:
-        UsageError: it names something in cloud storage.
-    """
-    if "://" in os.fspath(path):
-        raise UsageError(
-            f"'{os.fspath(path)}' is not a local folder: a project is on a local disk; outputs may "
-            "be on a URL, with --output-dir."
-        )
-    return Path(os.path.abspath(_expanded(path)))
-
-
-def local_output_root(project: PathLike, output_dir: PathLike | None) -> Path:
-    """Local folder with a project's outputs and index; only its index for outputs on a URL."""
-    if output_dir is None:
-        return local_folder(project)
-    if is_url(output_dir):
-        return mirror_of(local_folder(project), os.fspath(output_dir))
-    return local_folder(output_dir)
-
-
-def _expanded(path: PathLike) -> Path:
-    return Path(os.path.expandvars(os.path.expanduser(path)))

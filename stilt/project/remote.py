@@ -6,39 +6,18 @@
 
 from __future__ import annotations
 
-import os
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from stilt.atomic import atomic_path
 from stilt.errors import UsageError
 
 # An object of these appears when its upload is complete, and renaming one would copy it.
 _ATOMIC_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "r2"})
-
-_MIRRORS = "remote"
-
-
-def is_url(path: str | os.PathLike[str] | None) -> bool:
-    """Whether a text names something that is not a path of this machine."""
-    return path is not None and "://" in os.fspath(path)
-
-
-def mirror_of(root: Path, url: str) -> Path:
-    """Local folder of the outputs at a URL: below the project, or the project if it is that."""
-    parts = urlsplit(url)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{parts.scheme}-{parts.netloc}{parts.path}".lower())
-    name = f"{slug.strip('-')[:60]}-{sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
-    if root.name == name and root.parent.name == _MIRRORS:
-        return root
-    return root / ".stilt" / _MIRRORS / name
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import stilt
 from stilt.errors import UsageError
 from stilt.execution.elsewhere import Portable, run_batch_elsewhere, store_receipt
 from stilt.execution.push import push_simulations
-from stilt.project.remote import RemoteOutputs, mirror_of
+from stilt.project.remote import RemoteOutputs
+from stilt.roots import mirror_of
 
 
 @pytest.fixture(params=["memory", "file"])
