@@ -82,6 +82,9 @@ def run_simulations(
 ) -> State[Any]:
     """Compute simulations in the current flow run; the final state says what came of them."""
     workers = n_workers or model.config.execution.n_workers
+    if model.files.remote is not None:
+        elsewhere = (caller().execution or model.config.execution).backend == "dask"
+        model.files.remote.check(2 if elsewhere else workers)
     batches = plan_batches(model, sim_ids, workers)
     progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], workers)
     options = {**worker_arguments(model.files), "skip_existing": skip_existing}

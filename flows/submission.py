@@ -12,6 +12,7 @@ from flows.environment import user_api_url
 from flows.options import refuse_unknown
 from flows.server import check_reachable
 from stilt.errors import SimulationError, UsageError
+from stilt.roots import is_url
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -151,6 +152,10 @@ class PrefectBackend:
                 "PREFECT_API_URL, or use --backend local."
             )
         check_reachable(url)
+        if output_dir is not None and is_url(output_dir):
+            from stilt.project.remote import RemoteOutputs
+
+            RemoteOutputs(output_dir).check(n_processes=2)
         from prefect.client.orchestration import get_client
 
         from flows.project_flow import run_tags

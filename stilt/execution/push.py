@@ -76,6 +76,8 @@ def push_simulations(
     model.refuse_unavailable()
     model.store_inputs()
     files = model.files
+    if files.remote is not None:
+        files.remote.check(workers)
     missing = sorted(set(ids) - receptors_of(files, ids).keys())
     if missing:
         raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")

@@ -45,13 +45,22 @@ class RemoteOutputs:
             ) from error
         return filesystem, f"{path}/simulations/by-id"
 
-    def check(self) -> None:
+    def check(self, n_processes: int = 1) -> None:
         """Stop early when this kind of URL cannot be used here.
 
+        Args:
+            n_processes: how many will write there.
+
         Raises:
-            UsageError: a package is missing, or the kind is unknown.
+            UsageError: a package is missing, the kind is unknown, or it is the memory of one
+                process and others are to write there.
         """
         _ = self._place
+        if n_processes > 1 and self.url.startswith("memory://"):
+            raise UsageError(
+                f"'{self.url}' is in the memory of this process, where other processes cannot "
+                "write: use one worker of the local backend, or another output root."
+            )
 
     def files(self) -> dict[str, dict[str, int]]:
         """Sizes of all files in bytes, by simulation and name, asked anew."""

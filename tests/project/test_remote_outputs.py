@@ -139,6 +139,17 @@ def test_a_kind_of_url_that_is_unknown_is_the_users_mistake(tmp_path):
         RemoteOutputs("nowhere://x/y").check()
 
 
+def test_the_memory_of_one_process_is_refused_for_several(tmp_path, faked):
+    model = stilt.Model(
+        tmp_path / "case",
+        receptors=fakes.receptors(2),
+        config=fakes.config(),
+        output_dir="memory://case",
+    )
+    with pytest.raises(UsageError, match="'memory://case' is in the memory of this process"):
+        push_simulations(model, model.pending(), n_workers=2)
+
+
 def test_the_mirror_of_a_url_is_one_folder_however_it_is_named(tmp_path):
     mirror = mirror_of(tmp_path, "s3://bucket/case")
     assert mirror.is_relative_to(tmp_path)
