@@ -114,5 +114,6 @@ def test_a_pool_with_a_killed_worker_gives_the_same_bytes(complete: Path, new_pr
     run, tasks, _ = flow_run_of(root)
     assert run.state_name == "Completed"
     states = sorted(task.state_name for task in tasks)
-    assert states.count("Completed") == 3
-    assert "Running" not in states
+    # A batch whose result was lost with the pool is begun again, and finds its files.
+    assert states.count("Completed") >= 3
+    assert set(states) <= {"Completed", "Crashed"}
