@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help demo test test-all lint format types imports parity test-parity bench docs lock install clean
+.PHONY: help demo test test-all lint format types imports parity test-parity bench bench-orchestration docs ui-picture lock install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -53,6 +53,12 @@ test-parity: $(READY)  ## the tests that need reference runs of HYSPLIT or R-STI
 
 bench: $(READY)  ## measure speed and memory, beside HYSPLIT if ARGS="--hysplit-python ..." says where
 	$(PY) -m benchmarks $(ARGS)
+
+bench-orchestration: $(READY)  ## what Prefect costs, and the coordinator's memory (some 20 minutes)
+	$(PY) -m benchmarks.orchestration $(ARGS)
+
+ui-picture: $(READY)  ## open Prefect's interface on a run in headless Chromium and take its picture
+	$(PY) docs/ui_picture.py $(ARGS)
 
 docs: $(READY)  ## build the documentation into site/
 	$(PY) docs/generate.py

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flows.environment import user_api_url
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
 from stilt.errors import UsageError
+from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
     from flows.project_flow import Tally
@@ -38,8 +39,8 @@ class LocalBackend:
     dispatch = "push"
 
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
-        del options  # device and the like: the workers read them from the project's config
         self.n_workers = n_workers
+        self.options = options
         self.on_progress: Callable[[Tally], None] | None = None
         self._server: PrivateServer | None = None
 
@@ -65,18 +66,20 @@ class LocalBackend:
         skip_existing: bool | None = None,
     ) -> LocalHandle:
         """Compute the pending simulations of a project and return when they have ended."""
-        root = Path(output_dir or project).resolve()
+        root = local_output_root(project, output_dir)
         self._launch(root)
         server, self._server = self._server, None
         # The server is starting: load what the run needs meanwhile.
         from flows import simulate
         from flows.project_flow import CALLER, Caller
         from flows.report import SimulationsFailedError
+        from stilt.config import ExecutionConfig
 
         workers = n_workers or self.n_workers
-        if server is not None and workers == 1:
+        if server is not None and workers == 1 and self.name == "local":
             _get_ready(server, pending, project, output_dir)
-        token = CALLER.set(Caller(tuple(pending), self.on_progress))
+        execution = ExecutionConfig(backend=self.name, n_workers=workers, options=self.options)
+        token = CALLER.set(Caller(tuple(pending), self.on_progress, execution))
         try:
             with prefect_api(state_directory(root), server):
                 state = simulate(

@@ -8,6 +8,7 @@ from typing import Any
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed, State
 
+from flows.picture import footprint_map
 from flows.pool import Outcome
 from flows.project_flow import caller
 from flows.report import (
@@ -19,6 +20,7 @@ from flows.report import (
 )
 from stilt.errors import ConfigValidationError
 from stilt.execution import BatchSummary
+from stilt.execution.elsewhere import store_receipt
 from stilt.execution.push import record_worker_death
 from stilt.execution.weather import weather_problems
 from stilt.model import Model
@@ -66,6 +68,7 @@ def note(model: Model, outcome: Outcome[BatchSummary], progress: Progress) -> No
     size = len(outcome.batch.sim_ids)
     summary = outcome.result
     if summary is not None:
+        store_receipt(model.files, summary)
         progress.ended(size, summary.n_failed)
         if summary.interrupted:
             raise KeyboardInterrupt
@@ -100,8 +103,8 @@ def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:
     }
     if failures:
         show_failures(model.name, failures)
-    paths = (str(model.layout.simulations), str(model.layout.index))
-    show_summary(model.name, counts, failures, paths)
+    paths = (model.files.output_root, str(model.layout.index))
+    show_summary(model.name, counts, failures, paths, footprint_map(model, sim_ids))
     text = outcome_sentence(counts, failures)
     if counts["complete"] == counts["total"]:
         return Completed(message=text, data=counts)

@@ -16,7 +16,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -24,6 +24,14 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Crashed, State
@@ -40,6 +48,7 @@ R = TypeVar("R")
 BARREN_ALLOWED = 3
 INTERRUPT_GRACE_S = 10.0
 RECORD_DELAY_S = 5.0
+LAST_WORDS_S = 1.0
 
 _stopping: Event | None = None
 
@@ -58,13 +67,53 @@ class Outcome(Generic[R]):
     error: str = ""
 
 
+@dataclass(frozen=True)
+class Workers:
+    """Worker processes of some kind.
+
+    Attributes:
+        open: makes them the task runner of the current flow run for a block; called with a number
+            of workers and the batches that they are to compute.
+        lost: exceptions of a future whose worker has died.
+        begun: asked after such a death, whether it took this batch along; its mark is removed.
+    """
+
+    open: Callable[[int, Sequence[Batch]], AbstractContextManager[None]]
+    lost: tuple[type[Exception], ...]
+    begun: Callable[[Batch], bool]
+
+
+def process_workers(marks: Path, variables: dict[str, str] | None = None) -> Workers:
+    """Processes of this machine.
+
+    Args:
+        marks: directory where a batch has a file ``<id>.json`` while it is computed
+            (:func:`stilt.project.claims.mark_running`): tells what a dead worker took along.
+        variables: environment of the workers.
+    """
+    return Workers(
+        lambda n_workers, wave: worker_pool(n_workers, wave, marks, variables or {}),
+        (BrokenProcessPool,),
+        lambda batch: remove_mark(marks, batch),
+    )
+
+
+def remove_mark(marks: Path, batch: Batch) -> bool:
+    """Whether a batch had a mark, which is gone afterwards."""
+    mark = _mark(marks, batch)
+    try:
+        mark.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def run_batches(
     batches: Sequence[Batch],
     submit: Callable[[Sequence[Batch]], Sequence[PrefectFuture[R]]],
     *,
     n_workers: int,
-    marks: Path,
-    variables: dict[str, str] | None = None,
+    workers: Workers,
 ) -> Iterator[Outcome[R]]:
     """Yield the outcome of every batch, in the order in which they end.
 
@@ -72,9 +121,7 @@ def run_batches(
         batches: what to run.
         submit: maps a task over batches in the current flow run, one future for each.
         n_workers: worker processes.
-        marks: directory where a batch has a file ``<id>.json`` while it is computed
-            (:func:`stilt.project.claims.mark_running`): tells what a dead worker took along.
-        variables: environment of the workers.
+        workers: what kind they are.
 
     Raises:
         WorkersError: pool after pool breaks before any batch is begun.
@@ -86,16 +133,15 @@ def run_batches(
         alone = not waiting
         wave = [suspects.popleft()] if alone else waiting
         waiting, killed = [], {}
-        with worker_pool(1 if alone else n_workers, wave, marks, variables or {}):
+        with workers.open(1 if alone else n_workers, wave):
             with _ctrl_c_held():
                 futures = dict(zip(submit(wave), wave, strict=True))
             for future in as_completed(list(futures)):
                 batch = futures[future]
                 try:
                     yield Outcome(batch, future.result())
-                except BrokenProcessPool:
-                    if _mark(marks, batch).exists():
-                        _mark(marks, batch).unlink(missing_ok=True)
+                except workers.lost:
+                    if workers.begun(batch):
                         killed[future] = batch
                     else:
                         waiting.append(batch)
@@ -175,6 +221,25 @@ def mark_crashed(futures: Sequence[PrefectFuture[Any]]) -> None:
                     time.sleep(0.2)
                 else:
                     break
+
+
+def crash_unfinished(message: str) -> None:
+    """Tell Prefect that the task runs of the current flow run are over that still show as going.
+
+    For a run that breaks off: its workers are gone, some without a last word.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    mine = FlowRunFilter(id=FlowRunFilterId(any_=[context.flow_run.id]))
+    going = TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+    unfinished = TaskRunFilter(state=TaskRunFilterState(type=going))
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        for delay_s in (0.0, LAST_WORDS_S):  # what workers sent last may still be on its way
+            time.sleep(delay_s)
+            for run in client.read_task_runs(flow_run_filter=mine, task_run_filter=unfinished):
+                state: State[None] = Crashed(message=message)
+                client.set_task_run_state(run.id, state, force=True)
 
 
 @contextmanager

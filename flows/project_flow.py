@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import httpx
 from prefect import Flow, tags
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
+from prefect.states import State
 
 from flows.server import prefect_api, state_directory
+from stilt.config import ExecutionConfig
+from stilt.roots import local_output_root
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,10 +43,12 @@ class Caller:
     Attributes:
         pending: simulation ids to run, already planned; None lets the flow plan.
         on_progress: called with each :class:`Tally` as the run goes on.
+        execution: backend and its options; None takes those of the project's configuration.
     """
 
     pending: tuple[str, ...] | None = None
     on_progress: Callable[[Tally], None] | None = None
+    execution: ExecutionConfig | None = None
 
 
 CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -61,11 +68,10 @@ class ProjectFlow(Flow[P, R]):
 
     def __call__(self, project: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Run the flow on `project`, a directory."""
-        root = os.fspath(project)
-        if "://" not in root:
-            root = str(Path(root).expanduser().resolve())
+        root = str(local_output_root(project, None))
+        outputs = local_output_root(root, kwargs.get("output_dir"))
         with ExitStack() as stack:
-            stack.enter_context(prefect_api(state_directory(kwargs.get("output_dir") or root)))
+            stack.enter_context(prefect_api(state_directory(outputs)))
             stack.enter_context(tags(*run_tags(root, kwargs.get("scene"), kwargs.get("mets"))))
             return super().__call__(root, *args, **kwargs)
 
@@ -76,6 +82,17 @@ def run_tags(project: str, scene: str | None, mets: Sequence[str] | None) -> lis
     if scene:
         named.append(f"scene:{scene}")
     return named + [f"met:{met}" for met in mets or ()]
+
+
+def tag_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Give a flow run its tags when nobody has: that of a deployment comes with parameters only."""
+    del flow, state
+    given = flow_run.parameters
+    root = str(given["project"])
+    wanted = set(run_tags(root, given.get("scene"), given.get("mets")))
+    if not wanted <= set(flow_run.tags):
+        with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, tags=sorted(wanted | set(flow_run.tags)))
 
 
 def run_name() -> str:
@@ -91,6 +108,12 @@ def project_flow(
     """Make a function of a project a :class:`ProjectFlow`; results stay in memory."""
 
     def decorate(function: Callable[P, R]) -> ProjectFlow[P, R]:
-        return ProjectFlow(function, flow_run_name=run_name, persist_result=False, **options)
+        return ProjectFlow(
+            function,
+            flow_run_name=run_name,
+            persist_result=False,
+            on_running=[tag_run],
+            **options,
+        )
 
     return decorate

@@ -60,7 +60,7 @@ class Progress:
             create_progress_artifact,
             progress=0.0,
             key=artifact_key(name, "progress"),
-            description=f"{self.tally.total} simulations of {name}",
+            description=tally_sentence(self.tally),
         )
         self.show()
 
@@ -88,10 +88,41 @@ class Progress:
         if self._artifact and (at_end or now - self._shown_at > MIN_INTERVAL_S):
             self._shown_at = now
             percent = 100.0 * tally.done / tally.total if tally.total else 100.0
-            _quietly(update_progress_artifact, self._artifact, progress=percent)
+            _quietly(
+                update_progress_artifact,
+                self._artifact,
+                progress=percent,
+                description=tally_sentence(tally),
+            )
 
     def _in_hand(self) -> int:
         return sum(islice(self._running, self._n_workers))
+
+
+_TALLY = re.compile(r"([\d.]+) of (\d+) simulations done, (\d+) failed, (\d+) running")
+_OUTCOME = re.compile(r"\d+ of \d+ simulations complete\b")
+
+
+def tally_sentence(tally: Tally) -> str:
+    """``12.5 of 40 simulations done, 1 failed, 8 running``."""
+    done = f"{tally.done:.1f}".removesuffix(".0")
+    return (
+        f"{done} of {tally.total} simulations done, {tally.failed} failed, {tally.running} running"
+    )
+
+
+def read_tally(text: str) -> Tally | None:
+    """The tally in a :func:`tally_sentence`, None in any other text."""
+    found = _TALLY.fullmatch(text)
+    if found is None:
+        return None
+    done, total, failed, running = found.groups()
+    return Tally(int(total), float(done), int(failed), int(running))
+
+
+def is_outcome(text: str) -> bool:
+    """Whether a text is an :func:`outcome_sentence`."""
+    return _OUTCOME.match(text) is not None
 
 
 def artifact_key(name: str, what: str) -> str:
@@ -117,8 +148,9 @@ def show_summary(
     counts: Mapping[str, int],
     failures: Sequence[Mapping[str, str]],
     paths: Sequence[str],
+    picture: str = "",
 ) -> None:
-    """Publish totals, failure reasons and where the results are."""
+    """Publish totals, failure reasons, a map and where the results are."""
     lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
     lines += [f"| {label} | {count} |" for label, count in counts.items()]
     if failures:
@@ -126,6 +158,8 @@ def show_summary(
         reasons = Counter(row["reason"] for row in failures)
         lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
     lines += ["", *(f"- `{path}`" for path in paths)]
+    if picture:
+        lines += ["", picture]
     _quietly(
         create_markdown_artifact,
         markdown="\n".join(lines),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prefect import task, unmapped
@@ -13,20 +13,23 @@ from prefect.futures import PrefectFuture
 from prefect.states import State
 
 from flows.bookkeeping import conclude, note, simulations_to_run
-from flows.pool import Outcome, run_batches, told_to_stop
-from flows.project_flow import project_flow
+from flows.pool import Outcome, crash_unfinished, process_workers, run_batches
+from flows.project_flow import caller, project_flow
 from flows.report import Progress
+from flows.worker import compute
 from stilt.errors import StiltError
-from stilt.execution import BatchSummary, fold_receipts, plan_batches, run_batch
+from stilt.execution import BatchSummary, fold_receipts, plan_batches
+from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import (
     computing_environment,
-    interruptible,
     prepare_process,
     refuse_in_starting_worker,
 )
 from stilt.model import Model
+from stilt.project.inputs import Project
+from stilt.receptors import Receptor
 
 FOLD_EVERY_S = 2.0
 
@@ -37,14 +40,12 @@ def simulate_batch(
     label: str,
     batch_id: str,
     options: dict[str, Any],
+    receptors: Mapping[str, Receptor] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> BatchSummary:
     """Compute one batch; a simulation that fails is an outcome and no exception."""
     del label
-    if told_to_stop():
-        return BatchSummary(batch_id, n_interrupted=len(sim_ids))
-    with interruptible():
-        return run_batch(sim_ids=sim_ids, batch_id=batch_id, progress=progress, **options)
+    return compute(sim_ids, batch_id, options, receptors, progress)
 
 
 @project_flow(name="simulate")
@@ -67,7 +68,7 @@ def simulate(
         mets: only these meteorologies.
         n_workers: worker processes; 1 computes inline; None takes the config's.
         skip_existing: keep outputs that exist; None takes the config's.
-        output_dir: output root, when it is not the project.
+        output_dir: output root, a folder or a URL, when it is not the project.
         compute_root: where files are made before they are published.
     """
     refuse_in_starting_worker()
@@ -81,6 +82,9 @@ def run_simulations(
 ) -> State[Any]:
     """Compute simulations in the current flow run; the final state says what came of them."""
     workers = n_workers or model.config.execution.n_workers
+    if model.files.remote is not None:
+        elsewhere = (caller().execution or model.config.execution).backend == "dask"
+        model.files.remote.check(2 if elsewhere else workers)
     batches = plan_batches(model, sim_ids, workers)
     progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], workers)
     options = {**worker_arguments(model.files), "skip_existing": skip_existing}
@@ -93,6 +97,9 @@ def run_simulations(
                 with contextlib.suppress(StiltError):
                     fold_receipts(model)
                 folded_at = time.monotonic()
+    except BaseException:
+        crash_unfinished("The run broke off; its simulations are pending again.")
+        raise
     finally:
         fold_receipts(model)
     return conclude(model, sim_ids)
@@ -105,24 +112,49 @@ def _compute(
     options: dict[str, Any],
     progress: Progress,
 ) -> Iterator[Outcome[BatchSummary]]:
-    """Compute batches: inline for one worker, else mapped over a pool of processes."""
+    """Compute batches: inline for one worker, mapped over a pool of processes, or on Dask."""
+    execution = caller().execution or model.config.execution
+    if execution.backend == "dask":
+        from flows.dask_backend import dask_workers, traveling
+
+        arguments = traveling(model.files, options)
+        with dask_workers(model.files, n_workers, execution.options) as workers:
+            yield from run_batches(
+                batches,
+                lambda wave: _map(wave, arguments, receptors_by_batch(model.files, wave)),
+                n_workers=n_workers,
+                workers=workers,
+            )
+        return
     if n_workers > 1:
         yield from run_batches(
             batches,
-            lambda wave: _map(wave, options),
+            lambda wave: _map(wave, options, [None] * len(wave)),
             n_workers=n_workers,
-            marks=model.layout.running,
-            variables=computing_environment(model.files, n_workers),
+            workers=process_workers(
+                model.layout.running, computing_environment(model.files, n_workers)
+            ),
         )
         return
     prepare_process(model.files)
     for batch in batches:
         within = progress.within(len(batch.sim_ids))
-        yield Outcome(batch, simulate_batch(batch.sim_ids, batch.label, batch.id, options, within))
+        yield Outcome(
+            batch,
+            simulate_batch(batch.sim_ids, batch.label, batch.id, options, progress=within),
+        )
+
+
+def receptors_by_batch(files: Project, batches: Sequence[Batch]) -> list[dict[str, Receptor]]:
+    """Receptors of each batch by id, so that its worker need not read the index."""
+    known = receptors_of(files, [sim_id for batch in batches for sim_id in batch.sim_ids])
+    return [{i: known[i] for i in batch.sim_ids if i in known} for batch in batches]
 
 
 def _map(
-    batches: Sequence[Batch], options: dict[str, Any]
+    batches: Sequence[Batch],
+    options: dict[str, Any],
+    receptors: Sequence[dict[str, Receptor] | None],
 ) -> Sequence[PrefectFuture[BatchSummary]]:
     """One task run for each batch, in the task runner of the flow run."""
     return simulate_batch.map(
@@ -130,4 +162,5 @@ def _map(
         [batch.label for batch in batches],
         [batch.id for batch in batches],
         unmapped(options),
+        list(receptors),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,10 @@ class _Artifacts:
         self._model.index.fold()
         return self._model.index.ids(where.replace("s.", ""), values)
 
+    def _existing(self, paths: Iterable[Path]) -> list[Path]:
+        """Those that exist, copied here first where outputs are on a URL."""
+        return [path for path in map(self._model.files.local_copy, paths) if path.exists()]
+
 
 class TrajectoryCollection(_Artifacts):
     """Trajectory files of a project."""
@@ -59,7 +63,7 @@ class TrajectoryCollection(_Artifacts):
             error: those of the error runs.
         """
         ids = self._registered(mets, time_range, location_ids)
-        return [path for path in map(self._path(error), ids) if path.exists()]
+        return self._existing(map(self._path(error), ids))
 
     def load(
         self,
@@ -86,7 +90,7 @@ class TrajectoryCollection(_Artifacts):
         """Simulations of the current receptors without such a file."""
         ids = candidates(self._model, mets, time_range, location_ids)
         path = self._path(error)
-        return [sim_id for sim_id in ids if not path(sim_id).exists()]
+        return [sim_id for sim_id in ids if not self._model.files.has_output(path(sim_id))]
 
     def _path(self, error: bool) -> Any:
         layout = self._model.layout
@@ -114,8 +118,7 @@ class FootprintCollection(_Artifacts):
     ) -> list[Path]:
         """Files of registered simulations that exist, by id."""
         ids = self._registered(mets, time_range, location_ids, scene_id)
-        paths = (self._model.layout.footprint(sim_id, self.name) for sim_id in ids)
-        return [path for path in paths if path.exists()]
+        return self._existing(self._model.layout.footprint(sim_id, self.name) for sim_id in ids)
 
     def load(
         self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
@@ -211,8 +214,8 @@ class FootprintCollection(_Artifacts):
     ) -> list[str]:
         """Simulations of the current receptors without this footprint."""
         ids = candidates(self._model, mets, time_range, location_ids)
-        layout = self._model.layout
-        return [i for i in ids if not layout.footprint(i, self.name).exists()]
+        files = self._model.files
+        return [i for i in ids if not files.has_output(files.layout.footprint(i, self.name))]
 
     def __repr__(self) -> str:
         return f"<footprints {self.name!r} of {self._model.name}>"

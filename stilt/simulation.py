@@ -61,21 +61,21 @@ class Simulation:
     @property
     def log_path(self) -> Path:
         """The simulation's log."""
-        return self.project.layout.log(self.id)
+        return self.project.local_copy(self.project.layout.log(self.id))
 
     @property
     def trajectories_path(self) -> Path:
         """Particles of the main run."""
-        return self.project.layout.trajectory(self.id)
+        return self.project.local_copy(self.project.layout.trajectory(self.id))
 
     @property
     def error_trajectories_path(self) -> Path:
         """Particles of the run with perturbed weather."""
-        return self.project.layout.error_trajectory(self.id)
+        return self.project.local_copy(self.project.layout.error_trajectory(self.id))
 
     def footprint_path(self, name: str = "") -> Path:
         """A footprint's file."""
-        return self.project.layout.footprint(self.id, name)
+        return self.project.local_copy(self.project.layout.footprint(self.id, name))
 
     @property
     def is_backward(self) -> bool:

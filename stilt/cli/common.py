@@ -89,7 +89,7 @@ def project_argument(*, required: bool = False) -> Any:
 
 
 output_dir_option = click.option(
-    "--output-dir", metavar="DIR", help="Where results are, when not in the project."
+    "--output-dir", metavar="DIR", help="Folder or URL of results, when not in the project."
 )
 compute_root_option = click.option(
     "--compute-root", metavar="DIR", help="Where workers compute before results are published."
@@ -115,7 +115,7 @@ def project_root(project: str | None, output_dir: str | None, *, outputs: bool =
     """
     root = project or output_dir or "."
     if "://" in root:
-        from stilt.project.inputs import local_folder
+        from stilt.roots import local_folder
 
         local_folder(root)
     path = Path(root).expanduser().resolve()

@@ -88,6 +88,8 @@ def run(
         )
     if handle.detached and not wait:
         say(f"Submitted job: {handle.job_id}")
+        if as_json:
+            print_json({"project": str(model.project), "job_id": handle.job_id})
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
@@ -129,7 +131,9 @@ def _prepare(
         mapping["n_workers"] = n_workers
     executor = get_executor(mapping)
     if hasattr(executor, "prepare"):
-        stack.enter_context(executor.prepare(output_dir or root))
+        from stilt.roots import local_output_root
+
+        stack.enter_context(executor.prepare(local_output_root(root, output_dir)))
 
     from stilt import Model
 
@@ -146,9 +150,8 @@ def _headline(model: Any, executor: Any, no_skip: bool) -> str:
 
 def _roots(model: Any) -> list[str]:
     lines = []
-    if os.fspath(model.output_root) != os.fspath(model.project):
-        lines.append(f"Output root: {model.output_root}")
-    default = Path(model.output_root) / "simulations" / "by-id"
-    if Path(model.compute_root) != default:
+    if model.files.output_root != os.fspath(model.project):
+        lines.append(f"Output root: {model.files.output_root}")
+    if model.files.has_compute_root:
         lines.append(f"Compute root: {model.compute_root}")
     return lines

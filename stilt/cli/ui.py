@@ -26,4 +26,6 @@ def ui(project: str | None, port: int, output_dir: str | None) -> None:
     executor = get_executor(None)
     if not hasattr(executor, "serve_ui"):
         raise UsageError("The local backend that is installed has no web interface.")
-    executor.serve_ui(output_dir or root, port=port, announce=click.echo)
+    from stilt.roots import local_output_root
+
+    executor.serve_ui(local_output_root(root, output_dir), port=port, announce=click.echo)

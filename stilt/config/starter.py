@@ -27,7 +27,7 @@ hnf_plume: true                             # correct influence close to the rec
 skip_existing: true                         # keep outputs that exist
 
 # execution:
-#   backend: local                          # local: this machine
+#   backend: local                          # this machine; also prefect, dask
 #   n_workers: 4                            # worker processes; 1 computes without any
 """
 

@@ -13,7 +13,11 @@ from stilt.errors import UsageError
 GROUP = "stilt.backends"
 
 # Used from a checkout that was never installed, where entry points are not known.
-_OWN = {"local": "flows.backends:LocalBackend"}
+_OWN = {
+    "local": "flows.backends:LocalBackend",
+    "prefect": "flows.submission:PrefectBackend",
+    "dask": "flows.dask_backend:DaskBackend",
+}
 
 
 class JobHandle(Protocol):

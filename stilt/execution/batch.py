@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from stilt.project.inputs import Project
 from stilt.project.owners import new_owner, this_place
 from stilt.project.receipts import Result, now, write_receipt
 from stilt.project.registration import receptor_json
+from stilt.receptors import Receptor
 from stilt.timing import Seconds, collecting, timed
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class BatchSummary:
         seconds: wall time.
         receipt: file that says more; "" when it could not be written.
         failures: (simulation, reason, detail) of the first failures.
+        content: the receipt itself, for a coordinator whose folders the batch could not reach.
     """
 
     batch_id: str
@@ -52,6 +54,7 @@ class BatchSummary:
     seconds: float = 0.0
     receipt: str = ""
     failures: tuple[tuple[str, str, str], ...] = ()
+    content: bytes = b""
 
     @property
     def interrupted(self) -> bool:
@@ -69,6 +72,7 @@ def run_batch(
     batch_id: str | None = None,
     progress: Progress | None = None,
     owner: str = "",
+    receptors: Mapping[str, Receptor] | None = None,
 ) -> BatchSummary:
     """Compute simulations together and write a receipt; no exception leaves it.
 
@@ -84,17 +88,41 @@ def run_batch(
         batch_id: names the receipt; usable as a file name.
         progress: told the fraction done, 0 to 1.
         owner: holder of the claims on these simulations, when they were claimed.
+        receptors: of these simulations, for workers that are to leave the index alone; None
+            asks the index.
     """
+
+    def find() -> Project:
+        return Project(project, output_dir=output_dir, compute_root=compute_root)
+
+    return compute_batch(
+        find, sim_ids, skip_existing=skip_existing, batch_id=batch_id, progress=progress,
+        owner=owner, receptors=receptors,
+    )  # fmt: skip
+
+
+def compute_batch(
+    find: Callable[[], Project],
+    sim_ids: Sequence[str],
+    *,
+    skip_existing: bool | None = None,
+    batch_id: str | None = None,
+    progress: Progress | None = None,
+    owner: str = "",
+    receptors: Mapping[str, Receptor] | None = None,
+) -> BatchSummary:
+    """Compute simulations of the project that `find` returns; see :func:`run_batch`."""
     begun = time.monotonic()
     batch = _Batch(batch_id or secrets.token_hex(6), list(dict.fromkeys(sim_ids)), owner)
     mark: Path | None = None
     files = None
     try:
-        files = Project(project, output_dir=output_dir, compute_root=compute_root)
+        files = find()
         mark = mark_running(files.layout.running, batch.id, new_owner(), batch.sim_ids)
+        known = receptors_of(files, batch.sim_ids) if receptors is None else receptors
         with collecting() as parts, timed("other"):
             batch.parts = parts
-            batch.run(files, skip_existing, progress or _ignore)
+            batch.run(files, known, skip_existing, progress or _ignore)
     except KeyboardInterrupt as error:
         batch.interrupt(Failure.of(error, "worker"))
     except Exception as error:
@@ -121,12 +149,17 @@ class _Batch:
         self.results: dict[str, Result] = {}
         self.parts: Seconds = {}
 
-    def run(self, files: Project, skip_existing: bool | None, progress: Progress) -> None:
+    def run(
+        self,
+        files: Project,
+        receptors: Mapping[str, Receptor],
+        skip_existing: bool | None,
+        progress: Progress,
+    ) -> None:
         """Compute everything that is not there yet."""
         config = files.config
         prepare_process(files)
         skip = config.skip_existing if skip_existing is None else skip_existing
-        receptors = receptors_of(files, self.sim_ids)
         for sim_id in self.sim_ids:
             self.results[sim_id] = self._result(sim_id)
             self.results[sim_id].seed = config.seed

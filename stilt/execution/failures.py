@@ -7,9 +7,13 @@ import logging
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stilt.errors import Reason, SimulationError, StiltError
 from stilt.project.receipts import now
+
+if TYPE_CHECKING:
+    from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +78,20 @@ def append_log(log: Path, failure: Failure) -> None:
             file.write("\n".join(block) + "\n")
     except OSError as error:
         logger.warning("The log %s cannot be written: %s", log, error)
+
+
+def log_failure(project: Project, sim_id: str, failure: Failure) -> None:
+    """Append to a simulation's log, and upload it where outputs are on a URL."""
+    log = project.layout.log(sim_id)
+    if project.remote is None:
+        append_log(log, failure)
+        return
+    try:
+        project.local_copy(log)
+        append_log(log, failure)
+        project.remote.upload(log, sim_id, log.name)
+    except OSError as error:
+        logger.warning("The log of %s cannot be stored: %s", sim_id, error)
 
 
 def _disk_advice(error: BaseException) -> str | None:

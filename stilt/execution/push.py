@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import stilt
 from stilt.errors import Reason, StiltError
 from stilt.execution.batch import BatchSummary, run_batch
-from stilt.execution.failures import Failure, append_log
+from stilt.execution.failures import Failure, log_failure
 from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch, plan_batches
 from stilt.execution.pool import Job, Outcome, WorkerPool
@@ -76,6 +76,8 @@ def push_simulations(
     refuse_in_starting_worker()
     model.store_inputs()
     files = model.files
+    if files.remote is not None:
+        files.remote.check(workers)
     missing = sorted(set(ids) - receptors_of(files, ids).keys())
     if missing:
         raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")
@@ -179,7 +181,7 @@ def record_worker_death(files: Project, sim_id: str, batch_id: str) -> BatchSumm
         "workers or fewer particles."
     )
     failure = Failure(Reason.WORKER_DIED, detail, "worker", "WorkerDied")
-    append_log(files.layout.log(sim_id), failure)
+    log_failure(files, sim_id, failure)
     logger.error("%s: %s: %s", sim_id, failure.reason, detail)
     result = Result(
         sim_id,
@@ -198,9 +200,8 @@ def record_worker_death(files: Project, sim_id: str, batch_id: str) -> BatchSumm
 
 def worker_arguments(files: Project) -> dict[str, Any]:
     """Arguments that let a worker rebuild a project from its output root."""
-    root = str(files.layout.root)
     return {
-        "project": root,
-        "output_dir": None,
+        "project": str(files.layout.root),
+        "output_dir": None if files.remote is None else files.remote.url,
         "compute_root": str(files.compute_root) if files.has_compute_root else None,
     }

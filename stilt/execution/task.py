@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stilt.errors import SimulationError
-from stilt.execution.failures import Failure, append_log
+from stilt.execution.failures import Failure, log_failure
 from stilt.project.artifacts import (
     HASH,
     DamagedArtifactError,
     Made,
     footprint_attributes,
-    link,
     made_of,
-    publish,
 )
 from stilt.project.inputs import Project
 from stilt.project.keys import ERROR_SUFFIX, Expectation, content_hash, key_in, receptor_key
@@ -114,7 +112,7 @@ class Task:
         if not self.skip:
             return None
         try:
-            made = made_of(path, with_receptor=False)
+            made = made_of(self.project.local_copy(path), with_receptor=False)
         except DamagedArtifactError as error:
             logger.warning("%s; it is computed again.", error)
             return None
@@ -136,7 +134,7 @@ class Task:
             return
         self.failure = failure
         logger.error("%s: %s: %s", self.sim_id, failure.reason, failure.detail)
-        append_log(self.project.layout.log(self.sim_id), failure)
+        log_failure(self.project, self.sim_id, failure)
 
     def receive(self, table: pd.DataFrame | SimulationError, *, is_error: bool = False) -> None:
         """Take the particles of a run of the transport: correct, keep, and make footprints."""
@@ -232,11 +230,10 @@ class Task:
         with timed("writing"):
             stored.to_parquet(working, extra={HASH: content_hash(key, self._receptor_key)})
             size = working.stat().st_size
-            publish(working, final)
+            self.project.publish(working, final, linked=not stored.is_error)
         if stored.is_error:
             self.result.error_key, self.result.error_bytes = key, size
         else:
-            link(layout, final)
             self.result.transport_key, self.result.trajectory_bytes = key, size
 
     def _make_footprint(self, particles: pd.DataFrame, name: str) -> None:
@@ -257,8 +254,7 @@ class Task:
         with timed("writing"):
             footprint.to_netcdf(working, attrs=attrs)
             size = working.stat().st_size
-            publish(working, final)
-            link(layout, final)
+            self.project.publish(working, final)
         self.result.footprints[name] = FootprintEntry(
             key, footprint.total, footprint.empty_reason, size
         )

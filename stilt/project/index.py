@@ -24,6 +24,7 @@ from stilt.project.receipts import (
     seconds_by_part,
     write_registration,
 )
+from stilt.project.remote import RemoteOutputs
 from stilt.project.schema import REGISTRATION_COLUMNS
 from stilt.project.states import RECORDED_COLUMNS, Counts, Recorded, count_states, state_of
 
@@ -45,10 +46,18 @@ class Index:
     Args:
         path: the index file, ``<output root>/.stilt/index.duckdb``.
         max_rows: most rows to keep; the oldest finished ones go first. None keeps all.
+        remote: where the outputs are, when they are not beside the index.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, max_rows: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_rows: int | None = None,
+        remote: RemoteOutputs | None = None,
+    ) -> None:
         self.path = Path(path)
+        self.remote = remote
         self.layout = ProjectLayout(self.path.parent.parent)
         self.max_rows = max_rows
         self._database = Database(self.path)

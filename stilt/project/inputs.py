@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stilt.atomic import atomic_path
 from stilt.config import ModelConfig, RuntimeSettings, is_same
-from stilt.errors import StiltError, UsageError
+from stilt.errors import StiltError
+from stilt.project.artifacts import link, publish
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
+from stilt.project.remote import RemoteOutputs
 from stilt.receptors import read_receptors, write_receptors
+from stilt.roots import PathLike, expanded, is_url, local_folder, local_output_root
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 logger = logging.getLogger(__name__)
-
-PathLike = str | os.PathLike[str]
 
 
 class Project:
@@ -33,18 +36,20 @@ class Project:
 
     Attributes:
         root: the project's folder, where a person keeps config.yaml and receptors.csv.
-        layout: paths under the output root, which is the project unless told otherwise.
+        layout: paths under the output root, which is the project unless told otherwise; with
+            outputs on a URL under their local mirror.
+        remote: outputs on a URL; None when they are local.
         compute_root: folder in which simulations are computed before they are published.
 
     Args:
         project: a local folder; None makes a temporary one.
-        output_dir: the output root, when it is another folder.
+        output_dir: the output root, when it is another folder, or a URL that fsspec knows.
         compute_root: ``~`` and environment variables are expanded.
         runtime: settings of the machine; None reads the environment.
         config: the configuration, when it is not to be read from config.yaml.
 
     Raises:
-        UsageError: a project or output root that is not a local folder.
+        UsageError: a project that is not a local folder.
     """
 
     def __init__(
@@ -57,12 +62,16 @@ class Project:
         config: ModelConfig | None = None,
     ) -> None:
         if project is None:
-            project = output_dir or tempfile.mkdtemp(prefix="stilt-")
+            here = None if is_url(output_dir) else output_dir
+            project = here or tempfile.mkdtemp(prefix="stilt-")
         self.root = local_folder(project)
-        self.layout = ProjectLayout(self.root if output_dir is None else local_folder(output_dir))
+        self.remote: RemoteOutputs | None = None
+        if output_dir is not None and is_url(output_dir):
+            self.remote = RemoteOutputs(os.fspath(output_dir))
+        self.layout = ProjectLayout(local_output_root(project, output_dir))
         self.runtime = runtime if runtime is not None else RuntimeSettings()
         chosen = compute_root or self.runtime.compute_root
-        self.compute_root = self.layout.by_id if chosen is None else _expanded(chosen)
+        self.compute_root = self._default_compute_root() if chosen is None else expanded(chosen)
         self._given_config = config
 
     @property
@@ -74,6 +83,17 @@ class Project:
     def has_compute_root(self) -> bool:
         """Whether simulations are computed elsewhere than they are published."""
         return self.compute_root != self.layout.by_id
+
+    @property
+    def output_root(self) -> str:
+        """Where outputs are, for a person: a folder or a URL."""
+        return str(self.layout.root) if self.remote is None else self.remote.url
+
+    def _default_compute_root(self) -> Path:
+        if self.remote is None:
+            return self.layout.by_id
+        name = f"stilt-{getpass.getuser()}-{self.layout.root.name}"
+        return Path(tempfile.gettempdir()) / name
 
     @cached_property
     def config(self) -> ModelConfig:
@@ -102,7 +122,7 @@ class Project:
     @cached_property
     def index(self) -> Index:
         """The index under the output root."""
-        return Index(self.layout.index, max_rows=self.runtime.max_rows)
+        return Index(self.layout.index, max_rows=self.runtime.max_rows, remote=self.remote)
 
     @property
     def receptor_file(self) -> Path | None:
@@ -116,6 +136,39 @@ class Project:
     def cache_dir(self) -> Path:
         """Folder for prepared weather and the indexes of weather files."""
         return self.runtime.cache_dir or self.layout.weather_cache
+
+    def publish(self, working: Path, final: Path, *, linked: bool = True) -> None:
+        """Put a finished file where readers look for it, whole: a rename, or an upload.
+
+        Args:
+            working: the file; it is not there afterwards, unless it is `final`.
+            final: its path under the layout.
+            linked: make its link in the flat folders, which only local outputs have.
+        """
+        if self.remote is not None:
+            self.remote.upload(working, final.parent.name, final.name)
+            working.unlink()
+            with suppress(OSError):
+                working.parent.rmdir()
+            return
+        publish(working, final)
+        if linked:
+            link(self.layout, final)
+
+    def local_copy(self, path: Path) -> Path:
+        """An output file on this machine: the path itself, fetched first from a URL.
+
+        The path does not exist afterwards if there is no such output.
+        """
+        if self.remote is not None:
+            self.remote.fetch(path.parent.name, path.name, path)
+        return path
+
+    def has_output(self, path: Path) -> bool:
+        """Whether there is an output file of this path."""
+        if self.remote is not None:
+            return self.remote.exists(path.parent.name, path.name)
+        return path.exists()
 
     def store_config(self) -> None:
         """Have this configuration in the output root; a file that means the same is kept."""
@@ -164,21 +217,3 @@ class Project:
             return ""
         targets = {met: sorted(wanted.footprints) for met, wanted in self.expectations.items()}
         return digest([content, list(self.config.mets), targets])
-
-
-def local_folder(path: PathLike) -> Path:
-    """Absolute path of a folder that may not exist yet.
-
-    Raises:
-        UsageError: it names something in cloud storage.
-    """
-    if "://" in os.fspath(path):
-        raise UsageError(
-            f"'{os.fspath(path)}' is not a local folder: cloud storage is not supported; copy the "
-            "project to a local disk."
-        )
-    return Path(os.path.abspath(_expanded(path)))
-
-
-def _expanded(path: PathLike) -> Path:
-    return Path(os.path.expandvars(os.path.expanduser(path)))

@@ -45,7 +45,7 @@ def rebuild_index(index: Index, database: Database, *, verify: bool | None) -> N
     receipts, _ = read_receipts([*receipt_files(layout.folded), *waiting])
     definitions = _definitions(layout, old, receipts)
     known = _known_from(receipts, old)
-    found = scan(layout, known, verify=verify)
+    found = scan(layout, known, verify=verify, remote=index.remote)
     rows, footprints = _rows(definitions, receipts, old, known, found, layout)
 
     def work(connection: duckdb.DuckDBPyConnection) -> None:
@@ -67,7 +67,7 @@ def refresh_index(index: Index, *, verify: bool | None) -> None:
     frame = index.frame("transport_key IS NOT NULL OR error_key IS NOT NULL "
                         "OR footprint_keys <> '' OR state <> 'pending'")  # fmt: skip
     known = _known_from(_with_footprints(index, frame), pd.DataFrame())
-    found = scan(index.layout, known, verify=verify)
+    found = scan(index.layout, known, verify=verify, remote=index.remote)
     changed = {
         sim_id: found.get(sim_id, Outputs())
         for sim_id in known.keys() | found.keys()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from stilt.project.artifacts import DamagedArtifactError, Made, made_of
@@ -18,6 +19,7 @@ from stilt.project.layout import (
     trajectory_name,
 )
 from stilt.project.receipts import FootprintEntry
+from stilt.project.remote import RemoteOutputs
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,11 @@ class Outputs:
 
 
 def scan(
-    layout: ProjectLayout, known: dict[str, Outputs], *, verify: bool | None
+    layout: ProjectLayout,
+    known: dict[str, Outputs],
+    *,
+    verify: bool | None,
+    remote: RemoteOutputs | None = None,
 ) -> dict[str, Outputs]:
     """List the folders of all simulations and return the outputs found, by id.
 
@@ -66,18 +72,18 @@ def scan(
         known: what is recorded; such files are not opened.
         verify: compare sizes with those recorded, so that a file cut short is noticed. None
             does so in projects of up to :data:`VERIFY_UP_TO` folders.
+        remote: where the outputs are, when they are on a URL; a listing there tells sizes.
     """
-    try:
-        folders = sorted(entry.name for entry in os.scandir(layout.by_id) if entry.is_dir())
-    except FileNotFoundError:
-        return {}
-    if verify is None:
-        verify = len(folders) <= VERIFY_UP_TO
     damaged: list[str] = []
     found = {}
-    for sim_id in folders:
-        folder = layout.simulation_dir(sim_id)
-        found[sim_id] = _outputs_in(folder, sim_id, known.get(sim_id), verify, damaged)
+    if remote is not None:
+        for sim_id, sizes in sorted(remote.files().items()):
+            fetched = partial(_fetched, layout, remote, sim_id)
+            found[sim_id] = _outputs_in(sizes.items(), fetched, sim_id, known.get(sim_id), damaged)
+    else:
+        for sim_id, names in _folders(layout, verify):
+            path = layout.simulation_dir(sim_id).joinpath
+            found[sim_id] = _outputs_in(names, path, sim_id, known.get(sim_id), damaged)
     if damaged:
         logger.warning(
             "%d output file(s) cannot be used and will be computed again; the first: %s.",
@@ -86,29 +92,54 @@ def scan(
     return found
 
 
+Named = Iterable[tuple[str, int | None]]
+
+
+def _folders(layout: ProjectLayout, verify: bool | None) -> Iterator[tuple[str, Named]]:
+    """Simulations in order, with the names in their folders."""
+    try:
+        folders = sorted(entry.name for entry in os.scandir(layout.by_id) if entry.is_dir())
+    except FileNotFoundError:
+        return
+    if verify is None:
+        verify = len(folders) <= VERIFY_UP_TO
+    for sim_id in folders:
+        yield sim_id, _listing(layout.simulation_dir(sim_id), verify)
+
+
+def _fetched(layout: ProjectLayout, remote: RemoteOutputs, sim_id: str, name: str) -> Path:
+    """A copy of a file of a simulation."""
+    path = layout.simulation_dir(sim_id) / name
+    remote.fetch(sim_id, name, path)
+    return path
+
+
 def _outputs_in(
-    folder: Path, sim_id: str, known: Outputs | None, verify: bool, damaged: list[str]
+    names: Named,
+    path: Callable[[str], Path],
+    sim_id: str,
+    known: Outputs | None,
+    damaged: list[str],
 ) -> Outputs:
-    """Outputs in one folder."""
+    """Outputs in one folder; `path` gives a file of it to open."""
     recorded = known or Outputs()
     outputs = Outputs()
-    for name, size in _listing(folder, verify):
-        path = folder / name
+    for name, size in names:
         if name == trajectory_name(sim_id):
             key, trusted = recorded.transport, _fits(size, recorded.trajectory_bytes)
-            made = None if key and trusted else _made(path, damaged)
+            made = None if key and trusted else _made(path(name), damaged)
             outputs.transport = key if key and trusted else _key(made)
             outputs.trajectory_bytes = recorded.trajectory_bytes if trusted else size
         elif name == error_trajectory_name(sim_id):
             key, trusted = recorded.error, _fits(size, recorded.error_bytes)
-            made = None if key and trusted else _made(path, damaged)
+            made = None if key and trusted else _made(path(name), damaged)
             outputs.error = key if key and trusted else _key(made)
             outputs.error_bytes = recorded.error_bytes if trusted else size
         elif (footprint := footprint_of_file(sim_id, name)) is not None:
             entry = recorded.footprints.get(footprint)
             made = None
             if entry is None or not _fits(size, entry.nbytes):
-                made = _made(path, damaged)
+                made = _made(path(name), damaged)
                 entry = _entry(made, size) if made else None
             if entry is not None:
                 outputs.footprints.setdefault(footprint, entry)
@@ -117,8 +148,7 @@ def _outputs_in(
             continue
         outputs.receptor = outputs.receptor or (made.receptor if made else "")
     if known is None and outputs.footprints and not outputs.receptor:
-        path = folder / footprint_name(sim_id, next(iter(outputs.footprints)))
-        made = made_of(path)
+        made = made_of(path(footprint_name(sim_id, next(iter(outputs.footprints)))))
         outputs.receptor = made.receptor if made else ""
     return outputs
 

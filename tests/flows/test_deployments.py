@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from prefect_api_helpers import flow_run_of
 
 from stilt.cli import cli
 from stilt.model import Model
@@ -31,6 +32,17 @@ def prefect(*arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def stilt_run(root: Path, api: str) -> subprocess.CompletedProcess[str]:
+    """Submit a run with the command line and wait for it."""
+    return subprocess.run(
+        [sys.executable, "-m", "stilt", "run", root, "--backend", "prefect", "--wait"],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT | {"PREFECT_API_URL": api},
+        check=False,
+    )
 
 
 def accepts(arguments: list[str]) -> bool:
@@ -73,11 +85,22 @@ def test_a_deployment_run_does_what_stilt_run_does(api: str, project_files, tmp_
     try:
         given = ["-p", f"project={root}", "-p", "n_workers=2"]
         shown = prefect("deployment", "run", "simulate/local", *given, "--watch")
+        submitted = stilt_run(project_files(tmp_path / "submitted"), api)
+        late = "time,lon,lat,zagl\n2023-07-15 18:00,-111.85,40.77,30\n2023-08-30 18:00,-111,40,5\n"
+        holes = stilt_run(project_files(tmp_path / "holes", late), api)
     finally:
         worker.terminate()
         worker.wait()
     assert "Flow run finished successfully in 'Completed'" in shown
     assert Model(project=root).status()["completed"] == 3
+    assert submitted.returncode == 0, submitted.stdout + submitted.stderr
+    assert "Execution mode: submit-and-wait" in submitted.stdout
+    assert "Project: submitted  total=3  completed=3" in submitted.stdout
+    assert holes.returncode == 1, holes.stdout + holes.stderr
+    assert "completed=1  running=0  pending=0  failed=1" in holes.stdout
+    run, _, artifacts = flow_run_of(root)
+    assert run.state.message == "3 of 3 simulations complete"
+    assert {"deployed-progress", "deployed-summary"} <= artifacts.keys()
 
 
 def test_the_image_copies_what_exists_and_sends_nothing() -> None:
@@ -112,26 +135,54 @@ def test_compose_commands_exist_in_this_prefect(service: str) -> None:
 
 def test_the_kubernetes_job_calls_the_command_line_as_it_is() -> None:
     job = yaml.safe_load((DEPLOYMENTS / "kubernetes" / "job.yaml").read_text())
-    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
-    pod = job["spec"]["template"]["spec"]
+    pod = check_job(job)
     assert accepts(pod["containers"][0]["args"])
-    mounted = {mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
-    assert mounted == {volume["name"] for volume in pod["volumes"]}
 
 
 def test_the_work_pool_template_renders_to_a_job() -> None:
+    from prefect.utilities.templating import apply_values
+
     template = json.loads((DEPLOYMENTS / "kubernetes" / "work-pool.json").read_text())
     variables = template["variables"]["properties"]
-    text = json.dumps(template["job_configuration"])
-    placeholders = set(re.findall(r"{{ (\w+) }}", text))
+    placeholders = set(re.findall(r"{{ (\w+) }}", json.dumps(template["job_configuration"])))
     assert placeholders <= set(variables)
     assert {"command", "env", "labels", "name"} <= placeholders, "what Prefect fills in itself"
-    for name in placeholders:
-        value = json.dumps(variables[name].get("default", f"some-{name}")).strip('"')
-        text = text.replace(f"{{{{ {name} }}}}", value.replace('"', "'"))
-    job = json.loads(text)["job_manifest"]
-    assert job["kind"] == "Job"
-    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == "stilt:latest"
+    values = {name: about["default"] for name, about in variables.items() if "default" in about}
+    values |= {"command": "prefect flow-run execute", "name": "run", "labels": {"app": "stilt"}}
+    job = apply_values(template["job_configuration"], values)["job_manifest"]
+    assert "{{" not in json.dumps(job)
+    pod = check_job(job)
+    (container,) = pod["containers"]
+    assert container["image"] == "stilt:latest"
+    # The image's entry point is `stilt`; what Prefect wants run must take its place.
+    assert container["command"] == ["env"]
+    assert container["args"] == "prefect flow-run execute"
+
+
+# Fields of Kubernetes' API, batch/v1 and core/v1, as far as a job of ours may want them.
+JOB = {"backoffLimit", "ttlSecondsAfterFinished", "parallelism", "completions", "template",
+       "activeDeadlineSeconds", "completionMode", "suspend"}  # fmt: skip
+POD = {"restartPolicy", "terminationGracePeriodSeconds", "securityContext", "containers", "volumes",
+       "serviceAccountName", "nodeSelector", "tolerations", "imagePullSecrets"}  # fmt: skip
+CONTAINER = {"name", "image", "command", "args", "env", "resources", "volumeMounts",
+             "imagePullPolicy", "workingDir"}  # fmt: skip
+
+
+def check_job(job: dict) -> dict:
+    """Check the fields of a Kubernetes Job level by level; returns its pod's specification."""
+    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
+    assert set(job) <= {"apiVersion", "kind", "metadata", "spec"}
+    assert set(job["spec"]) <= JOB
+    assert set(job["spec"]["template"]) <= {"metadata", "spec"}
+    pod: dict = job["spec"]["template"]["spec"]
+    assert set(pod) <= POD
+    assert pod["restartPolicy"] in ("Never", "OnFailure")
+    for container in pod["containers"]:
+        assert set(container) <= CONTAINER
+        assert set(container["resources"]) <= {"requests", "limits"}
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["volumes"]}
+    return pod
 
 
 def test_the_slurm_script_is_bash_and_calls_the_command_line_as_it_is() -> None:

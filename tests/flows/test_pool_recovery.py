@@ -9,7 +9,7 @@ from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 
-from flows.pool import WorkersError, run_batches
+from flows.pool import WorkersError, process_workers, run_batches
 from stilt.execution.plan import Batch
 
 
@@ -38,7 +38,7 @@ def run_with_killers(batches: Sequence[Batch], marks: Path):
                 unmapped(str(marks)),
             )
 
-        return list(run_batches(batches, submit, n_workers=2, marks=marks))
+        return list(run_batches(batches, submit, n_workers=2, workers=process_workers(marks)))
 
     return run()
 
@@ -78,7 +78,11 @@ def test_an_exception_in_a_task_is_told_and_nothing_is_tried_again(
         def submit(wave):
             return work.map([batch.sim_ids for batch in wave])
 
-        return list(run_batches([Batch("a", ("a1",))], submit, n_workers=2, marks=tmp_path))
+        return list(
+            run_batches(
+                [Batch("a", ("a1",))], submit, n_workers=2, workers=process_workers(tmp_path)
+            )
+        )
 
     (outcome,) = run()
     assert outcome.result is None
@@ -96,7 +100,11 @@ def test_workers_that_never_begin_end_the_run(api: str, tmp_path: Path) -> None:
         def submit(wave):
             return work.map([batch.sim_ids for batch in wave])
 
-        return list(run_batches([Batch("a", ("a1",))], submit, n_workers=2, marks=tmp_path))
+        return list(
+            run_batches(
+                [Batch("a", ("a1",))], submit, n_workers=2, workers=process_workers(tmp_path)
+            )
+        )
 
     with pytest.raises(WorkersError, match="n_workers=1"):
         run()

@@ -7,13 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    ArtifactFilter,
-    ArtifactFilterFlowRunId,
-    FlowRunFilter,
-    FlowRunFilterTags,
-)
+from prefect_api_helpers import flow_run_of
 
 from flows import footprints, maintain, prepare_meteorology, simulate
 from flows.pool import holder_pid
@@ -22,18 +16,6 @@ from stilt import Model
 from stilt.errors import MeteorologyError
 
 LATE = "2023-08-30 18:00,-111.85,40.77,30\n"
-
-
-def flow_run_of(root: Path):
-    """The latest flow run of a project, its task runs and its artifacts by key."""
-    tags = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"project:{root.name}"]))
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_run_filter=tags)
-        run = max(runs, key=lambda run: run.created)
-        tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [run.id]}))
-        mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
-        artifacts = {a.key: a for a in client.read_artifacts(artifact_filter=mine)}
-    return run, tasks, artifacts
 
 
 def trajectories(root: Path) -> dict[str, bytes]:
@@ -132,5 +114,6 @@ def test_a_pool_with_a_killed_worker_gives_the_same_bytes(complete: Path, new_pr
     run, tasks, _ = flow_run_of(root)
     assert run.state_name == "Completed"
     states = sorted(task.state_name for task in tasks)
-    assert states.count("Completed") == 3
-    assert "Running" not in states
+    # A batch whose result was lost with the pool is begun again, and finds its files.
+    assert states.count("Completed") >= 3
+    assert set(states) <= {"Completed", "Crashed"}

@@ -1,0 +1,246 @@
+"""What orchestration costs: Prefect's database, processor time, and the coordinator's memory.
+
+Two cases. ``prefect`` computes receptors of next to no work with and without Prefect, and sets the
+difference against what receptors of a usual size cost. ``coordinator`` runs many simulations over
+two workers whose batches only write a tiny file for each, and watches the coordinator's memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+STUB = "STILT_BENCHMARK_STUB"
+SAMPLE_S = 0.5
+DAY_HOURS = 24
+
+# Read by every Python process of the case; only pool workers get the stub.
+SITE = """\
+import os, sys
+if os.environ.get("STILT_BENCHMARK_STUB") and "--multiprocessing-fork" in sys.orig_argv:
+    from benchmarks.orchestration import install_stub
+    install_stub()
+"""
+
+
+def install_stub() -> None:
+    """Replace the computing of batches in this process by :func:`stub_batch`."""
+    import flows.worker
+
+    flows.worker.run_batch = stub_batch
+
+
+def stub_batch(project: str, sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
+    """Write a tiny file and a receipt's row for each simulation, as a batch would have."""
+    from stilt.execution.batch import BatchSummary
+    from stilt.project.claims import mark_running
+    from stilt.project.inputs import Project
+    from stilt.project.owners import new_owner
+    from stilt.project.receipts import Result, write_receipt
+
+    files = Project(project)
+    mark = mark_running(files.layout.running, batch_id, new_owner(), sim_ids)
+    started = time.monotonic()
+    results = []
+    for sim_id in sim_ids:
+        path = files.layout.trajectory(sim_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"tiny")
+        key = files.expectations[sim_id.partition("_")[0]].transport
+        done = Result(sim_id, "", state="complete", transport_key=key, trajectory_bytes=4)
+        done.batch_id = batch_id
+        results.append(done)
+    receipt = write_receipt(files.layout.receipts, results, batch_id)
+    mark.unlink()
+    return BatchSummary(
+        batch_id, len(results), seconds=time.monotonic() - started, receipt=str(receipt)
+    )
+
+
+def write_project(root: Path, weather: Path, number: int, **settings: Any) -> None:
+    """A project with `number` receptors around the demo's town, three hours of one day."""
+    from stilt.config import ModelConfig
+
+    root.mkdir(parents=True)
+    config = ModelConfig.from_yaml(weather / "config.yaml")
+    config.model_copy(update={"footprints": {}, **settings}).to_yaml(root / "config.yaml")
+    place, hour = np.arange(number) // 3, np.arange(number) % 3
+    lines = (
+        f"2023-07-15 {18 + h}:00,{-112.2 + 0.001 * x:.3f},{40.4 + 0.001 * y:.3f},30"
+        for x, y, h in zip(place % 700, place // 700, hour, strict=True)
+    )
+    text = "\n".join(["time,longitude,latitude,altitude", *lines, ""])
+    (root / "receptors.csv").write_text(text)
+
+
+def watched(work: Callable[[], None]) -> list[float]:
+    """Resident memory of this process in MB, twice a second while `work` goes on."""
+    seen: list[float] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while not ended.wait(SAMPLE_S):
+            seen.append(int(Path("/proc/self/statm").read_text().split()[1]) * page / 1e6)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        work()
+    finally:
+        ended.set()
+        thread.join()
+    return seen
+
+
+def coordinator(root: Path, n_workers: int) -> dict[str, Any]:
+    """Run a project whose workers only write tiny files."""
+    import stilt
+    from stilt.execution.backend import get_executor
+
+    model = stilt.Model(project=root)
+    executor = get_executor({"n_workers": n_workers})
+    memory: list[tuple[float, float]] = []
+    started = time.perf_counter()
+
+    def told(tally: Any) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        now = int(Path("/proc/self/statm").read_text().split()[1]) * page / 1e6
+        memory.append((tally.done / tally.total, now))
+
+    executor.on_progress = told
+    peak = max(watched(lambda: model.run(executor=executor) and None))
+    counts = model.status()
+    at = {p: next(m for done, m in memory if done >= p) for p in (0.1, 0.5, 1.0)}
+    return {
+        "receptors": counts["total"],
+        "complete": counts["completed"],
+        "wall_s": round(time.perf_counter() - started),
+        "cpu_s": round(_cpu_s()),
+        "memory_mb_at_10%": round(at[0.1]),
+        "at_50%": round(at[0.5]),
+        "at_100%": round(at[1.0]),
+        "peak_mb": round(peak),
+        "prefect_db_mb": _database_mb(root),
+    }
+
+
+def prefect(root: Path, how: str) -> dict[str, Any]:
+    """Run a project inline, with or without Prefect."""
+    import stilt
+
+    model = stilt.Model(project=root)
+    started = time.perf_counter()
+    if how == "prefect":
+        model.run()
+    else:
+        stilt.push_simulations(model, model.pending())
+    counts = model.status()
+    return {
+        "how": how,
+        "receptors": counts["total"],
+        "complete": counts["completed"],
+        "wall_s": round(time.perf_counter() - started, 1),
+        "cpu_s": round(_cpu_s(), 1),
+        "prefect_db_mb": _database_mb(root),
+    }
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of those that it has started and seen end."""
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    used = [resource.getrusage(who) for who in both]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _database_mb(root: Path) -> float:
+    files = (root / ".stilt" / "prefect").glob("prefect.db*")
+    return round(sum(path.stat().st_size for path in files) / 1e6, 1)
+
+
+def in_process(case: str, root: Path, *arguments: str, stub: bool = False) -> dict[str, Any]:
+    """Run a case in a process of its own and return what it says."""
+    site = root.parent / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(SITE)
+    paths = [str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    variables.pop("PREFECT_API_URL", None)
+    if stub:
+        variables[STUB] = "1"
+    command = [sys.executable, "-m", "benchmarks.orchestration", "--case", case, str(root)]
+    done = subprocess.run(
+        [*command, *arguments], env=variables, stdout=subprocess.PIPE, text=True, check=True
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(json.dumps(result), flush=True)
+    return result
+
+
+def share_of_prefect(weather: Path, folder: Path, number: int, usual: int) -> dict[str, Any]:
+    """What Prefect adds to a run of `number` receptors, as a share of such a run at full size."""
+    least: dict[str, Any] = {"numpar": 2, "n_hours": -1}
+    for how in ("push", "prefect"):
+        write_project(folder / how, weather, number, **least)
+    plain = in_process("push", folder / "push")
+    orchestrated = in_process("prefect", folder / "prefect")
+    # Two sizes, so that start-up and compiling cancel out.
+    for name, receptors in (("few", usual), ("more", 3 * usual)):
+        write_project(folder / name, weather, receptors, numpar=200, n_hours=-DAY_HOURS // 2)
+    few, more = (in_process("push", folder / name) for name in ("few", "more"))
+    per_receptor_s = (more["cpu_s"] - few["cpu_s"]) / (2 * usual)
+    added_s = orchestrated["cpu_s"] - plain["cpu_s"]
+    return {
+        "receptors": number,
+        "prefect_adds_cpu_s": round(added_s, 1),
+        "receptor_cpu_s (200 particles, 12 h)": round(per_receptor_s, 3),
+        "share_%": round(100 * added_s / (added_s + number * per_receptor_s), 2),
+        "prefect_db_mb": orchestrated["prefect_db_mb"],
+    }
+
+
+def main() -> int:
+    """Run both cases and print a line of JSON for each process, then the conclusions."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.orchestration", description=__doc__)
+    parser.add_argument("--receptors", type=int, default=2000, help="of the case prefect; 0 skips")
+    parser.add_argument("--many", type=int, default=100_000, help="of coordinator; 0 skips")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--usual", type=int, default=8, help="receptors of usual size to time")
+    parser.add_argument("--case", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        case, root, *rest = options.case
+        found = coordinator(Path(root), int(rest[0])) if rest else prefect(Path(root), case)
+        print(json.dumps(found))
+        return 0
+    from stilt.demo import write_demo
+
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        weather = folder / "demo"
+        write_demo(weather)
+        if options.receptors:
+            found = share_of_prefect(weather, folder, options.receptors, options.usual)
+            print("prefect:", json.dumps(found), flush=True)
+        if options.many:
+            write_project(folder / "many", weather, options.many)
+            workers = str(options.workers)
+            found = in_process("coordinator", folder / "many", workers, stub=True)
+            print("coordinator:", json.dumps(found), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""The `prefect` backend: a run of a deployment, computed by a worker of its work pool."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from flows.environment import user_api_url
+from flows.options import refuse_unknown
+from flows.server import check_reachable
+from stilt.errors import SimulationError, UsageError
+from stilt.roots import is_url
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.responses import DeploymentResponse
+
+    from flows.project_flow import Tally
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 2.0
+CANCEL_GRACE_S = 30.0
+
+
+class SubmittedHandle:
+    """A flow run of a deployment.
+
+    Attributes:
+        job_id: id of the flow run.
+        total: simulations that the run was asked for.
+        on_progress: told each tally while :meth:`wait` waits.
+    """
+
+    detached = True
+
+    def __init__(
+        self, flow_run_id: UUID, total: int, on_progress: Callable[[Tally], None] | None
+    ) -> None:
+        self.job_id = str(flow_run_id)
+        self.total = total
+        self.on_progress = on_progress
+        self._id = flow_run_id
+        self._ended = False
+
+    def wait(self) -> None:
+        """Return when the flow run has ended; simulations that failed are in the index.
+
+        Raises:
+            SimulationError: the flow run broke off, or was cancelled.
+            KeyboardInterrupt: Ctrl-C; the flow run is cancelled first.
+        """
+        from prefect.client.orchestration import get_client
+
+        if self._ended:
+            return
+        with get_client(sync_client=True) as client:
+            try:
+                run = self._until_final(client)
+            except KeyboardInterrupt:
+                self._cancel(client)
+                raise
+        self._ended = True
+        _raise_for(run)
+
+    def _until_final(self, client: SyncPrefectClient) -> FlowRun:
+        while True:
+            run = client.read_flow_run(self._id)
+            if run.state is not None and run.state.is_final():
+                return run
+            self._tell(client)
+            time.sleep(POLL_S)
+
+    def _tell(self, client: SyncPrefectClient) -> None:
+        """Pass on the tally that the run shows in its progress artifact."""
+        if self.on_progress is None:
+            return
+        from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+        from flows.project_flow import Tally
+        from flows.report import read_tally
+
+        mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[self._id]))
+        texts = [artifact.description for artifact in client.read_artifacts(artifact_filter=mine)]
+        tallies = [tally for text in texts if (tally := read_tally(text or ""))]
+        self.on_progress(tallies[0] if tallies else Tally(self.total))
+
+    def _cancel(self, client: SyncPrefectClient) -> None:
+        """Ask for the end of the flow run, and wait until its worker has ended it."""
+        from prefect.states import Cancelling
+
+        client.set_flow_run_state(self._id, Cancelling(message="Ctrl-C where it was submitted"))
+        deadline = time.monotonic() + CANCEL_GRACE_S
+        while time.monotonic() < deadline:
+            state = client.read_flow_run(self._id).state
+            if state is not None and state.is_final():
+                return
+            time.sleep(0.5)
+
+
+class PrefectBackend:
+    """Submits a run of a deployment to a work pool; a worker of the pool computes it.
+
+    Attributes:
+        n_workers: processes that the worker computes with.
+        deployment: ``FLOW/NAME``.
+        work_pool: registers a deployment that is missing here; None needs it to be there.
+        on_progress: told each tally of the run while somebody waits; set by whoever shows it.
+    """
+
+    name = "prefect"
+    dispatch = "push"
+    detaches = True
+
+    def __init__(
+        self,
+        n_workers: int = 1,
+        *,
+        work_pool: str | None = None,
+        deployment: str = "simulate/local",
+        **options: Any,
+    ) -> None:
+        refuse_unknown(self.name, options, ("work_pool", "deployment"))
+        self.n_workers = n_workers
+        self.work_pool = work_pool
+        self.deployment = deployment if "/" in deployment else f"simulate/{deployment}"
+        self.on_progress: Callable[[Tally], None] | None = None
+
+    def start(
+        self,
+        pending: Sequence[str],
+        *,
+        project: str,
+        n_workers: int | None = None,
+        output_dir: str | None = None,
+        compute_root: str | None = None,
+        skip_existing: bool | None = None,
+    ) -> SubmittedHandle:
+        """Submit the run and return at once.
+
+        Raises:
+            UsageError: there is no Prefect API, deployment or work pool of that name.
+        """
+        url = user_api_url()
+        if url is None:
+            raise UsageError(
+                "The prefect backend needs a Prefect server that its workers use as well: set "
+                "PREFECT_API_URL, or use --backend local."
+            )
+        check_reachable(url)
+        if output_dir is not None and is_url(output_dir):
+            from stilt.project.remote import RemoteOutputs
+
+            RemoteOutputs(output_dir).check(n_processes=2)
+        from prefect.client.orchestration import get_client
+
+        from flows.project_flow import run_tags
+
+        parameters = {
+            "project": project,
+            "n_workers": n_workers or self.n_workers,
+            "skip_existing": skip_existing,
+            "output_dir": output_dir,
+            "compute_root": compute_root,
+        }
+        with get_client(sync_client=True) as client:
+            deployment = self._deployment(client)
+            run = client.create_flow_run_from_deployment(
+                deployment.id, parameters=parameters, tags=run_tags(project, None, None)
+            )
+            _tell_missing_worker(client, deployment.work_pool_name)
+        return SubmittedHandle(run.id, len(pending), self.on_progress)
+
+    def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
+        """The deployment, registered in the work pool now if it was not before."""
+        from prefect.exceptions import ObjectNotFound
+
+        try:
+            found = client.read_deployment_by_name(self.deployment)
+        except ObjectNotFound:
+            if self.work_pool is None:
+                raise UsageError(
+                    f"Prefect has no deployment '{self.deployment}': register it with "
+                    "`prefect --no-prompt deploy --all`, or name a work_pool to register it in."
+                ) from None
+            self._register(client, self.work_pool)
+            return client.read_deployment_by_name(self.deployment)
+        if self.work_pool not in (None, found.work_pool_name):
+            raise UsageError(
+                f"The deployment '{self.deployment}' belongs to the work pool "
+                f"'{found.work_pool_name}', not '{self.work_pool}': change execution.work_pool, "
+                "or name another deployment."
+            )
+        return found
+
+    def _register(self, client: SyncPrefectClient, work_pool: str) -> None:
+        from prefect.client.schemas.actions import WorkPoolCreate
+        from prefect.deployments.runner import EntrypointType, RunnerDeployment
+        from prefect.exceptions import ObjectNotFound
+
+        import flows
+
+        flow_name, _, name = self.deployment.partition("/")
+        if flow_name != "simulate":
+            raise UsageError(
+                f"Prefect has no deployment '{self.deployment}', and a run is one of the flow "
+                "'simulate': name a deployment simulate/NAME."
+            )
+        try:
+            client.read_work_pool(work_pool)
+        except ObjectNotFound:
+            client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
+            logger.warning("Made the work pool '%s' of type process.", work_pool)
+        deployment = RunnerDeployment.from_flow(
+            flows.simulate,
+            name,
+            tags=["stilt", "transport"],
+            concurrency_limit=4,
+            description="Compute what a project still lacks; the same as `stilt run PROJECT`.",
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            work_pool_name=work_pool,
+        )
+        cast(Any, deployment).apply(_sync=True)  # also beside a running event loop
+
+
+def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> None:
+    """Say when nobody is there to take the run: it would wait for ever in silence."""
+    workers = client.read_workers_for_work_pool(work_pool) if work_pool else []
+    if work_pool and not any(str(worker.status).endswith("ONLINE") for worker in workers):
+        logger.warning(
+            "No worker of the work pool '%s' is online; the run waits for one: "
+            "`prefect worker start --pool %s`.", work_pool, work_pool,
+        )  # fmt: skip
+
+
+def _raise_for(run: FlowRun) -> None:
+    """Raise what is no matter of single simulations."""
+    from flows.report import is_outcome
+
+    state = run.state
+    assert state is not None
+    if state.is_completed() or is_outcome(state.message or ""):
+        return
+    text = " ".join((state.message or "without a message").split())
+    raise SimulationError(f"The flow run '{run.name}' ({run.id}) ended {state.name}: {text}")

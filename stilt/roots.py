@@ -1,0 +1,58 @@
+"""Where a project and its outputs are: paths of this machine, URLs, and the mirrors of URLs."""
+
+from __future__ import annotations
+
+import os
+import re
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stilt.errors import UsageError
+
+PathLike = str | os.PathLike[str]
+
+_MIRRORS = "remote"
+
+
+def is_url(path: str | os.PathLike[str] | None) -> bool:
+    """Whether a text names something that is not a path of this machine."""
+    return path is not None and "://" in os.fspath(path)
+
+
+def mirror_of(root: Path, url: str) -> Path:
+    """Local folder of the outputs at a URL: below the project, or the project if it is that."""
+    parts = urlsplit(url)
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{parts.scheme}-{parts.netloc}{parts.path}".lower())
+    name = f"{slug.strip('-')[:60]}-{sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
+    if root.name == name and root.parent.name == _MIRRORS:
+        return root
+    return root / ".stilt" / _MIRRORS / name
+
+
+def local_folder(path: PathLike) -> Path:
+    """Absolute path of a folder that may not exist yet.
+
+    Raises:
+        UsageError: it names something in cloud storage.
+    """
+    if "://" in os.fspath(path):
+        raise UsageError(
+            f"'{os.fspath(path)}' is not a local folder: a project is on a local disk; outputs may "
+            "be on a URL, with --output-dir."
+        )
+    return Path(os.path.abspath(expanded(path)))
+
+
+def local_output_root(project: PathLike, output_dir: PathLike | None) -> Path:
+    """Local folder with a project's outputs and index; only its index for outputs on a URL."""
+    if output_dir is None:
+        return local_folder(project)
+    if is_url(output_dir):
+        return mirror_of(local_folder(project), os.fspath(output_dir))
+    return local_folder(output_dir)
+
+
+def expanded(path: PathLike) -> Path:
+    """A path with ``~`` and environment variables filled in."""
+    return Path(os.path.expandvars(os.path.expanduser(path)))

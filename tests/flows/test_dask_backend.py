@@ -1,0 +1,178 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import netCDF4
+import pytest
+
+from flows import simulate
+from flows.pool import holder_pid
+from stilt.errors import UsageError
+from stilt.execution.backend import get_executor
+from stilt.model import Model
+from stilt.project.remote import RemoteOutputs
+
+EXECUTION = "execution:\n  backend: dask\n  n_workers: 2\n"
+
+
+def outputs(root: Path) -> dict[str, object]:
+    """Trajectories byte by byte; footprints without the time at which they were made."""
+    found = [path for path in root.glob("simulations/by-id/*/*") if path.is_file()]
+    return {p.name: content(p) if p.suffix == ".nc" else p.read_bytes() for p in found}
+
+
+def content(path: Path) -> dict[str, object]:
+    with netCDF4.Dataset(path) as file:
+        values = {name: variable[:].tobytes() for name, variable in file.variables.items()}
+        attributes = {name: file.getncattr(name) for name in file.ncattrs()}
+    return values | {k: v for k, v in attributes.items() if k not in ("history", "time_created")}
+
+
+def on_dask(root: Path, text: str = EXECUTION) -> Path:
+    with (root / "config.yaml").open("a") as file:
+        file.write(text)
+    return root
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_bytes_as_one_process(api: str, new_project) -> None:
+    local, dask = new_project("local"), on_dask(new_project("dask"))
+    simulate(local)
+    running = dask / ".stilt" / "running"
+    owners: set[str] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            for mark in running.glob("[!.]*.json"):
+                try:
+                    owners.add(json.loads(mark.read_text())["owner"])
+                except (OSError, ValueError):
+                    continue
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    counts = simulate(dask)
+    done.set()
+    watcher.join()
+    assert counts["complete"] == 3
+    assert outputs(dask) == outputs(local)
+    pids = {holder_pid(owner) for owner in owners}
+    assert len(pids) == 2, "two worker processes"
+    assert os.getpid() not in pids
+
+
+@pytest.mark.slow
+def test_a_killed_dask_worker_costs_only_a_retry(api: str, new_project) -> None:
+    root = on_dask(new_project("killed"))
+    running = root / ".stilt" / "running"
+
+    def kill_the_first_worker() -> None:
+        while not (marks := list(running.glob("[!.]*.json"))):
+            time.sleep(0.02)
+        os.kill(holder_pid(json.loads(marks[0].read_text())["owner"]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_the_first_worker, daemon=True)
+    killer.start()
+    counts = simulate(root)
+    killer.join(timeout=1)
+    assert not killer.is_alive()
+    assert counts == {"total": 3, "complete": 3, "failed": 0, "unfinished": 0}
+
+
+@pytest.mark.slow
+def test_dask_workers_publish_at_a_url_and_only_the_coordinator_has_an_index(
+    api: str, new_project, tmp_path: Path
+) -> None:
+    local, dask = new_project("local"), on_dask(new_project("dask"))
+    simulate(local)
+    url = f"file://{tmp_path}/store"
+    assert simulate(dask, output_dir=url)["complete"] == 3
+    assert outputs(tmp_path / "store") == outputs(local)
+    assert len(RemoteOutputs(url).files()) == 3
+    assert not list((tmp_path / "store").rglob("*.duckdb"))
+    assert Model(project=dask, output_dir=url).status()["completed"] == 3
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_there_already_is_used_by_its_address(
+    api: str, new_project, tmp_path: Path
+) -> None:
+    address = tmp_path / "scheduler.json"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    commands = (
+        ["scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)],
+        ["worker", "--scheduler-file", str(address), "--nthreads", "2", "--no-dashboard"],
+    )
+    started = []
+    try:
+        for command in commands:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "distributed.cli.dask_" + command[0], *command[1:]],
+                    env=environment, cwd=tmp_path,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )
+            )  # fmt: skip
+        while not address.exists():
+            time.sleep(0.1)
+        found = json.loads(address.read_text())["address"]
+        text = f"execution:\n  backend: dask\n  address: {found}\n"
+        root = on_dask(new_project("address"), text)
+        assert simulate(root)["complete"] == 3
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+
+
+def test_the_command_line_runs_what_the_config_names(api: str, new_project, monkeypatch) -> None:
+    root = on_dask(new_project("named"))
+    seen = {}
+
+    def fake(project, **options):
+        from prefect.states import Completed
+
+        from flows.project_flow import caller
+
+        seen.update(options, execution=caller().execution)
+        return Completed(data={})
+
+    monkeypatch.setattr("flows.simulate", fake)
+    get_executor(Model(project=root).config.execution).start(["x"], project=str(root))
+    assert seen["execution"].backend == "dask"
+    get_executor({"backend": "local", "n_workers": 2}).start(["x"], project=str(root))
+    assert seen["execution"].backend == "local"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"adress": "tcp://x:1"}, "no option 'adress' .*did you mean 'address'"),
+        ({"address": "tcp://x:1", "cluster": "a.B"}, "not both .*remove address or cluster"),
+        ({"cluster_options": 3}, "cluster_options must be a mapping"),
+    ],
+)
+def test_wrong_options_are_one_sentence(options, sentence) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        get_executor({"backend": "dask", **options})
+
+
+def test_without_dask_the_error_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'stilt\[dask\]'"):
+        get_executor({"backend": "dask"}).start(["x"], project="/nowhere")
+
+
+@pytest.mark.parametrize(
+    "options", [{"address": "tcp://10.1.2.3:8786"}, {"cluster": "dask_jobqueue.SLURMCluster"}]
+)
+def test_workers_elsewhere_need_a_server_that_they_can_reach(options, monkeypatch) -> None:
+    monkeypatch.setattr("flows.dask_backend.user_api_url", lambda: None)
+    with pytest.raises(UsageError, match="set PREFECT_API_URL"):
+        get_executor({"backend": "dask", **options}).start(["x"], project="/nowhere")
