@@ -129,6 +129,7 @@ def run_batches(
     waiting, suspects = list(batches), deque[Batch]()
     kills: Counter[str] = Counter()
     barren = 0
+    lost: list[PrefectFuture[Any]] = []
     while waiting or suspects:
         alone = not waiting
         wave = [suspects.popleft()] if alone else waiting
@@ -145,6 +146,7 @@ def run_batches(
                         killed[future] = batch
                     else:
                         waiting.append(batch)
+                        lost.append(future)
                 except Exception as error:
                     yield Outcome(batch, error=f"{type(error).__name__}: {error}")
         barren = barren + 1 if waiting and not killed else 0
@@ -165,6 +167,8 @@ def run_batches(
                 kills.update({half.id: KILLS_ALLOWED - 1 for half in halves})
             else:
                 yield Outcome(batch, worker_died=True)
+    # A worker may have announced the next batch before it died; by now that has been recorded.
+    mark_crashed(lost, patience_s=0.0)
 
 
 @contextmanager
@@ -200,16 +204,16 @@ def worker_pool(
             raise
 
 
-def mark_crashed(futures: Sequence[PrefectFuture[Any]]) -> None:
+def mark_crashed(futures: Sequence[PrefectFuture[Any]], patience_s: float = RECORD_DELAY_S) -> None:
     """Tell Prefect which task runs died with their worker: nobody else will.
 
     A worker's last messages may still be on their way; a task run that Prefect does not hear of
-    within seconds was never shown and needs no mark.
+    within ``patience_s`` was never shown and needs no mark.
     """
     state: State[None] = Crashed(
         message="The worker process died; its simulations are tried again."
     )
-    deadline = time.monotonic() + RECORD_DELAY_S
+    deadline = time.monotonic() + patience_s
     with get_client(sync_client=True) as client:
         for future in futures:
             while True:
