@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,24 +85,23 @@ class SweepRows:
             moved: (minutes, n); rows of particles that did not move are dropped.
             values: (minutes, columns, n).
         """
-        columns, minutes, particles = self._values.shape[1:]
-        owner, particle = np.divmod(numbers, particles)
-        ticks = tick + np.arange(len(moved))[:, None]
-        row = ticks - self._starts[owner]
-        chosen = values[:, self._kept].transpose(1, 0, 2)
-        if moved.all():
-            row, chosen = row.reshape(-1), chosen.reshape(columns, -1)
-            owner, particle = np.tile(owner, len(moved)), np.tile(particle, len(moved))
-        else:
-            which = np.nonzero(moved)
-            row, chosen = row[which], chosen[:, moved]
-            owner, particle = owner[which[1]], particle[which[1]]
-        place = row * particles + particle
-        self._moved.reshape(-1)[place + owner * (minutes * particles)] = True
-        first = place + owner * (columns * minutes * particles)
-        flat = self._values.reshape(-1)
-        for number, column in enumerate(chosen):
-            flat[first + number * (minutes * particles)] = column
+        minutes, particles = self._values.shape[2:]
+        order = np.argsort(numbers)
+        numbers, moved = numbers[order], moved[:, order]
+        # Put in order first, in a small array: numbers of one release then are copied in runs.
+        chosen = np.take(values[:, self._kept], order, axis=2)
+        bounds = np.searchsorted(numbers, np.arange(len(self._starts) + 1) * particles)
+        for owner, (first, last) in enumerate(itertools.pairwise(bounds)):
+            begin = tick - self._starts[owner]
+            low, high = max(begin, 0), min(begin + len(moved), minutes)
+            if first == last or low >= high:
+                continue
+            rows, part = slice(low - begin, high - begin), slice(first, last)
+            own: slice | np.ndarray = slice(None)
+            if last - first < particles:
+                own = numbers[part] - owner * particles
+            self._moved[owner][low:high, own] = moved[rows, part]
+            self._values[owner][:, low:high, own] = chosen[rows, :, part].transpose(1, 0, 2)
 
     def release(self, number: int) -> ReleaseRows:
         """What was collected of one release."""

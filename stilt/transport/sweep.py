@@ -129,7 +129,7 @@ def sweep(
         cell_size_m: (ny * nx, 2).
         particles: initial state, NumPy leaves of shape (particles,).
         receive: called with (tick, particle numbers, moved (minutes, n), rows (minutes, columns,
-            n)) for every block and chunk.
+            n)) after every chunk of minutes.
         progress: called with the fraction done.
     """
     state = jax.tree.map(np.array, particles)
@@ -144,6 +144,7 @@ def sweep(
         frames = Frames(held[first], held[second])
         minutes = min(CHUNK_MINUTES, clock.ticks_left(tick, second), last - tick)
         interval = abs(clock.analysis_minutes[first] - clock.analysis_minutes[second])
+        blocks: list[tuple[np.ndarray, ...]] = []
         for block in _blocks(state, tick, minutes, size):
             padded = np.concatenate([block, np.full(size - len(block), block[0])])
             part = jax.tree.map(lambda leaf, rows=padded: leaf[rows], state)
@@ -166,12 +167,11 @@ def sweep(
             )
             for leaf, new in changed:
                 leaf[block] = np.asarray(new)[: len(block)]
-            receive(
-                tick,
-                block,
-                np.asarray(moved)[:minutes, : len(block)],
-                np.asarray(rows)[:minutes, :, : len(block)],
-            )
+            made = (np.asarray(leaf)[:minutes, ..., : len(block)] for leaf in (moved, rows))
+            blocks.append((block, *made))
+        if blocks:
+            columns = zip(*blocks, strict=True)
+            receive(tick, *(np.concatenate(pieces, axis=-1) for pieces in columns))
         tick += minutes
         if progress is not None:
             progress(min(tick / last, 1.0))
