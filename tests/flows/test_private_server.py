@@ -7,9 +7,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.context import refresh_global_settings_context
 
 from flows.server import (
     PrivateServer,
@@ -39,9 +41,14 @@ def eventually(condition, timeout_s: float = 30.0) -> bool:
 
 
 @pytest.fixture
-def no_user_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: str) -> None:
-    monkeypatch.delenv("PREFECT_API_URL")
-    monkeypatch.setattr("flows.server.user_api_url", lambda: None)
+def no_user_api(api: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PREFECT_API_URL")
+        patch.setattr("flows.server.user_api_url", lambda: None)
+        yield
+    # A server that stops leaves Prefect's global settings as the environment was then: threads of
+    # later tests would look for an API where none is.
+    refresh_global_settings_context()
 
 
 def test_the_server_lasts_as_long_as_its_block_however_that_ends(

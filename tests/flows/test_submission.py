@@ -97,7 +97,8 @@ def test_waiting_ends_with_the_run_and_shows_its_progress(pool: str, tmp_path: P
     handle.on_progress = told.append
     waiting = threading.Thread(target=handle.wait, daemon=True)
     waiting.start()
-    while not told:
+    deadline = time.monotonic() + 30
+    while not told and waiting.is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert told[0] == Tally(2)
     end(handle, Completed(message="2 of 2 simulations complete"))
