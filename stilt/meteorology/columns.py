@@ -24,6 +24,7 @@ from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.records import RawAnalysis
 
 _TERRAIN_MODEL_TOP_M = 20_000.0
+_SURFACE_TEMPERATURES = ("TMPS", "T02M")
 _SUPPORTED_FLAGS = (1, 2, 3, 4)
 
 
@@ -226,8 +227,9 @@ def _optional_surface(raw: RawAnalysis, *names: str) -> np.ndarray | None:
 
 
 def _surface_temperature(raw: RawAnalysis) -> np.ndarray | None:
-    """Temperature at the ground; with several in the file HYSPLIT takes TMPS."""
-    return _optional_surface(raw, "TMPS", "T02M")
+    """Temperature at the ground, TMPS or T02M; of several HYSPLIT takes the last in the file."""
+    names = [name for name in raw.surface if name in _SURFACE_TEMPERATURES]
+    return raw.surface[names[-1]].astype(np.float64) if names else None
 
 
 def _temperature(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.timing import timed
 
-PREPARATION_VERSION = 4
+PREPARATION_VERSION = 5
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (

@@ -135,3 +135,18 @@ def test_limits_of_the_stability_hold() -> None:
     frozen = hanna({"USTR": 0.05, "SHTF": -80.0})
     mild = hanna({"USTR": 0.05, "SHTF": -25.0})
     np.testing.assert_array_equal(frozen, mild)
+
+
+@pytest.mark.parametrize(("order", "taken"), [(("T02M", "TMPS"), 305.0), (("TMPS", "T02M"), 295.0)])
+def test_of_two_surface_temperatures_the_last_in_the_file_counts(
+    order: tuple[str, str], taken: float
+) -> None:
+    """HYSPLIT asked with both orders: its mixed layer follows the one that comes last."""
+    grid = small_grid((50.0, 500.0, 2000.0, 25_000.0), 3)
+    values = {"T02M": 295.0, "TMPS": 305.0}
+    raw = analysis(START, {"TEMP": 300.0}, {}, grid)
+    del raw.surface["T02M"]
+    raw.surface.update({name: np.full((12, 12), values[name], np.float32) for name in order})
+    columns = remap(raw, internal_levels(grid.levels, 3, 25_000.0))
+    # The lowest internal level, at 10 m, lies a fifth of the way from the ground to 50 m.
+    np.testing.assert_allclose(columns.temperature_k[0], taken + 0.2 * (300.0 - taken), rtol=1e-5)
