@@ -59,9 +59,8 @@ def diagnose(
         else None
     )
     if u_star is None or theta_star is None:
-        profile_u_star, profile_theta_star = _from_profiles(columns, index)
-        u_star = profile_u_star if u_star is None else u_star
-        theta_star = profile_theta_star if theta_star is None else theta_star
+        # HYSPLIT leaves a friction velocity without a heat flux aside, and the reverse.
+        u_star, theta_star = _from_profiles(columns, index)
     height = columns.heights_m[index]
     stability = (
         height

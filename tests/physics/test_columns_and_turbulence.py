@@ -8,6 +8,7 @@ from stilt.meteorology.columns import remap
 from stilt.meteorology.grids import latlon_grid
 from stilt.meteorology.levels import internal_levels
 from stilt.meteorology.prepare import PreparationOptions, prepare
+from stilt.meteorology.surface_layer import diagnose
 from stilt.meteorology.turbulence import TurbulenceOptions
 
 SIGMA_LEVELS = (
@@ -150,3 +151,19 @@ def test_of_two_surface_temperatures_the_last_in_the_file_counts(
     columns = remap(raw, internal_levels(grid.levels, 3, 25_000.0))
     # The lowest internal level, at 10 m, lies a fifth of the way from the ground to 50 m.
     np.testing.assert_allclose(columns.temperature_k[0], taken + 0.2 * (300.0 - taken), rtol=1e-5)
+
+
+@pytest.mark.parametrize("alone", ["USTR", "SHTF"])
+def test_one_of_the_two_fluxes_counts_as_none(alone: str) -> None:
+    """HYSPLIT asked: its mixed layer with USTR and no heat flux is the one of the profiles."""
+    grid = small_grid((50.0, 500.0, 2000.0, 25_000.0), 3)
+    levels = internal_levels(grid.levels, 3, 25_000.0)
+    raw = analysis(START, {"UWND": 5.0, "TEMP": 301.0}, {}, grid)
+    found = []
+    for kept in ((alone,), ()):
+        for name in {"USTR", "SHTF"} - set(kept):
+            raw.surface.pop(name, None)
+        surface = diagnose(raw, remap(raw, levels), levels)
+        found.append((surface.friction_velocity_m_s, surface.temperature_scale_k))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.allclose(found[0][0], 0.4)
