@@ -24,6 +24,7 @@ import numpy as np
 
 STUB = "STILT_BENCHMARK_STUB"
 SAMPLE_S = 0.5
+DAY_HOURS = 24
 
 # Read by every Python process of the case; only pool workers get the stub.
 SITE = """\
@@ -188,9 +189,7 @@ def in_process(case: str, root: Path, *arguments: str, stub: bool = False) -> di
     return result
 
 
-def share_of_prefect(
-    weather: Path, folder: Path, number: int, usual: int, hours: int
-) -> dict[str, Any]:
+def share_of_prefect(weather: Path, folder: Path, number: int, usual: int) -> dict[str, Any]:
     """What Prefect adds to a run of `number` receptors, as a share of such a run at full size."""
     least: dict[str, Any] = {"numpar": 2, "n_hours": -1}
     for how in ("push", "prefect"):
@@ -199,14 +198,14 @@ def share_of_prefect(
     orchestrated = in_process("prefect", folder / "prefect")
     # Two sizes, so that start-up and compiling cancel out.
     for name, receptors in (("few", usual), ("more", 3 * usual)):
-        write_project(folder / name, weather, receptors, numpar=200, n_hours=-hours)
+        write_project(folder / name, weather, receptors, numpar=200, n_hours=-DAY_HOURS // 2)
     few, more = (in_process("push", folder / name) for name in ("few", "more"))
     per_receptor_s = (more["cpu_s"] - few["cpu_s"]) / (2 * usual)
     added_s = orchestrated["cpu_s"] - plain["cpu_s"]
     return {
         "receptors": number,
         "prefect_adds_cpu_s": round(added_s, 1),
-        f"receptor_cpu_s (200 particles, {hours} h)": round(per_receptor_s, 3),
+        "receptor_cpu_s (200 particles, 12 h)": round(per_receptor_s, 3),
         "share_%": round(100 * added_s / (added_s + number * per_receptor_s), 2),
         "prefect_db_mb": orchestrated["prefect_db_mb"],
     }
@@ -219,7 +218,6 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=100_000, help="of coordinator; 0 skips")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--usual", type=int, default=8, help="receptors of usual size to time")
-    parser.add_argument("--hours", type=int, default=12, help="of these")
     parser.add_argument("--case", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
@@ -234,9 +232,7 @@ def main() -> int:
         weather = folder / "demo"
         write_demo(weather)
         if options.receptors:
-            found = share_of_prefect(
-                weather, folder, options.receptors, options.usual, options.hours
-            )
+            found = share_of_prefect(weather, folder, options.receptors, options.usual)
             print("prefect:", json.dumps(found), flush=True)
         if options.many:
             write_project(folder / "many", weather, options.many)
