@@ -50,8 +50,9 @@ def main() -> int:
                     window.open(address, *expected)
                     # The picture is for everybody: no temporary folder of one machine in it.
                     window.ask(
-                        "document.querySelectorAll('code:not(:has(*))').forEach(code => code.textContent = "
-                        f"code.textContent.replace('{folder.resolve()}', '/data'))"
+                        "document.querySelectorAll('code:not(:has(*))').forEach("
+                        "code => code.textContent = code.textContent"
+                        f".replace('{folder.resolve()}', '/data'))"
                     )
                     picture = options.output / f"{name}.png"
                     window.picture(picture)
