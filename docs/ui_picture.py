@@ -1,47 +1,26 @@
-"""Run the demo in short on a Prefect server with its interface, and picture its flow run.
+"""Run the demo in short on a Prefect server with its interface, and picture what it shows.
 
-``make ui-picture`` writes the picture of the page "Running"; it needs Chromium.
+``make ui-picture`` writes the pictures of the page "Prefect and clusters"; it needs Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-PICTURE = Path(__file__).parent / "pages" / "pictures" / "prefect-flow-run.png"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WINDOW = "1280,800"
-LOADING_MS = 30_000
+from browser import Browser, browser
 
-
-def browser() -> str | None:
-    """The path of a headless browser, None when there is none."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
-
-
-def visit(program: str, url: str, profile: Path, *arguments: str) -> str:
-    """Open a page and return what the browser prints."""
-    command = [
-        program, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-        "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run",
-        "--disable-component-update", "--disable-sync", f"--user-data-dir={profile}",
-        f"--window-size={WINDOW}", f"--timeout={LOADING_MS}",
-        f"--virtual-time-budget={LOADING_MS}", *arguments, url,
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    return done.stdout
+PICTURES = Path(__file__).parent / "pages" / "pictures"
 
 
 def main() -> int:
-    """Take the picture; ``--text FOLDER`` keeps two pages as HTML and PNG as well."""
+    """Take the pictures; ``--html FOLDER`` keeps both pages as HTML as well."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=PICTURE)
-    parser.add_argument("--text", type=Path, help="folder for two pages as HTML and PNG")
+    parser.add_argument("--output", type=Path, default=PICTURES, help="folder for two pictures")
+    parser.add_argument("--html", type=Path, help="folder for the two pages as HTML")
     options = parser.parse_args()
     program = browser()
     if program is None:
@@ -60,20 +39,29 @@ def main() -> int:
                 _run(folder / "valley")
                 run, artifact = _latest()
             site = server.url.removesuffix("/api")
-            page = f"{site}/runs/flow-run/{run}"
-            options.output.parent.mkdir(parents=True, exist_ok=True)
-            visit(program, page, folder / "profile", f"--screenshot={options.output.resolve()}")
-            if options.text:
-                options.text.mkdir(parents=True, exist_ok=True)
-                pages = {"flow-run": page, "summary": f"{site}/artifacts/artifact/{artifact}"}
-                for name, address in pages.items():
-                    html = visit(program, address, folder / "profile", "--dump-dom")
-                    (options.text / f"{name}.html").write_text(html)
-                    picture = f"--screenshot={options.text.resolve() / name}.png"
-                    visit(program, address, folder / "profile", picture)
+            shown, summary = f"{site}/runs/flow-run/{run}", f"{site}/artifacts/artifact/{artifact}"
+            pages = {
+                "prefect-flow-run": (shown, "6 Task runs", "Parameters"),
+                "prefect-summary": (summary, "Mean of 6 footprints"),
+            }
+            options.output.mkdir(parents=True, exist_ok=True)
+            with Browser(program) as window:
+                for name, (address, *expected) in pages.items():
+                    window.open(address, *expected)
+                    # The picture is for everybody: no temporary folder of one machine in it.
+                    window.ask(
+                        "document.querySelectorAll('code:not(:has(*))').forEach("
+                        "code => code.textContent = code.textContent"
+                        f".replace('{folder.resolve()}', '/data'))"
+                    )
+                    picture = options.output / f"{name}.png"
+                    window.picture(picture)
+                    print(f"{picture.name}: {picture.stat().st_size // 1024} kB")
+                    if options.html:
+                        options.html.mkdir(parents=True, exist_ok=True)
+                        (options.html / f"{name}.html").write_text(window.html())
         finally:
             server.stop()
-    print(f"{os.path.relpath(options.output)}: {options.output.stat().st_size // 1024} kB")
     return 0
 
 

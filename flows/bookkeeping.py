@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,13 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed, State
 
 from flows.picture import footprint_map
-from flows.pool import Outcome
+from flows.pool import EndedFailedError, Outcome
 from flows.project_flow import caller
 from flows.report import (
     Progress,
     SimulationsFailedError,
     outcome_sentence,
+    reason_counts,
     show_failures,
     show_summary,
 )
@@ -57,6 +59,33 @@ def simulations_to_run(
     for problem in weather_problems(model.files, ids)[:SHOWN_PROBLEMS]:
         get_run_logger().warning("%s", problem)
     return ids
+
+
+def content(model: Model, sim_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of the meteorologies and ids of the scenes that simulations belong to."""
+    mets = {sim_id.partition("_")[0] for sim_id in sim_ids}
+    known = model.index.sql("SELECT sim_id, scene_id FROM simulations WHERE scene_id IS NOT NULL")
+    scenes = known.loc[known["sim_id"].isin(sim_ids), "scene_id"].unique()
+    return sorted(mets), sorted(scenes)
+
+
+def batch_state(summary: BatchSummary, number: int) -> State[Any]:
+    """Final state of a task run: its message has the counts, its result is the summary.
+
+    Args:
+        summary: what became of the batch.
+        number: simulations in it.
+    """
+    done = summary.n_complete + summary.n_empty
+    text = f"{done} of {number} simulations complete"
+    if summary.n_failed:
+        reasons = Counter(reason for _, reason, _ in summary.failures)
+        text += f", {summary.n_failed} failed{reason_counts(reasons, summary.n_failed)}"
+    if summary.interrupted:
+        text += f", {summary.n_interrupted} stopped"
+    if summary.n_failed or summary.interrupted:
+        return Failed(message=text, data=EndedFailedError(text, summary))
+    return Completed(message=text, data=summary)
 
 
 def note(model: Model, outcome: Outcome[BatchSummary], progress: Progress) -> None:
@@ -103,8 +132,8 @@ def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:
     }
     if failures:
         show_failures(model.name, failures)
-    paths = (model.files.output_root, str(model.layout.index))
-    show_summary(model.name, counts, failures, paths, footprint_map(model, sim_ids))
+    places = {"Outputs": model.files.output_root, "Index": str(model.layout.index)}
+    show_summary(model.name, counts, failures, places, footprint_map(model, sim_ids))
     text = outcome_sentence(counts, failures)
     if counts["complete"] == counts["total"]:
         return Completed(message=text, data=counts)

@@ -60,7 +60,7 @@ def user_api_url() -> str | None:
     if "prefect.settings" in sys.modules:
         from prefect.settings import get_current_settings
 
-        return os.environ.get("PREFECT_API_URL") or get_current_settings().api.url
+        return os.environ.get("PREFECT_API_URL") or get_current_settings().api.url or None
     return (
         os.environ.get("PREFECT_API_URL")
         or _dotenv(Path(".env")).get("PREFECT_API_URL")
@@ -71,6 +71,7 @@ def user_api_url() -> str | None:
         .get("api", {})
         .get("url")
         or _profile().get("PREFECT_API_URL")
+        or None
     )
 
 

@@ -14,8 +14,9 @@ from stilt.errors import StiltError
 from stilt.model import Model
 
 MAPPED = 24
-WIDTH_PX = 420
+WIDTH_PX = 480
 DECADES = 3.0
+MARGIN = 0.15
 
 # Light to dark: seven colours of a sequential scale, blended in between.
 _SCALE = np.array(
@@ -52,16 +53,31 @@ def footprint_map(model: Model, sim_ids: Sequence[str]) -> str:
         return ""
     if total is None or not float(total.max()) > 0:
         return ""
-    y, x = total.dims[-2:]
-    image = png(colours(np.asarray(total / number)))
+    mean = total / number
+    rows, columns = (touched(np.asarray(mean), axis) for axis in (1, 0))
+    shown = mean[rows, columns]
+    y, x = shown.dims[-2:]
     edges = ", ".join(
-        f"{axis} {float(total[axis][0]):g} to {float(total[axis][-1]):g}" for axis in (x, y)
+        f"{axis} {float(shown[axis][0]):.6g} to {float(shown[axis][-1]):.6g}" for axis in (x, y)
     )
-    text = base64.b64encode(image).decode()
+    text = base64.b64encode(png(colours(np.asarray(shown)))).decode()
     return (
         f"![mean footprint](data:image/png;base64,{text})\n\n"
-        f"Mean of {number} footprints `{name}`: {edges}; dark is most, {DECADES:g} decades."
+        f"Mean of {number} footprints `{name}`, all hours together, where there is any: {edges}. "
+        f"Darkest: {float(shown.max()):.2g} ppm per (µmol m⁻² s⁻¹); lightest: a thousandth of it."
     )
+
+
+def touched(values: npt.NDArray[np.floating], axis: int) -> slice:
+    """Where values are large enough to be drawn along one dimension, with a margin.
+
+    Args:
+        values: (row, column), some positive.
+        axis: the dimension to look along; the slice is of the other one.
+    """
+    drawn = np.flatnonzero((values > values.max() / 10**DECADES).any(axis=axis))
+    margin = max(2, round(MARGIN * (drawn[-1] - drawn[0] + 1)))
+    return slice(max(0, int(drawn[0]) - margin), int(drawn[-1]) + margin + 1)
 
 
 def colours(values: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:

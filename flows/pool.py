@@ -57,6 +57,21 @@ class WorkersError(StiltError):
     """Worker processes cannot be kept alive at all."""
 
 
+class EndedFailedError(StiltError, Generic[R]):
+    """A task ends Failed with this, and yet hands over its result.
+
+    Attributes:
+        result: what the task would have returned.
+    """
+
+    def __init__(self, text: str, result: R) -> None:
+        super().__init__(text, result)
+        self.result = result
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
     """What became of a batch: a result, or the reason why there is none."""
@@ -147,6 +162,8 @@ def run_batches(
                     else:
                         waiting.append(batch)
                         lost.append(future)
+                except EndedFailedError as told:
+                    yield Outcome(batch, told.result)
                 except Exception as error:
                     yield Outcome(batch, error=f"{type(error).__name__}: {error}")
         barren = barren + 1 if waiting and not killed else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import httpx
 from prefect import Flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import State
 
@@ -22,6 +23,8 @@ from stilt.roots import local_output_root
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+TAGGED_SCENES = 8
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class ProjectFlow(Flow[P, R]):
             return super().__call__(root, *args, **kwargs)
 
 
-def run_tags(project: str, scene: str | None, mets: Sequence[str] | None) -> list[str]:
+def run_tags(project: str, scene: str | None, mets: Iterable[str] | None) -> list[str]:
     """Tags of a flow run: ``project:NAME``, ``scene:ID``, ``met:NAME`` for each."""
     named = [f"project:{Path(project).name}"]
     if scene:
@@ -88,11 +91,32 @@ def tag_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Give a flow run its tags when nobody has: that of a deployment comes with parameters only."""
     del flow, state
     given = flow_run.parameters
-    root = str(given["project"])
-    wanted = set(run_tags(root, given.get("scene"), given.get("mets")))
-    if not wanted <= set(flow_run.tags):
+    add_tags(flow_run, run_tags(str(given["project"]), given.get("scene"), given.get("mets")))
+
+
+def tag_content(mets: Iterable[str], scenes: Collection[str]) -> None:
+    """Tag the current flow run with what it has found to compute.
+
+    Args:
+        mets: names of meteorologies.
+        scenes: scene ids; more than :data:`TAGGED_SCENES` are left to the index.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    found = [f"met:{met}" for met in mets]
+    if len(scenes) <= TAGGED_SCENES:
+        found += [f"scene:{scene}" for scene in scenes]
+    add_tags(context.flow_run, found)
+
+
+def add_tags(flow_run: FlowRun, wanted: Iterable[str]) -> None:
+    """Add tags that a flow run does not have yet, in Prefect and in `flow_run`."""
+    given = set(flow_run.tags)
+    if missing := set(wanted) - given:
+        flow_run.tags = sorted(given | missing)
         with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
-            client.update_flow_run(flow_run.id, tags=sorted(wanted | set(flow_run.tags)))
+            client.update_flow_run(flow_run.id, tags=flow_run.tags)
 
 
 def run_name() -> str:

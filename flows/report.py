@@ -147,7 +147,7 @@ def show_summary(
     name: str,
     counts: Mapping[str, int],
     failures: Sequence[Mapping[str, str]],
-    paths: Sequence[str],
+    places: Mapping[str, str],
     picture: str = "",
 ) -> None:
     """Publish totals, failure reasons, a map and where the results are."""
@@ -157,14 +157,14 @@ def show_summary(
         lines += ["", "| reason | failed |", "|---|---|"]
         reasons = Counter(row["reason"] for row in failures)
         lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
-    lines += ["", *(f"- `{path}`" for path in paths)]
+    lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
     if picture:
         lines += ["", picture]
     _quietly(
         create_markdown_artifact,
         markdown="\n".join(lines),
         key=artifact_key(name, "summary"),
-        description=f"Summary of {name}",
+        description=outcome_sentence(counts, failures),
     )
 
 
@@ -172,11 +172,18 @@ def outcome_sentence(counts: Mapping[str, int], failures: Sequence[Mapping[str, 
     """The run in one line: ``7 of 10 simulations complete, 3 failed (MET_COVERAGE 3)``."""
     text = f"{counts['complete']} of {counts['total']} simulations complete"
     if counts.get("failed"):
-        reasons = Counter(row["reason"] for row in failures).most_common()
-        text += f", {counts['failed']} failed ({', '.join(f'{r} {n}' for r, n in reasons)})"
+        reasons = Counter(row["reason"] for row in failures)
+        text += f", {counts['failed']} failed{reason_counts(reasons, counts['failed'])}"
     if counts.get("unfinished"):
         text += f", {counts['unfinished']} unfinished"
     return text
+
+
+def reason_counts(reasons: Counter[str], total: int) -> str:
+    """`` (MET_COVERAGE 3, DISK 1)``; no numbers when the reasons of some of `total` are unknown."""
+    known = reasons.total() == total
+    listed = ", ".join(f"{name} {n}" if known else name for name, n in reasons.most_common())
+    return f" ({listed})" if listed else ""
 
 
 def _quietly(publish: Any, *args: Any, **kwargs: Any) -> Any:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -281,8 +282,13 @@ def check_reachable(url: str) -> None:
     """Refuse to start when the user's Prefect API does not answer at all.
 
     Raises:
-        UsageError: no connection; an answer of any kind counts as reachable.
+        UsageError: no connection, or no address; an answer of any kind counts as reachable.
     """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise UsageError(
+            f"PREFECT_API_URL is '{url}', which is no address of an API: it looks like "
+            "http://127.0.0.1:4200/api."
+        )
     try:
         urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=10).close()
     except urllib.error.HTTPError:

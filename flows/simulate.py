@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from prefect import task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.states import State
 
-from flows.bookkeeping import conclude, note, simulations_to_run
-from flows.pool import Outcome, crash_unfinished, process_workers, run_batches
-from flows.project_flow import caller, project_flow
+from flows.bookkeeping import batch_state, conclude, content, note, simulations_to_run
+from flows.pool import EndedFailedError, Outcome, crash_unfinished, process_workers, run_batches
+from flows.project_flow import caller, project_flow, tag_content
 from flows.report import Progress
 from flows.worker import compute
 from stilt.errors import StiltError
@@ -42,10 +42,14 @@ def simulate_batch(
     options: dict[str, Any],
     receptors: Mapping[str, Receptor] | None = None,
     progress: Callable[[float], None] | None = None,
-) -> BatchSummary:
-    """Compute one batch; a simulation that fails is an outcome and no exception."""
+) -> State[Any]:
+    """Compute one batch; a simulation that fails is an outcome and no exception.
+
+    The task run ends Failed when one did, with the counts; its result is a
+    :class:`BatchSummary` all the same.
+    """
     del label
-    return compute(sim_ids, batch_id, options, receptors, progress)
+    return batch_state(compute(sim_ids, batch_id, options, receptors, progress), len(sim_ids))
 
 
 @project_flow(name="simulate")
@@ -86,6 +90,7 @@ def run_simulations(
         elsewhere = (caller().execution or model.config.execution).backend == "dask"
         model.files.remote.check(2 if elsewhere else workers)
     batches = plan_batches(model, sim_ids, workers)
+    tag_content(*content(model, sim_ids))
     progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], workers)
     options = {**worker_arguments(model.files), "skip_existing": skip_existing}
     folded_at = time.monotonic()
@@ -139,10 +144,14 @@ def _compute(
     prepare_process(model.files)
     for batch in batches:
         within = progress.within(len(batch.sim_ids))
-        yield Outcome(
-            batch,
-            simulate_batch(batch.sim_ids, batch.label, batch.id, options, progress=within),
+        state = simulate_batch(
+            batch.sim_ids, batch.label, batch.id, options, progress=within, return_state=True
         )
+        try:
+            # In a running event loop (a notebook) the call would be a coroutine without _sync.
+            yield Outcome(batch, cast(Any, state).result(_sync=True))
+        except EndedFailedError as told:
+            yield Outcome(batch, told.result)
 
 
 def receptors_by_batch(files: Project, batches: Sequence[Batch]) -> list[dict[str, Receptor]]:
@@ -157,10 +166,11 @@ def _map(
     receptors: Sequence[dict[str, Receptor] | None],
 ) -> Sequence[PrefectFuture[BatchSummary]]:
     """One task run for each batch, in the task runner of the flow run."""
-    return simulate_batch.map(
+    futures: Any = simulate_batch.map(
         [batch.sim_ids for batch in batches],
         [batch.label for batch in batches],
         [batch.id for batch in batches],
         unmapped(options),
         list(receptors),
     )
+    return cast(Sequence[PrefectFuture[BatchSummary]], futures)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+import jsonschema
 import pytest
 import yaml
 from prefect_api_helpers import flow_run_of
@@ -50,6 +51,12 @@ def accepts(arguments: list[str]) -> bool:
     verb = cli.commands[arguments[0]]
     _, rest, _ = verb.make_parser(click.Context(verb)).parse_args(list(arguments[1:]))
     return not rest
+
+
+def validate(content: object, schema: str) -> None:
+    """Check a file's content by the schema of those who read it."""
+    path = Path(__file__).parent / "schemas" / schema
+    jsonschema.validate(content, json.loads(path.read_text()))
 
 
 def test_every_entry_point_of_prefect_yaml_is_a_flow_of_a_project() -> None:
@@ -114,6 +121,7 @@ def test_the_image_copies_what_exists_and_sends_nothing() -> None:
 
 def test_compose_names_only_what_it_defines() -> None:
     content = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
+    validate(content, "compose-spec.json")
     services = content["services"]
     for name, service in services.items():
         for other in service.get("depends_on", {}):
@@ -151,35 +159,23 @@ def test_the_work_pool_template_renders_to_a_job() -> None:
     values |= {"command": "prefect flow-run execute", "name": "run", "labels": {"app": "stilt"}}
     job = apply_values(template["job_configuration"], values)["job_manifest"]
     assert "{{" not in json.dumps(job)
-    pod = check_job(job)
-    (container,) = pod["containers"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "stilt:latest"
     # The image's entry point is `stilt`; what Prefect wants run must take its place.
     assert container["command"] == ["env"]
     assert container["args"] == "prefect flow-run execute"
-
-
-# Fields of Kubernetes' API, batch/v1 and core/v1, as far as a job of ours may want them.
-JOB = {"backoffLimit", "ttlSecondsAfterFinished", "parallelism", "completions", "template",
-       "activeDeadlineSeconds", "completionMode", "suspend"}  # fmt: skip
-POD = {"restartPolicy", "terminationGracePeriodSeconds", "securityContext", "containers", "volumes",
-       "serviceAccountName", "nodeSelector", "tolerations", "imagePullSecrets"}  # fmt: skip
-CONTAINER = {"name", "image", "command", "args", "env", "resources", "volumeMounts",
-             "imagePullPolicy", "workingDir"}  # fmt: skip
+    # What Prefect's Kubernetes worker does to a rendered manifest before it sends it.
+    container["args"] = shlex.split(container["args"])
+    container["env"] = [{"name": name, "value": value} for name, value in container["env"].items()]
+    check_job(job)
 
 
 def check_job(job: dict) -> dict:
-    """Check the fields of a Kubernetes Job level by level; returns its pod's specification."""
-    assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
-    assert set(job) <= {"apiVersion", "kind", "metadata", "spec"}
-    assert set(job["spec"]) <= JOB
-    assert set(job["spec"]["template"]) <= {"metadata", "spec"}
+    """Check a Job by Kubernetes' own schema; returns its pod's specification."""
+    validate(job, "kubernetes-job.json")
     pod: dict = job["spec"]["template"]["spec"]
-    assert set(pod) <= POD
     assert pod["restartPolicy"] in ("Never", "OnFailure")
     for container in pod["containers"]:
-        assert set(container) <= CONTAINER
-        assert set(container["resources"]) <= {"requests", "limits"}
         mounted = {mount["name"] for mount in container["volumeMounts"]}
         assert mounted == {volume["name"] for volume in pod["volumes"]}
     return pod

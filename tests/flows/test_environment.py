@@ -101,3 +101,8 @@ def test_the_flow_is_found_by_name_whatever_was_imported_before() -> None:
         "assert isinstance(simulate, Flow) and isinstance(maintain, Flow)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_empty_address_is_no_choice(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    assert environment.user_api_url() is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.picture import MAPPED, colours, footprint_map, png
+from flows.picture import MAPPED, colours, footprint_map, png, touched
 from stilt.model import Model
 
 
@@ -51,3 +51,12 @@ def test_the_map_of_a_run_is_small_and_absent_without_footprints(new_project, mo
     assert len(ids * 50) > MAPPED
     Path(model.layout.footprint(ids[0], "default")).write_bytes(b"damaged")
     assert footprint_map(model, ids[:1]) == ""
+
+
+def test_a_map_shows_where_there_is_something_with_a_margin() -> None:
+    values = np.zeros((40, 60))
+    values[10:20, 30:34] = 1.0
+    assert touched(values, axis=1) == slice(8, 22)
+    assert touched(values, axis=0) == slice(28, 36)
+    values[0, 0] = 1e-9
+    assert touched(values, axis=0) == slice(28, 36), "too little to be drawn"

@@ -132,6 +132,12 @@ def test_an_api_that_does_not_answer_is_the_users_mistake() -> None:
         check_reachable("http://127.0.0.1:9/api")
 
 
+@pytest.mark.parametrize("text", ["127.0.0.1:4200/api", "localhost:4200/api", "api"])
+def test_what_is_no_address_is_the_users_mistake(text: str) -> None:
+    with pytest.raises(UsageError, match="is no address of an API"):
+        check_reachable(text)
+
+
 def test_a_taken_port_is_the_users_mistake(tmp_path: Path, api: str) -> None:
     port = int(api.split(":")[2].split("/")[0])
     with pytest.raises(UsageError, match=f"Port {port} is in use"):

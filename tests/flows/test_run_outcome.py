@@ -1,10 +1,14 @@
 """What the final state of a run counts, with fake transport."""
 
+import pickle
+
 import pytest
 import stilt_fakes as fakes
 
 import stilt
 from flows import bookkeeping
+from flows.pool import EndedFailedError
+from stilt.execution import BatchSummary
 
 WIND = {"siguverr": 2.0, "tluverr": 100.0, "zcoruverr": 400.0, "horcoruverr": 14.0}
 
@@ -23,3 +27,34 @@ def test_a_failed_run_of_either_kind_is_counted_once(
     assert state.is_failed()
     assert "2 of 3 simulations complete, 1 failed (NO_TRAJECTORY_DATA 1)" in state.message
     assert model.status()["pending"] == pending
+
+
+def test_a_task_run_with_a_failure_ends_failed_and_hands_over_its_summary() -> None:
+    failures = (("x", "DISK", "full"), ("y", "DISK", "full"))
+    summary = BatchSummary("b", n_complete=3, n_empty=1, n_failed=2, failures=failures)
+    state = bookkeeping.batch_state(summary, 6)
+    assert state.is_failed()
+    assert state.message == "4 of 6 simulations complete, 2 failed (DISK 2)"
+    told = pickle.loads(pickle.dumps(state.data))
+    assert isinstance(told, EndedFailedError)
+    assert (str(told), told.result) == (state.message, summary)
+
+
+def test_reasons_are_not_counted_when_some_are_unknown() -> None:
+    summary = BatchSummary("b", n_failed=30, failures=(("x", "DISK", "full"),) * 20)
+    assert bookkeeping.batch_state(summary, 30).message.endswith("30 failed (DISK)")
+
+
+def test_a_stopped_task_run_says_so() -> None:
+    state = bookkeeping.batch_state(BatchSummary("b", n_complete=1, n_interrupted=2), 3)
+    assert state.is_failed()
+    assert state.message == "1 of 3 simulations complete, 2 stopped"
+
+
+def test_a_run_knows_its_meteorologies_and_scenes(make_model) -> None:
+    model = make_model(2)
+    ids = model.register_pending(scene_id="overpass-7")
+    mets, scenes = bookkeeping.content(model, ids)
+    assert mets == sorted(model.config.mets)
+    assert scenes == ["overpass-7"]
+    assert bookkeeping.content(model, [])[1] == []

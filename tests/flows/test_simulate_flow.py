@@ -44,6 +44,8 @@ def test_a_notebook_run_is_shown_in_prefect(complete: Path) -> None:
     assert run.name == "complete"
     ids = Model(project=complete).simulations.ids()
     assert sorted(task.name for task in tasks) == ids
+    assert {task.state.message for task in tasks} == {"1 of 1 simulations complete"}
+    assert {"project:complete", "met:demo"} <= set(run.tags)
     assert float(artifacts["complete-progress"].data) == 100.0
     assert "| complete | 3 |" in artifacts["complete-summary"].data
     assert "complete-failures" not in artifacts
@@ -78,9 +80,12 @@ def test_simulations_without_weather_fail_the_run_and_only_they(api: str, new_pr
         file.write(LATE)
     with pytest.raises(SimulationsFailedError, match="3 of 4 simulations complete, 1 failed"):
         simulate(root, mets=["demo"])
-    run, _, artifacts = flow_run_of(root)
+    run, tasks, artifacts = flow_run_of(root)
     assert run.state_name == "Failed"
     assert "1 failed" in run.state.message
+    assert sorted(task.state_name for task in tasks) == ["Completed"] * 3 + ["Failed"]
+    (red,) = (task for task in tasks if task.state_name == "Failed")
+    assert red.state.message.startswith("0 of 1 simulations complete, 1 failed (M")
     assert "met:demo" in run.tags
     (row,) = json.loads(artifacts["holes-failures"].data)
     assert row["reason"] in ("MISSING_MET_FILES", "MET_COVERAGE")
