@@ -22,13 +22,17 @@ _OPTIONS = {
     "xla_cpu_use_multi_output_fusion": "true",
 }
 
+# Vectors as long as the processor has; LLVM stops at half of AVX-512 by itself.
+_WIDTH_FLAG = "--xla_cpu_prefer_vector_width"
+_WIDTH_BITS = 512
+
 
 def with_options(flags: str) -> str:
     """XLA flags with the transport's added, unless they choose such options themselves."""
-    if _FLAG in flags:
-        return flags
     options = ",".join(f"{name}={value}" for name, value in _OPTIONS.items())
-    return f"{flags} {_FLAG}={options}".strip()
+    added = {_FLAG: options, _WIDTH_FLAG: str(_WIDTH_BITS)}
+    wanted = [f"{flag}={value}" for flag, value in added.items() if flag not in flags]
+    return " ".join([flags, *wanted]).strip()
 
 
 def request_options() -> None:

@@ -38,8 +38,11 @@ def test_flags_of_the_user_are_kept_and_added_to_once():
 
 
 def test_options_chosen_by_the_user_stay():
-    chosen = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion=false"
-    assert with_options(chosen) == chosen
+    options = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion=false"
+    width = "--xla_cpu_prefer_vector_width=256"
+    assert with_options(f"{options} {width}") == f"{options} {width}"
+    assert with_options(options) == f"{options} --xla_cpu_prefer_vector_width=512"
+    assert width in with_options(width)
 
 
 def test_importing_jax_first_is_early_enough():

@@ -26,6 +26,7 @@ from stilt.transport.weather import (
     nearest_turbulence,
     own_levels,
     pick,
+    profiles_from,
     terrain_at,
     window_base,
 )
@@ -141,18 +142,8 @@ def load_window(
 ) -> Window:
     """Profiles on the levels around each particle's layer; ``wind_error`` as for `window_of`."""
     base = window_base(geometry, _property_level(layer, inserted))
-    fields = bilinear_levels(
-        frames,
-        nodes,
-        time_weight,
-        base,
-        table="column",
-        geometry=geometry,
-        count=WINDOW,
-        first=1,
-        width=4,
-    )
-    return window_of(frames, geometry, nodes, time_weight, Profiles(base, fields), wind_error)
+    profiles = profiles_from(frames, geometry, nodes, time_weight, base)
+    return window_of(frames, geometry, nodes, time_weight, profiles, wind_error)
 
 
 def window_of(
@@ -180,7 +171,7 @@ def window_of(
         geometry=geometry,
         count=WINDOW,
     )
-    wind_x, wind_y, pressure, density = (air.fields[:, field] for field in range(4))
+    wind_x, wind_y, pressure, density = (air.fields[:, field] for field in range(1, 5))
     if wind_error is not None:
         error = own_levels(wind_error, air.base, geometry=geometry, count=WINDOW)
         wind_x, wind_y = wind_x + error[:, 0], wind_y + error[:, 1]

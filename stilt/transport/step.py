@@ -281,10 +281,9 @@ def _turbulent_step(
         zero,
         particles.draws + used,
     )
-    air = [Profiles(profiles.base, profiles.fields[:, 1:5]) for profiles in motion.profiles]
     places = [
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
-        for pair in (motion.nodes, weights, air)
+        for pair in (motion.nodes, weights, motion.profiles)
     ]
 
     def half(
