@@ -82,8 +82,8 @@ class Target:
     def index(self) -> pd.MultiIndex:
         """Coordinates of the cells, in order."""
         column, row = np.divmod(self.cell, max(self.y.centre.size, 1))
-        return pd.MultiIndex.from_arrays(
-            [self.x.centre[column], self.y.centre[row]], names=self.names
+        return pd.MultiIndex(
+            [pd.Index(self.x.centre), pd.Index(self.y.centre)], [column, row], names=self.names
         )
 
 
