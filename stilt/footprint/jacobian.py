@@ -49,11 +49,14 @@ class Jacobian:
         Made when asked for: a year of hourly bins has millions.
         """
         times, unique = pd.factorize(self.bins)
-        levels = [unique, *self.cells.levels]
-        codes = [np.repeat(times, len(self.cells))]
+        levels: Any = [unique, *self.cells.levels]
+        codes: Any = [np.repeat(times, len(self.cells))]
         codes += [np.tile(code, len(self.bins)) for code in self.cells.codes]
         return pd.MultiIndex(
-            levels, codes, names=["time", *self.cells.names], verify_integrity=False
+            levels,
+            codes,
+            names=["time", *self.cells.names],
+            verify_integrity=False,
         )
 
     @property
@@ -133,13 +136,13 @@ def jacobian(
             ids.append(str(layers.receptor.id))
     if overlay is None:
         raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
-    cells = overlay.target.index()
+    places = overlay.target.index()
     index = pd.Index(ids if labels is None else list(labels), name="receptor")
     receptors = pd.DataFrame({"time": times}, index=index)
     cells_missed, times_missed = np.array(outside).T
-    matrix = rows.matrix(len(bins) * len(cells))
+    matrix = rows.matrix(len(bins) * len(places))
     return Jacobian(
-        matrix, receptors, pd.DatetimeIndex(bins.left), cells, cells_missed, times_missed
+        matrix, receptors, pd.DatetimeIndex(bins.left), places, cells_missed, times_missed
     )
 
 
@@ -166,11 +169,11 @@ class _Rows:
         columns, values = overlay.push_runs(runs)
         self._append(columns, values)
         binned = float(runs.values.sum())
+        seen = np.unique(layer)
         missed = 0.0
-        if np.unique(layer).size < layers.stamps.size:
-            missed = float(layers.values.sum()) - float(
-                _runs(layers, np.unique(layer), np.unique(layer), layers.stamps.size).values.sum()
-            )
+        if seen.size < layers.stamps.size:
+            inside = _runs(layers, seen, seen, layers.stamps.size)
+            missed = float(layers.values.sum()) - float(inside.values.sum())
         return binned - float(values.sum()), missed
 
     def _append(self, columns: Ints, values: Floats) -> None:

@@ -1,14 +1,14 @@
 """R-STILT's footprint algorithm as it is described, one row at a time.
 
-Nothing of ``stilt.footprint`` is used and nothing is fast: loops over particles, ages and rows, with
-two-dimensional kernels on a grid that is grown by the kernel's size. What the package computes in
-other ways is compared with this.
+Nothing of ``stilt.footprint`` is used and nothing is fast: loops over particles, ages and rows,
+with two-dimensional kernels on a grid that is grown by the kernel's size. What the package computes
+in other ways is compared with this.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,9 @@ def literal_footprint(table: pd.DataFrame, case: Case) -> Made:
         steps["long"] = steps["long"] % 360
     steps = _densified(steps, sign, case)
     first = {p: rows["time"].abs().min() for p, rows in steps.groupby("indx")}
-    steps["rtime"] = [t - sign * first[p] for t, p in zip(steps["time"], steps["indx"])]
+    steps["rtime"] = [
+        t - sign * first[p] for t, p in zip(steps["time"], steps["indx"], strict=True)
+    ]
     if not longlat:
         import pyproj
 
@@ -184,7 +186,7 @@ def _nearest(ages: list[float], widths: dict[float, float], rtime: float) -> flo
     return widths[min(ages, key=lambda age: abs(age - rtime))] if ages else 0.0
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kernel(width: float, case: Case) -> np.ndarray:
     if width == 0:
         return np.ones((1, 1))
