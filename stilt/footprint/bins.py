@@ -44,3 +44,18 @@ def membership(stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]) -> np.nd
     left, right = bins
     inside: np.ndarray = (stamps >= left[:, None]) & (stamps < right[:, None])
     return inside
+
+
+def memberships(
+    stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Layer and bin of every membership, by layer; fast where many bins follow one another."""
+    # As whole numbers, which are compared several times as fast as times.
+    left, right = (side.view(np.int64) for side in bins)
+    if np.all(left[1:] >= right[:-1]):
+        at = stamps.astype("datetime64[ns]").view(np.int64)
+        number = np.searchsorted(left, at, side="right") - 1
+        layer = np.flatnonzero((number >= 0) & (at < right[number]))
+        return layer, number[layer]
+    layer, number = np.nonzero(membership(stamps, bins).T)
+    return layer, number

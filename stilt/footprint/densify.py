@@ -62,22 +62,45 @@ def densify(steps: ParticleSteps) -> ParticleSteps:
 
     Position and influence are linear in time between a particle's own rows; nothing is
     extrapolated. Influence is then scaled so that the totals over |t| <= 10, (10, 20] and
-    (20, 100] minutes are what they were. Rows with NaN are dropped; times are rounded to 0.1.
+    (20, 100] minutes are what they were. What is missing of the particle's own rows is filled in
+    the same way; rows with NaN left are dropped. Times are rounded to 0.1.
     """
-    early, after, late = _split(steps)
+    rows = np.flatnonzero(np.abs(steps.time_min) <= EARLY_MINUTES)
+    elapsed, before = np.abs(steps.time_min[rows]), steps.foot[rows]
+    early, after, late = _split(_filled(steps))
     inserted = _interpolate(_joined(early, after), steps.direction() * TARGET_MINUTES)
     dense = _whole(_joined(early, inserted))
     tenths = np.rint(np.abs(dense.time_min) * 10.0).astype(np.uint16)
     dense = dense.take(np.argsort(tenths, kind="stable"))
     foot = dense.foot
-    elapsed, elapsed_dense = np.abs(early.time_min), np.abs(dense.time_min)
+    elapsed_dense = np.abs(dense.time_min)
     for low, high in WINDOWS:
-        old = np.nansum(early.foot[(elapsed > low) & (elapsed <= high)])
+        old = np.nansum(before[(elapsed > low) & (elapsed <= high)], dtype=np.float64)
         window = (elapsed_dense > low) & (elapsed_dense <= high)
         new = foot[window].sum()
         if new != 0:
             foot[window] *= old / new
     return _joined(dense, _whole(late))
+
+
+def _filled(steps: ParticleSteps) -> ParticleSteps:
+    """The steps with missing numbers taken from between the particle's rows that have them."""
+    elapsed = np.abs(steps.time_min)
+    columns = {}
+    for name in ("x", "y", "foot"):
+        values = getattr(steps, name)
+        missing = np.isnan(values)
+        if not missing.any():
+            continue
+        columns[name] = values = values.astype(np.float64)
+        for particle in np.unique(steps.particle[missing]):
+            rows = np.flatnonzero(steps.particle == particle)
+            rows = rows[np.argsort(elapsed[rows], kind="stable")]
+            known, gaps = rows[~missing[rows]], rows[missing[rows]]
+            if known.size:
+                found = np.interp(elapsed[gaps], elapsed[known], values[known], np.nan, np.nan)
+                values[gaps] = found
+    return replace(steps, **columns)
 
 
 def _split(steps: ParticleSteps) -> tuple[ParticleSteps, ParticleSteps, ParticleSteps]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +13,9 @@ import scipy.sparse as sp
 
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import cells_of
-from stilt.footprint.bins import edges, membership, parse_bins
+from stilt.footprint.bins import edges, memberships, parse_bins
 from stilt.footprint.layers import Layers
-from stilt.footprint.overlay import Overlay
+from stilt.footprint.overlay import Overlay, Runs
 from stilt.footprint.steps import Floats, Ints
 
 if TYPE_CHECKING:
@@ -30,16 +29,35 @@ class Jacobian:
     Attributes:
         matrix: ppm per (umol m-2 s-1), sparse, shape (receptors, bins * cells).
         receptors: index = receptor id or label, column ``time`` (naive UTC), in the order given.
-        columns: (time, lon, lat) or (time, x, y): left edge of the bin, outermost, and the cell.
+        bins: left edges of the time bins.
+        cells: (lon, lat) or (x, y) of the target's cells.
         outside_cells: influence within the bins but outside the cells, shape (receptors,).
         outside_times: influence outside the bins, shape (receptors,).
     """
 
     matrix: sp.csr_array
     receptors: pd.DataFrame
-    columns: pd.MultiIndex
+    bins: pd.DatetimeIndex
+    cells: pd.MultiIndex
     outside_cells: Floats
     outside_times: Floats
+
+    @cached_property
+    def columns(self) -> pd.MultiIndex:
+        """Labels of the columns, (time, lon, lat) or (time, x, y): bins outermost, then cells.
+
+        Made when asked for: a year of hourly bins has millions.
+        """
+        times, unique = pd.factorize(self.bins)
+        levels: Any = [unique, *self.cells.levels]
+        codes: Any = [np.repeat(times, len(self.cells))]
+        codes += [np.tile(code, len(self.bins)) for code in self.cells.codes]
+        return pd.MultiIndex(
+            levels,
+            codes,
+            names=["time", *self.cells.names],
+            verify_integrity=False,
+        )
 
     @property
     def total(self) -> Floats:
@@ -61,9 +79,9 @@ class Jacobian:
         if isinstance(flux, pd.Series):
             flux = flux.reindex(self.columns)
         values = np.asarray(flux, np.float64).reshape(-1)
-        if values.size != len(self.columns) or np.isnan(values).any():
+        if values.size != self.matrix.shape[1] or np.isnan(values).any():
             raise UsageError(
-                f"The flux must have one value for each of the {len(self.columns)} columns "
+                f"The flux must have one value for each of the {self.matrix.shape[1]} columns "
                 f"(got {values.size}, of them {int(np.isnan(values).sum())} missing)."
             )
         return pd.Series(self.matrix @ values, index=self.receptors.index, name="enhancement_ppm")
@@ -101,72 +119,98 @@ def jacobian(
     bins = parse_bins(time_bins)
     sides = edges(bins)
     overlays: dict[tuple[object, ...], Overlay] = {}
-    filled: deque[tuple[Ints, Floats]] = deque()
+    rows = _Rows()
     ids: list[str] = []
     times: list[pd.Timestamp] = []
     outside: list[tuple[float, float]] = []
     overlay = None
     for footprint in footprints:
         layers = footprint if isinstance(footprint, Layers) else Layers.of(footprint)
-        source = layers.source()
-        overlay = overlays.get(source.key())
+        overlay = overlays.get(layers.key())
         if overlay is None:
             cells = cells_of(layers.grid, target, resolution=resolution, projection=projection)
-            overlay = overlays[source.key()] = Overlay(source, cells)
-        row = _row(layers, overlay, sides)
-        filled.append((row.columns, row.values))
-        outside.append((row.outside_cells, row.outside_times))
-        ids.append(str(layers.receptor.id))
+            overlay = overlays[layers.key()] = Overlay(layers.source(), cells)
+        outside.append(rows.add(layers, overlay, sides))
         times.append(layers.receptor.time)
+        if labels is None:
+            ids.append(str(layers.receptor.id))
     if overlay is None:
         raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
-    columns = _columns(overlay, bins)
-    matrix = _stacked(filled, len(columns))
+    places = overlay.target.index()
     index = pd.Index(ids if labels is None else list(labels), name="receptor")
     receptors = pd.DataFrame({"time": times}, index=index)
     cells_missed, times_missed = np.array(outside).T
-    return Jacobian(matrix, receptors, columns, cells_missed, times_missed)
+    matrix = rows.matrix(len(bins) * len(places))
+    return Jacobian(
+        matrix, receptors, pd.DatetimeIndex(bins.left), places, cells_missed, times_missed
+    )
 
 
-def _stacked(rows: deque[tuple[Ints, Floats]], columns: int) -> sp.csr_array:
-    """Sparse matrix of rows given as (columns used, values), which are freed as they are copied."""
-    ends = np.cumsum([0, *(used.size for used, _ in rows)])
-    index_type = np.int32 if ends[-1] < np.iinfo(np.int32).max else np.int64
-    indices, data = np.empty(ends[-1], index_type), np.empty(ends[-1])
-    shape = (len(rows), columns)
-    for begin, end in pairwise(ends):
-        indices[begin:end], data[begin:end] = rows.popleft()
-    return sp.csr_array((data, indices, ends.astype(index_type)), shape=shape)
+class _Rows:
+    """Rows of a sparse matrix, kept in arrays that grow where they are.
+
+    Joining pieces at the end would need the answer's memory twice.
+    """
+
+    def __init__(self) -> None:
+        self._columns, self._values = np.empty(0, np.int32), np.empty(0)
+        self._ends = [0]
+
+    def add(
+        self, layers: Layers, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[float, float]:
+        """Add a footprint, bins outermost.
+
+        Returns:
+            Influence within the bins but outside the cells, and outside the bins.
+        """
+        layer, number = memberships(layers.stamps, bins)
+        runs = _runs(layers, layer, number, bins[0].size)
+        columns, values = overlay.push_runs(runs)
+        self._append(columns, values)
+        binned = float(runs.values.sum())
+        seen = np.unique(layer)
+        missed = 0.0
+        if seen.size < layers.stamps.size:
+            inside = _runs(layers, seen, seen, layers.stamps.size)
+            missed = float(layers.values.sum()) - float(inside.values.sum())
+        return binned - float(values.sum()), missed
+
+    def _append(self, columns: Ints, values: Floats) -> None:
+        begin, end = self._ends[-1], self._ends[-1] + columns.size
+        if columns.size and columns[-1] > np.iinfo(np.int32).max:
+            self._columns = self._columns.astype(np.int64, copy=False)
+        if end > self._values.size:
+            room = max(end, self._values.size + self._values.size // 8, 4096)
+            self._columns.resize(room, refcheck=False)
+            self._values.resize(room, refcheck=False)
+        self._columns[begin:end], self._values[begin:end] = columns, values
+        self._ends.append(end)
+
+    def matrix(self, columns: int) -> sp.csr_array:
+        """The rows as a matrix of some columns; nothing can be added after."""
+        size = self._ends[-1]
+        self._columns.resize(size, refcheck=False)
+        self._values.resize(size, refcheck=False)
+        kind = np.int32 if max(columns, size) <= np.iinfo(np.int32).max else np.int64
+        indices = self._columns.astype(kind, copy=False)
+        shape = (len(self._ends) - 1, columns)
+        return sp.csr_array((self._values, indices, np.array(self._ends, kind)), shape=shape)
 
 
-@dataclass(frozen=True)
-class _Row:
-    columns: Ints
-    values: Floats
-    outside_cells: float
-    outside_times: float
-
-
-def _row(layers: Layers, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]) -> _Row:
-    """One footprint on all bins and cells, bins outermost, and what is left out."""
-    inside = membership(layers.stamps, bins)
-    cells = overlay.target.cell.size
-    columns, values = [np.zeros(0, np.int64)], [np.zeros(0)]
-    binned = 0.0
-    for number in np.flatnonzero(inside.any(axis=1)):
-        part, window = layers.summed(np.flatnonzero(inside[number]))
-        binned += float(part.sum())
-        used, moved = overlay.push_part(part, window)
-        columns.append(used + number * cells)
-        values.append(moved)
-    missed = sum(float(layers.values[at].sum()) for at in np.flatnonzero(~inside.any(axis=0)))
-    row = np.concatenate(values)
-    return _Row(np.concatenate(columns), row, binned - float(row.sum()), missed)
-
-
-def _columns(overlay: Overlay, bins: pd.IntervalIndex) -> pd.MultiIndex:
-    """Labels of the matrix columns."""
-    cells = overlay.target.index()
-    lefts = bins.left.repeat(len(cells))
-    levels = [np.tile(cells.get_level_values(level), len(bins)) for level in (0, 1)]
-    return pd.MultiIndex.from_arrays([lefts, *levels], names=["time", *cells.names])
+def _runs(layers: Layers, layer: Ints, number: Ints, fields: int) -> Runs:
+    """Runs of some layers, each as part of a field: layer and field, ascending in layers."""
+    of_layers = np.searchsorted(layers.starts, np.arange(layers.stamps.size + 1) * layers.cells)
+    starts, lengths, values = layers.starts, layers.lengths, layers.values
+    if not np.array_equal(layer, np.arange(layers.stamps.size)):
+        runs = [slice(of_layers[at], of_layers[at + 1]) for at in layer]
+        edges_of = layers.first_of_layers
+        starts, lengths = (
+            np.concatenate([all_runs[:0], *(all_runs[part] for part in runs)])
+            for all_runs in (starts, lengths)
+        )
+        parts = (values[edges_of[at] : edges_of[at + 1]] for at in layer)
+        values = np.concatenate([values[:0], *parts])
+    row, column = np.divmod(starts % layers.cells, layers.x.size)
+    field = np.repeat(number, np.diff(of_layers)[layer])
+    return Runs(field, fields, row, column, lengths.astype(np.int64), values)

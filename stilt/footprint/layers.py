@@ -1,15 +1,15 @@
-"""A footprint without the zeros around its layers: what moving many of them needs."""
+"""A footprint without its zeros: what moving, adding up and multiplying many of them needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stilt.footprint.overlay import Source
-from stilt.footprint.steps import Floats
+from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import Intervals
 
 if TYPE_CHECKING:
@@ -17,40 +17,54 @@ if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
     from stilt.receptors import Receptor
 
-Window = tuple[slice, slice]
-
 
 @dataclass(frozen=True)
 class Layers:
-    """Layers of one footprint, each cut to the rows and columns that hold all of it.
+    """All of a footprint that is not zero, as runs of neighbouring cells of one row.
 
     Attributes:
         receptor: the footprint's receptor.
         grid: its grid.
+        integrated: whether one layer holds all hours.
         x, y: cell centres in grid units, shapes (columns,) and (rows,).
         stamps: start of each layer, datetime64, shape (layers,).
-        windows: rows and columns of each layer outside of which it is zero.
-        values: ppm per (umol m-2 s-1) inside the window of each layer.
+        starts: where each run begins, counted through layers, rows and columns, ascending, shape
+            (runs,).
+        lengths: cells of each run, shape (runs,).
+        values: ppm per (umol m-2 s-1) of the cells of all runs, shape (cells in runs,).
     """
 
     receptor: Receptor
     grid: Grid
+    integrated: bool
     x: Floats
     y: Floats
     stamps: np.ndarray
-    windows: tuple[Window, ...]
-    values: tuple[Floats, ...]
+    starts: Ints
+    lengths: Ints
+    values: Floats
 
     @classmethod
     def of(cls, footprint: Footprint) -> Layers:
-        """Cut the layers of a footprint in memory; values are shared with it."""
+        """Take the runs of a footprint in memory."""
         data = footprint.data.values
         # Variables straight away: a DataArray of each coordinate takes longer than the rest.
         coordinates = footprint.data.coords.variables
         stamps, y, x = (coordinates[dim].values for dim in footprint.data.dims)
-        windows = tuple(occupied(data))
-        values = tuple(layer[window] for layer, window in zip(data, windows, strict=True))
-        return cls(footprint.receptor, footprint.grid, x, y, stamps, windows, values)
+        return cls(
+            footprint.receptor,
+            footprint.grid,
+            footprint.config.time_integrate,
+            x,
+            y,
+            stamps,
+            *runs_of(data),
+        )
+
+    @property
+    def cells(self) -> int:
+        """Cells of one layer."""
+        return self.x.size * self.y.size
 
     def source(self) -> Source:
         """Cells of the footprint."""
@@ -60,46 +74,43 @@ class Layers:
             self.grid.projection,
         )
 
-    def summed(self, layers: np.ndarray) -> tuple[Floats, Window]:
-        """Sum of some layers, and the rows and columns it covers.
+    def key(self) -> tuple[object, ...]:
+        """Something equal for footprints on one grid."""
+        return self.x.tobytes(), self.y.tobytes(), self.grid
 
-        Args:
-            layers: which, at least one.
-        """
-        if len(layers) == 1:
-            return self.values[layers[0]], self.windows[layers[0]]
-        chosen = [self.windows[layer] for layer in layers if self.values[layer].size]
-        if not chosen:
-            return np.zeros((0, 0)), (slice(0, 0), slice(0, 0))
-        rows, columns = (
-            slice(
-                min(window[i].start for window in chosen), max(window[i].stop for window in chosen)
-            )
-            for i in (0, 1)
-        )
-        total = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
-        for layer in layers:
-            row, column = self.windows[layer]
-            if self.values[layer].size:
-                total[
-                    row.start - rows.start : row.stop - rows.start,
-                    column.start - columns.start : column.stop - columns.start,
-                ] += self.values[layer]
-        return total, (rows, columns)
+    @cached_property
+    def first_value(self) -> Ints:
+        """Where the values of each run begin, and their number, shape (runs + 1,)."""
+        first = np.zeros(self.lengths.size + 1, np.int64)
+        np.cumsum(self.lengths, out=first[1:])
+        return first
+
+    @cached_property
+    def first_of_layers(self) -> Ints:
+        """Where the values of each layer begin, and their number, shape (layers + 1,)."""
+        edges = np.arange(self.stamps.size + 1) * self.cells
+        return self.first_value[np.searchsorted(self.starts, edges)]
+
+    def places(self) -> Ints:
+        """Cell of every value within its layer, ``row * columns + column``, shape (values,)."""
+        within = self.starts % max(self.cells, 1) - self.first_value[:-1]
+        return np.repeat(within, self.lengths) + np.arange(self.values.size)
 
 
-def occupied(values: np.ndarray) -> Iterator[Window]:
-    """Rows and columns around all that is not zero, for each layer; empty where all is.
+def runs_of(values: np.ndarray) -> tuple[Ints, Ints, Floats]:
+    """Runs of what is not zero: starts, lengths and values as in :class:`Layers`.
 
     Args:
         values: shape (layers, rows, columns).
     """
-    rows = (values != 0).any(axis=2)
-    for layer, used in zip(values, rows, strict=True):
-        row = _around(used)
-        yield row, _around((layer[row] != 0).any(axis=0))
-
-
-def _around(used: np.ndarray) -> slice:
-    at = np.flatnonzero(used)
-    return slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, 0)
+    table = values.reshape(-1, values.shape[-1])
+    rows = np.flatnonzero((values != 0).any(axis=-1))
+    part = table[rows]
+    # A column of zeros on the right keeps runs of neighbouring rows apart.
+    used = np.zeros((rows.size, table.shape[1] + 1), bool)
+    np.not_equal(part, 0, out=used[:, :-1])
+    change = np.flatnonzero(np.diff(used.reshape(-1), prepend=False))
+    begin, end = change[::2], change[1::2]
+    row, column = np.divmod(begin, table.shape[1] + 1)
+    starts = rows[row] * table.shape[1] + column
+    return starts, end - begin, part[used[:, :-1]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,9 +11,6 @@ import scipy.sparse as sp
 from stilt.footprint.gridding import coordinate_system, is_longlat
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import Intervals, Target
-
-# Elements of the weights of both axes up to which they are kept as full matrices too.
-MOST_DENSE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -45,18 +43,11 @@ class Overlay:
         self.shape = (source.y.centre.size, source.x.centre.size)
         self.target = target
         self._full: sp.csr_array | None = None
-        self._dense: tuple[Floats, Floats] | None = None
         if _same_axes(source.projection, target.projection):
             period = 360.0 if is_longlat(source.projection) else None
             self._x = _overlap(source.x, target.x, period)
             self._y = _overlap(source.y, target.y, None)
             self._x_transposed = self._x.T.tocsr()
-            if (
-                self._x.shape[0] * self._x.shape[1] + self._y.shape[0] * self._y.shape[1]
-                < MOST_DENSE
-            ):
-                self._dense = self._x.toarray(), self._y.toarray()
-                self._reach_x, self._reach_y = (_Reach.in_columns(part) for part in self._dense)
         else:
             from stilt.footprint.reproject import overlap_areas
 
@@ -70,39 +61,89 @@ class Overlay:
         grid = (self._x @ (self._y @ field).T).reshape(-1)
         return grid if self.target.is_complete else grid[self.target.cell]
 
-    def push_part(self, part: Floats, window: tuple[slice, slice]) -> tuple[Ints, Floats]:
-        """Move a field that is zero outside a window.
-
-        Args:
-            part: sums inside the window, shape (rows, columns) of the window.
-            window: rows and columns of the source.
+    def push_runs(self, runs: Runs) -> tuple[Ints, Floats]:
+        """Move fields of sums given without their zeros.
 
         Returns:
-            Positions among the target's cells, ascending, and what is not zero there.
+            Positions ``field * cells + cell`` among the target's cells of each field, ascending,
+            and what is not zero there.
         """
-        rows, columns = window
-        if part.size == 0:
+        if runs.values.size == 0:
             return np.zeros(0, np.int64), np.zeros(0)
-        if self._full is not None or self._dense is None:
-            field = np.zeros(self.shape)
-            field[rows, columns] = part
-            moved = self.push(field)
-            cells = np.flatnonzero(moved)
-            return cells, moved[cells]
-        along_x, along_y = self._dense
-        reach_y, reach_x = self._reach_y.of(rows), self._reach_x.of(columns)
-        tile = along_x[reach_x, columns] @ (along_y[reach_y, rows] @ part).T
-        place = np.flatnonzero(tile)
-        column, row = np.divmod(place, tile.shape[1])
-        cells = (column + reach_x.start) * self.target.y.centre.size + row + reach_y.start
-        values = tile.reshape(-1)[place]
+        if self._full is not None:
+            return self._chosen(*self._push_by_area(runs))
+        return self._chosen(*self._push_by_axes(runs))
+
+    def _push_by_axes(self, runs: Runs) -> tuple[Ints, Floats]:
+        """Move runs along x, then along y; positions among all cells of the target's grid."""
+        along_x, along_y = self._split_x, self._split_y
+        rows, columns = self.target.y.centre.size, self.target.x.centre.size
+        left, right = along_x.reach(runs.column, runs.column + runs.length)
+        width = (right - left).clip(0)
+        ends = np.cumsum(width)
+        total = int(ends[-1])
+        if total == 0:
+            return np.zeros(0, np.int64), np.zeros(0)
+        base = ends - width - left
+        source = runs.columns()
+        summed = along_x.sum(np.repeat(base, runs.length), source, runs.values, total)
+
+        low, high = along_y.first[runs.row], along_y.end[runs.row]
+        box = _Boxes.around(runs.field, runs.fields, (left, right, columns), (low, high, rows))
+        place = np.arange(total) - np.repeat(base, width)
+        place *= np.repeat(box.height[runs.field], width)
+        place += np.repeat(box.base[runs.field], width)
+        moved = along_y.sum(place, np.repeat(runs.row, width), summed, box.size)
+        used = np.flatnonzero(moved)
+        return box.cells(used, rows, rows * columns), moved[used]
+
+    def _push_by_area(self, runs: Runs) -> tuple[Ints, Floats]:
+        """Move runs by the shares of whole cells; positions among all cells of the grid."""
+        assert self._full is not None
+        order = np.argsort(runs.field, kind="stable")
+        if np.any(order[1:] < order[:-1]):
+            runs = runs.take(order)
+        source = np.repeat(runs.row * self.shape[1], runs.length) + runs.columns()
+        counts = np.bincount(runs.field, runs.length, runs.fields).astype(np.int64)
+        fields = sp.csr_array(
+            (runs.values, source, np.append(0, np.cumsum(counts))),
+            shape=(runs.fields, self._full.shape[1]),
+        )
+        moved = sp.csr_array(fields @ self._full_transposed)
+        moved.sort_indices()
+        field = np.repeat(np.arange(runs.fields), np.diff(moved.indptr))
+        used = np.flatnonzero(moved.data)
+        return (field * moved.shape[1] + moved.indices)[used], moved.data[used]
+
+    def _chosen(self, position: Ints, values: Floats) -> tuple[Ints, Floats]:
+        """Positions among the target's cells from those among all cells of its grid."""
         if self.target.is_complete:
-            return cells, values
-        grid = np.zeros(self.target.x.centre.size * self.target.y.centre.size)
-        grid[cells] = values
-        chosen = grid[self.target.cell]
-        cells = np.flatnonzero(chosen)
-        return cells, chosen[cells]
+            return position, values
+        size = self.target.x.centre.size * self.target.y.centre.size
+        field, cell = np.divmod(position, max(size, 1))
+        order = np.argsort(self.target.cell, kind="stable")
+        known = self.target.cell[order]
+        begin = np.searchsorted(known, cell, side="left")
+        times = np.searchsorted(known, cell, side="right") - begin
+        # A cell may be listed several times, or not at all.
+        entry = np.repeat(np.arange(cell.size), times)
+        at = np.arange(entry.size) - np.repeat(np.cumsum(times) - times, times)
+        chosen = field[entry] * known.size + order[np.repeat(begin, times) + at]
+        back = np.argsort(chosen, kind="stable")
+        return chosen[back], values[entry][back]
+
+    @cached_property
+    def _split_x(self) -> _Splits:
+        return _Splits.of(self._x)
+
+    @cached_property
+    def _split_y(self) -> _Splits:
+        return _Splits.of(self._y)
+
+    @cached_property
+    def _full_transposed(self) -> sp.csr_array:
+        assert self._full is not None
+        return self._full.T.tocsr()
 
     def pull(self, values: Floats) -> Floats:
         """Bring densities in target cells, shape (cells,), to source cells: (rows, columns).
@@ -119,25 +160,139 @@ class Overlay:
 
 
 @dataclass(frozen=True)
-class _Reach:
-    """First target cell that each source cell shares in along one axis, and the end of them."""
+class Runs:
+    """Fields without their zeros: runs of neighbouring cells of one row.
 
+    Attributes:
+        field: which field each run belongs to, shape (runs,).
+        fields: how many there are.
+        row, column: first cell of each run.
+        length: cells of each run.
+        values: of the cells of all runs.
+    """
+
+    field: Ints
+    fields: int
+    row: Ints
+    column: Ints
+    length: Ints
+    values: Floats
+
+    def columns(self) -> Ints:
+        """Column of every value."""
+        shift = self.column - (np.cumsum(self.length) - self.length)
+        return np.repeat(shift, self.length) + np.arange(self.values.size)
+
+    def take(self, order: Ints) -> Runs:
+        """The runs in another order."""
+        length = self.length[order]
+        shift = (np.cumsum(self.length) - self.length)[order] - (np.cumsum(length) - length)
+        values = self.values[np.repeat(shift, length) + np.arange(self.values.size)]
+        return Runs(
+            self.field[order], self.fields, self.row[order], self.column[order], length, values
+        )
+
+
+@dataclass(frozen=True)
+class _Splits:
+    """Target cells along one axis that each source cell shares in.
+
+    Attributes:
+        parts: target cell and share of the first, second, ... target of each source cell, shapes
+            (source cells,); a share of zero where there is none, and None where all shares are 1.
+        first, end: first target of each source cell and the end of them; none: first >= end.
+    """
+
+    parts: list[tuple[Ints, Floats | None]]
     first: Ints
     end: Ints
 
     @classmethod
-    def in_columns(cls, weights: Floats) -> _Reach:
-        used = weights != 0
-        size = weights.shape[0]
-        empty = ~used.any(axis=0)
-        first = np.where(empty, size, used.argmax(axis=0)) if size else np.zeros(empty.size, int)
-        end = np.where(empty, 0, size - used[::-1].argmax(axis=0)) if size else first
-        return cls(first, end)
+    def of(cls, weights: sp.csr_array) -> _Splits:
+        size, sources = weights.shape
+        shares = weights.T.tocsr()
+        shares.sort_indices()
+        count, begin = np.diff(shares.indptr), shares.indptr[:-1]
+        parts: list[tuple[Ints, Floats | None]] = []
+        for number in range(int(count.max(initial=0))):
+            has = number < count
+            cell, share = np.zeros(sources, np.int64), np.zeros(sources)
+            cell[has] = shares.indices[begin[has] + number]
+            share[has] = shares.data[begin[has] + number]
+            parts.append((cell, None if np.all(share == 1.0) else share))
+        first, end = np.full(sources, size), np.zeros(sources, np.int64)
+        some = count > 0
+        first[some] = shares.indices[begin[some]]
+        end[some] = shares.indices[shares.indptr[1:][some] - 1] + 1
+        return cls(parts, first, end)
 
-    def of(self, cells: slice) -> slice:
-        """Target cells that any of some adjacent source cells shares in."""
-        first, end = int(self.first[cells].min()), int(self.end[cells].max())
-        return slice(first, max(first, end))
+    def reach(self, begin: Ints, end: Ints) -> tuple[Ints, Ints]:
+        """First target cell of each of some runs of source cells, and the end of them."""
+        edges = np.stack([begin, end], axis=1).reshape(-1)
+        first = np.minimum.reduceat(np.append(self.first, self.first.max()), edges)
+        last = np.maximum.reduceat(np.append(self.end, 0), edges)
+        return first[::2], last[::2]
+
+    def sum(self, base: Ints, source: Ints, values: Floats, size: int) -> Floats:
+        """Sum of values times shares at ``base + target cell``, shape (size,)."""
+        total = np.zeros(size)
+        for cell, share in self.parts:
+            place = cell[source]
+            place += base
+            if share is None:
+                total += np.bincount(place, values, size)
+            else:
+                # Where a cell has no such share, zero is added anywhere.
+                np.clip(place, 0, size - 1, out=place)
+                total += np.bincount(place, values * share[source], size)
+        return total
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """For each field the rectangle of target cells that it reaches, all in one array.
+
+    Attributes:
+        left, low: first column and row of each field's rectangle.
+        height: its rows.
+        offset: where it begins in the array.
+        size: of the array.
+    """
+
+    left: Ints
+    low: Ints
+    height: Ints
+    offset: Ints
+    size: int
+
+    @classmethod
+    def around(
+        cls,
+        field: Ints,
+        fields: int,
+        columns: tuple[Ints, Ints, int],
+        rows: tuple[Ints, Ints, int],
+    ) -> _Boxes:
+        edges = []
+        for first, end, size in (columns, rows):
+            lowest, highest = np.full(fields, size), np.zeros(fields, np.int64)
+            np.minimum.at(lowest, field, first)
+            np.maximum.at(highest, field, end)
+            edges.append((lowest, (highest - lowest).clip(0)))
+        (left, width), (low, height) = edges
+        ends = np.cumsum(width * height)
+        return cls(left, low, height, ends - width * height, int(ends[-1]))
+
+    @property
+    def base(self) -> Ints:
+        """What to add to ``column * height + row`` for the place in the array, shape (fields,)."""
+        return self.offset - self.left * self.height - self.low
+
+    def cells(self, place: Ints, rows: int, cells: int) -> Ints:
+        """Positions ``field * cells + column * rows + row`` of places in the array."""
+        field = np.searchsorted(self.offset, place, side="right") - 1
+        column, row = np.divmod(place - self.offset[field], self.height[field])
+        return field * cells + (column + self.left[field]) * rows + row + self.low[field]
 
 
 def _same_axes(one: str, other: str) -> bool:

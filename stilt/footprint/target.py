@@ -82,9 +82,9 @@ class Target:
     def index(self) -> pd.MultiIndex:
         """Coordinates of the cells, in order."""
         column, row = np.divmod(self.cell, max(self.y.centre.size, 1))
-        return pd.MultiIndex.from_arrays(
-            [self.x.centre[column], self.y.centre[row]], names=self.names
-        )
+        levels: Any = [self.x.centre, self.y.centre]
+        codes: Any = [column, row]
+        return pd.MultiIndex(levels, codes, names=self.names)
 
 
 def parse_target(
