@@ -182,6 +182,7 @@ def _reference(
         grid=period.grid,
         checksum=f"{identity}-{offset}",
         n_records=period.n_records,
+        content=period.digest if period.has_checksums else f"{period.digest}-{identity}",
     )
 
 

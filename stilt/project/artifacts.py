@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stilt.errors import StiltError
 from stilt.project.layout import ProjectLayout
 
 HASH = "hash"
+MET_FILES = "met_files"
 NETCDF_HASH = "stilt_hash"
 NETCDF_MADE = "stilt_made"
 
@@ -32,12 +34,14 @@ class Made:
         receptor: JSON of the receptor, "" when a file has none or was not asked for it.
         empty_reason: of a footprint, "" when it is not empty.
         total: of a footprint, ppm per (umol m-2 s-1).
+        met_files: weather files that it was made from.
     """
 
     hash: str
     receptor: str
     empty_reason: str = ""
     total: float | None = None
+    met_files: tuple[str, ...] = ()
 
 
 class DamagedArtifactError(StiltError):
@@ -81,15 +85,21 @@ def link(layout: ProjectLayout, artifact: Path) -> None:
             raise
 
 
-def footprint_attributes(content: str, total: float, empty_reason: str) -> dict[str, str]:
+def footprint_attributes(
+    content: str, total: float, empty_reason: str, met_files: Sequence[str]
+) -> dict[str, str]:
     """Global attributes by which a footprint file says what made it.
 
     Args:
         content: text of :func:`stilt.project.keys.content_hash`.
         total: sum of the footprint, ppm per (umol m-2 s-1).
         empty_reason: "" or why all values are zero.
+        met_files: weather files that it was made from.
     """
-    made = {"stilt_made": 1, HASH: content, "total": total, "empty_reason": empty_reason}
+    made = {
+        "stilt_made": 1, HASH: content, "total": total, "empty_reason": empty_reason,
+        MET_FILES: list(met_files),
+    }  # fmt: skip
     return {NETCDF_HASH: content, NETCDF_MADE: json.dumps(made)}
 
 
@@ -126,7 +136,8 @@ def _trajectory(path: Path) -> Made:
 
     metadata = pq.read_schema(path).metadata or {}
     text = {key.decode().removeprefix("stilt:"): value.decode() for key, value in metadata.items()}
-    return Made(text.get(HASH, ""), text.get("receptor", ""))
+    files = json.loads(text.get(MET_FILES, "[]"))
+    return Made(text.get(HASH, ""), text.get("receptor", ""), met_files=tuple(files))
 
 
 def _footprint(path: Path) -> Made:
@@ -136,11 +147,13 @@ def _footprint(path: Path) -> Made:
         text = {name: file.getncattr(name) for name in file.ncattrs()}
         # HDF5 notices a file cut short only when it reaches for what is missing.
         file["foot"].shape  # noqa: B018
+    made = json.loads(text.get(NETCDF_MADE, "{}"))
     return Made(
         str(text.get(NETCDF_HASH, "")),
         str(text.get("receptor", "")),
         str(text.get("empty_reason", "")) or ("legacy" if text.get("is_empty") else ""),
-        json.loads(text[NETCDF_MADE])["total"] if NETCDF_MADE in text else None,
+        made.get("total"),
+        tuple(made.get(MET_FILES, ())),
     )
 
 

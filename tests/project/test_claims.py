@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from stilt.project import claims
+from stilt.project.batches import mark_running
 from stilt.project.owners import is_dead, new_owner
 from stilt.project.receipts import Result, now
 
@@ -72,11 +73,11 @@ def test_only_the_owner_records_a_claimed_simulation(index):
 
 def test_simulations_in_a_living_batch_are_not_claimed(index):
     ids = index.ids()
-    mark = claims.mark_running(index.layout.running, "b1", new_owner(), ids[:3])
+    mark = mark_running(index.layout.running, "b1", new_owner(), ids[:3])
     assert claims.claim(index, new_owner(), limit=9) == ids[3:]
     mark.unlink()
     dead = owner_of_an_ended_process()
-    claims.mark_running(index.layout.running, "b2", dead, ids[:3])
+    mark_running(index.layout.running, "b2", dead, ids[:3])
     assert claims.claim(index, new_owner(), limit=9) == ids[:3]
 
 
