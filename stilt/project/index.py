@@ -271,6 +271,19 @@ class Index:
 
         return self.read(work, [])
 
+    def state(self, sim_id: str, expected: Expected) -> str:
+        """State of one simulation as :meth:`counts` counts it; "" when it is not registered."""
+        outdated = [] if expected is None else self.outdated()
+        busy = sorted(ids_in_batches(self.layout.running))
+
+        def work(connection: duckdb.DuckDBPyConnection) -> str:
+            records.show_present(connection, outdated=outdated, busy=busy)
+            query = f"SELECT {RECORDED_COLUMNS} FROM present WHERE sim_id = ?"
+            rows = connection.execute(query, [sim_id]).fetchall()
+            return state_of(Recorded(*rows[0]), expected) if rows else ""
+
+        return self.read(work, "")
+
     def counts(self, expected: Expected = None, *, scene_id: str | None = None) -> Counts:
         """Simulations per state and per failure reason, receipts that wait included."""
         condition = "" if scene_id is None else "WHERE scene_id = ?"
