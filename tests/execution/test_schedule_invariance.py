@@ -71,6 +71,7 @@ def digests(model):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_workers_1_2_4_batches_1_7_64_resumed_or_not_are_the_same_bytes(tmp_path, monkeypatch):
     write_demo(tmp_path / "demo")
     times = pd.date_range("2023-07-15 18:00", periods=66, freq="5min")
