@@ -45,7 +45,7 @@ def install_stub() -> None:
 def stub_batch(project: str, sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
     """Write a tiny file and a receipt's row for each simulation, as a batch would have."""
     from stilt.execution.batch import BatchSummary
-    from stilt.project.claims import mark_running
+    from stilt.project.batches import mark_running
     from stilt.project.inputs import Project
     from stilt.project.owners import new_owner
     from stilt.project.receipts import Result, write_receipt

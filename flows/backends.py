@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from flows.environment import user_api_url
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
-from stilt.errors import UsageError
+from stilt.errors import Reason, SimulationError, UsageError
 from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
     from flows.project_flow import Tally
+
+
+FULL_BELOW_BYTES = 1_000_000
 
 
 class LocalHandle:
@@ -81,7 +85,7 @@ class LocalBackend:
         execution = ExecutionConfig(backend=self.name, n_workers=workers, options=self.options)
         token = CALLER.set(Caller(tuple(pending), self.on_progress, execution))
         try:
-            with prefect_api(state_directory(root), server):
+            with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
                 state = simulate(
                     project,
                     n_workers=workers,
@@ -125,6 +129,26 @@ class LocalBackend:
             check_reachable(url)
         elif self._server is None:
             self._server = PrivateServer(state_directory(root))
+
+
+@contextmanager
+def _broken_server_in_a_sentence(root: Path) -> Iterator[None]:
+    """Say what is wrong when Prefect's server cannot go on: most often its disk is full."""
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    try:
+        yield
+    except PrefectHTTPStatusError as error:
+        if shutil.disk_usage(root).free < FULL_BELOW_BYTES:
+            raise SimulationError(
+                f"The disk of {root} is full: make room there and run again; what is finished is "
+                "kept.",
+                reason=Reason.DISK,
+            ) from error
+        raise SimulationError(
+            "Prefect's server could not record the run, which broke off: run again, what is "
+            f"finished is kept ({error})."
+        ) from error
 
 
 def _get_ready(

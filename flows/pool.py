@@ -103,7 +103,7 @@ def process_workers(marks: Path, variables: dict[str, str] | None = None) -> Wor
 
     Args:
         marks: directory where a batch has a file ``<id>.json`` while it is computed
-            (:func:`stilt.project.claims.mark_running`): tells what a dead worker took along.
+            (:func:`stilt.project.batches.mark_running`): tells what a dead worker took along.
         variables: environment of the workers.
     """
     return Workers(

@@ -170,10 +170,17 @@ class SimulationCollection:
         listed = set(first)
         return first + [sim_id for sim_id in open_ids if sim_id not in listed]
 
-    def to_frame(self) -> pd.DataFrame:
-        """The index as a table, one row per simulation, by id."""
+    def to_frame(self, **filters: Any) -> pd.DataFrame:
+        """The index as a table, one row per simulation, by id.
+
+        Args:
+            **filters: those of :meth:`ids`; without any, all registered simulations.
+        """
         self._model.index.fold()
-        return self._model.index.frame()
+        frame = self._model.index.frame()
+        if not filters:
+            return frame
+        return frame[frame["sim_id"].isin(self.ids(**filters))].reset_index(drop=True)
 
     def _simulation(self, sim_id: str) -> Simulation:
         model = self._model

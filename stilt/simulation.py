@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stilt.errors import ConfigValidationError, Reason, SimulationError
+from stilt.execution.failures import last_block
 from stilt.execution.task import Task
 from stilt.project.inputs import Project
 from stilt.project.keys import ERROR_SUFFIX
@@ -101,6 +104,48 @@ class Simulation:
         if rows and rows[0]["state"] == "failed":
             return f"failed:{rows[0]['reason']}"
         return None
+
+    def explain(self) -> dict[str, Any]:
+        """What became of this simulation, with what, and how to run it again.
+
+        Returns:
+            sim_id, state, reason and detail (the one cause, "" when there is none), attempts,
+            host, batch_id and finished_at of the last attempt, weather_used (files of the last
+            attempt), weather_lacked (hours that the files there are now do not hold), weather_error
+            ("" when a run would find all it needs), log ("" or its path), log_text (its last
+            block), and command (which runs this simulation alone).
+        """
+        index = self.project.index
+        names = ("reason", "detail", "attempts", "host", "batch_id", "finished_at", "met_files")
+        row = next(iter(index.rows([self.id], names)), dict.fromkeys(names))
+        state = index.state(str(self.id), self.project.expectations)
+        lacked, error = self._weather_lacked()
+        log = self.log_path if self.log_path.exists() else None
+        redo = " --no-skip-existing" if state == "complete" else ""
+        return {
+            "sim_id": str(self.id),
+            "state": state or "not registered",
+            **{name: row[name] for name in names[:-1]},
+            "weather_used": json.loads(row["met_files"] or "[]"),
+            "weather_lacked": lacked,
+            "weather_error": error,
+            "log": "" if log is None else str(log),
+            "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
+            "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
+            f"{shlex.quote(str(self.project.root))} --chunk -{redo}",
+        }
+
+    def _weather_lacked(self) -> tuple[list[str], str]:
+        """Hours of the window that no file holds now, and the sentence that a run would give."""
+        from stilt.meteorology.catalogue import MetCatalogue
+
+        met = self.params.mets[self.id.met]
+        catalogue = MetCatalogue(met, self.id.met, cache_dir=self.project.cache_dir)
+        end = self.receptor.time + pd.Timedelta(hours=self.params.n_hours)
+        found = catalogue.assess(self.receptor.time, end)
+        if found.error is None:
+            return [], ""
+        return [str(time) for time in found.bracket.missing], found.error.detail
 
     @property
     def log(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from stilt.cli.common import (
@@ -12,6 +15,9 @@ from stilt.cli.common import (
     project_argument,
 )
 from stilt.errors import UsageError
+
+if TYPE_CHECKING:
+    from stilt.model import Model
 
 ADVICE = {
     "MISSING_MET_FILES": "Put the files there, or correct directory and file_format of the met.",
@@ -40,19 +46,49 @@ Examples:
 @output_dir_option
 @json_option
 def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: bool) -> None:
-    """Say why simulations of PROJECT failed and what to do about it."""
+    """Say why simulations of PROJECT failed and what to do about it.
+
+    With SIM_ID: its cause, the weather it used or lacks, its log, and the command to run it again.
+    """
     model = open_model(project, output_dir, outputs=True)
-    rows = model.failures()
     if sim_id is not None:
         if sim_id not in model.simulations:
             raise UsageError(f"'{sim_id}' is not registered in this project: see `stilt status`.")
-        rows = [row for row in rows if row["sim_id"] == sim_id]
+        found = model.simulations[sim_id].explain()
+        found["advice"] = _advice(model, found) if found["reason"] else ""
+        if as_json:
+            print_json([found])
+        else:
+            _print_one(found)
+        return
+    rows = model.failures()
     for row in rows:
-        row["advice"] = ADVICE.get(row["reason"], f"See {model.layout.log(row['sim_id'])}.")
+        row["advice"] = _advice(model, row)
     if as_json:
         print_json(rows)
         return
     if not rows:
-        click.echo("No failure is recorded." if sim_id is None else f"{sim_id} has not failed.")
+        click.echo("No failure is recorded.")
     for row in rows:
         click.echo(f"{row['sim_id']}\n  {row['reason']}: {row['detail']}\n  {row['advice']}")
+
+
+def _advice(model: Model, row: Mapping[str, Any]) -> str:
+    return ADVICE.get(row["reason"], f"See {model.layout.log(row['sim_id'])}.")
+
+
+def _print_one(found: Mapping[str, Any]) -> None:
+    """The explanation of one simulation, a paragraph for each question."""
+    click.echo(f"{found['sim_id']}\n  state: {found['state']}")
+    if found["reason"]:
+        click.echo(f"  cause: {found['reason']}: {found['detail']}\n  to do: {found['advice']}")
+    elif found["state"] == "stale":
+        click.echo("  cause: another configuration or other weather made its outputs")
+    for path in found["weather_used"]:
+        click.echo(f"  weather used: {path}")
+    if found["weather_error"]:
+        click.echo(f"  weather lacked: {found['weather_error']}")
+    click.echo(f"  log: {found['log'] or 'none: nothing has gone wrong'}")
+    for line in found["log_text"].splitlines():
+        click.echo(f"    {line}")
+    click.echo(f"  run it again: {found['command']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -30,8 +31,8 @@ Examples:
 @click.option(
     "--chunk",
     required=True,
-    type=click.Path(exists=True, dir_okay=False),
-    help="File with one simulation id per line.",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="File with one simulation id per line; - reads standard input.",
 )
 @click.option("--cpus", type=click.IntRange(min=1), default=1, help="Worker processes.  [1]")
 @skip_option
@@ -49,7 +50,8 @@ def push_worker(
     model = open_model(project, output_dir, compute_root=compute_root, outputs=True)
     from stilt.execution import push_simulations
 
-    lines = Path(chunk).read_text(encoding="utf-8").splitlines()
+    text = sys.stdin.read() if chunk == "-" else Path(chunk).read_text(encoding="utf-8")
+    lines = text.splitlines()
     ids = [line.strip() for line in lines if line.strip()]
     try:
         push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)

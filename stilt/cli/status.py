@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from stilt.model import Model
 
 LABELS = ("total", "completed", "running", "pending", "failed")
+STALE_NOTE = (
+    "Stale: outputs exist, but another configuration or other weather made them; `stilt run` makes "
+    "them again."
+)
 
 
 def status_report(model: Model, scene_id: str | None = None) -> dict[str, Any]:
@@ -27,18 +31,24 @@ def status_report(model: Model, scene_id: str | None = None) -> dict[str, Any]:
     return {
         "project": str(model.project),
         "scene_id": scene_id,
-        **{label: counts[label] for label in LABELS},
-        "reasons": model.failure_counts(scene_id=scene_id),
+        **{label: counts[label] for label in (*LABELS, "stale", "empty")},
+        "reasons": counts["reasons"],
     }
 
 
 def print_status(report: dict[str, Any]) -> None:
-    """One line per label; reasons are indented below the failures."""
-    width = max(len(text) for text in (*LABELS, *(f"  {name}" for name in report["reasons"])))
+    """One line per label; what is stale is indented below what is pending, reasons at the end."""
+    lines = []
     for label in LABELS:
-        click.echo(f"{label:<{width}}  {report[label]}")
-    for reason, count in report["reasons"].items():
-        click.echo(f"{'  ' + reason:<{width}}  {count}")
+        lines.append((label, report[label]))
+        if label == "pending" and report["stale"]:
+            lines.append(("  stale", report["stale"]))
+    lines += [(f"  {reason}", count) for reason, count in report["reasons"].items()]
+    width = max(len(text) for text, _ in lines)
+    for text, count in lines:
+        click.echo(f"{text:<{width}}  {count}")
+    if report["stale"]:
+        click.echo(STALE_NOTE)
 
 
 def print_times(seconds: dict[str, float], as_json: bool) -> None:

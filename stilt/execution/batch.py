@@ -6,9 +6,8 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import stilt
 from stilt.errors import ConfigValidationError, Reason, SimulationError
@@ -17,9 +16,9 @@ from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
 from stilt.execution.transporting import Progress, group_by_weather, run_group
-from stilt.project.claims import mark_running
+from stilt.project.batches import marked_running
 from stilt.project.inputs import Project
-from stilt.project.owners import new_owner, this_place
+from stilt.project.owners import this_place
 from stilt.project.receipts import Result, now, write_receipt
 from stilt.project.registration import receptor_json
 from stilt.receptors import Receptor
@@ -114,24 +113,20 @@ def compute_batch(
     """Compute simulations of the project that `find` returns; see :func:`run_batch`."""
     begun = time.monotonic()
     batch = _Batch(batch_id or secrets.token_hex(6), list(dict.fromkeys(sim_ids)), owner)
-    mark: Path | None = None
     files = None
-    try:
-        files = find()
-        mark = mark_running(files.layout.running, batch.id, new_owner(), batch.sim_ids)
-        known = receptors_of(files, batch.sim_ids) if receptors is None else receptors
-        with collecting() as parts, timed("other"):
-            batch.parts = parts
-            batch.run(files, known, skip_existing, progress or _ignore)
-    except KeyboardInterrupt as error:
-        batch.interrupt(Failure.of(error, "worker"))
-    except Exception as error:
-        batch.fail_rest(Failure.of(error, "worker"))
-    summary = batch.close(files, time.monotonic() - begun)
-    if mark is not None:
-        with suppress(OSError):
-            mark.unlink(missing_ok=True)
-    return summary
+    with ExitStack() as marks:
+        try:
+            files = find()
+            marks.enter_context(marked_running(files.layout.running, batch.id, batch.sim_ids))
+            known = receptors_of(files, batch.sim_ids) if receptors is None else receptors
+            with collecting() as parts, timed("other"):
+                batch.parts = parts
+                batch.run(files, known, skip_existing, progress or _ignore)
+        except KeyboardInterrupt as error:
+            batch.interrupt(Failure.of(error, "worker"))
+        except Exception as error:
+            batch.fail_rest(Failure.of(error, "worker"))
+        return batch.close(files, time.monotonic() - begun)
 
 
 def _ignore(fraction: float) -> None:

@@ -80,6 +80,11 @@ def append_log(log: Path, failure: Failure) -> None:
         logger.warning("The log %s cannot be written: %s", log, error)
 
 
+def last_block(text: str) -> str:
+    """The block of the latest failure in a simulation's log; all of a log of another kind."""
+    return text[max(0, text.rfind("\n==== stilt ")) :].strip()
+
+
 def log_failure(project: Project, sim_id: str, failure: Failure) -> None:
     """Append to a simulation's log, and upload it where outputs are on a URL."""
     log = project.layout.log(sim_id)

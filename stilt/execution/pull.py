@@ -13,7 +13,8 @@ from stilt.errors import StiltError
 from stilt.execution.batch import run_batch
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import interruptible, refuse_missing_gpu
-from stilt.project.claims import LEASE_S, claim, release, renew
+from stilt.project.batches import LEASE_S
+from stilt.project.claims import claim, release, renew
 from stilt.project.index import Index
 from stilt.project.owners import new_owner
 

@@ -19,7 +19,15 @@ from stilt.project.artifacts import (
     made_of,
 )
 from stilt.project.inputs import Project
-from stilt.project.keys import ERROR_SUFFIX, Expectation, content_hash, key_in, receptor_key
+from stilt.project.keys import (
+    ERROR_SUFFIX,
+    Expectation,
+    content_hash,
+    is_made_by,
+    key_in,
+    receptor_key,
+    weather_in,
+)
 from stilt.project.receipts import FootprintEntry, Result, now
 from stilt.receptors import Receptor
 from stilt.timing import timed
@@ -47,6 +55,7 @@ class Task:
         result: what the receipt will say.
         failure: what stopped it, None while nothing has.
         met_files: weather files of its window.
+        weather: what they hold; see :mod:`stilt.meteorology.fingerprint`.
     """
 
     sim_id: str
@@ -57,6 +66,7 @@ class Task:
     result: Result
     failure: Failure | None = None
     met_files: tuple[str, ...] = ()
+    weather: str = ""
     missing_footprints: list[str] = field(default_factory=list)
     lacks_particles: bool = True
     lacks_error_particles: bool = False
@@ -116,8 +126,12 @@ class Task:
         except DamagedArtifactError as error:
             logger.warning("%s; it is computed again.", error)
             return None
-        if made is None or made.hash != content_hash(key, self._receptor_key):
+        if made is None or not is_made_by(made.hash, key, self._receptor_key):
             return None
+        weather = weather_in(made.hash)
+        if self.project.has_other_weather(made.met_files, weather):
+            return None
+        self.met_files, self.weather = made.met_files, weather
         return made
 
     @contextmanager
@@ -173,7 +187,7 @@ class Task:
         """Complete the receipt's entry."""
         result, config = self.result, self.project.config
         result.finished_at = now()
-        result.met_files = self.met_files
+        result.met_files, result.weather = self.met_files, self.weather
         result.seconds = (result.finished_at - result.started_at).total_seconds()
         expected = self.expected
         complete = set(expected.footprints) <= set(result.footprints)
@@ -228,7 +242,8 @@ class Task:
         final = (layout.error_trajectory if stored.is_error else layout.trajectory)(self.sim_id)
         working = self._working(final)
         with timed("writing"):
-            stored.to_parquet(working, extra={HASH: content_hash(key, self._receptor_key)})
+            content = content_hash(key, self._receptor_key, self.weather)
+            stored.to_parquet(working, extra={HASH: content})
             size = working.stat().st_size
             self.project.publish(working, final, linked=not stored.is_error)
         if stored.is_error:
@@ -249,8 +264,10 @@ class Task:
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
         key = self.expected.footprints[name]
-        content = content_hash(key, self._receptor_key)
-        attrs = footprint_attributes(content, footprint.total, footprint.empty_reason)
+        content = content_hash(key, self._receptor_key, self.weather)
+        attrs = footprint_attributes(
+            content, footprint.total, footprint.empty_reason, self.met_files
+        )
         with timed("writing"):
             footprint.to_netcdf(working, attrs=attrs)
             size = working.stat().st_size

@@ -13,6 +13,7 @@ import stilt
 from stilt.execution.compiled import compiled_once, time_compiling
 from stilt.execution.failures import Failure
 from stilt.execution.task import ERROR_PHASE, Task
+from stilt.meteorology.fingerprint import fingerprint
 from stilt.project.inputs import Project
 from stilt.project.keys import digest
 from stilt.timing import timed
@@ -70,6 +71,7 @@ def _select(
     with task.phase("trajectory"):
         refs = catalogue.select(start, end)
         task.met_files = tuple(dict.fromkeys(ref.path for ref in refs))
+        task.weather = fingerprint(refs)
     return refs
 
 

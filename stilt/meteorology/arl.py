@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def scan_file(path: str | os.PathLike[str]) -> FileIndex:
                     raise MalformedError(
                         f"it ends within the analysis of {minute_text(period.time)}"
                     )
-                refs.append(_reference(path, period, offset, identity))
+                content = _content(handle, offset, period, identity)
+                refs.append(_reference(path, period, offset, identity, content))
                 offset += period.nbytes
     except MalformedError as problem:
         return FileIndex(tuple(refs), _damage(path, refs, str(problem)))
@@ -171,7 +173,7 @@ def _read_field(
 
 
 def _reference(
-    path: str | os.PathLike[str], period: PeriodIndex, offset: int, identity: str
+    path: str | os.PathLike[str], period: PeriodIndex, offset: int, identity: str, content: str
 ) -> AnalysisRef:
     return AnalysisRef(
         path=os.fspath(path),
@@ -182,7 +184,29 @@ def _reference(
         grid=period.grid,
         checksum=f"{identity}-{offset}",
         n_records=period.n_records,
+        content=content,
     )
+
+
+def _content(handle: BinaryIO, offset: int, period: PeriodIndex, identity: str) -> str:
+    """Digest of what an analysis holds, from its index and the first record of each variable.
+
+    The checksums in the index are of the packed differences between neighbouring nodes; the value
+    that they start from is in the record's label, and alone tells of an offset to a whole field.
+    Without checksums the file's size and date have to do.
+    """
+    digest = hashlib.sha256(period.digest.encode())
+    seen: set[str] = set()
+    position = offset + period.n_index_records * period.record_bytes
+    for _, name in period.records():
+        if name not in seen:
+            seen.add(name)
+            handle.seek(position)
+            digest.update(handle.read(LABEL_BYTES))
+        position += period.record_bytes
+    if not period.has_checksums:
+        digest.update(identity.encode())
+    return digest.hexdigest()[:16]
 
 
 def _damage(path: str | os.PathLike[str], refs: list[AnalysisRef], problem: str) -> str:

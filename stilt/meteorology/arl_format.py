@@ -7,6 +7,7 @@ node. The index lists every level and its variables, so nothing else is needed t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
@@ -56,6 +57,8 @@ class PeriodIndex:
         grid: grid and levels of the period.
         manifest: per level, the surface first, the four-character variable names in file order.
         n_index_records: records the index takes.
+        digest: of the index's text; it holds a checksum of every field.
+        has_checksums: whether any of these is not zero: some programs write none.
     """
 
     time: np.datetime64
@@ -63,6 +66,8 @@ class PeriodIndex:
     grid: MetGrid
     manifest: tuple[tuple[str, ...], ...]
     n_index_records: int
+    digest: str = ""
+    has_checksums: bool = False
 
     @property
     def record_bytes(self) -> int:
@@ -186,7 +191,7 @@ def _parse_index(
     minutes = int(fixed[7:9])
     reals = [float(fixed[9 + 7 * i : 16 + 7 * i] or "0") for i in range(12)]
     n_levels = int(fixed[99:102])
-    heights, manifest = _parse_levels(body, n_levels)
+    heights, manifest, has_checksums = _parse_levels(body, n_levels)
     grid = MetGrid(
         nx=nx,
         ny=ny,
@@ -213,15 +218,18 @@ def _parse_index(
         grid=grid,
         manifest=manifest,
         n_index_records=n_records,
+        digest=hashlib.sha256(f"{label.time} {body.rstrip()}".encode()).hexdigest()[:16],
+        has_checksums=has_checksums,
     )
 
 
 def _parse_levels(
     body: str, n_levels: int
-) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...]]:
-    """Level values and the variables of each level, the surface first."""
+) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...], bool]:
+    """Level values, the variables of each level with the surface first, and any checksum."""
     heights: list[float] = []
     manifest: list[tuple[str, ...]] = []
+    has_checksums = False
     at = FIXED_INDEX_BYTES
     for _ in range(n_levels):
         heights.append(float(body[at : at + 6]))
@@ -231,8 +239,10 @@ def _parse_levels(
         if names and len(names[-1]) < 4:
             raise ValueError("the list of variables is cut off")
         manifest.append(names)
+        sums = (body[at + 8 * i + 4 : at + 8 * i + 7] for i in range(n_variables))
+        has_checksums |= any(text.strip("0 ") for text in sums)
         at += 8 * n_variables
-    return tuple(heights), tuple(manifest)
+    return tuple(heights), tuple(manifest), has_checksums
 
 
 def minute_text(time: np.datetime64) -> str:

@@ -16,7 +16,7 @@ from stilt.meteorology.arl import FileIndex, scan_file
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class IndexCache:
@@ -91,7 +91,9 @@ def _refs_to_json(name: str, identity: str, index: FileIndex) -> dict[str, Any]:
     for ref in index.refs:
         number = grids.setdefault(ref.grid, len(grids))
         time = str(ref.time)
-        rows.append([time, ref.forecast_hour, ref.offset, ref.nbytes, number, ref.n_records])
+        rows.append(
+            [time, ref.forecast_hour, ref.offset, ref.nbytes, number, ref.n_records, ref.content]
+        )
     return {
         "format": _FORMAT,
         "path": name,
@@ -113,6 +115,7 @@ def _refs_from_json(name: str, stored: dict[str, Any]) -> tuple[AnalysisRef, ...
             grid=grids[grid],
             checksum=f"{stored['identity']}-{offset}",
             n_records=n_records,
+            content=content,
         )
-        for time, forecast_hour, offset, nbytes, grid, n_records in stored["analyses"]
+        for time, forecast_hour, offset, nbytes, grid, n_records, content in stored["analyses"]
     )

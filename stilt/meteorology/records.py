@@ -23,6 +23,8 @@ class AnalysisRef:
         grid: horizontal grid and levels.
         checksum: cheap identity of the bytes: file size, modification time and offset.
         n_records: data records in the period, index records not counted.
+        content: digest of the period's index, which holds a checksum of every field, and of some
+            labels; the same after the file was copied or touched.
     """
 
     path: str
@@ -33,6 +35,7 @@ class AnalysisRef:
     grid: MetGrid
     checksum: str
     n_records: int
+    content: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,19 @@ holder's process (noticed at once on the same machine), or with its lease elsewh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stilt.atomic import atomic_path
+from stilt.project.batches import LEASE_S, ids_in_batches
 from stilt.project.index import Index
 from stilt.project.owners import is_dead
 from stilt.project.receipts import now
 
 if TYPE_CHECKING:
     import duckdb
-
-LEASE_S = 600.0
 
 _PENDING_PER_CLAIM = 64
 _MOST_AT_ONCE = 16
@@ -116,26 +112,3 @@ def _fair_share(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _changed(connection: duckdb.DuckDBPyConnection, query: str, values: list[object]) -> int:
     return int(connection.execute(query, values).fetchall()[0][0])
-
-
-def mark_running(folder: Path, batch_id: str, owner: str, sim_ids: Iterable[str]) -> Path:
-    """Say beside the index that this process computes a batch; returns the mark to remove."""
-    path = folder / f"{batch_id}.json"
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"owner": owner, "sim_ids": list(sim_ids)}))
-    return path
-
-
-def ids_in_batches(folder: Path) -> set[str]:
-    """Simulations in batches that living processes compute now; marks of dead ones are removed."""
-    ids: set[str] = set()
-    for path in folder.glob("[!.]*.json") if folder.is_dir() else ():
-        try:
-            mark = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue
-        if is_dead(mark["owner"]):
-            path.unlink(missing_ok=True)
-        else:
-            ids.update(mark["sim_ids"])
-    return ids

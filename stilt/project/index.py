@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ import pandas as pd
 
 from stilt.errors import UsageError
 from stilt.project import records
+from stilt.project.batches import ids_in_batches
 from stilt.project.database import DamagedIndexError, Database
 from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout
@@ -47,6 +49,7 @@ class Index:
         path: the index file, ``<output root>/.stilt/index.duckdb``.
         max_rows: most rows to keep; the oldest finished ones go first. None keeps all.
         remote: where the outputs are, when they are not beside the index.
+        cache_dir: folder with the indexes of weather files.
     """
 
     def __init__(
@@ -55,10 +58,12 @@ class Index:
         *,
         max_rows: int | None = None,
         remote: RemoteOutputs | None = None,
+        cache_dir: Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.remote = remote
         self.layout = ProjectLayout(self.path.parent.parent)
+        self.cache_dir = cache_dir or self.layout.weather_cache
         self.max_rows = max_rows
         self._database = Database(self.path)
 
@@ -141,10 +146,12 @@ class Index:
         if len(changed):
             write_registration(self.layout.registrations, changed)
 
+        outdated = self.outdated() if expected is not None else []
+
         def work(connection: duckdb.DuckDBPyConnection) -> int:
             new = records.upsert_definitions(connection, rows, token)
             if expected is not None:
-                records.reconcile(connection, expected)
+                records.reconcile(connection, expected, outdated)
             self._cap(connection)
             return new
 
@@ -187,7 +194,8 @@ class Index:
 
     def reconcile(self, expected: Mapping[str, Expectation]) -> None:
         """Make recorded states agree with a configuration: what is stale becomes pending."""
-        self.write(lambda connection: records.reconcile(connection, expected))
+        outdated = self.outdated()
+        self.write(lambda connection: records.reconcile(connection, expected, outdated))
 
     def rebuild(self, *, verify: bool | None = None) -> None:
         """Make the index anew from the project's files; see :mod:`stilt.project.rebuild`."""
@@ -241,9 +249,12 @@ class Index:
     ) -> list[str]:
         """Registered ids in the given states, the last registration first and in its order."""
         wanted = set(states)
+        outdated = [] if expected is None else self.outdated()
+        busy = sorted(ids_in_batches(self.layout.running)) if "running" in wanted else []
 
         def work(connection: duckdb.DuckDBPyConnection) -> list[str]:
-            groups = connection.execute(f"SELECT DISTINCT {RECORDED_COLUMNS} FROM simulations")
+            records.show_present(connection, outdated=outdated, busy=busy)
+            groups = connection.execute(f"SELECT DISTINCT {RECORDED_COLUMNS} FROM present")
             alike = [Recorded(*row) for row in groups.fetchall()]
             chosen = [group for group in alike if state_of(group, expected) in wanted]
             if not chosen:
@@ -254,24 +265,53 @@ class Index:
             if len(chosen) == len(alike):
                 condition = "true"
             query = f"""
-                SELECT s.sim_id FROM simulations s WHERE {condition} AND ({where})
+                SELECT s.sim_id FROM present s WHERE {condition} AND ({where})
                 ORDER BY s.generation DESC NULLS LAST, s.ordinal, s.sim_id"""
             return _texts(connection.execute(query, list(parameters)))
 
         return self.read(work, [])
 
+    def state(self, sim_id: str, expected: Expected) -> str:
+        """State of one simulation as :meth:`counts` counts it; "" when it is not registered."""
+        outdated = [] if expected is None else self.outdated()
+        busy = sorted(ids_in_batches(self.layout.running))
+
+        def work(connection: duckdb.DuckDBPyConnection) -> str:
+            records.show_present(connection, outdated=outdated, busy=busy)
+            query = f"SELECT {RECORDED_COLUMNS} FROM present WHERE sim_id = ?"
+            rows = connection.execute(query, [sim_id]).fetchall()
+            return state_of(Recorded(*rows[0]), expected) if rows else ""
+
+        return self.read(work, "")
+
     def counts(self, expected: Expected = None, *, scene_id: str | None = None) -> Counts:
         """Simulations per state and per failure reason, receipts that wait included."""
         condition = "" if scene_id is None else "WHERE scene_id = ?"
-        groups = self._groups(condition, [] if scene_id is None else [scene_id])
+        groups = self._groups(expected, condition, [] if scene_id is None else [scene_id])
         return count_states([group[1:] for group in groups], expected)
 
     def scene_counts(self, expected: Expected = None) -> dict[str, Counts]:
         """Counts for every scene, by scene id."""
         by_scene: dict[str, list[tuple[Recorded, str | None, int]]] = {}
-        for scene, *group in self._groups("WHERE scene_id IS NOT NULL", []):
+        for scene, *group in self._groups(expected, "WHERE scene_id IS NOT NULL", []):
             by_scene.setdefault(scene, []).append(tuple(group))  # type: ignore[arg-type]
         return {scene: count_states(by_scene[scene], expected) for scene in sorted(by_scene)}
+
+    def outdated(self) -> list[tuple[str, str]]:
+        """Recorded pairs of weather files (JSON) and what they held, where they hold other now."""
+        query = "SELECT DISTINCT met_files, weather FROM simulations WHERE weather <> ''"
+        none: list[tuple[str, str]] = []
+        pairs = self.read(lambda connection: connection.execute(query).fetchall(), none)
+        if not pairs:
+            return []
+        from stilt.meteorology.fingerprint import WeatherCheck
+
+        check = WeatherCheck(self.cache_dir)
+        return [
+            (files, weather)
+            for files, weather in pairs
+            if check.has_changed(json.loads(files), weather)
+        ]
 
     def receptors(self, sim_ids: Sequence[str], *, repair: bool = True) -> dict[str, str]:
         """Stored receptor (JSON) of each id that is registered and has one.
@@ -313,21 +353,26 @@ class Index:
     # -- inside ---------------------------------------------------------------------------------
 
     def _groups(
-        self, condition: str, parameters: list[Any]
+        self, expected: Expected, condition: str, parameters: list[Any]
     ) -> list[tuple[str | None, Recorded, str | None, int]]:
         """Alike simulations with their number, as the waiting receipts would leave them."""
+        outdated = [] if expected is None else self.outdated()
+        busy = sorted(ids_in_batches(self.layout.running))
         waiting, _ = read_receipts(receipt_files(self.layout.receipts))
 
         def work(
             connection: duckdb.DuckDBPyConnection,
         ) -> list[tuple[str | None, Recorded, str | None, int]]:
-            source = records.with_waiting(connection, waiting)
+            records.show_present(connection, outdated=outdated, busy=busy, waiting=waiting)
             found = connection.execute(
-                f"SELECT scene_id, {RECORDED_COLUMNS}, reason, count(*) FROM {source} "
+                f"SELECT scene_id, reason, count(*), {RECORDED_COLUMNS} FROM present "
                 f"{condition} GROUP BY ALL",
                 parameters,
             )
-            return [(row[0], Recorded(*row[1:7]), row[7], row[8]) for row in found.fetchall()]
+            return [
+                (scene, Recorded(*recorded), reason, number)
+                for scene, reason, number, *recorded in found.fetchall()
+            ]
 
         return self.read(work, [])
 

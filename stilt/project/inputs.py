@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import hashlib
 import logging
+import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 from stilt.atomic import atomic_path
 from stilt.config import ModelConfig, RuntimeSettings, is_same
 from stilt.errors import StiltError
+from stilt.meteorology.fingerprint import WeatherCheck
 from stilt.project.artifacts import link, publish
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 logger = logging.getLogger(__name__)
+
+# A batch looks at hundreds of simulations that share weather files.
+WEATHER_CHECK_LIFE_S = 5.0
 
 
 class Project:
@@ -73,6 +79,7 @@ class Project:
         chosen = compute_root or self.runtime.compute_root
         self.compute_root = self._default_compute_root() if chosen is None else expanded(chosen)
         self._given_config = config
+        self._weather_check = (-math.inf, WeatherCheck(None))
 
     @property
     def name(self) -> str:
@@ -122,7 +129,12 @@ class Project:
     @cached_property
     def index(self) -> Index:
         """The index under the output root."""
-        return Index(self.layout.index, max_rows=self.runtime.max_rows, remote=self.remote)
+        return Index(
+            self.layout.index,
+            max_rows=self.runtime.max_rows,
+            remote=self.remote,
+            cache_dir=self.cache_dir,
+        )
 
     @property
     def receptor_file(self) -> Path | None:
@@ -136,6 +148,19 @@ class Project:
     def cache_dir(self) -> Path:
         """Folder for prepared weather and the indexes of weather files."""
         return self.runtime.cache_dir or self.layout.weather_cache
+
+    def has_other_weather(self, files: Sequence[str], recorded: str) -> bool:
+        """Whether an output was made from other weather than its files hold now.
+
+        Args:
+            files: weather files that it was made from.
+            recorded: its text of :func:`stilt.meteorology.fingerprint.fingerprint`.
+        """
+        made_at, check = self._weather_check
+        if time.monotonic() - made_at > WEATHER_CHECK_LIFE_S:
+            check = WeatherCheck(self.cache_dir)
+            self._weather_check = (time.monotonic(), check)
+        return check.has_changed(files, recorded)
 
     def publish(self, working: Path, final: Path, *, linked: bool = True) -> None:
         """Put a finished file where readers look for it, whole: a rename, or an upload.

@@ -1,9 +1,10 @@
 """Content keys: what made an output, so that a changed configuration is noticed.
 
-An output file stores ``<key>.<receptor key>``. The key of a trajectory covers everything in the
-configuration that can change its particles, its weather and the version of the physics; the key
-of a footprint covers its own settings and the key of its trajectory. Keys depend on the
-configuration alone, so that a million simulations share a few of them.
+An output file stores ``<key>.<receptor key>.<weather>``. The key of a trajectory covers everything
+in the configuration that can change its particles, where its weather is and the version of the
+physics; the key of a footprint covers its own settings and the key of its trajectory. Keys depend
+on the configuration alone, so that a million simulations share a few of them. What the weather
+files held is told apart, by :mod:`stilt.meteorology.fingerprint`.
 """
 
 from __future__ import annotations
@@ -54,14 +55,24 @@ def receptor_key(receptor: Receptor) -> str:
     return digest(receptor.to_dict())
 
 
-def content_hash(key: str, receptor: str) -> str:
+def content_hash(key: str, receptor: str, weather: str) -> str:
     """Text stored in an output file."""
-    return f"{key}.{receptor}"
+    return f"{key}.{receptor}.{weather}"
 
 
 def key_in(stored: str | None) -> str | None:
     """Key part of a text stored in an output file; None when there is none."""
     return stored.split(".", 1)[0] if stored else None
+
+
+def weather_in(stored: str | None) -> str:
+    """Weather part of a text stored in an output file; "" when there is none."""
+    return "".join((stored or "").split(".", 2)[2:])
+
+
+def is_made_by(stored: str, key: str, receptor: str) -> bool:
+    """Whether a text stored in an output file names this key and this receptor."""
+    return stored.split(".")[:2] == [key, receptor]
 
 
 def expectations(config: ModelConfig, root: Path) -> dict[str, Expectation]:

@@ -31,11 +31,16 @@ def new_owner() -> str:
 def is_dead(owner: str | None) -> bool:
     """Whether the process is known to have ended.
 
-    A process elsewhere (another host, container or boot) is never known to be dead; its lease
-    decides.
+    One of an earlier boot of this host is. Of a process elsewhere (another host or container) it
+    is never known; its lease decides.
     """
     parts = (owner or "").split(_SEPARATOR)
-    if len(parts) != 4 or parts[0] != this_place() or not parts[1].isdigit():
+    if len(parts) != 4:
+        return False
+    theirs, ours = parts[0].split("/"), this_place().split("/")
+    if len(theirs) == len(ours) == 3 and theirs[0] == ours[0] and theirs[1] != ours[1]:
+        return True
+    if theirs != ours or not parts[1].isdigit():
         return False
     pid = int(parts[1])
     try:

@@ -138,16 +138,22 @@ def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFram
 def _known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
     """Recorded outputs by id; the first frame that has an id wins."""
     known: dict[str, Outputs] = {}
-    columns = ["transport_key", "error_key", "trajectory_bytes", "error_bytes", "footprints"]
+    columns = [
+        "transport_key", "error_key", "trajectory_bytes", "error_bytes", "footprints", "met_files",
+        "weather",
+    ]  # fmt: skip
     for frame in frames:
         if frame.empty:
             continue
         values = [frame["sim_id"].tolist(), *(_nones(frame[name]) for name in columns)]
-        for sim_id, transport, error, size, error_size, footprints in zip(*values, strict=True):
+        for sim_id, transport, error, size, error_size, footprints, met_files, weather in zip(
+            *values, strict=True
+        ):
             if sim_id not in known:
                 known[sim_id] = Outputs(
-                    transport, error, _int(size), _int(error_size), dict(entries_of(footprints))
-                )
+                    transport, error, _int(size), _int(error_size), dict(entries_of(footprints)),
+                    met_files=met_files or "", weather=weather or "",
+                )  # fmt: skip
     return known
 
 
@@ -193,6 +199,9 @@ def _rows(
     rows["trajectory_bytes"] = pd.array([o.trajectory_bytes for o in outputs], dtype="Int64")
     rows["error_bytes"] = pd.array([o.error_bytes for o in outputs], dtype="Int64")
     rows["footprint_keys"] = [_keys_text(out) for out in outputs]
+    for name in ("met_files", "weather"):
+        seen = pd.Series([getattr(out, name) or None for out in outputs], base.index, dtype=object)
+        rows[name] = seen.where(seen.notna(), rows[name])
     rows["detail"] = rows["detail"].where(rows["detail"].notna(), "")
     rows["has_log"] = [out.has_log for out in outputs]
     for name in ("seed", "n_rows", "ordinal", "generation", "attempts"):
@@ -288,6 +297,8 @@ def _observed_row(sim_id: str, outputs: Outputs, receptor: str) -> dict[str, Any
         "error_bytes": outputs.error_bytes,
         "footprint_keys": _keys_text(outputs),
         "footprints": _footprints_json(outputs),
+        "met_files": outputs.met_files,
+        "weather": outputs.weather,
     }
 
 
@@ -300,7 +311,7 @@ def _apply_observed(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) 
         """
         UPDATE simulations SET transport_key = f.transport_key, error_key = f.error_key,
             trajectory_bytes = f.trajectory_bytes, error_bytes = f.error_bytes,
-            footprint_keys = f.footprint_keys,
+            footprint_keys = f.footprint_keys, met_files = f.met_files, weather = f.weather,
             state = CASE WHEN state = 'complete' THEN 'pending' ELSE state END
         FROM receipts f WHERE simulations.sim_id = f.sim_id"""
     )

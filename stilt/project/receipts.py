@@ -31,8 +31,9 @@ _JOIN_ABOVE = 256
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
     "footprint_keys", "footprints", "batch_id", "host", "version", "owner", "met_files", "parts",
+    "weather",
 )  # fmt: skip
-_ADDED_LATER = ("parts",)
+_ADDED_LATER = ("parts", "weather")
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXT]
     + [("seed", pa.int64()), ("n_rows", pa.int64()), ("trajectory_bytes", pa.int64())]
@@ -70,6 +71,8 @@ class Result:
         detail: one sentence about the failure.
         transport_key, error_key: keys of the trajectories that exist now.
         footprints: footprints that exist now, by name.
+        met_files: weather files that the outputs were made from.
+        weather: what these held; see :mod:`stilt.meteorology.fingerprint`.
         parts: seconds of a worker by part of the work; a batch's are shared equally.
     """
 
@@ -86,6 +89,7 @@ class Result:
     version: str = ""
     owner: str = ""
     met_files: tuple[str, ...] = ()
+    weather: str = ""
     seed: int | None = None
     n_rows: int | None = None
     trajectory_bytes: int | None = None

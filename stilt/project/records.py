@@ -187,12 +187,53 @@ def replace_footprints(connection: duckdb.DuckDBPyConnection, frame: pd.DataFram
     write_footprints(connection, frame)
 
 
-def with_waiting(connection: duckdb.DuckDBPyConnection, waiting: pd.DataFrame) -> str:
-    """Name of a table or view that shows simulations as if waiting receipts were folded."""
-    if waiting.empty:
-        return "simulations"
+def show_present(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    outdated: Sequence[tuple[str, str]] = (),
+    busy: Sequence[str] = (),
+    waiting: pd.DataFrame | None = None,
+) -> None:
+    """Make the view ``present``: simulations as they are now, with a column ``outdated``.
+
+    Args:
+        connection: an open one; the view ends with it.
+        outdated: pairs of met_files and weather that the files no longer agree with.
+        busy: simulations in batches that are computed now.
+        waiting: receipts that wait, shown as if they were folded.
+    """
+    source = "simulations"
+    if waiting is not None and not waiting.empty:
+        source = _with_waiting(connection, waiting)
+    pairs = pd.DataFrame(list(outdated), columns=["met_files", "weather"], dtype="string")
+    connection.register("outdated_pairs", pairs)
+    connection.register("busy", pd.DataFrame({"sim_id": list(busy)}, dtype="string"))
+    # Most often both are empty; then nothing is looked up.
+    is_busy = "sim_id IN (SELECT sim_id FROM busy)" if len(busy) else "false"
+    is_outdated = (
+        "(met_files, weather) IN (SELECT (met_files, weather) FROM outdated_pairs)"
+        if len(outdated)
+        else "false"
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW present AS
+        SELECT * REPLACE (
+                CASE WHEN {is_busy} THEN 'running'
+                     WHEN state = 'running' AND lease_end < {_NOW} THEN 'pending'
+                     ELSE state END AS state,
+                CASE WHEN {is_busy} THEN NULL ELSE owner END AS owner),
+            CASE WHEN {is_outdated} THEN 'yes' END AS outdated
+        FROM {source}"""
+    )
+
+
+def _with_waiting(connection: duckdb.DuckDBPyConnection, waiting: pd.DataFrame) -> str:
+    """Name of a view that shows simulations as if waiting receipts were folded."""
     connection.register("waiting", receipts_for_sql(waiting))
-    names = ("state", "reason", "transport_key", "error_key", "footprint_keys")
+    names = (
+        "state", "reason", "transport_key", "error_key", "footprint_keys", "met_files", "weather",
+    )  # fmt: skip
     newer = "(s.finished_at IS NULL OR s.finished_at <= w.finished_at)"
     shown = ", ".join(
         f"CASE WHEN w.sim_id IS NOT NULL AND {newer} THEN w.{name} ELSE s.{name} END AS {name}"
@@ -202,27 +243,33 @@ def with_waiting(connection: duckdb.DuckDBPyConnection, waiting: pd.DataFrame) -
         f"""
         CREATE TEMP VIEW shown AS
         SELECT coalesce(s.sim_id, w.sim_id) AS sim_id, coalesce(s.met, w.met) AS met,
-               s.scene_id, {shown}, s.owner
+               s.scene_id, {shown}, s.owner, s.lease_end
         FROM simulations s FULL JOIN waiting w ON s.sim_id = w.sim_id"""
     )
     return "shown"
 
 
-def reconcile(connection: duckdb.DuckDBPyConnection, expected: Mapping[str, Expectation]) -> None:
+def reconcile(
+    connection: duckdb.DuckDBPyConnection,
+    expected: Mapping[str, Expectation],
+    outdated: Sequence[tuple[str, str]] = (),
+) -> None:
     """Set the recorded state of finished simulations to what the outputs are worth now."""
-    found = connection.execute(f"SELECT DISTINCT {RECORDED_COLUMNS} FROM simulations")
+    show_present(connection, outdated=outdated)
+    found = connection.execute(f"SELECT DISTINCT {RECORDED_COLUMNS} FROM present")
     for row in found.fetchall():
         recorded = Recorded(*row)
         state = state_of(recorded, expected)
         state = "pending" if state == "stale" else state
-        if state == recorded.state:
+        if state == recorded.state and recorded.state != "pending":
             continue
         same = " AND ".join(f"{name} IS NOT DISTINCT FROM ?" for name in Recorded._fields)
         reason = ", reason = '', detail = ''" if state == "complete" else ""
         connection.execute(
             f"UPDATE simulations SET state = ?, owner = NULL, lease_end = NULL, "
-            f"updated_at = {_NOW}{reason} WHERE {same}",
-            [state, *recorded],
+            f"updated_at = {_NOW}{reason} WHERE state <> ? "
+            f"AND sim_id IN (SELECT sim_id FROM present WHERE {same})",
+            [state, state, *recorded],
         )
 
 

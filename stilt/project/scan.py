@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from stilt.project.artifacts import DamagedArtifactError, Made, made_of
-from stilt.project.keys import key_in
+from stilt.project.keys import key_in, weather_in
 from stilt.project.layout import (
     ProjectLayout,
     error_trajectory_name,
@@ -35,6 +36,8 @@ class Outputs:
         trajectory_bytes, error_bytes: their sizes, None when unknown.
         footprints: by name.
         receptor: JSON of the receptor where a file had to be opened.
+        met_files: JSON of the weather files that they were made from, "" when unknown.
+        weather: what these held; see :mod:`stilt.meteorology.fingerprint`.
     """
 
     transport: str | None = None
@@ -44,13 +47,15 @@ class Outputs:
     footprints: dict[str, FootprintEntry] = field(default_factory=dict)
     has_log: bool = False
     receptor: str = ""
+    met_files: str = ""
+    weather: str = ""
 
     def same_as(self, other: Outputs) -> bool:
-        """Whether keys and footprints agree."""
+        """Whether keys, footprints and weather agree."""
         mine = {name: entry.key for name, entry in self.footprints.items()}
         theirs = {name: entry.key for name, entry in other.footprints.items()}
-        keys = (self.transport, self.error, mine)
-        return keys == (other.transport, other.error, theirs)
+        keys = (self.transport, self.error, mine, self.weather)
+        return keys == (other.transport, other.error, theirs, other.weather)
 
     @property
     def exist(self) -> bool:
@@ -146,7 +151,10 @@ def _outputs_in(
         else:
             outputs.has_log |= name == "stilt.log"
             continue
-        outputs.receptor = outputs.receptor or (made.receptor if made else "")
+        if made is not None:
+            _note(outputs, made)
+    if outputs.exist and not outputs.weather:
+        outputs.weather, outputs.met_files = recorded.weather, recorded.met_files
     if known is None and outputs.footprints and not outputs.receptor:
         made = made_of(path(footprint_name(sim_id, next(iter(outputs.footprints)))))
         outputs.receptor = made.receptor if made else ""
@@ -158,6 +166,14 @@ def _listing(folder: Path, verify: bool) -> Iterator[tuple[str, int | None]]:
     for entry in os.scandir(folder):
         if not entry.name.startswith("."):
             yield entry.name, entry.stat().st_size if verify else None
+
+
+def _note(outputs: Outputs, made: Made) -> None:
+    """Take from an opened file what all files of a simulation share."""
+    outputs.receptor = outputs.receptor or made.receptor
+    weather = weather_in(made.hash)
+    if weather and not outputs.weather:
+        outputs.weather, outputs.met_files = weather, json.dumps(list(made.met_files))
 
 
 def _fits(size: int | None, recorded: int | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # One row per registered simulation. Times are UTC. Only primary keys: they are what upserts need,
 # and further indexes of DuckDB have bugs around unclean ends.
@@ -32,6 +32,7 @@ CREATE TABLE simulations (
     host VARCHAR,
     version VARCHAR,
     met_files VARCHAR,
+    weather VARCHAR,
     seed BIGINT,
     n_rows BIGINT,
     trajectory_bytes BIGINT,
@@ -58,8 +59,8 @@ CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
 # What a receipt says about a simulation, copied into its row as it is.
 RECEIPT_COLUMNS = (
     "state", "reason", "detail", "transport_key", "error_key", "footprint_keys", "batch_id",
-    "host", "version", "met_files", "seed", "n_rows", "trajectory_bytes", "error_bytes", "seconds",
-    "started_at", "finished_at",
+    "host", "version", "met_files", "weather", "seed", "n_rows", "trajectory_bytes",
+    "error_bytes", "seconds", "started_at", "finished_at",
 )  # fmt: skip
 
 REGISTRATION_COLUMNS = (

@@ -22,6 +22,7 @@ class Recorded(NamedTuple):
     error_key: str | None
     footprint_keys: str | None
     owner: str | None
+    outdated: str | None = None
 
 
 RECORDED_COLUMNS = ", ".join(Recorded._fields)
@@ -30,11 +31,12 @@ RECORDED_COLUMNS = ", ".join(Recorded._fields)
 def state_of(recorded: Recorded, expected: Mapping[str, Expectation] | None) -> State:
     """State of a simulation, from what is recorded and what the configuration asks for.
 
-    Complete means that every expected output exists and was made by this configuration; stale,
-    that one was made by another; running, that a process which lives holds it.
+    Complete means that every expected output exists and was made by this configuration and from
+    the weather that its files hold; stale, that one was not; running, that a process which lives
+    holds it.
 
     Args:
-        recorded: the index's columns.
+        recorded: columns of the view that :func:`stilt.project.records.show_present` makes.
         expected: outputs per meteorology; None believes the recorded state.
     """
     if recorded.state == "running" and not is_dead(recorded.owner):
@@ -61,7 +63,7 @@ def _outputs(recorded: Recorded, expected: Mapping[str, Expectation] | None) -> 
         if wanted.error is not None:
             pairs.append((recorded.error_key, wanted.error))
     if all(have == want for have, want in pairs):
-        return "complete"
+        return "stale" if recorded.outdated else "complete"
     return "stale" if any(have and have != want for have, want in pairs) else "pending"
 
 
@@ -72,7 +74,7 @@ class Counts:
     ``total = completed + running + pending + failed`` always holds.
 
     Attributes:
-        stale: pending ones whose outputs another configuration made.
+        stale: pending ones whose outputs another configuration, or other weather, made.
         empty: completed ones all of whose footprints are zero.
         reasons: failed ones by typed reason.
     """

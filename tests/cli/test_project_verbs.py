@@ -77,6 +77,38 @@ def test_explain_names_the_reason_and_what_to_do(ran, stilt) -> None:
     assert stilt("explain", root, "demo_nothing").exit_code == 2
 
 
+def test_explain_of_one_tells_cause_weather_log_and_command(ran, stilt) -> None:
+    root, _ = ran
+    lines = stilt("explain", root, LATE).stdout.splitlines()
+    assert lines[:2] == [LATE, "  state: failed"]
+    assert sum(line.startswith("  cause: MISSING_MET_FILES: ") for line in lines) == 1
+    assert any("weather lacked: " in line and "20230830" in line for line in lines)
+    assert any("Reason: MISSING_MET_FILES" in line for line in lines)
+    command = f"  run it again: echo {LATE} | stilt push-worker {root} --chunk -"
+    assert lines[-1] == command
+    again = CliRunner().invoke(cli, ["push-worker", str(root), "--chunk", "-"], input=LATE + "\n")
+    assert again.exit_code == 1
+    assert "0 of 1 simulation(s) complete." in again.output
+    done = Model(project=root).simulations.ids(state="complete")[0]
+    text = stilt("explain", root, done).stdout
+    assert "state: complete" in text
+    assert "weather used: " in text
+    assert "log: none" in text
+
+
+def test_status_names_what_is_stale(ran, stilt) -> None:
+    root, _ = ran
+    config = (root / "config.yaml").read_text()
+    try:
+        (root / "config.yaml").write_text(config.replace("numpar: 20", "numpar: 21"))
+        assert "  stale" in stilt("status", root).stdout
+        report = json.loads(stilt("status", root, "--json").stdout)
+        assert (report["stale"], report["pending"], report["completed"]) == (3, 3, 0)
+    finally:
+        (root / "config.yaml").write_text(config)
+    assert "stale" not in stilt("status", root).stdout
+
+
 def test_check_names_the_receptor_and_the_files(ran, stilt) -> None:
     root, _ = ran
     result = stilt("check", root)

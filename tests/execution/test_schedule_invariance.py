@@ -1,11 +1,13 @@
 """One result, whatever the schedule, with the real transport on the demo's weather."""
 
+import hashlib
+
 import pandas as pd
 import pytest
 
 import stilt
 from stilt.demo import write_demo
-from stilt.execution import push_simulations, run_batch
+from stilt.execution import plan, push_simulations, run_batch
 from stilt.footprint import Footprint
 from stilt.trajectories import Trajectories
 
@@ -52,3 +54,44 @@ def test_workers_batches_and_resuming_change_no_bit(tmp_path):
             pd.testing.assert_frame_equal(particles, reference[sim_id][0], check_exact=True)
             assert footprint.equals(reference[sim_id][1])
         assert len(results(model)) == 4
+
+
+def digests(model):
+    """Bytes of every particle column and footprint, as one digest by simulation."""
+    found = {}
+    for sim_id in model.simulations.ids(state="complete"):
+        particles = Trajectories.from_parquet(model.layout.trajectory(sim_id)).particles
+        digest = hashlib.sha256()
+        for name in particles:
+            digest.update(name.encode() + particles[name].to_numpy().tobytes())
+        foot = Footprint.from_netcdf(model.layout.footprint(sim_id, "default")).data
+        digest.update(foot.to_numpy().tobytes())
+        found[sim_id] = digest.hexdigest()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_workers_1_2_4_batches_1_7_64_resumed_or_not_are_the_same_bytes(tmp_path, monkeypatch):
+    write_demo(tmp_path / "demo")
+    times = pd.date_range("2023-07-15 18:00", periods=66, freq="5min")
+    receptors = [stilt.PointReceptor(time, -111.85, 40.77, 30.0) for time in times]
+    met = {"directory": tmp_path / "demo/met", "file_format": "%Y%m%d_%H", "file_tres": "6h"}
+    grid = {"xmin": -114, "xmax": -110, "ymin": 39, "ymax": 42, "xres": 0.1, "yres": 0.1}
+    config = stilt.ModelConfig(
+        mets={"demo": met}, footprints={"default": {"grid": grid}}, n_hours=-1, numpar=30, seed=3
+    )
+    reference = None
+    for workers in (1, 2, 4):
+        for size in (1, 7, 64):
+            monkeypatch.setattr(plan, "batch_size", lambda number, n_workers, size=size: size)
+            for resumed in (False, True):
+                model = stilt.Model(tmp_path / f"{workers}-{size}-{resumed}", receptors, config)
+                ids = model.register_pending()
+                if resumed:
+                    push_simulations(model, ids[::3], n_workers=workers)
+                push_simulations(model, ids, n_workers=workers)
+                found = digests(model)
+                assert sorted(found) == sorted(ids)
+                reference = reference or found
+                assert found == reference, (workers, size, resumed)

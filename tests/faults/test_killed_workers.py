@@ -72,10 +72,23 @@ def start(tmp_path, number, action):
         action=action.format(project=project),
     )  # fmt: skip
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
         env={**os.environ, "PYTHONPATH": path, "STILT_FAKE_PAUSE": "0.05"},
     )
+    _started.append(process)
+    return process
+
+
+_started: list[subprocess.Popen] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    """A test that fails must not slow down those after it."""
+    yield
+    while _started:
+        _started.pop().kill()
 
 
 def begun(steer):

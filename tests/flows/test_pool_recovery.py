@@ -18,7 +18,7 @@ def run_with_killers(batches: Sequence[Batch], marks: Path):
 
     @task(task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
     def work(sim_ids, label, batch_id, folder):
-        from stilt.project.claims import mark_running
+        from stilt.project.batches import mark_running
         from stilt.project.owners import new_owner
 
         mark = mark_running(Path(folder), batch_id, new_owner(), sim_ids)

@@ -1,13 +1,16 @@
 """Claims: nobody else runs what is claimed, and a dead holder's claim is free at once."""
 
+import os
 import subprocess
 import sys
+import time
 from datetime import timedelta
 
 import pytest
 
 from stilt.project import claims
-from stilt.project.owners import is_dead, new_owner
+from stilt.project.batches import LEASE_S, mark_running
+from stilt.project.owners import is_dead, new_owner, this_place
 from stilt.project.receipts import Result, now
 
 
@@ -72,11 +75,11 @@ def test_only_the_owner_records_a_claimed_simulation(index):
 
 def test_simulations_in_a_living_batch_are_not_claimed(index):
     ids = index.ids()
-    mark = claims.mark_running(index.layout.running, "b1", new_owner(), ids[:3])
+    mark = mark_running(index.layout.running, "b1", new_owner(), ids[:3])
     assert claims.claim(index, new_owner(), limit=9) == ids[3:]
     mark.unlink()
     dead = owner_of_an_ended_process()
-    claims.mark_running(index.layout.running, "b2", dead, ids[:3])
+    mark_running(index.layout.running, "b2", dead, ids[:3])
     assert claims.claim(index, new_owner(), limit=9) == ids[:3]
 
 
@@ -85,3 +88,32 @@ def test_a_rebuild_keeps_living_claims(index):
     index.rebuild()
     assert index.counts().running == 1
     assert sim_id not in claims.claim(index, new_owner(), limit=9)
+
+
+def test_the_mark_of_a_batch_elsewhere_ends_with_its_lease(index):
+    ids = index.ids()
+    mark = mark_running(index.layout.running, "b1", "otherhost/1/2|12|34|abcd", ids[:3])
+    assert claims.claim(index, new_owner(), limit=9) == ids[3:]
+    assert index.counts().running == 4
+    long_ago = time.time() - LEASE_S - 1
+    os.utime(mark, (long_ago, long_ago))
+    assert claims.claim(index, new_owner(), limit=9) == ids[:3]
+    assert not mark.exists()
+
+
+def test_the_mark_of_a_dead_worker_is_left_to_its_coordinator(index):
+    mark = mark_running(index.layout.running, "b1", owner_of_an_ended_process(), index.ids())
+    assert index.counts().running == 0
+    assert mark.exists()
+
+
+def test_a_process_of_an_earlier_boot_is_dead():
+    host, _, space = this_place().split("/")
+    assert is_dead(f"{host}/00000000/{space}|{os.getpid()}|1|abcd")
+    assert not is_dead(f"other/00000000/{space}|{os.getpid()}|1|abcd")
+
+
+def test_a_run_takes_over_what_a_lease_from_elsewhere_no_longer_holds(index):
+    claims.claim(index, "otherhost/1/2|12|34|abcd", limit=1, lease_s=-1)
+    assert index.counts().running == 0
+    assert len(index.unfinished(None, states=["pending"])) == 4

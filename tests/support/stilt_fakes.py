@@ -82,7 +82,9 @@ def select(self, start, end):
     if (folder / "no-weather" / end.strftime("%d%H%M")).exists():
         raise MeteorologyError(f"No weather for {end}.")
     times = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h") + 2)
-    return [SimpleNamespace(time=time, path=f"met/{time}", grid=_GRID) for time in times]
+    return [
+        SimpleNamespace(time=time, path=f"met/{time}", grid=_GRID, content="fake") for time in times
+    ]
 
 
 def assess(self, start, end):

@@ -1,0 +1,76 @@
+"""Which weather an output was made from, so that files replaced under their names are noticed.
+
+An output keeps ``<digest>@<first>/<last>``: a digest of the analyses that it used, and the times
+of the first and the last of them. The digest covers the times and the index of every analysis, in
+which ARL files keep a checksum of each field; so copying or touching a file changes nothing, nor do
+later analyses that are appended to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from stilt.meteorology.index_cache import IndexCache
+from stilt.meteorology.records import AnalysisRef
+
+
+def fingerprint(refs: Sequence[AnalysisRef]) -> str:
+    """Text for the analyses that a simulation uses, in the order of their times; "" for none."""
+    contents = {str(ref.time): ref.content for ref in refs}
+    if not contents or not all(contents.values()):
+        return ""
+    return f"{_digest(contents)}@{min(contents)}/{max(contents)}"
+
+
+class WeatherCheck:
+    """Compares the weather files that there are now with what outputs were made from.
+
+    Files are looked at once in the object's life: make a new one for each question.
+
+    Args:
+        cache_dir: folder that keeps the files' indexes between runs; in memory alone when None.
+    """
+
+    def __init__(self, cache_dir: Path | None) -> None:
+        self._indexes = IndexCache(cache_dir / "met-index" if cache_dir else None)
+        self._known: dict[str, Mapping[str, str] | None] = {}
+
+    def has_changed(self, files: Iterable[str], recorded: str) -> bool:
+        """Whether these files hold other analyses now than the output's text tells of.
+
+        No when a file is missing or damaged: then there is nothing to compare with.
+
+        Args:
+            files: weather files that the output was made from.
+            recorded: text of :func:`fingerprint`; "" when the output has none.
+        """
+        digest, _, span = recorded.partition("@")
+        first, _, last = span.partition("/")
+        # Of files with the same hours the one whose name sorts first was used.
+        paths = sorted(files, key=lambda name: (Path(name).name, name))
+        if not digest or not paths:
+            return False
+        contents: dict[str, str] = {}
+        for path in paths:
+            held = self._contents(path)
+            if held is None:
+                return False
+            for time, content in held.items():
+                if first <= time <= last:
+                    contents.setdefault(time, content)
+        return _digest(contents) != digest
+
+    def _contents(self, path: str) -> Mapping[str, str] | None:
+        """Digest of every analysis in a file by its time; None for a file that cannot be read."""
+        if path not in self._known:
+            index = self._indexes.index_of(Path(path))
+            usable = not index.damage and all(ref.content for ref in index.refs)
+            self._known[path] = {str(r.time): r.content for r in index.refs} if usable else None
+        return self._known[path]
+
+
+def _digest(contents: Mapping[str, str]) -> str:
+    text = "\n".join(f"{time} {contents[time]}" for time in sorted(contents))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,68 @@
+"""Marks of batches: which simulations are being computed now, told by files beside the index.
+
+A mark ends with its batch, with its holder's process (noticed at once on the same machine), or,
+where that cannot be seen, when it was not renewed for :data:`LEASE_S`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stilt.atomic import atomic_path
+from stilt.project.owners import is_dead, new_owner
+
+LEASE_S = 600.0
+
+
+@contextmanager
+def marked_running(folder: Path, batch_id: str, sim_ids: Iterable[str]) -> Iterator[None]:
+    """Say beside the index that this process computes a batch, while the block runs."""
+    path = mark_running(folder, batch_id, new_owner(), sim_ids)
+    done = threading.Event()
+
+    def keep() -> None:
+        while not done.wait(LEASE_S / 3):
+            with suppress(OSError):
+                os.utime(path)
+
+    threading.Thread(target=keep, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def mark_running(folder: Path, batch_id: str, owner: str, sim_ids: Iterable[str]) -> Path:
+    """Write the mark of a batch; returns the file to remove."""
+    path = folder / f"{batch_id}.json"
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps({"owner": owner, "sim_ids": list(sim_ids)}))
+    return path
+
+
+def ids_in_batches(folder: Path) -> set[str]:
+    """Simulations in batches that are computed now.
+
+    Marks of dead processes stay for a while: the coordinator asks them what a worker took along.
+    """
+    ids: set[str] = set()
+    for path in folder.glob("[!.]*.json") if folder.is_dir() else ():
+        try:
+            mark = json.loads(path.read_text())
+            age_s = time.time() - path.stat().st_mtime
+        except (OSError, ValueError):
+            continue
+        if age_s > LEASE_S:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        elif not is_dead(mark["owner"]):
+            ids.update(mark["sim_ids"])
+    return ids
