@@ -100,12 +100,19 @@ def enhancement(
         the ppm.
 
     Raises:
-        UsageError: units are missing or wrong, or the grid cannot be used.
+        UsageError: units are missing or wrong, the grid cannot be used, or the flux changes with
+            time and a footprint has its hours summed.
     """
     inventory = _Inventory.of(flux, molar_mass_g)
     overlays: dict[tuple[object, ...], _Pulled] = {}
     rows: list[tuple[str, pd.Timestamp, float, float]] = []
     for footprint in footprints:
+        if inventory.left.size > 1 and footprint.config.time_integrate:
+            raise UsageError(
+                f"The footprint of {footprint.receptor.id} holds the sum of its hours "
+                "(time_integrate), and the flux changes with time: use hourly footprints, or the "
+                "flux's mean over time."
+            )
         source = source_of(footprint)
         pulled = overlays.get(source.key())
         if pulled is None:

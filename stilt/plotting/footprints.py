@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
 
 COLOUR_LABEL = "influence, ppm per (µmol m$^{-2}$ s$^{-1}$)"
+
+_FEW_PANELS = 6
+_PANEL_INCHES = 3.1
+_SMALL_PANEL_INCHES = 2.2
+_BAR_INCHES = 4.0
 
 
 class FootprintPlots:
@@ -93,7 +99,7 @@ class FootprintPlots:
     def facet(
         self,
         *,
-        ncols: int = 3,
+        ncols: int | None = None,
         log: bool = True,
         cmap: str | None = None,
         figsize: tuple[float, float] | None = None,
@@ -101,15 +107,20 @@ class FootprintPlots:
     ) -> Figure:
         """Draw every layer in a panel of its own, all with one colour scale.
 
+        Without ``ncols`` up to six panels are three in a row, more of them make a page that is
+        about square.
+
         Raises:
             UsageError: matplotlib is missing.
         """
         data = _without_jump(self._footprint.data)
-        ncols = min(ncols, data.sizes["time"])
-        nrows = -(-data.sizes["time"] // ncols)
+        count = data.sizes["time"]
         extent = _extent(data.sum("time"), zoom)
         shape = _shape(extent, self._footprint.grid.projection)
-        size = figsize or (3.1 * ncols + 1.0, 3.1 * shape * nrows + 1.0)
+        ncols = min(ncols or max(3, math.ceil(math.sqrt(count * shape))), count)
+        nrows = -(-count // ncols)
+        panel = _PANEL_INCHES if count <= _FEW_PANELS else _SMALL_PANEL_INCHES
+        size = figsize or (panel * ncols + 1.0, panel * shape * nrows + 1.0)
         figure, axes = pyplot().subplots(
             nrows,
             ncols,
@@ -128,7 +139,10 @@ class FootprintPlots:
             mesh = self._draw(ax, data.isel(time=number), norm, cmap, extent, 9.0)
             stamp = pd.Timestamp(data["time"].values[number])
             ax.set_title(f"{stamp:%Y-%m-%d %H:%M}", fontsize=8.5, color=INK)
-        bar = figure.colorbar(mesh, ax=axes, shrink=0.7, extend="min" if log else "neither")
+        length = min(0.7, _BAR_INCHES / size[1])
+        bar = figure.colorbar(
+            mesh, ax=axes, shrink=length, aspect=18, extend="min" if log else "neither"
+        )
         bar.set_label(COLOUR_LABEL, fontsize=8.5, color=INK)
         bar.ax.tick_params(labelsize=8, colors=INK)
         figure.suptitle(self._title(), fontsize=11, color=INK)

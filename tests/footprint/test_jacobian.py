@@ -160,6 +160,17 @@ def test_each_flux_step_holds_until_the_next() -> None:
     assert found["outside"].item() == pytest.approx(hours[0])
 
 
+def test_summed_hours_take_no_flux_that_changes() -> None:
+    foot = made(0, grid={**GRID, "time_integrate": True})
+    lon, lat = foot.data["lon"].values, foot.data["lat"].values
+    times = pd.DatetimeIndex(["2023-07-15 15:00", "2023-07-15 16:00"])
+    changing = flux_of(np.ones((2, lat.size, lon.size)), lon, lat, times)
+    with pytest.raises(UsageError, match=r"sum of its hours \(time_integrate\)"):
+        enhancement([foot], changing)
+    found = enhancement([foot], changing.isel(time=0, drop=True))
+    assert found["enhancement_ppm"].item() == pytest.approx(float(foot.data.sum()))
+
+
 @pytest.mark.parametrize(
     ("units", "factor"),
     [
