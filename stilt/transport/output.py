@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -152,11 +153,9 @@ class ReleaseRows:
         if config.outdt > 0:
             written, columns = self._thinned(columns)
         rows = None if written.all() else np.flatnonzero(written)
-        numbers = np.arange(config.numpar, dtype=np.int32)
-        minutes = np.arange(1.0, len(written) + 1) * (1 if config.n_hours > 0 else -1)
         wanted = dict(zip(("long", "lati"), self._degrees(columns), strict=True))
-        wanted["time"] = np.repeat(minutes, config.numpar)
-        wanted["indx"] = np.tile(numbers + 1, len(written))
+        direction = 1 if config.n_hours > 0 else -1
+        wanted["time"], wanted["indx"] = _ages_and_numbers(direction, *written.shape)
         wanted.update((name, values.reshape(-1)) for name, values in columns.items())
         if rows is not None:
             wanted = {name: values[rows] for name, values in wanted.items()}
@@ -202,6 +201,18 @@ class ReleaseRows:
             totals = np.add.reduceat(values, starts, axis=0)
             out[name] = totals[block]
         return written, out
+
+
+@lru_cache(maxsize=2)
+def _ages_and_numbers(
+    direction: int, minutes: int, particles: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns ``time`` and ``indx`` of a table without gaps, the same for all: read-only."""
+    ages = np.repeat(direction * np.arange(1.0, minutes + 1), particles)
+    numbers = np.tile(np.arange(1, particles + 1, dtype=np.int32), minutes)
+    for column in (ages, numbers):
+        column.flags.writeable = False
+    return ages, numbers
 
 
 def _mixing_ratio(
