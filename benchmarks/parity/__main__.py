@@ -48,7 +48,7 @@ def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
     results = [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
     runs = {}
     for case in cases:
-        if case.ensembles:
+        if case.ensembles and options.seeds > 0:
             begun = time.perf_counter()
             count = case.ensembles[0].count
             runs[case] = ours.ensembles(case, count, range(1, options.seeds + 1), cache)
@@ -107,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--reference", help=f"folder of reference runs, or {REFERENCE_VARIABLE}")
     parser.add_argument("--only", nargs="*", default=[], help="weathers or cases to compare")
-    parser.add_argument("--seeds", type=int, default=4, help="ensembles of ours (4)")
+    parser.add_argument("--seeds", type=int, default=4, help="ensembles of ours (4); 0 for none")
     parser.add_argument("--cache", help="folder for prepared weather, kept")
     parser.add_argument("--details", help="CSV file for every comparison of the clouds")
     parser.add_argument("--figures", help="folder for maps side by side")
