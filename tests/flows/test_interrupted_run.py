@@ -20,7 +20,7 @@ RECEPTORS = "time,longitude,latitude,altitude\n" + "".join(
 def test_ctrl_c_leaves_nothing_running_and_no_hole(api: str, new_project) -> None:
     root = new_project("interrupted", RECEPTORS)
     config = (root / "config.yaml").read_text()
-    (root / "config.yaml").write_text(config.replace("numpar: 20", "numpar: 2000"))
+    (root / "config.yaml").write_text(config.replace("numpar: 20", "numpar: 8000"))
     path = os.pathsep.join(filter(None, sys.path))
     run = subprocess.Popen(
         [sys.executable, "-m", "stilt", "run", root, "--n-workers", "2"],
