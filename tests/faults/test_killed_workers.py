@@ -95,6 +95,12 @@ def begun(steer):
     return len(list((steer / "started").glob("*.txt")))
 
 
+def pids_begun(steer):
+    """Processes that have begun a simulation; a file may be there before its text."""
+    texts = [path.read_text().split() for path in (steer / "started").glob("*.txt")]
+    return {int(words[0]) for words in texts if words}
+
+
 def wait_until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -116,8 +122,8 @@ def kill_a_worker_of_a_run(tmp_path, steer, after_s):
     process = start(tmp_path, 24, PUSH)
     wait_until(lambda: begun(steer) > 0)
     time.sleep(after_s)
-    workers = {int(path.read_text().split()[0]) for path in (steer / "started").glob("*.txt")}
-    for pid in sorted(workers)[-1:]:
+    wait_until(lambda: pids_begun(steer))
+    for pid in sorted(pids_begun(steer))[-1:]:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -150,8 +156,8 @@ def test_workers_end_when_their_coordinator_is_killed(tmp_path, steer):
     process = start(tmp_path, 8, PUSH)
     for number in range(8):
         fakes.wish(steer, "wait", f"fake_2023010100{number}0_-111.85_40.77_5")
-    wait_until(lambda: begun(steer) > 0)
-    pid = int(next((steer / "started").glob("*.txt")).read_text().split()[0])
+    wait_until(lambda: pids_begun(steer))
+    pid = next(iter(pids_begun(steer)))
     process.kill()
     process.wait()
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 10.0)
