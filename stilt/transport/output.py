@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,6 +42,9 @@ class SweepRows:
 
     Memory is one float32 per release, minute, kept column and particle; the tables made of it
     share that memory where every particle moved to the end.
+
+    Attributes:
+        columns: positions of the columns kept among those that a step gives.
     """
 
     def __init__(
@@ -65,16 +67,13 @@ class SweepRows:
             grid: of the weather.
         """
         needed = _needed(config.varsiwant)
-        kept = [number for number, name in enumerate(names) if name in needed]
-        # A slice where it can be one: picking columns by number copies them.
-        leading = kept == list(range(len(kept)))
-        self._kept: slice | list[int] = slice(len(kept)) if leading else kept
-        self._names = [names[number] for number in kept]
+        self.columns = [number for number, name in enumerate(names) if name in needed]
+        self._names = [names[number] for number in self.columns]
         self._releases, self._config, self._grid = releases, config, grid
         self._starts = np.asarray(starts, dtype=np.int64)
         shape = (abs(config.n_hours) * 60, config.numpar)
         self._moved = np.zeros((len(releases), *shape), dtype=bool)
-        self._values = np.zeros((len(releases), len(kept), *shape), dtype=np.float32)
+        self._values = np.zeros((len(releases), len(self.columns), *shape), dtype=np.float32)
         self._cells = cells.reshape(2, len(releases), config.numpar)
 
     def add(self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: np.ndarray) -> None:
@@ -84,25 +83,26 @@ class SweepRows:
             tick: minute of the sweep of the first row.
             numbers: of the particles in the sweep, (n,).
             moved: (minutes, n); rows of particles that did not move are dropped.
-            values: (minutes, columns, n).
+            values: the columns in :attr:`columns`, (columns, minutes, n).
         """
-        minutes, particles = self._values.shape[2:]
-        order = np.argsort(numbers)
-        numbers, moved = numbers[order], moved[:, order]
-        # Put in order first, in a small array: numbers of one release then are copied in runs.
-        chosen = np.take(values[:, self._kept], order, axis=2)
-        bounds = np.searchsorted(numbers, np.arange(len(self._starts) + 1) * particles)
-        for owner, (first, last) in enumerate(itertools.pairwise(bounds)):
+        duration, particles = self._values.shape[2:]
+        position = np.full(len(self._starts) * particles, -1)
+        position[numbers] = np.arange(len(numbers))
+        for owner, places in enumerate(position.reshape(-1, particles)):
             begin = tick - self._starts[owner]
-            low, high = max(begin, 0), min(begin + len(moved), minutes)
-            if first == last or low >= high:
+            low, high = max(begin, 0), min(begin + len(moved), duration)
+            own = np.flatnonzero(places >= 0)
+            if len(own) == 0 or low >= high:
                 continue
-            rows, part = slice(low - begin, high - begin), slice(first, last)
-            own: slice | np.ndarray = slice(None)
-            if last - first < particles:
-                own = numbers[part] - owner * particles
-            self._moved[owner][low:high, own] = moved[rows, part]
-            self._values[owner][:, low:high, own] = chosen[rows, :, part].transpose(1, 0, 2)
+            rows = slice(low - begin, high - begin)
+            if len(own) == particles:
+                # Into place at once; "clip" keeps NumPy from making a copy first.
+                for column, source in zip(self._values[owner], values, strict=True):
+                    np.take(source[rows], places, axis=1, out=column[low:high], mode="clip")
+                np.take(moved[rows], places, axis=1, out=self._moved[owner][low:high], mode="clip")
+            else:
+                self._values[owner][:, low:high, own] = values[:, rows, places[own]]
+                self._moved[owner][low:high, own] = moved[rows, places[own]]
 
     def release(self, number: int) -> ReleaseRows:
         """What was collected of one release."""

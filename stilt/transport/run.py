@@ -176,7 +176,7 @@ def _run_group(
     )
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
-    sweep(geometry, physics, clock, load, sizes, state, rows.add, progress)
+    sweep(geometry, physics, clock, load, sizes, state, rows.columns, rows.add, progress)
     tables = (_table(rows.release(number)) for number in range(len(good)))
     return [problem if problem is not None else next(tables) for problem in problems]
 

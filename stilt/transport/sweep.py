@@ -3,14 +3,17 @@
 All receptors of a sweep share one clock that starts at the latest release (the earliest, forward)
 and only the two analyses around the clock are on the device. Particles are computed in blocks of
 one fixed size, so that one compiled program serves every batch, and those at similar heights
-share a block, because they need similar numbers of sub-steps.
+share a block, because they need similar numbers of sub-steps. On a CPU one call takes many blocks
+in turn: a call costs as much as some hundred particles.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +33,7 @@ CHUNK_MINUTES = 10
 """Minutes that one call of the compiled program advances at most."""
 
 _CPU_BLOCK = 256
+_CPU_BLOCKS = 16
 _GPU_BLOCK = 65_536
 
 
@@ -72,41 +76,85 @@ def columns_of(physics: Physics) -> tuple[str, ...]:
     return MAIN_COLUMNS + EXTRA_COLUMNS if physics.extra else MAIN_COLUMNS
 
 
-@partial(jax.jit, static_argnames=("geometry", "physics"))
-def _advance_block(
+class Rows(NamedTuple):
+    """What the blocks of one call leave behind; overwritten by the next call.
+
+    Attributes:
+        values: (columns, ``CHUNK_MINUTES``, particles), float32.
+        moved: (``CHUNK_MINUTES``, particles), whether there is such a row.
+    """
+
+    values: jax.Array
+    moved: jax.Array
+
+    @classmethod
+    def empty(cls, columns: int, particles: int) -> Rows:
+        """Room for this many columns and particles."""
+        return cls(
+            jnp.zeros((columns, CHUNK_MINUTES, particles), jnp.float32),
+            jnp.zeros((CHUNK_MINUTES, particles), bool),
+        )
+
+
+@partial(jax.jit, static_argnames=("geometry", "physics", "size"), donate_argnames=("rows",))
+def _advance(
     frames: Frames,
     particles: Particles,
+    rows: Rows,
     cell_size_m: jax.Array,
     tick: jax.Array,
     minutes: jax.Array,
     offset: jax.Array,
     interval: jax.Array,
+    blocks: jax.Array,
     *,
     geometry: Geometry,
     physics: Physics,
-) -> tuple[Particles, jax.Array, jax.Array]:
-    """Advance one block by up to ``CHUNK_MINUTES``; rows beyond ``minutes`` stay empty."""
-    size = particles.x.shape[0]
-    rows = jnp.zeros((CHUNK_MINUTES, len(columns_of(physics)), size), jnp.float32)
-    moved = jnp.zeros((CHUNK_MINUTES, size), bool)
+    size: int,
+) -> tuple[Particles, Rows]:
+    """Advance the first ``blocks`` blocks of ``size`` particles by up to ``CHUNK_MINUTES``.
 
-    def body(
-        minute: jax.Array, carry: tuple[Particles, jax.Array, jax.Array]
-    ) -> tuple[Particles, jax.Array, jax.Array]:
-        state, out, flags = carry
+    Particles of other blocks, and rows beyond ``minutes``, are left as they were.
+    """
+
+    def minute_of_block(
+        minute: jax.Array, state: Particles, rows: Rows, first: jax.Array
+    ) -> tuple[Particles, Rows]:
         before = (offset + minute).astype(jnp.float32) / interval
         after = (offset + minute + 1).astype(jnp.float32) / interval
         state, moves, columns = minute_step(
             frames, geometry, physics, state, tick + minute, (before, after), cell_size_m
         )
-        return state, out.at[minute].set(columns), flags.at[minute].set(moves)
+        place = (jnp.zeros_like(first), minute, first)
+        return state, Rows(
+            jax.lax.dynamic_update_slice(rows.values, columns[:, None], place),
+            jax.lax.dynamic_update_slice(rows.moved, moves[None], place[1:]),
+        )
 
-    return jax.lax.fori_loop(0, minutes, body, (particles, rows, moved))
+    def one_block(number: jax.Array, carry: tuple[Particles, Rows]) -> tuple[Particles, Rows]:
+        every, rows = carry
+        first = number * size
+        block = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, size), every)
+        block, rows = jax.lax.fori_loop(
+            0, minutes, lambda minute, now: minute_of_block(minute, *now, first), (block, rows)
+        )
+        every = jax.tree.map(
+            lambda leaf, new: jax.lax.dynamic_update_slice_in_dim(leaf, new, first, 0),
+            every,
+            block,
+        )
+        return every, rows
+
+    return jax.lax.fori_loop(0, blocks, one_block, (particles, rows))
 
 
 def block_size() -> int:
     """Particles per block on this device."""
     return _CPU_BLOCK if jax.default_backend() == "cpu" else _GPU_BLOCK
+
+
+def _blocks_together() -> int:
+    return _CPU_BLOCKS if jax.default_backend() == "cpu" else 1
 
 
 def sweep(
@@ -116,6 +164,7 @@ def sweep(
     load: Callable[[int], PreparedAnalysis],
     cell_size_m: np.ndarray,
     particles: Particles,
+    wanted: Sequence[int],
     receive: Callable[[int, np.ndarray, np.ndarray, np.ndarray], None],
     progress: Callable[[float], None] | None = None,
 ) -> None:
@@ -128,53 +177,113 @@ def sweep(
         load: gives the prepared analysis with an index into ``clock.analysis_minutes``.
         cell_size_m: (ny * nx, 2).
         particles: initial state, NumPy leaves of shape (particles,).
-        receive: called with (tick, particle numbers, moved (minutes, n), rows (minutes, columns,
-            n)) after every chunk of minutes.
+        wanted: positions in :func:`columns_of` of the columns to hand over.
+        receive: called with (tick, particle numbers, moved (minutes, n), rows (columns, minutes,
+            n)) after every chunk of minutes; both arrays are overwritten by the next chunk.
         progress: called with the fraction done.
     """
     state = jax.tree.map(np.array, particles)
     last = int(particles.stop.max(initial=0))
+    rows = Rows.empty(len(columns_of(physics)), block_size() * _blocks_together())
     sizes = jnp.asarray(cell_size_m, jnp.float32)
-    size = block_size()
+    # Made once: fresh memory has to be cleared by the system.
+    values = np.empty(len(wanted) * CHUNK_MINUTES * len(particles.start), np.float32)
+    moved = np.empty(CHUNK_MINUTES * len(particles.start), bool)
     held: dict[int, Frame] = {}
     tick = int(particles.start.min(initial=0))
     while tick < last:
         first, second = clock.bracket(tick)
         held = {index: held.get(index) or to_device(load(index)) for index in (first, second)}
-        frames = Frames(held[first], held[second])
         minutes = min(CHUNK_MINUTES, clock.ticks_left(tick, second), last - tick)
-        interval = abs(clock.analysis_minutes[first] - clock.analysis_minutes[second])
-        blocks: list[tuple[np.ndarray, ...]] = []
-        for block in _blocks(state, tick, minutes, size):
-            padded = np.concatenate([block, np.full(size - len(block), block[0])])
-            part = jax.tree.map(lambda leaf, rows=padded: leaf[rows], state)
-            part = part._replace(alive=part.alive & (np.arange(size) < len(block)))
-            done, rows, moved = _advance_block(
-                frames,
-                part,
-                sizes,
+        numbers = _in_order(state, tick, minutes)
+        shape = (minutes, len(numbers))
+        chunk = _Chunk(
+            Frames(held[first], held[second]),
+            (
                 np.int32(tick),
                 np.int32(minutes),
                 np.int32(clock.offset(tick, first)),
-                np.float32(interval),
-                geometry=geometry,
-                physics=physics,
-            )
-            changed = zip(
-                jax.tree.leaves((state[:8], state.errors)),
-                jax.tree.leaves((done[:8], done.errors)),
-                strict=True,
-            )
-            for leaf, new in changed:
-                leaf[block] = np.asarray(new)[: len(block)]
-            made = (np.asarray(leaf)[:minutes, ..., : len(block)] for leaf in (moved, rows))
-            blocks.append((block, *made))
-        if blocks:
-            columns = zip(*blocks, strict=True)
-            receive(tick, *(np.concatenate(pieces, axis=-1) for pieces in columns))
+                np.float32(abs(clock.analysis_minutes[first] - clock.analysis_minutes[second])),
+            ),
+            values[: len(wanted) * math.prod(shape)].reshape(len(wanted), *shape),
+            moved[: math.prod(shape)].reshape(shape),
+        )
+        if len(numbers):
+            rows = _advance_chunk(geometry, physics, chunk, sizes, state, numbers, wanted, rows)
+            receive(tick, numbers, chunk.moved, chunk.values)
         tick += minutes
         if progress is not None:
             progress(min(tick / last, 1.0))
+
+
+class _Chunk(NamedTuple):
+    """Some minutes of a sweep.
+
+    Attributes:
+        frames: the weather.
+        clock: tick, minutes, offset and interval as :func:`_advance` takes them.
+        values: to be filled: columns wanted, (columns, minutes, particles).
+        moved: to be filled: (minutes, particles).
+    """
+
+    frames: Frames
+    clock: tuple[np.int32, np.int32, np.int32, np.float32]
+    values: np.ndarray
+    moved: np.ndarray
+
+
+def _advance_chunk(
+    geometry: Geometry,
+    physics: Physics,
+    chunk: _Chunk,
+    cell_size_m: jax.Array,
+    state: Particles,
+    numbers: np.ndarray,
+    wanted: Sequence[int],
+    rows: Rows,
+) -> Rows:
+    """Advance the particles of these numbers in ``state``, and fill the chunk with their rows."""
+    size, together = block_size(), rows.moved.shape[1]
+    count = len(numbers)
+    # Filled up with copies that do not move.
+    chosen = _taken(state, np.resize(numbers, -(-count // together) * together))
+    chosen.alive[count:] = False
+    minutes = len(chunk.moved)
+    for begin in range(0, count, together):
+        part = slice(begin, begin + together)
+        here = min(together, count - begin)
+        done, rows = _advance(
+            chunk.frames,
+            _taken(chosen, part),
+            rows,
+            cell_size_m,
+            *chunk.clock,
+            np.int32(-(-here // size)),
+            geometry=geometry,
+            physics=physics,
+            size=size,
+        )
+        _put(chosen, part, done)
+        for column, source in zip(chunk.values, wanted, strict=True):
+            column[:, part] = np.asarray(rows.values)[source, :minutes, :here]
+        chunk.moved[:, part] = np.asarray(rows.moved)[:minutes, :here]
+    _put(state, numbers, _taken(chosen, slice(count)))
+    return rows
+
+
+def _taken(particles: Particles, which: slice | np.ndarray) -> Particles:
+    return jax.tree.map(lambda leaf: leaf[which], particles)
+
+
+def _put(particles: Particles, which: slice | np.ndarray, new: Particles) -> None:
+    """Overwrite what a step changes."""
+    pairs = zip(
+        jax.tree.leaves((particles[:8], particles.errors)),
+        jax.tree.leaves((new[:8], new.errors)),
+        strict=True,
+    )
+    for leaf, changed in pairs:
+        leaf[which] = np.asarray(changed)
 
 
 def to_device(prepared: PreparedAnalysis) -> Frame:
@@ -188,11 +297,7 @@ def to_device(prepared: PreparedAnalysis) -> Frame:
     )
 
 
-def _blocks(now: Particles, tick: int, minutes: int, size: int) -> Sequence[np.ndarray]:
-    """Particle numbers that move in this chunk, in blocks of similar height."""
+def _in_order(now: Particles, tick: int, minutes: int) -> np.ndarray:
+    """Numbers of the particles that move in this chunk, by height."""
     due = np.flatnonzero(now.alive & (now.start < tick + minutes) & (now.stop > tick))
-    if len(due) == 0:
-        return []
-    order = due[np.argsort(now.z[due], kind="stable")]
-    # Neighbours in number lie together in memory.
-    return [np.sort(block) for block in np.array_split(order, range(size, len(order), size))]
+    return due[np.argsort(now.z[due], kind="stable")]
