@@ -16,6 +16,7 @@ from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
 from stilt.transport.layers import (
+    AirProfiles,
     Column,
     Layer,
     Window,
@@ -27,13 +28,12 @@ from stilt.transport.layers import (
     turbulence_of,
     window_of,
 )
-from stilt.transport.random import mixed, normal, threefry, uniform
-from stilt.transport.weather import Frames, Geometry, Nodes, Profiles, level_height
+from stilt.transport.random import mixed, normals, stream, uniform
+from stilt.transport.weather import Frames, Geometry, Nodes, level_height
 
 _TINY = 1e-9
 _LEAST_LEFT_S = 1e-6
-_CALLS = 2
-_DRAWN_TOGETHER = 2 * _CALLS
+_DRAWN_TOGETHER = 4  # one call of the generator
 
 
 class Flight(NamedTuple):
@@ -107,7 +107,7 @@ def half_step(
     geometry: Geometry,
     nodes: Nodes,
     time_weight: Array,
-    air: Profiles,
+    air: AirProfiles,
     flight: Flight,
     normalised_velocity: Array,
     keys: tuple[Array, Array, Array],
@@ -192,7 +192,6 @@ def _stay(
     scale, so that memory and noise of the velocity are constants of the visit.
     """
     zero = jnp.zeros_like(flight.z)
-    calls = jnp.arange(_CALLS, dtype=jnp.uint32)[:, None]
     longest = setting.step_fraction * layer.time_scale
     step_s = flight.remaining_s / jnp.maximum(jnp.ceil(flight.remaining_s / longest), 1.0)
     memory = jnp.exp(-step_s / layer.time_scale)
@@ -202,14 +201,14 @@ def _stay(
         # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
         # would be computed anew for each of its results.
         visit, draws = state
-        key0, key1, number = (jnp.broadcast_to(key, (_CALLS, *key.shape)) for key in keys)
-        bits = jnp.concatenate(threefry(key0, key1, number, draws[None] + calls))
-        normals, uniforms = normal(bits), uniform(mixed(bits))
-        used = jnp.where(visit.remaining_s > 0.0, jnp.uint32(_CALLS), jnp.uint32(0))
+        words = stream(keys, draws)
+        velocities = jnp.concatenate(normals(jnp.stack(words[:2]), jnp.stack(words[2:])))
+        uniforms = uniform(mixed(jnp.stack(words)))
+        used = (visit.remaining_s > 0.0).astype(jnp.uint32)
         visit = jax.lax.fori_loop(
             0,
             _DRAWN_TOGETHER,
-            lambda step, v: _sub_step(setting, v, layer, motion, normals[step], uniforms[step]),
+            lambda step, v: _sub_step(setting, v, layer, motion, velocities[step], uniforms[step]),
             visit,
         )
         return visit, draws + used

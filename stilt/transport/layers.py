@@ -51,6 +51,23 @@ class Column(NamedTuple):
     mixed_layer_m: Array
 
 
+class AirProfiles(NamedTuple):
+    """Wind along x and y (cells per minute), pressure (hPa) and density (kg m-3).
+
+    Attributes:
+        base: lowest level held, int32 (particles,).
+        fields: (WINDOW, 4, particles).
+    """
+
+    base: Array
+    fields: Array
+
+    @classmethod
+    def of(cls, profiles: Profiles) -> AirProfiles:
+        """Those of all profiles of a column."""
+        return cls(profiles.base, profiles.fields[:, 1:5])
+
+
 class Window(NamedTuple):
     """Profiles on ``WINDOW`` levels from ``base`` up; each (WINDOW, particles)."""
 
@@ -142,7 +159,7 @@ def load_window(
 ) -> Window:
     """Profiles on the levels around each particle's layer; ``wind_error`` as for `window_of`."""
     base = window_base(geometry, _property_level(layer, inserted))
-    profiles = profiles_from(frames, geometry, nodes, time_weight, base)
+    profiles = AirProfiles.of(profiles_from(frames, geometry, nodes, time_weight, base))
     return window_of(frames, geometry, nodes, time_weight, profiles, wind_error)
 
 
@@ -151,7 +168,7 @@ def window_of(
     geometry: Geometry,
     nodes: Nodes,
     time_weight: Array,
-    air: Profiles,
+    air: AirProfiles,
     wind_error: Array | None = None,
 ) -> Window:
     """Profiles of wind along x and y, pressure and density, with the turbulence added to them.
@@ -171,7 +188,7 @@ def window_of(
         geometry=geometry,
         count=WINDOW,
     )
-    wind_x, wind_y, pressure, density = (air.fields[:, field] for field in range(1, 5))
+    wind_x, wind_y, pressure, density = (air.fields[:, field] for field in range(4))
     if wind_error is not None:
         error = own_levels(wind_error, air.base, geometry=geometry, count=WINDOW)
         wind_x, wind_y = wind_x + error[:, 0], wind_y + error[:, 1]

@@ -11,8 +11,8 @@ from jax import Array
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
 from stilt.transport.advection import Motion, mean_step, wind_error_at
 from stilt.transport.dispersion import Flight, half_step
-from stilt.transport.layers import air_at
-from stilt.transport.random import normal, threefry
+from stilt.transport.layers import AirProfiles, air_at
+from stilt.transport.random import normals, stream
 from stilt.transport.weather import (
     WINDOW,
     Frames,
@@ -99,10 +99,9 @@ class Particles(NamedTuple):
 
 
 class Half(NamedTuple):
-    """What one half of a minute adds to a row; (particles,) each, or (halves, particles)."""
+    """What a row has after one half of a minute; (particles,) each."""
 
     foot: Array
-    low_s: Array
     density: Array
     pressure: Array
     sigma: Array
@@ -267,8 +266,8 @@ def _turbulent_step(
 ) -> tuple[Particles, Array]:
     there = motion.nodes[1]
     keys = (particles.key0, particles.key1, particles.number)
-    used = jnp.where(moves, jnp.uint32(2), jnp.uint32(0))
-    bits_u, bits_v = threefry(*keys, particles.draws)
+    used = moves.astype(jnp.uint32)
+    random_u, random_v = normals(*stream(keys, particles.draws)[:2])
     half_s = jnp.where(moves, jnp.float32(30.0), 0.0)
     zero = jnp.zeros_like(particles.x)
     flight = Flight(
@@ -283,18 +282,23 @@ def _turbulent_step(
     )
     places = [
         jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
-        for pair in (motion.nodes, weights, motion.profiles)
+        for pair in (
+            motion.nodes,
+            weights,
+            [AirProfiles.of(profiles) for profiles in motion.profiles],
+        )
     ]
 
     def half(
-        state: tuple[Flight, Array], column: tuple[Nodes, Array, Profiles, Array | None]
-    ) -> tuple[tuple[Flight, Array], Half]:
-        now, velocity = state
+        state: tuple[Flight, Array, Half],
+        column: tuple[Nodes, Array, AirProfiles, Array | None],
+    ) -> tuple[tuple[Flight, Array, Half], None]:
+        now, velocity, last = state
         result = half_step(
             frames,
             geometry,
             *column[:3],
-            now._replace(remaining_s=half_s, low_s=zero),
+            now._replace(remaining_s=half_s),
             velocity,
             keys,
             direction=physics.direction,
@@ -304,25 +308,26 @@ def _turbulent_step(
         )
         end = result.flight
         density, pressure = air_at(geometry.levels, result.column, result.window, end.layer, end.z)
+        low_s = end.low_s - now.low_s
         made = Half(
-            MOLAR_MASS_AIR_TRANSPORT * end.low_s / result.mass_kg_m2,
-            end.low_s,
+            last.foot + MOLAR_MASS_AIR_TRANSPORT * low_s / result.mass_kg_m2,
             density,
             pressure,
             result.sigma,
             result.time_scale,
             end.z / result.column.stretch,
         )
-        return (end, end.w / result.sigma), made
+        return (end, end.w / result.sigma, made), None
 
-    (end, velocity), halves = jax.lax.scan(half, (flight, particles.q), (*places, wind_errors))
-    second = Half(*(values[1] for values in halves))
+    (end, velocity, second), _ = jax.lax.scan(
+        half, (flight, particles.q, Half(*[zero] * len(Half._fields))), (*places, wind_errors)
+    )
     sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
     memory = jnp.where(tick == particles.start, 0.0, memory)
     fresh = jnp.sqrt(1.0 - memory * memory)
-    u = memory * particles.u + fresh * sigma_u * normal(bits_u)
-    v = memory * particles.v + fresh * sigma_v * normal(bits_v)
+    u = memory * particles.u + fresh * sigma_u * random_u
+    v = memory * particles.v + fresh * sigma_v * random_v
     moved = particles._replace(
         x=particles.x + (end.x + u * 60.0 / size_m[:, 0]),
         y=particles.y + (end.y + v * 60.0 / size_m[:, 1]),
@@ -337,8 +342,8 @@ def _turbulent_step(
             moved.x,
             moved.y,
             second.zagl,
-            halves.foot[0] + halves.foot[1],
-            (halves.low_s[0] + halves.low_s[1]) / 60.0,
+            second.foot,
+            end.low_s / 60.0,
             mixed_layer,
             second.density,
             second.pressure,

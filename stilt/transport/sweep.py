@@ -118,8 +118,9 @@ def _advance(
     """
 
     def minute_of_block(
-        minute: jax.Array, state: Particles, rows: Rows, first: jax.Array
+        minute: jax.Array, now: tuple[Particles, Rows], first: jax.Array
     ) -> tuple[Particles, Rows]:
+        state, rows = now
         before = (offset + minute).astype(jnp.float32) / interval
         after = (offset + minute + 1).astype(jnp.float32) / interval
         state, moves, columns = minute_step(
@@ -136,7 +137,7 @@ def _advance(
         first = number * size
         block = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, size), every)
         block, rows = jax.lax.fori_loop(
-            0, minutes, lambda minute, now: minute_of_block(minute, *now, first), (block, rows)
+            0, minutes, lambda minute, now: minute_of_block(minute, now, first), (block, rows)
         )
         every = jax.tree.map(
             lambda leaf, new: jax.lax.dynamic_update_slice_in_dim(leaf, new, first, 0),

@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
-from stilt.transport.random import normal, threefry
+from stilt.transport.random import normals, stream
 
 # Words that part the random numbers of errors from those of turbulence, and from each other.
 _WIND_STREAM = 0x57494E44
@@ -120,27 +120,22 @@ def next_errors(
         age_min: whole minutes since release, int32 (particles,).
         distance_km: way of the mean wind in this minute, (particles,).
     """
-    key0, key1, number = keys
     age = age_min.astype(jnp.uint32)
     wind, mixed_layer = errors.wind, errors.mixed_layer
     if settings.wind is not None:
         memory, fresh = _memory(settings.wind.time_min, settings.wind.distance_km, distance_km)
         level = jnp.arange(levels.count, dtype=jnp.uint32)[:, None]
         shape = (levels.count, *age.shape)
-        bits = threefry(
-            jnp.broadcast_to(key0, shape),
-            jnp.broadcast_to(key1 ^ jnp.uint32(_WIND_STREAM), shape),
-            jnp.broadcast_to(number, shape),
-            age * jnp.uint32(levels.count) + level,
-        )
-        noise = jnp.stack([normal(word) for word in bits], axis=1)
+        key0, key1, number = (jnp.broadcast_to(word, shape) for word in keys)
+        words = stream((key0, key1, number), age * jnp.uint32(levels.count) + level, _WIND_STREAM)
+        noise = jnp.stack(normals(*words[:2]), axis=1)
         noise = jnp.moveaxis(_correlated(noise, levels, settings.wind.height_m), -1, 0)
         wind = memory[:, None, None] * wind + fresh[:, None, None] * noise
     if settings.mixed_layer is not None:
         size = settings.mixed_layer
         memory, fresh = _memory(size.time_min, size.distance_km, distance_km)
-        word, _ = threefry(key0, key1 ^ jnp.uint32(_MIXED_LAYER_STREAM), number, age)
-        mixed_layer = memory * mixed_layer + fresh * normal(word)
+        words = stream(keys, age, _MIXED_LAYER_STREAM)
+        mixed_layer = memory * mixed_layer + fresh * normals(*words[:2])[0]
     return ErrorState(wind, mixed_layer)
 
 
