@@ -261,20 +261,17 @@ class Task:
             footprint = Footprint.calculate(
                 particles, self.receptor, settings, name, heights_msl=config.heights_msl
             )
+            total = footprint.total
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
         key = self.expected.footprints[name]
         content = content_hash(key, self._receptor_key, self.weather)
-        attrs = footprint_attributes(
-            content, footprint.total, footprint.empty_reason, self.met_files
-        )
+        attrs = footprint_attributes(content, total, footprint.empty_reason, self.met_files)
         with timed("writing"):
             footprint.to_netcdf(working, attrs=attrs)
             size = working.stat().st_size
             self.project.publish(working, final)
-        self.result.footprints[name] = FootprintEntry(
-            key, footprint.total, footprint.empty_reason, size
-        )
+        self.result.footprints[name] = FootprintEntry(key, total, footprint.empty_reason, size)
 
     def _working(self, final: Path) -> Path:
         """Where a file is made before it is published."""

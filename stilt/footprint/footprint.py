@@ -158,6 +158,10 @@ class Footprint:
     @property
     def total(self) -> float:
         """Sum over all layers and cells, ppm per (umol m-2 s-1)."""
+        if isinstance(self.data.data, np.ndarray):
+            total = float(np.sum(self.data.data, dtype=np.float64))
+            if not np.isnan(total):
+                return total
         return float(self.data.sum())
 
     @property
