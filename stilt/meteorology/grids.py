@@ -311,7 +311,7 @@ def conformal_grid(
 def wrap_longitude(lon: ArrayLike) -> FloatArray:
     """Longitudes moved by whole turns into [-180, 180)."""
     lon = np.array(lon, float)
-    if lon.size and -180.0 <= lon.min() and lon.max() < 180.0:
+    if lon.size and lon.min() >= -180.0 and lon.max() < 180.0:
         return lon
     wrapped = np.mod(lon + 180.0, 360.0) - 180.0
     return np.where(wrapped >= 180.0, -180.0, wrapped)
