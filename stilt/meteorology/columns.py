@@ -248,6 +248,11 @@ def _humidity(raw: RawAnalysis, temperature: np.ndarray, pressure: np.ndarray) -
     return np.zeros_like(temperature)
 
 
+def has_vertical_motion(raw: RawAnalysis) -> bool:
+    """Whether the weather brings its own vertical motion, WWND or DZDT."""
+    return "WWND" in raw.upper or "DZDT" in raw.upper
+
+
 def _vertical_field(raw: RawAnalysis) -> np.ndarray:
     """The file's vertical motion: WWND in hPa/s or DZDT in m/s; zero when it has none."""
     name = "WWND" if "WWND" in raw.upper else "DZDT"

@@ -19,14 +19,15 @@ from filelock import FileLock
 
 from stilt.constants import SECONDS_PER_MINUTE
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
-from stilt.meteorology.columns import Columns, remap
+from stilt.meteorology.columns import Columns, has_vertical_motion, remap
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.meteorology.vertical_motion import rate_from_divergence
 from stilt.timing import timed
 
-PREPARATION_VERSION = 5
+PREPARATION_VERSION = 6
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
@@ -72,7 +73,8 @@ class PreparationOptions:
         mixed_layer_factor: ZISCALE at this analysis; negative takes the file's own height.
         from_fluxes: surface layer from fluxes, KBLS = 1.
         use_ten_metre: K10M.
-        vertical_motion: the file's own vertical motion, or none (W_OPTION 0 or 4).
+        vertical_motion: 0 the file's own, from the divergence of the wind where it has none;
+            4 none; 5 from the divergence of the wind (W_OPTION).
         turbulence: KBLT, KZMIX, TVMIX, VSCALES, VSCALEU, TKERD / TKERN.
     """
 
@@ -82,7 +84,7 @@ class PreparationOptions:
     mixed_layer_factor: float = 1.0
     from_fluxes: bool = True
     use_ten_metre: bool = True
-    vertical_motion: bool = True
+    vertical_motion: int = 0
     turbulence: TurbulenceOptions = field(default_factory=TurbulenceOptions)
 
 
@@ -116,13 +118,12 @@ def prepare(
         MeteorologyError: a field that transport needs is missing.
     """
     columns = remap(raw, levels, use_ten_metre=options.use_ten_metre)
-    if not options.vertical_motion:
-        columns = replace(columns, sigma_rate_per_minute=np.zeros_like(columns.heights_m))
+    cell_size = raw.grid.spacing_m()
+    columns = _with_vertical_motion(raw, columns, levels, cell_size, options.vertical_motion)
     surface = surface_layer.diagnose(raw, columns, levels, from_fluxes=options.from_fluxes)
     height = _mixed_layer(raw, columns, surface, options)
     w_star = mixed_layer.convective_velocity(columns, surface, height)
     sigma, time_scale = turbulence.profiles(columns, surface, height, w_star, options.turbulence)
-    cell_size = raw.grid.spacing_m()
     variances = turbulence.horizontal_variances(columns, sigma, cell_size, options.turbulence)
     return PreparedAnalysis(
         column=_pack_column(cell_size, columns, levels, variances),
@@ -134,6 +135,29 @@ def prepare(
         ),
         surface=_pack_surface(raw, columns, height),
     )
+
+
+def _with_vertical_motion(
+    raw: RawAnalysis,
+    columns: Columns,
+    levels: InternalLevels,
+    cell_size_m: tuple[np.ndarray, np.ndarray],
+    choice: int,
+) -> Columns:
+    """Columns with the vertical motion of a choice, see :class:`PreparationOptions`."""
+    if choice == 0 and has_vertical_motion(raw):
+        return columns
+    if choice == 4:
+        rate = np.zeros_like(columns.heights_m)
+    else:
+        rate = rate_from_divergence(
+            columns.wind_x_m_s,
+            columns.wind_y_m_s,
+            cell_size_m,
+            levels,
+            cyclic_x=raw.grid.cyclic_x,
+        )
+    return replace(columns, sigma_rate_per_minute=rate)
 
 
 def levels_for(grid: MetGrid, z_top_m: float) -> InternalLevels:
