@@ -271,7 +271,7 @@ def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> 
         mixed_layer_factor=factor,
         from_fluxes=config.kbls == 1,
         use_ten_metre=config.k10m == 1,
-        vertical_motion=config.w_option == 0,
+        vertical_motion=config.w_option,
         turbulence=TurbulenceOptions(
             scheme=config.kblt,
             mixing=config.kzmix,
