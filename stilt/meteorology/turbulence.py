@@ -34,8 +34,9 @@ class TurbulenceOptions:
         scheme: 1 Beljaars-Holtslag, 2 Kantha-Clayson, 3 TKE of the file, 5 Hanna (KBLT).
         mixing: 0 profile, 1 mean over the mixed layer, 2 profile times ``factor`` (KZMIX).
         factor: multiplies the vertical variance with ``mixing`` 2 (TVMIX).
-        time_scale_stable_s: fixed time scale in stable air, negative for the formula (VSCALES).
-        time_scale_unstable_s: fixed time scale in unstable air when the former is set (VSCALEU).
+        time_scale_stable_s: fixed time scale of all levels over stable ground, negative for the
+            formula in the mixed layer and 100 s above (VSCALES).
+        time_scale_unstable_s: the same over unstable ground when the former is set (VSCALEU).
         tke_ratio_day, tke_ratio_night: vertical to horizontal variance with ``scheme`` 3, in
             unstable and in stable air (TKERD, TKERN).
         horizontal: 0 half the vertical variance, 1 from the deformation of the wind (KDEF).
@@ -62,7 +63,6 @@ def profiles(
     h = columns.heights_m
     zi = mixed_layer_height_m[None]
     inside = h < zi
-    at_top = ~inside & (np.rint(h) == np.rint(zi)) & (surface.stability < 0.0)
     sigma_in = np.maximum(
         _sigma_mixed_layer(columns, surface, zi, convective_velocity_m_s, options), _MIN_SIGMA
     )
@@ -72,18 +72,25 @@ def profiles(
         sigma_in = np.broadcast_to(np.sqrt(mean_square), h.shape)
     elif options.mixing == 2:
         sigma_in = sigma_in * np.sqrt(options.factor)
-    time_in = _time_scale(columns, surface, zi, sigma_in)
     if options.time_scale_stable_s > 0.0:
         unstable = surface.obukhov_length_m[None] < 0.0
-        time_in = np.where(unstable, options.time_scale_unstable_s, options.time_scale_stable_s)
-        time_in = np.broadcast_to(time_in, h.shape)
-    time_above = np.full(h.shape, _TIME_SCALE_ABOVE_S)
-    if options.time_scale_stable_s > 0.0:
-        time_above = np.where(np.rint(h) > np.rint(zi), time_above, time_in)
-    mixing = np.where(
-        at_top, _mixing_coefficient_at_top(surface), _mixing_coefficient_above(columns)
-    )
-    sigma = np.where(inside, sigma_in, np.sqrt(mixing / time_above))
+        fixed = np.where(unstable, options.time_scale_unstable_s, options.time_scale_stable_s)
+        time_in = time_above = np.broadcast_to(fixed, h.shape)
+    else:
+        time_in = _time_scale(columns, surface, zi, sigma_in)
+        time_above = np.full(h.shape, _TIME_SCALE_ABOVE_S)
+    from_energy = _sigma_energy(columns, surface, options)
+    if from_energy is not None:
+        sigma_above = from_energy
+    else:
+        at_top = np.rint(h) == np.rint(zi)
+        mixing = np.where(
+            at_top & (surface.stability < 0.0),
+            _mixing_coefficient_at_top(surface),
+            _mixing_coefficient_above(columns),
+        )
+        sigma_above = np.sqrt(mixing / time_above)
+    sigma = np.where(inside, sigma_in, sigma_above)
     time_scale = np.where(inside, time_in, time_above)
     return (
         np.where(sigma == 0.0, 0.001, sigma),
@@ -101,13 +108,24 @@ def _sigma_mixed_layer(
     zeta = np.clip(columns.heights_m / zi, 0.0, 1.0)
     if options.scheme == 1:
         return _sigma_beljaars_holtslag(columns, surface, zi, w_star[None])
-    if options.scheme == 3 and columns.turbulent_kinetic_energy is not None:
-        day = surface.stability < 0.0
-        ratio = np.where(day, options.tke_ratio_day, options.tke_ratio_night)
-        return np.sqrt(2.0 * columns.turbulent_kinetic_energy / (1.0 + 1.0 / ratio))
+    from_energy = _sigma_energy(columns, surface, options)
+    if from_energy is not None:
+        return from_energy
     if options.scheme in (2, 3):
         return _sigma_kantha_clayson(columns, surface, zi, zeta, w_star[None])
     return _sigma_hanna(columns, surface, zi, zeta, w_star[None])
+
+
+def _sigma_energy(
+    columns: Columns, surface: SurfaceLayer, options: TurbulenceOptions
+) -> np.ndarray | None:
+    """sigma_w from the file's turbulent energy, on every level as in HYSPLIT (KBLT 3)."""
+    energy = columns.turbulent_kinetic_energy
+    if options.scheme != 3 or energy is None:
+        return None
+    day = surface.stability < 0.0
+    ratio = np.where(day, options.tke_ratio_day, options.tke_ratio_night)
+    return np.maximum(np.sqrt(2.0 * energy / (1.0 + 1.0 / ratio)), _MIN_SIGMA)
 
 
 def _stability_at(columns: Columns, surface: SurfaceLayer) -> np.ndarray:
