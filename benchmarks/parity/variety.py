@@ -208,7 +208,9 @@ def _points(theirs: pd.DataFrame, start: pd.Timestamp, refs, config, cache: Path
             "zagl": rows["zagl"],
         }
     )
-    mine = sample_weather(where, refs, config, cache_dir=cache)
+    mine = sample_weather(
+        where, refs, config, cache_dir=cache, start=start.to_datetime64().astype("datetime64[m]")
+    )
     line: dict = {"rows": len(theirs)}
     for code in _SAMPLED:
         line |= _relative(code, rows[code], mine[code])

@@ -256,16 +256,16 @@ SCENARIOS: list[Scenario] = [
     _say(
         "multipoint", _BASE,
         (
-            {"kind": "multipoint", "time": "2023-07-10 20:00", "longitudes": [-95.3, -94.1, -96.2],
-             "latitudes": [39.7, 40.2, 41.0], "altitudes": [10.0, 200.0, 1200.0]},
+            {"kind": "multipoint", "time": "2023-07-10 20:00", "longitudes": [-96.2, -95.3, -94.1],
+             "latitudes": [41.0, 39.7, 40.2], "altitudes": [1200.0, 10.0, 200.0]},
         ),
     ),
     _say("msl", _BASE, (_point(-95.3, 39.7, 900.0, altitude_ref="msl"),)),
     _say("three-hourly", _BASE, interval_h=3),
     _say(
         "six-hourly", _BASE,
-        (_point(-95.3, 39.7, 60.0, "2023-07-10 18:00"),
-         _point(-94.6, 41.1, 1500.0, "2023-07-10 17:20")), interval_h=6, hours=-12,
+        (_point(-95.3, 39.7, 60.0, "2023-07-10 16:00"),
+         _point(-94.6, 41.1, 1500.0, "2023-07-10 15:20")), interval_h=6, hours=-12,
     ),
     _say("files-of-3", _BASE, hours_per_file=3),
     _say("steep", replace(_BASE, terrain_m=(1500.0, 1400.0), hill_deg=3.0)),
