@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from stilt.constants import SECONDS_PER_MINUTE
+from stilt.constants import HEAT_CAPACITY_AIR, SECONDS_PER_MINUTE
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
 from stilt.meteorology.columns import Columns, has_vertical_motion, remap
 from stilt.meteorology.grids import MetGrid
@@ -27,7 +27,7 @@ from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_from_divergence
 from stilt.timing import timed
 
-PREPARATION_VERSION = 6
+PREPARATION_VERSION = 7
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
@@ -133,7 +133,7 @@ def prepare(
             columns.humidity_fraction,
             _mass_flux_divergence(cell_size, columns, levels),
         ),
-        surface=_pack_surface(raw, columns, height),
+        surface=_pack_surface(raw, columns, surface, height),
     )
 
 
@@ -226,7 +226,12 @@ def _pack_column(
     )
 
 
-def _pack_surface(raw: RawAnalysis, columns: Columns, height: np.ndarray) -> np.ndarray:
+def _pack_surface(
+    raw: RawAnalysis,
+    columns: Columns,
+    layer: surface_layer.SurfaceLayer,
+    height: np.ndarray,
+) -> np.ndarray:
     surface = raw.surface
 
     def first(names: tuple[str, ...], default: float, factor: float = 1.0) -> np.ndarray:
@@ -235,26 +240,44 @@ def _pack_surface(raw: RawAnalysis, columns: Columns, height: np.ndarray) -> np.
                 return surface[name].astype(np.float64) * factor
         return np.full(columns.terrain_m.shape, default)
 
-    def rate(prefix: str, ready: tuple[str, ...], default: float) -> np.ndarray:
-        for name, values in surface.items():
-            if name.startswith(prefix) and name[3:] in _BUCKET_HOURS:
-                minutes = 60.0 * _hours_in_bucket(raw, _BUCKET_HOURS[name[3:]])
-                return values.astype(np.float64) / minutes
-        return first(ready, default)
+    def in_bucket(prefix: str) -> str | None:
+        names = (name for name in surface if name.startswith(prefix))
+        return next((name for name in names if name[3:] in _BUCKET_HOURS), None)
 
+    def rate(name: str) -> np.ndarray:
+        minutes = 60.0 * _hours_in_bucket(raw, _BUCKET_HOURS[name[3:]])
+        return surface[name].astype(np.float64) / minutes
+
+    total, convective = in_bucket("TPP"), in_bucket("CPP")
+    # What HYSPLIT writes where a file does not say.
+    no_convective = -0.9 if total is None else 0.0
     fields = (
         columns.terrain_m,
         height,
         columns.temperature_k[0],
-        first(("SHTF", "HFLX"), 0.0),
+        _sensible_heat(raw, columns, layer),
         first(("LHTF", "WFLX"), 0.0),
         first(("TCLD",), -1.0, 0.01),
         first(("LCLD",), -99.0),
-        first(("DSWF",), -1.0),
-        rate("TPP", ("PRT6",), -1.667e-5),
-        rate("CPP", ("CPRC",), -0.9),
+        first(("DSWF",), 0.0),
+        rate(total) if total else first(("PRT6",), -1.667e-5),
+        rate(convective) if convective else first((), no_convective),
     )
     return np.stack(fields, axis=-1).astype(np.float32)
+
+
+def _sensible_heat(
+    raw: RawAnalysis, columns: Columns, layer: surface_layer.SurfaceLayer
+) -> np.ndarray:
+    """Sensible heat flux, upward W m-2: the file's, or from its temperature scale, else zero."""
+    for name in ("SHTF", "HFLX"):
+        if name in raw.surface:
+            return raw.surface[name].astype(np.float64)
+    if "TSTR" not in raw.surface:
+        return np.zeros(columns.terrain_m.shape)
+    density = columns.moist_density[layer.level_index]
+    flux = layer.friction_velocity_m_s * layer.temperature_scale_k
+    return -density * HEAT_CAPACITY_AIR * flux
 
 
 def _hours_in_bucket(raw: RawAnalysis, length: int) -> int:
