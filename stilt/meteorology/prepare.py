@@ -27,7 +27,7 @@ from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_from_divergence
 from stilt.timing import timed
 
-PREPARATION_VERSION = 7
+PREPARATION_VERSION = 9
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
@@ -150,13 +150,7 @@ def _with_vertical_motion(
     if choice == 4:
         rate = np.zeros_like(columns.heights_m)
     else:
-        rate = rate_from_divergence(
-            columns.wind_x_m_s,
-            columns.wind_y_m_s,
-            cell_size_m,
-            levels,
-            cyclic_x=raw.grid.cyclic_x,
-        )
+        rate = rate_from_divergence(columns.wind_x_m_s, columns.wind_y_m_s, cell_size_m, levels)
     return replace(columns, sigma_rate_per_minute=rate)
 
 

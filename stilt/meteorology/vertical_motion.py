@@ -17,8 +17,6 @@ def rate_from_divergence(
     wind_y_m_s: np.ndarray,
     cell_size_m: tuple[np.ndarray, np.ndarray],
     levels: InternalLevels,
-    *,
-    cyclic_x: bool = False,
 ) -> np.ndarray:
     """Rate of sigma per minute from the divergence of the horizontal wind, (levels, ny, nx).
 
@@ -29,30 +27,26 @@ def rate_from_divergence(
     the depth of layer n, (sigma(n-1) - sigma(n+1)) / 2, at the lowest level its height. Where
     levels get further apart upward that is more than continuity gives, about twice as much in
     uniform divergence. Then the profile is smoothed: each level takes the mean of itself and its
-    two neighbours, the lowest and highest that of two. Neither density nor slopes count.
+    two neighbours, the lowest and highest that of two. Neither density nor slopes count. At the
+    edges of the grid, also where a global one closes, the motion is half of the next node's.
 
     Args:
         wind_x_m_s, wind_y_m_s: wind along the grid's axes on the internal levels.
         cell_size_m: cell sizes along x and y, (ny, nx) each.
         levels: the internal levels.
-        cyclic_x: the grid's columns go once round the globe.
     """
     dx, dy = cell_size_m
     divergence = SECONDS_PER_MINUTE * (
-        _centred(wind_x_m_s / dx, 2, cyclic=cyclic_x) + _centred(wind_y_m_s / dy, 1)
+        np.gradient(wind_x_m_s / dx, axis=2) + np.gradient(wind_y_m_s / dy, axis=1)
     )
     height = levels.heights_m / levels.model_top_m
     depth = np.empty_like(height)
     depth[0], depth[-1] = height[0], height[-1] - height[-2]
     depth[1:-1] = 0.5 * (height[2:] - height[:-2])
-    return _smoothed(depth[:, None, None] * np.cumsum(divergence, axis=0))
-
-
-def _centred(field: np.ndarray, axis: int, *, cyclic: bool = False) -> np.ndarray:
-    """Centred difference per cell along an axis; one-sided at an edge."""
-    if cyclic:
-        return 0.5 * (np.roll(field, -1, axis) - np.roll(field, 1, axis))
-    return np.gradient(field, axis=axis)
+    rate = _smoothed(depth[:, None, None] * np.cumsum(divergence, axis=0))
+    rate[:, [0, -1]] = 0.5 * rate[:, [1, -2]]
+    rate[:, :, [0, -1]] = 0.5 * rate[:, :, [1, -2]]
+    return rate
 
 
 def _smoothed(profile: np.ndarray) -> np.ndarray:
