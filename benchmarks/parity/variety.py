@@ -86,8 +86,10 @@ class Scenario:
         out = []
         for number, receptor in enumerate(self.receptors):
             mean = {"numpar": 1, "nturb": 1, "n_hours": self.hours}
-            if receptor.get("kind") in ("column", "multipoint"):
+            if receptor.get("kind") == "column":
                 mean["numpar"] = 5
+            if receptor.get("kind") == "multipoint":
+                mean["numpar"] = len(receptor["altitudes"])
             cloud = {"numpar": 60, "krand": 2, "seed": 3, "n_hours": self.cloud_hours}
             out.append((f"mean{number}", receptor, {**mean, **self.settings}))
             out.append((f"cloud{number}", receptor, {**cloud, **self.settings}))
@@ -112,7 +114,7 @@ def run_hysplit(python: Path, scenarios: list[Scenario], root: Path) -> None:
                         "file_tres": f"{scenario.hours_per_file}h",
                     },
                     "receptor": receptor,
-                    "settings": {**settings, "varsiwant": list(_BOTH)},
+                    "settings": {**_theirs(settings), "varsiwant": list(_BOTH)},
                 }
             )
     if not jobs:
@@ -123,6 +125,11 @@ def run_hysplit(python: Path, scenarios: list[Scenario], root: Path) -> None:
     subprocess.run(
         [str(python), str(_DRIVER), str(listing.resolve())], cwd=root, env=environment, check=True
     )
+
+
+def _theirs(settings: dict) -> dict:
+    """Settings as pystilt knows them: ZISCALE counts there whenever it is given."""
+    return {name: value for name, value in settings.items() if name != "zicontroltf"}
 
 
 def config_of(settings: dict, **changes: object) -> ModelConfig:
@@ -201,7 +208,9 @@ def _points(theirs: pd.DataFrame, start: pd.Timestamp, refs, config, cache: Path
             "zagl": rows["zagl"],
         }
     )
-    mine = sample_weather(where, refs, config, cache_dir=cache)
+    mine = sample_weather(
+        where, refs, config, cache_dir=cache, start=start.to_datetime64().astype("datetime64[m]")
+    )
     line: dict = {"rows": len(theirs)}
     for code in _SAMPLED:
         line |= _relative(code, rows[code], mine[code])

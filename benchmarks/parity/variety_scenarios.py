@@ -137,6 +137,11 @@ SCENARIOS: list[Scenario] = [
     # Vertical coordinates and the fields on them.
     _say("flag2-lambert", Invention(_lambert(2), upper=_P_UPPER)),
     _say("flag3", Invention(_lambert(3), upper=_Z_UPPER)),
+    _say(
+        "flag3-wwnd",
+        Invention(_lambert(3), upper=("UWND", "VWND", "WWND", "TEMP", "RELH", "PRES")),
+    ),
+    _say("flag3-no-w", Invention(_lambert(3), upper=("UWND", "VWND", "TEMP", "RELH", "PRES"))),
     _say("flag4", Invention(_lambert(4))),
     _say("flag1-pres", replace(_BASE, upper=(*UPPER, "PRES"))),
     _say("flag1-offset", replace(_BASE, grid=replace(_lambert(), pressure_offset_hpa=20.0))),
@@ -144,6 +149,18 @@ SCENARIOS: list[Scenario] = [
     _say("dry", replace(_BASE, upper=("UWND", "VWND", "WWND", "TEMP"))),
     _say("dzdt", replace(_BASE, upper=("UWND", "VWND", "DZDT", "TEMP", "RELH"))),
     _say("no-w", replace(_BASE, upper=("UWND", "VWND", "TEMP", "RELH"))),
+    _say("no-w-steep", replace(_BASE, upper=("UWND", "VWND", "TEMP", "RELH"),
+                               terrain_m=(1500.0, 1400.0), hill_deg=3.0)),
+    _say(
+        "no-w-levels40",
+        replace(_BASE, upper=("UWND", "VWND", "TEMP", "RELH"), grid=_lambert(1, _MANY)),
+    ),
+    _say(
+        "no-w-global",
+        Invention(_GLOBAL, upper=("UWND", "VWND", "TEMP", "RELH", "HGTS"), hill_deg=40.0),
+        (_point(0.4, 45.2, 60.0), _point(179.9, -40.2, 1500.0)),
+        interval_h=3,
+    ),
     _say("no-w-latlon", replace(_WEST, upper=("UWND", "VWND", "TEMP", "RELH", "HGTS"))),
     # Fields at the ground.
     _surface("ustr-tstr", *_GROUND, "USTR", "TSTR", "RGHS"),
@@ -183,6 +200,8 @@ SCENARIOS: list[Scenario] = [
     _set("kmixd1", kmixd=1),
     _set("kmixd2-tken", replace(_BASE, upper=(*UPPER, "TKEN")), kmixd=2),
     _set("kmixd2-none", kmixd=2),
+    _set("kmixd1-latlon", _WEST, kmixd=1),
+    _set("kmixd1-levels40", replace(_BASE, grid=_lambert(1, _MANY)), kmixd=1),
     _set("kmixd700", kmixd=700),
     _set("kmix0-50", kmix0=50),
     _set("kblt1", kblt=1),
@@ -216,13 +235,14 @@ SCENARIOS: list[Scenario] = [
     _set("w3", w_option=3),
     _set("w4", w_option=4),
     _set("w5", w_option=5),
+    _set("w5-latlon", _WEST, w_option=5),
     _set("w6", w_option=6),
     _set("w7", w_option=7),
     _set("w8", w_option=8),
     # Runs of other kinds.
     _say(
         "forward", _BASE,
-        (_point(-95.3, 39.7, 60.0, "2023-07-10 04:00"), _point(-94, 41, 1500, "2023-07-10 05:30")),
+        (_point(-95.3, 39.7, 60.0, "2023-07-10 04:00"), _point(-94, 41, 1500, "2023-07-10 04:30")),
         hours=18, cloud_hours=6,
     ),
     _say("odd-minute", _BASE, (_point(-95.3, 39.7, 60.0, "2023-07-10 20:17"),)),
@@ -236,14 +256,18 @@ SCENARIOS: list[Scenario] = [
     _say(
         "multipoint", _BASE,
         (
-            {"kind": "multipoint", "time": "2023-07-10 20:00", "longitudes": [-95.3, -94.1, -96.2],
-             "latitudes": [39.7, 40.2, 41.0], "altitudes": [10.0, 200.0, 1200.0]},
+            {"kind": "multipoint", "time": "2023-07-10 20:00", "longitudes": [-96.2, -95.3, -94.1],
+             "latitudes": [41.0, 39.7, 40.2], "altitudes": [1200.0, 10.0, 200.0]},
         ),
     ),
     _say("msl", _BASE, (_point(-95.3, 39.7, 900.0, altitude_ref="msl"),)),
     _say("three-hourly", _BASE, interval_h=3),
-    _say("six-hourly", _BASE, interval_h=6),
-    _say("hour-files", _BASE, hours_per_file=1),
+    _say(
+        "six-hourly", _BASE,
+        (_point(-95.3, 39.7, 60.0, "2023-07-10 16:00"),
+         _point(-94.6, 41.1, 1500.0, "2023-07-10 15:20")), interval_h=6, hours=-12,
+    ),
+    _say("files-of-3", _BASE, hours_per_file=3),
     _say("steep", replace(_BASE, terrain_m=(1500.0, 1400.0), hill_deg=3.0)),
     _say("steep-pressure", replace(_WEST, terrain_m=(1500.0, 1400.0), hill_deg=6.0)),
     _say("sea", replace(_BASE, terrain_m=(0.0, 0.0))),

@@ -92,7 +92,11 @@ class TransportParameters(Section):
         "all; negative takes the weather file's height",
         visibility="advanced",
     )
-    w_option: Int = described(0, "Vertical motion: 0 from the weather files, 4 none")
+    w_option: Int = described(
+        0,
+        "Vertical motion: 0 from the weather files, or from the divergence of the wind where they "
+        "have none; 4 none; 5 from the divergence of the wind",
+    )
     maxpar: Int | None = described(
         None, "HYSPLIT's particle limit; null, or at least numpar", unit="particles"
     )

@@ -177,8 +177,13 @@ def _pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.
             reason=Reason.DAMAGED_MET_FILE,
         )
     if ground_pressure is None:
+        # On pressure levels HYSPLIT goes from the first level to the ground, else from sea level.
         first = _required(raw, "TEMP" if "TEMP" in raw.upper else "THET")[0]
-        ground_pressure = 1013.0 * np.exp(-GRAVITY_M_S2 * terrain / (GAS_CONSTANT_DRY_AIR * first))
+        known_m, known_hpa = 0.0, 1013.0
+        if flag == 2:
+            known_m, known_hpa = _required(raw, "HGTS")[0], values[0]
+        scale_m = GAS_CONSTANT_DRY_AIR * first / GRAVITY_M_S2
+        ground_pressure = known_hpa * np.exp(-(terrain - known_m) / scale_m)
     if flag != 2:
         pressure = _terrain_following_pressure(raw, values, ground_pressure)
     return pressure, np.asarray(terrain, dtype=np.float64), ground_pressure
@@ -248,6 +253,11 @@ def _humidity(raw: RawAnalysis, temperature: np.ndarray, pressure: np.ndarray) -
     return np.zeros_like(temperature)
 
 
+def has_vertical_motion(raw: RawAnalysis) -> bool:
+    """Whether the weather brings its own vertical motion, WWND or DZDT."""
+    return "WWND" in raw.upper or "DZDT" in raw.upper
+
+
 def _vertical_field(raw: RawAnalysis) -> np.ndarray:
     """The file's vertical motion: WWND in hPa/s or DZDT in m/s; zero when it has none."""
     name = "WWND" if "WWND" in raw.upper else "DZDT"
@@ -299,18 +309,20 @@ def _ground_wind(
     roughness: np.ndarray,
     use_ten_metre: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wind at the ground point: the ten-metre wind, else the lowest level by the log law."""
+    """Wind at the ground point: the ten-metre wind, else the lowest level by the log law.
+
+    HYSPLIT takes the file's first level also where pressure levels are below the ground, and its
+    wind as it is where that level is not above the lowest internal one.
+    """
     if use_ten_metre and "U10M" in raw.surface and "V10M" in raw.surface:
         return (
             raw.surface["U10M"].astype(np.float64),
             raw.surface["V10M"].astype(np.float64),
         )
-    above = np.argmax(height > 0.0, axis=0)[None]
-    lowest = np.maximum(np.take_along_axis(height, above, axis=0)[0], roughness * 1.1)
-    factor = np.log(np.maximum(target[0], roughness * 1.1) / roughness) / np.log(lowest / roughness)
-    first_x = np.take_along_axis(wind_x, above, axis=0)[0]
-    first_y = np.take_along_axis(wind_y, above, axis=0)[0]
-    return first_x * factor, first_y * factor
+    lowest = np.maximum(height[0], target[0])
+    reached = np.log(np.maximum(target[0], roughness * 1.1) / roughness)
+    factor = reached / np.log(np.maximum(lowest, roughness * 1.1) / roughness)
+    return wind_x[0] * factor, wind_y[0] * factor
 
 
 def _interpolate(

@@ -59,9 +59,12 @@ def _from_temperature(columns: Columns) -> np.ndarray:
 
 
 def _from_turbulence(heights_m: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """Lowest level where the turbulent kinetic energy halves or is at most 0.21 m2 s-2."""
+    """The level below the lowest one where the turbulent energy has halved or is at most 0.21.
+
+    In m2 s-2, compared level by level; the top where there is no such level.
+    """
     ends = (energy[1:] <= 0.5 * energy[:-1]) | (energy[1:] <= 0.21)
-    level = np.where(ends.any(axis=0), np.argmax(ends, axis=0) + 1, len(energy) - 1)
+    level = np.where(ends.any(axis=0), np.argmax(ends, axis=0), len(energy) - 1)
     return np.take_along_axis(heights_m, level[None], axis=0)[0]
 
 

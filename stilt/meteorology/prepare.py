@@ -17,16 +17,17 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from stilt.constants import SECONDS_PER_MINUTE
+from stilt.constants import HEAT_CAPACITY_AIR, SECONDS_PER_MINUTE
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
-from stilt.meteorology.columns import Columns, remap
+from stilt.meteorology.columns import Columns, has_vertical_motion, remap
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.meteorology.vertical_motion import rate_from_divergence
 from stilt.timing import timed
 
-PREPARATION_VERSION = 5
+PREPARATION_VERSION = 9
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
@@ -72,7 +73,8 @@ class PreparationOptions:
         mixed_layer_factor: ZISCALE at this analysis; negative takes the file's own height.
         from_fluxes: surface layer from fluxes, KBLS = 1.
         use_ten_metre: K10M.
-        vertical_motion: the file's own vertical motion, or none (W_OPTION 0 or 4).
+        vertical_motion: 0 the file's own, from the divergence of the wind where it has none;
+            4 none; 5 from the divergence of the wind (W_OPTION).
         turbulence: KBLT, KZMIX, TVMIX, VSCALES, VSCALEU, TKERD / TKERN.
     """
 
@@ -82,7 +84,7 @@ class PreparationOptions:
     mixed_layer_factor: float = 1.0
     from_fluxes: bool = True
     use_ten_metre: bool = True
-    vertical_motion: bool = True
+    vertical_motion: int = 0
     turbulence: TurbulenceOptions = field(default_factory=TurbulenceOptions)
 
 
@@ -116,13 +118,12 @@ def prepare(
         MeteorologyError: a field that transport needs is missing.
     """
     columns = remap(raw, levels, use_ten_metre=options.use_ten_metre)
-    if not options.vertical_motion:
-        columns = replace(columns, sigma_rate_per_minute=np.zeros_like(columns.heights_m))
+    cell_size = raw.grid.spacing_m()
+    columns = _with_vertical_motion(raw, columns, levels, cell_size, options.vertical_motion)
     surface = surface_layer.diagnose(raw, columns, levels, from_fluxes=options.from_fluxes)
     height = _mixed_layer(raw, columns, surface, options)
     w_star = mixed_layer.convective_velocity(columns, surface, height)
     sigma, time_scale = turbulence.profiles(columns, surface, height, w_star, options.turbulence)
-    cell_size = raw.grid.spacing_m()
     variances = turbulence.horizontal_variances(columns, sigma, cell_size, options.turbulence)
     return PreparedAnalysis(
         column=_pack_column(cell_size, columns, levels, variances),
@@ -132,8 +133,25 @@ def prepare(
             columns.humidity_fraction,
             _mass_flux_divergence(cell_size, columns, levels),
         ),
-        surface=_pack_surface(raw, columns, height),
+        surface=_pack_surface(raw, columns, surface, height),
     )
+
+
+def _with_vertical_motion(
+    raw: RawAnalysis,
+    columns: Columns,
+    levels: InternalLevels,
+    cell_size_m: tuple[np.ndarray, np.ndarray],
+    choice: int,
+) -> Columns:
+    """Columns with the vertical motion of a choice, see :class:`PreparationOptions`."""
+    if choice == 0 and has_vertical_motion(raw):
+        return columns
+    if choice == 4:
+        rate = np.zeros_like(columns.heights_m)
+    else:
+        rate = rate_from_divergence(columns.wind_x_m_s, columns.wind_y_m_s, cell_size_m, levels)
+    return replace(columns, sigma_rate_per_minute=rate)
 
 
 def levels_for(grid: MetGrid, z_top_m: float) -> InternalLevels:
@@ -202,7 +220,12 @@ def _pack_column(
     )
 
 
-def _pack_surface(raw: RawAnalysis, columns: Columns, height: np.ndarray) -> np.ndarray:
+def _pack_surface(
+    raw: RawAnalysis,
+    columns: Columns,
+    layer: surface_layer.SurfaceLayer,
+    height: np.ndarray,
+) -> np.ndarray:
     surface = raw.surface
 
     def first(names: tuple[str, ...], default: float, factor: float = 1.0) -> np.ndarray:
@@ -211,26 +234,44 @@ def _pack_surface(raw: RawAnalysis, columns: Columns, height: np.ndarray) -> np.
                 return surface[name].astype(np.float64) * factor
         return np.full(columns.terrain_m.shape, default)
 
-    def rate(prefix: str, ready: tuple[str, ...], default: float) -> np.ndarray:
-        for name, values in surface.items():
-            if name.startswith(prefix) and name[3:] in _BUCKET_HOURS:
-                minutes = 60.0 * _hours_in_bucket(raw, _BUCKET_HOURS[name[3:]])
-                return values.astype(np.float64) / minutes
-        return first(ready, default)
+    def in_bucket(prefix: str) -> str | None:
+        names = (name for name in surface if name.startswith(prefix))
+        return next((name for name in names if name[3:] in _BUCKET_HOURS), None)
 
+    def rate(name: str) -> np.ndarray:
+        minutes = 60.0 * _hours_in_bucket(raw, _BUCKET_HOURS[name[3:]])
+        return surface[name].astype(np.float64) / minutes
+
+    total, convective = in_bucket("TPP"), in_bucket("CPP")
+    # What HYSPLIT writes where a file does not say.
+    no_convective = -0.9 if total is None else 0.0
     fields = (
         columns.terrain_m,
         height,
         columns.temperature_k[0],
-        first(("SHTF", "HFLX"), 0.0),
+        _sensible_heat(raw, columns, layer),
         first(("LHTF", "WFLX"), 0.0),
         first(("TCLD",), -1.0, 0.01),
         first(("LCLD",), -99.0),
-        first(("DSWF",), -1.0),
-        rate("TPP", ("PRT6",), -1.667e-5),
-        rate("CPP", ("CPRC",), -0.9),
+        first(("DSWF",), 0.0),
+        rate(total) if total else first(("PRT6",), -1.667e-5),
+        rate(convective) if convective else first((), no_convective),
     )
     return np.stack(fields, axis=-1).astype(np.float32)
+
+
+def _sensible_heat(
+    raw: RawAnalysis, columns: Columns, layer: surface_layer.SurfaceLayer
+) -> np.ndarray:
+    """Sensible heat flux, upward W m-2: the file's, or from its temperature scale, else zero."""
+    for name in ("SHTF", "HFLX"):
+        if name in raw.surface:
+            return raw.surface[name].astype(np.float64)
+    if "TSTR" not in raw.surface:
+        return np.zeros(columns.terrain_m.shape)
+    density = columns.moist_density[layer.level_index]
+    flux = layer.friction_velocity_m_s * layer.temperature_scale_k
+    return -density * HEAT_CAPACITY_AIR * flux
 
 
 def _hours_in_bucket(raw: RawAnalysis, length: int) -> int:

@@ -18,6 +18,9 @@ _THIRD = 1.0 / 3.0
 _MIN_SIGMA = 1e-5
 _TIME_SCALE_ABOVE_S = 100.0
 _MIXING_LENGTH_ABOVE_M = 150.0
+_MIXING_LIMITS_M2_S = (0.01, 200.0)
+_ENTRAINED_SHARE = 0.2
+_ENTRAINMENT_GRADIENT_K_M = 0.05
 _DEFORMATION_FACTOR = 0.014
 _DEFORMATION_LIMITS_M2_S = (432.0, 43_200.0)
 _HORIZONTAL_TIME_S = 10_800.0
@@ -31,8 +34,9 @@ class TurbulenceOptions:
         scheme: 1 Beljaars-Holtslag, 2 Kantha-Clayson, 3 TKE of the file, 5 Hanna (KBLT).
         mixing: 0 profile, 1 mean over the mixed layer, 2 profile times ``factor`` (KZMIX).
         factor: multiplies the vertical variance with ``mixing`` 2 (TVMIX).
-        time_scale_stable_s: fixed time scale in stable air, negative for the formula (VSCALES).
-        time_scale_unstable_s: fixed time scale in unstable air when the former is set (VSCALEU).
+        time_scale_stable_s: fixed time scale of all levels over stable ground, negative for the
+            formula in the mixed layer and 100 s above (VSCALES).
+        time_scale_unstable_s: the same over unstable ground when the former is set (VSCALEU).
         tke_ratio_day, tke_ratio_night: vertical to horizontal variance with ``scheme`` 3, in
             unstable and in stable air (TKERD, TKERN).
         horizontal: 0 half the vertical variance, 1 from the deformation of the wind (KDEF).
@@ -58,7 +62,7 @@ def profiles(
     """Standard deviation of vertical velocity (m s-1) and its time scale (s) on every level."""
     h = columns.heights_m
     zi = mixed_layer_height_m[None]
-    inside = h <= zi
+    inside = h < zi
     sigma_in = np.maximum(
         _sigma_mixed_layer(columns, surface, zi, convective_velocity_m_s, options), _MIN_SIGMA
     )
@@ -68,15 +72,26 @@ def profiles(
         sigma_in = np.broadcast_to(np.sqrt(mean_square), h.shape)
     elif options.mixing == 2:
         sigma_in = sigma_in * np.sqrt(options.factor)
-    time_in = _time_scale(columns, surface, zi, sigma_in)
     if options.time_scale_stable_s > 0.0:
         unstable = surface.obukhov_length_m[None] < 0.0
-        time_in = np.where(unstable, options.time_scale_unstable_s, options.time_scale_stable_s)
-        time_in = np.broadcast_to(time_in, h.shape)
-    sigma_above = np.sqrt(_mixing_coefficient_above(columns) / _TIME_SCALE_ABOVE_S)
+        fixed = np.where(unstable, options.time_scale_unstable_s, options.time_scale_stable_s)
+        time_in = time_above = np.broadcast_to(fixed, h.shape)
+    else:
+        time_in = _time_scale(columns, surface, zi, sigma_in)
+        time_above = np.full(h.shape, _TIME_SCALE_ABOVE_S)
+    from_energy = _sigma_energy(columns, surface, options)
+    if from_energy is not None:
+        sigma_above = from_energy
+    else:
+        at_top = np.rint(h) == np.rint(zi)
+        mixing = np.where(
+            at_top & (surface.stability < 0.0),
+            _mixing_coefficient_at_top(surface),
+            _mixing_coefficient_above(columns),
+        )
+        sigma_above = np.sqrt(mixing / time_above)
     sigma = np.where(inside, sigma_in, sigma_above)
-    above_time = np.rint(h) > np.rint(zi)
-    time_scale = np.where(inside | ~above_time, time_in, _TIME_SCALE_ABOVE_S)
+    time_scale = np.where(inside, time_in, time_above)
     return (
         np.where(sigma == 0.0, 0.001, sigma),
         np.where(time_scale == 0.0, _TIME_SCALE_ABOVE_S, time_scale),
@@ -93,13 +108,24 @@ def _sigma_mixed_layer(
     zeta = np.clip(columns.heights_m / zi, 0.0, 1.0)
     if options.scheme == 1:
         return _sigma_beljaars_holtslag(columns, surface, zi, w_star[None])
-    if options.scheme == 3 and columns.turbulent_kinetic_energy is not None:
-        day = surface.stability < 0.0
-        ratio = np.where(day, options.tke_ratio_day, options.tke_ratio_night)
-        return np.sqrt(2.0 * columns.turbulent_kinetic_energy / (1.0 + 1.0 / ratio))
+    from_energy = _sigma_energy(columns, surface, options)
+    if from_energy is not None:
+        return from_energy
     if options.scheme in (2, 3):
         return _sigma_kantha_clayson(columns, surface, zi, zeta, w_star[None])
     return _sigma_hanna(columns, surface, zi, zeta, w_star[None])
+
+
+def _sigma_energy(
+    columns: Columns, surface: SurfaceLayer, options: TurbulenceOptions
+) -> np.ndarray | None:
+    """sigma_w from the file's turbulent energy, on every level as in HYSPLIT (KBLT 3)."""
+    energy = columns.turbulent_kinetic_energy
+    if options.scheme != 3 or energy is None:
+        return None
+    day = surface.stability < 0.0
+    ratio = np.where(day, options.tke_ratio_day, options.tke_ratio_night)
+    return np.maximum(np.sqrt(2.0 * energy / (1.0 + 1.0 / ratio)), _MIN_SIGMA)
 
 
 def _stability_at(columns: Columns, surface: SurfaceLayer) -> np.ndarray:
@@ -160,7 +186,7 @@ def _sigma_beljaars_holtslag(
     w_m = (u_star**3 + 0.6 * w_star**3) ** _THIRD
     prandtl = phi_h / phi_m + 7.2 * VON_KARMAN * h * w_star / (zi * np.maximum(w_m, 1e-6))
     w_h = np.where(in_surface_layer, u_star / phi_h, w_m / prandtl)
-    mixing = np.clip(VON_KARMAN * w_h * h * (1.0 - zeta) ** 2, 0.01, 200.0)
+    mixing = np.clip(VON_KARMAN * w_h * h * (1.0 - zeta) ** 2, *_MIXING_LIMITS_M2_S)
     # The formula's time scale is (shape / sigma), so sigma^2 T = K gives sigma = K / shape.
     shape = _time_scale(columns, surface, zi, np.ones_like(h))
     return mixing / np.maximum(shape, 1e-6)
@@ -183,6 +209,20 @@ def _time_scale(
     return np.where(_stability_at(columns, surface) >= 0.0, stable, unstable)
 
 
+def _mixing_coefficient_at_top(surface: SurfaceLayer) -> np.ndarray:
+    """Mixing coefficient of a level at the very top of a convective mixed layer, m2 s-1.
+
+    A fifth of the surface flux of temperature over a gradient of 0.05 K/m, as entrainment in
+    Beljaars and Betts (1992). HYSPLIT has it on a level that is not below the mixed-layer height
+    but equal to it in whole metres, which is the rule where that height is a level (KMIXD 1 and
+    2): asked with fluxes from 50 to 8000 W m-2, it gives 4.0 u* theta*, whatever height, wind,
+    roughness or scheme. Only steps of temperature above 0.14 K/m lower it, which are not met.
+    """
+    flux = surface.friction_velocity_m_s * np.abs(surface.temperature_scale_k)
+    share = _ENTRAINED_SHARE / _ENTRAINMENT_GRADIENT_K_M
+    return np.clip(share * flux, *_MIXING_LIMITS_M2_S)
+
+
 def _mixing_coefficient_above(columns: Columns) -> np.ndarray:
     """Local mixing coefficient from the gradients to the level below, m2 s-1."""
     h, theta = columns.heights_m, columns.potential_temperature_k
@@ -197,7 +237,7 @@ def _mixing_coefficient_above(columns: Columns) -> np.ndarray:
     )
     x = np.minimum(np.where(richardson <= 0.001, 1.0893 * richardson, fit), 256.0)
     mixing = length**2 * (np.sqrt(shear2) / d_z) / heat_function(x)
-    mixing = np.clip(mixing, 0.01, 200.0)
+    mixing = np.clip(mixing, *_MIXING_LIMITS_M2_S)
     return np.concatenate([mixing[:1], mixing])
 
 

@@ -129,7 +129,7 @@ def _run_group(
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
     margin = 2 if grid.vertical_flag == 5 else 1
-    geometry = Geometry(grid.nx, grid.ny, grid.cyclic_x, margin, levels)
+    geometry = Geometry(grid.nx, grid.ny, grid.cyclic_x, margin, levels, grid.global_y)
     physics = Physics(
         direction=1 if config.n_hours > 0 else -1,
         turbulent=config.nturb == 0,
@@ -271,7 +271,7 @@ def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> 
         mixed_layer_factor=factor,
         from_fluxes=config.kbls == 1,
         use_ten_metre=config.k10m == 1,
-        vertical_motion=config.w_option == 0,
+        vertical_motion=config.w_option,
         turbulence=TurbulenceOptions(
             scheme=config.kblt,
             mixing=config.kzmix,

@@ -17,7 +17,7 @@ from stilt.meteorology.prepare import PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.layers import air_at, column_at, layer_of, load_window, turbulence_of
 from stilt.transport.run import minute_of, preparation_options
-from stilt.transport.sweep import SweepClock, to_device
+from stilt.transport.sweep import to_device
 from stilt.transport.weather import Frames, Geometry, bilinear_surface, nodes_at, terrain_at
 
 _BLOCK = 128
@@ -29,6 +29,7 @@ def sample_weather(
     config: ModelConfig,
     *,
     cache_dir: Path,
+    start: np.datetime64 | None = None,
 ) -> pd.DataFrame:
     """Weather and turbulence at points.
 
@@ -37,6 +38,7 @@ def sample_weather(
         refs: analyses that bracket the times.
         config: transport settings.
         cache_dir: folder for prepared weather.
+        start: release time, from which ZISCALE counts hours; the first analysis by default.
 
     Returns:
         Columns mlht (m), sigw (m s-1), tlgr (s), dens (kg m-3), pres (hPa), temp (K, lowest
@@ -50,13 +52,11 @@ def sample_weather(
     store = PreparedStore(cache_dir, read_analysis)
     minutes = points["time"].to_numpy().astype("datetime64[s]").astype(np.int64) / 60.0
     interval = np.clip(np.searchsorted(times, minutes, side="right") - 1, 0, len(times) - 2)
-    clock = SweepClock(times[0], 1, times)
+    begin = times[0] if start is None else minute_of(start)
     out = []
     for first in np.unique(interval):
         rows = points[interval == first]
-        options = [
-            preparation_options(config, clock.first_minute, times[first + step]) for step in (0, 1)
-        ]
+        options = [preparation_options(config, begin, times[first + step]) for step in (0, 1)]
         frames = Frames(
             *(to_device(store.get(analyses[first + step], options[step])) for step in (0, 1))
         )

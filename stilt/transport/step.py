@@ -195,6 +195,9 @@ def minute_step(
                 ),
             ]
         )
+    if geometry.pole_to_pole:
+        moved = _over_the_pole(geometry, moved)
+        columns = columns.at[:2].set(jnp.stack([moved.x, moved.y]))
     kept = [jnp.where(moves, new, old) for new, old in zip(moved[:7], particles[:7], strict=True)]
     kept_errors = jax.tree.map(
         lambda new, old: jnp.where(moves.reshape(-1, *[1] * (new.ndim - 1)), new, old),
@@ -239,10 +242,27 @@ def _inside(geometry: Geometry, particles: Particles) -> Array:
     column = particles.cell_x + jnp.floor(particles.x).astype(jnp.int32)
     row = particles.cell_y + jnp.floor(particles.y).astype(jnp.int32)
     margin = geometry.margin
+    if geometry.pole_to_pole:
+        return (row >= 0) & (row < geometry.ny)
     inside = (row >= margin) & (row < geometry.ny - 2 - margin)
     if geometry.cyclic_x:
         return inside
     return inside & (column >= margin) & (column < geometry.nx - 2 - margin)
+
+
+def _over_the_pole(geometry: Geometry, moved: Particles) -> Particles:
+    """Particles that went beyond a pole of a global grid, on the meridian opposite."""
+    y = moved.cell_y.astype(jnp.float32) + moved.y
+    last = geometry.ny - 1.0
+    beyond = (y < 0.0) | (y > last)
+    back = jnp.where(y > last, 2.0 * (y - last), 2.0 * y)
+    half_way = jnp.where(moved.x < 0.0, 0.5, -0.5) * geometry.nx
+    return moved._replace(
+        x=jnp.where(beyond, moved.x + half_way, moved.x),
+        y=jnp.where(beyond, moved.y - back, moved.y),
+        u=jnp.where(beyond, -moved.u, moved.u),
+        v=jnp.where(beyond, -moved.v, moved.v),
+    )
 
 
 def _mixed_layer(frames: Frames, nodes: Nodes, weight: Array) -> Array:

@@ -46,6 +46,7 @@ class Geometry(NamedTuple):
     cyclic_x: bool
     margin: int
     levels: InternalLevels
+    pole_to_pole: bool = False
 
     @property
     def level_count(self) -> int:
