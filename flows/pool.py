@@ -41,7 +41,7 @@ from flows.environment import environment
 from stilt.errors import StiltError
 from stilt.execution.plan import Batch
 from stilt.execution.push import KILLS_ALLOWED
-from stilt.execution.setup import main_not_run_again, pin_worker
+from stilt.execution.setup import end_with_parent, main_not_run_again, pin_worker
 
 R = TypeVar("R")
 
@@ -281,6 +281,7 @@ def told_to_stop() -> bool:
 def _set_up_worker(started: Any, n_workers: int, stopping: Event) -> None:
     """Give a worker its cores; leave Ctrl-C to the parent, which asks busy workers to stop."""
     global _stopping
+    end_with_parent()
     _stopping = stopping
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with started.get_lock():

@@ -37,7 +37,6 @@ class _Artifacts:
         if scene_id is not None:
             where += " AND s.scene_id = ?"
             values.append(str(scene_id))
-        self._model.index.fold()
         return self._model.index.ids(where.replace("s.", ""), values)
 
     def _existing(self, paths: Iterable[Path]) -> list[Path]:

@@ -18,6 +18,7 @@ from stilt.errors import ConfigValidationError, SimulationError, StiltError, Usa
 
 if TYPE_CHECKING:
     from stilt.model import Model
+    from stilt.project.inputs import Project
 
 EXIT_COMPLETE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 3
 
@@ -142,6 +143,14 @@ def open_model(
     from stilt.model import Model
 
     return Model(project=root, output_dir=output_dir, compute_root=compute_root)
+
+
+def open_files(project: str | None, output_dir: str | None) -> Project:
+    """Folders and index of a project or output root; loads much less than :func:`open_model`."""
+    root = project_root(project, output_dir, outputs=True)
+    from stilt.project.inputs import Project
+
+    return Project(root, output_dir=output_dir)
 
 
 def print_json(value: Any) -> None:

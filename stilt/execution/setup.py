@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, ModuleType
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
+
+PARENT_CHECK_S = 0.5
 
 
 def worker_environment(device: str, n_workers: int) -> dict[str, str]:
@@ -171,6 +174,21 @@ def main_not_run_again() -> Iterator[None]:
     finally:
         for name, value in hidden.items():
             setattr(main, name, value)
+
+
+def end_with_parent() -> None:
+    """Have this worker process end as soon as its parent has ended, whatever it is computing.
+
+    A parent that was killed cannot tell its workers; they would wait for work for ever.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def refuse_in_starting_worker() -> None:

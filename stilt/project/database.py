@@ -90,6 +90,14 @@ class Database:
                 _check_version(connection, self.path)
                 return work(connection)
 
+    def empty(self, work: Work[T]) -> T:
+        """Run queries on empty tables: what there is before anything was registered."""
+        import duckdb
+
+        with duckdb.connect(":memory:") as connection:
+            create_tables(connection)
+            return work(connection)
+
     def replace(self, work: Work[None]) -> None:
         """Make the index anew: fill a file beside it, then put that in its place.
 

@@ -57,7 +57,7 @@ def test_renewing_extends_and_releasing_frees(index):
     owner = new_owner()
     claims.claim(index, owner, limit=2, lease_s=1)
     assert claims.renew(index, owner, lease_s=3600) == 2
-    end = index.frame("owner IS NOT NULL")["lease_end"].min()
+    end = index.frame(where="owner IS NOT NULL")["lease_end"].min()
     assert end > now() + timedelta(seconds=3000)
     assert claims.release(index, owner) == 2
     assert index.counts().pending == 4
