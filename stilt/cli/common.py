@@ -56,9 +56,17 @@ class Commands(click.Group):
                 error, ConfigValidationError
             )
             return EXIT_USAGE if wrong_input else EXIT_FAILED
-        except (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             click.echo(f"Error: {_one_line(error)}", err=True)
             return EXIT_USAGE
+        except OSError as error:
+            from stilt.execution.failures import disk_advice
+
+            advice = disk_advice(error)
+            if advice is None:
+                raise
+            click.echo(f"Error: {_one_line(error)}; {advice}.", err=True)
+            return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_FAILED
         return code if isinstance(code, int) else EXIT_COMPLETE
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
@@ -181,7 +182,9 @@ def end_with_parent() -> None:
 
     A parent that was killed cannot tell its workers; they would wait for work for ever.
     """
-    parent = os.getppid()
+    known = parent_process()
+    # It may have ended before this process came here.
+    parent = os.getppid() if known is None else known.pid
 
     def watch() -> None:
         while os.getppid() == parent:

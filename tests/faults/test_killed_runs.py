@@ -13,7 +13,16 @@ import time
 import pytest
 from real_runs import check_everything, computing, digests, kill, n_footprints, wait_until
 
+from flows.server import prefect_api
+
 NUMBER = 24
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A Prefect server as a user may have one; runs without it start one of their own."""
+    with prefect_api(tmp_path_factory.mktemp("prefect")) as url:
+        yield {"PREFECT_API_URL": url}
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +42,12 @@ def children(pid: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(20))
-def test_a_worker_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, moment):
+def test_a_worker_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, server, moment):
+    variables = server if moment % 4 else {}
     chance = random.Random(moment)
     footprints, delay_s = chance.randrange(NUMBER - 4), chance.uniform(0.0, 0.3)
     root = real_runs.project(tmp_path / "case", NUMBER)
-    run = real_runs.start("run", root, "--n-workers", "2")
+    run = real_runs.start("run", root, "--n-workers", "2", **variables)
     wait_until(lambda: n_footprints(root) >= footprints and bool(computing(root)))
     time.sleep(delay_s)
     wait_until(lambda: bool(computing(root)) or not run.goes_on())
@@ -51,10 +61,11 @@ def test_a_worker_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, mo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(20))
-def test_a_coordinator_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, moment):
+def test_a_coordinator_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, server, moment):
+    variables = server if moment % 2 else {}
     chance = random.Random(100 + moment)
     root = real_runs.project(tmp_path / "case", NUMBER)
-    run = real_runs.start("run", root, "--n-workers", "2")
+    run = real_runs.start("run", root, "--n-workers", "2", **variables)
     if moment % 4 == 0:
         time.sleep(chance.uniform(0.3, 8.0))
     else:
@@ -67,6 +78,6 @@ def test_a_coordinator_killed_at_a_random_moment(real_runs, tmp_path, undisturbe
     run.process.wait()
     # Its workers and its server must not live on: they would hold memory, cores and a port.
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in left), 60.0)
-    code, text = real_runs.run("run", root, "--n-workers", "2")
+    code, text = real_runs.run("run", root, "--n-workers", "2", **variables)
     assert code == 0, text
     assert digests(check_everything(root, NUMBER)) == undisturbed

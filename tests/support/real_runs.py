@@ -1,4 +1,4 @@
-"""Runs of the command line, in processes of their own, on the demo's weather with real transport."""
+"""Runs of the command line in processes of their own, real transport on the demo's weather."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -80,23 +81,24 @@ class RealRuns:
         (root / "receptors.csv").write_text("time,longitude,latitude,altitude\n" + "".join(rows))
         return root
 
-    def start(self, *arguments: str | Path, prefix: Sequence[str] = ()) -> Run:
-        """Start a `stilt` command; `prefix` is a command that runs it."""
+    def start(self, *arguments: str | Path, prefix: Sequence[str] = (), **variables: str) -> Run:
+        """Start a `stilt` command with further variables; `prefix` is a command that runs it."""
         path = os.pathsep.join(filter(None, sys.path))
         # A file, not a pipe: processes that the command leaves behind may hold it open.
         output = self._folder / f"{len(self._started)}.txt"
+        ours = {"PYTHONPATH": path, "XDG_CACHE_HOME": str(self.cache)}
         with output.open("w") as file:
             process = subprocess.Popen(
                 [*prefix, sys.executable, "-m", "stilt", *map(str, arguments)],
-                env={**os.environ, "PYTHONPATH": path, "XDG_CACHE_HOME": str(self.cache)},
+                env={**os.environ, **ours, **variables},
                 stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self._started.append(Run(process, output))
         return self._started[-1]
 
-    def run(self, *arguments: str | Path, prefix: Sequence[str] = ()) -> tuple[int, str]:
-        """Run a `stilt` command; returns its exit code and all that it printed."""
-        return self.start(*arguments, prefix=prefix).end()
+    def run(self, *arguments: str | Path, **options: Any) -> tuple[int, str]:
+        """Run a command as :meth:`start` does; returns its exit code and all that it printed."""
+        return self.start(*arguments, **options).end()
 
     def kill_all(self) -> None:
         """End what is still running: a test that fails must not slow down those after it."""
