@@ -1,7 +1,11 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from stilt.errors import StiltError
+from stilt.project import lock_trial
 from stilt.project.database import Database
 
 
@@ -16,3 +20,25 @@ def test_a_signal_during_a_query_is_an_interrupt_not_a_failure(tmp_path: Path) -
         database.write(as_duckdb_reports_it)
     with pytest.raises(KeyboardInterrupt):
         database.read(as_duckdb_reports_it)
+
+
+def test_the_trial_of_locks_counts_the_turns_of_all_processes(tmp_path):
+    command = [sys.executable, "-m", "stilt.project.lock_trial", str(tmp_path), "20"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = sorted(process.communicate(timeout=120)[0] for process in processes)
+    assert [process.returncode for process in processes] == [0, 0]
+    assert said[-1] == "20 turns, none lost; 40 turns of 2 process(es) so far.\n"
+
+
+def test_the_trial_of_locks_notices_lost_turns(tmp_path, monkeypatch):
+    real, turns = lock_trial._turn, []
+
+    def forgetful(owner, turn, connection):
+        turns.append(turn)
+        if turn != 3:
+            real(owner, turn, connection)
+
+    monkeypatch.setattr(lock_trial, "_turn", forgetful)
+    with pytest.raises(StiltError, match="Locks do not hold"):
+        lock_trial.take_turns(tmp_path, 5)
+    assert turns == [0, 1, 2, 3, 4]
