@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,7 @@ T = TypeVar("T")
 Work = Callable[["duckdb.DuckDBPyConnection"], T]
 
 LOCK_TIMEOUT_S = 600.0
+POLL_S = 0.01
 _INTERRUPTED = "Query interrupted"
 
 
@@ -45,6 +47,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock_path = path.with_suffix(".lock")
+        self.gate_path = path.with_suffix(".gate")
 
     def exists(self) -> bool:
         """Whether there is an index file."""
@@ -122,23 +125,67 @@ class Database:
 
     @contextmanager
     def locked(self, *, reading: bool = False) -> Iterator[None]:
-        """Hold the lock; a reader of a folder it may not write to goes without."""
-        if reading and not os.access(self.path.parent, os.W_OK):
+        """Hold the lock.
+
+        Whoever waits for it keeps the gate shut for others meanwhile, so that a process that asks
+        again and again cannot keep one out that asks once.
+        """
+        may_write = not reading or os.access(self.path.parent, os.W_OK)
+        lock = _lock if may_write else _lock_of_reader
+        with ExitStack() as held:
+            with lock(self.gate_path):
+                held.enter_context(lock(self.lock_path))
             yield
-            return
-        # A lock object of its own per access: the operating system keeps threads apart, too.
-        lock = FileLock(str(self.lock_path), timeout=LOCK_TIMEOUT_S)
-        try:
-            lock.acquire(poll_interval=0.01)
-        except Timeout as error:
-            raise StiltError(
-                f"Another process has held {self.lock_path} for {LOCK_TIMEOUT_S:.0f} s: end it "
-                "and try again."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Lock a file, which is made when it is missing."""
+    # A lock object of its own per access: the operating system keeps threads apart, too.
+    lock = FileLock(str(path), timeout=LOCK_TIMEOUT_S)
+    try:
+        lock.acquire(poll_interval=POLL_S)
+    except Timeout as error:
+        raise _held_too_long(path) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _lock_of_reader(path: Path) -> Iterator[None]:
+    """Lock a file that this process may only read.
+
+    Without such a file nobody has written yet. Where there is no flock (Windows), or the file
+    may not even be read, a reader goes without.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(path, os.O_RDONLY)
+    except (ImportError, FileNotFoundError, PermissionError):
+        yield
+        return
+    try:
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise _held_too_long(path) from error
+                time.sleep(POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _held_too_long(path: Path) -> StiltError:
+    return StiltError(
+        f"Another process has held {path} for {LOCK_TIMEOUT_S:.0f} s: end it and try again."
+    )
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,34 @@ def test_the_trial_of_locks_counts_the_turns_of_all_processes(tmp_path):
     said = sorted(process.communicate(timeout=120)[0] for process in processes)
     assert [process.returncode for process in processes] == [0, 0]
     assert said[-1] == "20 turns, none lost; 40 turns of 2 process(es) so far.\n"
+
+
+@pytest.mark.parametrize("may_write", [True, False])
+def test_a_reader_that_asks_all_the_time_neither_fails_nor_keeps_a_writer_out(
+    tmp_path, monkeypatch, may_write
+):
+    code = f"""
+import time
+from pathlib import Path
+from stilt.project.database import Database
+database = Database(Path({str(tmp_path)!r}) / "lock-trial.duckdb")
+for turn in range(20):
+    database.write(lambda c: c.execute("INSERT INTO meta VALUES (?, '')", [f"turn {{turn}}"]))
+    time.sleep(0.05)
+"""
+    writer = subprocess.Popen([sys.executable, "-c", code])
+    database = Database(tmp_path / "lock-trial.duckdb")
+    monkeypatch.setattr("os.access", lambda path, mode: may_write)
+    counts = []
+    while writer.poll() is None:
+        with suppress(FileNotFoundError):
+            counts += database.read(lambda c: c.execute("SELECT count(*) FROM meta").fetchone())
+    assert writer.returncode == 0
+    assert counts == sorted(counts)
+    answers = Counter(counts)
+    assert len(answers) > 5
+    # Without the gate a writer would wait for hundreds of answers.
+    assert max(n for count, n in answers.items() if count != max(answers)) < 40
 
 
 def test_the_trial_of_locks_notices_lost_turns(tmp_path, monkeypatch):
