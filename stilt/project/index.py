@@ -367,11 +367,6 @@ class Index:
 
         return self.read(partial(rows_of, sim_ids, columns), []) if sim_ids else []
 
-    def footprints(self, sim_id: str) -> list[dict[str, Any]]:
-        """Recorded footprints of one simulation."""
-        frame = self.sql("SELECT * FROM footprints WHERE sim_id = ? ORDER BY name", [sim_id])
-        return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-
     def footprint_names(self) -> list[str]:
         """Names of all recorded footprints."""
         return self._column("SELECT DISTINCT name FROM footprints ORDER BY name", [])
