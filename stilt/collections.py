@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Mets = str | Collection[str] | None
 TimeRange = tuple[Any, Any] | None
 Locations = Collection[str] | None
+States = str | Collection[str] | None
 Filter = tuple[str, list[Any]]
 
 
@@ -117,7 +118,7 @@ class SimulationCollection:
         location_ids: Locations = None,
         *,
         scene_id: str | None = None,
-        state: str | Collection[str] | None = None,
+        state: States = None,
         reason: str | None = None,
     ) -> list[str]:
         """Registered ids, sorted.
@@ -153,7 +154,7 @@ class SimulationCollection:
         location_ids: Locations = None,
         *,
         scene_id: str | None = None,
-        state: str | Collection[str] | None = None,
+        state: States = None,
         reason: str | None = None,
     ) -> list[str]:
         """Simulations of the current receptors that are not complete, registered or not.
@@ -175,7 +176,7 @@ class SimulationCollection:
         current = candidates(model, mets, time_range, location_ids)
         still_open = set(open_ids)
         if "pending" in states:
-            registered = set(model.index.ids(where.replace("s.", ""), values))
+            registered = set(model.index.ids(where, values))
             still_open.update(sim_id for sim_id in current if sim_id not in registered)
         first = [sim_id for sim_id in current if sim_id in still_open]
         listed = set(first)
@@ -189,7 +190,7 @@ class SimulationCollection:
         location_ids: Locations = None,
         *,
         scene_id: str | None = None,
-        state: str | Collection[str] | None = None,
+        state: States = None,
         reason: str | None = None,
     ) -> pd.DataFrame:
         """Registered simulations as a table, one row each, by id.
@@ -264,7 +265,7 @@ def condition(
     return " AND ".join(clauses), values
 
 
-def _states(state: str | Collection[str] | None) -> set[str]:
+def _states(state: States) -> set[str]:
     """States that a filter asks for; all without one.
 
     Raises:

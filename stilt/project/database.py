@@ -7,6 +7,7 @@ connects, does one short piece of work, closes, and gives the lock back.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -199,10 +200,6 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
     """Open, always close; a file that DuckDB cannot read is a DamagedIndexError."""
     import duckdb
 
-    unusable = (
-        duckdb.IOException, duckdb.SerializationException, duckdb.InternalException,
-        duckdb.FatalException, duckdb.CatalogException, duckdb.OutOfRangeException,
-    )  # fmt: skip
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -213,15 +210,17 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
         connection = duckdb.connect(str(path), read_only=read_only, config=settings)
     except duckdb.Error as error:
         others = ("Conflicting lock", "No space left", "Permission denied", "Read-only file")
-        if isinstance(error, unusable) and not any(text in str(error) for text in others):
+        if _is_damage(error) and not any(text in str(error) for text in others):
             raise DamagedIndexError(f"{path} cannot be read: {error}") from error
         raise StiltError(f"The index {path} cannot be opened: {error}") from error
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except unusable as error:
+    except duckdb.Error as error:
         if "No space left" in str(error):
-            raise OSError(28, "No space left on device", str(path)) from error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        if not _is_damage(error):
+            raise
         raise DamagedIndexError(f"{path} cannot be read: {error}") from error
     except RuntimeError as error:
         # DuckDB swallows the KeyboardInterrupt of a signal that comes during a query.
@@ -230,6 +229,18 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
         raise
     finally:
         connection.close()
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB says that a file is not what it should be."""
+    import duckdb
+
+    kinds = (
+        duckdb.IOException, duckdb.SerializationException, duckdb.InternalException,
+        duckdb.FatalException, duckdb.CatalogException, duckdb.OutOfRangeException,
+    )  # fmt: skip
+    # A block whose checksum is wrong has no kind of its own.
+    return isinstance(error, kinds) or "Corrupt database file" in str(error)
 
 
 def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

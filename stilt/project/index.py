@@ -242,8 +242,8 @@ class Index:
         return self.read(work, "")
 
     def ids(self, where: str = "true", parameters: Sequence[Any] = ()) -> list[str]:
-        """Registered ids for which an SQL condition holds, in alphabetical order."""
-        query = f"SELECT sim_id FROM simulations WHERE {where} ORDER BY sim_id"
+        """Registered ids for which an SQL condition on simulations ``s`` holds, sorted."""
+        query = f"SELECT sim_id FROM simulations s WHERE {where} ORDER BY sim_id"
         return self._column(query, parameters)
 
     def registered_in_order(self, mets: Sequence[str]) -> list[str]:

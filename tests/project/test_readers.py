@@ -124,6 +124,16 @@ def test_incomplete_takes_the_filters_of_the_others(going_on):
     assert set(simulations.incomplete(state="pending")).isdisjoint(failed)
 
 
+def test_files_take_the_filters_of_the_others(going_on):
+    for files in (going_on.trajectories, going_on.footprints["default"]):
+        complete = files.paths(state="complete")
+        assert [path.parent.name for path in complete] == going_on.simulations.ids(state="complete")
+        assert len(files.load(state="complete")) == len(complete)
+        assert files.paths(scene_id="noon") == files.load(scene_id="noon") == []
+        assert set(files.paths(scene_id="morning")) <= set(files.paths())
+        assert files.paths(reason="MET_COVERAGE") == []
+
+
 def test_what_is_not_registered_is_pending(make_model):
     model = make_model(3)
     ids = [f"fake_{receptor.id}" for receptor in model.receptors]
