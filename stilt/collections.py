@@ -131,7 +131,7 @@ class SimulationCollection:
             self._model, mets, time_range, location_ids, scene_id, reason, footprint
         )
         return sorted(
-            self._model.index.unfinished(
+            self._model.index.in_states(
                 self._model.files.expected, where=where, parameters=values, states=_states(state)
             )
         )
@@ -168,7 +168,7 @@ class SimulationCollection:
         model = self._model
         where, values = condition(model, mets, time_range, location_ids, scene_id, reason)
         states = _states(state) - {"complete"}
-        open_ids = model.index.unfinished(
+        open_ids = model.index.in_states(
             model.files.expected, where=where, parameters=values, states=states
         )
         if scene_id is not None or reason is not None or model.is_registered():

@@ -187,7 +187,7 @@ class Model:
         self.index.refresh()
         self.index.reconcile(self.files.expectations)
         states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
-        return self.index.unfinished(self.files.expectations, states=states)
+        return self.index.in_states(self.files.expectations, states=states)
 
     def run(
         self,

@@ -255,7 +255,7 @@ class Index:
             ORDER BY ordinal"""
         return self._column(query, mets) if mets else []
 
-    def unfinished(
+    def in_states(
         self,
         expected: Expected,
         *,
@@ -291,8 +291,8 @@ class Index:
         """Simulations with all columns of the table, by id; ``state`` is what it is now.
 
         Args:
-            expected, where, parameters: as for :meth:`unfinished`.
-            states: as for :meth:`unfinished`; None takes all.
+            expected, where, parameters: as for :meth:`in_states`.
+            states: as for :meth:`in_states`; None takes all.
         """
         import pandas as pd
 
