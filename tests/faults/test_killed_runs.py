@@ -41,6 +41,7 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("moment", range(20))
 def test_a_worker_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, server, moment):
     variables = server if moment % 4 else {}
@@ -60,6 +61,7 @@ def test_a_worker_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, se
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("moment", range(20))
 def test_a_coordinator_killed_at_a_random_moment(real_runs, tmp_path, undisturbed, server, moment):
     variables = server if moment % 2 else {}

@@ -43,6 +43,7 @@ def measured_command(real_runs, *arguments):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 def test_a_million_simulations_are_registered_counted_and_listed(real_runs, tmp_path):
     root = real_runs.project(tmp_path / "case", 1)
     number = np.arange(MILLION)
@@ -63,6 +64,7 @@ def test_a_million_simulations_are_registered_counted_and_listed(real_runs, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("from_receipts", [True, False])
 def test_an_index_is_rebuilt_from_100000_folders(make_model, from_receipts):
     """The folders hold links to the files of one simulation: opening them costs the same."""

@@ -26,6 +26,7 @@ def works(*command: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 def test_a_full_disk_is_one_sentence_and_a_rerun_completes(real_runs, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -75,6 +76,7 @@ def test_a_full_disk_is_one_sentence_and_a_rerun_completes(real_runs, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 def test_an_output_directory_without_write_permission_says_so(real_runs, tmp_path):
     prefix = LIKE_ANYBODY if os.geteuid() == 0 else ()
     if prefix and not works(*prefix, "true"):
