@@ -18,6 +18,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
 
+try:
+    import fcntl
+except ImportError:  # Windows, where readers wait for one another
+    fcntl = None  # type: ignore[assignment]
+
 from stilt.errors import StiltError
 from stilt.project.schema import SCHEMA_VERSION, TABLES
 
@@ -126,16 +131,18 @@ class Database:
 
     @contextmanager
     def locked(self, *, reading: bool = False) -> Iterator[None]:
-        """Hold the lock.
+        """Hold the lock, which readers share.
 
         Whoever waits for it keeps the gate shut for others meanwhile, so that a process that asks
         again and again cannot keep one out that asks once.
         """
-        may_write = not reading or os.access(self.path.parent, os.W_OK)
-        lock = _lock if may_write else _lock_of_reader
         with ExitStack() as held:
-            with lock(self.gate_path):
-                held.enter_context(lock(self.lock_path))
+            if reading and fcntl is not None:
+                with _lock_of_reader(self.gate_path, shared=False):
+                    held.enter_context(_lock_of_reader(self.lock_path, shared=True))
+            else:
+                with _lock(self.gate_path):
+                    held.enter_context(_lock(self.lock_path))
             yield
 
 
@@ -155,24 +162,23 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _lock_of_reader(path: Path) -> Iterator[None]:
-    """Lock a file that this process may only read.
+def _lock_of_reader(path: Path, *, shared: bool) -> Iterator[None]:
+    """Lock a file that this process need not be allowed to write to.
 
-    Without such a file nobody has written yet. Where there is no flock (Windows), or the file
-    may not even be read, a reader goes without.
+    Without such a file nobody has written yet; one that may not even be read is left alone.
     """
+    assert fcntl is not None
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        import fcntl
-
         descriptor = os.open(path, os.O_RDONLY)
-    except (ImportError, FileNotFoundError, PermissionError):
+    except (FileNotFoundError, PermissionError):
         yield
         return
     try:
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
