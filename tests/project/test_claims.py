@@ -116,4 +116,4 @@ def test_a_process_of_an_earlier_boot_is_dead():
 def test_a_run_takes_over_what_a_lease_from_elsewhere_no_longer_holds(index):
     claims.claim(index, "otherhost/1/2|12|34|abcd", limit=1, lease_s=-1)
     assert index.counts().running == 0
-    assert len(index.unfinished(None, states=["pending"])) == 4
+    assert len(index.in_states(None, states=["pending"])) == 4
