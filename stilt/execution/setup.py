@@ -158,6 +158,24 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
+def interrupts_noted() -> Iterator[list[int]]:
+    """Let a block come to its end although Ctrl-C or SIGTERM comes; the list says which came."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    heeded = [
+        number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))
+    ]
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in heeded}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def main_not_run_again() -> Iterator[None]:
     """Keep worker processes from running the user's script a second time.
 

@@ -41,9 +41,10 @@ def test_a_stopped_run_keeps_what_is_finished_and_goes_on(
     counts = model.status()
     assert counts["running"] == counts["failed"] == 0
     assert counts["completed"] + counts["pending"] == counts["total"] == NUMBER
-    assert 2 <= counts["completed"] < NUMBER
     finished = {name for name in kept if name.endswith("_foot.nc")}
-    assert len(finished) == counts["completed"]
+    assert 2 <= len(finished) < NUMBER
+    # One that got its name just when the signal came is found by the next run.
+    assert len(finished) - int(n_workers) <= counts["completed"] <= len(finished)
     code, text = real_runs.run("run", root, "--n-workers", n_workers)
     assert code == 0, text
     check_everything(root, NUMBER)
