@@ -1,6 +1,3 @@
-import os
-import signal
-
 """What a batch does: files, receipt, summary, and failures that stay with their simulation."""
 
 import os
