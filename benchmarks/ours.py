@@ -92,7 +92,7 @@ def _run(
         before_s=first - measured.began,
         batches_s=last - first,
         peak_mb=measured.peak_mb,
-        parts_s=seconds_by_part(frame),
+        parts_s=seconds_by_part(frame["parts"].dropna()),
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.environment import user_api_url
+from flows.environment import user_api_url, without_logging_errors
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
 from stilt.errors import Reason, SimulationError, UsageError
 from stilt.roots import local_output_root
@@ -50,7 +50,11 @@ class LocalBackend:
 
     @contextmanager
     def prepare(self, output_root: str | os.PathLike[str]) -> Iterator[None]:
-        """Launch the Prefect server already, for a run that is about to start in this block."""
+        """Launch the Prefect server already, for a run that is about to start in this block.
+
+        For a process of the command line, whose terminal is left to its own lines.
+        """
+        without_logging_errors()
         self._launch(Path(output_root))
         try:
             yield

@@ -121,7 +121,7 @@ def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:
         for row in model.failures()
         if row["sim_id"] in asked
     ]
-    unfinished = asked.intersection(model.index.unfinished(expected, states=UNFINISHED))
+    unfinished = asked.intersection(model.index.in_states(expected, states=UNFINISHED))
     # Where only the error run failed, that is said among the failures.
     unfinished -= {row["sim_id"] for row in failures}
     counts = {

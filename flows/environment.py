@@ -5,6 +5,7 @@ Prefect reads its settings when it is imported, so nothing here imports it.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tomllib
@@ -23,6 +24,15 @@ OFFLINE = {
 
 QUIET_CONSOLE = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
 """Prefect's records still reach its API; the terminal is left to our own lines."""
+
+
+def without_logging_errors() -> None:
+    """Leave it unsaid in this process when a record of the log cannot be handed to Prefect.
+
+    On a full disk each record would put lines of its own on the terminal, above the one sentence
+    that says what is wrong. For processes that are ours: it is a setting of all logging in them.
+    """
+    logging.raiseExceptions = False
 
 
 def quiet_prefect() -> None:

@@ -2,7 +2,7 @@
 
 A worker that is killed (out of memory, by an operator) breaks Prefect's process pool: every
 unfinished future raises, and `retries` cannot help. Here a broken pool is replaced, and the
-batches that were running are tried again one at a time, so that blame is certain: a batch that
+batches that were running are tried again by one worker alone, so that blame is certain: one that
 kills twice is halved, and a single simulation that kills twice is given up.
 """
 
@@ -37,11 +37,11 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Crashed, State
 from prefect.task_runners import ProcessPoolTaskRunner
 
-from flows.environment import environment
+from flows.environment import environment, without_logging_errors
 from stilt.errors import StiltError
 from stilt.execution.plan import Batch
 from stilt.execution.push import KILLS_ALLOWED
-from stilt.execution.setup import main_not_run_again, pin_worker
+from stilt.execution.setup import end_with_parent, main_not_run_again, pin_worker
 
 R = TypeVar("R")
 
@@ -147,8 +147,11 @@ def run_batches(
     lost: list[PrefectFuture[Any]] = []
     while waiting or suspects:
         alone = not waiting
-        wave = [suspects.popleft()] if alone else waiting
-        waiting, killed = [], {}
+        # One worker computes suspects one after another, so that blame is certain.
+        wave = list(suspects) if alone else waiting
+        if alone:
+            suspects.clear()
+        waiting, killed, untouched = [], {}, 0
         with workers.open(1 if alone else n_workers, wave):
             with _ctrl_c_held():
                 futures = dict(zip(submit(wave), wave, strict=True))
@@ -160,13 +163,14 @@ def run_batches(
                     if workers.begun(batch):
                         killed[future] = batch
                     else:
-                        waiting.append(batch)
+                        (suspects if alone else waiting).append(batch)
                         lost.append(future)
+                        untouched += 1
                 except EndedFailedError as told:
                     yield Outcome(batch, told.result)
                 except Exception as error:
                     yield Outcome(batch, error=f"{type(error).__name__}: {error}")
-        barren = barren + 1 if waiting and not killed else 0
+        barren = barren + 1 if untouched and not killed else 0
         if barren == BARREN_ALLOWED:
             raise WorkersError(
                 "Worker processes end before they compute anything: try n_workers=1, which "
@@ -281,6 +285,8 @@ def told_to_stop() -> bool:
 def _set_up_worker(started: Any, n_workers: int, stopping: Event) -> None:
     """Give a worker its cores; leave Ctrl-C to the parent, which asks busy workers to stop."""
     global _stopping
+    end_with_parent()
+    without_logging_errors()
     _stopping = stopping
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with started.get_lock():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
-from stilt.errors import ConfigValidationError, StiltError
+from stilt.errors import ConfigValidationError, StiltError, UsageError
+from stilt.project.states import STATES
 from stilt.receptors import Receptor, SimID, parse_time
 from stilt.simulation import Simulation
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Mets = str | Collection[str] | None
 TimeRange = tuple[Any, Any] | None
 Locations = Collection[str] | None
+States = str | Collection[str] | None
 Filter = tuple[str, list[Any]]
 
 
@@ -60,8 +62,15 @@ class ReceptorList(Sequence[Receptor]):
 class SimulationCollection:
     """The simulations of a project: ids from the index, objects on demand.
 
-    Filters are shared by all methods: ``mets`` (name or names), ``time_range`` (first and last
-    receptor time, both included), ``location_ids`` (a set).
+    Every method looks anew and writes nothing, so that a notebook can watch a run that another
+    process is doing. Filters are shared by all of them:
+
+    - ``mets``: name or names;
+    - ``time_range``: first and last receptor time, both included;
+    - ``location_ids``: a set;
+    - ``scene_id``: text;
+    - ``state``: one or several of pending, stale, running, complete, failed;
+    - ``reason``: the typed reason of a failure.
     """
 
     def __init__(self, model: Model) -> None:
@@ -109,33 +118,23 @@ class SimulationCollection:
         location_ids: Locations = None,
         *,
         scene_id: str | None = None,
-        state: str | Collection[str] | None = None,
+        state: States = None,
         reason: str | None = None,
     ) -> list[str]:
         """Registered ids, sorted.
 
         Args:
-            mets, time_range, location_ids: see the class.
+            mets, time_range, location_ids, scene_id, state, reason: see the class.
             footprint: only those whose footprint of this name is complete, empty or not.
-            scene_id: only those of this scene.
-            state: only those in this state or states: pending, stale, running, complete, failed.
-            reason: only those with this failure reason.
         """
-        where, values = condition(self._model, mets, time_range, location_ids)
-        index = self._model.index
-        index.fold()
-        if footprint is not None:
-            where += " AND s.sim_id IN (SELECT sim_id FROM footprints WHERE name = ?)"
-            values.append(footprint)
-        for column, value in (("scene_id", scene_id), ("reason", reason)):
-            if value is not None:
-                where += f" AND s.{column} = ?"
-                values.append(str(value))
-        states = [state] if isinstance(state, str) else state
-        if states is None:
-            states = ("pending", "stale", "failed", "running", "complete")
-        expected = self._model._expected()
-        return sorted(index.unfinished(expected, where=where, parameters=values, states=states))
+        where, values = condition(
+            self._model, mets, time_range, location_ids, scene_id, reason, footprint
+        )
+        return sorted(
+            self._model.index.in_states(
+                self._model.files.expected, where=where, parameters=values, states=_states(state)
+            )
+        )
 
     def select(
         self,
@@ -149,38 +148,66 @@ class SimulationCollection:
         return [self[i] for i in self.ids(mets, footprint, time_range, location_ids, **filters)]
 
     def incomplete(
-        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        scene_id: str | None = None,
+        state: States = None,
+        reason: str | None = None,
     ) -> list[str]:
         """Simulations of the current receptors that are not complete, registered or not.
 
         Meteorology by meteorology, in the order of the receptors; then registered ones outside
-        the current receptors.
+        the current receptors. What is not registered is pending, has no scene and no reason.
+
+        Args:
+            mets, time_range, location_ids, scene_id, state, reason: see the class.
         """
         model = self._model
-        where, values = condition(model, mets, time_range, location_ids)
-        model.index.fold()
-        open_ids = model.index.unfinished(model._expected(), where=where, parameters=values)
-        token = model._token_if_unchanged()
-        if token and token == model.index.token():
+        where, values = condition(model, mets, time_range, location_ids, scene_id, reason)
+        states = _states(state) - {"complete"}
+        open_ids = model.index.in_states(
+            model.files.expected, where=where, parameters=values, states=states
+        )
+        if scene_id is not None or reason is not None or model.is_registered():
             return open_ids
         current = candidates(model, mets, time_range, location_ids)
-        registered = set(model.index.ids(where.replace("s.", ""), values))
         still_open = set(open_ids)
-        first = [sim_id for sim_id in current if sim_id in still_open or sim_id not in registered]
+        if "pending" in states:
+            registered = set(model.index.ids(where, values))
+            still_open.update(sim_id for sim_id in current if sim_id not in registered)
+        first = [sim_id for sim_id in current if sim_id in still_open]
         listed = set(first)
         return first + [sim_id for sim_id in open_ids if sim_id not in listed]
 
-    def to_frame(self, **filters: Any) -> pd.DataFrame:
-        """The index as a table, one row per simulation, by id.
+    def to_frame(
+        self,
+        mets: Mets = None,
+        footprint: str | None = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        *,
+        scene_id: str | None = None,
+        state: States = None,
+        reason: str | None = None,
+    ) -> pd.DataFrame:
+        """Registered simulations as a table, one row each, by id.
+
+        Columns are those of the index's table ``simulations``; ``state`` is what a simulation is
+        now, as :meth:`ids` and ``model.status()`` count it.
 
         Args:
-            **filters: those of :meth:`ids`; without any, all registered simulations.
+            mets, time_range, location_ids, scene_id, state, reason: see the class.
+            footprint: as for :meth:`ids`.
         """
-        self._model.index.fold()
-        frame = self._model.index.frame()
-        if not filters:
-            return frame
-        return frame[frame["sim_id"].isin(self.ids(**filters))].reset_index(drop=True)
+        where, values = condition(
+            self._model, mets, time_range, location_ids, scene_id, reason, footprint
+        )
+        return self._model.index.frame(
+            self._model.files.expected, where=where, parameters=values, states=_states(state)
+        )
 
     def _simulation(self, sim_id: str) -> Simulation:
         model = self._model
@@ -201,7 +228,15 @@ class SimulationCollection:
         return f"<{len(self)} simulations of {self._model.name}>"
 
 
-def condition(model: Model, mets: Mets, time_range: TimeRange, location_ids: Locations) -> Filter:
+def condition(
+    model: Model,
+    mets: Mets,
+    time_range: TimeRange,
+    location_ids: Locations,
+    scene_id: str | None = None,
+    reason: str | None = None,
+    footprint: str | None = None,
+) -> Filter:
     """SQL condition on ``simulations s`` for the filters, and its parameters.
 
     Raises:
@@ -220,7 +255,28 @@ def condition(model: Model, mets: Mets, time_range: TimeRange, location_ids: Loc
         places = sorted(map(str, location_ids))
         clauses.append(f"s.location_id IN ({', '.join('?' * len(places)) or 'NULL'})")
         values += places
+    for column, value in (("scene_id", scene_id), ("reason", reason)):
+        if value is not None:
+            clauses.append(f"s.{column} = ?")
+            values.append(str(value))
+    if footprint is not None:
+        clauses.append("s.sim_id IN (SELECT sim_id FROM footprints WHERE name = ?)")
+        values.append(footprint)
     return " AND ".join(clauses), values
+
+
+def _states(state: States) -> set[str]:
+    """States that a filter asks for; all without one.
+
+    Raises:
+        UsageError: there is no such state.
+    """
+    if state is None:
+        return set(STATES)
+    wanted = {state} if isinstance(state, str) else set(state)
+    if unknown := sorted(wanted - set(STATES)):
+        raise UsageError(f"Unknown state '{unknown[0]}': known are {', '.join(STATES)}.")
+    return wanted
 
 
 def _met_names(model: Model, mets: Mets) -> list[str]:

@@ -157,8 +157,7 @@ class Model:
         if receptors is not None:
             self._source, self._given = self._accepted(receptors)
             self._receptors = None
-        token = self._token_if_unchanged()
-        if token and scene_id is None and token == self.index.token():
+        if scene_id is None and self.is_registered():
             ids = self.index.registered_in_order(list(self.config.mets))
             self.index.reconcile(self.files.expectations)
         else:
@@ -168,6 +167,14 @@ class Model:
             self._receptors = None
         self._simulations = None
         return ids
+
+    def is_registered(self) -> bool:
+        """Whether the stored inputs are this model's own and all their simulations registered."""
+        source = self._receptor_source()
+        if source is None or source != self.layout.receptors or not self.files.stores_this_config:
+            return False
+        token = self.files.input_token()
+        return bool(token) and token == self.index.token()
 
     def pending(self, *, skip_existing: bool | None = None) -> list[str]:
         """Register, look at what the outputs are, and return what a run would compute.
@@ -180,7 +187,7 @@ class Model:
         self.index.refresh()
         self.index.reconcile(self.files.expectations)
         states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
-        return self.index.unfinished(self.files.expectations, states=states)
+        return self.index.in_states(self.files.expectations, states=states)
 
     def run(
         self,
@@ -232,12 +239,11 @@ class Model:
         ``reasons`` counts the failed ones by reason; stale ones are pending because another
         configuration made their outputs.
         """
-        return self.index.counts(self._expected(), scene_id=scene_id).to_dict()
+        return self.files.counts(scene_id).to_dict()
 
     def scene_counts(self) -> dict[str, dict[str, Any]]:
         """:meth:`status` of every scene, by scene id."""
-        counts = self.index.scene_counts(self._expected())
-        return {scene: each.to_dict() for scene, each in counts.items()}
+        return {scene: each.to_dict() for scene, each in self.files.scene_counts().items()}
 
     def failure_counts(self, scene_id: str | None = None) -> dict[str, int]:
         """Number of failed simulations by reason."""
@@ -250,7 +256,6 @@ class Model:
         Simulations of which only the error run failed are among them; they count as pending.
         """
         columns = "sim_id, reason, detail, finished_at"
-        self.index.fold()
         frame = self.index.sql(
             f"SELECT {columns} FROM simulations WHERE state = 'failed' "
             "OR (state = 'pending' AND coalesce(reason, '') NOT IN ('', 'INTERRUPTED')) "
@@ -271,13 +276,6 @@ class Model:
             logger.info("Without config.yaml, states are as recorded.")
 
     # -- inside ---------------------------------------------------------------------------------
-
-    def _expected(self) -> Any:
-        """Expected outputs; None where there is no configuration, only outputs."""
-        try:
-            return self.files.expectations
-        except FileNotFoundError:
-            return None
 
     def _accepted(self, receptors: Any) -> tuple[Path | None, list[Receptor] | None]:
         """Sort out the forms in which receptors may be given: a file, or objects."""
@@ -309,14 +307,6 @@ class Model:
 
     def _receptor_source(self) -> Path | None:
         return None if self._given is not None else self._source or self.files.receptor_file
-
-    def _token_if_unchanged(self) -> str:
-        """The inputs' token when the stored inputs are this model's own; else ""."""
-        source = self._receptor_source()
-        if source is None or source != self.layout.receptors or not self.layout.config.exists():
-            return ""
-        self.files.store_config()
-        return self.files.input_token()
 
     def _register(self, scene_id: str | None) -> list[str]:
         expected = self.files.expectations

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stilt.collections import Locations, Mets, TimeRange, candidates, condition
+from stilt.collections import Locations, Mets, States, TimeRange, candidates, condition
 from stilt.project.keys import ERROR_SUFFIX
 
 if TYPE_CHECKING:
@@ -31,14 +31,16 @@ class _Artifacts:
         mets: Mets,
         time_range: TimeRange,
         location_ids: Locations,
-        scene_id: str | None = None,
+        scene_id: str | None,
+        state: States,
+        reason: str | None,
     ) -> list[str]:
-        where, values = condition(self._model, mets, time_range, location_ids)
-        if scene_id is not None:
-            where += " AND s.scene_id = ?"
-            values.append(str(scene_id))
-        self._model.index.fold()
-        return self._model.index.ids(where.replace("s.", ""), values)
+        if state is not None:
+            return self._model.simulations.ids(
+                mets, None, time_range, location_ids, scene_id=scene_id, state=state, reason=reason
+            )
+        where, values = condition(self._model, mets, time_range, location_ids, scene_id, reason)
+        return self._model.index.ids(where, values)
 
     def _existing(self, paths: Iterable[Path]) -> list[Path]:
         """Those that exist, copied here first where outputs are on a URL."""
@@ -55,14 +57,18 @@ class TrajectoryCollection(_Artifacts):
         location_ids: Locations = None,
         *,
         error: bool = False,
+        scene_id: str | None = None,
+        state: States = None,
+        reason: str | None = None,
     ) -> list[Path]:
         """Files of registered simulations that exist, by id.
 
         Args:
-            mets, time_range, location_ids: see :class:`SimulationCollection`.
+            mets, time_range, location_ids, scene_id, state, reason: see
+                :class:`SimulationCollection`.
             error: those of the error runs.
         """
-        ids = self._registered(mets, time_range, location_ids)
+        ids = self._registered(mets, time_range, location_ids, scene_id, state, reason)
         return self._existing(map(self._path(error), ids))
 
     def load(
@@ -70,13 +76,12 @@ class TrajectoryCollection(_Artifacts):
         mets: Mets = None,
         time_range: TimeRange = None,
         location_ids: Locations = None,
-        *,
-        error: bool = False,
+        **filters: Any,
     ) -> list[Trajectories]:
-        """Read the files that :meth:`paths` names."""
+        """Read the files that :meth:`paths` names, which has the other filters."""
         from stilt.trajectories import Trajectories
 
-        paths = self.paths(mets, time_range, location_ids, error=error)
+        paths = self.paths(mets, time_range, location_ids, **filters)
         return [Trajectories.from_parquet(path) for path in paths]
 
     def missing(
@@ -115,36 +120,42 @@ class FootprintCollection(_Artifacts):
         location_ids: Locations = None,
         *,
         scene_id: str | None = None,
+        state: States = None,
+        reason: str | None = None,
     ) -> list[Path]:
-        """Files of registered simulations that exist, by id."""
-        ids = self._registered(mets, time_range, location_ids, scene_id)
+        """Files of registered simulations that exist, by id.
+
+        Args:
+            mets, time_range, location_ids, scene_id, state, reason: see
+                :class:`SimulationCollection`.
+        """
+        ids = self._registered(mets, time_range, location_ids, scene_id, state, reason)
         return self._existing(self._model.layout.footprint(sim_id, self.name) for sim_id in ids)
 
     def load(
-        self, mets: Mets = None, time_range: TimeRange = None, location_ids: Locations = None
+        self,
+        mets: Mets = None,
+        time_range: TimeRange = None,
+        location_ids: Locations = None,
+        **filters: Any,
     ) -> list[Footprint]:
         """Read the files that :meth:`paths` names; empty footprints have ``is_empty``."""
         from stilt.footprint import Footprint
 
-        return [Footprint.from_netcdf(p) for p in self.paths(mets, time_range, location_ids)]
+        paths = self.paths(mets, time_range, location_ids, **filters)
+        return [Footprint.from_netcdf(path) for path in paths]
 
     def select(
         self,
         mets: Mets = None,
         time_range: TimeRange = None,
         location_ids: Locations = None,
-        *,
-        scene_id: str | None = None,
+        **filters: Any,
     ) -> FootprintFiles:
-        """The files of a selection as one set, read as it is used.
-
-        Args:
-            mets, time_range, location_ids: see :class:`SimulationCollection`.
-            scene_id: only simulations of this scene.
-        """
+        """The files of a selection as one set, read as it is used; filters are those of paths."""
         from stilt.footprint.files import FootprintFiles
 
-        paths = self.paths(mets, time_range, location_ids, scene_id=scene_id)
+        paths = self.paths(mets, time_range, location_ids, **filters)
         return FootprintFiles(paths, [path.parent.name for path in paths])
 
     def jacobian(

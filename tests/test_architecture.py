@@ -65,6 +65,25 @@ def test_import_costs_little():
     assert float(run_python(code)) < 0.5
 
 
+def test_status_loads_no_table_library(tmp_path):
+    case = str(tmp_path / "case")
+    stilt = [sys.executable, "-m", "stilt"]
+    for verb in ("init", "register"):
+        subprocess.run([*stilt, verb, case], cwd=ROOT, check=True, capture_output=True)
+    code = f"""
+import sys
+from stilt.cli import main
+try:
+    main(["status", {case!r}])
+except SystemExit as ended:
+    heavy = ("pandas", "numpy", "pyarrow", "xarray", "jax", "prefect")
+    print(ended.code, *[name for name in heavy if name in sys.modules])
+"""
+    shown = run_python(code).splitlines()
+    assert shown[0].split() == ["total", "1"]
+    assert shown[-1] == "0"
+
+
 def test_every_public_name_loads():
     run_python("import stilt; [getattr(stilt, name) for name in stilt.__all__]")
 

@@ -18,6 +18,7 @@ from stilt.errors import ConfigValidationError, SimulationError, StiltError, Usa
 
 if TYPE_CHECKING:
     from stilt.model import Model
+    from stilt.project.inputs import Project
 
 EXIT_COMPLETE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 3
 
@@ -55,9 +56,17 @@ class Commands(click.Group):
                 error, ConfigValidationError
             )
             return EXIT_USAGE if wrong_input else EXIT_FAILED
-        except (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             click.echo(f"Error: {_one_line(error)}", err=True)
             return EXIT_USAGE
+        except OSError as error:
+            from stilt.execution.failures import disk_advice
+
+            advice = disk_advice(error)
+            if advice is None:
+                raise
+            click.echo(f"Error: {_one_line(error)}; {advice}.", err=True)
+            return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_FAILED
         return code if isinstance(code, int) else EXIT_COMPLETE
 
 
@@ -142,6 +151,14 @@ def open_model(
     from stilt.model import Model
 
     return Model(project=root, output_dir=output_dir, compute_root=compute_root)
+
+
+def open_files(project: str | None, output_dir: str | None) -> Project:
+    """Folders and index of a project or output root; loads much less than :func:`open_model`."""
+    root = project_root(project, output_dir, outputs=True)
+    from stilt.project.inputs import Project
+
+    return Project(root, output_dir=output_dir)
 
 
 def print_json(value: Any) -> None:

@@ -28,7 +28,7 @@ def rebuild(project: str | None, output_dir: str | None, as_json: bool) -> None:
     """Rebuild the index of PROJECT from its outputs and print the status."""
     model = open_model(project, output_dir, outputs=True)
     model.rebuild()
-    report = status_report(model)
+    report = status_report(model.files)
     if as_json:
         print_json(report)
     else:

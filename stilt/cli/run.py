@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,24 @@ def run(
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
+    for line in _failures(model):
+        click.echo(line, err=True)
     if as_json:
         print_json({"project": str(model.project), "job_id": handle.job_id, **counts})
     return exit_code(counts)
+
+
+def _failures(model: Any) -> list[str]:
+    """What has failed: one simulation for each reason, and where to ask for the others."""
+    first: dict[str, dict[str, Any]] = {}
+    for row in model.failures():
+        first.setdefault(row["reason"], row)
+    lines = [f"{row['sim_id']}: {reason}: {row['detail']}" for reason, row in first.items()]
+    if lines:
+        example = next(iter(first.values()))["sim_id"]
+        where = shlex.quote(os.path.relpath(model.project))
+        lines.append(f"Cause, weather, log and what to do: stilt explain {where} {example}")
+    return lines
 
 
 def _root(project: str | None, config: str | None, output_dir: str | None) -> str:

@@ -9,14 +9,14 @@ import click
 from stilt.cli.common import (
     counts_line,
     json_option,
-    open_model,
+    open_files,
     output_dir_option,
     print_json,
     project_argument,
 )
 
 if TYPE_CHECKING:
-    from stilt.model import Model
+    from stilt.project.inputs import Project
 
 LABELS = ("total", "completed", "running", "pending", "failed")
 STALE_NOTE = (
@@ -25,11 +25,11 @@ STALE_NOTE = (
 )
 
 
-def status_report(model: Model, scene_id: str | None = None) -> dict[str, Any]:
+def status_report(files: Project, scene_id: str | None = None) -> dict[str, Any]:
     """Counts per state and per failure reason, ready for JSON."""
-    counts = model.status(scene_id=scene_id)
+    counts = files.counts(scene_id).to_dict()
     return {
-        "project": str(model.project),
+        "project": str(files.root),
         "scene_id": scene_id,
         **{label: counts[label] for label in (*LABELS, "stale", "empty")},
         "reasons": counts["reasons"],
@@ -86,12 +86,12 @@ def status(
     as_json: bool,
 ) -> None:
     """Show how many simulations of PROJECT are in which state, and why some failed."""
-    model = open_model(project, output_dir, outputs=True)
+    files = open_files(project, output_dir)
     if times:
-        print_times(model.index.times(), as_json)
+        print_times(files.index.times(), as_json)
         return
     if by_scene:
-        scenes = model.scene_counts()
+        scenes = {scene: each.to_dict() for scene, each in files.scene_counts().items()}
         if as_json:
             print_json(scenes)
         elif not scenes:
@@ -100,7 +100,7 @@ def status(
             for scene, counts in scenes.items():
                 click.echo(f"{scene}  {counts_line(counts)}")
         return
-    report = status_report(model, scene_id)
+    report = status_report(files, scene_id)
     if as_json:
         print_json(report)
     else:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from pydantic import PrivateAttr, field_validator, model_validator
 
 from stilt.config.base import Float, Int, Section, described, problem, unknown_key
 from stilt.config.geometry import Bounds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HOURS_OR_MINUTES = re.compile(r"(\d{1,6}) ?(h|min)")
 
 
 class MetConfig(Section):
@@ -108,8 +113,8 @@ class MetConfig(Section):
     @field_validator("file_tres", mode="before")
     @classmethod
     def _usable_interval(cls, value: Any) -> Any:
-        if isinstance(value, (pd.Timedelta, pd.tseries.offsets.BaseOffset)):
-            value = value.freqstr if hasattr(value, "freqstr") else str(value)
+        if isinstance(value, timedelta) or hasattr(value, "freqstr"):
+            value = getattr(value, "freqstr", str(value))
         if isinstance(value, str):
             _interval(value)
         return value
@@ -132,7 +137,9 @@ class MetConfig(Section):
     @property
     def file_interval(self) -> pd.Timedelta:
         """Time covered by one file; one hour when an archive decides."""
-        return _interval(self.file_tres) if self.file_tres else pd.Timedelta(hours=1)
+        import pandas as pd
+
+        return pd.Timedelta(_interval(self.file_tres) if self.file_tres else "1h")
 
     @property
     def subgrid_directory(self) -> Path:
@@ -149,17 +156,30 @@ class MetConfig(Section):
         self._written_directory = directory
 
 
-def _interval(text: str) -> pd.Timedelta:
+def _interval(text: str) -> timedelta:
     """Read a pandas offset of fixed length, or raise ValueError."""
-    try:
-        interval = pd.Timedelta(text if text[:1].isdigit() else f"1{text}")
-    except ValueError as error:
-        raise ValueError(
-            f"'{text}' is not a length of time: write it like 1h, 6h or 24h"
-        ) from error
-    if not pd.Timedelta(minutes=1) <= interval <= pd.Timedelta(days=366):
+    interval = _plain_interval(text)
+    if interval is None:
+        import pandas as pd
+
+        try:
+            interval = pd.Timedelta(text if text[:1].isdigit() else f"1{text}")
+        except ValueError as error:
+            raise ValueError(
+                f"'{text}' is not a length of time: write it like 1h, 6h or 24h"
+            ) from error
+    if not timedelta(minutes=1) <= interval <= timedelta(days=366):
         raise ValueError(f"'{text}' must be between one minute and one year")
     return interval
+
+
+def _plain_interval(text: str) -> timedelta | None:
+    """Read what most configurations hold without loading pandas, which takes longer than status."""
+    found = _HOURS_OR_MINUTES.fullmatch(text)
+    if found is None:
+        return None
+    number = int(found[1])
+    return timedelta(hours=number) if found[2] == "h" else timedelta(minutes=number)
 
 
 def _check_source(source: str) -> None:

@@ -7,13 +7,13 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import stilt
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import Failure
 from stilt.execution.lookup import receptors_of
-from stilt.execution.setup import prepare_process
+from stilt.execution.setup import interrupts_noted, prepare_process
 from stilt.execution.task import Task
 from stilt.execution.transporting import Progress, group_by_weather, run_group
 from stilt.project.batches import marked_running
@@ -42,6 +42,7 @@ class BatchSummary:
         seconds: wall time.
         receipt: file that says more; "" when it could not be written.
         failures: (simulation, reason, detail) of the first failures.
+        told_to_stop: an interrupt came when all was done, and the receipt was being written.
         content: the receipt itself, for a coordinator whose folders the batch could not reach.
     """
 
@@ -53,12 +54,13 @@ class BatchSummary:
     seconds: float = 0.0
     receipt: str = ""
     failures: tuple[tuple[str, str, str], ...] = ()
+    told_to_stop: bool = False
     content: bytes = b""
 
     @property
     def interrupted(self) -> bool:
-        """Whether the batch was told to stop before its end."""
-        return self.n_interrupted > 0
+        """Whether the batch was told to stop, and so whoever runs it."""
+        return self.n_interrupted > 0 or self.told_to_stop
 
 
 def run_batch(
@@ -122,11 +124,19 @@ def compute_batch(
             with collecting() as parts, timed("other"):
                 batch.parts = parts
                 batch.run(files, known, skip_existing, progress or _ignore)
+            return _closed(batch, files, begun)
         except KeyboardInterrupt as error:
             batch.interrupt(Failure.of(error, "worker"))
         except Exception as error:
             batch.fail_rest(Failure.of(error, "worker"))
-        return batch.close(files, time.monotonic() - begun)
+        return _closed(batch, files, begun)
+
+
+def _closed(batch: _Batch, files: Project | None, begun: float) -> BatchSummary:
+    """Sum up a batch and write its receipt, which no interrupt may keep from being written."""
+    with interrupts_noted() as came:
+        summary = batch.close(files, time.monotonic() - begun)
+    return replace(summary, told_to_stop=bool(came))
 
 
 def _ignore(fraction: float) -> None:

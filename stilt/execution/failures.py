@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_WRITTEN_IN_PART = re.compile(r"\d+ requested and \d+ written")
 _DISK = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room within the quota",
@@ -56,7 +58,7 @@ class Failure:
             return cls(Reason.UNKNOWN, str(error), phase, kind)
         if isinstance(error, KeyboardInterrupt):
             return cls(Reason.INTERRUPTED, "The run was interrupted.", phase, kind)
-        if (advice := _disk_advice(error)) is not None:
+        if (advice := disk_advice(error)) is not None:
             return cls(Reason.DISK, f"{_one_line(error)}; {advice}.", phase, kind, trace)
         return cls(Reason.UNKNOWN, f"{kind}: {_one_line(error)}", phase, kind, trace)
 
@@ -99,10 +101,13 @@ def log_failure(project: Project, sim_id: str, failure: Failure) -> None:
         logger.warning("The log of %s cannot be stored: %s", sim_id, error)
 
 
-def _disk_advice(error: BaseException) -> str | None:
+def disk_advice(error: BaseException) -> str | None:
     """What to do about a disk that refuses, None for any other error."""
     if isinstance(error, OSError) and error.errno in _DISK:
         return _DISK[error.errno]
+    # numpy says only this, without a number, when a file could be written in part.
+    if isinstance(error, OSError) and _WRITTEN_IN_PART.fullmatch(str(error)):
+        return "make room on the disk, or check it"
     # netCDF4 reports a full disk as a RuntimeError of the HDF5 library.
     if isinstance(error, RuntimeError) and str(error).startswith("NetCDF: HDF error"):
         return "make room on the disk, or check it"

@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
+
+PARENT_CHECK_S = 0.5
 
 
 def worker_environment(device: str, n_workers: int) -> dict[str, str]:
@@ -154,6 +158,24 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
+def interrupts_noted() -> Iterator[list[int]]:
+    """Let a block come to its end although Ctrl-C or SIGTERM comes; the list says which came."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    heeded = [
+        number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))
+    ]
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in heeded}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def main_not_run_again() -> Iterator[None]:
     """Keep worker processes from running the user's script a second time.
 
@@ -171,6 +193,23 @@ def main_not_run_again() -> Iterator[None]:
     finally:
         for name, value in hidden.items():
             setattr(main, name, value)
+
+
+def end_with_parent() -> None:
+    """Have this worker process end as soon as its parent has ended, whatever it is computing.
+
+    A parent that was killed cannot tell its workers; they would wait for work for ever.
+    """
+    known = parent_process()
+    # It may have ended before this process came here.
+    parent = os.getppid() if known is None else known.pid
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def refuse_in_starting_worker() -> None:

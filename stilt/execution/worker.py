@@ -6,18 +6,14 @@ socket closes. It never imports the script of its parent, so that needs no ``__m
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
-import time
 from importlib import import_module
 from multiprocessing.connection import Connection
 from types import FrameType
 
-from stilt.execution.setup import pin_worker
+from stilt.execution.setup import end_with_parent, pin_worker
 
 READY = "ready"
-_PARENT_CHECK_S = 0.5
 
 
 def main(descriptor: int, number: int, n_workers: int) -> None:
@@ -28,7 +24,7 @@ def main(descriptor: int, number: int, n_workers: int) -> None:
         number: of this worker, from 0.
         n_workers: how many share the cores.
     """
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     pin_worker(number, n_workers)
@@ -46,10 +42,3 @@ def main(descriptor: int, number: int, n_workers: int) -> None:
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _end_with_parent(parent: int) -> None:
-    """End this process as soon as its parent has ended, whatever it is computing."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_CHECK_S)
-    os._exit(1)

@@ -9,6 +9,7 @@ later analyses that are appended to it.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class WeatherCheck:
         digest, _, span = recorded.partition("@")
         first, _, last = span.partition("/")
         # Of files with the same hours the one whose name sorts first was used.
-        paths = sorted(files, key=lambda name: (Path(name).name, name))
+        paths = sorted(files, key=lambda name: (os.path.basename(name), name))
         if not digest or not paths:
             return False
         contents: dict[str, str] = {}

@@ -7,14 +7,21 @@ connects, does one short piece of work, closes, and gives the lock back.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
+
+try:
+    import fcntl
+except ImportError:  # Windows, where readers wait for one another
+    fcntl = None  # type: ignore[assignment]
 
 from stilt.errors import StiltError
 from stilt.project.schema import SCHEMA_VERSION, TABLES
@@ -28,6 +35,7 @@ T = TypeVar("T")
 Work = Callable[["duckdb.DuckDBPyConnection"], T]
 
 LOCK_TIMEOUT_S = 600.0
+POLL_S = 0.01
 _INTERRUPTED = "Query interrupted"
 
 
@@ -45,6 +53,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock_path = path.with_suffix(".lock")
+        self.gate_path = path.with_suffix(".gate")
 
     def exists(self) -> bool:
         """Whether there is an index file."""
@@ -90,6 +99,14 @@ class Database:
                 _check_version(connection, self.path)
                 return work(connection)
 
+    def empty(self, work: Work[T]) -> T:
+        """Run queries on empty tables: what there is before anything was registered."""
+        import duckdb
+
+        with duckdb.connect(":memory:") as connection:
+            create_tables(connection)
+            return work(connection)
+
     def replace(self, work: Work[None]) -> None:
         """Make the index anew: fill a file beside it, then put that in its place.
 
@@ -114,23 +131,68 @@ class Database:
 
     @contextmanager
     def locked(self, *, reading: bool = False) -> Iterator[None]:
-        """Hold the lock; a reader of a folder it may not write to goes without."""
-        if reading and not os.access(self.path.parent, os.W_OK):
+        """Hold the lock, which readers share.
+
+        Whoever waits for it keeps the gate shut for others meanwhile, so that a process that asks
+        again and again cannot keep one out that asks once.
+        """
+        with ExitStack() as held:
+            if reading and fcntl is not None:
+                with _lock_of_reader(self.gate_path, shared=False):
+                    held.enter_context(_lock_of_reader(self.lock_path, shared=True))
+            else:
+                with _lock(self.gate_path):
+                    held.enter_context(_lock(self.lock_path))
             yield
-            return
-        # A lock object of its own per access: the operating system keeps threads apart, too.
-        lock = FileLock(str(self.lock_path), timeout=LOCK_TIMEOUT_S)
-        try:
-            lock.acquire(poll_interval=0.01)
-        except Timeout as error:
-            raise StiltError(
-                f"Another process has held {self.lock_path} for {LOCK_TIMEOUT_S:.0f} s: end it "
-                "and try again."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Lock a file, which is made when it is missing."""
+    # A lock object of its own per access: the operating system keeps threads apart, too.
+    lock = FileLock(str(path), timeout=LOCK_TIMEOUT_S)
+    try:
+        lock.acquire(poll_interval=POLL_S)
+    except Timeout as error:
+        raise _held_too_long(path) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _lock_of_reader(path: Path, *, shared: bool) -> Iterator[None]:
+    """Lock a file that this process need not be allowed to write to.
+
+    Without such a file nobody has written yet; one that may not even be read is left alone.
+    """
+    assert fcntl is not None
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, PermissionError):
+        yield
+        return
+    try:
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise _held_too_long(path) from error
+                time.sleep(POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _held_too_long(path: Path) -> StiltError:
+    return StiltError(
+        f"Another process has held {path} for {LOCK_TIMEOUT_S:.0f} s: end it and try again."
+    )
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -144,10 +206,6 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
     """Open, always close; a file that DuckDB cannot read is a DamagedIndexError."""
     import duckdb
 
-    unusable = (
-        duckdb.IOException, duckdb.SerializationException, duckdb.InternalException,
-        duckdb.FatalException, duckdb.CatalogException, duckdb.OutOfRangeException,
-    )  # fmt: skip
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -158,15 +216,17 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
         connection = duckdb.connect(str(path), read_only=read_only, config=settings)
     except duckdb.Error as error:
         others = ("Conflicting lock", "No space left", "Permission denied", "Read-only file")
-        if isinstance(error, unusable) and not any(text in str(error) for text in others):
+        if _is_damage(error) and not any(text in str(error) for text in others):
             raise DamagedIndexError(f"{path} cannot be read: {error}") from error
         raise StiltError(f"The index {path} cannot be opened: {error}") from error
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except unusable as error:
+    except duckdb.Error as error:
         if "No space left" in str(error):
-            raise OSError(28, "No space left on device", str(path)) from error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        if not _is_damage(error):
+            raise
         raise DamagedIndexError(f"{path} cannot be read: {error}") from error
     except RuntimeError as error:
         # DuckDB swallows the KeyboardInterrupt of a signal that comes during a query.
@@ -175,6 +235,18 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
         raise
     finally:
         connection.close()
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB says that a file is not what it should be."""
+    import duckdb
+
+    kinds = (
+        duckdb.IOException, duckdb.SerializationException, duckdb.InternalException,
+        duckdb.FatalException, duckdb.CatalogException, duckdb.OutOfRangeException,
+    )  # fmt: skip
+    # A block whose checksum is wrong has no kind of its own.
+    return isinstance(error, kinds) or "Corrupt database file" in str(error)
 
 
 def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -10,28 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pandas as pd
-
 from stilt.errors import UsageError
-from stilt.project import records
 from stilt.project.batches import ids_in_batches
 from stilt.project.database import DamagedIndexError, Database
 from stilt.project.keys import Expectation
-from stilt.project.layout import ProjectLayout
-from stilt.project.receipts import (
-    Result,
-    move_folded,
-    read_receipts,
-    receipt_files,
-    seconds_by_part,
-    write_registration,
-)
+from stilt.project.layout import ProjectLayout, receipt_files
+from stilt.project.present import show_present, show_states
 from stilt.project.remote import RemoteOutputs
 from stilt.project.schema import REGISTRATION_COLUMNS
-from stilt.project.states import RECORDED_COLUMNS, Counts, Recorded, count_states, state_of
+from stilt.project.states import RECORDED_COLUMNS, Counts, Recorded, count_states
+from stilt.project.waiting import show_waiting, waiting_receipts
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
+
+    from stilt.project.receipts import Result
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +36,10 @@ Expected = Mapping[str, Expectation] | None
 class Index:
     """Simulations, their states and outputs, in DuckDB.
 
-    Nothing is opened before a method is called, and nothing stays open after it. An index that
-    is missing, damaged or of another version is made anew from the project's files.
+    Nothing is opened before a method is called, and nothing stays open after it. Questions are
+    answered as if waiting receipts had been recorded, but only those who register or run
+    simulations write. An index that is missing, damaged or of another version is made anew from
+    the project's files, by whoever notices.
 
     Args:
         path: the index file, ``<output root>/.stilt/index.duckdb``.
@@ -80,28 +76,33 @@ class Index:
             return self._database.write(work)
 
     def read(self, work: Callable[[duckdb.DuckDBPyConnection], T], default: T) -> T:
-        """Run queries; ``default`` is the answer when nothing was ever registered or computed."""
+        """Run queries; ``default`` is the answer when nothing was ever registered or computed.
+
+        Nothing is written: the tables look as the waiting receipts would leave them.
+        """
         if not self._database.exists():
             if not self._has_files():
                 return default
             self.rebuild()
         try:
-            return self._database.read(work)
+            return self._look(work)
         except FileNotFoundError:
             return default
         except DamagedIndexError as error:
             self._repair(error)
-            return self._database.read(work)
+            return self._look(work)
 
     def sql(self, query: str, parameters: Sequence[Any] | None = None) -> pd.DataFrame:
         """Answer a query of your own on the tables ``simulations``, ``footprints`` and ``meta``.
 
-        The index is open for reading only, and only while the query runs.
+        The index is open for reading only, and only while the query runs. What finished batches
+        of a run that goes on have reported is in the answer.
 
         Raises:
             UsageError: the query cannot be answered, or tries to change something.
         """
         import duckdb
+        import pandas as pd
 
         def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             connection.execute("SET enable_external_access = false")
@@ -112,7 +113,7 @@ class Index:
                 raise UsageError(f"The index cannot answer this query: {error}") from error
 
         if not self._database.exists() and not self._has_files():
-            self.write(lambda connection: None)
+            return self._database.empty(work)
         return self.read(work, pd.DataFrame())
 
     # -- writing --------------------------------------------------------------------------------
@@ -140,6 +141,9 @@ class Index:
         Returns:
             How many were new.
         """
+        from stilt.project import records
+        from stilt.project.receipts import write_registration
+
         rows = rows.assign(scene_id=scene_id, ordinal=range(len(rows)))[list(REGISTRATION_COLUMNS)]
         # Read in a writing transaction, so that the first registration finds an index file.
         changed = self.write(lambda c: records.changed_definitions(c, rows))
@@ -167,6 +171,8 @@ class Index:
         Returns:
             How many rows were recorded.
         """
+        import pandas as pd
+
         frame = pd.DataFrame([result.to_row() for result in results])
         if frame.empty:
             return 0
@@ -174,6 +180,7 @@ class Index:
 
     def record_frame(self, frame: pd.DataFrame, *, owner: str | None = None) -> int:
         """Record rows of receipts; see :meth:`record`."""
+        from stilt.project import records
 
         def work(connection: duckdb.DuckDBPyConnection) -> int:
             recorded = records.apply_receipts(connection, frame, owner)
@@ -183,10 +190,15 @@ class Index:
         return self.write(work)
 
     def fold(self) -> int:
-        """Record all receipts that wait, then put them away; returns how many simulations."""
+        """Record all receipts that wait, then put them away; returns how many simulations.
+
+        For those who run simulations; readers see what receipts say without it.
+        """
         paths = receipt_files(self.layout.receipts)
         if not paths:
             return 0
+        from stilt.project.receipts import move_folded, read_receipts
+
         frame, damaged = read_receipts(paths)
         recorded = self.record_frame(frame) if len(frame) else 0
         move_folded([path for path in paths if path not in damaged], self.layout.folded)
@@ -194,6 +206,8 @@ class Index:
 
     def reconcile(self, expected: Mapping[str, Expectation]) -> None:
         """Make recorded states agree with a configuration: what is stale becomes pending."""
+        from stilt.project import records
+
         outdated = self.outdated()
         self.write(lambda connection: records.reconcile(connection, expected, outdated))
 
@@ -213,8 +227,10 @@ class Index:
 
     def times(self) -> dict[str, float]:
         """Seconds that workers spent on each part of the work, in what receipts tell."""
+        from stilt.project.receipts import read_tables, seconds_by_part
+
         paths = [*receipt_files(self.layout.folded), *receipt_files(self.layout.receipts)]
-        return seconds_by_part(read_receipts(paths)[0])
+        return seconds_by_part(read_tables(paths)[0]["parts"].to_pylist())
 
     def token(self) -> str:
         """What stood for the inputs at the last registration; "" when there was none."""
@@ -226,8 +242,8 @@ class Index:
         return self.read(work, "")
 
     def ids(self, where: str = "true", parameters: Sequence[Any] = ()) -> list[str]:
-        """Registered ids for which an SQL condition holds, in alphabetical order."""
-        query = f"SELECT sim_id FROM simulations WHERE {where} ORDER BY sim_id"
+        """Registered ids for which an SQL condition on simulations ``s`` holds, sorted."""
+        query = f"SELECT sim_id FROM simulations s WHERE {where} ORDER BY sim_id"
         return self._column(query, parameters)
 
     def registered_in_order(self, mets: Sequence[str]) -> list[str]:
@@ -239,7 +255,7 @@ class Index:
             ORDER BY ordinal"""
         return self._column(query, mets) if mets else []
 
-    def unfinished(
+    def in_states(
         self,
         expected: Expected,
         *,
@@ -247,42 +263,59 @@ class Index:
         parameters: Sequence[Any] = (),
         states: Iterable[str] = ("pending", "stale", "failed", "running"),
     ) -> list[str]:
-        """Registered ids in the given states, the last registration first and in its order."""
-        wanted = set(states)
-        outdated = [] if expected is None else self.outdated()
-        busy = sorted(ids_in_batches(self.layout.running)) if "running" in wanted else []
+        """Registered ids in the given states, the last registration first and in its order.
+
+        Args:
+            expected: outputs of a complete simulation; None believes the recorded states.
+            where, parameters: an SQL condition on simulations ``s`` and its parameters.
+            states: pending, stale, running, complete, failed.
+        """
 
         def work(connection: duckdb.DuckDBPyConnection) -> list[str]:
-            records.show_present(connection, outdated=outdated, busy=busy)
-            groups = connection.execute(f"SELECT DISTINCT {RECORDED_COLUMNS} FROM present")
-            alike = [Recorded(*row) for row in groups.fetchall()]
-            chosen = [group for group in alike if state_of(group, expected) in wanted]
-            if not chosen:
-                return []
-            connection.register("chosen", pd.DataFrame(chosen, dtype="string"))
-            same = " AND ".join(f"s.{c} IS NOT DISTINCT FROM c.{c}" for c in Recorded._fields)
-            condition = f"EXISTS (SELECT 1 FROM chosen c WHERE {same})"
-            if len(chosen) == len(alike):
-                condition = "true"
+            chosen = show_states(connection, expected, set(states))
             query = f"""
-                SELECT s.sim_id FROM present s WHERE {condition} AND ({where})
+                SELECT s.sim_id FROM {chosen} WHERE {where}
                 ORDER BY s.generation DESC NULLS LAST, s.ordinal, s.sim_id"""
             return _texts(connection.execute(query, list(parameters)))
 
-        return self.read(work, [])
+        return self._read_present(expected, work, [])
+
+    def frame(
+        self,
+        expected: Expected = None,
+        *,
+        where: str = "true",
+        parameters: Sequence[Any] = (),
+        states: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Simulations with all columns of the table, by id; ``state`` is what it is now.
+
+        Args:
+            expected, where, parameters: as for :meth:`in_states`.
+            states: as for :meth:`in_states`; None takes all.
+        """
+        import pandas as pd
+
+        def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+            chosen = show_states(connection, expected, None if states is None else set(states))
+            return connection.execute(
+                f"SELECT s.* EXCLUDE (outdated) REPLACE (alike.now AS state) FROM {chosen} "
+                f"WHERE {where} ORDER BY s.sim_id",
+                list(parameters),
+            ).df()
+
+        return self._read_present(expected, work, pd.DataFrame())
 
     def state(self, sim_id: str, expected: Expected) -> str:
         """State of one simulation as :meth:`counts` counts it; "" when it is not registered."""
-        outdated = [] if expected is None else self.outdated()
-        busy = sorted(ids_in_batches(self.layout.running))
 
         def work(connection: duckdb.DuckDBPyConnection) -> str:
-            records.show_present(connection, outdated=outdated, busy=busy)
-            query = f"SELECT {RECORDED_COLUMNS} FROM present WHERE sim_id = ?"
+            chosen = show_states(connection, expected)
+            query = f"SELECT alike.now FROM {chosen} WHERE s.sim_id = ?"
             rows = connection.execute(query, [sim_id]).fetchall()
-            return state_of(Recorded(*rows[0]), expected) if rows else ""
+            return rows[0][0] if rows else ""
 
-        return self.read(work, "")
+        return self._read_present(expected, work, "")
 
     def counts(self, expected: Expected = None, *, scene_id: str | None = None) -> Counts:
         """Simulations per state and per failure reason, receipts that wait included."""
@@ -329,26 +362,14 @@ class Index:
         return {row["sim_id"]: row["receptor"] for row in rows if row["receptor"]}
 
     def rows(self, sim_ids: Sequence[str], columns: Sequence[str] = ("*",)) -> list[dict[str, Any]]:
-        """Rows of the given ids, as far as they are registered."""
-        return self.read(partial(records.rows_of, sim_ids, columns), []) if sim_ids else []
+        """Recorded rows of the given ids, as far as they are registered."""
+        from stilt.project.records import rows_of
 
-    def footprints(self, sim_id: str) -> list[dict[str, Any]]:
-        """Recorded footprints of one simulation."""
-        frame = self.sql("SELECT * FROM footprints WHERE sim_id = ? ORDER BY name", [sim_id])
-        return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+        return self.read(partial(rows_of, sim_ids, columns), []) if sim_ids else []
 
     def footprint_names(self) -> list[str]:
         """Names of all recorded footprints."""
         return self._column("SELECT DISTINCT name FROM footprints ORDER BY name", [])
-
-    def frame(self, where: str = "true", parameters: Sequence[Any] = ()) -> pd.DataFrame:
-        """Rows for which an SQL condition holds, all columns, by id."""
-
-        def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-            query = f"SELECT * FROM simulations WHERE {where} ORDER BY sim_id"
-            return connection.execute(query, list(parameters)).df()
-
-        return self.read(work, pd.DataFrame())
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -356,14 +377,10 @@ class Index:
         self, expected: Expected, condition: str, parameters: list[Any]
     ) -> list[tuple[str | None, Recorded, str | None, int]]:
         """Alike simulations with their number, as the waiting receipts would leave them."""
-        outdated = [] if expected is None else self.outdated()
-        busy = sorted(ids_in_batches(self.layout.running))
-        waiting, _ = read_receipts(receipt_files(self.layout.receipts))
 
         def work(
             connection: duckdb.DuckDBPyConnection,
         ) -> list[tuple[str | None, Recorded, str | None, int]]:
-            records.show_present(connection, outdated=outdated, busy=busy, waiting=waiting)
             found = connection.execute(
                 f"SELECT scene_id, reason, count(*), {RECORDED_COLUMNS} FROM present "
                 f"{condition} GROUP BY ALL",
@@ -374,17 +391,45 @@ class Index:
                 for scene, reason, number, *recorded in found.fetchall()
             ]
 
-        return self.read(work, [])
+        return self._read_present(expected, work, [])
+
+    def _look(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Run queries on the index, with waiting receipts shown as if they were recorded."""
+        told = waiting_receipts(receipt_files(self.layout.receipts))
+
+        def look(connection: duckdb.DuckDBPyConnection) -> T:
+            if told is not None:
+                show_waiting(connection, told)
+            return work(connection)
+
+        return self._database.read(look)
+
+    def _read_present(
+        self, expected: Expected, work: Callable[[duckdb.DuckDBPyConnection], T], default: T
+    ) -> T:
+        """Run queries on the view ``present``, see :func:`stilt.project.present.show_present`."""
+        outdated = [] if expected is None else self.outdated()
+        busy = sorted(ids_in_batches(self.layout.running))
+
+        def look(connection: duckdb.DuckDBPyConnection) -> T:
+            show_present(connection, outdated=outdated, busy=busy)
+            return work(connection)
+
+        return self.read(look, default)
 
     def _rows(self, sim_ids: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
-        return self._database.read(partial(records.rows_of, sim_ids, columns))
+        from stilt.project.records import rows_of
+
+        return self._database.read(partial(rows_of, sim_ids, columns))
 
     def _column(self, query: str, parameters: Sequence[Any]) -> list[str]:
         return self.read(lambda c: _texts(c.execute(query, list(parameters))), [])
 
     def _cap(self, connection: duckdb.DuckDBPyConnection) -> None:
         if self.max_rows is not None:
-            records.cap(connection, self.max_rows)
+            from stilt.project.records import cap
+
+            cap(connection, self.max_rows)
 
     def _has_files(self) -> bool:
         layout = self.layout

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING
 from stilt.atomic import atomic_path
 from stilt.config import ModelConfig, RuntimeSettings, is_same
 from stilt.errors import StiltError
-from stilt.meteorology.fingerprint import WeatherCheck
 from stilt.project.artifacts import link, publish
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
 from stilt.project.remote import RemoteOutputs
-from stilt.receptors import read_receptors, write_receptors
 from stilt.roots import PathLike, expanded, is_url, local_folder, local_output_root
 
 if TYPE_CHECKING:
+    from stilt.meteorology.fingerprint import WeatherCheck
+    from stilt.project.states import Counts
     from stilt.receptors import Receptor
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Project:
         chosen = compute_root or self.runtime.compute_root
         self.compute_root = self._default_compute_root() if chosen is None else expanded(chosen)
         self._given_config = config
-        self._weather_check = (-math.inf, WeatherCheck(None))
+        self._weather_check: tuple[float, WeatherCheck | None] = (-math.inf, None)
 
     @property
     def name(self) -> str:
@@ -126,6 +126,22 @@ class Project:
         """Outputs and keys of a complete simulation, by meteorology."""
         return expectations(self.config, self.layout.root)
 
+    @property
+    def expected(self) -> dict[str, Expectation] | None:
+        """:attr:`expectations`; None where there is no configuration, only outputs."""
+        try:
+            return self.expectations
+        except FileNotFoundError:
+            return None
+
+    def counts(self, scene_id: str | None = None) -> Counts:
+        """How many simulations are in which state, all of them or those of one scene."""
+        return self.index.counts(self.expected, scene_id=scene_id)
+
+    def scene_counts(self) -> dict[str, Counts]:
+        """:meth:`counts` of every scene, by scene id."""
+        return self.index.scene_counts(self.expected)
+
     @cached_property
     def index(self) -> Index:
         """The index under the output root."""
@@ -156,8 +172,10 @@ class Project:
             files: weather files that it was made from.
             recorded: its text of :func:`stilt.meteorology.fingerprint.fingerprint`.
         """
+        from stilt.meteorology.fingerprint import WeatherCheck
+
         made_at, check = self._weather_check
-        if time.monotonic() - made_at > WEATHER_CHECK_LIFE_S:
+        if check is None or time.monotonic() - made_at > WEATHER_CHECK_LIFE_S:
             check = WeatherCheck(self.cache_dir)
             self._weather_check = (time.monotonic(), check)
         return check.has_changed(files, recorded)
@@ -195,16 +213,23 @@ class Project:
             return self.remote.exists(path.parent.name, path.name)
         return path.exists()
 
+    @property
+    def stores_this_config(self) -> bool:
+        """Whether the config.yaml in the output root means this configuration."""
+        path = self.layout.config
+        try:
+            return path.exists() and is_same(ModelConfig.from_yaml(path), self.config)
+        except StiltError:
+            if self._given_config is None:
+                raise
+            return False
+
     def store_config(self) -> None:
         """Have this configuration in the output root; a file that means the same is kept."""
+        if self.stores_this_config:
+            return
         path = self.layout.config
         if path.exists():
-            try:
-                if is_same(ModelConfig.from_yaml(path), self.config):
-                    return
-            except StiltError:
-                if self._given_config is None:
-                    raise
             logger.warning("%s held another configuration and was replaced.", path)
         self.config.to_yaml(path)
 
@@ -215,6 +240,8 @@ class Project:
             receptors: what to store.
             source: file they were read from, copied byte for byte; None writes them.
         """
+        from stilt.receptors import read_receptors, write_receptors
+
         path = self.layout.receptors
         if source is not None and path.exists() and os.path.samefile(source, path):
             return

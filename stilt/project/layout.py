@@ -86,3 +86,8 @@ def footprint_of_file(sim_id: str, file_name: str) -> str | None:
         if file_name.startswith(sim_id) and file_name.endswith(suffix):
             return file_name[len(sim_id) : -len(suffix)].removeprefix("_")
     return None
+
+
+def receipt_files(folder: Path) -> list[Path]:
+    """Receipts, or registrations, in a folder, oldest first."""
+    return sorted(folder.glob("[!.]*.parquet")) if folder.is_dir() else []

@@ -64,8 +64,7 @@ def rebuild_index(index: Index, database: Database, *, verify: bool | None) -> N
 def refresh_index(index: Index, *, verify: bool | None) -> None:
     """Record what the files say where it differs from what the index says."""
     index.fold()
-    frame = index.frame("transport_key IS NOT NULL OR error_key IS NOT NULL "
-                        "OR footprint_keys <> '' OR state <> 'pending'")  # fmt: skip
+    frame = index.read(lambda connection: connection.execute(_LOOKED_AT).df(), pd.DataFrame())
     known = _known_from(_with_footprints(index, frame), pd.DataFrame())
     found = scan(index.layout, known, verify=verify, remote=index.remote)
     changed = {
@@ -100,6 +99,11 @@ def _all_rows(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+_LOOKED_AT = """
+    SELECT * FROM simulations
+    WHERE transport_key IS NOT NULL OR error_key IS NOT NULL OR footprint_keys <> ''
+       OR state <> 'pending'"""
+
 _FOOTPRINTS_AS_JSON = """
     SELECT sim_id, json_group_object(name, {key: key, total: total,
                empty_reason: coalesce(empty_reason, ''), nbytes: nbytes})::VARCHAR AS footprints
@@ -125,7 +129,7 @@ def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFram
     if len(old):
         frames.append(old[[*REGISTRATION_COLUMNS, "generation"]])
     if len(receipts):
-        run = records.receipts_for_sql(receipts)[["sim_id", "met", "location_id", "receptor"]]
+        run = _with_id_parts(receipts)[["sim_id", "met", "location_id", "receptor"]]
         frames.insert(0, run)
     names = [*REGISTRATION_COLUMNS, "generation"]
     if not frames:
@@ -133,6 +137,12 @@ def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFram
     joined = pd.concat([f.reindex(columns=names) for f in frames], ignore_index=True)
     # The last non-empty value wins, so that a scene survives a registration without one.
     return joined.groupby("sim_id", sort=False).last().reset_index()
+
+
+def _with_id_parts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the columns that can be worked out from the id."""
+    parts = frame["sim_id"].str.split("_", n=2, expand=True)
+    return frame.assign(met=parts[0], location_id=parts[2])
 
 
 def _known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
@@ -178,7 +188,7 @@ def _rows(
     unknown = [s for s in found.keys() - set(base.index) if found[s].receptor]
     if unknown:
         frame = pd.DataFrame({"sim_id": unknown, "receptor": [found[s].receptor for s in unknown]})
-        extra = records.receipts_for_sql(frame).set_index("sim_id")
+        extra = _with_id_parts(frame).set_index("sim_id")
         base = pd.concat([base, extra]) if len(base) else extra.reindex(columns=base.columns)
     told = _told(receipts, old).reindex(base.index)
     sim_ids = base.index.tolist()

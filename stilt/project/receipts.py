@@ -13,6 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 
 from stilt.atomic import atomic_path
 from stilt.project.keys import footprint_keys_text
+from stilt.project.layout import receipt_files
 
 logger = logging.getLogger(__name__)
 
@@ -134,11 +136,29 @@ def write_receipt(folder: Path, results: Sequence[Result], batch_id: str) -> Pat
 
 
 def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
-    """Read receipts; the last word on each simulation comes first.
+    """Read receipts; the last word on each simulation counts.
 
     Returns:
         One row per simulation, the latest, and the receipts that could not be read: they are set
         aside under ``.damaged`` with a message, since the files themselves tell the rest.
+    """
+    table, damaged = read_tables(paths)
+    for path in damaged:
+        logger.warning(
+            "Receipt %s is damaged and was set aside: what it said is read from the output files.",
+            path,
+        )
+        with suppress(FileNotFoundError):
+            os.replace(path, path.with_suffix(".damaged"))
+    frame = table.to_pandas()
+    frame = frame.sort_values("finished_at", kind="stable").drop_duplicates("sim_id", keep="last")
+    return frame.reset_index(drop=True), damaged
+
+
+def read_tables(paths: Iterable[Path]) -> tuple[pa.Table, list[Path]]:
+    """All rows of receipts, oldest receipt first, and the receipts that cannot be read.
+
+    One that is gone by now has been recorded and put away.
     """
     tables, damaged = [], []
     for path in sorted(paths):
@@ -148,15 +168,7 @@ def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
             continue
         except (OSError, pa.ArrowException, KeyError):
             damaged.append(path)
-            logger.warning(
-                "Receipt %s is damaged and was set aside: what it said is read from the output "
-                "files.", path,
-            )  # fmt: skip
-            os.replace(path, path.with_suffix(".damaged"))
-    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-    frame = table.to_pandas()
-    frame = frame.sort_values("finished_at", kind="stable").drop_duplicates("sim_id", keep="last")
-    return frame.reset_index(drop=True), damaged
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table(), damaged
 
 
 def _complete(table: pa.Table) -> pa.Table:
@@ -167,18 +179,17 @@ def _complete(table: pa.Table) -> pa.Table:
     return table
 
 
-def seconds_by_part(frame: pd.DataFrame) -> dict[str, float]:
-    """Seconds that workers spent on each part of the work, longest first."""
+def seconds_by_part(texts: Iterable[str | None]) -> dict[str, float]:
+    """Seconds that workers spent on each part of the work, longest first.
+
+    Args:
+        texts: the column ``parts`` of receipts.
+    """
     total: dict[str, float] = {}
-    for text in frame["parts"].dropna():
-        for part, spent in json.loads(text).items():
+    for text in texts:
+        for part, spent in json.loads(text or "{}").items():
             total[part] = total.get(part, 0.0) + spent
     return dict(sorted(total.items(), key=lambda entry: -entry[1]))
-
-
-def receipt_files(folder: Path) -> list[Path]:
-    """Receipts in a folder, oldest first."""
-    return sorted(folder.glob("[!.]*.parquet")) if folder.is_dir() else []
 
 
 def move_folded(paths: Iterable[Path], folded: Path) -> None:

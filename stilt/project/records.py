@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stilt.project.keys import Expectation
+from stilt.project.present import NOW, show_present
 from stilt.project.receipts import entries_of
 from stilt.project.schema import RECEIPT_COLUMNS
 from stilt.project.states import RECORDED_COLUMNS, Recorded, state_of
+from stilt.project.waiting import FROM_ID, NEWER, NOT_HELD
 
 if TYPE_CHECKING:
     import duckdb
 
 _DEFINITION = "location_id, time, receptor, targets"
+_SAME = " AND ".join(f"{name} IS NOT DISTINCT FROM ?" for name in Recorded._fields)
 _BLANK = "reason, detail, footprint_keys, has_log"
 _BLANKS = "'', '', '', false"
-_NOW = "now()::TIMESTAMP"
 
 
 def rows_of(
@@ -56,7 +58,7 @@ def upsert_definitions(
     connection.execute(
         f"""
         UPDATE simulations SET receptor = r.receptor, targets = r.targets,
-            scene_id = coalesce(r.scene_id, simulations.scene_id), updated_at = {_NOW}
+            scene_id = coalesce(r.scene_id, simulations.scene_id), updated_at = {NOW}
         FROM rows r WHERE simulations.sim_id = r.sim_id
           AND (simulations.receptor IS DISTINCT FROM r.receptor
                OR simulations.targets IS DISTINCT FROM r.targets
@@ -83,7 +85,7 @@ def insert_definitions(connection: duckdb.DuckDBPyConnection, generation: int) -
         f"""
         INSERT INTO simulations (sim_id, met, scene_id, ordinal, generation, state, attempts,
                                  created_at, updated_at, {_BLANK}, {_DEFINITION})
-        SELECT sim_id, met, scene_id, ordinal, ?, 'pending', 0, {_NOW}, {_NOW}, {_BLANKS},
+        SELECT sim_id, met, scene_id, ordinal, ?, 'pending', 0, {NOW}, {NOW}, {_BLANKS},
                {_DEFINITION}
         FROM rows ANTI JOIN simulations USING (sim_id)""",
         [generation],
@@ -100,18 +102,18 @@ def apply_receipts(
     is never replaced by an older receipt.
     """
     insert_unknown(connection, frame)
-    condition = "s.owner IS NULL OR s.owner = r.owner" if owner is None else "s.owner = ?"
+    condition = NOT_HELD if owner is None else "s.owner = ?"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE applied AS
         SELECT r.* FROM receipts r JOIN simulations s USING (sim_id)
-        WHERE (s.finished_at IS NULL OR s.finished_at <= r.finished_at) AND ({condition})""",
+        WHERE {NEWER} AND ({condition})""",
         [] if owner is None else [owner],
     )
     changes = ", ".join(f"{name} = a.{name}" for name in RECEIPT_COLUMNS)
     found = connection.execute(
         f"""
-        UPDATE simulations SET {changes}, owner = NULL, lease_end = NULL, updated_at = {_NOW},
+        UPDATE simulations SET {changes}, owner = NULL, lease_end = NULL, updated_at = {NOW},
             has_log = coalesce(has_log, false) OR a.reason <> '',
             attempts = coalesce(attempts, 0) + 1
         FROM applied a WHERE simulations.sim_id = a.sim_id"""
@@ -127,21 +129,14 @@ def insert_unknown(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -
 
     The frame, with columns sim_id and receptor, can be queried as ``receipts`` afterwards.
     """
-    connection.register("receipts", receipts_for_sql(frame))
+    connection.register("receipts", frame)
     connection.execute(
         f"""
         INSERT INTO simulations
-            (sim_id, met, location_id, receptor, time, state, attempts, created_at, {_BLANK})
-        SELECT sim_id, met, location_id, receptor, (receptor::JSON->>'time')::TIMESTAMP,
-               'pending', 0, {_NOW}, {_BLANKS}
+            (sim_id, met, location_id, time, receptor, state, attempts, created_at, {_BLANK})
+        SELECT sim_id, {FROM_ID}, receptor, 'pending', 0, {NOW}, {_BLANKS}
         FROM receipts ANTI JOIN simulations USING (sim_id)"""
     )
-
-
-def receipts_for_sql(frame: pd.DataFrame) -> pd.DataFrame:
-    """Receipts with the columns that can be worked out from the id."""
-    parts = frame["sim_id"].str.split("_", n=2, expand=True)
-    return frame.assign(met=parts[0], location_id=parts[2])
 
 
 def write_footprints(
@@ -187,68 +182,6 @@ def replace_footprints(connection: duckdb.DuckDBPyConnection, frame: pd.DataFram
     write_footprints(connection, frame)
 
 
-def show_present(
-    connection: duckdb.DuckDBPyConnection,
-    *,
-    outdated: Sequence[tuple[str, str]] = (),
-    busy: Sequence[str] = (),
-    waiting: pd.DataFrame | None = None,
-) -> None:
-    """Make the view ``present``: simulations as they are now, with a column ``outdated``.
-
-    Args:
-        connection: an open one; the view ends with it.
-        outdated: pairs of met_files and weather that the files no longer agree with.
-        busy: simulations in batches that are computed now.
-        waiting: receipts that wait, shown as if they were folded.
-    """
-    source = "simulations"
-    if waiting is not None and not waiting.empty:
-        source = _with_waiting(connection, waiting)
-    pairs = pd.DataFrame(list(outdated), columns=["met_files", "weather"], dtype="string")
-    connection.register("outdated_pairs", pairs)
-    connection.register("busy", pd.DataFrame({"sim_id": list(busy)}, dtype="string"))
-    # Most often both are empty; then nothing is looked up.
-    is_busy = "sim_id IN (SELECT sim_id FROM busy)" if len(busy) else "false"
-    is_outdated = (
-        "(met_files, weather) IN (SELECT (met_files, weather) FROM outdated_pairs)"
-        if len(outdated)
-        else "false"
-    )
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP VIEW present AS
-        SELECT * REPLACE (
-                CASE WHEN {is_busy} THEN 'running'
-                     WHEN state = 'running' AND lease_end < {_NOW} THEN 'pending'
-                     ELSE state END AS state,
-                CASE WHEN {is_busy} THEN NULL ELSE owner END AS owner),
-            CASE WHEN {is_outdated} THEN 'yes' END AS outdated
-        FROM {source}"""
-    )
-
-
-def _with_waiting(connection: duckdb.DuckDBPyConnection, waiting: pd.DataFrame) -> str:
-    """Name of a view that shows simulations as if waiting receipts were folded."""
-    connection.register("waiting", receipts_for_sql(waiting))
-    names = (
-        "state", "reason", "transport_key", "error_key", "footprint_keys", "met_files", "weather",
-    )  # fmt: skip
-    newer = "(s.finished_at IS NULL OR s.finished_at <= w.finished_at)"
-    shown = ", ".join(
-        f"CASE WHEN w.sim_id IS NOT NULL AND {newer} THEN w.{name} ELSE s.{name} END AS {name}"
-        for name in names
-    )
-    connection.execute(
-        f"""
-        CREATE TEMP VIEW shown AS
-        SELECT coalesce(s.sim_id, w.sim_id) AS sim_id, coalesce(s.met, w.met) AS met,
-               s.scene_id, {shown}, s.owner, s.lease_end
-        FROM simulations s FULL JOIN waiting w ON s.sim_id = w.sim_id"""
-    )
-    return "shown"
-
-
 def reconcile(
     connection: duckdb.DuckDBPyConnection,
     expected: Mapping[str, Expectation],
@@ -263,12 +196,11 @@ def reconcile(
         state = "pending" if state == "stale" else state
         if state == recorded.state and recorded.state != "pending":
             continue
-        same = " AND ".join(f"{name} IS NOT DISTINCT FROM ?" for name in Recorded._fields)
         reason = ", reason = '', detail = ''" if state == "complete" else ""
         connection.execute(
             f"UPDATE simulations SET state = ?, owner = NULL, lease_end = NULL, "
-            f"updated_at = {_NOW}{reason} WHERE state <> ? "
-            f"AND sim_id IN (SELECT sim_id FROM present WHERE {same})",
+            f"updated_at = {NOW}{reason} WHERE state <> ? "
+            f"AND sim_id IN (SELECT sim_id FROM present WHERE {_SAME})",
             [state, state, *recorded],
         )
 

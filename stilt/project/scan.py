@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,9 @@ from stilt.project.remote import RemoteOutputs
 logger = logging.getLogger(__name__)
 
 VERIFY_UP_TO = 20_000
+
+# A file under a temporary name is written in seconds; one this old is of a process that was killed.
+ABANDONED_S = 86_400.0
 
 
 @dataclass
@@ -162,10 +167,13 @@ def _outputs_in(
 
 
 def _listing(folder: Path, verify: bool) -> Iterator[tuple[str, int | None]]:
-    """Names in a folder, with sizes when they are wanted."""
+    """Names in a folder, with sizes when they are wanted; abandoned pieces of files go."""
     for entry in os.scandir(folder):
         if not entry.name.startswith("."):
             yield entry.name, entry.stat().st_size if verify else None
+        elif entry.name.endswith(".tmp") and time.time() - entry.stat().st_mtime > ABANDONED_S:
+            with suppress(OSError):
+                os.unlink(entry)
 
 
 def _note(outputs: Outputs, made: Made) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from stilt.project.keys import Expectation, parse_footprint_keys
 from stilt.project.owners import is_dead
 
-State = Literal["complete", "stale", "pending", "running", "failed"]
+State = Literal["pending", "stale", "running", "complete", "failed"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 class Recorded(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -35,13 +35,14 @@ class Receptor:
         kind: ``"point"``, ``"column"`` or ``"multipoint"``.
     """
 
-    __slots__ = ("_geometry", "_points", "altitude_ref", "time")
+    __slots__ = ("_geometry", "_id", "_points", "altitude_ref", "time")
 
     kind: ClassVar[str] = ""
     time: pd.Timestamp
     altitude_ref: str
     _points: tuple[tuple[float, float, float], ...]
     _geometry: Any
+    _id: ReceptorID | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Receptor:
         """Make a point when Receptor itself is called."""
@@ -73,6 +74,7 @@ class Receptor:
             ("altitude_ref", reference),
             ("_points", checked),
             ("_geometry", None),
+            ("_id", None),
         ):
             object.__setattr__(self, name, value)
 
@@ -139,8 +141,10 @@ class Receptor:
 
     @property
     def id(self) -> ReceptorID:
-        """When and where the receptor is, as ids write it."""
-        return ReceptorID.from_parts(self.time, self.location_id)
+        """When and where the receptor is, as ids write it; made once."""
+        if self._id is None:
+            object.__setattr__(self, "_id", ReceptorID.from_parts(self.time, self.location_id))
+        return cast(ReceptorID, self._id)
 
     @property
     def points(self) -> list[shapely.Point]:

@@ -1,6 +1,8 @@
 """What a batch does: files, receipt, summary, and failures that stay with their simulation."""
 
+import os
 import pickle
+import signal
 
 import numpy as np
 import pandas as pd
@@ -309,3 +311,24 @@ def test_the_near_field_takes_heights_as_the_transport_does(make_model, monkeypa
     assert run(model, ids).n_complete == 1
     foot = Trajectories.from_parquet(model.layout.trajectory(ids[0])).particles["foot"]
     assert foot.to_numpy()[:5] == pytest.approx(0.02897 / depth_m * 60.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_receipt_is_written_loses_nothing(make_model, monkeypatch, number):
+    from stilt.execution import batch
+    from stilt.execution.setup import interruptible
+
+    real = batch.write_receipt
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), number)
+        return real(*arguments)
+
+    monkeypatch.setattr(batch, "write_receipt", interrupted)
+    model = make_model(2)
+    ids = model.register_pending()
+    with interruptible():
+        summary = run_batch(str(model.output_root), ids)
+    assert summary.interrupted
+    assert summary.n_complete == 2
+    assert model.status()["completed"] == 2

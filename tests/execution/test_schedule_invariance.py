@@ -89,7 +89,8 @@ def test_workers_1_2_4_batches_1_7_64_resumed_or_not_are_the_same_bytes(tmp_path
                 model = stilt.Model(tmp_path / f"{workers}-{size}-{resumed}", receptors, config)
                 ids = model.register_pending()
                 if resumed:
-                    push_simulations(model, ids[::3], n_workers=workers)
+                    # Begun by this process alone, and gone on with by others.
+                    push_simulations(model, ids[::3])
                 push_simulations(model, ids, n_workers=workers)
                 found = digests(model)
                 assert sorted(found) == sorted(ids)

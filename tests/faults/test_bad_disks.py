@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 
 import pytest
 import stilt_fakes as fakes
@@ -82,6 +83,20 @@ def test_a_damaged_netcdf_is_found_by_the_next_run_and_repaired(make_model, stee
     push_simulations(model, pending)
     assert model.status()["completed"] == 3
     assert fakes.starts(steer) == dict.fromkeys(ids, 1)
+
+
+def test_pieces_of_killed_processes_are_removed_a_day_later(make_model):
+    model = make_model(1)
+    (sim_id,) = model.register_pending()
+    push_simulations(model, [sim_id])
+    folder = model.layout.simulation_dir(sim_id)
+    old, new = folder / ".old_foot.nc.12-ab.tmp", folder / ".new_foot.nc.12-ab.tmp"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 90_000,) * 2)
+    assert model.pending() == []
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_a_rebuild_finds_damaged_files_too(make_model):

@@ -230,7 +230,10 @@ def test_status_is_answered_all_the_time_while_a_run_goes_on(tmp_path, steer):
     model, seen = stilt.Model(tmp_path / "case"), []
     while process.poll() is None:
         seen.append(model.status())
-        assert len(model.simulations.ids(state="complete")) <= 24
+        assert seen[-1]["completed"] <= len(model.simulations.ids(state="complete")) <= 24
+        assert len(model.simulations.to_frame()) == seen[-1]["total"]
+        assert len(model.simulations.incomplete()) <= 24 - seen[-1]["completed"]
+        model.index.sql("SELECT name, sum(total) FROM footprints GROUP BY name")
         time.sleep(0.1)
     assert process.returncode == 0
     done = [status["completed"] for status in seen]

@@ -57,7 +57,7 @@ def test_renewing_extends_and_releasing_frees(index):
     owner = new_owner()
     claims.claim(index, owner, limit=2, lease_s=1)
     assert claims.renew(index, owner, lease_s=3600) == 2
-    end = index.frame("owner IS NOT NULL")["lease_end"].min()
+    end = index.frame(where="owner IS NOT NULL")["lease_end"].min()
     assert end > now() + timedelta(seconds=3000)
     assert claims.release(index, owner) == 2
     assert index.counts().pending == 4
@@ -116,4 +116,4 @@ def test_a_process_of_an_earlier_boot_is_dead():
 def test_a_run_takes_over_what_a_lease_from_elsewhere_no_longer_holds(index):
     claims.claim(index, "otherhost/1/2|12|34|abcd", limit=1, lease_s=-1)
     assert index.counts().running == 0
-    assert len(index.unfinished(None, states=["pending"])) == 4
+    assert len(index.in_states(None, states=["pending"])) == 4

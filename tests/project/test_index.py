@@ -1,5 +1,7 @@
 """The index: a cache of the files that says the same after it was deleted, damaged, or outdated."""
 
+import random
+
 import duckdb
 import pandas as pd
 import pytest
@@ -76,6 +78,23 @@ def test_a_damaged_index_is_rebuilt_with_a_message(mixed, content, caplog):
     path.write_bytes(content)
     assert mixed.status() == status
     assert "made anew from the project's files" in caplog.text
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_index_damaged_anywhere_is_rebuilt(mixed, seed):
+    """Eight kilobytes of it are garbage, or all after some byte is gone."""
+    chance = random.Random(seed)
+    status, path = mixed.status(), mixed.layout.index
+    before = mixed.simulations.to_frame()["state"].tolist()
+    place = chance.randrange(path.stat().st_size)
+    with path.open("r+b") as file:
+        if seed % 2:
+            file.truncate(place)
+        else:
+            file.seek(place)
+            file.write(chance.randbytes(8192))
+    assert mixed.status() == status
+    assert mixed.simulations.to_frame()["state"].tolist() == before
 
 
 def test_an_index_of_another_version_is_rebuilt_not_trusted(mixed, caplog):
