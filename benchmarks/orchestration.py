@@ -242,7 +242,8 @@ def share_of_prefect(
     for how in ("push", "prefect"):
         write_project(folder / how, weather, number, **size)
     workers = str(n_workers)
-    plain = in_process("push", folder / "push", workers, stub_s=0.0)
+    # Long enough that every worker gets some of the batches.
+    plain = in_process("push", folder / "push", workers, stub_s=0.01)
     orchestrated = in_process("prefect", folder / "prefect", workers, stub_s=per_receptor_s)
     added_s = orchestrated["cpu_s"] - plain["cpu_s"]
     whole_s = orchestrated["cpu_s"] + number * per_receptor_s
