@@ -154,9 +154,13 @@ def show_summary(
     lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
     lines += [f"| {label} | {count} |" for label, count in counts.items()]
     if failures:
-        lines += ["", "| reason | failed |", "|---|---|"]
+        lines += ["", "| reason | failed | one of them |", "|---|---|---|"]
         reasons = Counter(row["reason"] for row in failures)
-        lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
+        one = {row["reason"]: row for row in reversed(failures)}
+        lines += [
+            f"| {reason} | {count} | `{one[reason]['sim_id']}`: {_cell(one[reason]['detail'])} |"
+            for reason, count in reasons.most_common()
+        ]
     lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
     if picture:
         lines += ["", picture]
@@ -166,6 +170,11 @@ def show_summary(
         key=artifact_key(name, "summary"),
         description=outcome_sentence(counts, failures),
     )
+
+
+def _cell(text: str) -> str:
+    """A text for a cell of a table in Markdown."""
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def outcome_sentence(counts: Mapping[str, int], failures: Sequence[Mapping[str, str]]) -> str:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,17 +38,18 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(variable, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir("bucket")
+    name = uuid.uuid4().hex  # moto keeps its buckets for as long as the process lives
+    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(GUARD)
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     )
-    yield "s3://bucket/case"
+    yield f"s3://{name}/case"
     fsspec.filesystem("s3").clear_instance_cache()
     server.stop()
 
@@ -105,9 +107,9 @@ def test_dask_workers_publish_in_a_bucket(
 @pytest.mark.slow
 def test_the_guard_of_these_tests_sees_a_worker_that_writes(bucket: str, tmp_path: Path) -> None:
     code = (
-        "import multiprocessing, sys, duckdb\n"
+        "import multiprocessing, sys\n"
         "pool = multiprocessing.get_context('spawn').Pool(1)\n"
-        "pool.apply(duckdb.connect, (sys.argv[1],))\n"
+        "pool.apply(exec, (f'import duckdb; duckdb.connect({sys.argv[1]!r})',))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "index.duckdb")],
