@@ -256,27 +256,29 @@ def _pointed_at(server: PrivateServer) -> Iterator[None]:
         "PREFECT_LOCAL_STORAGE_PATH": str(storage),
         "PREFECT_API_SSL_CERT_FILE": str(certificate),
     }
-    with environment(variables):
-        from prefect.context import refresh_global_settings_context
-        from prefect.settings import (
-            PREFECT_API_SSL_CERT_FILE,
-            PREFECT_API_URL,
-            PREFECT_LOCAL_STORAGE_PATH,
-            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
-            temporary_settings,
-        )
+    from prefect.context import refresh_global_settings_context
+    from prefect.settings import (
+        PREFECT_API_SSL_CERT_FILE,
+        PREFECT_API_URL,
+        PREFECT_LOCAL_STORAGE_PATH,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+        temporary_settings,
+    )
 
+    settings = {
+        PREFECT_API_URL: server.url,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+        PREFECT_LOCAL_STORAGE_PATH: storage,
+        PREFECT_API_SSL_CERT_FILE: str(certificate),
+    }
+    try:
+        with environment(variables):
+            refresh_global_settings_context()
+            with temporary_settings(settings):
+                yield
+    finally:
+        # However the block ended: a later run in this process must not look for its server.
         refresh_global_settings_context()
-        with temporary_settings(
-            {
-                PREFECT_API_URL: server.url,
-                PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-                PREFECT_LOCAL_STORAGE_PATH: storage,
-                PREFECT_API_SSL_CERT_FILE: str(certificate),
-            }
-        ):
-            yield
-    refresh_global_settings_context()
 
 
 def _one_certificate(home: Path) -> Path:
