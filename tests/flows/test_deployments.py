@@ -116,6 +116,7 @@ def test_compose_names_only_what_it_defines() -> None:
         for volume in service.get("volumes", []):
             source = str(volume).split(":")[0]
             assert source[0] in "./$" or source in content["volumes"]
+    assert accepts(services["deploy"]["command"])
     assert "asyncpg" in services["server"]["environment"]["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
 
 
