@@ -154,13 +154,16 @@ def show_summary(
     lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
     lines += [f"| {label} | {count} |" for label, count in counts.items()]
     if failures:
-        lines += ["", "| reason | failed | one of them |", "|---|---|---|"]
+        # A list, for Prefect's tables cut off what is longer than they are wide.
+        lines += ["", "What failed, and one of each:", ""]
         reasons = Counter(row["reason"] for row in failures)
         one = {row["reason"]: row for row in reversed(failures)}
         lines += [
-            f"| {reason} | {count} | `{one[reason]['sim_id']}`: {_cell(one[reason]['detail'])} |"
+            f"- **{reason}** ({count}): `{one[reason]['sim_id']}`: "
+            f"{' '.join(one[reason]['detail'].split())}"
             for reason, count in reasons.most_common()
         ]
+        lines += ["", "Where:"]
     lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
     if picture:
         lines += ["", picture]
@@ -170,11 +173,6 @@ def show_summary(
         key=artifact_key(name, "summary"),
         description=outcome_sentence(counts, failures),
     )
-
-
-def _cell(text: str) -> str:
-    """A text for a cell of a table in Markdown."""
-    return " ".join(text.replace("|", "\\|").split())
 
 
 def outcome_sentence(counts: Mapping[str, int], failures: Sequence[Mapping[str, str]]) -> str:

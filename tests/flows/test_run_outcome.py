@@ -64,7 +64,7 @@ def test_the_summary_says_for_each_reason_what_happened_to_one(monkeypatch) -> N
     shown: dict[str, str] = {}
     monkeypatch.setattr(report, "create_markdown_artifact", lambda **given: shown.update(given))
     failures = [
-        {"sim_id": "a", "reason": "DISK", "detail": "no room\nat | all"},
+        {"sim_id": "a", "reason": "DISK", "detail": "no room\nat all"},
         {"sim_id": "b", "reason": "DISK", "detail": "none either"},
         {"sim_id": "c", "reason": "MET_COVERAGE", "detail": "too early"},
     ]
@@ -72,8 +72,8 @@ def test_the_summary_says_for_each_reason_what_happened_to_one(monkeypatch) -> N
     report.show_summary("Valley 2", counts, failures, {"Outputs": "/data/valley"})
     assert shown["key"] == "valley-2-summary"
     assert "| failed | 3 |" in shown["markdown"]
-    assert "| DISK | 2 | `a`: no room at \\| all |" in shown["markdown"]
-    assert "| MET_COVERAGE | 1 | `c`: too early |" in shown["markdown"]
+    assert "- **DISK** (2): `a`: no room at all\n" in shown["markdown"]
+    assert "- **MET_COVERAGE** (1): `c`: too early\n" in shown["markdown"]
 
 
 def test_a_failed_batch_is_not_spelled_out_in_prefects_log() -> None:
