@@ -1,8 +1,9 @@
 """What orchestration costs: Prefect's database, processor time, and the coordinator's memory.
 
-Two cases. ``prefect`` computes receptors of next to no work with and without Prefect, and sets the
-difference against what receptors of a usual size cost. ``coordinator`` runs many simulations over
-two workers whose batches only write a tiny file for each, and watches the coordinator's memory.
+Two cases, both with workers whose batches only write a tiny file for each simulation. ``prefect``
+runs receptors with Prefect and without, each batch sleeping as long as computing it would take,
+and sets the processor time that Prefect adds against what such receptors cost. ``coordinator``
+runs many and watches the coordinator's memory.
 """
 
 from __future__ import annotations
@@ -29,21 +30,33 @@ DAY_HOURS = 24
 # Read by every Python process of the case; only pool workers get the stub.
 SITE = """\
 import os, sys
-if os.environ.get("STILT_BENCHMARK_STUB") and "--multiprocessing-fork" in sys.orig_argv:
+ours = "stilt.execution.worker" in " ".join(sys.orig_argv)
+if os.environ.get("STILT_BENCHMARK_STUB") and (ours or "--multiprocessing-fork" in sys.orig_argv):
     from benchmarks.orchestration import install_stub
-    install_stub()
+    install_stub(prefect=not ours)
 """
 
 
-def install_stub() -> None:
-    """Replace the computing of batches in this process by :func:`stub_batch`."""
-    import flows.worker
+def install_stub(*, prefect: bool) -> None:
+    """Replace the computing of batches in this process by :func:`stub_batch`.
 
-    flows.worker.run_batch = stub_batch
+    Args:
+        prefect: the process is a worker of Prefect's pool, else of this project's own.
+    """
+    module: Any
+    if prefect:
+        import flows.worker as module
+    else:
+        import stilt.execution.batch as module
+    module.run_batch = stub_batch
 
 
 def stub_batch(project: str, sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
-    """Write a tiny file and a receipt's row for each simulation, as a batch would have."""
+    """Write a tiny file and a receipt's row for each simulation, as a batch would have.
+
+    The time that computing would take is slept.
+    """
+    import stilt.transport.run  # noqa: F401  a worker loads it, whoever has started it
     from stilt.execution.batch import BatchSummary
     from stilt.project.batches import mark_running
     from stilt.project.inputs import Project
@@ -53,6 +66,7 @@ def stub_batch(project: str, sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
     files = Project(project)
     mark = mark_running(files.layout.running, batch_id, new_owner(), sim_ids)
     started = time.monotonic()
+    time.sleep(len(sim_ids) * float(os.environ[STUB]))
     results = []
     for sim_id in sim_ids:
         path = files.layout.trajectory(sim_id)
@@ -137,16 +151,17 @@ def coordinator(root: Path, n_workers: int) -> dict[str, Any]:
     }
 
 
-def prefect(root: Path, how: str) -> dict[str, Any]:
-    """Run a project inline, with or without Prefect."""
+def prefect(root: Path, how: str, n_workers: int) -> dict[str, Any]:
+    """Run a project over worker processes, with or without Prefect."""
     import stilt
+    from stilt.execution.backend import get_executor
 
     model = stilt.Model(project=root)
     started = time.perf_counter()
     if how == "prefect":
-        model.run()
+        model.run(executor=get_executor({"n_workers": n_workers}))
     else:
-        stilt.push_simulations(model, model.pending())
+        stilt.push_simulations(model, model.pending(), n_workers)
     counts = model.status()
     return {
         "how": how,
@@ -154,14 +169,29 @@ def prefect(root: Path, how: str) -> dict[str, Any]:
         "complete": counts["completed"],
         "wall_s": round(time.perf_counter() - started, 1),
         "cpu_s": round(_cpu_s(), 1),
+        "coordinator_cpu_s": round(_cpu_s(resource.RUSAGE_SELF), 1),
         "prefect_db_mb": _database_mb(root),
     }
 
 
-def _cpu_s() -> float:
-    """Processor time of this process and of those that it has started and seen end."""
-    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    used = [resource.getrusage(who) for who in both]
+def usual(root: Path) -> dict[str, Any]:
+    """Run a project of usual receptors in this process, without Prefect."""
+    import stilt
+
+    model = stilt.Model(project=root)
+    stilt.push_simulations(model, model.pending())
+    counts = model.status()
+    return {
+        "how": "usual",
+        "receptors": counts["total"],
+        "complete": counts["completed"],
+        "cpu_s": round(_cpu_s(), 1),
+    }
+
+
+def _cpu_s(*which: int) -> float:
+    """Processor time of this process, and of those that it has started and seen end."""
+    used = map(resource.getrusage, which or (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
@@ -170,16 +200,26 @@ def _database_mb(root: Path) -> float:
     return round(sum(path.stat().st_size for path in files) / 1e6, 1)
 
 
-def in_process(case: str, root: Path, *arguments: str, stub: bool = False) -> dict[str, Any]:
-    """Run a case in a process of its own and return what it says."""
+def in_process(
+    case: str, root: Path, *arguments: str, stub_s: float | None = None
+) -> dict[str, Any]:
+    """Run a case in a process of its own and return what it says.
+
+    Args:
+        case: its name.
+        root: of the project.
+        arguments: of the case.
+        stub_s: workers sleep so long for each simulation and write a tiny file; None lets them
+            compute.
+    """
     site = root.parent / "site"
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(SITE)
     paths = [str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     variables.pop("PREFECT_API_URL", None)
-    if stub:
-        variables[STUB] = "1"
+    if stub_s is not None:
+        variables[STUB] = str(stub_s)
     command = [sys.executable, "-m", "benchmarks.orchestration", "--case", case, str(root)]
     done = subprocess.run(
         [*command, *arguments], env=variables, stdout=subprocess.PIPE, text=True, check=True
@@ -189,24 +229,30 @@ def in_process(case: str, root: Path, *arguments: str, stub: bool = False) -> di
     return result
 
 
-def share_of_prefect(weather: Path, folder: Path, number: int, usual: int) -> dict[str, Any]:
-    """What Prefect adds to a run of `number` receptors, as a share of such a run at full size."""
-    least: dict[str, Any] = {"numpar": 2, "n_hours": -1}
+def share_of_prefect(
+    weather: Path, folder: Path, number: int, timed: int, n_workers: int
+) -> dict[str, Any]:
+    """What Prefect adds to a run of `number` receptors, as a share of such a run."""
+    size: dict[str, Any] = {"numpar": 200, "n_hours": -DAY_HOURS // 2}
+    # Two runs of different size, so that start-up and compiling cancel out.
+    for name, receptors in (("few", timed), ("more", 3 * timed)):
+        write_project(folder / name, weather, receptors, **size)
+    few, more = (in_process("usual", folder / name) for name in ("few", "more"))
+    per_receptor_s = (more["cpu_s"] - few["cpu_s"]) / (2 * timed)
     for how in ("push", "prefect"):
-        write_project(folder / how, weather, number, **least)
-    plain = in_process("push", folder / "push")
-    orchestrated = in_process("prefect", folder / "prefect")
-    # Two sizes, so that start-up and compiling cancel out.
-    for name, receptors in (("few", usual), ("more", 3 * usual)):
-        write_project(folder / name, weather, receptors, numpar=200, n_hours=-DAY_HOURS // 2)
-    few, more = (in_process("push", folder / name) for name in ("few", "more"))
-    per_receptor_s = (more["cpu_s"] - few["cpu_s"]) / (2 * usual)
+        write_project(folder / how, weather, number, **size)
+    workers = str(n_workers)
+    # Long enough that every worker gets some of the batches.
+    plain = in_process("push", folder / "push", workers, stub_s=0.01)
+    orchestrated = in_process("prefect", folder / "prefect", workers, stub_s=per_receptor_s)
     added_s = orchestrated["cpu_s"] - plain["cpu_s"]
+    whole_s = orchestrated["cpu_s"] + number * per_receptor_s
     return {
         "receptors": number,
+        "n_workers": n_workers,
         "prefect_adds_cpu_s": round(added_s, 1),
         "receptor_cpu_s (200 particles, 12 h)": round(per_receptor_s, 3),
-        "share_%": round(100 * added_s / (added_s + number * per_receptor_s), 2),
+        "share_%": round(100 * added_s / whole_s, 2),
         "prefect_db_mb": orchestrated["prefect_db_mb"],
     }
 
@@ -222,7 +268,12 @@ def main() -> int:
     options = parser.parse_args()
     if options.case:
         case, root, *rest = options.case
-        found = coordinator(Path(root), int(rest[0])) if rest else prefect(Path(root), case)
+        if case == "coordinator":
+            found = coordinator(Path(root), int(rest[0]))
+        elif case == "usual":
+            found = usual(Path(root))
+        else:
+            found = prefect(Path(root), case, int(rest[0]))
         print(json.dumps(found))
         return 0
     from stilt.demo import write_demo
@@ -232,12 +283,14 @@ def main() -> int:
         weather = folder / "demo"
         write_demo(weather)
         if options.receptors:
-            found = share_of_prefect(weather, folder, options.receptors, options.usual)
+            found = share_of_prefect(
+                weather, folder, options.receptors, options.usual, options.workers
+            )
             print("prefect:", json.dumps(found), flush=True)
         if options.many:
             write_project(folder / "many", weather, options.many)
             workers = str(options.workers)
-            found = in_process("coordinator", folder / "many", workers, stub=True)
+            found = in_process("coordinator", folder / "many", workers, stub_s=0.0)
             print("coordinator:", json.dumps(found), flush=True)
     return 0
 

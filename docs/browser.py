@@ -124,6 +124,14 @@ class Browser:
         """The page as it stands now, with what its scripts have made."""
         return str(self.ask("document.documentElement.outerHTML"))
 
+    def elsewhere(self) -> list[str]:
+        """Addresses of other hosts that the page has asked for anything."""
+        script = (
+            "performance.getEntriesByType('resource').map(entry => entry.name)"
+            ".filter(name => /^(https?|wss?):/.test(name) && new URL(name).host != location.host)"
+        )
+        return list(self.ask(script))
+
     def open(self, url: str, *expected: str) -> str:
         """Open a page, wait until all `expected` texts are there; the page's text.
 

@@ -48,6 +48,9 @@ def main() -> int:
             with Browser(program) as window:
                 for name, (address, *expected) in pages.items():
                     window.open(address, *expected)
+                    if asked := window.elsewhere():
+                        print(f"{name} asks for {asked}", file=sys.stderr)
+                        return 1
                     # The picture is for everybody: no temporary folder of one machine in it.
                     window.ask(
                         "document.querySelectorAll('code:not(:has(*))').forEach("

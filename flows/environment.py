@@ -74,12 +74,8 @@ def user_api_url() -> str | None:
     return (
         os.environ.get("PREFECT_API_URL")
         or _dotenv(Path(".env")).get("PREFECT_API_URL")
-        or _toml(Path("prefect.toml")).get("api", {}).get("url")
-        or _toml(Path("pyproject.toml"))
-        .get("tool", {})
-        .get("prefect", {})
-        .get("api", {})
-        .get("url")
+        or _toml(Path("prefect.toml"), "api").get("url")
+        or _toml(Path("pyproject.toml"), "tool", "prefect", "api").get("url")
         or _profile().get("PREFECT_API_URL")
         or None
     )

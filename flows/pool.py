@@ -71,6 +71,10 @@ class EndedFailedError(StiltError, Generic[R]):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def __repr__(self) -> str:
+        # Prefect logs it beside the same text in the state's message.
+        return f"{type(self).__name__}()"
+
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):

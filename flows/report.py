@@ -154,9 +154,16 @@ def show_summary(
     lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
     lines += [f"| {label} | {count} |" for label, count in counts.items()]
     if failures:
-        lines += ["", "| reason | failed |", "|---|---|"]
+        # A list, for Prefect's tables cut off what is longer than they are wide.
+        lines += ["", "What failed, and one of each:", ""]
         reasons = Counter(row["reason"] for row in failures)
-        lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
+        one = {row["reason"]: row for row in reversed(failures)}
+        lines += [
+            f"- **{reason}** ({count}): `{one[reason]['sim_id']}`: "
+            f"{' '.join(one[reason]['detail'].split())}"
+            for reason, count in reasons.most_common()
+        ]
+        lines += ["", "Where:"]
     lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
     if picture:
         lines += ["", picture]

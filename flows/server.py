@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from flows.environment import environment, user_api_url
+from stilt.atomic import atomic_path
 from stilt.cache import user_cache
 from stilt.errors import StiltError, UsageError
 
@@ -41,11 +42,18 @@ _SERVER_SETTINGS = {
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it calls elsewhere; see flows/server_process.py
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     "DO_NOT_TRACK": "1",
 }
+
+_MIGRATED_SETTINGS = {
+    "PREFECT_API_DATABASE_MIGRATE_ON_START": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+}
+"""For a database in which an earlier start of the same Prefect has done both."""
 
 
 class ServerError(StiltError):
@@ -103,7 +111,9 @@ class PrivateServer:
 
     def _migrated(self) -> bool:
         """Whether the database is one of this Prefect, so that a start changes nothing in it."""
-        return self._version.exists() and self._version.read_text() == version("prefect")
+        if not (self.database.exists() and self._version.exists()):
+            return False
+        return self._version.read_text() == version("prefect")
 
     @property
     def url(self) -> str:
@@ -115,6 +125,8 @@ class PrivateServer:
             "PREFECT_HOME": str(self.home),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.database}",
         }
+        if self._migrated():
+            settings |= _MIGRATED_SETTINGS
         with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -237,30 +249,52 @@ def prefect_api(home: Path, server: PrivateServer | None = None) -> Iterator[str
 def _pointed_at(server: PrivateServer) -> Iterator[None]:
     """Point Prefect at a server: in this context, in its background threads, in child processes."""
     storage = server.home / "storage"
+    certificate = _one_certificate(server.home)
     variables = {
         "PREFECT_API_URL": server.url,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_LOCAL_STORAGE_PATH": str(storage),
+        "PREFECT_API_SSL_CERT_FILE": str(certificate),
     }
-    with environment(variables):
-        from prefect.context import refresh_global_settings_context
-        from prefect.settings import (
-            PREFECT_API_URL,
-            PREFECT_LOCAL_STORAGE_PATH,
-            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
-            temporary_settings,
-        )
+    from prefect.context import refresh_global_settings_context
+    from prefect.settings import (
+        PREFECT_API_SSL_CERT_FILE,
+        PREFECT_API_URL,
+        PREFECT_LOCAL_STORAGE_PATH,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+        temporary_settings,
+    )
 
+    settings = {
+        PREFECT_API_URL: server.url,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+        PREFECT_LOCAL_STORAGE_PATH: storage,
+        PREFECT_API_SSL_CERT_FILE: str(certificate),
+    }
+    try:
+        with environment(variables):
+            refresh_global_settings_context()
+            with temporary_settings(settings):
+                yield
+    finally:
+        # However the block ended: a later run in this process must not look for its server.
         refresh_global_settings_context()
-        with temporary_settings(
-            {
-                PREFECT_API_URL: server.url,
-                PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-                PREFECT_LOCAL_STORAGE_PATH: storage,
-            }
-        ):
-            yield
-    refresh_global_settings_context()
+
+
+def _one_certificate(home: Path) -> Path:
+    """A file with one certificate, for clients of a server that has no use for any.
+
+    Every client of Prefect reads all that the file holds, two clients for each task: some 40 ms
+    of a core with the usual hundred of them.
+    """
+    path = home / "certificate.pem"
+    if not path.exists():
+        import certifi
+
+        first, mark, _ = certifi.contents().partition("-----END CERTIFICATE-----")
+        with atomic_path(path) as part:
+            part.write_text(f"{first}{mark}\n", encoding="utf-8")
+    return path
 
 
 def drain_clients() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from flows.environment import user_api_url
@@ -145,13 +145,7 @@ class PrefectBackend:
         Raises:
             UsageError: there is no Prefect API, deployment or work pool of that name.
         """
-        url = user_api_url()
-        if url is None:
-            raise UsageError(
-                "The prefect backend needs a Prefect server that its workers use as well: set "
-                "PREFECT_API_URL, or use --backend local."
-            )
-        check_reachable(url)
+        _reachable_api("set PREFECT_API_URL, or use --backend local.")
         if output_dir is not None and is_url(output_dir):
             from stilt.project.remote import RemoteOutputs
 
@@ -185,7 +179,8 @@ class PrefectBackend:
             if self.work_pool is None:
                 raise UsageError(
                     f"Prefect has no deployment '{self.deployment}': register it with "
-                    "`prefect --no-prompt deploy --all`, or name a work_pool to register it in."
+                    "`stilt deploy` (or `prefect deploy --all`), or name a work_pool to register "
+                    "it in."
                 ) from None
             self._register(client, self.work_pool)
             return client.read_deployment_by_name(self.deployment)
@@ -198,11 +193,7 @@ class PrefectBackend:
         return found
 
     def _register(self, client: SyncPrefectClient, work_pool: str) -> None:
-        from prefect.client.schemas.actions import WorkPoolCreate
-        from prefect.deployments.runner import EntrypointType, RunnerDeployment
-        from prefect.exceptions import ObjectNotFound
-
-        import flows
+        from flows.deployments import ensure_work_pool, register
 
         flow_name, _, name = self.deployment.partition("/")
         if flow_name != "simulate":
@@ -210,21 +201,58 @@ class PrefectBackend:
                 f"Prefect has no deployment '{self.deployment}', and a run is one of the flow "
                 "'simulate': name a deployment simulate/NAME."
             )
-        try:
-            client.read_work_pool(work_pool)
-        except ObjectNotFound:
-            client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
+        if ensure_work_pool(client, work_pool):
             logger.warning("Made the work pool '%s' of type process.", work_pool)
-        deployment = RunnerDeployment.from_flow(
-            flows.simulate,
-            name,
-            tags=["stilt", "transport"],
-            concurrency_limit=4,
-            description="Compute what a project still lacks; the same as `stilt run PROJECT`.",
-            entrypoint_type=EntrypointType.MODULE_PATH,
-            work_pool_name=work_pool,
+        register(flow_name, name, work_pool)
+
+    def deploy(
+        self,
+        *,
+        work_pool: str,
+        kind: str | None,
+        template: Mapping[str, Any] | None,
+        name: str,
+        project: str | None,
+        announce: Callable[[str], object],
+    ) -> None:
+        """Make a work pool when it is missing, and register all flows in it.
+
+        Args:
+            work_pool: its name.
+            kind: Prefect's type of a pool that is made; None for `process`.
+            template: base job template of a pool that is made.
+            name: of the deployments, ``simulate/NAME`` and so on.
+            project: that runs are of when they name none.
+            announce: told what was done, line by line.
+
+        Raises:
+            UsageError: there is no Prefect API, or a pool of that name and another type.
+        """
+        _reachable_api("start one (`prefect server start`) and set PREFECT_API_URL.")
+        from prefect.client.orchestration import get_client
+
+        from flows.deployments import DEPLOYMENTS, ensure_work_pool, register
+
+        with get_client(sync_client=True) as client:
+            made = ensure_work_pool(client, work_pool, kind, template)
+        announce(f"Work pool: {work_pool} ({'made' if made else 'was there'})")
+        parameters = {"project": project} if project else {}
+        for flow_name in DEPLOYMENTS:
+            announce(f"Deployed: {register(flow_name, name, work_pool, parameters)}")
+
+
+def _reachable_api(advice: str) -> None:
+    """Stop when there is no Prefect server that workers use as well.
+
+    Args:
+        advice: ends the sentence that says so.
+    """
+    url = user_api_url()
+    if url is None:
+        raise UsageError(
+            f"The prefect backend needs a Prefect server that its workers use as well: {advice}"
         )
-        cast(Any, deployment).apply(_sync=True)  # also beside a running event loop
+    check_reachable(url)
 
 
 def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> None:

@@ -16,6 +16,7 @@ from stilt import __version__
 from stilt.cli.check import check
 from stilt.cli.common import EXIT_INTERRUPTED, Commands
 from stilt.cli.demo import demo
+from stilt.cli.deploy import deploy
 from stilt.cli.explain import explain
 from stilt.cli.init import init
 from stilt.cli.pull_worker import pull_worker
@@ -73,6 +74,7 @@ for command in (
     serve,
     rebuild,
     ui,
+    deploy,
     demo,
 ):
     cli.add_command(command)

@@ -15,7 +15,7 @@ from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
 
 VERBS = [
     *("init", "check", "run", "status", "explain", "register"),
-    *("push-worker", "pull-worker", "serve", "rebuild", "ui", "demo"),
+    *("push-worker", "pull-worker", "serve", "rebuild", "ui", "deploy", "demo"),
 ]
 
 

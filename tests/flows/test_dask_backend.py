@@ -7,8 +7,8 @@ import threading
 import time
 from pathlib import Path
 
-import netCDF4
 import pytest
+from written import outputs
 
 from flows import simulate
 from flows.pool import holder_pid
@@ -18,19 +18,6 @@ from stilt.model import Model
 from stilt.project.remote import RemoteOutputs
 
 EXECUTION = "execution:\n  backend: dask\n  n_workers: 2\n"
-
-
-def outputs(root: Path) -> dict[str, object]:
-    """Trajectories byte by byte; footprints without the time at which they were made."""
-    found = [path for path in root.glob("simulations/by-id/*/*") if path.is_file()]
-    return {p.name: content(p) if p.suffix == ".nc" else p.read_bytes() for p in found}
-
-
-def content(path: Path) -> dict[str, object]:
-    with netCDF4.Dataset(path) as file:
-        values = {name: variable[:].tobytes() for name, variable in file.variables.items()}
-        attributes = {name: file.getncattr(name) for name in file.ncattrs()}
-    return values | {k: v for k, v in attributes.items() if k not in ("history", "time_created")}
 
 
 def on_dask(root: Path, text: str = EXECUTION) -> Path:

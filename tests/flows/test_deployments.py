@@ -1,49 +1,22 @@
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import click
 import jsonschema
 import pytest
 import yaml
+from commands import prefect, stilt, worker
 from prefect_api_helpers import flow_run_of
 
+from flows.deployments import DEPLOYMENTS, NAME, WORK_POOL
 from stilt.cli import cli
 from stilt.model import Model
 
 ROOT = Path(__file__).parents[2]
-DEPLOYMENTS = ROOT / "deployments"
-PATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-ENVIRONMENT = {**os.environ, "PYTHONPATH": PATH, "COLUMNS": "200", "NO_COLOR": "1"}
-
-
-def prefect(*arguments: str) -> str:
-    """Call Prefect's command line in the checkout; returns what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT | {"PREFECT_API_URL": os.environ.get("PREFECT_API_URL", "")},
-        cwd=ROOT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def stilt_run(root: Path, api: str) -> subprocess.CompletedProcess[str]:
-    """Submit a run with the command line and wait for it."""
-    return subprocess.run(
-        [sys.executable, "-m", "stilt", "run", root, "--backend", "prefect", "--wait"],
-        capture_output=True,
-        text=True,
-        env=ENVIRONMENT | {"PREFECT_API_URL": api},
-        check=False,
-    )
+FOLDER = ROOT / "deployments"
 
 
 def accepts(arguments: list[str]) -> bool:
@@ -72,46 +45,60 @@ def test_every_entry_point_of_prefect_yaml_is_a_flow_of_a_project() -> None:
             assert schema.get("description"), f"{flow.name}: {name} is not described"
         assert deployment["tags"]
         assert deployment["concurrency_limit"] >= 1
-        assert deployment["work_pool"]["name"] == "stilt"
         assert len(json.dumps(flow.parameters.model_dump())) < 10_000
+        about = DEPLOYMENTS[flow.name]
+        assert deployment["entrypoint"] == f"flows.{about.module}.{about.module}"
+        assert deployment["description"] == about.description
+        assert deployment["tags"] == list(about.tags)
+        assert deployment["concurrency_limit"] == about.concurrency_limit
+        assert deployment["name"] == NAME
+        assert deployment["work_pool"]["name"] == WORK_POOL
+    assert names == DEPLOYMENTS.keys()
     assert names == {"simulate", "prepare-meteorology", "footprints", "maintain"}
 
 
 @pytest.mark.slow
 def test_a_deployment_run_does_what_stilt_run_does(api: str, project_files, tmp_path: Path) -> None:
     root = project_files(tmp_path / "deployed")
-    deploy = ["deploy", "--all", "--prefect-file", str(ROOT / "prefect.yaml")]
-    prefect("work-pool", "create", "stilt", "--type", "process")
-    prefect("--no-prompt", *deploy)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "stilt", "--limit", "1"],
-        env=ENVIRONMENT | {"PREFECT_API_URL": api},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        given = ["-p", f"project={root}", "-p", "n_workers=2"]
-        shown = prefect("deployment", "run", "simulate/local", *given, "--watch")
-        submitted = stilt_run(project_files(tmp_path / "submitted"), api)
+    deployed = stilt("deploy")
+    prefect("--no-prompt", "deploy", "--all")  # the same again, from the folder of prefect.yaml
+
+    def watched(flow_name: str, *given: str) -> str:
+        """Run a deployment until it has ended; the last message of its flow run."""
+        named = ["-p", f"project={root}", *given]
+        shown = prefect("deployment", "run", f"{flow_name}/local", *named, "--watch")
+        assert "Flow run finished successfully in 'Completed'" in shown
+        return flow_run_of(root)[0].state.message
+
+    with worker("stilt", tmp_path):
+        assert watched("prepare-meteorology").endswith("analyses are ready")
+        assert watched("simulate", "-p", "n_workers=2") == "3 of 3 simulations complete"
+        _, tasks, artifacts = flow_run_of(root)
+        config = root / "config.yaml"
+        config.write_text(config.read_text().replace("xres: 0.1", "xres: 0.2"))
+        assert watched("footprints") == "3 of 3 simulations complete"
+        assert "3 of 3 simulations complete, 0 failed" in watched("maintain")
+        wait = ("--backend", "prefect", "--wait")
+        submitted = stilt("run", project_files(tmp_path / "submitted"), *wait)
         late = "time,lon,lat,zagl\n2023-07-15 18:00,-111.85,40.77,30\n2023-08-30 18:00,-111,40,5\n"
-        holes = stilt_run(project_files(tmp_path / "holes", late), api)
-    finally:
-        worker.terminate()
-        worker.wait()
-    assert "Flow run finished successfully in 'Completed'" in shown
-    assert Model(project=root).status()["completed"] == 3
+        holes = stilt("run", project_files(tmp_path / "holes", late), *wait)
+    assert deployed.returncode == 0, deployed.stderr
+    assert "Work pool: stilt (made)" in deployed.stdout
+    assert {task.state_name for task in tasks} == {"Completed"}
+    assert {"deployed-progress", "deployed-summary"} <= artifacts.keys()
+    assert len(list(root.glob("simulations/by-id/*/*_traj.parquet"))) == 3
+    model = Model(project=root)
+    assert model.status()["completed"] == 3
+    assert model.footprints["default"].load()[0].data.sizes["lon"] == 10
     assert submitted.returncode == 0, submitted.stdout + submitted.stderr
     assert "Execution mode: submit-and-wait" in submitted.stdout
     assert "Project: submitted  total=3  completed=3" in submitted.stdout
     assert holes.returncode == 1, holes.stdout + holes.stderr
     assert "completed=1  running=0  pending=0  failed=1" in holes.stdout
-    run, _, artifacts = flow_run_of(root)
-    assert run.state.message == "3 of 3 simulations complete"
-    assert {"deployed-progress", "deployed-summary"} <= artifacts.keys()
 
 
 def test_the_image_copies_what_exists_and_sends_nothing() -> None:
-    text = (DEPLOYMENTS / "Dockerfile").read_text()
+    text = (FOLDER / "Dockerfile").read_text()
     for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
         *sources, _ = line.split()
         for source in sources:
@@ -120,7 +107,7 @@ def test_the_image_copies_what_exists_and_sends_nothing() -> None:
 
 
 def test_compose_names_only_what_it_defines() -> None:
-    content = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
+    content = yaml.safe_load((FOLDER / "compose.yaml").read_text())
     validate(content, "compose-spec.json")
     services = content["services"]
     for name, service in services.items():
@@ -129,12 +116,13 @@ def test_compose_names_only_what_it_defines() -> None:
         for volume in service.get("volumes", []):
             source = str(volume).split(":")[0]
             assert source[0] in "./$" or source in content["volumes"]
+    assert accepts(services["deploy"]["command"])
     assert "asyncpg" in services["server"]["environment"]["PREFECT_SERVER_DATABASE_CONNECTION_URL"]
 
 
 @pytest.mark.parametrize("service", ["server", "worker"])
 def test_compose_commands_exist_in_this_prefect(service: str) -> None:
-    content = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
+    content = yaml.safe_load((FOLDER / "compose.yaml").read_text())
     command = content["services"][service]["command"]
     helped = prefect(*command[:2], "--help")
     for option in (word for word in command if word.startswith("--")):
@@ -142,7 +130,7 @@ def test_compose_commands_exist_in_this_prefect(service: str) -> None:
 
 
 def test_the_kubernetes_job_calls_the_command_line_as_it_is() -> None:
-    job = yaml.safe_load((DEPLOYMENTS / "kubernetes" / "job.yaml").read_text())
+    job = yaml.safe_load((FOLDER / "kubernetes" / "job.yaml").read_text())
     pod = check_job(job)
     assert accepts(pod["containers"][0]["args"])
 
@@ -150,7 +138,7 @@ def test_the_kubernetes_job_calls_the_command_line_as_it_is() -> None:
 def test_the_work_pool_template_renders_to_a_job() -> None:
     from prefect.utilities.templating import apply_values
 
-    template = json.loads((DEPLOYMENTS / "kubernetes" / "work-pool.json").read_text())
+    template = json.loads((FOLDER / "kubernetes" / "work-pool.json").read_text())
     variables = template["variables"]["properties"]
     placeholders = set(re.findall(r"{{ (\w+) }}", json.dumps(template["job_configuration"])))
     assert placeholders <= set(variables)
@@ -183,8 +171,8 @@ def check_job(job: dict) -> dict:
 
 def test_the_slurm_script_is_bash_and_calls_the_command_line_as_it_is() -> None:
     for script in ("array.sbatch", "chunks.sh"):
-        subprocess.run(["bash", "-n", DEPLOYMENTS / "slurm" / script], check=True)
-    text = (DEPLOYMENTS / "slurm" / "array.sbatch").read_text().replace("\\\n", " ")
+        subprocess.run(["bash", "-n", FOLDER / "slurm" / script], check=True)
+    text = (FOLDER / "slurm" / "array.sbatch").read_text().replace("\\\n", " ")
     (call,) = re.findall(r"^exec stilt (.+)$", text, re.MULTILINE)
     call = call.replace("$SLURM_CPUS_PER_TASK", "4").replace("$project", "/case")
     assert accepts(shlex.split(call.replace("${SLURM_ARRAY_TASK_ID}", "0")))

@@ -75,6 +75,29 @@ def test_the_server_lasts_as_long_as_its_block_however_that_ends(
         urllib.request.urlopen(f"{seen['url']}/health", timeout=2)
 
 
+def test_a_run_after_a_broken_one_does_not_look_for_its_server(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading\n"
+        "from pathlib import Path\n"
+        "from flows.environment import user_api_url\n"
+        "from flows.server import prefect_api\n"
+        "try:\n"
+        "    with prefect_api(Path(sys.argv[1])):\n"
+        "        raise OSError\n"
+        "except OSError:\n"
+        "    pass\n"
+        "seen = [user_api_url()]\n"
+        "asks = threading.Thread(target=lambda: seen.append(user_api_url()))\n"
+        "asks.start(); asks.join()\n"
+        "assert seen == [None, None], seen\n"
+    )
+    variables = {**os.environ, "PREFECT_HOME": str(tmp_path / "no-profile-here")}
+    variables.pop("PREFECT_API_URL", None)
+    command = [sys.executable, "-c", code, str(tmp_path / "state")]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_server_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"

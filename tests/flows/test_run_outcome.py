@@ -6,7 +6,7 @@ import pytest
 import stilt_fakes as fakes
 
 import stilt
-from flows import bookkeeping
+from flows import bookkeeping, report
 from flows.pool import EndedFailedError
 from stilt.execution import BatchSummary
 
@@ -58,3 +58,24 @@ def test_a_run_knows_its_meteorologies_and_scenes(make_model) -> None:
     assert mets == sorted(model.config.mets)
     assert scenes == ["overpass-7"]
     assert bookkeeping.content(model, [])[1] == []
+
+
+def test_the_summary_says_for_each_reason_what_happened_to_one(monkeypatch) -> None:
+    shown: dict[str, str] = {}
+    monkeypatch.setattr(report, "create_markdown_artifact", lambda **given: shown.update(given))
+    failures = [
+        {"sim_id": "a", "reason": "DISK", "detail": "no room\nat all"},
+        {"sim_id": "b", "reason": "DISK", "detail": "none either"},
+        {"sim_id": "c", "reason": "MET_COVERAGE", "detail": "too early"},
+    ]
+    counts = {"total": 4, "complete": 1, "failed": 3, "unfinished": 0}
+    report.show_summary("Valley 2", counts, failures, {"Outputs": "/data/valley"})
+    assert shown["key"] == "valley-2-summary"
+    assert "| failed | 3 |" in shown["markdown"]
+    assert "- **DISK** (2): `a`: no room at all\n" in shown["markdown"]
+    assert "- **MET_COVERAGE** (1): `c`: too early\n" in shown["markdown"]
+
+
+def test_a_failed_batch_is_not_spelled_out_in_prefects_log() -> None:
+    told = EndedFailedError("0 of 1 simulations complete", BatchSummary("b", n_failed=1))
+    assert repr(told) == "EndedFailedError()"

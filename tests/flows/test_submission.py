@@ -1,3 +1,4 @@
+import json
 import re
 import threading
 import time
@@ -11,6 +12,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Crashed, Failed
 
 import flows.submission
+from flows.deployments import DEPLOYMENTS
 from flows.project_flow import Tally
 from flows.report import is_outcome, outcome_sentence, read_tally, tally_sentence
 from flows.submission import PrefectBackend, SubmittedHandle
@@ -140,6 +142,50 @@ def test_the_command_line_submits_and_returns(pool: str, new_project) -> None:
     assert done.exit_code == 0
     assert "Execution mode: submit-and-return" in done.output
     assert re.search(r"^Submitted job: [0-9a-f-]{36}$", done.output, re.MULTILINE)
+
+
+def test_the_command_line_makes_a_pool_and_registers_every_flow(pool: str, new_project) -> None:
+    root = new_project("given")
+    done = CliRunner().invoke(cli, ["deploy", str(root), "--pool", pool, "--name", "here"])
+    assert done.exit_code == 0, done.output
+    assert f"Work pool: {pool} (made)" in done.output
+    assert f"prefect worker start --pool {pool}" in done.output
+    with get_client(sync_client=True) as client:
+        assert client.read_work_pool(pool).type == "process"
+        assert {each.name for each in client.read_deployments()} == {"here"}
+        for flow_name, about in DEPLOYMENTS.items():
+            deployment = client.read_deployment_by_name(f"{flow_name}/here")
+            assert f"Deployed: {flow_name}/here" in done.output
+            assert deployment.work_pool_name == pool
+            assert deployment.tags == list(about.tags)
+            assert deployment.description == about.description
+            assert deployment.global_concurrency_limit.limit == about.concurrency_limit
+            assert deployment.parameters == {"project": str(root)}
+    again = CliRunner().invoke(cli, ["deploy", "--pool", pool, "--type", "docker"])
+    assert again.exit_code == 2
+    assert f"The work pool '{pool}' is of type process, not docker" in again.output
+
+
+def test_a_pool_is_made_with_the_template_that_is_given(pool: str, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    kind = ["deploy", "--pool", pool, "--type", "kubernetes", "--template"]
+    refused = CliRunner().invoke(cli, [*kind, str(wrong)])
+    assert refused.exit_code == 2
+    assert "is no base job template" in refused.output
+    template = Path(__file__).parents[2] / "deployments" / "kubernetes" / "work-pool.json"
+    assert CliRunner().invoke(cli, [*kind, str(template)]).exit_code == 0
+    with get_client(sync_client=True) as client:
+        made = client.read_work_pool(pool)
+    assert made.type == "kubernetes"
+    assert made.base_job_template == json.loads(template.read_text())
+
+
+def test_without_a_server_there_is_nowhere_to_deploy(monkeypatch) -> None:
+    monkeypatch.setattr(flows.submission, "user_api_url", lambda: None)
+    done = CliRunner().invoke(cli, ["deploy"])
+    assert done.exit_code == 2
+    assert "start one (`prefect server start`) and set PREFECT_API_URL" in done.output
 
 
 @pytest.mark.parametrize("tally", [Tally(3), Tally(40, 12.5, 1, 8), Tally(0)])
