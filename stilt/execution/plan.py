@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 BATCHES_PER_WORKER = 8
 LARGEST_BATCH = 256
@@ -47,22 +47,38 @@ def batch_size(number: int, n_workers: int) -> int:
     return max(min(fair, LARGEST_BATCH), math.ceil(number / MOST_BATCHES), 1)
 
 
-def plan_batches(model: Any, sim_ids: Iterable[str], n_workers: int = 1) -> list[Batch]:
+def batch_sizes(number: int, n_workers: int) -> list[int]:
+    """Simulations of each batch in turn.
+
+    With several workers the last batches get smaller, down to a quarter, so that no worker waits
+    long for the one that ends last.
+    """
+    full = batch_size(number, n_workers)
+    sizes = []
+    left = number
+    while left > 0:
+        size = full
+        if n_workers > 1:
+            size = min(full, max(math.ceil(left / (2 * n_workers)), math.ceil(full / 4)))
+        sizes.append(min(size, left))
+        left -= size
+    return sizes
+
+
+def plan_batches(sim_ids: Iterable[str], n_workers: int = 1) -> list[Batch]:
     """Cut simulations into batches, neighbours in time together.
 
     Args:
-        model: the model; nothing is read from it.
         sim_ids: what to compute; an id given twice counts once.
         n_workers: processes that will share the batches.
     """
-    del model
     # The stamp after the meteorology has 12 or 14 digits, year first: text order is time order.
     ordered = sorted(dict.fromkeys(map(str, sim_ids)), key=_met_then_time)
-    size = batch_size(len(ordered), n_workers)
     plan = secrets.token_hex(4)
+    ends = itertools.accumulate(batch_sizes(len(ordered), n_workers), initial=0)
     return [
-        Batch(f"{plan}-{start // size:05d}", tuple(ordered[start : start + size]))
-        for start in range(0, len(ordered), size)
+        Batch(f"{plan}-{number:05d}", tuple(ordered[start:end]))
+        for number, (start, end) in enumerate(itertools.pairwise(ends))
     ]
 
 

@@ -68,7 +68,7 @@ def test_pushed_ids_need_no_registration_but_a_receptor(make_model):
 def test_a_plan_keeps_neighbours_in_met_and_time_together_and_loses_nothing():
     ids = [f"{met}_2023010{day}{hour:02d}00_0_0_5" for met in ("b", "a") for day in (2, 1)
            for hour in range(24)]  # fmt: skip
-    batches = plan_batches(None, ids + ids[:3], 2)
+    batches = plan_batches(ids + ids[:3], 2)
     assert sorted(i for batch in batches for i in batch.sim_ids) == sorted(ids)
     order = [i.split("_")[:2] for batch in batches for i in batch.sim_ids]
     assert order == sorted(order)
@@ -83,6 +83,19 @@ def test_batches_are_neither_too_many_nor_too_big(number, workers, size):
     from stilt.execution.plan import batch_size
 
     assert batch_size(number, workers) == size
+
+
+@pytest.mark.parametrize("number", [0, 1, 5, 16, 17, 256, 10**5])
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_the_last_batches_are_smaller_where_workers_would_wait_for_them(number, workers):
+    from stilt.execution.plan import batch_size, batch_sizes
+
+    sizes = batch_sizes(number, workers)
+    assert sum(sizes) == number
+    assert max(sizes, default=0) == (batch_size(number, workers) if number else 0)
+    assert sizes == sorted(sizes, reverse=True)
+    if workers > 1 and number >= 256:
+        assert sum(sizes[-workers:]) <= 0.6 * workers * sizes[0]
 
 
 def test_a_pull_runs_what_is_pending_and_returns(make_model, steer):

@@ -84,7 +84,7 @@ def test_workers_1_2_4_batches_1_7_64_resumed_or_not_are_the_same_bytes(tmp_path
     reference = None
     for workers in (1, 2, 4):
         for size in (1, 7, 64):
-            monkeypatch.setattr(plan, "batch_size", lambda number, n_workers, size=size: size)
+            monkeypatch.setattr(plan, "batch_size", lambda *_, size=size: size)
             for resumed in (False, True):
                 model = stilt.Model(tmp_path / f"{workers}-{size}-{resumed}", receptors, config)
                 ids = model.register_pending()
