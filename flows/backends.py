@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flows.environment import user_api_url, without_logging_errors
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
 from stilt.errors import Reason, SimulationError, UsageError
+from stilt.execution.memory import keep_freed_memory
 from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class LocalBackend:
         For a process of the command line, whose terminal is left to its own lines.
         """
         without_logging_errors()
+        if self.n_workers == 1:
+            keep_freed_memory()
         self._launch(Path(output_root))
         try:
             yield

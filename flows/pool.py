@@ -39,6 +39,7 @@ from prefect.task_runners import ProcessPoolTaskRunner
 
 from flows.environment import environment, without_logging_errors
 from stilt.errors import StiltError
+from stilt.execution.memory import keep_freed_memory
 from stilt.execution.plan import Batch
 from stilt.execution.push import KILLS_ALLOWED
 from stilt.execution.setup import end_with_parent, main_not_run_again, pin_worker
@@ -290,6 +291,7 @@ def _set_up_worker(started: Any, n_workers: int, stopping: Event) -> None:
     """Give a worker its cores; leave Ctrl-C to the parent, which asks busy workers to stop."""
     global _stopping
     end_with_parent()
+    keep_freed_memory()
     without_logging_errors()
     _stopping = stopping
     signal.signal(signal.SIGINT, signal.SIG_IGN)

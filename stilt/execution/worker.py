@@ -11,6 +11,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from types import FrameType
 
+from stilt.execution.memory import keep_freed_memory
 from stilt.execution.setup import end_with_parent, pin_worker
 
 READY = "ready"
@@ -25,6 +26,7 @@ def main(descriptor: int, number: int, n_workers: int) -> None:
         n_workers: how many share the cores.
     """
     end_with_parent()
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     pin_worker(number, n_workers)

@@ -32,8 +32,8 @@ from stilt.transport.weather import Frame, Frames, Geometry
 CHUNK_MINUTES = 10
 """Minutes that one call of the compiled program advances at most."""
 
-_CPU_BLOCK = 256
-_CPU_BLOCKS = 16
+_CPU_BLOCK = 128
+_CPU_BLOCKS = 32
 _GPU_BLOCK = 65_536
 
 
