@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from flows.environment import user_api_url, without_logging_errors
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
 from stilt.errors import Reason, SimulationError, UsageError
-from stilt.execution.memory import keep_freed_memory
 from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ class LocalBackend:
         """
         without_logging_errors()
         if self.n_workers == 1:
+            from stilt.execution.memory import keep_freed_memory
+
             keep_freed_memory()
         self._launch(Path(output_root))
         try:

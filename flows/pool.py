@@ -15,12 +15,13 @@ import signal
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -197,6 +198,21 @@ def run_batches(
     mark_crashed(lost, patience_s=0.0)
 
 
+class _InOrder(ProcessPoolTaskRunner):
+    """Batches begin in the order planned: the last ones are small, so that workers end together.
+
+    Prefect hands task runs on in as many threads as there are workers, which overtake one another.
+    """
+
+    def __enter__(self) -> Self:
+        """Start the pool."""
+        super().__enter__()
+        if self._resolver_executor is not None:
+            self._resolver_executor.shutdown()
+        self._resolver_executor = ThreadPoolExecutor(max_workers=1)
+        return self
+
+
 @contextmanager
 def worker_pool(
     n_workers: int, batches: Sequence[Batch], marks: Path, variables: dict[str, str]
@@ -211,7 +227,7 @@ def worker_pool(
         raise RuntimeError("worker_pool is used inside a flow run only")
     spawn = multiprocessing.get_context("spawn")
     stopping = spawn.Event()
-    runner = ProcessPoolTaskRunner(
+    runner = _InOrder(
         max_workers=n_workers,
         initializer=_set_up_worker,
         initargs=(spawn.Value("i", 0), n_workers, stopping),

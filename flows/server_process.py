@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GRACE_S = 10.0
+KEEP_ALIVE_S = 3600
 SELDOM = timedelta(seconds=5)
 POLICY = (
     b"content-security-policy",
@@ -94,6 +95,8 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
+        # A connection that ends while a client sends costs it two seconds; workers ask seldom.
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=arguments.fd)])
 

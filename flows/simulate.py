@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from prefect import task, unmapped
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
 from prefect.futures import PrefectFuture
 from prefect.states import State
 
@@ -144,14 +145,23 @@ def _compute(
     prepare_process(model.files)
     for batch in batches:
         within = progress.within(len(batch.sim_ids))
-        state = simulate_batch(
-            batch.sim_ids, batch.label, batch.id, options, progress=within, return_state=True
-        )
+        with _untagged():
+            state = simulate_batch(
+                batch.sim_ids, batch.label, batch.id, options, progress=within, return_state=True
+            )
         try:
             # In a running event loop (a notebook) the call would be a coroutine without _sync.
             yield Outcome(batch, cast(Any, state).result(_sync=True))
         except EndedFailedError as told:
             yield Outcome(batch, told.result)
+
+
+def _untagged() -> TagsContext:
+    """Task runs without the tags of their flow run.
+
+    For each tag a task run asks the API whether it may begin, and so may wait.
+    """
+    return TagsContext(current_tags=set())
 
 
 def receptors_by_batch(files: Project, batches: Sequence[Batch]) -> list[dict[str, Receptor]]:
@@ -166,11 +176,12 @@ def _map(
     receptors: Sequence[dict[str, Receptor] | None],
 ) -> Sequence[PrefectFuture[BatchSummary]]:
     """One task run for each batch, in the task runner of the flow run."""
-    futures: Any = simulate_batch.map(
-        [batch.sim_ids for batch in batches],
-        [batch.label for batch in batches],
-        [batch.id for batch in batches],
-        unmapped(options),
-        list(receptors),
-    )
+    with _untagged():
+        futures: Any = simulate_batch.map(
+            [batch.sim_ids for batch in batches],
+            [batch.label for batch in batches],
+            [batch.id for batch in batches],
+            unmapped(options),
+            list(receptors),
+        )
     return cast(Sequence[PrefectFuture[BatchSummary]], futures)
