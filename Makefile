@@ -100,4 +100,6 @@ $(READY): requirements.lock pyproject.toml | $(PY)
 	    $(PY) -m pip install --require-hashes --requirement requirements.lock; \
 	fi
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Preparing the database that Prefect starts from"
+	-@$(PY) -m flows.database_template
 	@touch $@

@@ -6,12 +6,17 @@ import base64
 import struct
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from stilt.errors import StiltError
 from stilt.model import Model
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MAPPED = 24
 WIDTH_PX = 480
@@ -34,8 +39,6 @@ def footprint_map(model: Model, sim_ids: Sequence[str]) -> str:
         sim_ids: simulations of the run; evenly chosen ones are averaged, at most
             :data:`MAPPED`, and only those with a footprint count.
     """
-    from stilt.footprint import Footprint
-
     names = model.footprints.names()
     if not names or not sim_ids:
         return ""
@@ -46,7 +49,7 @@ def footprint_map(model: Model, sim_ids: Sequence[str]) -> str:
     try:
         for path in map(model.files.local_copy, paths):
             if path.exists():
-                data = Footprint.from_netcdf(path).data.sum("time")
+                data = hours_together(path)
                 total = data if total is None else total + data
                 number += 1
     except (StiltError, OSError):
@@ -66,6 +69,23 @@ def footprint_map(model: Model, sim_ids: Sequence[str]) -> str:
         f"Mean of {number} footprints `{name}`, all hours together, where there is any: {edges}. "
         f"Darkest: {float(shown.max()):.2g} ppm per (µmol m⁻² s⁻¹); lightest: a thousandth of it."
     )
+
+
+def hours_together(path: Path) -> xr.DataArray:
+    """Sum over all layers of a footprint file.
+
+    Raises:
+        FootprintError: the file is not a footprint or is damaged.
+    """
+    import xarray as xr
+
+    from stilt.footprint.netcdf import coordinate_attributes, read_layers
+
+    layers = read_layers(path)
+    total = np.bincount(layers.places(), layers.values, layers.cells)
+    _, *dims = coordinate_attributes(layers.grid.projection)
+    axes = dict(zip(dims, (layers.y, layers.x), strict=True))
+    return xr.DataArray(total.reshape(layers.y.size, layers.x.size), axes, dims)
 
 
 def touched(values: npt.NDArray[np.floating], axis: int) -> slice:

@@ -79,7 +79,7 @@ class PrivateServer:
         self.home.mkdir(parents=True, exist_ok=True)
         self.log = self.home / "server.log"
         self._starting = FileLock(str(self.home / "starting.lock"), timeout=STARTUP_TIMEOUT_S)
-        self._template = _template_path()
+        self._template = template_of_user()
         self._answered = threading.Event()
         stop_stale_servers(self.home)
         try:
@@ -91,8 +91,9 @@ class PrivateServer:
             ) from error
         try:
             self._fresh = not self.database.exists()
-            if self._fresh and self._template.exists():
-                _copy_database(self._template, self.database)
+            template = next(filter(Path.exists, (template_of_installation(), self._template)), None)
+            if self._fresh and template is not None:
+                copy_database(template, self.database)
                 self._version.write_text(version("prefect"))
                 self._fresh = False
             self._launch(ui, port)
@@ -368,12 +369,22 @@ def _command_of(pid: int) -> str:
     return shown.stdout
 
 
-def _template_path() -> Path:
+def template_of_user() -> Path:
     """An empty, migrated database of this Prefect: copying it saves seconds of migrations."""
-    return user_cache() / f"prefect-{version('prefect')}.db"
+    return user_cache() / _template_name()
 
 
-def _copy_database(source: Path, target: Path) -> None:
+def template_of_installation() -> Path:
+    """The same, where ``python -m flows.database_template`` has left it for all users."""
+    return Path(sys.prefix) / "share" / "stilt" / _template_name()
+
+
+def _template_name() -> str:
+    return f"prefect-{version('prefect')}.db"
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy an SQLite database that others may be using, whole or not at all."""
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
         old.backup(new)
@@ -384,4 +395,4 @@ def _keep_template(database: Path, template: Path) -> None:
     # A cache only: a read-only home directory must not stop a run.
     with suppress(OSError, sqlite3.Error):
         template.parent.mkdir(parents=True, exist_ok=True)
-        _copy_database(database, template)
+        copy_database(database, template)

@@ -1,0 +1,50 @@
+"""A private server's database comes from the installation's template, else from the user's."""
+
+import sqlite3
+import sys
+from contextlib import closing
+
+import pytest
+
+from flows import database_template, server
+
+
+def database(path, made_by):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE made_by AS SELECT ? AS name", [made_by])
+    return path
+
+
+def maker(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT name FROM made_by").fetchone()[0]
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """An empty environment and an empty cache; nothing is launched."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
+    monkeypatch.setattr(server, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(server.PrivateServer, "_launch", lambda *_: None)
+    return tmp_path
+
+
+def test_the_installation_comes_first_then_the_user_then_nothing(places):
+    assert not server.PrivateServer(places / "a").database.exists()
+    database(server.template_of_user(), "user")
+    assert maker(server.PrivateServer(places / "b").database) == "user"
+    database(server.template_of_installation(), "installation")
+    assert maker(server.PrivateServer(places / "c").database) == "installation"
+
+
+def test_a_template_that_is_there_is_left_alone(places):
+    path = database(server.template_of_installation(), "installation")
+    assert database_template.main() == 0
+    assert maker(path) == "installation"
+
+
+def test_an_environment_that_cannot_be_written_to_is_one_sentence(places, capsys):
+    (places / "environment").write_text("a file where the folder should be")
+    assert database_template.main() == 1
+    assert "Each user's first run makes its own." in capsys.readouterr().err
