@@ -231,8 +231,10 @@ def test_status_is_answered_all_the_time_while_a_run_goes_on(tmp_path, steer):
     while process.poll() is None:
         seen.append(model.status())
         assert seen[-1]["completed"] <= len(model.simulations.ids(state="complete")) <= 24
-        assert len(model.simulations.to_frame()) == seen[-1]["total"]
+        # The first answer may come before the 24 are registered, the second after.
+        assert seen[-1]["total"] <= len(model.simulations.to_frame()) <= 24
         assert len(model.simulations.incomplete()) <= 24 - seen[-1]["completed"]
+        assert seen[-1]["total"] in (0, 24)
         model.index.sql("SELECT name, sum(total) FROM footprints GROUP BY name")
         time.sleep(0.1)
     assert process.returncode == 0

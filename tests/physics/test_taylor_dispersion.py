@@ -63,14 +63,15 @@ def test_cloud_grows_linearly_while_it_remembers_its_velocity(lab: Laboratory) -
 def test_heights_near_the_ground_follow_the_table_measured_from_hysplit(lab: Laboratory) -> None:
     """HYSPLIT v5.1, 1,500 particles from 5 m, H 200 W m-2, u* 0.4 m/s: mean and spread of z."""
     lab.weather(({"PRES": 992.0, "TEMP": inversion(1000.0)}, {"PRSS": 992.0, "RGHS": 0.75}))
-    table = lab.run(release(5.0), numpar=3000, n_hours=-1)[0]
+    count = 30_000
+    table = lab.run(release(5.0), numpar=count, n_hours=-1)[0]
     heights = by_minute(table, "zagl")
     minutes = np.array([1, 2, 5, 10, 20, 30, 60])
     mean = np.array([11.1, 15.3, 24.1, 44.5, 111.0, 199.0, 426.0])
     spread = np.array([8.5, 11.5, 20.9, 59.0, 160.0, 249.0, 371.0])
     found = heights[minutes - 1]
     error = np.abs(found.mean(axis=1) - mean)
-    allowed = 3.0 * spread * np.sqrt(1 / 1500 + 1 / 3000)
+    allowed = 3.0 * spread * np.sqrt(1 / 1500 + 1 / count)
     print("mean height:", found.mean(axis=1).round(1), "spread:", found.std(axis=1).round(1))
     assert (error < allowed + 0.05).all()
     np.testing.assert_allclose(found.std(axis=1), spread, rtol=0.1)
