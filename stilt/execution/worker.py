@@ -9,10 +9,9 @@ from __future__ import annotations
 import signal
 from importlib import import_module
 from multiprocessing.connection import Connection
-from types import FrameType
 
 from stilt.execution.memory import keep_freed_memory
-from stilt.execution.setup import end_with_parent, pin_worker
+from stilt.execution.setup import end_with_parent, interruptible, pin_worker
 
 READY = "ready"
 
@@ -28,7 +27,6 @@ def main(descriptor: int, number: int, n_workers: int) -> None:
     end_with_parent()
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
     pin_worker(number, n_workers)
     connection = Connection(descriptor)
     try:
@@ -36,11 +34,10 @@ def main(descriptor: int, number: int, n_workers: int) -> None:
         while True:
             target, arguments = connection.recv()
             module, _, name = target.partition(":")
-            connection.send(getattr(import_module(module), name)(**arguments))
+            function = getattr(import_module(module), name)
+            # Between jobs SIGTERM ends the process at once: there is nothing to put in order.
+            with interruptible():
+                result = function(**arguments)
+            connection.send(result)
     except (EOFError, ConnectionError, KeyboardInterrupt):
-        # Told to end: let nothing that ends with the process complain about a second signal.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        return

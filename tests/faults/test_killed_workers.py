@@ -91,6 +91,13 @@ def nothing_is_left_running():
         _started.pop().kill()
 
 
+@pytest.fixture(autouse=True)
+def nobody_is_shown_a_traceback(capfd):
+    """Whoever stops or dies, what reaches the terminal are sentences."""
+    yield
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def begun(steer):
     return len(list((steer / "started").glob("*.txt")))
 
