@@ -10,9 +10,8 @@ few values of u gives every kernel to a relative 1e-8.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise, product
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,37 +37,55 @@ COST_CALL_NS = 15_000.0
 
 @dataclass(frozen=True)
 class Entries:
-    """Influence to be spread, one row per particle step; arrays of shape (rows,).
+    """Influence to be spread: one row per particle step, in segments of one layer and kernel.
 
     Attributes:
-        row, column: cell, may lie outside the grid by less than the kernel's reach.
-        foot: influence.
-        layer: output layer, from zero.
-        width: which of the kernel widths.
+        row, column: cell, shape (rows,); may lie outside the grid by less than the kernel's reach.
+        foot: influence, shape (rows,).
+        first: first row of every segment, and the number of rows, shape (segments + 1,).
+        layer: output layer of every segment, from zero, shape (segments,).
+        width: which of the kernel widths, shape (segments,).
     """
 
     row: Ints
     column: Ints
     foot: Floats
+    first: Ints
     layer: Ints
     width: Ints
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Entries:
-        """Return the selected rows."""
-        return Entries(
-            self.row[rows], self.column[rows], self.foot[rows], self.layer[rows], self.width[rows]
-        )
-
 
 @dataclass(frozen=True)
-class Target:
-    """One set of entries with kernels of one size, and the layer it is added to."""
+class _Block:
+    """Entries of one layer whose kernels have the same size, and what they are spread with.
 
+    Attributes:
+        row, column, foot: as in :class:`Entries`.
+        code: position in ``sigma`` of every row's kernel.
+        sigma: kernel widths, grid units, all of them used.
+        xres, yres: cell size, grid units.
+        half_x, half_y: cells on either side of a kernel's centre.
+    """
+
+    row: Ints
+    column: Ints
+    foot: Floats
+    code: Ints
     sigma: Floats
     xres: float
     yres: float
     half_x: int
     half_y: int
+
+    def take(self, keep: NDArray[np.bool_]) -> _Block:
+        """Return the chosen rows."""
+        return replace(
+            self,
+            row=self.row[keep],
+            column=self.column[keep],
+            foot=self.foot[keep],
+            code=self.code[keep],
+        )
 
 
 def accumulate(
@@ -95,80 +112,76 @@ def accumulate(
     out = np.zeros((layers, *shape))
     half_x, half_y = half_width(sigma, xres), half_width(sigma, yres)
     sizes, size_of_width = np.unique(np.stack([half_y, half_x]), axis=1, return_inverse=True)
-    size_of_width = size_of_width.reshape(-1).astype(np.uint16)
-    for layer in _runs(entries, entries.layer):
-        for block in _runs(layer, size_of_width[layer.width]):
-            size_y, size_x = sizes[:, size_of_width[block.width[0]]]
-            target = Target(sigma, xres, yres, int(size_x), int(size_y))
-            _add_block(out[block.layer[0]], block, target)
+    key = entries.layer * sizes.shape[1] + size_of_width.reshape(-1)[entries.width]
+    order = np.argsort(key, kind="stable")
+    for segments in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
+        size_y, size_x = sizes[:, key[segments[0]] % sizes.shape[1]]
+        widths, code = np.unique(entries.width[segments], return_inverse=True)
+        counts = entries.first[segments + 1] - entries.first[segments]
+        rows = _rows(entries.first, segments)
+        block = _Block(
+            entries.row[rows], entries.column[rows], entries.foot[rows],
+            np.repeat(code.reshape(-1), counts), sigma[widths],
+            xres, yres, int(size_x), int(size_y),
+        )  # fmt: skip
+        _add_block(out[entries.layer[segments[0]]], block)
     return out
 
 
-def _runs(entries: Entries, key: Ints | NDArray[np.uint16]) -> Iterator[Entries]:
-    """Entries of one key each, in their order; nothing is copied where they stand together."""
-    change = np.flatnonzero(key[1:] != key[:-1]) + 1
-    starts = np.concatenate(([0], change, [key.size]))
-    if np.unique(key[starts[:-1]]).size < starts.size - 1:
-        order = np.argsort(key, kind="stable")
-        yield from _runs(entries.take(order), key[order])
-        return
-    for begin, end in pairwise(starts):
-        yield entries.take(slice(begin, end))
+def _rows(first: Ints, segments: Ints) -> slice | Ints:
+    """Rows of ascending segments; nothing is copied where they stand together."""
+    if segments[-1] - segments[0] == segments.size - 1:
+        return slice(int(first[segments[0]]), int(first[segments[-1] + 1]))
+    return np.concatenate([np.arange(first[number], first[number + 1]) for number in segments])
 
 
-def _add_block(layer: Floats, block: Entries, target: Target) -> None:
+def _add_block(layer: Floats, block: _Block) -> None:
     """Add one block to its layer by the cheaper way."""
-    near = _within_reach(block, target, layer.shape)
+    near = _within_reach(block, layer.shape)
     if not near.any():
         return
     block = block if near.all() else block.take(near)
-    if target.half_x == 0 and target.half_y == 0:
+    if block.half_x == 0 and block.half_y == 0:
         cell = block.row * layer.shape[1] + block.column
         layer += np.bincount(cell, block.foot, layer.size).reshape(layer.shape)
         return
-    window = _Window.around(block, target, layer.shape)
-    place = np.zeros(target.sigma.size, np.int64)
-    place[block.width] = 1
-    widths = np.flatnonzero(place)
-    place[widths] = np.arange(widths.size)
-    code = place[block.width]
-    sigma = target.sigma[widths]
-    nodes = _node_count(sigma, target)
-    kernel_cells = (2 * target.half_x + 1) * (2 * target.half_y + 1)
+    window = _Window.around(block, layer.shape)
+    nodes = _node_count(block)
+    kernel_cells = (2 * block.half_x + 1) * (2 * block.half_y + 1)
     adding = COST_ADD_NS * block.foot.size * kernel_cells
-    if adding < window.cost_ns(nodes, target):
-        _add_kernels(layer, block, code, sigma, target)
+    if adding < window.cost_ns(nodes, block):
+        _add_kernels(layer, block)
     else:
-        part = _convolve(block, code, sigma, nodes, target, window)
+        part = _convolve(block, nodes, window)
         layer[window.row0 : window.row1, window.column0 : window.column1] += part
 
 
-def _within_reach(block: Entries, target: Target, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _within_reach(block: _Block, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Mask of entries whose kernel touches the grid."""
     return (
-        (block.row >= -target.half_y)
-        & (block.row < shape[0] + target.half_y)
-        & (block.column >= -target.half_x)
-        & (block.column < shape[1] + target.half_x)
+        (block.row >= -block.half_y)
+        & (block.row < shape[0] + block.half_y)
+        & (block.column >= -block.half_x)
+        & (block.column < shape[1] + block.half_x)
     )
 
 
-def _add_kernels(layer: Floats, block: Entries, code: Ints, sigma: Floats, target: Target) -> None:
+def _add_kernels(layer: Floats, block: _Block) -> None:
     """Add each entry's kernel around its cell."""
     rows, columns = layer.shape
-    along_y = axis_weights(sigma, target.yres, target.half_y)
-    along_x = axis_weights(sigma, target.xres, target.half_x)
-    reach_y = np.arange(-target.half_y, target.half_y + 1)
-    reach_x = np.arange(-target.half_x, target.half_x + 1)
+    along_y = axis_weights(block.sigma, block.yres, block.half_y)
+    along_x = axis_weights(block.sigma, block.xres, block.half_x)
+    reach_y = np.arange(-block.half_y, block.half_y + 1)
+    reach_x = np.arange(-block.half_x, block.half_x + 1)
     chunk = max(1, ELEMENTS_PER_CHUNK // (reach_y.size * reach_x.size))
     flat = layer.reshape(-1)
-    for begin in range(0, code.size, chunk):
+    for begin in range(0, block.code.size, chunk):
         part = slice(begin, begin + chunk)
         row = block.row[part, None] + reach_y
         column = block.column[part, None] + reach_x
-        weight_y = along_y[code[part]] * block.foot[part, None]
+        weight_y = along_y[block.code[part]] * block.foot[part, None]
         weight_y[(row < 0) | (row >= rows)] = 0.0
-        weight_x = along_x[code[part]]
+        weight_x = along_x[block.code[part]]
         weight_x[(column < 0) | (column >= columns)] = 0.0
         cell = row.clip(0, rows - 1)[:, :, None] * columns + column.clip(0, columns - 1)[:, None, :]
         weight = weight_y[:, :, None] * weight_x[:, None, :]
@@ -189,14 +202,14 @@ class _Window:
     last_row: int
 
     @classmethod
-    def around(cls, block: Entries, target: Target, shape: tuple[int, ...]) -> _Window:
+    def around(cls, block: _Block, shape: tuple[int, ...]) -> _Window:
         top, bottom = int(block.row.min()), int(block.row.max())
         left, right = int(block.column.min()), int(block.column.max())
         return cls(
-            max(0, top - target.half_y),
-            min(shape[0], bottom + target.half_y + 1),
-            max(0, left - target.half_x),
-            min(shape[1], right + target.half_x + 1),
+            max(0, top - block.half_y),
+            min(shape[0], bottom + block.half_y + 1),
+            max(0, left - block.half_x),
+            min(shape[1], right + block.half_x + 1),
             top,
             bottom,
         )
@@ -213,26 +226,26 @@ class _Window:
     def rows_in(self) -> int:
         return self.last_row - self.first_row + 1
 
-    def cost_ns(self, nodes: int, target: Target) -> float:
+    def cost_ns(self, nodes: int, block: _Block) -> float:
         """Estimated time of the convolution."""
-        along_x = self.rows_in * self.columns_out * (TILE + 2 * target.half_x)
-        along_y = self.rows_out * self.columns_out * (TILE + 2 * target.half_y)
+        along_x = self.rows_in * self.columns_out * (TILE + 2 * block.half_x)
+        along_y = self.rows_out * self.columns_out * (TILE + 2 * block.half_y)
         calls = 8 + self.columns_out // TILE + self.rows_out // TILE
         return COST_MULTIPLY_NS * nodes * (along_x + along_y) + COST_CALL_NS * calls
 
 
-def _node_count(sigma: Floats, target: Target) -> int:
+def _node_count(block: _Block) -> int:
     """Kernels to convolve with: few interpolation nodes, or every width when they are fewer."""
-    u = 1.0 / np.square(sigma)
-    largest = 0.5 * ((target.half_x * target.xres) ** 2 + (target.half_y * target.yres) ** 2)
+    u = 1.0 / np.square(block.sigma)
+    largest = 0.5 * ((block.half_x * block.xres) ** 2 + (block.half_y * block.yres) ** 2)
     spread = largest * (u.max() - u.min())
     # Chebyshev remainder of exp(-a u) relative to its smallest value on the interval.
     error = 2.0 * np.exp(spread)
     for count in range(1, MAX_NODES + 1):
         error *= spread / 4.0 / count
-        if error < INTERPOLATION_TOLERANCE or count >= sigma.size:
+        if error < INTERPOLATION_TOLERANCE or count >= block.sigma.size:
             return count
-    return sigma.size
+    return block.sigma.size
 
 
 def _node_weights(sigma: Floats, nodes: int) -> tuple[Floats, Floats]:
@@ -257,52 +270,77 @@ def _node_weights(sigma: Floats, nodes: int) -> tuple[Floats, Floats]:
     return middle + half_range * at, weights
 
 
-def _convolve(
-    block: Entries, code: Ints, sigma: Floats, nodes: int, target: Target, window: _Window
-) -> Floats:
+def _convolve(block: _Block, nodes: int, window: _Window) -> Floats:
     """Sum of the block's kernels over its window, by banded products along x and then y.
 
     The window is worked through in strips of columns that stay in the processor's cache.
     """
-    u, share = _node_weights(sigma, nodes)
-    share = share * (
-        _peak(sigma, target.xres, target.half_x) * _peak(sigma, target.yres, target.half_y)
-    ).reshape(-1, 1)
-    along_x = _banded(u, target.xres, target.half_x)
-    along_y = _banded(u, target.yres, target.half_y).transpose(2, 1, 0).reshape(TILE, -1)
+    u, share = _node_weights(block.sigma, nodes)
+    peak_x = _peak(block.sigma, block.xres, block.half_x)
+    peak_y = _peak(block.sigma, block.yres, block.half_y)
+    share = share * (peak_x * peak_y)[:, None]
+    along_x = _banded(u, block.xres, block.half_x)
+    along_y = _banded(u, block.yres, block.half_y).transpose(2, 1, 0).reshape(TILE, -1)
     width = TILE if along_y.size * STRIP > PRODUCT_LIMIT else STRIP
     strips, tiles = -(-window.columns_out // width), -(-window.rows_out // TILE)
-    sources = _sources(block, code, share, strips * width + 2 * target.half_x, target, window)
-    smoothed = np.zeros((tiles * TILE + 2 * target.half_y, nodes, width))
-    first = window.first_row - (window.row0 - target.half_y)
-    half_done = smoothed[first : first + window.rows_in].transpose(1, 0, 2)
+    sources = _Sources.of(block, share, strips * width + 2 * block.half_x, window)
+    # Rows of what lies between the two products count from the first that the kernels reach from.
+    shift = window.first_row - (window.row0 - block.half_y)
+    smoothed = np.empty((tiles * TILE + 2 * block.half_y, nodes, width))
+    half_done = smoothed[shift : shift + window.rows_in].transpose(1, 0, 2)
     rows = max(16, PRODUCT_LIMIT // along_x[0].size)
-    out = np.empty((tiles * TILE, strips * width))
+    out = np.zeros((tiles * TILE, strips * width))
     for left in range(0, out.shape[1], width):
-        for top, start in product(range(0, window.rows_in, rows), range(0, width, TILE)):
-            part = slice(top, top + rows)
-            reach = slice(left + start, left + start + TILE + 2 * target.half_x)
+        begin, end = sources.rows_between(left, left + width + 2 * block.half_x)
+        for top, start in product(range(begin, end, rows), range(0, width, TILE)):
+            part = slice(top, min(top + rows, end))
+            reach = slice(left + start, left + start + TILE + 2 * block.half_x)
             done = half_done[:, part, start : start + TILE]
-            np.matmul(sources[:, part, reach], along_x, out=done)
+            np.matmul(sources.values[:, part, reach], along_x, out=done)
         for top in range(0, out.shape[0], TILE):
-            strip = smoothed[top : top + TILE + 2 * target.half_y].reshape(-1, width)
-            np.matmul(along_y, strip, out=out[top : top + TILE, left : left + width])
+            low = max(top, shift + begin)
+            high = min(top + TILE + 2 * block.half_y, shift + end)
+            if low < high:
+                weights = along_y[:, (low - top) * nodes : (high - top) * nodes]
+                strip = smoothed[low:high].reshape(-1, width)
+                np.matmul(weights, strip, out=out[top : top + TILE, left : left + width])
     return out[: window.rows_out, : window.columns_out]
 
 
-def _sources(
-    block: Entries, code: Ints, share: Floats, columns: int, target: Target, window: _Window
-) -> Floats:
-    """Influence on cells for each node, shape (nodes, rows that hold entries, columns).
+@dataclass(frozen=True)
+class _Sources:
+    """Influence on cells for each node of the interpolation.
 
-    Columns begin where the kernels that reach the window's first column do.
+    Attributes:
+        values: shape (nodes, rows that hold entries, columns); columns begin where the kernels
+            that reach the window's first column do.
+        row, column: cells that hold something, by row, shape (cells,).
     """
-    cell = (block.row - window.first_row) * columns
-    cell += block.column - (window.column0 - target.half_x)
-    sources = np.empty((share.shape[1], window.rows_in * columns))
-    for node, source in enumerate(sources):
-        source[:] = np.bincount(cell, block.foot * share[:, node].copy()[code], source.size)
-    return sources.reshape(-1, window.rows_in, columns)
+
+    values: Floats
+    row: Ints
+    column: Ints
+
+    @classmethod
+    def of(cls, block: _Block, share: Floats, columns: int, window: _Window) -> _Sources:
+        cell = (block.row - window.first_row) * columns
+        cell += block.column - (window.column0 - block.half_x)
+        size = window.rows_in * columns
+        number = np.zeros(size, np.int64)
+        number[cell] = 1
+        used = np.flatnonzero(number)
+        number[used] = np.arange(used.size)
+        # By width and cell first: there are more entries than cells, and nodes share the sums.
+        widths = share.shape[0]
+        sums = np.bincount(block.code * used.size + number[cell], block.foot, widths * used.size)
+        values = np.zeros((share.shape[1], size))
+        values[:, used] = share.T @ sums.reshape(widths, used.size)
+        return cls(values.reshape(-1, window.rows_in, columns), *np.divmod(used, columns))
+
+    def rows_between(self, left: int, right: int) -> tuple[int, int]:
+        """First row that holds something in these columns, and the end of the rows that do."""
+        rows = self.row[(self.column >= left) & (self.column < right)]
+        return (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
 
 
 def _peak(sigma: Floats, resolution: float, half: int) -> Floats:

@@ -73,17 +73,15 @@ def grid_footprint(
     placed = _place(steps, x, y, ages, frame, float(sigma.max()))
     if placed.foot.size == 0:
         return _nothing(frame, np.unique(hours), OUTSIDE_DOMAIN)
-    used = np.flatnonzero(np.bincount(placed.segment))
-    layers, layer_of_used = np.unique(hours[used], return_inverse=True)
-    layer, width = np.zeros((2, used[-1] + 1), np.int64)
-    layer[used] = layer_of_used
-    width[used] = nearest(age_of_width, ages.minutes[ages.age[used]])
+    used = np.flatnonzero(np.diff(placed.first))
+    layers, layer = np.unique(hours[used], return_inverse=True)
     entries = Entries(
         row=placed.row,
         column=placed.column,
         foot=placed.foot / particles,
-        layer=layer[placed.segment],
-        width=width[placed.segment],
+        first=np.append(placed.first[used], placed.foot.size),
+        layer=layer.reshape(-1),
+        width=nearest(age_of_width, ages.minutes[ages.age[used]]),
     )
     values = accumulate(
         entries,
@@ -98,12 +96,17 @@ def grid_footprint(
 
 @dataclass(frozen=True)
 class _Placed:
-    """Steps with influence near the grid: their cell and segment of ages; shape (rows,)."""
+    """Steps with influence near the grid.
+
+    Attributes:
+        row, column, foot: their cells and influence, shape (rows,).
+        first: first of them in every segment of ages, and their number, shape (segments + 1,).
+    """
 
     row: Ints
     column: Ints
     foot: Floats
-    segment: Ints
+    first: Ints
 
 
 def _place(
@@ -118,7 +121,7 @@ def _place(
             "particles lie at a pole, where a degree of longitude has no width; give the footprint "
             "a grid in a polar projection, or set smooth_factor to 0."
         )
-    parts = []
+    parts, firsts, count = [], [], 0
     for part in ages.parts():
         foot = steps.foot[part.rows]
         kept = np.flatnonzero(foot > 0)
@@ -126,11 +129,13 @@ def _place(
         near = frame.x.near(part_x, reach_x) & frame.y.near(part_y, reach_y)
         if not near.all():
             kept, part_x, part_y = kept[near], part_x[near], part_y[near]
-        sizes = np.diff(ages.first[part.segments.start : part.segments.stop + 1])
-        segment = np.repeat(np.arange(part.segments.start, part.segments.stop), sizes)[kept]
+        begins = ages.first[part.segments] - part.rows.start
+        firsts.append(count + np.searchsorted(kept, begins))
+        count += kept.size
         cells = frame.y.cell(part_y), frame.x.cell(part_x)
-        parts.append((*cells, foot[kept].astype(np.float64), segment))
-    return _Placed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts.append((*cells, foot[kept].astype(np.float64)))
+    row, column, foot = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return _Placed(row, column, foot, np.append(np.concatenate(firsts), count))
 
 
 def _nothing(frame: Frame, layers: Floats | Ints, reason: str) -> GriddedFootprint:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from stilt.footprint.steps import Floats, Ints, ParticleSteps
+from stilt.footprint.steps import Floats, ParticleSteps, repeated_list
 
 EARLY_MINUTES = 100.0
 WINDOWS = ((-np.inf, 10.0), (10.0, 20.0), (20.0, 100.0))
@@ -25,30 +25,36 @@ def typical_step(steps: ParticleSteps) -> tuple[float, float]:
 
     NaN when no particle has two rows there.
     """
-    moves, particle = _early_moves(steps)
-    if particle.size == 0:
-        return np.nan, np.nan
-    count = np.diff(np.flatnonzero(np.append(np.append(True, np.diff(particle) != 0), True)))
-    if np.all(count == count[0]) and not np.isnan(moves).any():
-        medians = np.median(moves.reshape(2, count.size, -1), axis=2)
-        typical = np.median(medians, axis=1)
+    time = steps.time_min
+    early = steps.take(np.flatnonzero((time < EARLY_MINUTES) & (time > -EARLY_MINUTES)))
+    if np.any(np.diff(np.abs(early.time_min)) < 0):
+        early = early.take(np.argsort(np.abs(early.time_min), kind="stable"))
+    period = repeated_list(early.particle)
+    if period < len(early) and not np.isnan(early.x).any() and not np.isnan(early.y).any():
+        moves = np.stack([_moves(at.reshape(-1, period).T) for at in (early.x, early.y)])
+        # Sorting is faster than the partition that np.median asks for.
+        moves.sort(axis=2)
+        last = moves.shape[2] - 1
+        typical = np.median(0.5 * (moves[..., last // 2] + moves[..., -(-last // 2)]), axis=1)
     else:
-        typical = pd.DataFrame(moves.T).groupby(particle).median().median().to_numpy()
+        typical = _typical_of_any(early)
     return float(typical[0]), float(typical[1])
 
 
-def _early_moves(steps: ParticleSteps) -> tuple[Floats, Ints]:
-    """Lengths |dx| and |dy| of the early steps, shape (2, steps), and whose they are, ascending."""
-    early = steps.take(np.flatnonzero(np.abs(steps.time_min) < EARLY_MINUTES))
-    if np.any(np.diff(np.abs(early.time_min)) < 0):
-        early = early.take(np.argsort(np.abs(early.time_min), kind="stable"))
-    # Small integers are sorted much faster.
-    small = early.particle.max(initial=0) < 65536
-    order = np.argsort(early.particle.astype(np.uint16) if small else early.particle, kind="stable")
+def _moves(positions: Floats) -> Floats:
+    """Lengths of the steps between neighbours along the last axis."""
+    return np.abs(np.diff(positions.astype(np.float64, order="C")))
+
+
+def _typical_of_any(early: ParticleSteps) -> Floats:
+    """Medians |dx| and |dy| of steps in order of time, whichever particles they belong to."""
+    order = np.argsort(early.particle, kind="stable")
     particle = early.particle[order]
     same = particle[1:] == particle[:-1]
-    moves = np.stack([np.diff(at[order].astype(np.float64))[same] for at in (early.x, early.y)])
-    return np.abs(moves), particle[1:][same]
+    if not same.any():
+        return np.full(2, np.nan)
+    moves = {name: _moves(getattr(early, name)[order])[same] for name in ("x", "y")}
+    return pd.DataFrame(moves).groupby(particle[1:][same]).median().median().to_numpy()
 
 
 def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:

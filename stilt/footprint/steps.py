@@ -90,14 +90,26 @@ class ParticleSteps:
         return self.time_min - self.direction() * earliest[self.particle]
 
 
+def repeated_list(particle: Ints) -> int:
+    """Length of the list of distinct particles that a table repeats again and again.
+
+    Returns:
+        That length; the number of rows when there is no such list.
+    """
+    again = np.flatnonzero(particle[1:] == particle[:1])
+    period = int(again[0]) + 1 if again.size else particle.size
+    if again.size and particle.size % period == 0:
+        table = particle.reshape(-1, period)
+        if np.all(table == table[0]) and np.unique(table[0]).size == period:
+            return period
+    return particle.size
+
+
 def _count_distinct(particle: Ints) -> int:
     """Number of distinct values; tables that repeat one list of particles are counted fast."""
-    again = np.flatnonzero(particle[1:] == particle[0])
-    period = int(again[0]) + 1 if again.size else particle.size
-    if period and particle.size % period == 0:
-        table = particle.reshape(-1, period)
-        if np.all(table == table[0]):
-            particle = table[0]
+    period = repeated_list(particle)
+    if period < particle.size:
+        return period
     seen = np.zeros(int(particle.max(initial=-1)) + 1, bool)
     seen[particle] = True
     return int(np.count_nonzero(seen))

@@ -1,5 +1,7 @@
 """Spreading entries with kernels: any way of computing it gives the plain sum."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,7 @@ def entries_of(rng: np.random.Generator, n: int, shape, widths: int, margin: int
         rng.integers(-margin, shape[0] + margin, n),
         rng.integers(-margin, shape[1] + margin, n),
         rng.gamma(0.3, 1.0, n),
+        np.arange(n + 1),
         rng.integers(0, 3, n),
         rng.integers(0, widths, n),
     )
@@ -53,8 +56,24 @@ def test_order_of_entries_does_not_matter() -> None:
     sigma = np.linspace(0.1, 3.0, 30)
     size = {"layers": 3, "shape": (60, 60), "xres": 1.0, "yres": 1.0}
     one = acc.accumulate(entries, sigma, **size)
-    other = acc.accumulate(entries.take(rng.permutation(2000)), sigma, **size)
+    order = rng.permutation(2000)
+    names = ("row", "column", "foot", "layer", "width")
+    shuffled = replace(entries, **{name: getattr(entries, name)[order] for name in names})
+    other = acc.accumulate(shuffled, sigma, **size)
     np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+def test_segments_are_only_a_shorter_way_to_say_it() -> None:
+    rng = np.random.default_rng(5)
+    single = entries_of(rng, 400, (30, 30), 4, 2)
+    first = np.append(np.arange(0, 400, 20), 400)
+    joined = replace(single, first=first, layer=single.layer[::20], width=single.width[::20])
+    apart = replace(single, layer=np.repeat(joined.layer, 20), width=np.repeat(joined.width, 20))
+    sigma = np.array([0.1, 0.4, 0.8, 1.4])
+    size = {"layers": 3, "shape": (30, 30), "xres": 1.0, "yres": 1.0}
+    np.testing.assert_allclose(
+        acc.accumulate(joined, sigma, **size), acc.accumulate(apart, sigma, **size), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize(("sigma", "xres", "yres"), [(0.0, 1, 1), (0.3, 1, 1), (2.0, 0.5, 3.0)])
