@@ -170,11 +170,13 @@ def test_workers_end_when_their_coordinator_is_killed(tmp_path, steer):
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 10.0)
 
 
-def test_terminating_a_run_keeps_what_is_finished(tmp_path, steer):
+def test_terminating_a_run_keeps_what_is_finished(tmp_path, steer, capfd):
     process = start(tmp_path, 24, PUSH)
     wait_until(lambda: begun(steer) > 4)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) != 0
+    # A script of the user's own ends with Python's KeyboardInterrupt, its workers with nothing.
+    assert capfd.readouterr().err.count("Traceback") == 1
     model = stilt.Model(tmp_path / "case")
     status = model.status()
     assert status["running"] == status["failed"] == 0
