@@ -9,7 +9,7 @@ from typing import Any
 from flows.pool import told_to_stop
 from stilt.execution import BatchSummary, run_batch
 from stilt.execution.elsewhere import run_batch_elsewhere
-from stilt.execution.setup import interruptible
+from stilt.interrupts import interruptible
 from stilt.receptors import Receptor
 
 _ONE_AT_A_TIME = threading.Lock()

@@ -12,11 +12,11 @@ from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.push import worker_arguments
 from stilt.execution.setup import (
-    interruptible,
     main_not_run_again,
     refuse_in_starting_worker,
     refuse_missing_gpu,
 )
+from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.project.index import Index
 from stilt.project.inputs import PathLike, Project

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from stilt.errors import ConfigValidationError, SimulationError, StiltError, UsageError
+from stilt.interrupts import interruptible
 
 if TYPE_CHECKING:
     from stilt.model import Model
@@ -35,7 +33,7 @@ class Commands(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a verb; always ends in SystemExit with 0, 1, 2 or 3."""
         kwargs["standalone_mode"] = False
-        with sigterm_as_interrupt():
+        with interruptible():
             sys.exit(self._code(*args, **kwargs))
 
     def _code(self, *args: Any, **kwargs: Any) -> int:
@@ -72,23 +70,6 @@ class Commands(click.Group):
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-@contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM (a batch system's farewell) like Ctrl-C while a block runs."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def project_argument(*, required: bool = False) -> Any:

@@ -13,9 +13,15 @@ import stilt
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import Failure
 from stilt.execution.lookup import receptors_of
-from stilt.execution.setup import interrupts_noted, prepare_process
+from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
 from stilt.execution.transporting import Progress, group_by_weather, run_group
+from stilt.interrupts import (
+    interrupt_taken,
+    interrupts_noted,
+    raise_if_interrupted,
+    swallowed_interrupts_raised,
+)
 from stilt.project.batches import marked_running
 from stilt.project.inputs import Project
 from stilt.project.owners import this_place
@@ -118,14 +124,16 @@ def compute_batch(
     files = None
     with ExitStack() as marks:
         try:
-            files = find()
-            marks.enter_context(marked_running(files.layout.running, batch.id, batch.sim_ids))
-            known = receptors_of(files, batch.sim_ids) if receptors is None else receptors
-            with collecting() as parts, timed("other"):
-                batch.parts = parts
-                batch.run(files, known, skip_existing, progress or _ignore)
+            with swallowed_interrupts_raised():
+                files = find()
+                marks.enter_context(marked_running(files.layout.running, batch.id, batch.sim_ids))
+                known = receptors_of(files, batch.sim_ids) if receptors is None else receptors
+                with collecting() as parts, timed("other"):
+                    batch.parts = parts
+                    batch.run(files, known, skip_existing, progress or _ignore)
             return _closed(batch, files, begun)
         except KeyboardInterrupt as error:
+            interrupt_taken()
             batch.interrupt(Failure.of(error, "worker"))
         except Exception as error:
             batch.fail_rest(Failure.of(error, "worker"))
@@ -221,6 +229,7 @@ class _Batch:
             chosen = [t for t in group if t.failure is None and t.lacks(is_error=is_error)]
 
             def report(fraction: float, before: int = done, size: int = size) -> None:
+                raise_if_interrupted()
                 progress((before + fraction * size) / number)
 
             run_group(files, chosen, analyses, is_error=is_error, progress=report)

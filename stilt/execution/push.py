@@ -18,10 +18,10 @@ from stilt.execution.plan import Batch, plan_batches
 from stilt.execution.pool import Job, Outcome, WorkerPool
 from stilt.execution.setup import (
     computing_environment,
-    interruptible,
     refuse_in_starting_worker,
     refuse_missing_gpu,
 )
+from stilt.interrupts import interruptible, raise_if_interrupted
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
 from stilt.project.registration import receptor_json
@@ -124,6 +124,7 @@ class _Push:
             try:
                 for outcome in pool.run():
                     pool.waiting.extendleft(self._after(outcome))
+                    raise_if_interrupted()
             except KeyboardInterrupt:
                 for outcome in pool.stop():
                     self._note(outcome.result)

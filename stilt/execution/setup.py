@@ -1,4 +1,4 @@
-"""What a process needs before it computes: cores, device, compiled code, signals.
+"""What a process needs before it computes: cores, device, compiled code.
 
 Nothing here imports JAX: the environment must be set first.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from stilt.compiler import VARIABLE, request_options, with_options
@@ -138,41 +137,6 @@ def pin_worker(number: int, n_workers: int) -> list[int]:
         share = [cores[number % len(cores)]]
     os.sched_setaffinity(0, share)
     return share
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM stop this block as Ctrl-C does; only the main thread can arrange that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def interrupts_noted() -> Iterator[list[int]]:
-    """Let a block come to its end although Ctrl-C or SIGTERM comes; the list says which came."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-    heeded = [
-        number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))
-    ]
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in heeded}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure, log_failure
+from stilt.interrupts import raise_if_interrupted
 from stilt.project.artifacts import (
     HASH,
     DamagedArtifactError,
@@ -140,6 +141,7 @@ class Task:
         try:
             yield
         except Exception as error:
+            raise_if_interrupted(error)
             self.fail(Failure.of(error, name))
 
     def fail(self, failure: Failure) -> None:

@@ -13,6 +13,7 @@ import stilt
 from stilt.execution.compiled import compiled_once, time_compiling
 from stilt.execution.failures import Failure
 from stilt.execution.task import ERROR_PHASE, Task
+from stilt.interrupts import raise_if_interrupted
 from stilt.meteorology.fingerprint import fingerprint
 from stilt.project.inputs import Project
 from stilt.project.keys import digest
@@ -109,6 +110,7 @@ def run_group(
                 progress=report,
             )  # fmt: skip
     except Exception as error:
+        raise_if_interrupted(error)
         if len(tasks) > 1:
             logger.warning("A group of %d is run one by one after: %s", len(tasks), error)
             for task in tasks:

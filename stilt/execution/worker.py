@@ -11,7 +11,8 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 
 from stilt.execution.memory import keep_freed_memory
-from stilt.execution.setup import end_with_parent, interruptible, pin_worker
+from stilt.execution.setup import end_with_parent, pin_worker
+from stilt.interrupts import interruptible
 
 READY = "ready"
 

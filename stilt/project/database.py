@@ -215,6 +215,8 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=settings)
     except duckdb.Error as error:
+        if _was_interrupt(error):
+            raise KeyboardInterrupt from error
         others = ("Conflicting lock", "No space left", "Permission denied", "Read-only file")
         if _is_damage(error) and not any(text in str(error) for text in others):
             raise DamagedIndexError(f"{path} cannot be read: {error}") from error
@@ -222,19 +224,21 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except duckdb.Error as error:
+    except (duckdb.Error, RuntimeError) as error:
+        if _was_interrupt(error):
+            raise KeyboardInterrupt from error
         if "No space left" in str(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
-        if not _is_damage(error):
+        if not (isinstance(error, duckdb.Error) and _is_damage(error)):
             raise
         raise DamagedIndexError(f"{path} cannot be read: {error}") from error
-    except RuntimeError as error:
-        # DuckDB swallows the KeyboardInterrupt of a signal that comes during a query.
-        if str(error) == _INTERRUPTED:
-            raise KeyboardInterrupt from error
-        raise
     finally:
         connection.close()
+
+
+def _was_interrupt(error: Exception) -> bool:
+    """Whether DuckDB has made this of the KeyboardInterrupt of a signal that came meanwhile."""
+    return str(error) == _INTERRUPTED or "KeyboardInterrupt" in str(error)
 
 
 def _is_damage(error: duckdb.Error) -> bool:

@@ -316,7 +316,7 @@ def test_the_near_field_takes_heights_as_the_transport_does(make_model, monkeypa
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_while_the_receipt_is_written_loses_nothing(make_model, monkeypatch, number):
     from stilt.execution import batch
-    from stilt.execution.setup import interruptible
+    from stilt.interrupts import interruptible
 
     real = batch.write_receipt
 
