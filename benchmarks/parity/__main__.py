@@ -23,6 +23,9 @@ from benchmarks.parity.cases import REFERENCE_VARIABLE, Case, find_cases, refere
 from benchmarks.parity.checks import Check
 from benchmarks.parity.hysplit import receptors_as_cases, run_hysplit
 
+# Seeds from here on stand in HYSPLIT's place.
+_FIRST_OF_POOL = 1001
+
 
 def main() -> int:
     """Run the comparison; the exit code says whether a bar is missed."""
@@ -46,16 +49,20 @@ def main() -> int:
 def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
     """Print every table with its bars; 1 when one is missed, else 0."""
     results = [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
-    runs = {}
+    runs, pools = {}, {}
     for case in cases:
         if case.ensembles and options.seeds > 0:
             begun = time.perf_counter()
             count = case.ensembles[0].count
             runs[case] = ours.ensembles(case, count, range(1, options.seeds + 1), cache)
+            if options.chance:
+                further = range(_FIRST_OF_POOL, _FIRST_OF_POOL + options.chance)
+                pools[case] = ours.ensembles(case, count, further, cache)
             seconds = time.perf_counter() - begun
-            print(f"  {case}: {options.seeds} x {count} particles in {seconds:.0f} s", flush=True)
+            number = options.seeds + options.chance
+            print(f"  {case}: {number} x {count} particles in {seconds:.0f} s", flush=True)
     if runs:
-        clouds, details = checks.cloud_check(runs)
+        clouds, details = checks.cloud_check(runs, pools)
         results += [_show(clouds)]
         results += [_show(checks.footprint_check(runs)), _show(checks.total_check(runs))]
         if options.details:
@@ -108,6 +115,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--reference", help=f"folder of reference runs, or {REFERENCE_VARIABLE}")
     parser.add_argument("--only", nargs="*", default=[], help="weathers or cases to compare")
     parser.add_argument("--seeds", type=int, default=4, help="ensembles of ours (4); 0 for none")
+    parser.add_argument(
+        "--chance",
+        type=int,
+        default=0,
+        help="further ensembles of ours, at least as many as both sides have, that tell what the "
+        "clouds of one program differ by (0: none)",
+    )
     parser.add_argument("--cache", help="folder for prepared weather, kept")
     parser.add_argument("--details", help="CSV file for every comparison of the clouds")
     parser.add_argument("--figures", help="folder for maps side by side")

@@ -39,6 +39,11 @@ class Ensemble:
     particles: pd.DataFrame
     foot: pd.Series
 
+    @cached_property
+    def by_age(self) -> dict[object, pd.DataFrame]:
+        """The particles of each age."""
+        return dict(iter(self.particles.groupby("age")))
+
     @property
     def total(self) -> float:
         """Footprint per particle, ppm per (umol m-2 s-1)."""

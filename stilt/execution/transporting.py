@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Particle tables of one call of the transport together, as an estimate.
-TABLE_BYTES = 1_000_000_000
+TABLE_BYTES = 700_000_000
 
 # Settings of the transport that are numbers to its compiled program, not part of it.
 _NOT_COMPILED = ("n_hours", "numpar", "seed", "outdt", "hnf_plume", "kmsl")

@@ -2,10 +2,10 @@
 
 Every output layer is a sum over ages of (influence on cells) convolved with (that age's Gaussian).
 Two ways give it, and the cheaper is taken for each set of ages whose kernels have the same size:
-adding each small kernel where its particle is, or convolving whole grids. The second needs few
-convolutions however many ages there are: for a fixed kernel size the weights are
-exp(-u k^2 / 2) with u = 1 / sigma^2, an entire function of u, so Chebyshev interpolation between a
-few values of u gives every kernel to a relative 1e-8.
+adding the kernels of each cell around it, or convolving whole grids. Neither needs many kernels,
+however many ages there are: for a fixed kernel size the weights are exp(-u k^2 / 2) with
+u = 1 / sigma^2, an entire function of u, so Chebyshev interpolation between a few values of u gives
+every kernel to a relative 1e-8.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ STRIP = 32
 # BLAS threads a product beyond this many multiply-adds; smaller ones stay on the calling core,
 # which is faster when every core has a worker of its own.
 PRODUCT_LIMIT = 250_000
-# Measured on one core: nanoseconds to add one kernel element, per multiply-add, and per call.
-COST_ADD_NS = 6.0
-COST_MULTIPLY_NS = 0.09
-COST_CALL_NS = 15_000.0
+# Measured on one core, nanoseconds. Adding kernels: a cell, an element of its kernel, and that for
+# each node. Convolving: a window, a product, and a multiply-add.
+ADD_CELL_NS, ADD_ELEMENT_NS, ADD_NODE_NS = 1_800.0, 0.9, 0.086
+CONVOLVE_NS, CONVOLVE_CALL_NS, CONVOLVE_MULTIPLY_NS = 50_000.0, 2_800.0, 0.037
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,13 @@ def accumulate(
     order = np.argsort(key, kind="stable")
     for segments in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
         size_y, size_x = sizes[:, key[segments[0]] % sizes.shape[1]]
-        widths, code = np.unique(entries.width[segments], return_inverse=True)
+        width = entries.width[segments]
+        widths = np.flatnonzero(np.bincount(width))
         counts = entries.first[segments + 1] - entries.first[segments]
         rows = _rows(entries.first, segments)
         block = _Block(
             entries.row[rows], entries.column[rows], entries.foot[rows],
-            np.repeat(code.reshape(-1), counts), sigma[widths],
+            np.repeat(np.searchsorted(widths, width), counts), sigma[widths],
             xres, yres, int(size_x), int(size_y),
         )  # fmt: skip
         _add_block(out[entries.layer[segments[0]]], block)
@@ -136,24 +137,26 @@ def _rows(first: Ints, segments: Ints) -> slice | Ints:
 
 
 def _add_block(layer: Floats, block: _Block) -> None:
-    """Add one block to its layer by the cheaper way."""
-    near = _within_reach(block, layer.shape)
-    if not near.any():
-        return
-    block = block if near.all() else block.take(near)
+    """Add one block to its layer."""
+    window = _Window.around(block, layer.shape)
+    if not window.all_within_reach(block, layer.shape):
+        near = _within_reach(block, layer.shape)
+        if not near.any():
+            return
+        block = block.take(near)
+        window = _Window.around(block, layer.shape)
     if block.half_x == 0 and block.half_y == 0:
         cell = block.row * layer.shape[1] + block.column
         layer += np.bincount(cell, block.foot, layer.size).reshape(layer.shape)
         return
-    window = _Window.around(block, layer.shape)
     nodes = _node_count(block)
-    kernel_cells = (2 * block.half_x + 1) * (2 * block.half_y + 1)
-    adding = COST_ADD_NS * block.foot.size * kernel_cells
-    if adding < window.cost_ns(nodes, block):
-        _add_kernels(layer, block)
-    else:
-        part = _convolve(block, nodes, window)
-        layer[window.row0 : window.row1, window.column0 : window.column1] += part
+    u, share = _node_weights(block.sigma, nodes)
+    peak_x = _peak(block.sigma, block.xres, block.half_x)
+    peak_y = _peak(block.sigma, block.yres, block.half_y)
+    cells = _Cells.of(block, share * (peak_x * peak_y)[:, None], window)
+    adding = cells.cost_ns(nodes, block) < window.cost_ns(nodes, block)
+    smoothed = (_add_kernels if adding else _convolve)(block, u, cells, window)
+    layer[window.row0 : window.row1, window.column0 : window.column1] += smoothed
 
 
 def _within_reach(block: _Block, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -166,33 +169,9 @@ def _within_reach(block: _Block, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     )
 
 
-def _add_kernels(layer: Floats, block: _Block) -> None:
-    """Add each entry's kernel around its cell."""
-    rows, columns = layer.shape
-    along_y = axis_weights(block.sigma, block.yres, block.half_y)
-    along_x = axis_weights(block.sigma, block.xres, block.half_x)
-    reach_y = np.arange(-block.half_y, block.half_y + 1)
-    reach_x = np.arange(-block.half_x, block.half_x + 1)
-    chunk = max(1, ELEMENTS_PER_CHUNK // (reach_y.size * reach_x.size))
-    flat = layer.reshape(-1)
-    for begin in range(0, block.code.size, chunk):
-        part = slice(begin, begin + chunk)
-        row = block.row[part, None] + reach_y
-        column = block.column[part, None] + reach_x
-        weight_y = along_y[block.code[part]] * block.foot[part, None]
-        weight_y[(row < 0) | (row >= rows)] = 0.0
-        weight_x = along_x[block.code[part]]
-        weight_x[(column < 0) | (column >= columns)] = 0.0
-        cell = row.clip(0, rows - 1)[:, :, None] * columns + column.clip(0, columns - 1)[:, None, :]
-        weight = weight_y[:, :, None] * weight_x[:, None, :]
-        low = int(cell.min())
-        sums = np.bincount((cell - low).reshape(-1), weight.reshape(-1))
-        flat[low : low + sums.size] += sums
-
-
 @dataclass(frozen=True)
 class _Window:
-    """Cells a block reaches: half-open ranges of the output, and of the rows that hold entries."""
+    """Cells of the output that a block reaches, half-open; cells that hold entries, closed."""
 
     row0: int
     row1: int
@@ -200,6 +179,8 @@ class _Window:
     column1: int
     first_row: int
     last_row: int
+    first_column: int
+    last_column: int
 
     @classmethod
     def around(cls, block: _Block, shape: tuple[int, ...]) -> _Window:
@@ -212,6 +193,17 @@ class _Window:
             min(shape[1], right + block.half_x + 1),
             top,
             bottom,
+            left,
+            right,
+        )
+
+    def all_within_reach(self, block: _Block, shape: tuple[int, ...]) -> bool:
+        """Whether every kernel touches the grid."""
+        return (
+            self.first_row >= -block.half_y
+            and self.last_row < shape[0] + block.half_y
+            and self.first_column >= -block.half_x
+            and self.last_column < shape[1] + block.half_x
         )
 
     @property
@@ -226,12 +218,84 @@ class _Window:
     def rows_in(self) -> int:
         return self.last_row - self.first_row + 1
 
+    @property
+    def columns_in(self) -> int:
+        return self.last_column - self.first_column + 1
+
     def cost_ns(self, nodes: int, block: _Block) -> float:
         """Estimated time of the convolution."""
         along_x = self.rows_in * self.columns_out * (TILE + 2 * block.half_x)
-        along_y = self.rows_out * self.columns_out * (TILE + 2 * block.half_y)
-        calls = 8 + self.columns_out // TILE + self.rows_out // TILE
-        return COST_MULTIPLY_NS * nodes * (along_x + along_y) + COST_CALL_NS * calls
+        along_y = self.rows_in * self.columns_out * (TILE + 2 * block.half_y)
+        strips, tiles = -(-self.columns_out // STRIP), -(-self.rows_out // TILE)
+        return (
+            CONVOLVE_NS
+            + CONVOLVE_CALL_NS * strips * (2 + tiles)
+            + CONVOLVE_MULTIPLY_NS * nodes * (along_x + along_y)
+        )
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells that hold influence, row by row, and their share of each interpolation node.
+
+    Attributes:
+        row, column: of the grid, shape (cells,).
+        sums: influence times the node's weight, shape (nodes, cells).
+    """
+
+    row: Ints
+    column: Ints
+    sums: Floats
+
+    @classmethod
+    def of(cls, block: _Block, share: Floats, window: _Window) -> _Cells:
+        cell = (block.row - window.first_row) * window.columns_in
+        cell += block.column
+        cell -= window.first_column
+        number = np.zeros(window.rows_in * window.columns_in, np.int64)
+        number[cell] = 1
+        used = np.flatnonzero(number)
+        number[used] = np.arange(used.size)
+        # By width and cell first: there are more entries than cells, and nodes share the sums.
+        place = block.code * used.size
+        place += number[cell]
+        sums = np.bincount(place, block.foot, share.shape[0] * used.size)
+        row, column = np.divmod(used, window.columns_in)
+        row += window.first_row
+        column += window.first_column
+        return cls(row, column, share.T @ sums.reshape(-1, used.size))
+
+    def cost_ns(self, nodes: int, block: _Block) -> float:
+        """Estimated time of adding kernel by kernel."""
+        kernel_cells = (2 * block.half_x + 1) * (2 * block.half_y + 1)
+        return self.row.size * (ADD_CELL_NS + (ADD_ELEMENT_NS + ADD_NODE_NS * nodes) * kernel_cells)
+
+    def rows_between(self, left: int, right: int) -> tuple[int, int]:
+        """First row that holds something in these columns, and the end of the rows that do."""
+        rows = self.row[(self.column >= left) & (self.column < right)]
+        return (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
+
+
+def _add_kernels(block: _Block, u: Floats, cells: _Cells, window: _Window) -> Floats:
+    """Sum of the block's kernels over its window, one cell's after the other's."""
+    along_x = _bell(u, block.xres, np.arange(-block.half_x, block.half_x + 1))
+    along_y = _bell(u, block.yres, np.arange(-block.half_y, block.half_y + 1))
+    rows, columns = along_y.shape[1], along_x.shape[1]
+    # What kernels put outside the grid is cut off at the end.
+    out = np.zeros((window.rows_in + 2 * block.half_y, window.columns_in + 2 * block.half_x))
+    tops, lefts = cells.row - window.first_row, cells.column - window.first_column
+    chunk = max(1, ELEMENTS_PER_CHUNK // (rows * columns))
+    for begin in range(0, tops.size, chunk):
+        part = slice(begin, begin + chunk)
+        weights = (cells.sums[:, part].T[:, None, :] * along_y.T).reshape(-1, u.size)
+        kernels = (weights @ along_x).reshape(-1, rows, columns)
+        for kernel, top, left in zip(
+            kernels, tops[part].tolist(), lefts[part].tolist(), strict=True
+        ):
+            out[top : top + rows, left : left + columns] += kernel
+    top = window.row0 - (window.first_row - block.half_y)
+    left = window.column0 - (window.first_column - block.half_x)
+    return out[top : top + window.rows_out, left : left + window.columns_out]
 
 
 def _node_count(block: _Block) -> int:
@@ -270,20 +334,20 @@ def _node_weights(sigma: Floats, nodes: int) -> tuple[Floats, Floats]:
     return middle + half_range * at, weights
 
 
-def _convolve(block: _Block, nodes: int, window: _Window) -> Floats:
+def _convolve(block: _Block, u: Floats, cells: _Cells, window: _Window) -> Floats:
     """Sum of the block's kernels over its window, by banded products along x and then y.
 
     The window is worked through in strips of columns that stay in the processor's cache.
     """
-    u, share = _node_weights(block.sigma, nodes)
-    peak_x = _peak(block.sigma, block.xres, block.half_x)
-    peak_y = _peak(block.sigma, block.yres, block.half_y)
-    share = share * (peak_x * peak_y)[:, None]
+    nodes = u.size
     along_x = _banded(u, block.xres, block.half_x)
     along_y = _banded(u, block.yres, block.half_y).transpose(2, 1, 0).reshape(TILE, -1)
     width = TILE if along_y.size * STRIP > PRODUCT_LIMIT else STRIP
     strips, tiles = -(-window.columns_out // width), -(-window.rows_out // TILE)
-    sources = _Sources.of(block, share, strips * width + 2 * block.half_x, window)
+    # Columns of the sources begin where the kernels that reach the window's first one do.
+    columns, first_column = strips * width + 2 * block.half_x, window.column0 - block.half_x
+    sources = np.zeros((nodes, window.rows_in, columns))
+    sources[:, cells.row - window.first_row, cells.column - first_column] = cells.sums
     # Rows of what lies between the two products count from the first that the kernels reach from.
     shift = window.first_row - (window.row0 - block.half_y)
     smoothed = np.empty((tiles * TILE + 2 * block.half_y, nodes, width))
@@ -291,12 +355,13 @@ def _convolve(block: _Block, nodes: int, window: _Window) -> Floats:
     rows = max(16, PRODUCT_LIMIT // along_x[0].size)
     out = np.zeros((tiles * TILE, strips * width))
     for left in range(0, out.shape[1], width):
-        begin, end = sources.rows_between(left, left + width + 2 * block.half_x)
+        reached = first_column + left, first_column + left + width + 2 * block.half_x
+        begin, end = (max(0, row - window.first_row) for row in cells.rows_between(*reached))
         for top, start in product(range(begin, end, rows), range(0, width, TILE)):
             part = slice(top, min(top + rows, end))
             reach = slice(left + start, left + start + TILE + 2 * block.half_x)
             done = half_done[:, part, start : start + TILE]
-            np.matmul(sources.values[:, part, reach], along_x, out=done)
+            np.matmul(sources[:, part, reach], along_x, out=done)
         for top in range(0, out.shape[0], TILE):
             low = max(top, shift + begin)
             high = min(top + TILE + 2 * block.half_y, shift + end)
@@ -307,42 +372,6 @@ def _convolve(block: _Block, nodes: int, window: _Window) -> Floats:
     return out[: window.rows_out, : window.columns_out]
 
 
-@dataclass(frozen=True)
-class _Sources:
-    """Influence on cells for each node of the interpolation.
-
-    Attributes:
-        values: shape (nodes, rows that hold entries, columns); columns begin where the kernels
-            that reach the window's first column do.
-        row, column: cells that hold something, by row, shape (cells,).
-    """
-
-    values: Floats
-    row: Ints
-    column: Ints
-
-    @classmethod
-    def of(cls, block: _Block, share: Floats, columns: int, window: _Window) -> _Sources:
-        cell = (block.row - window.first_row) * columns
-        cell += block.column - (window.column0 - block.half_x)
-        size = window.rows_in * columns
-        number = np.zeros(size, np.int64)
-        number[cell] = 1
-        used = np.flatnonzero(number)
-        number[used] = np.arange(used.size)
-        # By width and cell first: there are more entries than cells, and nodes share the sums.
-        widths = share.shape[0]
-        sums = np.bincount(block.code * used.size + number[cell], block.foot, widths * used.size)
-        values = np.zeros((share.shape[1], size))
-        values[:, used] = share.T @ sums.reshape(widths, used.size)
-        return cls(values.reshape(-1, window.rows_in, columns), *np.divmod(used, columns))
-
-    def rows_between(self, left: int, right: int) -> tuple[int, int]:
-        """First row that holds something in these columns, and the end of the rows that do."""
-        rows = self.row[(self.column >= left) & (self.column < right)]
-        return (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
-
-
 def _peak(sigma: Floats, resolution: float, half: int) -> Floats:
     """Centre weight of the normalised kernel along one axis, shape (widths,)."""
     return axis_weights(sigma, resolution, half)[:, half]
@@ -350,8 +379,13 @@ def _peak(sigma: Floats, resolution: float, half: int) -> Floats:
 
 def _banded(u: Floats, resolution: float, half: int) -> Floats:
     """Matrices that smooth a padded strip, shape (nodes, TILE + 2 half, TILE); centre weight 1."""
-    distance = np.arange(half + 2)
-    weights = np.exp(-0.5 * u[:, None] * np.square(distance * resolution))
+    weights = _bell(u, resolution, np.arange(half + 2))
     weights[:, half + 1] = 0.0
     offset = np.arange(TILE + 2 * half)[:, None] - np.arange(TILE) - half
     return weights[:, np.minimum(np.abs(offset), half + 1)]
+
+
+def _bell(u: Floats, resolution: float, offset: Ints) -> Floats:
+    """exp(-u x^2 / 2) at some offsets in cells, shape (nodes, offsets)."""
+    bell: Floats = np.exp(-0.5 * u[:, None] * np.square(offset * resolution))
+    return bell

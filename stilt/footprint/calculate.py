@@ -126,8 +126,8 @@ def _place(
         foot = steps.foot[part.rows]
         kept = np.flatnonzero(foot > 0)
         part_x, part_y = (at[part.rows][kept].astype(np.float64) for at in (x, y))
-        near = frame.x.near(part_x, reach_x) & frame.y.near(part_y, reach_y)
-        if not near.all():
+        if not (frame.x.all_near(part_x, reach_x) and frame.y.all_near(part_y, reach_y)):
+            near = frame.x.near(part_x, reach_x) & frame.y.near(part_y, reach_y)
             kept, part_x, part_y = kept[near], part_x[near], part_y[near]
         begins = ages.first[part.segments] - part.rows.start
         firsts.append(count + np.searchsorted(kept, begins))
