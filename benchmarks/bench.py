@@ -80,8 +80,20 @@ class Bench:
         n_workers: int | None = None,
         one_core: bool = False,
         prefect: bool = True,
+        compiled: bool = False,
     ) -> list[OurRun]:
-        """Runs of the campaign with this many receptors, start-up included, caches as they are."""
+        """Runs of the campaign with this many receptors, start-up included, caches as they are.
+
+        Args:
+            number: of receptors.
+            kept: whether trajectories are kept.
+            n_workers: None takes that of the sizes.
+            one_core: hold all processes to one core.
+            prefect: through `stilt run`; else the same batches by `push_simulations`.
+            compiled: not the first run of this shape, which compiles.
+        """
+        if compiled:
+            self.our_campaign(number, kept=kept)
         workers = n_workers or self.sizes.n_workers
         core = min(os.sched_getaffinity(0)) if one_core else None
         variables = ours.environment(self.scratch / "home")
@@ -96,7 +108,7 @@ class Bench:
             return ours.run_project(project, workers, variables, core)
 
         repeats = self.sizes.long_repeats if number > _LONG else self.sizes.repeats
-        key = (number, kept, workers, one_core, prefect)
+        key = (number, kept, workers, one_core, prefect, compiled)
         how = f"{number} receptors, {workers} worker(s)" + (", trajectories kept" if kept else "")
         return self._repeated(self._ours, key, once, repeats, f"ours: {how}", _our_line)
 
