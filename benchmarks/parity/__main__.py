@@ -47,7 +47,14 @@ def main() -> int:
 
 
 def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
-    """Print every table with its bars; 1 when one is missed, else 0."""
+    """Print every table with its bars; 1 when one is missed, 2 for a wrong option, else 0."""
+    needed = options.seeds + max((len(case.ensembles) for case in cases), default=0)
+    if 0 < options.chance < needed:
+        print(
+            f"--chance {options.chance} is too few to draw from: {needed} at least.",
+            file=sys.stderr,
+        )
+        return 2
     results = [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
     runs, pools = {}, {}
     for case in cases:

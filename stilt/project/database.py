@@ -238,7 +238,8 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
 
 def _was_interrupt(error: Exception) -> bool:
     """Whether DuckDB has made this of the KeyboardInterrupt of a signal that came meanwhile."""
-    return str(error) == _INTERRUPTED or "KeyboardInterrupt" in str(error)
+    text = str(error)
+    return text == _INTERRUPTED or ("Traceback" in text and "KeyboardInterrupt" in text)
 
 
 def _is_damage(error: duckdb.Error) -> bool:
