@@ -159,6 +159,7 @@ def footprint(bench: Bench) -> Row:
 def _footprints_of_both(bench: Bench) -> tuple[list[float], list[float]]:
     from stilt.config import FootprintConfig
     from stilt.config.geometry import Grid
+    from stilt.execution.memory import keep_freed_memory
     from stilt.footprint import Footprint
     from stilt.receptors import PointReceptor
 
@@ -172,6 +173,8 @@ def _footprints_of_both(bench: Bench) -> tuple[list[float], list[float]]:
     assert bench.hysplit_python is not None
     answer = hysplit_side.footprints(bench.hysplit_python, job, out)
     config = FootprintConfig(grid=Grid(**GRID))
+    # As every worker does.
+    keep_freed_memory()
     seconds = []
     for number, row in enumerate(rows):
         particles = _our_names(pd.read_parquet(out / f"particles_{number}.parquet"))

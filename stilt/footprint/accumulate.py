@@ -3,36 +3,73 @@
 Every output layer is a sum over ages of (influence on cells) convolved with (that age's Gaussian).
 Two ways give it, and the cheaper is taken for each set of ages whose kernels have the same size:
 adding the kernels of each cell around it, or convolving whole grids. Neither needs many kernels,
-however many ages there are: for a fixed kernel size the weights are exp(-u k^2 / 2) with
-u = 1 / sigma^2, an entire function of u, so Chebyshev interpolation between a few values of u gives
-every kernel to a relative 1e-8.
+however many ages there are (:mod:`stilt.footprint.nodes`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stilt.footprint.kernel import axis_weights, half_width
+from stilt.footprint.kernel import half_width
+from stilt.footprint.nodes import TILE, KernelSize, Nodes, nodes_and_shares
 from stilt.footprint.steps import Floats, Ints
 
-INTERPOLATION_TOLERANCE = 1e-8
-MAX_NODES = 24
 ELEMENTS_PER_CHUNK = 200_000
-# Output cells per product with a banded matrix; small, as most of a large band is zeros.
-TILE = 16
-# Columns worked on together, so that what lies between the two products stays in the cache.
-STRIP = 32
+# Tiles worked on together, so that what lies between the two products stays in the cache.
+STRIP_TILES = 10
 # BLAS threads a product beyond this many multiply-adds; smaller ones stay on the calling core,
 # which is faster when every core has a worker of its own.
 PRODUCT_LIMIT = 250_000
+# Kernels of a layer whose sums by cell are made in one go; more would take much memory.
+KERNELS_TOGETHER = 128
+# Cells are looked up in a table unless it would be larger than this.
+MOST_TABLE_CELLS = 20_000_000
 # Measured on one core, nanoseconds. Adding kernels: a cell, an element of its kernel, and that for
-# each node. Convolving: a window, a product, and a multiply-add.
-ADD_CELL_NS, ADD_ELEMENT_NS, ADD_NODE_NS = 1_800.0, 0.9, 0.086
-CONVOLVE_NS, CONVOLVE_CALL_NS, CONVOLVE_MULTIPLY_NS = 50_000.0, 2_800.0, 0.037
+# each node. Convolving: a window, a strip of it, and a multiply-add.
+ADD_CELL_NS, ADD_ELEMENT_NS, ADD_NODE_NS = 1_900.0, 0.55, 0.164
+CONVOLVE_NS, CONVOLVE_STRIP_NS, CONVOLVE_MULTIPLY_NS = 32_000.0, 17_000.0, 0.038
+
+
+@dataclass(frozen=True)
+class Around:
+    """Cells of a grid and of a margin around it, numbered row by row from zero.
+
+    Attributes:
+        rows, columns: of the grid.
+        margin_y, margin_x: rows and columns on each side of it.
+    """
+
+    rows: int
+    columns: int
+    margin_y: int
+    margin_x: int
+
+    @property
+    def stride(self) -> int:
+        """Cells in a row."""
+        return self.columns + 2 * self.margin_x
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return self.stride * (self.rows + 2 * self.margin_y)
+
+    def number(self, row: Floats, column: Floats) -> Floats:
+        """Numbers of cells, whole ones, from rows and columns, which may lie in the margin."""
+        cell = row * self.stride
+        cell += column
+        cell += self.margin_y * self.stride + self.margin_x
+        return cell
+
+    def place(self, cell: Ints) -> tuple[Ints, Ints]:
+        """Rows and columns of the grid that cells lie in; negative ones lie before it."""
+        row, column = np.divmod(cell, self.stride)
+        return row - self.margin_y, column - self.margin_x
 
 
 @dataclass(frozen=True)
@@ -40,52 +77,18 @@ class Entries:
     """Influence to be spread: one row per particle step, in segments of one layer and kernel.
 
     Attributes:
-        row, column: cell, shape (rows,); may lie outside the grid by less than the kernel's reach.
+        cell: number of the cell in its :class:`Around`, shape (rows,).
         foot: influence, shape (rows,).
         first: first row of every segment, and the number of rows, shape (segments + 1,).
         layer: output layer of every segment, from zero, shape (segments,).
         width: which of the kernel widths, shape (segments,).
     """
 
-    row: Ints
-    column: Ints
+    cell: Ints
     foot: Floats
     first: Ints
     layer: Ints
     width: Ints
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Entries of one layer whose kernels have the same size, and what they are spread with.
-
-    Attributes:
-        row, column, foot: as in :class:`Entries`.
-        code: position in ``sigma`` of every row's kernel.
-        sigma: kernel widths, grid units, all of them used.
-        xres, yres: cell size, grid units.
-        half_x, half_y: cells on either side of a kernel's centre.
-    """
-
-    row: Ints
-    column: Ints
-    foot: Floats
-    code: Ints
-    sigma: Floats
-    xres: float
-    yres: float
-    half_x: int
-    half_y: int
-
-    def take(self, keep: NDArray[np.bool_]) -> _Block:
-        """Return the chosen rows."""
-        return replace(
-            self,
-            row=self.row[keep],
-            column=self.column[keep],
-            foot=self.foot[keep],
-            code=self.code[keep],
-        )
 
 
 def accumulate(
@@ -93,7 +96,7 @@ def accumulate(
     sigma: Floats,
     *,
     layers: int,
-    shape: tuple[int, int],
+    around: Around,
     xres: float,
     yres: float,
 ) -> Floats:
@@ -103,75 +106,192 @@ def accumulate(
         entries: cells, influence, layer and kernel of every particle step.
         sigma: kernel widths in grid units, shape (widths,).
         layers: number of output layers.
-        shape: rows and columns of the grid.
+        around: the grid and what entries may lie in around it.
         xres, yres: cell size in grid units.
 
     Returns:
         Sum over entries, shape (layers, rows, columns).
     """
-    out = np.zeros((layers, *shape))
+    out = np.zeros((layers, around.rows, around.columns))
     half_x, half_y = half_width(sigma, xres), half_width(sigma, yres)
-    sizes, size_of_width = np.unique(np.stack([half_y, half_x]), axis=1, return_inverse=True)
-    key = entries.layer * sizes.shape[1] + size_of_width.reshape(-1)[entries.width]
-    order = np.argsort(key, kind="stable")
-    for segments in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
-        size_y, size_x = sizes[:, key[segments[0]] % sizes.shape[1]]
-        width = entries.width[segments]
-        widths = np.flatnonzero(np.bincount(width))
-        counts = entries.first[segments + 1] - entries.first[segments]
-        rows = _rows(entries.first, segments)
-        block = _Block(
-            entries.row[rows], entries.column[rows], entries.foot[rows],
-            np.repeat(np.searchsorted(widths, width), counts), sigma[widths],
-            xres, yres, int(size_x), int(size_y),
-        )  # fmt: skip
-        _add_block(out[entries.layer[segments[0]]], block)
+    # Kernels in order of their size, so that those of one size stand together.
+    ordered = np.lexsort((half_x, half_y))
+    sizes = half_y[ordered] * (half_x.max() + 1) + half_x[ordered]
+    position = np.empty_like(ordered)
+    position[ordered] = np.arange(ordered.size)
+    tables = _Tables.of(around)
+    for layer, segments in _groups(entries.layer):
+        used, kernel = np.unique(position[entries.width[segments]], return_inverse=True)
+        for bundle in _bundles(_runs(sizes[used])):
+            first, end = bundle[0].start, bundle[-1].stop
+            inside = (kernel >= first) & (kernel < end)
+            cells = _Cells.of(entries, segments[inside], kernel[inside] - first, tables)
+            for run in bundle:
+                kernels = ordered[used[run]]
+                _spread(
+                    out[layer],
+                    cells.of_kernels(run.start - first, run.stop - first),
+                    KernelSize(int(half_x[kernels[0]]), int(half_y[kernels[0]]), xres, yres),
+                    sigma[kernels],
+                )
     return out
 
 
-def _rows(first: Ints, segments: Ints) -> slice | Ints:
+def _bundles(runs: list[slice]) -> Iterator[list[slice]]:
+    """Put neighbouring runs together as long as they are not too many kernels."""
+    bundle: list[slice] = []
+    for run in runs:
+        if bundle and run.stop - bundle[0].start > KERNELS_TOGETHER:
+            yield bundle
+            bundle = []
+        bundle.append(run)
+    yield bundle
+
+
+def _groups(keys: Ints) -> Iterator[tuple[int, Ints]]:
+    """The distinct keys, ascending, and where each of them is."""
+    order = np.argsort(keys, kind="stable")
+    for run in _runs(keys[order]):
+        yield int(keys[order[run.start]]), order[run]
+
+
+def _runs(values: Ints) -> list[slice]:
+    """Where neighbours are equal."""
+    edges = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), values.size]
+    return [slice(*ends) for ends in pairwise(edges)]
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What is looked up by the number of a cell, for all layers.
+
+    Attributes:
+        around: the cells.
+        seen: False everywhere between two uses, shape (cells,); None when there are too many cells.
+        number: as ``seen``; what it holds does not matter.
+    """
+
+    around: Around
+    seen: NDArray[np.bool_] | None
+    number: Ints | None
+
+    @classmethod
+    def of(cls, around: Around) -> _Tables:
+        if around.size > MOST_TABLE_CELLS:
+            return cls(around, None, None)
+        return cls(around, np.zeros(around.size, bool), np.empty(around.size, np.int64))
+
+    def numbered(self, cell: Ints) -> tuple[Ints, Ints]:
+        """The distinct cells, ascending, and the position of every cell among them."""
+        if self.seen is None or self.number is None:
+            used, number = np.unique(cell, return_inverse=True)
+            return used, number.reshape(-1)
+        self.seen[cell] = True
+        lowest, highest = int(cell.min()), int(cell.max())
+        used = np.flatnonzero(self.seen[lowest : highest + 1]) + lowest
+        self.seen[used] = False
+        self.number[used] = np.arange(used.size)
+        return used, self.number.take(cell)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells that hold influence, row by row.
+
+    Attributes:
+        row, column: of the grid, shape (cells,).
+        sums: influence of every kernel or node, shape (kernels, cells).
+    """
+
+    row: Ints
+    column: Ints
+    sums: Floats
+
+    @classmethod
+    def of(cls, entries: Entries, segments: Ints, kernel: Ints, tables: _Tables) -> _Cells:
+        """Add up the entries of some segments by cell and kernel.
+
+        Args:
+            segments: ascending, shape (segments,).
+            kernel: from zero, of every segment.
+        """
+        begins, ends = entries.first[segments], entries.first[segments + 1]
+        rows = _rows(begins, ends)
+        used, number = tables.numbered(entries.cell[rows])
+        kernels = int(kernel.max()) + 1
+        number += np.repeat(kernel * used.size, ends - begins)
+        sums: Floats = np.bincount(number, entries.foot[rows], kernels * used.size).astype(
+            np.float64, copy=False
+        )
+        row, column = tables.around.place(used)
+        return cls(row, column, sums.reshape(kernels, used.size))
+
+    def of_kernels(self, first: int, end: int) -> _Cells:
+        """The cells that hold influence of some kernels."""
+        sums = self.sums[first:end]
+        # Influence is positive: where it sums up to nothing there is none.
+        used = np.flatnonzero(sums.sum(axis=0))
+        return _Cells(self.row[used], self.column[used], sums.take(used, axis=1))
+
+    def within_reach(self, size: KernelSize, shape: tuple[int, ...]) -> _Cells:
+        """The cells whose kernels touch the grid."""
+        near = (self.row >= -size.half_y) & (self.row < shape[0] + size.half_y)
+        near &= (self.column >= -size.half_x) & (self.column < shape[1] + size.half_x)
+        if near.all():
+            return self
+        return _Cells(self.row[near], self.column[near], self.sums[:, near])
+
+    def rows_between(self, left: int, right: int) -> tuple[int, int]:
+        """First row that holds something in these columns, and the end of the rows that do."""
+        inside = np.flatnonzero((self.column >= left) & (self.column < right))
+        if inside.size == 0:
+            return 0, 0
+        return int(self.row[inside[0]]), int(self.row[inside[-1]]) + 1
+
+
+def _rows(begins: Ints, ends: Ints) -> slice | Ints:
     """Rows of ascending segments; nothing is copied where they stand together."""
-    if segments[-1] - segments[0] == segments.size - 1:
-        return slice(int(first[segments[0]]), int(first[segments[-1] + 1]))
-    return np.concatenate([np.arange(first[number], first[number + 1]) for number in segments])
+    if np.array_equal(begins[1:], ends[:-1]):
+        return slice(int(begins[0]), int(ends[-1]))
+    return np.concatenate([np.arange(*ends_of) for ends_of in zip(begins, ends, strict=True)])
 
 
-def _add_block(layer: Floats, block: _Block) -> None:
-    """Add one block to its layer."""
-    window = _Window.around(block, layer.shape)
-    if not window.all_within_reach(block, layer.shape):
-        near = _within_reach(block, layer.shape)
-        if not near.any():
-            return
-        block = block.take(near)
-        window = _Window.around(block, layer.shape)
-    if block.half_x == 0 and block.half_y == 0:
-        cell = block.row * layer.shape[1] + block.column
-        layer += np.bincount(cell, block.foot, layer.size).reshape(layer.shape)
+def _spread(layer: Floats, cells: _Cells, size: KernelSize, sigma: Floats) -> None:
+    """Add the cells of one layer, each with its kernels.
+
+    Args:
+        cells: with the influence of every kernel.
+        sigma: widths of the kernels, all of one size.
+    """
+    cells = cells.within_reach(size, layer.shape)
+    if cells.row.size == 0:
         return
-    nodes = _node_count(block)
-    u, share = _node_weights(block.sigma, nodes)
-    peak_x = _peak(block.sigma, block.xres, block.half_x)
-    peak_y = _peak(block.sigma, block.yres, block.half_y)
-    cells = _Cells.of(block, share * (peak_x * peak_y)[:, None], window)
-    adding = cells.cost_ns(nodes, block) < window.cost_ns(nodes, block)
-    smoothed = (_add_kernels if adding else _convolve)(block, u, cells, window)
+    if size.elements == 1:
+        layer[cells.row, cells.column] += cells.sums.sum(axis=0)
+        return
+    nodes, shares = nodes_and_shares(size, sigma)
+    cells = _Cells(cells.row, cells.column, shares @ cells.sums)
+    window = _Window.around(cells, size, layer.shape)
+    way = _add_kernels if _is_cheaper_to_add(cells, size, window) else _convolve
+    smoothed = way(nodes, cells, window)
     layer[window.row0 : window.row1, window.column0 : window.column1] += smoothed
 
 
-def _within_reach(block: _Block, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Mask of entries whose kernel touches the grid."""
-    return (
-        (block.row >= -block.half_y)
-        & (block.row < shape[0] + block.half_y)
-        & (block.column >= -block.half_x)
-        & (block.column < shape[1] + block.half_x)
-    )
+def _is_cheaper_to_add(cells: _Cells, size: KernelSize, window: _Window) -> bool:
+    """Compare the estimated times of adding kernel by kernel and of convolving the window."""
+    nodes = cells.sums.shape[0]
+    per_cell_ns = ADD_CELL_NS + (ADD_ELEMENT_NS + ADD_NODE_NS * nodes) * size.elements
+    strips, per_strip = _strips(window.columns_out, STRIP_TILES)
+    taps_x, taps_y = TILE + 2 * size.half_x, TILE + 2 * size.half_y
+    taps = window.rows_in * taps_x + -(-window.rows_out // TILE) * TILE * taps_y
+    per_strip_ns = nodes * per_strip * TILE * CONVOLVE_MULTIPLY_NS * taps
+    convolving_ns = CONVOLVE_NS + strips * (CONVOLVE_STRIP_NS + per_strip_ns)
+    return cells.row.size * per_cell_ns < convolving_ns
 
 
 @dataclass(frozen=True)
 class _Window:
-    """Cells of the output that a block reaches, half-open; cells that hold entries, closed."""
+    """Cells of the output that some cells reach, half-open; cells that hold something, closed."""
 
     row0: int
     row1: int
@@ -183,27 +303,18 @@ class _Window:
     last_column: int
 
     @classmethod
-    def around(cls, block: _Block, shape: tuple[int, ...]) -> _Window:
-        top, bottom = int(block.row.min()), int(block.row.max())
-        left, right = int(block.column.min()), int(block.column.max())
+    def around(cls, cells: _Cells, size: KernelSize, shape: tuple[int, ...]) -> _Window:
+        top, bottom = int(cells.row[0]), int(cells.row[-1])
+        left, right = int(cells.column.min()), int(cells.column.max())
         return cls(
-            max(0, top - block.half_y),
-            min(shape[0], bottom + block.half_y + 1),
-            max(0, left - block.half_x),
-            min(shape[1], right + block.half_x + 1),
+            max(0, top - size.half_y),
+            min(shape[0], bottom + size.half_y + 1),
+            max(0, left - size.half_x),
+            min(shape[1], right + size.half_x + 1),
             top,
             bottom,
             left,
             right,
-        )
-
-    def all_within_reach(self, block: _Block, shape: tuple[int, ...]) -> bool:
-        """Whether every kernel touches the grid."""
-        return (
-            self.first_row >= -block.half_y
-            and self.last_row < shape[0] + block.half_y
-            and self.first_column >= -block.half_x
-            and self.last_column < shape[1] + block.half_x
         )
 
     @property
@@ -222,170 +333,78 @@ class _Window:
     def columns_in(self) -> int:
         return self.last_column - self.first_column + 1
 
-    def cost_ns(self, nodes: int, block: _Block) -> float:
-        """Estimated time of the convolution."""
-        along_x = self.rows_in * self.columns_out * (TILE + 2 * block.half_x)
-        along_y = self.rows_in * self.columns_out * (TILE + 2 * block.half_y)
-        strips, tiles = -(-self.columns_out // STRIP), -(-self.rows_out // TILE)
-        return (
-            CONVOLVE_NS
-            + CONVOLVE_CALL_NS * strips * (2 + tiles)
-            + CONVOLVE_MULTIPLY_NS * nodes * (along_x + along_y)
-        )
 
-
-@dataclass(frozen=True)
-class _Cells:
-    """Cells that hold influence, row by row, and their share of each interpolation node.
-
-    Attributes:
-        row, column: of the grid, shape (cells,).
-        sums: influence times the node's weight, shape (nodes, cells).
-    """
-
-    row: Ints
-    column: Ints
-    sums: Floats
-
-    @classmethod
-    def of(cls, block: _Block, share: Floats, window: _Window) -> _Cells:
-        cell = (block.row - window.first_row) * window.columns_in
-        cell += block.column
-        cell -= window.first_column
-        number = np.zeros(window.rows_in * window.columns_in, np.int64)
-        number[cell] = 1
-        used = np.flatnonzero(number)
-        number[used] = np.arange(used.size)
-        # By width and cell first: there are more entries than cells, and nodes share the sums.
-        place = block.code * used.size
-        place += number[cell]
-        sums = np.bincount(place, block.foot, share.shape[0] * used.size)
-        row, column = np.divmod(used, window.columns_in)
-        row += window.first_row
-        column += window.first_column
-        return cls(row, column, share.T @ sums.reshape(-1, used.size))
-
-    def cost_ns(self, nodes: int, block: _Block) -> float:
-        """Estimated time of adding kernel by kernel."""
-        kernel_cells = (2 * block.half_x + 1) * (2 * block.half_y + 1)
-        return self.row.size * (ADD_CELL_NS + (ADD_ELEMENT_NS + ADD_NODE_NS * nodes) * kernel_cells)
-
-    def rows_between(self, left: int, right: int) -> tuple[int, int]:
-        """First row that holds something in these columns, and the end of the rows that do."""
-        rows = self.row[(self.column >= left) & (self.column < right)]
-        return (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
-
-
-def _add_kernels(block: _Block, u: Floats, cells: _Cells, window: _Window) -> Floats:
-    """Sum of the block's kernels over its window, one cell's after the other's."""
-    along_x = _bell(u, block.xres, np.arange(-block.half_x, block.half_x + 1))
-    along_y = _bell(u, block.yres, np.arange(-block.half_y, block.half_y + 1))
+def _add_kernels(nodes: Nodes, cells: _Cells, window: _Window) -> Floats:
+    """Sum of all cells' kernels over the window, one cell's after the other's."""
+    size, along_x, along_y = nodes.size, nodes.along_x, nodes.along_y
     rows, columns = along_y.shape[1], along_x.shape[1]
     # What kernels put outside the grid is cut off at the end.
-    out = np.zeros((window.rows_in + 2 * block.half_y, window.columns_in + 2 * block.half_x))
+    out = np.zeros((window.rows_in + 2 * size.half_y, window.columns_in + 2 * size.half_x))
     tops, lefts = cells.row - window.first_row, cells.column - window.first_column
     chunk = max(1, ELEMENTS_PER_CHUNK // (rows * columns))
     for begin in range(0, tops.size, chunk):
         part = slice(begin, begin + chunk)
-        weights = (cells.sums[:, part].T[:, None, :] * along_y.T).reshape(-1, u.size)
-        kernels = (weights @ along_x).reshape(-1, rows, columns)
-        for kernel, top, left in zip(
-            kernels, tops[part].tolist(), lefts[part].tolist(), strict=True
-        ):
+        weights = (cells.sums[:, part].T[:, None, :] * along_y.T).reshape(-1, nodes.u.size)
+        drawn = (weights @ along_x).reshape(-1, rows, columns)
+        for kernel, top, left in zip(drawn, tops[part].tolist(), lefts[part].tolist(), strict=True):
             out[top : top + rows, left : left + columns] += kernel
-    top = window.row0 - (window.first_row - block.half_y)
-    left = window.column0 - (window.first_column - block.half_x)
+    top = window.row0 - (window.first_row - size.half_y)
+    left = window.column0 - (window.first_column - size.half_x)
     return out[top : top + window.rows_out, left : left + window.columns_out]
 
 
-def _node_count(block: _Block) -> int:
-    """Kernels to convolve with: few interpolation nodes, or every width when they are fewer."""
-    u = 1.0 / np.square(block.sigma)
-    largest = 0.5 * ((block.half_x * block.xres) ** 2 + (block.half_y * block.yres) ** 2)
-    spread = largest * (u.max() - u.min())
-    # Chebyshev remainder of exp(-a u) relative to its smallest value on the interval.
-    error = 2.0 * np.exp(spread)
-    for count in range(1, MAX_NODES + 1):
-        error *= spread / 4.0 / count
-        if error < INTERPOLATION_TOLERANCE or count >= block.sigma.size:
-            return count
-    return block.sigma.size
-
-
-def _node_weights(sigma: Floats, nodes: int) -> tuple[Floats, Floats]:
-    """Widths to convolve with and the share of each entry they take.
-
-    Returns:
-        u = 1 / sigma^2 of the nodes, shape (nodes,), and Lagrange weights, shape (widths, nodes).
-    """
-    u = 1.0 / np.square(sigma)
-    if nodes >= sigma.size:
-        return u, np.eye(sigma.size)
-    middle, half_range = 0.5 * (u.max() + u.min()), 0.5 * (u.max() - u.min())
-    angle = (2 * np.arange(nodes) + 1) * np.pi / (2 * nodes)
-    at = np.cos(angle)
-    barycentric = np.sin(angle) * (-1.0) ** np.arange(nodes)
-    distance = ((u - middle) / half_range)[:, None] - at
-    exact = distance == 0
-    weights = barycentric / np.where(exact, 1.0, distance)
-    weights /= weights.sum(axis=1, keepdims=True)
-    hit = exact.any(axis=1)
-    weights[hit] = exact[hit]
-    return middle + half_range * at, weights
-
-
-def _convolve(block: _Block, u: Floats, cells: _Cells, window: _Window) -> Floats:
-    """Sum of the block's kernels over its window, by banded products along x and then y.
+def _convolve(nodes: Nodes, cells: _Cells, window: _Window) -> Floats:
+    """Sum of all cells' kernels over the window, by banded products along x and then y.
 
     The window is worked through in strips of columns that stay in the processor's cache.
     """
-    nodes = u.size
-    along_x = _banded(u, block.xres, block.half_x)
-    along_y = _banded(u, block.yres, block.half_y).transpose(2, 1, 0).reshape(TILE, -1)
-    width = TILE if along_y.size * STRIP > PRODUCT_LIMIT else STRIP
-    strips, tiles = -(-window.columns_out // width), -(-window.rows_out // TILE)
+    count, half_x, half_y = nodes.u.size, nodes.size.half_x, nodes.size.half_y
+    along_x, along_y = nodes.banded_x[:, None], nodes.banded_y
+    most_tiles = min(max(PRODUCT_LIMIT // (TILE * along_y.size), 1), STRIP_TILES)
+    strips, per_strip = _strips(window.columns_out, most_tiles)
+    width, tiles = per_strip * TILE, -(-window.rows_out // TILE)
     # Columns of the sources begin where the kernels that reach the window's first one do.
-    columns, first_column = strips * width + 2 * block.half_x, window.column0 - block.half_x
-    sources = np.zeros((nodes, window.rows_in, columns))
+    first_column = window.column0 - half_x
+    sources = np.zeros((count, window.rows_in, strips * width + 2 * half_x))
     sources[:, cells.row - window.first_row, cells.column - first_column] = cells.sums
     # Rows of what lies between the two products count from the first that the kernels reach from.
-    shift = window.first_row - (window.row0 - block.half_y)
-    smoothed = np.empty((tiles * TILE + 2 * block.half_y, nodes, width))
-    half_done = smoothed[shift : shift + window.rows_in].transpose(1, 0, 2)
+    between = np.zeros((tiles * TILE + 2 * half_y, count, width))
+    shift = window.first_row - (window.row0 - half_y)
+    done_x = between[shift : shift + window.rows_in].reshape(-1, count, per_strip, TILE)
+    done_x = done_x.transpose(1, 2, 0, 3)
+    out = np.zeros((tiles, TILE, strips * width))
+    # Neighbouring tiles overlap in what they are computed from.
+    by_node, by_row, by_column = sources.strides
+    tiles_x = np.ndarray(
+        (count, strips * per_strip, window.rows_in, TILE + 2 * half_x), np.float64, sources,
+        strides=(by_node, TILE * by_column, by_row, by_column),
+    )  # fmt: skip
+    by_row, by_node, by_column = between.strides
+    tiles_y = np.ndarray(
+        (tiles, (TILE + 2 * half_y) * count, width), np.float64, between,
+        strides=(TILE * by_row, by_node, by_column),
+    )  # fmt: skip
     rows = max(16, PRODUCT_LIMIT // along_x[0].size)
-    out = np.zeros((tiles * TILE, strips * width))
-    for left in range(0, out.shape[1], width):
-        reached = first_column + left, first_column + left + width + 2 * block.half_x
-        begin, end = (max(0, row - window.first_row) for row in cells.rows_between(*reached))
-        for top, start in product(range(begin, end, rows), range(0, width, TILE)):
+    for left in range(0, strips * width, width):
+        reached = first_column + left, first_column + left + width + 2 * half_x
+        begin, end = cells.rows_between(*reached)
+        if begin == end:
+            continue
+        begin, end = begin - window.first_row, end - window.first_row
+        between[: shift + begin] = 0.0
+        between[shift + end :] = 0.0
+        strip = slice(left // TILE, left // TILE + per_strip)
+        for top in range(begin, end, rows):
             part = slice(top, min(top + rows, end))
-            reach = slice(left + start, left + start + TILE + 2 * block.half_x)
-            done = half_done[:, part, start : start + TILE]
-            np.matmul(sources[:, part, reach], along_x, out=done)
-        for top in range(0, out.shape[0], TILE):
-            low = max(top, shift + begin)
-            high = min(top + TILE + 2 * block.half_y, shift + end)
-            if low < high:
-                weights = along_y[:, (low - top) * nodes : (high - top) * nodes]
-                strip = smoothed[low:high].reshape(-1, width)
-                np.matmul(weights, strip, out=out[top : top + TILE, left : left + width])
-    return out[: window.rows_out, : window.columns_out]
+            np.matmul(tiles_x[:, strip, part], along_x, out=done_x[:, :, part])
+        low = max(0, (shift + begin - 2 * half_y) // TILE)
+        high = min(tiles, (shift + end - 1) // TILE + 1)
+        np.matmul(along_y, tiles_y[low:high], out=out[low:high, :, left : left + width])
+    return out.reshape(tiles * TILE, -1)[: window.rows_out, : window.columns_out]
 
 
-def _peak(sigma: Floats, resolution: float, half: int) -> Floats:
-    """Centre weight of the normalised kernel along one axis, shape (widths,)."""
-    return axis_weights(sigma, resolution, half)[:, half]
-
-
-def _banded(u: Floats, resolution: float, half: int) -> Floats:
-    """Matrices that smooth a padded strip, shape (nodes, TILE + 2 half, TILE); centre weight 1."""
-    weights = _bell(u, resolution, np.arange(half + 2))
-    weights[:, half + 1] = 0.0
-    offset = np.arange(TILE + 2 * half)[:, None] - np.arange(TILE) - half
-    return weights[:, np.minimum(np.abs(offset), half + 1)]
-
-
-def _bell(u: Floats, resolution: float, offset: Ints) -> Floats:
-    """exp(-u x^2 / 2) at some offsets in cells, shape (nodes, offsets)."""
-    bell: Floats = np.exp(-0.5 * u[:, None] * np.square(offset * resolution))
-    return bell
+def _strips(columns: int, most_tiles: int) -> tuple[int, int]:
+    """Number of strips of equal width for some columns, and tiles in each."""
+    tiles = -(-columns // TILE)
+    strips = -(-tiles // most_tiles)
+    return strips, -(-tiles // strips)

@@ -46,19 +46,16 @@ class Ages:
     @classmethod
     def order(cls, steps: ParticleSteps, particles: int) -> tuple[ParticleSteps, Ages]:
         """Order the steps of some particles by age; those in order of time stay where they are."""
-        time = steps.time_min
-        starts = _changes(time)
+        time, starts = steps.time_min, steps.runs[:-1]
         elapsed = np.abs(time[starts])
-        if np.all(np.diff(elapsed) > 0):
-            size = starts[1] if starts.size > 1 else time.size
-            if np.unique(steps.particle[:size]).size == particles:
-                age = time[starts] - steps.direction() * elapsed[0]
-                first = np.append(starts, time.size)
-                return steps, cls(first, time[starts], age, np.arange(starts.size))
+        in_order = np.all(np.diff(elapsed) > 0)
+        if in_order and np.unique(steps.particle[: steps.runs[1]]).size == particles:
+            age = time[starts] - steps.direction() * elapsed[0]
+            return steps, cls(steps.runs, time[starts], age, np.arange(starts.size))
         age = steps.age()
         order = np.lexsort((np.abs(time), np.abs(age)))
         steps, age = steps.take(order), age[order]
-        starts = np.union1d(_changes(steps.time_min), _changes(age))
+        starts = np.union1d(steps.runs[:-1], _changes(age))
         minutes = age[starts]
         change = np.append(True, np.diff(minutes) != 0)
         return steps, cls(
@@ -112,17 +109,16 @@ class Ages:
 
 
 def _changes(values: Floats) -> NDArray[np.intp]:
-    """Where a value differs from the one before, the first included."""
-    return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    """Where a value differs from the one before."""
+    return np.flatnonzero(values[1:] != values[:-1]) + 1
 
 
 def _about_mean(values: NDArray[np.floating], first: Ints) -> tuple[Floats, Floats]:
     """Sum of squares about the mean, and the mean, of runs that begin at ``first``."""
     sizes, base = np.diff(first), values[first[:-1]].astype(np.float64)
     if np.all(sizes == sizes[0]):
-        centred = values.reshape(sizes.size, -1).astype(np.float64)
-        centred -= base[:, None]
-        mean = centred.mean(axis=1)
+        centred = np.subtract(values.reshape(sizes.size, -1), base[:, None], dtype=np.float64)
+        mean = centred @ np.ones(centred.shape[1]) / centred.shape[1]
         squares = np.vecdot(centred, centred)
     else:
         flat = values - np.repeat(base, sizes)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stilt.errors import FootprintError
-from stilt.footprint.accumulate import Entries, accumulate
+from stilt.footprint.accumulate import Around, Entries, accumulate
 from stilt.footprint.ages import Ages
 from stilt.footprint.bandwidth import kernel_width, nearest
 from stilt.footprint.densify import densify, needs_densifying
@@ -23,6 +23,8 @@ from stilt.footprint.steps import Floats, Ints, ParticleSteps
 NO_PARTICLES = "no_particles"
 OUTSIDE_DOMAIN = "outside_domain"
 MOST_REACH_CELLS = 1_000_000
+# Cells beyond the kernels' reach: one that lies partly in the grid's bounds, one for rounding.
+SPARE_CELLS = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def grid_footprint(
         return _nothing(frame, np.zeros(1, np.int64), NO_PARTICLES)
     particles = steps.count_particles()
     xres, yres = frame.x.resolution, frame.y.resolution
-    steps = replace(steps, x=frame.wrap(steps.x))
+    if frame.west is not None:
+        steps = replace(steps, x=frame.wrap(steps.x))
     if needs_densifying(steps, xres, yres):
         steps = densify(steps)
     steps, ages = Ages.order(steps, particles)
@@ -70,15 +73,16 @@ def grid_footprint(
         ages, x, y, smooth_factor=smooth_factor, degrees=frame.degrees
     )
     hours = np.zeros_like(ages.time_min) if time_integrate else np.floor(ages.time_min / 60.0)
-    placed = _place(steps, x, y, ages, frame, float(sigma.max()))
+    around = _reached(frame, float(sigma.max()))
+    placed = _place(steps, x, y, ages, frame, around)
     if placed.foot.size == 0:
         return _nothing(frame, np.unique(hours), OUTSIDE_DOMAIN)
+    np.divide(placed.foot, particles, out=placed.foot)
     used = np.flatnonzero(np.diff(placed.first))
     layers, layer = np.unique(hours[used], return_inverse=True)
     entries = Entries(
-        row=placed.row,
-        column=placed.column,
-        foot=placed.foot / particles,
+        cell=placed.cell,
+        foot=placed.foot,
         first=np.append(placed.first[used], placed.foot.size),
         layer=layer.reshape(-1),
         width=nearest(age_of_width, ages.minutes[ages.age[used]]),
@@ -87,7 +91,7 @@ def grid_footprint(
         entries,
         sigma,
         layers=layers.size,
-        shape=(frame.y.count, frame.x.count),
+        around=around,
         xres=xres,
         yres=yres,
     )
@@ -99,20 +103,17 @@ class _Placed:
     """Steps with influence near the grid.
 
     Attributes:
-        row, column, foot: their cells and influence, shape (rows,).
+        cell, foot: the numbers of their cells and their influence, shape (rows,).
         first: first of them in every segment of ages, and their number, shape (segments + 1,).
     """
 
-    row: Ints
-    column: Ints
+    cell: Ints
     foot: Floats
     first: Ints
 
 
-def _place(
-    steps: ParticleSteps, x: Floats, y: Floats, ages: Ages, frame: Frame, widest: float
-) -> _Placed:
-    """Find the cells of all steps whose kernel, at most ``widest`` wide, may touch the grid."""
+def _reached(frame: Frame, widest: float) -> Around:
+    """The grid with all cells from which a kernel, at most ``widest`` wide, may touch it."""
     reach_x = int(half_width(widest, frame.x.resolution))
     reach_y = int(half_width(widest, frame.y.resolution))
     if max(reach_x, reach_y) > MOST_REACH_CELLS:
@@ -121,21 +122,30 @@ def _place(
             "particles lie at a pole, where a degree of longitude has no width; give the footprint "
             "a grid in a polar projection, or set smooth_factor to 0."
         )
-    parts, firsts, count = [], [], 0
+    return Around(frame.y.count, frame.x.count, reach_y + SPARE_CELLS, reach_x + SPARE_CELLS)
+
+
+def _place(
+    steps: ParticleSteps, x: Floats, y: Floats, ages: Ages, frame: Frame, around: Around
+) -> _Placed:
+    """Find the cells of all steps on the grid or around it."""
+    all_cells, all_foot = np.empty(len(steps), np.int64), np.empty(len(steps))
+    firsts, count = [], 0
     for part in ages.parts():
         foot = steps.foot[part.rows]
         kept = np.flatnonzero(foot > 0)
-        part_x, part_y = (at[part.rows][kept].astype(np.float64) for at in (x, y))
-        if not (frame.x.all_near(part_x, reach_x) and frame.y.all_near(part_y, reach_y)):
-            near = frame.x.near(part_x, reach_x) & frame.y.near(part_y, reach_y)
+        part_x, part_y = (at[part.rows].take(kept).astype(np.float64, copy=False) for at in (x, y))
+        margins = around.margin_x - SPARE_CELLS, around.margin_y - SPARE_CELLS
+        if not (frame.x.all_near(part_x, margins[0]) and frame.y.all_near(part_y, margins[1])):
+            near = frame.x.near(part_x, margins[0]) & frame.y.near(part_y, margins[1])
             kept, part_x, part_y = kept[near], part_x[near], part_y[near]
         begins = ages.first[part.segments] - part.rows.start
         firsts.append(count + np.searchsorted(kept, begins))
+        rows = slice(count, count + kept.size)
+        all_cells[rows] = around.number(frame.y.cell(part_y), frame.x.cell(part_x))
+        all_foot[rows] = foot.take(kept)
         count += kept.size
-        cells = frame.y.cell(part_y), frame.x.cell(part_x)
-        parts.append((*cells, foot[kept].astype(np.float64)))
-    row, column, foot = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return _Placed(row, column, foot, np.append(np.concatenate(firsts), count))
+    return _Placed(all_cells[:count], all_foot[:count], np.append(np.concatenate(firsts), count))
 
 
 def _nothing(frame: Frame, layers: Floats | Ints, reason: str) -> GriddedFootprint:

@@ -20,15 +20,62 @@ TARGET_MINUTES: Floats = np.concatenate(
 )
 
 
+def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:
+    """Whether the typical early step is longer than a cell in either direction."""
+    early = _early(steps)
+    period = repeated_list(early.particle)
+    axes = ((early.x, xres), (early.y, yres))
+    told = [_told_by_counting(at, period, length) for at, length in axes]
+    if None not in told or True in told:
+        return True in told
+    dx, dy = _typical(early)
+    return bool(dx > xres or dy > yres)
+
+
 def typical_step(steps: ParticleSteps) -> tuple[float, float]:
     """Median over particles of their median |dx| and |dy| per step in the first 100 minutes.
 
     NaN when no particle has two rows there.
     """
-    time = steps.time_min
-    early = steps.take(np.flatnonzero((time < EARLY_MINUTES) & (time > -EARLY_MINUTES)))
-    if np.any(np.diff(np.abs(early.time_min)) < 0):
-        early = early.take(np.argsort(np.abs(early.time_min), kind="stable"))
+    return _typical(_early(steps))
+
+
+def _early(steps: ParticleSteps) -> ParticleSteps:
+    """Rows of the first 100 minutes, outwards."""
+    elapsed = np.abs(steps.time_min[steps.runs[:-1]])
+    within = np.flatnonzero(elapsed < EARLY_MINUTES)
+    if within.size and np.all(np.diff(within) == 1) and np.all(np.diff(elapsed[within]) > 0):
+        return steps.take(slice(int(steps.runs[within[0]]), int(steps.runs[within[-1] + 1])))
+    elapsed = np.abs(steps.time_min)
+    early = np.flatnonzero(elapsed < EARLY_MINUTES)
+    return steps.take(early[np.argsort(elapsed[early], kind="stable")])
+
+
+def _told_by_counting(positions: Floats, period: int, length: float) -> bool | None:
+    """Whether the typical step is longer than a length, without finding medians.
+
+    Args:
+        positions: along one axis, of rows in order of time.
+        period: rows after which the same particles come again.
+
+    Returns:
+        None where counting does not tell: medians that lie between a longer and a shorter step.
+    """
+    if period == positions.size:
+        return None
+    moves = _moves(positions.reshape(-1, period), axis=0)
+    if np.isnan(moves).any():
+        return None
+    longer = 2 * np.count_nonzero(moves > length, axis=0)
+    surely = np.count_nonzero(longer > moves.shape[0])
+    perhaps = np.count_nonzero(longer >= moves.shape[0])
+    if 2 * surely > period:
+        return True
+    return False if 2 * perhaps < period else None
+
+
+def _typical(early: ParticleSteps) -> tuple[float, float]:
+    """Medians |dx| and |dy| of rows in order of time."""
     period = repeated_list(early.particle)
     if period < len(early) and not np.isnan(early.x).any() and not np.isnan(early.y).any():
         moves = np.stack([_moves(at.reshape(-1, period).T) for at in (early.x, early.y)])
@@ -41,9 +88,9 @@ def typical_step(steps: ParticleSteps) -> tuple[float, float]:
     return float(typical[0]), float(typical[1])
 
 
-def _moves(positions: Floats) -> Floats:
-    """Lengths of the steps between neighbours along the last axis."""
-    return np.abs(np.diff(positions.astype(np.float64, order="C")))
+def _moves(positions: Floats, axis: int = -1) -> Floats:
+    """Lengths of the steps between neighbours along an axis."""
+    return np.abs(np.diff(positions.astype(np.float64, order="C"), axis=axis))
 
 
 def _typical_of_any(early: ParticleSteps) -> Floats:
@@ -57,12 +104,6 @@ def _typical_of_any(early: ParticleSteps) -> Floats:
     return pd.DataFrame(moves).groupby(particle[1:][same]).median().median().to_numpy()
 
 
-def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:
-    """Whether the typical early step is longer than a cell in either direction."""
-    dx, dy = typical_step(steps)
-    return bool(dx > xres or dy > yres)
-
-
 def densify(steps: ParticleSteps) -> ParticleSteps:
     """Insert interpolated rows at 311 fixed times of the first 100 minutes.
 
@@ -71,6 +112,7 @@ def densify(steps: ParticleSteps) -> ParticleSteps:
     (20, 100] minutes are what they were. What is missing of the particle's own rows is filled in
     the same way; rows with NaN left are dropped. Times are rounded to 0.1.
     """
+    steps = replace(steps, particle=steps.numbers)
     rows = np.flatnonzero(np.abs(steps.time_min) <= EARLY_MINUTES)
     elapsed, before = np.abs(steps.time_min[rows]), steps.foot[rows]
     early, after, late = _split(_filled(steps))

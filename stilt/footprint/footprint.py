@@ -233,9 +233,9 @@ def _as_array(
     gridded: GriddedFootprint, receptor: Receptor, config: FootprintConfig
 ) -> xr.DataArray:
     """Label a gridded footprint with time and place."""
-    stamps = receptor.time + pd.to_timedelta(gridded.layers, unit="h")
+    stamps = receptor.time.to_datetime64() + gridded.layers.astype("timedelta64[h]")
     meta = coordinate_attributes(config.grid.projection)
-    axes = {"time": stamps.to_numpy("datetime64[ns]")}
+    axes = {"time": stamps.astype("datetime64[ns]")}
     axes.update(zip(list(meta)[1:], (gridded.y, gridded.x), strict=True))
     coords: dict[str, Any] = {
         name: (

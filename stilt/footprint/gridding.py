@@ -115,13 +115,14 @@ class Axis:
         cells = np.arange(self.count, dtype=np.float64)
         return self.low + cells * self.resolution + self.resolution / 2
 
-    def cell(self, position: Floats) -> Ints:
-        """Cell number of each position, cells closed on the left; outside cells go on counting.
+    def cell(self, position: Floats) -> Floats:
+        """Whole number of each position's cell, closed on the left; outside they go on counting.
 
         The edges are ``low + k resolution`` in floating point, so a position that equals an edge
         is put above it, as a search among those edges would.
         """
-        quotient = (position - self.low) / self.resolution
+        quotient = position - self.low
+        quotient /= self.resolution
         index = np.floor(quotient)
         quotient -= index
         unsure = np.flatnonzero((quotient < NEAR_EDGE) | (quotient > 1.0 - NEAR_EDGE))
@@ -130,7 +131,7 @@ class Axis:
             cell -= at < self.low + cell * self.resolution
             cell += at >= self.low + (cell + 1) * self.resolution
             index[unsure] = cell
-        return index.astype(np.int64)
+        return index
 
     def near(self, position: Floats, margin_cells: int) -> np.ndarray:
         """Mask of positions within the bounds widened by some cells, closed on the left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ class ParticleSteps:
 
     Attributes:
         time_min: minutes since release, negative backward.
-        particle: particle number, a non-negative integer.
+        particle: particle number, of any numeric type.
         x: longitude in degrees, or easting in projection units.
         y: latitude in degrees, or northing in projection units.
         foot: influence gained over the step, ppm per (umol m-2 s-1).
@@ -54,28 +55,41 @@ class ParticleSteps:
             )
         return cls(
             particles["time"].to_numpy(np.float64),
-            small_numbers(particles["indx"].to_numpy()),
+            particles["indx"].to_numpy(),
             *(_floating(particles[name]) for name in ("long", "lati", "foot")),
         )
 
     def __len__(self) -> int:
         return self.time_min.size
 
-    def take(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> ParticleSteps:
-        """Return the rows a mask or an index array selects."""
+    @cached_property
+    def numbers(self) -> Ints:
+        """Particle numbers as integers that tables can be made over."""
+        return small_numbers(self.particle)
+
+    @cached_property
+    def runs(self) -> Ints:
+        """First row of every run of rows with the same time, and the number of rows."""
+        time = self.time_min
+        return np.concatenate([[0], np.flatnonzero(time[1:] != time[:-1]) + 1, [time.size]])
+
+    def take(self, keep: slice | NDArray[np.bool_] | NDArray[np.intp]) -> ParticleSteps:
+        """Return the rows that a slice, a mask or an index array selects."""
         return ParticleSteps(
             self.time_min[keep], self.particle[keep], self.x[keep], self.y[keep], self.foot[keep]
         )
 
     def count_particles(self) -> int:
         """Number of distinct particles, whatever their rows hold."""
-        return _count_distinct(self.particle)
+        period = repeated_list(self.particle)
+        return period if period < len(self) else _count_distinct(self.numbers)
 
     def direction(self) -> float:
         """Sign of the median time: -1 backward, 1 forward."""
-        if self.time_min.max() < 0:
+        times = self.time_min[self.runs[:-1]]
+        if times.max() < 0:
             return -1.0
-        if self.time_min.min() > 0:
+        if times.min() > 0:
             return 1.0
         return float(np.sign(np.median(self.time_min)))
 
@@ -83,11 +97,11 @@ class ParticleSteps:
         """Minutes since each particle's own first row, with the sign of ``time_min``."""
         elapsed = np.abs(self.time_min)
         first = elapsed.min()
-        if _count_distinct(self.particle[elapsed == first]) == self.count_particles():
+        if _count_distinct(self.numbers[elapsed == first]) == self.count_particles():
             return self.time_min - self.direction() * first
-        earliest = np.full(int(self.particle.max()) + 1, np.inf)
-        np.minimum.at(earliest, self.particle, elapsed)
-        return self.time_min - self.direction() * earliest[self.particle]
+        earliest = np.full(int(self.numbers.max()) + 1, np.inf)
+        np.minimum.at(earliest, self.numbers, elapsed)
+        return self.time_min - self.direction() * earliest[self.numbers]
 
 
 def repeated_list(particle: Ints) -> int:
@@ -96,20 +110,28 @@ def repeated_list(particle: Ints) -> int:
     Returns:
         That length; the number of rows when there is no such list.
     """
-    again = np.flatnonzero(particle[1:] == particle[:1])
-    period = int(again[0]) + 1 if again.size else particle.size
-    if again.size and particle.size % period == 0:
+    period = _period(particle)
+    if period < particle.size and particle.size % period == 0:
         table = particle.reshape(-1, period)
         if np.all(table == table[0]) and np.unique(table[0]).size == period:
             return period
     return particle.size
 
 
+def _period(particle: Ints) -> int:
+    """Rows until the first particle comes again; all when it does not."""
+    looked_at = 1
+    while looked_at < particle.size:
+        ahead = particle[looked_at : 16 * looked_at]
+        again = np.flatnonzero(ahead == particle[0])
+        if again.size:
+            return looked_at + int(again[0])
+        looked_at += ahead.size
+    return particle.size
+
+
 def _count_distinct(particle: Ints) -> int:
-    """Number of distinct values; tables that repeat one list of particles are counted fast."""
-    period = repeated_list(particle)
-    if period < particle.size:
-        return period
+    """Number of distinct values."""
     seen = np.zeros(int(particle.max(initial=-1)) + 1, bool)
     seen[particle] = True
     return int(np.count_nonzero(seen))
