@@ -167,7 +167,8 @@ class _Maker:
             "UWND": u, "VWND": v, "WWND": omega, "TEMP": temperature, "RELH": 100.0 * humidity,
             "SPHU": thermo.specific_humidity(humidity, temperature, pressure),
             "HGTS": self.height(zeta) + self.terrain, "PRES": pressure, "TKEN": energy,
-            "DZDT": -12.0 * omega * 8.0,
+            "DZDT": -12.0 * omega * 8.0, "WVAR": 0.45 * energy,
+            "UVAR": 0.8 * energy * (1.0 + 0.3 * np.sin(3 * self.a)), "VVAR": 0.6 * energy,
         }  # fmt: skip
         surface = self.surface()
         invention = self.invention

@@ -53,7 +53,7 @@ SUPPORT: dict[str, Rule] = {
         "0, 1, 2, 3, or 10 and more (m)", lambda v: v in (0, 1, 2, 3) or 10 <= v <= 1e4
     ),
     "kbls": one_of(1, 2),
-    "kblt": one_of(1, 2, 3, 5),
+    "kblt": one_of(1, 2, 3, 4, 5),
     "kzmix": one_of(0, 1, 2),
     "tvmix": above_zero(100),
     "tkerd": above_zero(10),

@@ -47,9 +47,11 @@ class TransportParameters(Section):
         visibility="advanced",
     )
     kblt: Int = described(
-        5, "Turbulence scheme: 1 Beljaars-Holtslag, 2 Kantha-Clayson, 3 turbulent energy, 5 Hanna",
+        5,
+        "Turbulence scheme: 1 Beljaars-Holtslag, 2 Kantha-Clayson, 3 turbulent energy of the "
+        "weather files, 4 velocity variances of the weather files, 5 Hanna",
         visibility="advanced",
-    )  # fmt: skip
+    )
     kzmix: Int = described(
         0, "Vertical mixing: 0 profile, 1 mean over the mixed layer, 2 scaled by tvmix"
     )

@@ -23,6 +23,9 @@ from stilt.meteorology import thermodynamics as thermo
 from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.records import RawAnalysis
 
+VELOCITY_VARIANCES = ("UVAR", "VVAR", "WVAR")
+"""Variances of the wind along x, along y and upward on the levels of a file."""
+
 _TERRAIN_MODEL_TOP_M = 20_000.0
 _SURFACE_TEMPERATURES = ("TMPS", "T02M")
 _SUPPORTED_FLAGS = (1, 2, 3, 4)
@@ -43,6 +46,8 @@ class Columns:
         roughness_m: (ny, nx) roughness length.
         first_real_level: zero-based index of the lowest internal level not extrapolated.
         turbulent_kinetic_energy: m2 s-2, or None where the file has none.
+        velocity_variances: of the wind along x, along y and upward, m2 s-2, or None where the file
+            does not have all three.
     """
 
     heights_m: np.ndarray
@@ -59,6 +64,7 @@ class Columns:
     roughness_m: np.ndarray
     first_real_level: np.ndarray
     turbulent_kinetic_energy: np.ndarray | None
+    velocity_variances: tuple[np.ndarray, np.ndarray, np.ndarray] | None
 
 
 @dataclass(frozen=True)
@@ -369,10 +375,15 @@ def _interpolate(
         pressure = np.exp(between(np.log(source.ground_pressure_hpa), np.log(source.pressure_hpa)))
     pressure, vertical = _extend_above(beyond, target, temperature, pressure, vertical)
 
-    energy = None
-    if "TKEN" in raw.upper:
-        field = np.maximum(_required(raw, "TKEN"), 0.0)
-        energy = between(field[0], field)
+    def positive(name: str) -> np.ndarray:
+        field = np.maximum(_required(raw, name), 0.0)
+        return between(field[0], field)
+
+    energy = positive("TKEN") if "TKEN" in raw.upper else None
+    variances = None
+    if all(name in raw.upper for name in VELOCITY_VARIANCES):
+        along_x, along_y, upward = VELOCITY_VARIANCES
+        variances = positive(along_x), positive(along_y), positive(upward)
     q = thermo.specific_humidity(humidity, temperature, pressure)
     moist = thermo.moist_density(pressure, thermo.virtual_temperature_k(temperature, q))
     depth = levels.model_top_m - terrain
@@ -399,6 +410,7 @@ def _interpolate(
         roughness_m=roughness,
         first_real_level=first_real,
         turbulent_kinetic_energy=energy,
+        velocity_variances=variances,
     )
 
 

@@ -18,16 +18,23 @@ import numpy as np
 from filelock import FileLock
 
 from stilt.constants import HEAT_CAPACITY_AIR, SECONDS_PER_MINUTE
+from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
-from stilt.meteorology.columns import Columns, has_vertical_motion, remap
+from stilt.meteorology.columns import (
+    VELOCITY_VARIANCES,
+    Columns,
+    has_vertical_motion,
+    remap,
+)
 from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_from_divergence
 from stilt.timing import timed
 
-PREPARATION_VERSION = 9
+PREPARATION_VERSION = 10
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
@@ -123,11 +130,20 @@ def prepare(
     surface = surface_layer.diagnose(raw, columns, levels, from_fluxes=options.from_fluxes)
     height = _mixed_layer(raw, columns, surface, options)
     w_star = mixed_layer.convective_velocity(columns, surface, height)
-    sigma, time_scale = turbulence.profiles(columns, surface, height, w_star, options.turbulence)
-    variances = turbulence.horizontal_variances(columns, sigma, cell_size, options.turbulence)
+    check_variances(raw, options.turbulence)
+    vertical = turbulence.profiles(columns, surface, height, w_star, options.turbulence)
+    variances = horizontal_variances(
+        columns,
+        surface,
+        height,
+        w_star,
+        vertical.profile_sigma_w_m_s,
+        cell_size,
+        options.turbulence,
+    )
     return PreparedAnalysis(
         column=_pack_column(cell_size, columns, levels, variances),
-        turbulence=_stack(sigma, time_scale),
+        turbulence=_stack(vertical.sigma_w_m_s, vertical.time_scale_s),
         air=_stack(
             columns.temperature_k,
             columns.humidity_fraction,
@@ -135,6 +151,22 @@ def prepare(
         ),
         surface=_pack_surface(raw, columns, surface, height),
     )
+
+
+def check_variances(raw: RawAnalysis, options: TurbulenceOptions) -> None:
+    """Refuse an analysis with some of the variances of KBLT 4; without any, KBLT 2 stands in.
+
+    Raises:
+        MeteorologyError: one or two of them are missing.
+    """
+    present = [name for name in VELOCITY_VARIANCES if name in raw.upper]
+    if options.scheme == 4 and 0 < len(present) < len(VELOCITY_VARIANCES):
+        missing = [name for name in VELOCITY_VARIANCES if name not in raw.upper]
+        raise MeteorologyError(
+            f"The weather of {raw.time} has {', '.join(present)} but not {', '.join(missing)}, and "
+            "kblt: 4 needs all three; use another kblt, or weather with all or none of them.",
+            reason=Reason.DAMAGED_MET_FILE,
+        )
 
 
 def _with_vertical_motion(

@@ -7,6 +7,7 @@ arrays are (levels, ny, nx); SI units.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,9 +22,6 @@ _MIXING_LENGTH_ABOVE_M = 150.0
 _MIXING_LIMITS_M2_S = (0.01, 200.0)
 _ENTRAINED_SHARE = 0.2
 _ENTRAINMENT_GRADIENT_K_M = 0.05
-_DEFORMATION_FACTOR = 0.014
-_DEFORMATION_LIMITS_M2_S = (432.0, 43_200.0)
-_HORIZONTAL_TIME_S = 10_800.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,8 @@ class TurbulenceOptions:
     """Choices of the turbulence scheme, by HYSPLIT's names in brackets.
 
     Attributes:
-        scheme: 1 Beljaars-Holtslag, 2 Kantha-Clayson, 3 TKE of the file, 5 Hanna (KBLT).
+        scheme: 1 Beljaars-Holtslag, 2 Kantha-Clayson, 3 TKE of the file, 4 variances of the file,
+            5 Hanna (KBLT).
         mixing: 0 profile, 1 mean over the mixed layer, 2 profile times ``factor`` (KZMIX).
         factor: multiplies the vertical variance with ``mixing`` 2 (TVMIX).
         time_scale_stable_s: fixed time scale of all levels over stable ground, negative for the
@@ -52,20 +51,35 @@ class TurbulenceOptions:
     horizontal: int = 0
 
 
+class VerticalTurbulence(NamedTuple):
+    """Vertical turbulence on every level, (levels, ny, nx) each.
+
+    Attributes:
+        sigma_w_m_s: standard deviation of the vertical velocity.
+        time_scale_s: its Lagrangian time scale.
+        profile_sigma_w_m_s: standard deviation of the scheme's own profile, which KZMIX changes.
+    """
+
+    sigma_w_m_s: np.ndarray
+    time_scale_s: np.ndarray
+    profile_sigma_w_m_s: np.ndarray
+
+
 def profiles(
     columns: Columns,
     surface: SurfaceLayer,
     mixed_layer_height_m: np.ndarray,
     convective_velocity_m_s: np.ndarray,
     options: TurbulenceOptions,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviation of vertical velocity (m s-1) and its time scale (s) on every level."""
+) -> VerticalTurbulence:
+    """Standard deviation of vertical velocity and its time scale on every level."""
     h = columns.heights_m
     zi = mixed_layer_height_m[None]
     inside = h < zi
-    sigma_in = np.maximum(
+    profile_in = np.maximum(
         _sigma_mixed_layer(columns, surface, zi, convective_velocity_m_s, options), _MIN_SIGMA
     )
+    sigma_in = profile_in
     if options.mixing == 1:
         count = np.maximum(inside.sum(axis=0), 1)
         mean_square = np.where(inside, sigma_in**2, 0.0).sum(axis=0) / count
@@ -79,9 +93,9 @@ def profiles(
     else:
         time_in = _time_scale(columns, surface, zi, sigma_in)
         time_above = np.full(h.shape, _TIME_SCALE_ABOVE_S)
-    from_energy = _sigma_energy(columns, surface, options)
-    if from_energy is not None:
-        sigma_above = from_energy
+    from_file = _sigma_of_file(columns, surface, options)
+    if from_file is not None:
+        sigma_above = from_file
     else:
         at_top = np.rint(h) == np.rint(zi)
         mixing = np.where(
@@ -92,9 +106,10 @@ def profiles(
         sigma_above = np.sqrt(mixing / time_above)
     sigma = np.where(inside, sigma_in, sigma_above)
     time_scale = np.where(inside, time_in, time_above)
-    return (
+    return VerticalTurbulence(
         np.where(sigma == 0.0, 0.001, sigma),
         np.where(time_scale == 0.0, _TIME_SCALE_ABOVE_S, time_scale),
+        np.where(inside, profile_in, sigma_above),
     )
 
 
@@ -108,24 +123,35 @@ def _sigma_mixed_layer(
     zeta = np.clip(columns.heights_m / zi, 0.0, 1.0)
     if options.scheme == 1:
         return _sigma_beljaars_holtslag(columns, surface, zi, w_star[None])
-    from_energy = _sigma_energy(columns, surface, options)
-    if from_energy is not None:
-        return from_energy
-    if options.scheme in (2, 3):
+    from_file = _sigma_of_file(columns, surface, options)
+    if from_file is not None:
+        return from_file
+    if options.scheme in (2, 3, 4):
         return _sigma_kantha_clayson(columns, surface, zi, zeta, w_star[None])
     return _sigma_hanna(columns, surface, zi, zeta, w_star[None])
 
 
-def _sigma_energy(
+def _sigma_of_file(
     columns: Columns, surface: SurfaceLayer, options: TurbulenceOptions
 ) -> np.ndarray | None:
-    """sigma_w from the file's turbulent energy, on every level as in HYSPLIT (KBLT 3)."""
-    energy = columns.turbulent_kinetic_energy
-    if options.scheme != 3 or energy is None:
+    """sigma_w from the file, on every level as in HYSPLIT; None without what the scheme needs.
+
+    From the turbulent energy (KBLT 3) or the variance itself (KBLT 4).
+    """
+    if options.scheme == 3 and columns.turbulent_kinetic_energy is not None:
+        ratio = vertical_to_horizontal(surface, options)
+        variance = 2.0 * columns.turbulent_kinetic_energy / (1.0 + 1.0 / ratio)
+    elif options.scheme == 4 and columns.velocity_variances is not None:
+        variance = columns.velocity_variances[2]
+    else:
         return None
+    return np.maximum(np.sqrt(variance), _MIN_SIGMA)
+
+
+def vertical_to_horizontal(surface: SurfaceLayer, options: TurbulenceOptions) -> np.ndarray:
+    """Vertical variance over the sum of both horizontal ones, with KBLT 3."""
     day = surface.stability < 0.0
-    ratio = np.where(day, options.tke_ratio_day, options.tke_ratio_night)
-    return np.maximum(np.sqrt(2.0 * energy / (1.0 + 1.0 / ratio)), _MIN_SIGMA)
+    return np.where(day, options.tke_ratio_day, options.tke_ratio_night)
 
 
 def _stability_at(columns: Columns, surface: SurfaceLayer) -> np.ndarray:
@@ -165,12 +191,18 @@ def _sigma_kantha_clayson(
     h = columns.heights_m
     stability = h / surface.obukhov_length_m
     u2 = surface.friction_velocity_m_s**2
-    in_surface_layer = h <= np.maximum(h[surface.level_index], 0.1 * zi)
+    in_surface_layer = is_in_surface_layer(columns, surface, zi)
     unstable_surface = 1.74 * u2 * np.maximum(1.0 - 3.0 * stability, 0.0) ** 0.67
     unstable_above = 1.17 * w_star**2 * np.maximum(zeta - zeta**2, 0.0) ** 0.67
     unstable = np.where(in_surface_layer, unstable_surface, unstable_above)
     stable = 1.7 * u2 * np.where(in_surface_layer, 1.0, (1.0 - zeta) ** 1.5)
     return np.sqrt(np.where(_stability_at(columns, surface) >= 0.0, stable, unstable))
+
+
+def is_in_surface_layer(columns: Columns, surface: SurfaceLayer, zi: np.ndarray) -> np.ndarray:
+    """Levels up to that of the surface layer, or in the lowest tenth of the mixed layer."""
+    h = columns.heights_m
+    return h <= np.maximum(h[surface.level_index], 0.1 * zi)
 
 
 def _sigma_beljaars_holtslag(
@@ -182,7 +214,7 @@ def _sigma_beljaars_holtslag(
     u_star = surface.friction_velocity_m_s
     stability = _stability_at(columns, surface)
     phi_h, phi_m = heat_function(stability), momentum_function(stability)
-    in_surface_layer = h <= np.maximum(h[surface.level_index], 0.1 * zi)
+    in_surface_layer = is_in_surface_layer(columns, surface, zi)
     w_m = (u_star**3 + 0.6 * w_star**3) ** _THIRD
     prandtl = phi_h / phi_m + 7.2 * VON_KARMAN * h * w_star / (zi * np.maximum(w_m, 1e-6))
     w_h = np.where(in_surface_layer, u_star / phi_h, w_m / prandtl)
@@ -239,31 +271,3 @@ def _mixing_coefficient_above(columns: Columns) -> np.ndarray:
     mixing = length**2 * (np.sqrt(shear2) / d_z) / heat_function(x)
     mixing = np.clip(mixing, *_MIXING_LIMITS_M2_S)
     return np.concatenate([mixing[:1], mixing])
-
-
-def horizontal_variances(
-    columns: Columns,
-    sigma_w: np.ndarray,
-    cell_size_m: tuple[np.ndarray, np.ndarray],
-    options: TurbulenceOptions,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Variances of the horizontal turbulent wind along the grid's axes, m2 s-2.
-
-    Half the vertical variance in either direction (KDEF 0); or, from the deformation of the wind,
-    ``K = 0.014 dx dy D`` within 432 to 43,200 m2 s-1 over a time scale of three hours, shared
-    along the wind (KDEF 1; Smagorinsky 1963, with HYSPLIT's constant and limits).
-    """
-    if options.horizontal == 0:
-        half = 0.5 * sigma_w**2
-        return half, half
-    dx, dy = cell_size_m
-    u, v = columns.wind_x_m_s, columns.wind_y_m_s
-    du_dy, du_dx = np.gradient(u, axis=(1, 2))
-    dv_dy, dv_dx = np.gradient(v, axis=(1, 2))
-    shear = du_dy / dy + dv_dx / dx
-    stretch = du_dx / dx - dv_dy / dy
-    deformation = 0.5 * np.hypot(shear, stretch)
-    mixing = np.clip(_DEFORMATION_FACTOR * dx * dy * deformation, *_DEFORMATION_LIMITS_M2_S)
-    variance = mixing / _HORIZONTAL_TIME_S
-    along_x = u**2 / np.maximum(u**2 + v**2, 1e-6)
-    return variance * along_x, variance * (1.0 - along_x)

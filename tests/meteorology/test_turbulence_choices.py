@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, HEAT_CAPACITY_AIR
-from stilt.meteorology import mixed_layer, turbulence
-from stilt.meteorology.columns import Columns
+from stilt.errors import MeteorologyError
+from stilt.meteorology import mixed_layer, prepare, turbulence
+from stilt.meteorology.columns import VELOCITY_VARIANCES, Columns
+from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import internal_levels
 from stilt.meteorology.surface_layer import SurfaceLayer
 from stilt.meteorology.turbulence import TurbulenceOptions
@@ -17,7 +21,7 @@ _Z = _LEVELS.heights_m
 _LOW_THETA = np.array([300.0, 300.0, 300.0, 301.0, 301.9, 302.1, 303.0])
 
 
-def _columns(energy: np.ndarray | None = None) -> Columns:
+def _columns(energy: np.ndarray | None = None, variances: tuple | None = None) -> Columns:
     """The column that HYSPLIT was asked with: still dry air, theta as in ``_LOW_THETA``."""
     theta = np.concatenate([_LOW_THETA, 304.0 + np.arange(len(_Z) - len(_LOW_THETA))])
     pressure = 1000.0 * np.exp(-_Z / (GAS_CONSTANT_DRY_AIR * 273.0 / 9.80616))
@@ -44,6 +48,7 @@ def _columns(energy: np.ndarray | None = None) -> Columns:
         ground + 0.1,
         ground.astype(np.int64),
         None if energy is None else cube(energy),
+        None if variances is None else tuple(cube(values) for values in variances),
     )
 
 
@@ -55,13 +60,30 @@ def _surface(columns: Columns, heat_w_m2: float) -> SurfaceLayer:
     return SurfaceLayer(u_star, theta_star, stability, _Z[index] / stability, index)
 
 
-def _profiles(heat: float, height: float, energy=None, **options) -> tuple[np.ndarray, np.ndarray]:
-    columns = _columns(energy)
+def _vertical(heat: float, height: float, columns: Columns, **options):
     surface = _surface(columns, heat)
     depth = np.full((1, 1), height)
     w_star = mixed_layer.convective_velocity(columns, surface, depth)
-    both = turbulence.profiles(columns, surface, depth, w_star, TurbulenceOptions(**options))
-    return both[0][:, 0, 0], both[1][:, 0, 0]
+    chosen = TurbulenceOptions(**options)
+    vertical = turbulence.profiles(columns, surface, depth, w_star, chosen)
+    return surface, depth, w_star, chosen, vertical
+
+
+def _profiles(heat: float, height: float, energy=None, **options) -> tuple[np.ndarray, np.ndarray]:
+    vertical = _vertical(heat, height, _columns(energy), **options)[-1]
+    return vertical.sigma_w_m_s[:, 0, 0], vertical.time_scale_s[:, 0, 0]
+
+
+def _horizontal(
+    heat: float, height: float, columns: Columns | None = None, **options
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standard deviations along x and y on every level, m/s, and upward as the scheme has it."""
+    columns = columns or _columns()
+    surface, depth, w_star, chosen, vertical = _vertical(heat, height, columns, **options)
+    profile = vertical.profile_sigma_w_m_s
+    size = np.full((1, 1), 4e4), np.full((1, 1), 4e4)
+    both = horizontal_variances(columns, surface, depth, w_star, profile, size, chosen)
+    return np.sqrt(both[0][:, 0, 0]), np.sqrt(both[1][:, 0, 0]), profile[:, 0, 0]
 
 
 # Asked of HYSPLIT v5.1 with 500 to 8000 W m-2 upward: sigw and tlgr of the layer above a level at
@@ -107,6 +129,68 @@ def test_turbulent_energy_counts_above_the_mixed_layer_too() -> None:
     """HYSPLIT gave 0.214 m/s where the file has 0.15 m2 s-2 and the ratio is 0.18."""
     found = _profiles(50.0, 500.0, energy=np.full(len(_Z), 0.15), scheme=3)
     np.testing.assert_allclose(found[0], 0.214, atol=0.0006)
+
+
+@pytest.mark.parametrize("scheme", [1, 5])
+@pytest.mark.parametrize("mixing", [{}, {"mixing": 1}, {"mixing": 2, "factor": 3.0}], ids=str)
+def test_half_the_vertical_variance_is_horizontal_before_mixing(scheme, mixing) -> None:
+    """HYSPLIT, 2,000 particles after a minute at 60 m: 0.638, with KZMIX 1 0.654, with 2 0.634."""
+    plain = _horizontal(200.0, 1900.0, scheme=scheme)
+    mixed = _horizontal(200.0, 1900.0, scheme=scheme, **mixing)
+    np.testing.assert_allclose(plain[0], np.sqrt(0.5) * plain[2])
+    np.testing.assert_array_equal(mixed[:2], plain[:2])
+
+
+@pytest.mark.parametrize("scheme", [2, 3, 4])
+def test_kantha_clayson_is_not_the_same_in_all_directions(scheme) -> None:
+    """HYSPLIT, u* 0.4 m/s, spread of 2,000 particles after a minute in m/s along x and y.
+
+    Stable air: 0.804 and 0.875 at 60 m, the same in winds along x, along y and across. Convective
+    air with w* 2.2 m/s: 1.366 and 1.331 at 60 m, 1.336 and 1.337 at 300 m. Schemes 3 and 4 fall
+    back to it without their fields.
+    """
+    stable = _horizontal(-20.0, 1700.0, scheme=scheme)
+    assert stable[0][1] / 0.3 == pytest.approx(0.804 / 0.4, rel=0.03)
+    assert stable[1][1] / 0.3 == pytest.approx(0.875 / 0.4, rel=0.03)
+    # Between levels at 200 and 385 m HYSPLIT has 0.686 and 0.770.
+    assert stable[0][3] / 0.3 < 0.686 / 0.4 < stable[0][2] / 0.3
+    assert stable[1][3] / 0.3 < 0.770 / 0.4 < stable[1][2] / 0.3
+    columns = _columns()
+    w_star = _vertical(200.0, 1700.0, columns)[2].item()
+    convective = _horizontal(200.0, 1700.0, scheme=scheme)
+    inside = _Z < 1700.0
+    np.testing.assert_allclose(convective[0][inside], 0.6 * w_star)
+    np.testing.assert_allclose(convective[1][inside], 0.6 * w_star)
+    np.testing.assert_allclose(convective[0][~inside], np.sqrt(0.5) * convective[2][~inside])
+
+
+def test_turbulent_energy_is_shared_between_vertical_and_horizontal() -> None:
+    """HYSPLIT, ratio 0.18: 0.402 and 0.395 across where sigma_w is 0.233 (each within 2 %)."""
+    energy = np.linspace(2.0, 0.15, len(_Z))
+    found = _horizontal(50.0, 1000.0, _columns(energy), scheme=3, tke_ratio_day=0.18)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(sum(part**2 for part in found), 2.0 * energy)
+    assert found[0][5] / found[2][5] == pytest.approx(0.3985 / 0.233, rel=0.03)
+
+
+def test_variances_of_the_file_are_taken_as_they_are() -> None:
+    """HYSPLIT: 1.4 m/s upward where WVAR is 1.95, 3 times the spread along x for 9 times UVAR."""
+    variances = tuple(np.linspace(top, 0.1, len(_Z)) for top in (1.7, 1.3, 0.97))
+    found = _horizontal(50.0, 1000.0, _columns(variances=variances), scheme=4)
+    np.testing.assert_allclose(np.square(found), variances)
+    aside = _horizontal(50.0, 1000.0, _columns(variances=variances), scheme=5)
+    np.testing.assert_array_equal(aside, _horizontal(50.0, 1000.0, scheme=5))
+
+
+@pytest.mark.parametrize("missing", VELOCITY_VARIANCES)
+def test_a_file_with_some_of_the_variances_is_refused(missing) -> None:
+    raw = SimpleNamespace(
+        time=np.datetime64("2023-07-15T12"),
+        upper=dict.fromkeys(set(VELOCITY_VARIANCES) - {missing}),
+    )
+    with pytest.raises(MeteorologyError, match=f"not {missing}, and kblt: 4 needs all three"):
+        prepare.check_variances(raw, TurbulenceOptions(scheme=4))
+    prepare.check_variances(raw, TurbulenceOptions(scheme=5))
 
 
 # Asked of HYSPLIT v5.1 with TKEN on levels at 10, 75, 200, 385, 630, 935, 1300, 1725, 2210 m.

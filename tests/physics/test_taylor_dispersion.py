@@ -42,11 +42,14 @@ def test_vertical_spread_follows_taylor_from_start_to_long_times(hour: pd.DataFr
 
 
 def test_horizontal_spread_has_half_the_vertical_variance_and_three_hours_memory(
-    hour: pd.DataFrame,
+    lab: Laboratory,
 ) -> None:
-    sigma = float(hour["sigw"].iloc[0]) * np.sqrt(0.5)
+    """Particles that stay at their height, where sigma_w is 1.3 u* (1 - z / zi), Hanna (1982)."""
+    lab.weather(({}, AIR))
+    table = lab.run(release(4400.0), vscales=10.0, vscaleu=10.0, **{**DEEP, "kzmix": 0})[0]
+    sigma = 1.3 * AIR["USTR"] * (1.0 - 4400.0 / DEEP["kmixd"]) * np.sqrt(0.5)
     for name in ("long", "lati"):
-        spread = by_minute(hour, name).var(axis=1) * (CELL_M / SPACING_DEG) ** 2
+        spread = by_minute(table, name).var(axis=1) * (CELL_M / SPACING_DEG) ** 2
         error = spread / taylor_variance(sigma, 10_800.0, SECONDS) - 1.0
         print(f"{name}: {error[0]:+.3f} at 1 min, {error[-1]:+.3f} at 1 h")
         assert np.abs(error).max() < 3.5 * SAMPLING

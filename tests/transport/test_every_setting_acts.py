@@ -51,7 +51,7 @@ _REFUSED: dict[str, tuple[object, ...]] = {
     "kmix0": (-1.0, 2e4),
     "kmixd": (4, 9, -1),
     "kbls": (0, 3),
-    "kblt": (0, 4, 6),
+    "kblt": (0, 6),
     "kzmix": (3, -1),
     "tvmix": (0.0, -1.0),
     "tkerd": (0.0, 11.0),
