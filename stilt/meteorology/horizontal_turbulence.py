@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stilt.meteorology.columns import Columns
+from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.surface_layer import SurfaceLayer
 from stilt.meteorology.turbulence import (
     TurbulenceOptions,
@@ -15,6 +16,7 @@ from stilt.meteorology.turbulence import (
 _DEFORMATION_FACTOR = 0.014
 _DEFORMATION_LIMITS_M2_S = (432.0, 43_200.0)
 _HORIZONTAL_TIME_S = 10_800.0
+_LEAST_WIND2_PER_S2 = 1e-20
 
 
 def horizontal_variances(
@@ -23,7 +25,7 @@ def horizontal_variances(
     mixed_layer_height_m: np.ndarray,
     convective_velocity_m_s: np.ndarray,
     profile_sigma_w_m_s: np.ndarray,
-    cell_size_m: tuple[np.ndarray, np.ndarray],
+    grid: MetGrid,
     options: TurbulenceOptions,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Variances along the grid's axes on every level, m2 s-2, (levels, ny, nx) each.
@@ -39,11 +41,11 @@ def horizontal_variances(
         surface: its surface layer.
         mixed_layer_height_m, convective_velocity_m_s: (ny, nx).
         profile_sigma_w_m_s: before KZMIX.
-        cell_size_m: cell sizes along x and y, (ny, nx) each.
+        grid: of the weather.
         options: the scheme.
     """
     if options.horizontal == 1:
-        return _from_deformation(columns, cell_size_m)
+        return _from_deformation(columns, grid)
     energy, variances = columns.turbulent_kinetic_energy, columns.velocity_variances
     if options.scheme == 3 and energy is not None:
         left = energy / (1.0 + vertical_to_horizontal(surface, options))
@@ -72,21 +74,22 @@ def _kantha_clayson(
     return np.where(is_stable, 4.0 * stable, unstable), np.where(is_stable, 5.0 * stable, unstable)
 
 
-def _from_deformation(
-    columns: Columns, cell_size_m: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def _from_deformation(columns: Columns, grid: MetGrid) -> tuple[np.ndarray, np.ndarray]:
     """``K = 0.014 dx dy D`` within 432 to 43,200 m2 s-1 over a time scale of three hours.
 
-    Shared along the wind (Smagorinsky 1963, with HYSPLIT's constant and limits).
+    Smagorinsky (1963), with HYSPLIT's constant and limits. The deformation D is that of the wind in
+    cells per second from cell to cell, and K is shared between x and y as the squares of that wind
+    are. Asked of HYSPLIT on grids of either kind from 3 to 70 degrees north: on Lambert grids K is
+    half of that, on latitude-longitude grids all of it.
     """
-    dx, dy = cell_size_m
-    u, v = columns.wind_x_m_s, columns.wind_y_m_s
+    dx, dy = grid.spacing_m()
+    u, v = columns.wind_x_m_s / dx, columns.wind_y_m_s / dy
     du_dy, du_dx = np.gradient(u, axis=(1, 2))
     dv_dy, dv_dx = np.gradient(v, axis=(1, 2))
-    shear = du_dy / dy + dv_dx / dx
-    stretch = du_dx / dx - dv_dy / dy
-    deformation = 0.5 * np.hypot(shear, stretch)
+    deformation = np.hypot(du_dy + dv_dx, du_dx - dv_dy)
+    if grid.kind != "latlon":
+        deformation = 0.5 * deformation
     mixing = np.clip(_DEFORMATION_FACTOR * dx * dy * deformation, *_DEFORMATION_LIMITS_M2_S)
     variance = mixing / _HORIZONTAL_TIME_S
-    along_x = u**2 / np.maximum(u**2 + v**2, 1e-6)
+    along_x = u**2 / np.maximum(u**2 + v**2, _LEAST_WIND2_PER_S2)
     return variance * along_x, variance * (1.0 - along_x)

@@ -34,7 +34,7 @@ from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_from_divergence
 from stilt.timing import timed
 
-PREPARATION_VERSION = 10
+PREPARATION_VERSION = 13
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
@@ -138,7 +138,7 @@ def prepare(
         height,
         w_star,
         vertical.profile_sigma_w_m_s,
-        cell_size,
+        raw.grid,
         options.turbulence,
     )
     return PreparedAnalysis(

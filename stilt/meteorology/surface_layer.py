@@ -130,15 +130,15 @@ def _from_profiles(columns: Columns, index: int) -> tuple[np.ndarray, np.ndarray
     richardson = GRAVITY_M_S2 * d_theta * d_z / (mean_theta * shear2)
     richardson = richardson / (at_data(columns.heights_m) / height) ** 2
     richardson = np.clip(richardson, -1.0, 1.0)
-    stability = _stability_of(richardson, height, columns.roughness_m)
+    stability = stability_of(richardson, height, columns.roughness_m)
     phi_m, phi_h = momentum_function(stability), heat_function(stability)
     u_star = VON_KARMAN * height * np.sqrt(shear2) / (phi_m * d_z)
     theta_star = VON_KARMAN * height * d_theta / (phi_h * d_z)
     return np.maximum(u_star, _MIN_FRICTION_VELOCITY), theta_star
 
 
-def _stability_of(richardson: np.ndarray, height: np.ndarray, roughness: np.ndarray) -> np.ndarray:
-    """z/L from the bulk Richardson number (fits used by HYSPLIT)."""
+def stability_of(richardson: np.ndarray, height: np.ndarray, roughness: np.ndarray) -> np.ndarray:
+    """z/L from the bulk Richardson number (fits used by HYSPLIT), limited by nothing else."""
     s = np.log(height / roughness + 1.0)
     t = np.log(height / (0.1 * roughness) + 1.0)
     v = math.log(10.0)
@@ -148,7 +148,7 @@ def _stability_of(richardson: np.ndarray, height: np.ndarray, roughness: np.ndar
     strong = (0.005 * s + 41.2) * richardson**2 + (1.185 * s - 1.5 * v - 1.37) * richardson
     unstable = richardson * (s**2 / t - 0.5)
     stable = np.where(richardson < 0.08, weak, strong)
-    return np.clip(np.where(richardson > 0.0, stable, unstable), -2.0, 15.0)
+    return np.where(richardson > 0.0, stable, unstable)
 
 
 def _stable_part(x: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, HEAT_CAPACITY_AIR
 from stilt.errors import MeteorologyError
-from stilt.meteorology import mixed_layer, prepare, turbulence
+from stilt.meteorology import mixed_layer, prepare, surface_layer, turbulence
 from stilt.meteorology.columns import VELOCITY_VARIANCES, Columns
+from stilt.meteorology.grids import MetGrid, conformal_grid, latlon_grid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import internal_levels
 from stilt.meteorology.surface_layer import SurfaceLayer
@@ -18,6 +20,7 @@ from stilt.meteorology.turbulence import TurbulenceOptions
 
 _LEVELS = internal_levels(tuple(np.linspace(0.998, 0.025, 25)), 1, 25_000.0)
 _Z = _LEVELS.heights_m
+_GRID = latlon_grid(0.0, 0.0, 1.0, 1.0, 1, 1, levels=(0.9,), vertical_flag=1)
 _LOW_THETA = np.array([300.0, 300.0, 300.0, 301.0, 301.9, 302.1, 303.0])
 
 
@@ -81,8 +84,7 @@ def _horizontal(
     columns = columns or _columns()
     surface, depth, w_star, chosen, vertical = _vertical(heat, height, columns, **options)
     profile = vertical.profile_sigma_w_m_s
-    size = np.full((1, 1), 4e4), np.full((1, 1), 4e4)
-    both = horizontal_variances(columns, surface, depth, w_star, profile, size, chosen)
+    both = horizontal_variances(columns, surface, depth, w_star, profile, _GRID, chosen)
     return np.sqrt(both[0][:, 0, 0]), np.sqrt(both[1][:, 0, 0]), profile[:, 0, 0]
 
 
@@ -180,6 +182,52 @@ def test_variances_of_the_file_are_taken_as_they_are() -> None:
     np.testing.assert_allclose(np.square(found), variances)
     aside = _horizontal(50.0, 1000.0, _columns(variances=variances), scheme=5)
     np.testing.assert_array_equal(aside, _horizontal(50.0, 1000.0, scheme=5))
+
+
+def test_profiles_of_very_stable_air_give_a_stability_beyond_the_limit_of_fluxes() -> None:
+    """HYSPLIT, KBLS 2 at night: a time scale of 79.96 s in the lowest layer, where z/L held to 15
+    before u* is made from it gave 28.89 s, a u* 2.8 times as large."""
+    height, roughness = np.full((1, 1), 75.0), np.full((1, 1), 0.3)
+    stability = surface_layer.stability_of(np.ones((1, 1)), height, roughness)
+    s, v = np.log(75.0 / 0.3 + 1.0), np.log(10.0)
+    assert stability.item() == pytest.approx(0.005 * s + 41.2 + 1.185 * s - 1.5 * v - 1.37)
+    ratio = surface_layer.momentum_function(stability) / surface_layer.momentum_function(15.0)
+    assert ratio.item() == pytest.approx(79.96 / 28.89, rel=0.02)
+
+
+def _deformed(grid: MetGrid, u_slope: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Variances along x and y (KDEF 1), and K, in a wind along x and y that grows northward."""
+    north = np.broadcast_to(np.arange(grid.ny)[:, None], (grid.ny, grid.nx)).astype(float)
+    ones = np.ones((2, grid.ny, grid.nx))
+    columns = replace(
+        _columns(), wind_x_m_s=ones * (20.0 + u_slope * north), wind_y_m_s=10.0 * ones
+    )
+    options = TurbulenceOptions(horizontal=1)
+    nothing = np.zeros((grid.ny, grid.nx))
+    along_x, along_y = horizontal_variances(
+        columns, _surface(_columns(), 50.0), nothing, nothing, nothing, grid, options
+    )
+    return along_x[0], along_y[0], 10_800.0 * (along_x[0] + along_y[0])
+
+
+def test_deformation_counts_from_cell_to_cell() -> None:
+    """HYSPLIT on one degree, spread along x and y in still turbulence: 0.279 and 0.109 m/s where
+    the wind is 33.8 and 16.6 m/s at 39.7 degrees north: 0.39, as its components in cells per
+    second, not 0.49 as in metres."""
+    along_x, along_y, _ = _deformed(
+        latlon_grid(-100.0, 38.7, 1.0, 1.0, 3, 3, levels=(0.9,), vertical_flag=2), 1.0
+    )
+    u, v = 21.0 / np.cos(np.deg2rad(39.7)), 10.0
+    assert np.sqrt(along_y / along_x)[1, 1] == pytest.approx(v / u, rel=1e-3)
+
+
+def test_deformation_counts_in_full_on_latitude_longitude_grids_alone() -> None:
+    latlon = latlon_grid(-100.0, -1.0, 0.36, 0.36, 3, 3, levels=(0.9,), vertical_flag=2)
+    lambert = conformal_grid(-95.0, 40.0, 40.0, 3, 3, cone_lat=40.0, levels=(0.9,), vertical_flag=2)
+    at_equator, on_lambert = (_deformed(grid, 10.0)[2][1, 1] for grid in (latlon, lambert))
+    assert at_equator == pytest.approx(0.014 * 4e4 * 10.0, rel=2e-3)
+    assert on_lambert == pytest.approx(0.5 * at_equator, rel=5e-3)
+    assert _deformed(lambert, 0.0)[2][1, 1] == pytest.approx(432.0)
 
 
 @pytest.mark.parametrize("missing", VELOCITY_VARIANCES)
