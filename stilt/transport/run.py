@@ -129,7 +129,9 @@ def _run_group(
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
     margin = 2 if grid.vertical_flag == 5 else 1
-    geometry = Geometry(grid.nx, grid.ny, grid.cyclic_x, margin, levels, grid.global_y)
+    geometry = Geometry(
+        grid.nx, grid.ny, grid.cyclic_x, margin, levels, grid.global_y, config.vscales > 0.0
+    )
     physics = Physics(
         direction=1 if config.n_hours > 0 else -1,
         turbulent=config.nturb == 0,

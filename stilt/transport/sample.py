@@ -47,7 +47,9 @@ def sample_weather(
     analyses = sorted(refs, key=lambda ref: ref.time)
     grid = analyses[0].grid
     levels = levels_for(grid, config.z_top)
-    geometry = Geometry(grid.nx, grid.ny, grid.cyclic_x, 1, levels)
+    geometry = Geometry(
+        grid.nx, grid.ny, grid.cyclic_x, 1, levels, fixed_time_scale=config.vscales > 0.0
+    )
     times = tuple(minute_of(ref.time) for ref in analyses)
     store = PreparedStore(cache_dir, read_analysis)
     minutes = points["time"].to_numpy().astype("datetime64[s]").astype(np.int64) / 60.0

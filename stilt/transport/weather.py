@@ -39,7 +39,16 @@ class Frames(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Static shape of the weather; hashable, so that it can steer compilation."""
+    """Static shape of the weather; hashable, so that it can steer compilation.
+
+    Attributes:
+        nx, ny: nodes of the grid.
+        cyclic_x: its longitudes close.
+        margin: cells along its edges that particles may not enter.
+        levels: internal levels.
+        pole_to_pole: it holds both poles.
+        fixed_time_scale: time scales of turbulence are a setting (VSCALES above 0).
+    """
 
     nx: int
     ny: int
@@ -47,6 +56,7 @@ class Geometry(NamedTuple):
     margin: int
     levels: InternalLevels
     pole_to_pole: bool = False
+    fixed_time_scale: bool = False
 
     @property
     def level_count(self) -> int:
@@ -314,7 +324,9 @@ def nearest_turbulence(
     """sigma_w and its time scale at ``count`` levels from ``base``: (count, 2, particles).
 
     Each level takes from either analysis the level that lies at the nearest fraction of that
-    analysis's mixed-layer height, then the two are averaged with the time weight.
+    analysis's mixed-layer height, then the two are averaged with the time weight. With a fixed time
+    scale the same level of both analyses counts, and variances are averaged. Either is what HYSPLIT
+    does at its own particles' places.
     """
     now = mixed_layer[0] + time_weight * (mixed_layer[1] - mixed_layer[0])
     levels = geometry.levels
@@ -325,10 +337,17 @@ def nearest_turbulence(
         (frames.first, mixed_layer[0], 1.0 - time_weight),
         (frames.second, mixed_layer[1], time_weight),
     ):
-        level = _closest_level(levels, height * (depth / now))
+        if geometry.fixed_time_scale:
+            level = index
+        else:
+            level = _closest_level(levels, height * (depth / now))
         start = (nodes.nearest * geometry.level_count + level) * 2
         values = _runs(frame.turbulence, start.reshape(-1), 2).reshape(count, -1, 2)
+        if geometry.fixed_time_scale:
+            values = values.at[..., 0].set(jnp.square(values[..., 0]))
         total = total + in_time[:, None] * values
+    if geometry.fixed_time_scale:
+        total = total.at[..., 0].set(jnp.sqrt(total[..., 0]))
     return jnp.moveaxis(total, 2, 1)
 
 
