@@ -2,6 +2,7 @@
 
     python -m benchmarks.parity.variety --hysplit-python ~/hysplit/bin/python --out folder
     python -m benchmarks.parity.variety --out folder --only polar      # again, ours alone
+    python -m benchmarks.parity.variety --out another --night --hysplit-python …   # before sunrise
 
 Every scenario is a weather of :mod:`benchmarks.parity.invented`, settings, and a receptor or two.
 Both programs give mean trajectories, and HYSPLIT a small cloud at whose places and times our
@@ -16,7 +17,7 @@ import os
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from stilt.transport.sample import sample_weather
 _DRIVER = Path(__file__).with_name("variety_driver.py")
 _KINDS = {"point": PointReceptor, "column": ColumnReceptor, "multipoint": MultiPointReceptor}
 _BOTH = tuple(code for code in PARTICLE_CODES if code != "zfx1")
+NIGHT = "2023-07-10 12:00"
 _SAMPLED = ("mlht", "sigw", "tlgr", "dens", "pres", "temp", "zsfc", "shtf")
 
 
@@ -61,6 +63,11 @@ class Scenario:
     hours_per_file: int = 24
     start: str = "2023-07-10T00:00"
     length_h: int = 30
+
+    def at_night(self) -> Scenario:
+        """The same, from just before sunrise in its own longitudes, back through the night."""
+        receptors = tuple({**receptor, "time": NIGHT} for receptor in self.receptors)
+        return replace(self, receptors=receptors, hours=-10)
 
     def folder(self, root: Path) -> Path:
         return root / self.name
@@ -246,18 +253,21 @@ def show(scenario: Scenario, lines: list[dict], threshold: float) -> None:
 
 def main() -> int:
     """Run the scenarios that were asked for."""
-    from benchmarks.parity.variety_scenarios import SCENARIOS
+    from benchmarks.parity.variety_scenarios import HERE, SCENARIOS
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity.variety")
     parser.add_argument("--hysplit-python", help="Python of an environment with pystilt")
     parser.add_argument("--out", required=True, help="folder for weather and results, kept")
     parser.add_argument("--only", nargs="*", default=[], help="beginnings of scenarios' names")
     parser.add_argument("--threshold", type=float, default=1.0, help="median shown from, %% (1)")
+    parser.add_argument("--night", action="store_true", help="those over America, before sunrise")
     parser.add_argument("--no-ours", action="store_true", help="run HYSPLIT alone")
     options = parser.parse_args()
     root = Path(options.out)
     root.mkdir(parents=True, exist_ok=True)
     chosen = [s for s in SCENARIOS if not options.only or s.name.startswith(tuple(options.only))]
+    if options.night:
+        chosen = [s.at_night() for s in chosen if s.receptors is HERE and s.hours < 0]
     if options.hysplit_python:
         for scenario in chosen:
             run_hysplit(Path(options.hysplit_python).absolute(), [scenario], root)

@@ -39,7 +39,7 @@ def _point(lon: float, lat: float, alt: float, time: str = "2023-07-10 20:00", *
     return {"time": time, "longitude": lon, "latitude": lat, "altitude": alt, **more}
 
 
-_HERE = (_point(-95.3, 39.7, 60.0), _point(-94.6, 41.1, 1500.0))
+HERE = (_point(-95.3, 39.7, 60.0), _point(-94.6, 41.1, 1500.0))
 _P_UPPER = ("UWND", "VWND", "WWND", "TEMP", "RELH", "HGTS")
 _Z_UPPER = ("UWND", "VWND", "DZDT", "TEMP", "RELH", "PRES")
 _BASE = Invention(_lambert())
@@ -54,12 +54,12 @@ def _with(*names: str, base: tuple[str, ...] = SURFACE) -> tuple[str, ...]:
     return base + names
 
 
-def _say(name: str, weather: Invention = _BASE, receptors=_HERE, **more) -> Scenario:
+def _say(name: str, weather: Invention = _BASE, receptors=HERE, **more) -> Scenario:
     return Scenario(name, weather, receptors, **more)
 
 
 def _set(name: str, weather: Invention = _BASE, **settings: object) -> Scenario:
-    return Scenario(name, weather, _HERE, settings)
+    return Scenario(name, weather, HERE, settings)
 
 
 def _surface(name: str, *names: str, **settings: object) -> Scenario:
