@@ -4,8 +4,10 @@
     python -m benchmarks.parity --only gdas042 --seeds 2     # some of them, fewer seeds of ours
     python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --weather met \\
         --file-format %Y%m%d_%H --file-tres 6h --receptors receptors.csv --hours -24
+    python -m benchmarks.parity --in-our-place FOLDER        # HYSPLIT against HYSPLIT
 
-The second form runs HYSPLIT first, through pystilt in an environment of its own.
+The third form runs HYSPLIT first, through pystilt in an environment of its own, and with --out keeps
+its runs in a folder of the kind that the fourth takes.
 """
 
 from __future__ import annotations
@@ -55,10 +57,16 @@ def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
             file=sys.stderr,
         )
         return 2
-    results = [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
+    results = []
+    if not options.in_our_place:
+        results += [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
     runs, pools = {}, {}
+    stand_ins = {str(case): case for case in _stand_ins(options)}
     for case in cases:
-        if case.ensembles and options.seeds > 0:
+        if options.in_our_place:
+            if case.ensembles and str(case) in stand_ins:
+                runs[case] = stand_ins[str(case)].ensembles
+        elif case.ensembles and options.seeds > 0:
             begun = time.perf_counter()
             count = case.ensembles[0].count
             runs[case] = ours.ensembles(case, count, range(1, options.seeds + 1), cache)
@@ -82,6 +90,10 @@ def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
         f"decided within two standard errors of the seeds, {verdicts.count('MISS')} missed."
     )
     return 1 if "MISS" in verdicts else 0
+
+
+def _stand_ins(options: argparse.Namespace) -> list[Case]:
+    return find_cases(Path(options.in_our_place)) if options.in_our_place else []
 
 
 def _show(check: Check) -> Check:
@@ -128,6 +140,11 @@ def _arguments() -> argparse.Namespace:
         default=0,
         help="further ensembles of ours, at least as many as both sides have, that tell what the "
         "clouds of one program differ by (0: none)",
+    )
+    parser.add_argument(
+        "--in-our-place",
+        metavar="FOLDER",
+        help="further runs of HYSPLIT that stand in for ours: what HYSPLIT itself would be given",
     )
     parser.add_argument("--cache", help="folder for prepared weather, kept")
     parser.add_argument("--details", help="CSV file for every comparison of the clouds")

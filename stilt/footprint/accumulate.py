@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stilt.footprint.kernel import half_width
-from stilt.footprint.nodes import TILE, KernelSize, Nodes, nodes_and_shares
+from stilt.footprint.nodes import TILE, Interpolator, KernelSize, Nodes
 from stilt.footprint.steps import Floats, Ints
 
 ELEMENTS_PER_CHUNK = 200_000
@@ -119,7 +119,7 @@ def accumulate(
     sizes = half_y[ordered] * (half_x.max() + 1) + half_x[ordered]
     position = np.empty_like(ordered)
     position[ordered] = np.arange(ordered.size)
-    tables = _Tables.of(around)
+    tables, interpolator = _Tables.of(around), Interpolator()
     for layer, segments in _groups(entries.layer):
         used, kernel = np.unique(position[entries.width[segments]], return_inverse=True)
         for bundle in _bundles(_runs(sizes[used])):
@@ -133,6 +133,7 @@ def accumulate(
                     cells.of_kernels(run.start - first, run.stop - first),
                     KernelSize(int(half_x[kernels[0]]), int(half_y[kernels[0]]), xres, yres),
                     sigma[kernels],
+                    interpolator,
                 )
     return out
 
@@ -256,12 +257,16 @@ def _rows(begins: Ints, ends: Ints) -> slice | Ints:
     return np.concatenate([np.arange(*ends_of) for ends_of in zip(begins, ends, strict=True)])
 
 
-def _spread(layer: Floats, cells: _Cells, size: KernelSize, sigma: Floats) -> None:
+def _spread(
+    layer: Floats, cells: _Cells, size: KernelSize, sigma: Floats, interpolator: Interpolator
+) -> None:
     """Add the cells of one layer, each with its kernels.
 
     Args:
         cells: with the influence of every kernel.
-        sigma: widths of the kernels, all of one size.
+        size: of all kernels.
+        sigma: their widths.
+        interpolator: of the footprint.
     """
     cells = cells.within_reach(size, layer.shape)
     if cells.row.size == 0:
@@ -269,7 +274,7 @@ def _spread(layer: Floats, cells: _Cells, size: KernelSize, sigma: Floats) -> No
     if size.elements == 1:
         layer[cells.row, cells.column] += cells.sums.sum(axis=0)
         return
-    nodes, shares = nodes_and_shares(size, sigma)
+    nodes, shares = interpolator.nodes_and_shares(size, sigma)
     cells = _Cells(cells.row, cells.column, shares @ cells.sums)
     window = _Window.around(cells, size, layer.shape)
     way = _add_kernels if _is_cheaper_to_add(cells, size, window) else _convolve

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
-from stilt.footprint.steps import Floats, Ints
+from stilt.footprint.steps import Floats
 
 TOLERANCE = 1e-8
 # Kernels with so many different weights or fewer are looked at weight by weight.
@@ -82,26 +82,40 @@ class Nodes:
         return _banded(self.along_y).transpose(2, 1, 0).reshape(TILE, -1)
 
 
-def nodes_and_shares(size: KernelSize, sigma: Floats) -> tuple[Nodes, Floats]:
-    """Choose kernels to compute with, and what wanted kernels of the same size take of each.
+class Interpolator:
+    """Nodes for kernels of every size that is asked for, each made once.
 
-    Wanted kernels sum to one; every weight is right to a relative ``TOLERANCE``.
-
-    Args:
-        sigma: wanted widths, grid units, shape (widths,).
-
-    Returns:
-        The nodes, and shares, shape (nodes, widths).
+    To be let go with the footprint it was made for: small arrays that outlive a worker's large ones
+    lie among them, and keep the memory around from being used again.
     """
-    u = 1.0 / np.square(sigma)
-    scheme = _scheme(size)
-    if u.size <= scheme.nodes.u.size:
-        nodes = Nodes(u, size)
-        return nodes, np.diag(1.0 / nodes.sums)
-    wanted = np.exp(-scheme.exact_at[:, None] * (u - scheme.middle))
-    shares: Floats = np.linalg.solve(scheme.kernels, wanted).astype(np.float64, copy=False)
-    shares /= scheme.nodes.sums @ shares
-    return scheme.nodes, shares
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._schemes: dict[KernelSize, _Scheme] = {}
+
+    def nodes_and_shares(self, size: KernelSize, sigma: Floats) -> tuple[Nodes, Floats]:
+        """Choose kernels to compute with, and what wanted kernels of the same size take of each.
+
+        Wanted kernels sum to one; every weight is right to a relative ``TOLERANCE``.
+
+        Args:
+            size: of all kernels.
+            sigma: wanted widths, grid units, shape (widths,).
+
+        Returns:
+            The nodes, and shares, shape (nodes, widths).
+        """
+        u = 1.0 / np.square(sigma)
+        if size not in self._schemes:
+            self._schemes[size] = _scheme(size)
+        scheme = self._schemes[size]
+        if u.size <= scheme.nodes.u.size:
+            nodes = Nodes(u, size)
+            return nodes, np.diag(1.0 / nodes.sums)
+        wanted = np.exp(-scheme.exact_at[:, None] * (u - scheme.middle))
+        shares: Floats = np.linalg.solve(scheme.kernels, wanted).astype(np.float64, copy=False)
+        shares /= scheme.nodes.sums @ shares
+        return scheme.nodes, shares
 
 
 @dataclass(frozen=True)
@@ -120,9 +134,8 @@ class _Scheme:
     kernels: Floats
 
 
-@lru_cache(maxsize=128)
 def _scheme(size: KernelSize) -> _Scheme:
-    """The scheme for all widths of a size; made once, as footprint after footprint needs it."""
+    """The scheme for all widths of a size."""
     half_x, half_y, xres, yres = size.half_x, size.half_y, size.xres, size.yres
     highest = 9.0 / max(half_x * xres, half_y * yres) ** 2
     lowest = 9.0 / min((half_x + 1) * xres, (half_y + 1) * yres) ** 2
@@ -177,12 +190,7 @@ def _both_sides(bell: Floats) -> Floats:
 def _banded(weights: Floats) -> Floats:
     """Matrices that smooth a strip, shape (nodes, TILE + 2 half, TILE), from end to end weights."""
     nodes, taps = weights.shape
-    padded = np.append(weights, np.zeros((nodes, 1)), axis=1)
-    return padded[:, _taps_of_band(taps)]
-
-
-@lru_cache(maxsize=128)
-def _taps_of_band(taps: int) -> Ints:
-    """Which weight takes a source to a cell of a tile; the one after the last for none."""
-    tap = np.arange(TILE + taps - 1)[:, None] - np.arange(TILE)
-    return np.where((tap >= 0) & (tap < taps), tap, taps)
+    banded = np.zeros((nodes, TILE + taps - 1, TILE))
+    for cell in range(TILE):
+        banded[:, cell : cell + taps, cell] = weights
+    return banded

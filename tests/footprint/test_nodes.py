@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stilt.footprint.kernel import gaussian_kernel, half_width
-from stilt.footprint.nodes import TILE, TOLERANCE, KernelSize, Nodes, node_count, nodes_and_shares
+from stilt.footprint.nodes import TILE, TOLERANCE, Interpolator, KernelSize, Nodes, node_count
 
 RESOLUTIONS = [(0.01, 0.01), (1.0, 2.5), (3.0, 1.0)]
 
@@ -26,7 +26,7 @@ def sizes(xres: float, yres: float) -> list[KernelSize]:
 def test_every_kernel_of_every_size_is_right_everywhere(xres, yres) -> None:
     for size in sizes(xres, yres):
         sigma = widths_of(size, 60)
-        nodes, shares = nodes_and_shares(size, sigma)
+        nodes, shares = Interpolator().nodes_and_shares(size, sigma)
         for number in range(0, sigma.size, 7):
             exact = gaussian_kernel(sigma[number], xres, yres)
             got = np.einsum("n,ny,nx->yx", shares[:, number], nodes.along_y, nodes.along_x)
@@ -37,7 +37,7 @@ def test_every_kernel_of_every_size_is_right_everywhere(xres, yres) -> None:
 
 def test_a_handful_of_nodes_stands_for_any_number_of_widths() -> None:
     size = KernelSize(10, 10, 0.01, 0.01)
-    nodes, shares = nodes_and_shares(size, widths_of(size, 1000))
+    nodes, shares = Interpolator().nodes_and_shares(size, widths_of(size, 1000))
     assert nodes.u.size == 6
     assert shares.shape == (6, 1000)
     assert np.abs(shares).max() < 10, "large weights of both signs would lose digits"
@@ -46,7 +46,7 @@ def test_a_handful_of_nodes_stands_for_any_number_of_widths() -> None:
 def test_fewer_widths_than_nodes_are_taken_as_they_are() -> None:
     size = KernelSize(10, 10, 0.01, 0.01)
     sigma = widths_of(size, 3)
-    nodes, shares = nodes_and_shares(size, sigma)
+    nodes, shares = Interpolator().nodes_and_shares(size, sigma)
     np.testing.assert_allclose(nodes.u, sigma**-2.0)
     assert np.count_nonzero(shares) == 3
 
