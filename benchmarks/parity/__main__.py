@@ -6,8 +6,8 @@
         --file-format %Y%m%d_%H --file-tres 6h --receptors receptors.csv --hours -24
     python -m benchmarks.parity --in-our-place FOLDER        # HYSPLIT against HYSPLIT
 
-The third form runs HYSPLIT first, through pystilt in an environment of its own, and with --out keeps
-its runs in a folder of the kind that the fourth takes.
+The third form runs HYSPLIT first, through pystilt in an environment of its own. With --out it keeps
+the runs in a folder of the kind that the fourth takes.
 """
 
 from __future__ import annotations
