@@ -4,6 +4,14 @@ The vertical velocity of a particle is an Ornstein-Uhlenbeck process whose stren
 are constant between two internal levels (the values of the lower level). At a level the particle
 is passed on or reflected so that a well-mixed cloud stays well mixed (Thomson et al. 1997,
 doi:10.1016/S1352-2310(96)00198-9).
+
+The velocity is renewed in part at equal intervals, at most a fraction of the time scale, and is
+constant in between, also across levels: a particle that enters a layer has the share of that
+layer's interval before it that it had of its own layer's when it left. HYSPLIT renews it at every
+level too; since those that reach a level are the fast ones, that slows some of them there, and
+particles gather about levels. The first renewal of a half step comes after a random share of the
+interval: when a particle is renewed then says nothing of its place and velocity, and a cloud that
+is well mixed stays so, whatever the interval.
 """
 
 from __future__ import annotations
@@ -31,6 +39,8 @@ from stilt.transport.layers import (
 from stilt.transport.random import mixed, normals, stream, uniform
 from stilt.transport.weather import Frames, Geometry, Nodes, level_height
 
+HALF_STEP_S = 30.0
+
 _TINY = 1e-9
 _LEAST_LEFT_S = 1e-6
 _DRAWN_TOGETHER = 4  # one call of the generator
@@ -45,6 +55,7 @@ class Flight(NamedTuple):
         layer: zero-based layer of the level list with the inserted level.
         remaining_s: time of the half step not used yet; negative while the particle waits at a
             level to enter the next layer.
+        renewal_s: time until the velocity is renewed next, were the particle to stay in its layer.
         x, y: horizontal drift so far, cells.
         low_s: time spent under the influence height, seconds.
         draws: random numbers used so far, uint32.
@@ -54,6 +65,7 @@ class Flight(NamedTuple):
     w: Array
     layer: Array
     remaining_s: Array
+    renewal_s: Array
     x: Array
     y: Array
     low_s: Array
@@ -64,7 +76,7 @@ class Visit(NamedTuple):
     """What changes while a particle stays in one layer; all (particles,).
 
     Attributes:
-        z, w, remaining_s, low_s: as in :class:`Flight`.
+        z, w, remaining_s, renewal_s, low_s: as in :class:`Flight`.
         drift_s: time weighted by the share of the wind left near the ground, seconds.
         drift_upper_s: the same, weighted by the share of the upper level's wind.
     """
@@ -72,6 +84,7 @@ class Visit(NamedTuple):
     z: Array
     w: Array
     remaining_s: Array
+    renewal_s: Array
     low_s: Array
     drift_s: Array
     drift_upper_s: Array
@@ -81,12 +94,12 @@ class Motion(NamedTuple):
     """Constants of the random velocity during a visit; all (particles,).
 
     Attributes:
-        step_s: longest sub-step.
-        memory: share of the velocity that is left after it.
-        noise: standard deviation of what replaces the rest, m s-1.
+        interval_s: time between two renewals.
+        memory: share of the velocity that is left by a renewal.
+        noise: standard deviation of what is added to it, m s-1.
     """
 
-    step_s: Array
+    interval_s: Array
     memory: Array
     noise: Array
 
@@ -110,6 +123,7 @@ def half_step(
     air: AirProfiles,
     flight: Flight,
     normalised_velocity: Array,
+    first_renewal: Array,
     keys: tuple[Array, Array, Array],
     *,
     direction: int,
@@ -124,25 +138,28 @@ def half_step(
         nodes: nodes around the column to use.
         time_weight: weight of the second analysis.
         air: wind, pressure and density on levels around the particle's height.
-        flight: state; ``layer`` and ``w`` are set here from height and normalised velocity.
+        flight: state; ``layer``, ``w`` and ``renewal_s`` are set here.
         normalised_velocity: w / sigma_w.
+        first_renewal: share of an interval after which the velocity is renewed first, random.
         keys: two words of the receptor's key and the particle's number, uint32.
         direction: sign of time, for the horizontal drift.
-        step_fraction: largest sub-step as a fraction of the time scale (TLFRAC).
+        step_fraction: longest interval between renewals as a fraction of the time scale (TLFRAC).
         influence: depth of the influence layer: a fraction of the mixed layer up to 1, else
             metres above ground (VEGHT).
         wind_error: added to the wind of each particle's column, cells per minute,
             (particles * levels, 2).
     """
     column, mass = column_at(frames, geometry, nodes, time_weight, influence)
-    setting = _Setting(geometry.levels, column, direction, step_fraction)
+    setting = _Setting(geometry.levels, column, direction)
     layer = layer_of(geometry.levels, flight.z, column.inserted)
     window = window_of(frames, geometry, nodes, time_weight, air, wind_error)
-    # A velocity in units of sigma belongs to a layer with sigma 1.
-    flight = flight._replace(layer=layer, w=normalised_velocity)
+    # In units of sigma and of the interval they belong to a layer in which both are 1.
+    flight = flight._replace(layer=layer, w=normalised_velocity, renewal_s=first_renewal)
 
-    def visit(state: tuple[Flight, Window, Array]) -> tuple[Flight, Window, Array]:
-        now, held, sigma = state
+    def visit(
+        state: tuple[Flight, Window, Array, Array],
+    ) -> tuple[Flight, Window, Array, Array]:
+        now, held, sigma, interval_s = state
         outside = outside_window(geometry, column.inserted, now.layer, held)
 
         def reload(held: Window = held) -> Window:
@@ -158,17 +175,21 @@ def half_step(
         entered = layer_constants(geometry, column.inserted, now.layer, held)
         # Exactly unchanged in the same layer: the number of visits depends on the neighbours.
         scaled = jnp.where(entered.sigma == sigma, now.w, now.w * entered.sigma / sigma)
-        now = now._replace(w=scaled)
+        motion = _motion(entered, step_fraction)
+        renewal_s = now.renewal_s * (motion.interval_s / interval_s)
+        now = now._replace(w=scaled, renewal_s=renewal_s)
         return (
-            _leave(setting, now, entered, _stay(setting, now, entered, keys)),
+            _leave(setting, now, entered, _stay(setting, now, entered, motion, keys)),
             held,
             entered.sigma,
+            motion.interval_s,
         )
 
-    flight, window, sigma = jax.lax.while_loop(
+    one = jnp.ones_like(flight.z)
+    flight, window, sigma, _ = jax.lax.while_loop(
         lambda state: jnp.any(state[0].remaining_s > 0.0),
         visit,
-        (flight, window, jnp.ones_like(flight.z)),
+        (flight, window, one, one),
     )
     _, time_scale = turbulence_of(window, flight.layer, column.inserted)
     return HalfResult(flight, column, window, sigma, time_scale, mass)
@@ -180,22 +201,25 @@ class _Setting(NamedTuple):
     levels: InternalLevels
     column: Column
     direction: int
-    step_fraction: float
+
+
+def _motion(layer: Layer, step_fraction: float) -> Motion:
+    """Intervals of equal length in a half step, so that each half step has as many renewals."""
+    renewals = jnp.ceil(HALF_STEP_S / (step_fraction * layer.time_scale))
+    interval_s = HALF_STEP_S / renewals
+    memory = jnp.exp(-interval_s / layer.time_scale)
+    return Motion(interval_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)
 
 
 def _stay(
-    setting: _Setting, flight: Flight, layer: Layer, keys: tuple[Array, Array, Array]
+    setting: _Setting,
+    flight: Flight,
+    layer: Layer,
+    motion: Motion,
+    keys: tuple[Array, Array, Array],
 ) -> tuple[Visit, Array]:
-    """Fly inside the present layers until every particle has used its time or leaves.
-
-    The time left is cut into equal sub-steps no longer than the wanted fraction of the time
-    scale, so that memory and noise of the velocity are constants of the visit.
-    """
+    """Fly inside the present layers until every particle has used its time or leaves."""
     zero = jnp.zeros_like(flight.z)
-    longest = setting.step_fraction * layer.time_scale
-    step_s = flight.remaining_s / jnp.maximum(jnp.ceil(flight.remaining_s / longest), 1.0)
-    memory = jnp.exp(-step_s / layer.time_scale)
-    motion = Motion(step_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)
 
     def some(state: tuple[Visit, Array]) -> tuple[Visit, Array]:
         # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
@@ -205,19 +229,24 @@ def _stay(
         velocities = jnp.concatenate(normals(jnp.stack(words[:2]), jnp.stack(words[2:])))
         uniforms = uniform(mixed(jnp.stack(words)))
         used = (visit.remaining_s > 0.0).astype(jnp.uint32)
-        visit = jax.lax.fori_loop(
-            0,
-            _DRAWN_TOGETHER,
-            lambda step, v: _sub_step(setting, v, layer, motion, velocities[step], uniforms[step]),
-            visit,
-        )
+        # Not a loop of XLA, which on a CPU changes arrays in place and then not in vectors.
+        for step in range(_DRAWN_TOGETHER):
+            visit = _sub_step(setting, visit, layer, motion, velocities[step], uniforms[step])
         return visit, draws + used
 
     return jax.lax.while_loop(
         lambda state: jnp.any(state[0].remaining_s > 0.0),
         some,
         (
-            Visit(flight.z, flight.w, flight.remaining_s, flight.low_s, zero, zero),
+            Visit(
+                flight.z,
+                flight.w,
+                flight.remaining_s,
+                flight.renewal_s,
+                flight.low_s,
+                zero,
+                zero,
+            ),
             flight.draws,
         ),
     )
@@ -231,31 +260,34 @@ def _sub_step(
     random_normal: Array,
     random_uniform: Array,
 ) -> Visit:
-    """One sub-step inside a layer; ends early, exactly on the bound, when it reaches one."""
+    """Fly until the velocity is renewed, the time is used or a bound is reached, exactly on it.
+
+    Nothing changes of particles that have no time left or wait at a bound.
+    """
     column = setting.column
-    active = visit.remaining_s > 0.0
-    duration = jnp.minimum(visit.remaining_s, motion.step_s)
-    w = motion.memory * visit.w + motion.noise * random_normal
-    velocity = w * column.stretch
-    up = w > 0.0
-    bound = jnp.where(up, layer.upper, layer.lower)
-    distance, speed = jnp.abs(bound - visit.z), jnp.maximum(jnp.abs(velocity), _TINY)
-    reaches = speed * duration >= distance
-    used = jnp.where(reaches, distance / speed, duration)
-    z = jnp.where(reaches, bound, visit.z + velocity * duration)
+    duration = jnp.maximum(jnp.minimum(visit.remaining_s, visit.renewal_s), 0.0)
+    velocity = visit.w * column.stretch
+    up = velocity > 0.0
+    distance = jnp.abs(jnp.where(up, layer.upper, layer.lower) - visit.z)
+    reach_s = distance / jnp.maximum(jnp.abs(velocity), _TINY)
+    reaches = reach_s < duration
+    used = jnp.minimum(reach_s, duration)
+    z = jnp.clip(visit.z + velocity * duration, layer.lower, layer.upper)
     passes = reaches & (random_uniform <= jnp.where(up, layer.pass_up, layer.pass_down))
+    w = jnp.where(reaches & ~passes, -visit.w, visit.w)
     left = visit.remaining_s - used
-    left = jnp.where(passes, -jnp.maximum(left, _LEAST_LEFT_S), left)
+    renewal_s = visit.renewal_s - used
+    renews = renewal_s <= 0.0
 
     lowest = level_height(setting.levels, jnp.int32(0))
-    weighted = jnp.where(active, used * jnp.minimum(z / lowest, 1.0), 0.0)
+    weighted = used * jnp.minimum(z / lowest, 1.0)
     share = jnp.clip(layer.share + layer.share_per_m * z, 0.0, 1.0)
-    low = active & (z < column.influence_m)
     return Visit(
-        z=jnp.where(active, z, visit.z),
-        w=jnp.where(active, jnp.where(reaches & ~passes, -w, w), visit.w),
-        remaining_s=jnp.where(active, left, visit.remaining_s),
-        low_s=visit.low_s + jnp.where(low, used, 0.0),
+        z=z,
+        w=jnp.where(renews, motion.memory * w + motion.noise * random_normal, w),
+        remaining_s=jnp.where(passes, -jnp.maximum(left, _LEAST_LEFT_S), left),
+        renewal_s=jnp.where(renews, motion.interval_s, renewal_s),
+        low_s=visit.low_s + jnp.where(z < column.influence_m, used, 0.0),
         drift_s=visit.drift_s + weighted,
         drift_upper_s=visit.drift_upper_s + weighted * share,
     )
@@ -272,6 +304,7 @@ def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, A
         w=visit.w,
         layer=flight.layer + jnp.where(passes, step, 0),
         remaining_s=jnp.abs(visit.remaining_s),
+        renewal_s=visit.renewal_s,
         x=flight.x + minutes * (layer.wind_x * visit.drift_s + layer.shear_x * visit.drift_upper_s),
         y=flight.y + minutes * (layer.wind_y * visit.drift_s + layer.shear_y * visit.drift_upper_s),
         low_s=visit.low_s,

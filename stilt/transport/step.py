@@ -10,9 +10,9 @@ from jax import Array
 
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
 from stilt.transport.advection import Motion, mean_step, wind_error_at
-from stilt.transport.dispersion import Flight, half_step
+from stilt.transport.dispersion import HALF_STEP_S, Flight, half_step
 from stilt.transport.layers import AirProfiles, air_at
-from stilt.transport.random import normals, stream
+from stilt.transport.random import normals, stream, uniform
 from stilt.transport.weather import (
     WINDOW,
     Frames,
@@ -287,14 +287,17 @@ def _turbulent_step(
     there = motion.nodes[1]
     keys = (particles.key0, particles.key1, particles.number)
     used = moves.astype(jnp.uint32)
-    random_u, random_v = normals(*stream(keys, particles.draws)[:2])
-    half_s = jnp.where(moves, jnp.float32(30.0), 0.0)
+    words = stream(keys, particles.draws)
+    random_u, random_v = normals(*words[:2])
+    first_renewals = uniform(jnp.stack(words[2:]))
+    half_s = jnp.where(moves, jnp.float32(HALF_STEP_S), 0.0)
     zero = jnp.zeros_like(particles.x)
     flight = Flight(
         mean_z,
         zero,
         jnp.zeros_like(particles.cell_x),
         half_s,
+        zero,
         zero,
         zero,
         zero,
@@ -311,7 +314,7 @@ def _turbulent_step(
 
     def half(
         state: tuple[Flight, Array, Half],
-        column: tuple[Nodes, Array, AirProfiles, Array | None],
+        column: tuple[Nodes, Array, AirProfiles, Array, Array | None],
     ) -> tuple[tuple[Flight, Array, Half], None]:
         now, velocity, last = state
         result = half_step(
@@ -320,11 +323,12 @@ def _turbulent_step(
             *column[:3],
             now._replace(remaining_s=half_s),
             velocity,
+            column[3],
             keys,
             direction=physics.direction,
             step_fraction=physics.step_fraction,
             influence=physics.influence,
-            wind_error=column[3],
+            wind_error=column[4],
         )
         end = result.flight
         density, pressure = air_at(geometry.levels, result.column, result.window, end.layer, end.z)
@@ -340,7 +344,7 @@ def _turbulent_step(
         return (end, end.w / result.sigma, made), None
 
     (end, velocity, second), _ = jax.lax.scan(
-        half, (flight, particles.q, Half(*[zero] * len(Half._fields))), (*places, wind_errors)
+        half, (flight, particles.q, Half(*[zero] * len(Half._fields))), (*places, first_renewals, wind_errors)
     )
     sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))

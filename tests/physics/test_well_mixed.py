@@ -39,7 +39,9 @@ def p_value(heights: np.ndarray, edges: np.ndarray, shares: np.ndarray) -> float
     return float(chisquare(counts, expected).pvalue)
 
 
-def uniform_cloud_stays(lab: Laboratory, case: str, particles: int, minutes: int) -> None:
+def uniform_cloud_stays(
+    lab: Laboratory, case: str, particles: int, minutes: int, tlfrac: float = 0.1
+) -> None:
     surface, base, depth, mixed_to, top = CASES[case]
     lab.weather(({"TEMP": inversion(base)}, surface))
     parts = max(1, particles // 10_000)
@@ -48,7 +50,7 @@ def uniform_cloud_stays(lab: Laboratory, case: str, particles: int, minutes: int
     ]
     tables = lab.run(
         [release(start, key=seed + 1) for seed, start in enumerate(starts)],
-        n_hours=-1, numpar=particles // parts, kmixd=depth, outdt=minutes,
+        n_hours=-1, numpar=particles // parts, kmixd=depth, outdt=minutes, tlfrac=tlfrac,
     )  # fmt: skip
     end = np.concatenate([t.loc[t["time"] == -minutes, "zagl"].to_numpy() for t in tables])
     edges = np.linspace(0.0, mixed_to, LAYERS + 1)
@@ -63,6 +65,14 @@ def uniform_cloud_stays(lab: Laboratory, case: str, particles: int, minutes: int
 @pytest.mark.parametrize("case", CASES)
 def test_uniform_cloud_stays_uniform(lab: Laboratory, case: str) -> None:
     uniform_cloud_stays(lab, case, particles=10_000, minutes=30)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_long_intervals_between_renewals_gather_nothing_about_levels(
+    lab: Laboratory, case: str
+) -> None:
+    """Renewed at levels too, as in HYSPLIT, the convective cloud has a p of 10^-13."""
+    uniform_cloud_stays(lab, case, particles=40_000, minutes=60, tlfrac=1.0)
 
 
 @pytest.mark.slow
