@@ -344,7 +344,9 @@ def _turbulent_step(
         return (end, end.w / result.sigma, made), None
 
     (end, velocity, second), _ = jax.lax.scan(
-        half, (flight, particles.q, Half(*[zero] * len(Half._fields))), (*places, first_renewals, wind_errors)
+        half,
+        (flight, particles.q, Half(*[zero] * len(Half._fields))),
+        (*places, first_renewals, wind_errors),
     )
     sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
