@@ -62,22 +62,23 @@ def prepare_weather(
         How many analyses are ready.
     """
     prepare_process(model.files)
-    from stilt.transport.run import minute_of, preparation_options
+    from stilt.transport.run import analysis_pair, minute_of, preparation_options
 
     store = PreparedStore(model.files.cache_dir, read_analysis)
-    done: set[tuple[AnalysisRef, PreparationOptions]] = set()
+    done: set[tuple[AnalysisRef, PreparationOptions, object]] = set()
     for met, start, end in _windows(model, sim_ids):
         catalogue = MetCatalogue(model.config.mets[met], met, cache_dir=model.files.cache_dir)
         with contextlib.suppress(MeteorologyError):
-            for ref in catalogue.select(start, end):
-                options = preparation_options(
-                    model.config, minute_of(start.to_datetime64()), minute_of(ref.time)
-                )
+            refs = catalogue.select(start, end)
+            start_minute = minute_of(start.to_datetime64())
+            for index, ref in enumerate(refs):
+                options = preparation_options(model.config, start_minute, minute_of(ref.time))
                 if enough():
                     return len(done)
-                if (ref, options) not in done:
-                    store.get(ref, options)
-                    done.add((ref, options))
+                pair = analysis_pair(refs, index, model.config, start_minute)
+                if (ref, options, pair) not in done:
+                    store.get(ref, options, pair)
+                    done.add((ref, options, pair))
     return len(done)
 
 

@@ -70,7 +70,7 @@ SUPPORT: dict[str, Rule] = {
     "z_top": between(500, 80_000),
     "zicontroltf": FLAG,
     "ziscale": ANYTHING,
-    "w_option": one_of(0, 4, 5),
+    "w_option": between(0, 5),
     "maxpar": ANYTHING,
 }
 

@@ -97,7 +97,8 @@ class TransportParameters(Section):
     w_option: Int = described(
         0,
         "Vertical motion: 0 from the weather files, or from the divergence of the wind where they "
-        "have none; 4 none; 5 from the divergence of the wind",
+        "have none; 1, 2, 3 along surfaces of pressure, potential temperature, density; 4 none; "
+        "5 from the divergence of the wind",
     )
     maxpar: Int | None = described(
         None, "HYSPLIT's particle limit; null, or at least numpar", unit="particles"

@@ -31,7 +31,7 @@ from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
-from stilt.meteorology.vertical_motion import rate_from_divergence
+from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 from stilt.timing import timed
 
 PREPARATION_VERSION = 13
@@ -63,6 +63,14 @@ SURFACE_FIELDS = (
 )
 """Last axis of :attr:`PreparedAnalysis.surface`."""
 
+SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
+    1: lambda columns: columns.pressure_hpa,
+    2: lambda columns: columns.potential_temperature_k,
+    3: lambda columns: columns.pressure_hpa / columns.temperature_k,
+}
+"""What air keeps in vertical motion of a choice, see :class:`PreparationOptions`; the density is
+that of air without vapour but for a factor, as in HYSPLIT."""
+
 _ARRAYS = ("column", "turbulence", "air", "surface")
 _BUCKET_HOURS = {"1": 1, "3": 3, "6": 6, "T": 12, "D": 24, "A": 0}
 """Hours over which a file collects its precipitation, by the last letter of the name; 0 for the
@@ -81,7 +89,8 @@ class PreparationOptions:
         from_fluxes: surface layer from fluxes, KBLS = 1.
         use_ten_metre: K10M.
         vertical_motion: 0 the file's own, from the divergence of the wind where it has none;
-            4 none; 5 from the divergence of the wind (W_OPTION).
+            1, 2, 3 along surfaces of pressure, potential temperature and density; 4 none; 5 from
+            the divergence of the wind (W_OPTION).
         turbulence: KBLT, KZMIX, TVMIX, VSCALES, VSCALEU, TKERD / TKERN.
     """
 
@@ -117,16 +126,26 @@ class PreparedAnalysis:
 
 
 def prepare(
-    raw: RawAnalysis, levels: InternalLevels, options: PreparationOptions
+    raw: RawAnalysis,
+    levels: InternalLevels,
+    options: PreparationOptions,
+    pair: tuple[RawAnalysis, RawAnalysis] | None = None,
 ) -> PreparedAnalysis:
     """Put one analysis on internal levels and diagnose its turbulence.
+
+    Args:
+        raw: decoded fields of one valid time.
+        levels: the internal levels.
+        options: settings.
+        pair: two analyses in the order in which a run meets them, whose difference tells how
+            surfaces move; ``vertical_motion`` 1 to 3 need it.
 
     Raises:
         MeteorologyError: a field that transport needs is missing.
     """
     columns = remap(raw, levels, use_ten_metre=options.use_ten_metre)
     cell_size = raw.grid.spacing_m()
-    columns = _with_vertical_motion(raw, columns, levels, cell_size, options.vertical_motion)
+    columns = _with_vertical_motion(raw, columns, levels, cell_size, options, pair)
     surface = surface_layer.diagnose(raw, columns, levels, from_fluxes=options.from_fluxes)
     height = _mixed_layer(raw, columns, surface, options)
     w_star = mixed_layer.convective_velocity(columns, surface, height)
@@ -174,13 +193,29 @@ def _with_vertical_motion(
     columns: Columns,
     levels: InternalLevels,
     cell_size_m: tuple[np.ndarray, np.ndarray],
-    choice: int,
+    options: PreparationOptions,
+    pair: tuple[RawAnalysis, RawAnalysis] | None,
 ) -> Columns:
     """Columns with the vertical motion of a choice, see :class:`PreparationOptions`."""
+    choice = options.vertical_motion
     if choice == 0 and has_vertical_motion(raw):
         return columns
     if choice == 4:
         rate = np.zeros_like(columns.heights_m)
+    elif choice in SURFACES:
+        if pair is None:
+            raise ValueError(f"w_option: {choice} needs two analyses.")
+        ten_metre = options.use_ten_metre
+        before, now = (remap(one, levels, use_ten_metre=ten_metre) for one in pair)
+        rate = rate_along_surfaces(
+            SURFACES[choice](before),
+            SURFACES[choice](now),
+            (pair[1].time - pair[0].time) / np.timedelta64(1, "m"),
+            now.wind_x_m_s,
+            now.wind_y_m_s,
+            cell_size_m,
+            levels,
+        )
     else:
         rate = rate_from_divergence(columns.wind_x_m_s, columns.wind_y_m_s, cell_size_m, levels)
     return replace(columns, sigma_rate_per_minute=rate)
@@ -322,23 +357,45 @@ class PreparedStore:
         self.directory = Path(directory)
         self._read = read
 
-    def get(self, ref: AnalysisRef, options: PreparationOptions) -> PreparedAnalysis:
-        """The prepared analysis, memory-mapped, computed now if nobody has done so before."""
-        with timed("weather"):
-            return self._get(ref, options)
+    def get(
+        self,
+        ref: AnalysisRef,
+        options: PreparationOptions,
+        pair: tuple[AnalysisRef, AnalysisRef] | None = None,
+    ) -> PreparedAnalysis:
+        """The prepared analysis, memory-mapped, computed now if nobody has done so before.
 
-    def _get(self, ref: AnalysisRef, options: PreparationOptions) -> PreparedAnalysis:
-        folder = self.directory / self._key(ref, options)
+        Args:
+            ref: which one.
+            options: settings.
+            pair: see :func:`prepare`.
+        """
+        with timed("weather"):
+            return self._get(ref, options, pair)
+
+    def _get(
+        self,
+        ref: AnalysisRef,
+        options: PreparationOptions,
+        pair: tuple[AnalysisRef, AnalysisRef] | None,
+    ) -> PreparedAnalysis:
+        folder = self.directory / self._key(ref, options, pair)
         if not folder.is_dir():
             self.directory.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{folder}.lock"):
                 if not folder.is_dir():
                     levels = levels_for(ref.grid, options.z_top_m)
-                    self._write(folder, prepare(self._read(ref), levels, options))
+                    read = pair and (self._read(pair[0]), self._read(pair[1]))
+                    self._write(folder, prepare(self._read(ref), levels, options, read))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         return PreparedAnalysis(**arrays)
 
-    def _key(self, ref: AnalysisRef, options: PreparationOptions) -> str:
+    def _key(
+        self,
+        ref: AnalysisRef,
+        options: PreparationOptions,
+        pair: tuple[AnalysisRef, AnalysisRef] | None,
+    ) -> str:
         identity = [
             PREPARATION_VERSION,
             os.path.realpath(ref.path),
@@ -346,6 +403,7 @@ class PreparedStore:
             str(ref.time),
             ref.grid.key(),
             asdict(options),
+            *([os.path.realpath(one.path), one.checksum, str(one.time)] for one in pair or ()),
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
         return f"{str(ref.time).replace(':', '').replace('-', '')}_{digest}"

@@ -11,6 +11,9 @@ import numpy as np
 from stilt.constants import SECONDS_PER_MINUTE
 from stilt.meteorology.levels import InternalLevels
 
+_LARGEST_RATE = 0.005
+_LEAST_GRADIENT = 1e-6
+
 
 def rate_from_divergence(
     wind_x_m_s: np.ndarray,
@@ -47,6 +50,38 @@ def rate_from_divergence(
     rate[:, [0, -1]] = 0.5 * rate[:, [1, -2]]
     rate[:, :, [0, -1]] = 0.5 * rate[:, :, [1, -2]]
     return rate
+
+
+def rate_along_surfaces(
+    field_before: np.ndarray,
+    field: np.ndarray,
+    minutes: float,
+    wind_x_m_s: np.ndarray,
+    wind_y_m_s: np.ndarray,
+    cell_size_m: tuple[np.ndarray, np.ndarray],
+    levels: InternalLevels,
+) -> np.ndarray:
+    """Rate of sigma per minute that keeps air on surfaces of a field X, (levels, ny, nx).
+
+    The rate w for which dX/dt = 0 along the motion: -(dX/dt + u dX/dx + v dX/dy) / (dX/dsigma),
+    at most 0.005 per minute (HYSPLIT's W_OPTION 1 to 3; found by asking its program). Differences
+    are centred but at the ends.
+
+    Args:
+        field_before, field: X at the analysis before and at this one, on the internal levels.
+        minutes: from the one before to this one; negative in a run back in time.
+        wind_x_m_s, wind_y_m_s: wind along the grid's axes at this one.
+        cell_size_m: cell sizes along x and y, (ny, nx) each.
+        levels: the internal levels.
+    """
+    dx, dy = cell_size_m
+    change = (field - field_before) / minutes + SECONDS_PER_MINUTE * (
+        wind_x_m_s / dx * np.gradient(field, axis=2) + wind_y_m_s / dy * np.gradient(field, axis=1)
+    )
+    sigma = 1.0 - levels.heights_m / levels.model_top_m
+    upward = np.gradient(field, axis=0) / np.gradient(sigma)[:, None, None]
+    steep = np.where(np.abs(upward) < _LEAST_GRADIENT, _LEAST_GRADIENT, upward)
+    return np.clip(-change / steep, -_LARGEST_RATE, _LARGEST_RATE)
 
 
 def _smoothed(profile: np.ndarray) -> np.ndarray:

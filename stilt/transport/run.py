@@ -21,6 +21,7 @@ from stilt.errors import (
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import (
+    SURFACES,
     PreparationOptions,
     PreparedAnalysis,
     PreparedStore,
@@ -102,14 +103,16 @@ def run_transport(
 
 
 def _groups(releases: Sequence[Release], config: ModelConfig) -> list[list[int]]:
-    """Releases that share a sweep: bounded by memory, alone in time when ZISCALE counts hours."""
+    """Releases that share a sweep: bounded by memory, and alone in time where ZISCALE counts hours
+    or the vertical motion depends on which analysis a run meets first.
+    """
     rows = abs(config.n_hours) * 60 * config.numpar * 4 * 12
     most = max(1, _MAX_ROW_BYTES // rows)
     order = sorted(range(len(releases)), key=lambda index: releases[index].time)
     groups: list[list[int]] = []
     for index in order:
         together = groups and len(groups[-1]) < most
-        if together and config.zicontroltf:
+        if together and (config.zicontroltf or config.w_option in SURFACES):
             together = releases[groups[-1][0]].time == releases[index].time
         if together:
             groups[-1].append(index)
@@ -152,8 +155,8 @@ def _run_group(
         return [problem for problem in problems if problem is not None]
 
     def load(index: int) -> PreparedAnalysis:
-        minute = minute_of(refs[index].time)
-        return store.get(refs[index], preparation_options(config, first_minute, minute))
+        options = preparation_options(config, first_minute, minute_of(refs[index].time))
+        return store.get(refs[index], options, analysis_pair(refs, index, config, first_minute))
 
     terrain = load(clock.bracket(0)[0]).surface[..., 0]
     numpar = config.numpar
@@ -285,6 +288,22 @@ def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> 
             horizontal=config.kdef,
         ),
     )
+
+
+def analysis_pair(
+    refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
+) -> tuple[AnalysisRef, AnalysisRef] | None:
+    """Two analyses whose difference tells how surfaces move at one of them (W_OPTION 1 to 3).
+
+    The one that a run meets before it, and itself; the first two of a run share theirs, as in
+    HYSPLIT. None where the vertical motion does not depend on it.
+    """
+    if config.w_option not in SURFACES:
+        return None
+    direction = 1 if config.n_hours > 0 else -1
+    clock = SweepClock(start_minute, direction, tuple(minute_of(ref.time) for ref in refs))
+    later = index + direction if index == clock.bracket(0)[0] else index
+    return refs[later - direction], refs[later]
 
 
 def _initial_particles(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from stilt.config import ModelConfig
 from stilt.meteorology.arl import read_analysis
-from stilt.meteorology.prepare import PreparedStore, levels_for
+from stilt.meteorology.prepare import SURFACES, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.layers import air_at, column_at, layer_of, load_window, turbulence_of
 from stilt.transport.run import minute_of, preparation_options
@@ -59,8 +59,10 @@ def sample_weather(
     for first in np.unique(interval):
         rows = points[interval == first]
         options = [preparation_options(config, begin, times[first + step]) for step in (0, 1)]
+        # Vertical motion is not sampled: any pair will do.
+        pair = (analyses[first], analyses[first + 1]) if config.w_option in SURFACES else None
         frames = Frames(
-            *(to_device(store.get(analyses[first + step], options[step])) for step in (0, 1))
+            *(to_device(store.get(analyses[first + step], options[step], pair)) for step in (0, 1))
         )
         chosen = interval == first
         weight = (minutes[chosen] - times[first]) / (times[first + 1] - times[first])

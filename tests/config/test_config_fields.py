@@ -85,7 +85,7 @@ def test_the_time_step_says_why_it_is_fixed():
     "fields",
     [
         {"kmixd": 10}, {"kmixd": 700}, {"kbls": 2}, {"kblt": 4}, {"vscales": 200}, {"kmsl": 1},
-        {"outdt": 60}, {"w_option": 4}, {"krand": 2}, {"krnd": 99}, {"seed": -5}, {"veght": 100},
+        {"outdt": 60}, {"w_option": 2}, {"krand": 2}, {"krnd": 99}, {"seed": -5}, {"veght": 100},
         {"numpar": 10, "maxpar": 10}, {"n_hours": 24}, {"ziscale": [1, 0.5]}, {"tkerd": "1e-1"},
     ],
 )  # fmt: skip
@@ -97,7 +97,7 @@ def test_supported_values_are_accepted(fields):
     "fields",
     [
         {"kmixd": 4}, {"kbls": 3}, {"kblt": 6}, {"kzmix": 3}, {"vscales": 0}, {"kmsl": 2},
-        {"outdt": -1}, {"w_option": 1}, {"veght": 0}, {"numpar": 0}, {"numpar": True},
+        {"outdt": -1}, {"w_option": 6}, {"veght": 0}, {"numpar": 0}, {"numpar": True},
         {"numpar": 10.5}, {"n_hours": 0}, {"n_hours": 10**6}, {"maxpar": 10}, {"tlfrac": 0},
         {"kmix0": -1}, {"z_top": 10}, {"hscale": float("nan")}, {"ziscale": []},
         {"ziscale": [[1], [2]]}, {"ziscale": ["a"]}, {"ziscale": -5}, {"seed": "x"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stilt.meteorology.levels import internal_levels
-from stilt.meteorology.vertical_motion import rate_from_divergence
+from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 
 _SIGMA_COUNT = 25
 _CELL_M = 40_000.0
@@ -83,3 +83,28 @@ def test_divergence_is_of_the_two_neighbours_and_half_at_an_edge() -> None:
     np.testing.assert_allclose(
         rate[[0, -1]] / rate[[1, -2]], [0.002142 / 0.004282, 0.002317 / 0.004633], rtol=1e-3
     )
+
+
+@pytest.mark.parametrize("minutes", [60.0, -60.0])
+def test_air_stays_on_surfaces_that_rise_and_slope(minutes: float) -> None:
+    """A field linear in sigma, in time and along the grid: the rate is exact, back in time too."""
+    levels = internal_levels(tuple(np.linspace(0.998, 0.025, _SIGMA_COUNT)), 1, 25_000.0)
+    size = np.full((7, 9), _CELL_M)
+    sigma = 1.0 - levels.heights_m / levels.model_top_m
+    y, x = np.indices((7, 9))
+    now = 900.0 * sigma[:, None, None] + 0.2 * x - 0.1 * y
+    before = now - 0.03 * minutes
+    wind = np.full_like(now, 10.0)
+    rate = rate_along_surfaces(before, now, minutes, wind, -wind, (size, 2.0 * size), levels)
+    cells_per_minute = 60.0 * 10.0 / _CELL_M
+    expected = -(0.03 + cells_per_minute * 0.2 + 0.5 * cells_per_minute * 0.1) / 900.0
+    np.testing.assert_allclose(rate, expected, rtol=1e-6)
+
+
+def test_motion_along_steep_surfaces_is_held_to_hysplits_limit() -> None:
+    levels = internal_levels(tuple(np.linspace(0.998, 0.025, _SIGMA_COUNT)), 1, 25_000.0)
+    size = np.full((7, 9), _CELL_M)
+    flat = np.full((levels.count, 7, 9), 300.0)
+    still = np.zeros_like(flat)
+    rate = rate_along_surfaces(flat - 1.0, flat, 60.0, still, still, (size, size), levels)
+    np.testing.assert_allclose(np.abs(rate), 0.005)

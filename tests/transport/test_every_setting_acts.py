@@ -68,7 +68,7 @@ _REFUSED: dict[str, tuple[object, ...]] = {
     "z_top": (100.0, 1e5),
     "zicontroltf": (2,),
     "ziscale": (-2.0, 101.0),
-    "w_option": (1, 2, 3, 6, 7, 8, 9, 10, -1),
+    "w_option": (6, 7, 8, 9, 10, -1),
     "seed": ("x",),
 }
 _OF_WEATHER = set(_CHANGES) - {"seed", "veght", "tlfrac", "hscale", "nturb", "kmsl", "outdt"}
