@@ -17,7 +17,7 @@ from stilt.execution.weather import WeatherProblem, weather_problems
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.prepare import PreparationOptions, PreparedStore
-from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.model import Model
 
 
@@ -65,7 +65,7 @@ def prepare_weather(
     from stilt.transport.run import analysis_pair, minute_of, preparation_options
 
     store = PreparedStore(model.files.cache_dir, read_analysis)
-    done: set[tuple[AnalysisRef, PreparationOptions, object]] = set()
+    done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
     for met, start, end in _windows(model, sim_ids):
         catalogue = MetCatalogue(model.config.mets[met], met, cache_dir=model.files.cache_dir)
         with contextlib.suppress(MeteorologyError):

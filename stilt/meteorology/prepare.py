@@ -29,7 +29,7 @@ from stilt.meteorology.columns import (
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
-from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 from stilt.timing import timed
@@ -361,7 +361,7 @@ class PreparedStore:
         self,
         ref: AnalysisRef,
         options: PreparationOptions,
-        pair: tuple[AnalysisRef, AnalysisRef] | None = None,
+        pair: AnalysisPair | None = None,
     ) -> PreparedAnalysis:
         """The prepared analysis, memory-mapped, computed now if nobody has done so before.
 
@@ -377,7 +377,7 @@ class PreparedStore:
         self,
         ref: AnalysisRef,
         options: PreparationOptions,
-        pair: tuple[AnalysisRef, AnalysisRef] | None,
+        pair: AnalysisPair | None,
     ) -> PreparedAnalysis:
         folder = self.directory / self._key(ref, options, pair)
         if not folder.is_dir():
@@ -385,8 +385,9 @@ class PreparedStore:
             with FileLock(f"{folder}.lock"):
                 if not folder.is_dir():
                     levels = levels_for(ref.grid, options.z_top_m)
-                    read = pair and (self._read(pair[0]), self._read(pair[1]))
-                    self._write(folder, prepare(self._read(ref), levels, options, read))
+                    raw = {one: self._read(one) for one in {ref, *(pair or ())}}
+                    read = pair and (raw[pair[0]], raw[pair[1]])
+                    self._write(folder, prepare(raw[ref], levels, options, read))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         return PreparedAnalysis(**arrays)
 
@@ -394,7 +395,7 @@ class PreparedStore:
         self,
         ref: AnalysisRef,
         options: PreparationOptions,
-        pair: tuple[AnalysisRef, AnalysisRef] | None,
+        pair: AnalysisPair | None,
     ) -> str:
         identity = [
             PREPARATION_VERSION,

@@ -38,6 +38,10 @@ class AnalysisRef:
     content: str = ""
 
 
+AnalysisPair = tuple[AnalysisRef, AnalysisRef]
+"""Two analyses in the order in which a run meets them."""
+
+
 @dataclass(frozen=True)
 class RawAnalysis:
     """The decoded fields of one valid time.

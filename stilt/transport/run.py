@@ -27,7 +27,7 @@ from stilt.meteorology.prepare import (
     PreparedStore,
     levels_for,
 )
-from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.transport.output import ReleaseRows, SweepRows, needs_extra
 from stilt.transport.release import Release
@@ -292,7 +292,7 @@ def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> 
 
 def analysis_pair(
     refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
-) -> tuple[AnalysisRef, AnalysisRef] | None:
+) -> AnalysisPair | None:
     """Two analyses whose difference tells how surfaces move at one of them (W_OPTION 1 to 3).
 
     The one that a run meets before it, and itself; the first two of a run share theirs, as in

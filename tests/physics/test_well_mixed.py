@@ -116,7 +116,7 @@ def test_whole_day_leaves_air_of_real_density_well_mixed(lab: Laboratory) -> Non
             key=key,
             time=lab.refs[24].time,
         )
-        for key in range(1, 6)
+        for key in range(1, 26)
     ]
     tables = lab.run(releases, n_hours=-24, numpar=particles, kmixd=0, outdt=360)
     edges = np.linspace(0.0, 2210.0, LAYERS + 1)
@@ -124,7 +124,7 @@ def test_whole_day_leaves_air_of_real_density_well_mixed(lab: Laboratory) -> Non
         z = np.concatenate([t.loc[t["time"] == age, "zagl"].to_numpy() for t in tables])
         found = p_value(z, edges, np.diff(share_below(edges)))
         print(f"age {age:.0f} min: chi-square p = {found:.3f} for {len(z)} particles")
-        assert len(z) == 5 * particles
+        assert len(z) == 25 * particles
         assert found > SIGNIFICANCE
 
 
