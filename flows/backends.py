@@ -174,4 +174,4 @@ def _get_ready(
 
     prepare_weather(model, pending, enough=lambda: server.ready)
     if not server.ready:
-        warm_up(model.files, plan_batches(pending)[0].sim_ids)
+        warm_up(model.files, plan_batches(pending, device=model.config.execution.device)[0].sim_ids)

@@ -90,7 +90,7 @@ def run_simulations(
     if model.files.remote is not None:
         elsewhere = (caller().execution or model.config.execution).backend == "dask"
         model.files.remote.check(2 if elsewhere else workers)
-    batches = plan_batches(sim_ids, workers)
+    batches = plan_batches(sim_ids, workers, model.config.execution.device)
     tag_content(*content(model, sim_ids))
     progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], workers)
     options = {**worker_arguments(model.files), "skip_existing": skip_existing}

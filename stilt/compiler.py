@@ -1,4 +1,4 @@
-"""How XLA, which JAX compiles with, makes code of the transport for a CPU.
+"""How XLA, which JAX compiles with, makes code of the transport.
 
 Nothing here imports JAX: it reads ``XLA_FLAGS`` from the environment when it first computes.
 """
@@ -26,11 +26,16 @@ _OPTIONS = {
 _WIDTH_FLAG = "--xla_cpu_prefer_vector_width"
 _WIDTH_BITS = 512
 
+# Loops and branches that depend on the particles are run by the GPU itself. Otherwise the host
+# waits for each answer before it starts the next operation.
+_GRAPH_FLAG = "--xla_gpu_enable_command_buffer"
+_GRAPHS = "+WHILE,+CONDITIONAL"
+
 
 def with_options(flags: str) -> str:
     """XLA flags with the transport's added, unless they choose such options themselves."""
     options = ",".join(f"{name}={value}" for name, value in _OPTIONS.items())
-    added = {_FLAG: options, _WIDTH_FLAG: str(_WIDTH_BITS)}
+    added = {_FLAG: options, _WIDTH_FLAG: str(_WIDTH_BITS), _GRAPH_FLAG: _GRAPHS}
     wanted = [f"{flag}={value}" for flag, value in added.items() if flag not in flags]
     return " ".join([flags, *wanted]).strip()
 

@@ -83,7 +83,7 @@ def push_simulations(
         raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")
     refuse_missing_gpu(files)
     push = _Push(files, skip_existing, on_summary)
-    batches = plan_batches(ids, workers)
+    batches = plan_batches(ids, workers, files.config.execution.device)
     try:
         with interruptible():
             if workers == 1:

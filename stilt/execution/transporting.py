@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Particle tables of one call of the transport together, as an estimate.
-TABLE_BYTES = 700_000_000
-
 # Settings of the transport that are numbers to its compiled program, not part of it.
 _NOT_COMPILED = ("n_hours", "numpar", "seed", "outdt", "hnf_plume", "kmsl")
 
@@ -45,9 +42,12 @@ def group_by_weather(
     """
     from stilt.meteorology.catalogue import MetCatalogue
 
+    with timed("import"):
+        from stilt.transport import most_together
+
     config = files.config
     catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
-    most = max(1, TABLE_BYTES // _table_bytes(config.n_hours, config.numpar, config.varsiwant))
+    most = most_together(config)
     span = pd.Timedelta(hours=config.n_hours)
     groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
     last: np.datetime64 | None = None
@@ -74,10 +74,6 @@ def _select(
         task.met_files = tuple(dict.fromkeys(ref.path for ref in refs))
         task.weather = fingerprint(refs)
     return refs
-
-
-def _table_bytes(n_hours: int, numpar: int, columns: Iterable[str]) -> int:
-    return abs(n_hours) * 60 * numpar * 8 * (len(tuple(columns)) + 2)
 
 
 def run_group(

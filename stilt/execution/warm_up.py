@@ -29,11 +29,12 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
     """
     prepare_process(files)
     from stilt.meteorology.catalogue import MetCatalogue
-    from stilt.transport import release_of, run_transport
+    from stilt.transport import most_together, release_of, run_transport
 
     try:
         met = sim_ids[0].split("_", 1)[0]
         chosen = [sim_id for sim_id in sim_ids if sim_id.split("_", 1)[0] == met]
+        chosen = chosen[: most_together(files.config)]
         receptors = receptors_of(files, chosen)
         hour = 1 if files.config.n_hours > 0 else -1
         config = files.config.model_copy(update={"n_hours": hour})

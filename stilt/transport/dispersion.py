@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
+from stilt.transport.device import device
 from stilt.transport.layers import (
     AirProfiles,
     Column,
@@ -53,8 +54,8 @@ class Flight(NamedTuple):
         z: flat height, metres.
         w: vertical velocity, m s-1, along the particle's own clock.
         layer: zero-based layer of the level list with the inserted level.
-        remaining_s: time of the half step not used yet; negative while the particle waits at a
-            level to enter the next layer.
+        remaining_s: time of the half step not used yet; negative while the particle waits: in a
+            visit at a level, to enter the next layer; else until more levels are read.
         renewal_s: time until the velocity is renewed next, were the particle to stay in its layer.
         x, y: horizontal drift so far, cells.
         low_s: time spent under the influence height, seconds.
@@ -156,43 +157,71 @@ def half_step(
     # In units of sigma and of the interval they belong to a layer in which both are 1.
     flight = flight._replace(layer=layer, w=normalised_velocity, renewal_s=first_renewal)
 
-    def visit(
-        state: tuple[Flight, Window, Array, Array],
-    ) -> tuple[Flight, Window, Array, Array]:
-        now, held, sigma, interval_s = state
-        outside = outside_window(geometry, column.inserted, now.layer, held)
-
-        def reload(held: Window = held) -> Window:
-            # Only for those that need it: what a particle holds must not depend on its neighbours.
-            fresh = load_window(
-                frames, geometry, nodes, time_weight, now.layer, column.inserted, wind_error
-            )
-            return Window(
-                *(jnp.where(outside, new, old) for new, old in zip(fresh, held, strict=True))
-            )
-
-        held = jax.lax.cond(jnp.any(outside), reload, lambda: held)
+    def visit(state: _InLayer, held: Window) -> _InLayer:
+        now = state.flight
         entered = layer_constants(geometry, column.inserted, now.layer, held)
-        # Exactly unchanged in the same layer: the number of visits depends on the neighbours.
-        scaled = jnp.where(entered.sigma == sigma, now.w, now.w * entered.sigma / sigma)
         motion = _motion(entered, step_fraction)
-        renewal_s = now.renewal_s * (motion.interval_s / interval_s)
-        now = now._replace(w=scaled, renewal_s=renewal_s)
-        return (
-            _leave(setting, now, entered, _stay(setting, now, entered, motion, keys)),
-            held,
-            entered.sigma,
-            motion.interval_s,
+        flies = now.remaining_s > 0.0
+        # Exactly unchanged in the same layer: the number of visits depends on the neighbours.
+        same = entered.sigma == state.sigma
+        scaled = jnp.where(same, now.w, now.w * entered.sigma / state.sigma)
+        renewal_s = now.renewal_s * (motion.interval_s / state.interval_s)
+        now = now._replace(
+            w=jnp.where(flies, scaled, now.w),
+            renewal_s=jnp.where(flies, renewal_s, now.renewal_s),
+        )
+        now = _leave(setting, now, entered, _stay(setting, now, entered, motion, keys))
+        return _InLayer(
+            _wait(now, outside_window(geometry, column.inserted, now.layer, held)),
+            jnp.where(flies, entered.sigma, state.sigma),
+            jnp.where(flies, motion.interval_s, state.interval_s),
         )
 
+    def fly(state: tuple[_InLayer, Window]) -> tuple[_InLayer, Window]:
+        now, held = state
+        waits = now.flight.remaining_s < 0.0
+
+        def reload() -> Window:
+            # Only for those that need it: what a particle holds must not depend on its neighbours.
+            fresh = load_window(
+                frames, geometry, nodes, time_weight, now.flight.layer, column.inserted, wind_error
+            )
+            return Window(
+                *(jnp.where(waits, new, old) for new, old in zip(fresh, held, strict=True))
+            )
+
+        held = jax.lax.cond(jnp.any(waits), reload, lambda: held)
+        on = now.flight._replace(remaining_s=jnp.abs(now.flight.remaining_s))
+        return jax.lax.while_loop(
+            lambda state: jnp.any(state.flight.remaining_s > 0.0),
+            lambda state: visit(state, held),
+            now._replace(flight=on),
+        ), held
+
     one = jnp.ones_like(flight.z)
-    flight, window, sigma, _ = jax.lax.while_loop(
-        lambda state: jnp.any(state[0].remaining_s > 0.0),
-        visit,
-        (flight, window, one, one),
+    start = _wait(flight, outside_window(geometry, column.inserted, layer, window))
+    (flight, sigma, _), window = jax.lax.while_loop(
+        lambda state: jnp.any(state[0].flight.remaining_s != 0.0),
+        fly,
+        (_InLayer(start, one, one), window),
     )
     _, time_scale = turbulence_of(window, flight.layer, column.inserted)
     return HalfResult(flight, column, window, sigma, time_scale, mass)
+
+
+class _InLayer(NamedTuple):
+    """A flight, and standard deviation (m s-1) and renewal interval (s) of the layer that its
+    velocity and time to the next renewal belong to; (particles,) each."""
+
+    flight: Flight
+    sigma: Array
+    interval_s: Array
+
+
+def _wait(flight: Flight, which: Array) -> Flight:
+    """Have these particles wait until more levels are read."""
+    left = flight.remaining_s
+    return flight._replace(remaining_s=jnp.where(which & (left > 0.0), -left, left))
 
 
 class _Setting(NamedTuple):
@@ -218,7 +247,9 @@ def _stay(
     motion: Motion,
     keys: tuple[Array, Array, Array],
 ) -> tuple[Visit, Array]:
-    """Fly inside the present layers until every particle has used its time or leaves."""
+    """Fly inside the present layers: until every particle has used its time or leaves, or for some
+    sub-steps, see :class:`~stilt.transport.device.Device`. A particle's way is the same.
+    """
     zero = jnp.zeros_like(flight.z)
 
     def some(state: tuple[Visit, Array]) -> tuple[Visit, Array]:
@@ -234,22 +265,16 @@ def _stay(
             visit = _sub_step(setting, visit, layer, motion, velocities[step], uniforms[step])
         return visit, draws + used
 
-    return jax.lax.while_loop(
-        lambda state: jnp.any(state[0].remaining_s > 0.0),
-        some,
-        (
-            Visit(
-                flight.z,
-                flight.w,
-                flight.remaining_s,
-                flight.renewal_s,
-                flight.low_s,
-                zero,
-                zero,
-            ),
-            flight.draws,
-        ),
+    arrived = Visit(
+        flight.z, flight.w, flight.remaining_s, flight.renewal_s, flight.low_s, zero, zero
     )
+    state = (arrived, flight.draws)
+    times = device().draws_per_layer
+    if times is None:
+        return jax.lax.while_loop(lambda now: jnp.any(now[0].remaining_s > 0.0), some, state)
+    for _ in range(times):
+        state = some(state)
+    return state
 
 
 def _sub_step(
@@ -297,13 +322,13 @@ def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, A
     """Book the visit's drift and move the particles that were let through to the next layer."""
     visit, draws = stay
     minutes = setting.direction / 60.0
-    passes = visit.remaining_s < 0.0
+    passes = (visit.remaining_s < 0.0) & (flight.remaining_s > 0.0)
     step = jnp.where(visit.w > 0.0, 1, -1)
     return Flight(
         z=visit.z,
         w=visit.w,
         layer=flight.layer + jnp.where(passes, step, 0),
-        remaining_s=jnp.abs(visit.remaining_s),
+        remaining_s=jnp.where(passes, -visit.remaining_s, visit.remaining_s),
         renewal_s=visit.renewal_s,
         x=flight.x + minutes * (layer.wind_x * visit.drift_s + layer.shear_x * visit.drift_upper_s),
         y=flight.y + minutes * (layer.wind_y * visit.drift_s + layer.shear_y * visit.drift_upper_s),

@@ -76,14 +76,16 @@ class SweepRows:
         self._values = np.zeros((len(releases), len(self.columns), *shape), dtype=np.float32)
         self._cells = cells.reshape(2, len(releases), config.numpar)
 
-    def add(self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: np.ndarray) -> None:
+    def add(
+        self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: Sequence[np.ndarray]
+    ) -> None:
         """Take rows of some particles.
 
         Args:
             tick: minute of the sweep of the first row.
             numbers: of the particles in the sweep, (n,).
             moved: (minutes, n); rows of particles that did not move are dropped.
-            values: the columns in :attr:`columns`, (columns, minutes, n).
+            values: the columns in :attr:`columns`, (minutes, n) each.
         """
         duration, particles = self._values.shape[2:]
         position = np.full(len(self._starts) * particles, -1)
@@ -95,14 +97,17 @@ class SweepRows:
             if len(own) == 0 or low >= high:
                 continue
             rows = slice(low - begin, high - begin)
-            if len(own) == particles:
-                # Into place at once; "clip" keeps NumPy from making a copy first.
-                for column, source in zip(self._values[owner], values, strict=True):
+            where = _run(places) if len(own) == particles else None
+            for column, source in zip(
+                (*self._values[owner], self._moved[owner]), (*values, moved), strict=True
+            ):
+                if where is not None:
+                    column[low:high] = source[rows, where]
+                elif len(own) == particles:
+                    # Into place at once; "clip" keeps NumPy from making a copy first.
                     np.take(source[rows], places, axis=1, out=column[low:high], mode="clip")
-                np.take(moved[rows], places, axis=1, out=self._moved[owner][low:high], mode="clip")
-            else:
-                self._values[owner][:, low:high, own] = values[:, rows, places[own]]
-                self._moved[owner][low:high, own] = moved[rows, places[own]]
+                else:
+                    column[low:high, own] = source[rows, places[own]]
 
     def release(self, number: int) -> ReleaseRows:
         """What was collected of one release."""
@@ -115,6 +120,14 @@ class SweepRows:
             self._values[number],
             self._cells[:, number],
         )
+
+
+def _run(places: np.ndarray) -> slice | None:
+    """The places as a slice where they follow each other."""
+    first, end = places[0], places[-1] + 1
+    if end - first != len(places) or not np.array_equal(places, np.arange(first, end)):
+        return None
+    return slice(first, end)
 
 
 @dataclass(frozen=True)

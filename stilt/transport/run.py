@@ -29,6 +29,7 @@ from stilt.meteorology.prepare import (
 )
 from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.transport.device import device
 from stilt.transport.output import ReleaseRows, SweepRows, needs_extra
 from stilt.transport.release import Release
 from stilt.transport.step import Particles, Physics
@@ -42,8 +43,6 @@ from stilt.transport.weather_error import (
 )
 
 Result = pd.DataFrame | SimulationError
-
-_MAX_ROW_BYTES = 700_000_000
 
 
 def run_transport(
@@ -102,12 +101,20 @@ def run_transport(
     return [result for result in results if result is not None]
 
 
+def most_together(config: ModelConfig) -> int:
+    """Receptors to follow together: their tables fit in memory, their particles in whole calls."""
+    columns = len(config.varsiwant) + 2
+    table_bytes = abs(config.n_hours) * 60 * config.numpar * columns * 8
+    most = max(1, device().memory_bytes // table_bytes)
+    one_call = max(1, device().most_particles // config.numpar)
+    return most if most < one_call else most // one_call * one_call
+
+
 def _groups(releases: Sequence[Release], config: ModelConfig) -> list[list[int]]:
-    """Releases that share a sweep: bounded by memory, and alone in time where ZISCALE counts hours
+    """Releases that share a sweep: no more than fit, and alone in time where ZISCALE counts hours
     or the vertical motion depends on which analysis a run meets first.
     """
-    rows = abs(config.n_hours) * 60 * config.numpar * 4 * 12
-    most = max(1, _MAX_ROW_BYTES // rows)
+    most = most_together(config)
     order = sorted(range(len(releases)), key=lambda index: releases[index].time)
     groups: list[list[int]] = []
     for index in order:

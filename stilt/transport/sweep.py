@@ -3,8 +3,7 @@
 All receptors of a sweep share one clock that starts at the latest release (the earliest, forward)
 and only the two analyses around the clock are on the device. Particles are computed in blocks of
 one fixed size, so that one compiled program serves every batch, and those at similar heights
-share a block, because they need similar numbers of sub-steps. On a CPU one call takes many blocks
-in turn: a call costs as much as some hundred particles.
+share a block on a CPU, where one call takes many blocks in turn: :mod:`stilt.transport.device`.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from stilt.meteorology.prepare import PreparedAnalysis
+from stilt.transport.device import device
 from stilt.transport.step import (
     EXTRA_COLUMNS,
     MAIN_COLUMNS,
@@ -31,10 +31,6 @@ from stilt.transport.weather import Frame, Frames, Geometry
 
 CHUNK_MINUTES = 10
 """Minutes that one call of the compiled program advances at most."""
-
-_CPU_BLOCK = 128
-_CPU_BLOCKS = 32
-_GPU_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -149,15 +145,6 @@ def _advance(
     return jax.lax.fori_loop(0, blocks, one_block, (particles, rows))
 
 
-def block_size() -> int:
-    """Particles per block on this device."""
-    return _CPU_BLOCK if jax.default_backend() == "cpu" else _GPU_BLOCK
-
-
-def _blocks_together() -> int:
-    return _CPU_BLOCKS if jax.default_backend() == "cpu" else 1
-
-
 def sweep(
     geometry: Geometry,
     physics: Physics,
@@ -166,7 +153,7 @@ def sweep(
     cell_size_m: np.ndarray,
     particles: Particles,
     wanted: Sequence[int],
-    receive: Callable[[int, np.ndarray, np.ndarray, np.ndarray], None],
+    receive: Callable[[int, np.ndarray, np.ndarray, Sequence[np.ndarray]], None],
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Move particles until the last one stops.
@@ -179,17 +166,17 @@ def sweep(
         cell_size_m: (ny * nx, 2).
         particles: initial state, NumPy leaves of shape (particles,).
         wanted: positions in :func:`columns_of` of the columns to hand over.
-        receive: called with (tick, particle numbers, moved (minutes, n), rows (columns, minutes,
-            n)) after every chunk of minutes; both arrays are overwritten by the next chunk.
+        receive: called with (tick, particle numbers, moved (minutes, n), the wanted columns
+            (minutes, n) each) after every chunk of minutes, which overwrites them all.
         progress: called with the fraction done.
     """
     state = jax.tree.map(np.array, particles)
     last = int(particles.stop.max(initial=0))
-    rows = Rows.empty(len(columns_of(physics)), block_size() * _blocks_together())
+    size, together = device().shape(len(particles.start))
+    rows = Rows.empty(len(columns_of(physics)), together)
     sizes = jnp.asarray(cell_size_m, jnp.float32)
     # Made once: fresh memory has to be cleared by the system.
-    values = np.empty(len(wanted) * CHUNK_MINUTES * len(particles.start), np.float32)
-    moved = np.empty(CHUNK_MINUTES * len(particles.start), bool)
+    room = Room.empty(len(wanted), len(particles.start))
     held: dict[int, Frame] = {}
     tick = int(particles.start.min(initial=0))
     while tick < last:
@@ -197,7 +184,6 @@ def sweep(
         held = {index: held.get(index) or to_device(load(index)) for index in (first, second)}
         minutes = min(CHUNK_MINUTES, clock.ticks_left(tick, second), last - tick)
         numbers = _in_order(state, tick, minutes)
-        shape = (minutes, len(numbers))
         chunk = _Chunk(
             Frames(held[first], held[second]),
             (
@@ -206,15 +192,45 @@ def sweep(
                 np.int32(clock.offset(tick, first)),
                 np.float32(abs(clock.analysis_minutes[first] - clock.analysis_minutes[second])),
             ),
-            values[: len(wanted) * math.prod(shape)].reshape(len(wanted), *shape),
-            moved[: math.prod(shape)].reshape(shape),
+            room.of(minutes, len(numbers)),
         )
         if len(numbers):
-            rows = _advance_chunk(geometry, physics, chunk, sizes, state, numbers, wanted, rows)
-            receive(tick, numbers, chunk.moved, chunk.values)
+            rows, moved, values = _advance_chunk(
+                geometry, physics, chunk, sizes, state, numbers, wanted, rows, size
+            )
+            receive(tick, numbers, moved, values)
+            # Given back to the next call.
+            del moved, values
         tick += minutes
         if progress is not None:
             progress(min(tick / last, 1.0))
+
+
+class Room(NamedTuple):
+    """Memory for the rows of a chunk that takes several calls.
+
+    Attributes:
+        values: wanted columns, (columns, ``CHUNK_MINUTES`` * particles), or (columns, minutes, n).
+        moved: whether there is such a row, (``CHUNK_MINUTES`` * particles,), or (minutes, n).
+    """
+
+    values: np.ndarray
+    moved: np.ndarray
+
+    @classmethod
+    def empty(cls, columns: int, particles: int) -> Room:
+        """Room for so many columns and particles."""
+        rows = CHUNK_MINUTES * particles
+        return cls(np.empty((columns, rows), np.float32), np.empty(rows, bool))
+
+    def of(self, minutes: int, particles: int) -> Room:
+        """The beginning of this memory, for fewer rows."""
+        shape = (minutes, particles)
+        rows = math.prod(shape)
+        return Room(
+            self.values[:, :rows].reshape(len(self.values), *shape),
+            self.moved[:rows].reshape(shape),
+        )
 
 
 class _Chunk(NamedTuple):
@@ -223,14 +239,12 @@ class _Chunk(NamedTuple):
     Attributes:
         frames: the weather.
         clock: tick, minutes, offset and interval as :func:`_advance` takes them.
-        values: to be filled: columns wanted, (columns, minutes, particles).
-        moved: to be filled: (minutes, particles).
+        room: to be filled.
     """
 
     frames: Frames
     clock: tuple[np.int32, np.int32, np.int32, np.float32]
-    values: np.ndarray
-    moved: np.ndarray
+    room: Room
 
 
 def _advance_chunk(
@@ -242,14 +256,17 @@ def _advance_chunk(
     numbers: np.ndarray,
     wanted: Sequence[int],
     rows: Rows,
-) -> Rows:
-    """Advance the particles of these numbers in ``state``, and fill the chunk with their rows."""
-    size, together = block_size(), rows.moved.shape[1]
+    size: int,
+) -> tuple[Rows, np.ndarray, Sequence[np.ndarray]]:
+    """Advance the particles of these numbers in ``state``; gives what moved, and the columns."""
+    together = rows.moved.shape[1]
     count = len(numbers)
     # Filled up with copies that do not move.
     chosen = _taken(state, np.resize(numbers, -(-count // together) * together))
     chosen.alive[count:] = False
-    minutes = len(chunk.moved)
+    minutes = len(chunk.room.moved)
+    moved: np.ndarray = chunk.room.moved
+    values: Sequence[np.ndarray] = list(chunk.room.values)
     for begin in range(0, count, together):
         part = slice(begin, begin + together)
         here = min(together, count - begin)
@@ -265,11 +282,16 @@ def _advance_chunk(
             size=size,
         )
         _put(chosen, part, done)
-        for column, source in zip(chunk.values, wanted, strict=True):
-            column[:, part] = np.asarray(rows.values)[source, :minutes, :here]
-        chunk.moved[:, part] = np.asarray(rows.moved)[:minutes, :here]
+        has_moved = np.asarray(rows.moved)[:minutes, :here]
+        columns = [np.asarray(rows.values)[source, :minutes, :here] for source in wanted]
+        if count <= together:
+            moved, values = has_moved, columns
+        else:
+            moved[:, part] = has_moved
+            for column, source in zip(values, columns, strict=True):
+                column[:, part] = source
     _put(state, numbers, _taken(chosen, slice(count)))
-    return rows
+    return rows, moved, values
 
 
 def _taken(particles: Particles, which: slice | np.ndarray) -> Particles:
@@ -299,6 +321,6 @@ def to_device(prepared: PreparedAnalysis) -> Frame:
 
 
 def _in_order(now: Particles, tick: int, minutes: int) -> np.ndarray:
-    """Numbers of the particles that move in this chunk, by height."""
+    """Numbers of the particles that move in this chunk, by height where that helps."""
     due = np.flatnonzero(now.alive & (now.start < tick + minutes) & (now.stop > tick))
-    return due[np.argsort(now.z[due], kind="stable")]
+    return due[np.argsort(now.z[due], kind="stable")] if device().by_height else due

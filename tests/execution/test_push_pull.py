@@ -85,6 +85,13 @@ def test_batches_are_neither_too_many_nor_too_big(number, workers, size):
     assert batch_size(number, workers) == size
 
 
+def test_a_worker_on_a_gpu_takes_its_whole_share_at_once():
+    from stilt.execution.plan import batch_sizes
+
+    assert batch_sizes(200, 4, "gpu") == [50, 50, 50, 50]
+    assert batch_sizes(600, 1, "gpu") == [256, 256, 88]
+
+
 @pytest.mark.parametrize("number", [0, 1, 5, 16, 17, 256, 10**5])
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_the_last_batches_are_smaller_where_workers_would_wait_for_them(number, workers):

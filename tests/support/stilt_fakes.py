@@ -102,6 +102,7 @@ def install() -> None:
     fake = ModuleType("stilt.transport")
     fake.release_of = lambda receptor, sim_id, config: SimpleNamespace(sim_id=sim_id)
     fake.run_transport = run_transport
+    fake.most_together = lambda config: 100
     sys.modules["stilt.transport"] = fake
     MetCatalogue.select = select
     MetCatalogue.assess = assess

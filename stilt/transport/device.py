@@ -1,0 +1,68 @@
+"""How the transport is cut for the device that JAX computes on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+
+class Device(NamedTuple):
+    """What a device asks of the transport; nothing here changes what a particle does.
+
+    Attributes:
+        block: particles that are computed in step with each other; a multiple of it where
+            ``grows``.
+        most_blocks: blocks of one call.
+        grows: the blocks of a call are computed as one, as large as the sweep needs; else in turn.
+        by_height: particles at similar heights share a block. They need similar numbers of
+            sub-steps, and a block waits for its slowest.
+        draws_per_layer: random numbers are drawn so often, for some sub-steps each, before
+            particles go on to their next layers; None goes on when all of a block can.
+        memory_bytes: of particle tables that may be held together, as an estimate.
+    """
+
+    block: int
+    most_blocks: int
+    grows: bool
+    by_height: bool
+    draws_per_layer: int | None
+    memory_bytes: int
+
+    @property
+    def most_particles(self) -> int:
+        """Particles of one call."""
+        return self.block * self.most_blocks
+
+    def shape(self, particles: int) -> tuple[int, int]:
+        """Particles of a block and of a call, in a sweep of so many particles."""
+        if not self.grows:
+            return self.block, self.most_particles
+        blocks = min(max(1, -(-particles // self.block)), self.most_blocks)
+        return self.block * blocks, self.block * blocks
+
+
+# A call costs as much as some hundred particles, and what a block reads stays in the cache.
+CPU = Device(
+    block=128,
+    most_blocks=32,
+    grows=False,
+    by_height=True,
+    draws_per_layer=None,
+    memory_bytes=7 * 10**8,
+)
+
+# Each operation costs microseconds, and little more for a hundred thousand particles.
+GPU = Device(
+    block=32_768,
+    most_blocks=8,
+    grows=True,
+    by_height=False,
+    draws_per_layer=2,
+    memory_bytes=16 * 10**9,
+)
+
+
+def device() -> Device:
+    """The present one, which JAX chooses when it first computes."""
+    return CPU if jax.default_backend() == "cpu" else GPU
