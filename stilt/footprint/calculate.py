@@ -7,6 +7,8 @@ kernel width, filter, cells and layers, spread, divide by the number of particle
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +27,9 @@ OUTSIDE_DOMAIN = "outside_domain"
 MOST_REACH_CELLS = 1_000_000
 # Cells beyond the kernels' reach: one that lies partly in the grid's bounds, one for rounding.
 SPARE_CELLS = 2
+# Elements of NumPy's buffers. With the usual 8,192 NumPy 2.4 copies what is broadcast along rows
+# that are shorter than that, which takes as long as computing with it.
+BUFFER_ELEMENTS = 512
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,17 @@ class GriddedFootprint:
     empty_reason: str = ""
 
 
+@contextmanager
+def _small_buffers() -> Iterator[None]:
+    """Let NumPy compute with rows where they are, instead of with copies of many rows."""
+    before = np.setbufsize(BUFFER_ELEMENTS)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
+
+
+@_small_buffers()
 def grid_footprint(
     steps: ParticleSteps, frame: Frame, *, smooth_factor: float = 1.0, time_integrate: bool = False
 ) -> GriddedFootprint:
