@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +22,7 @@ from stilt.footprint.steps import Floats, Ints
 
 ELEMENTS_PER_CHUNK = 200_000
 # Tiles worked on together, so that what lies between the two products stays in the cache.
-STRIP_TILES = 10
+STRIP_TILES = 20
 # BLAS threads a product beyond this many multiply-adds; smaller ones stay on the calling core,
 # which is faster when every core has a worker of its own.
 PRODUCT_LIMIT = 250_000
@@ -115,26 +116,24 @@ def accumulate(
     out = np.zeros((layers, around.rows, around.columns))
     half_x, half_y = half_width(sigma, xres), half_width(sigma, yres)
     # Kernels in order of their size, so that those of one size stand together.
-    ordered = np.lexsort((half_x, half_y))
-    sizes = half_y[ordered] * (half_x.max() + 1) + half_x[ordered]
-    position = np.empty_like(ordered)
-    position[ordered] = np.arange(ordered.size)
-    tables, interpolator = _Tables.of(around), Interpolator()
+    order = np.lexsort((half_x, half_y))
+    sigma, half_x, half_y = sigma[order], half_x[order], half_y[order]
+    sizes = half_y * (half_x.max() + 1) + half_x
+    position = np.empty_like(order)
+    position[order] = np.arange(order.size)
+    all_cells, all_kernels = _Numbering.of(around.size), _Numbering.of(sigma.size)
+    interpolator = Interpolator()
     for layer, segments in _groups(entries.layer):
-        used, kernel = np.unique(position[entries.width[segments]], return_inverse=True)
+        used, kernel = all_kernels.distinct(position[entries.width[segments]])
         for bundle in _bundles(_runs(sizes[used])):
             first, end = bundle[0].start, bundle[-1].stop
             inside = (kernel >= first) & (kernel < end)
-            cells = _Cells.of(entries, segments[inside], kernel[inside] - first, tables)
+            cells = _Cells.of(entries, segments[inside], kernel[inside] - first, around, all_cells)
             for run in bundle:
-                kernels = ordered[used[run]]
-                _spread(
-                    out[layer],
-                    cells.of_kernels(run.start - first, run.stop - first),
-                    KernelSize(int(half_x[kernels[0]]), int(half_y[kernels[0]]), xres, yres),
-                    sigma[kernels],
-                    interpolator,
-                )
+                some = used[run.start]
+                size = KernelSize(int(half_x[some]), int(half_y[some]), xres, yres)
+                nodes, shares = interpolator.nodes_and_shares(size, sigma[used[run]])
+                _spread(out[layer], cells.mixed(run.start - first, shares), nodes)
     return out
 
 
@@ -158,41 +157,40 @@ def _groups(keys: Ints) -> Iterator[tuple[int, Ints]]:
 
 def _runs(values: Ints) -> list[slice]:
     """Where neighbours are equal."""
-    edges = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), values.size]
+    edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), values.size]
     return [slice(*ends) for ends in pairwise(edges)]
 
 
 @dataclass(frozen=True)
-class _Tables:
-    """What is looked up by the number of a cell, for all layers.
+class _Numbering:
+    """Tables to number the distinct ones of some whole numbers, none of them negative.
 
     Attributes:
-        around: the cells.
-        seen: False everywhere between two uses, shape (cells,); None when there are too many cells.
+        seen: False everywhere between two uses; None when the tables would be too large.
         number: as ``seen``; what it holds does not matter.
     """
 
-    around: Around
     seen: NDArray[np.bool_] | None
     number: Ints | None
 
     @classmethod
-    def of(cls, around: Around) -> _Tables:
-        if around.size > MOST_TABLE_CELLS:
-            return cls(around, None, None)
-        return cls(around, np.zeros(around.size, bool), np.empty(around.size, np.int64))
+    def of(cls, size: int) -> _Numbering:
+        """Tables for numbers below a size."""
+        if size > MOST_TABLE_CELLS:
+            return cls(None, None)
+        return cls(np.zeros(size, bool), np.empty(size, np.int64))
 
-    def numbered(self, cell: Ints) -> tuple[Ints, Ints]:
-        """The distinct cells, ascending, and the position of every cell among them."""
+    def distinct(self, values: Ints) -> tuple[Ints, Ints]:
+        """The distinct values, ascending, and the position of every value among them."""
         if self.seen is None or self.number is None:
-            used, number = np.unique(cell, return_inverse=True)
+            used, number = np.unique(values, return_inverse=True)
             return used, number.reshape(-1)
-        self.seen[cell] = True
-        lowest, highest = int(cell.min()), int(cell.max())
+        self.seen[values] = True
+        lowest, highest = int(values.min()), int(values.max())
         used = np.flatnonzero(self.seen[lowest : highest + 1]) + lowest
         self.seen[used] = False
         self.number[used] = np.arange(used.size)
-        return used, self.number.take(cell)
+        return used, self.number.take(values)
 
 
 @dataclass(frozen=True)
@@ -209,7 +207,14 @@ class _Cells:
     sums: Floats
 
     @classmethod
-    def of(cls, entries: Entries, segments: Ints, kernel: Ints, tables: _Tables) -> _Cells:
+    def of(
+        cls,
+        entries: Entries,
+        segments: Ints,
+        kernel: Ints,
+        around: Around,
+        all_cells: _Numbering,
+    ) -> _Cells:
         """Add up the entries of some segments by cell and kernel.
 
         Args:
@@ -218,32 +223,52 @@ class _Cells:
         """
         begins, ends = entries.first[segments], entries.first[segments + 1]
         rows = _rows(begins, ends)
-        used, number = tables.numbered(entries.cell[rows])
+        used, number = all_cells.distinct(entries.cell[rows])
         kernels = int(kernel.max()) + 1
         number += np.repeat(kernel * used.size, ends - begins)
         sums: Floats = np.bincount(number, entries.foot[rows], kernels * used.size).astype(
             np.float64, copy=False
         )
-        row, column = tables.around.place(used)
+        row, column = around.place(used)
         return cls(row, column, sums.reshape(kernels, used.size))
 
-    def of_kernels(self, first: int, end: int) -> _Cells:
-        """The cells that hold influence of some kernels."""
-        sums = self.sums[first:end]
+    @cached_property
+    def extent(self) -> tuple[int, int, int, int]:
+        """First and last row, and first and last column."""
+        rows = int(self.row[0]), int(self.row[-1])
+        return *rows, int(self.column.min()), int(self.column.max())
+
+    def mixed(self, first: int, shares: Floats) -> _Cells:
+        """The cells that hold influence of neighbouring kernels, and what nodes take of it.
+
+        Args:
+            first: of the kernels.
+            shares: what each node takes of each of them, shape (nodes, kernels).
+        """
+        sums = self.sums[first : first + shares.shape[1]]
         # Influence is positive: where it sums up to nothing there is none.
-        used = np.flatnonzero(sums.sum(axis=0))
-        return _Cells(self.row[used], self.column[used], sums.take(used, axis=1))
+        used = np.flatnonzero(np.ones(sums.shape[0]) @ sums)
+        taken = shares @ sums
+        if used.size == self.row.size:
+            return _Cells(self.row, self.column, taken)
+        return _Cells(self.row[used], self.column[used], taken.take(used, axis=1))
 
     def within_reach(self, size: KernelSize, shape: tuple[int, ...]) -> _Cells:
         """The cells whose kernels touch the grid."""
-        near = (self.row >= -size.half_y) & (self.row < shape[0] + size.half_y)
-        near &= (self.column >= -size.half_x) & (self.column < shape[1] + size.half_x)
-        if near.all():
+        if self.row.size == 0:
             return self
+        top, bottom, left, right = self.extent
+        rows, columns = shape[0] + size.half_y, shape[1] + size.half_x
+        if top >= -size.half_y and bottom < rows and left >= -size.half_x and right < columns:
+            return self
+        near = (self.row >= -size.half_y) & (self.row < rows)
+        near &= (self.column >= -size.half_x) & (self.column < columns)
         return _Cells(self.row[near], self.column[near], self.sums[:, near])
 
     def rows_between(self, left: int, right: int) -> tuple[int, int]:
         """First row that holds something in these columns, and the end of the rows that do."""
+        if left <= self.extent[2] and self.extent[3] < right:
+            return self.extent[0], self.extent[1] + 1
         inside = np.flatnonzero((self.column >= left) & (self.column < right))
         if inside.size == 0:
             return 0, 0
@@ -257,25 +282,19 @@ def _rows(begins: Ints, ends: Ints) -> slice | Ints:
     return np.concatenate([np.arange(*ends_of) for ends_of in zip(begins, ends, strict=True)])
 
 
-def _spread(
-    layer: Floats, cells: _Cells, size: KernelSize, sigma: Floats, interpolator: Interpolator
-) -> None:
-    """Add the cells of one layer, each with its kernels.
+def _spread(layer: Floats, cells: _Cells, nodes: Nodes) -> None:
+    """Add cells to one layer, each with its kernels.
 
     Args:
-        cells: with the influence of every kernel.
-        size: of all kernels.
-        sigma: their widths.
-        interpolator: of the footprint.
+        cells: with the influence of every node.
     """
+    size = nodes.size
     cells = cells.within_reach(size, layer.shape)
     if cells.row.size == 0:
         return
     if size.elements == 1:
         layer[cells.row, cells.column] += cells.sums.sum(axis=0)
         return
-    nodes, shares = interpolator.nodes_and_shares(size, sigma)
-    cells = _Cells(cells.row, cells.column, shares @ cells.sums)
     window = _Window.around(cells, size, layer.shape)
     way = _add_kernels if _is_cheaper_to_add(cells, size, window) else _convolve
     smoothed = way(nodes, cells, window)
@@ -309,8 +328,7 @@ class _Window:
 
     @classmethod
     def around(cls, cells: _Cells, size: KernelSize, shape: tuple[int, ...]) -> _Window:
-        top, bottom = int(cells.row[0]), int(cells.row[-1])
-        left, right = int(cells.column.min()), int(cells.column.max())
+        top, bottom, left, right = cells.extent
         return cls(
             max(0, top - size.half_y),
             min(shape[0], bottom + size.half_y + 1),
@@ -371,9 +389,10 @@ def _convolve(nodes: Nodes, cells: _Cells, window: _Window) -> Floats:
     # Columns of the sources begin where the kernels that reach the window's first one do.
     first_column = window.column0 - half_x
     sources = np.zeros((count, window.rows_in, strips * width + 2 * half_x))
-    sources[:, cells.row - window.first_row, cells.column - first_column] = cells.sums
+    place = (cells.row - window.first_row) * sources.shape[2] + (cells.column - first_column)
+    sources.reshape(count, -1)[:, place] = cells.sums
     # Rows of what lies between the two products count from the first that the kernels reach from.
-    between = np.zeros((tiles * TILE + 2 * half_y, count, width))
+    between = np.empty((tiles * TILE + 2 * half_y, count, width))
     shift = window.first_row - (window.row0 - half_y)
     done_x = between[shift : shift + window.rows_in].reshape(-1, count, per_strip, TILE)
     done_x = done_x.transpose(1, 2, 0, 3)

@@ -43,6 +43,11 @@ class KernelSize:
         """Cells of a kernel."""
         return (2 * self.half_x + 1) * (2 * self.half_y + 1)
 
+    @property
+    def is_square(self) -> bool:
+        """Whether kernels are the same along x and y."""
+        return (self.half_x, self.xres) == (self.half_y, self.yres)
+
 
 @dataclass(frozen=True)
 class Nodes:
@@ -58,12 +63,14 @@ class Nodes:
     @cached_property
     def along_x(self) -> Floats:
         """Weights from end to end along x, shape (nodes, 2 half_x + 1)."""
-        return _both_sides(_bell(self.u, self.size.xres, self.size.half_x))
+        return _bell(self.u, self.size.xres, self.size.half_x)
 
     @cached_property
     def along_y(self) -> Floats:
         """As ``along_x``."""
-        return _both_sides(_bell(self.u, self.size.yres, self.size.half_y))
+        if self.size.is_square:
+            return self.along_x
+        return _bell(self.u, self.size.yres, self.size.half_y)
 
     @cached_property
     def sums(self) -> Floats:
@@ -79,11 +86,12 @@ class Nodes:
     @cached_property
     def banded_y(self) -> Floats:
         """Matrix that smooths columns and adds up nodes, shape (TILE, (TILE + 2 half_y) nodes)."""
-        return _banded(self.along_y).transpose(2, 1, 0).reshape(TILE, -1)
+        banded = self.banded_x if self.size.is_square else _banded(self.along_y)
+        return banded.transpose(2, 1, 0).reshape(TILE, -1)
 
 
 class Interpolator:
-    """Nodes for kernels of every size that is asked for, each made once.
+    """Chooses nodes; the distances in small kernels are found once for each size.
 
     To be let go with the footprint it was made for: small arrays that outlive a worker's large ones
     lie among them, and keep the memory around from being used again.
@@ -91,12 +99,13 @@ class Interpolator:
 
     def __init__(self) -> None:
         """Begin without any."""
-        self._schemes: dict[KernelSize, _Scheme] = {}
+        self._distances: dict[KernelSize, Floats] = {}
 
     def nodes_and_shares(self, size: KernelSize, sigma: Floats) -> tuple[Nodes, Floats]:
         """Choose kernels to compute with, and what wanted kernels of the same size take of each.
 
-        Wanted kernels sum to one; every weight is right to a relative ``TOLERANCE``.
+        Wanted kernels sum to one; every weight is right to a relative ``TOLERANCE``. The closer
+        the widths lie together, the fewer nodes they need.
 
         Args:
             size: of all kernels.
@@ -105,51 +114,37 @@ class Interpolator:
         Returns:
             The nodes, and shares, shape (nodes, widths).
         """
+        if size.elements == 1:
+            return Nodes(np.zeros(1), size), np.ones((1, sigma.size))
         u = 1.0 / np.square(sigma)
-        if size not in self._schemes:
-            self._schemes[size] = _scheme(size)
-        scheme = self._schemes[size]
-        if u.size <= scheme.nodes.u.size:
+        lowest, highest = float(u.min()), float(u.max())
+        largest = 0.5 * ((size.half_x * size.xres) ** 2 + (size.half_y * size.yres) ** 2)
+        count = node_count((highest - lowest) * largest)
+        distances = self._few_distances(size)
+        if distances is not None and distances.size <= count:
+            count = distances.size
+        if u.size <= count:
             nodes = Nodes(u, size)
             return nodes, np.diag(1.0 / nodes.sums)
-        wanted = np.exp(-scheme.exact_at[:, None] * (u - scheme.middle))
-        shares: Floats = np.linalg.solve(scheme.kernels, wanted).astype(np.float64, copy=False)
-        shares /= scheme.nodes.sums @ shares
-        return scheme.nodes, shares
+        zeros = _chebyshev_zeros(count)
+        if distances is None or distances.size > count:
+            distances = 0.5 * largest * (1.0 + zeros)
+        middle = 0.5 * (highest + lowest)
+        chosen_and_wanted = np.concatenate([middle + 0.5 * (highest - lowest) * zeros, u])
+        nodes = Nodes(chosen_and_wanted[:count], size)
+        # What all kernels have in common, exp(-a middle), is left out on both sides.
+        weights = np.exp(distances[:, None] * (middle - chosen_and_wanted))
+        shares: Floats = np.linalg.solve(weights[:, :count], weights[:, count:])
+        shares /= nodes.sums @ shares
+        return nodes, shares
 
-
-@dataclass(frozen=True)
-class _Scheme:
-    """How kernels of one size are interpolated.
-
-    Attributes:
-        middle: of the range of u.
-        exact_at: distances, a, shape (nodes,).
-        kernels: exp(-a (u - middle)) of distances and nodes, shape (nodes, nodes).
-    """
-
-    nodes: Nodes
-    middle: float
-    exact_at: Floats
-    kernels: Floats
-
-
-def _scheme(size: KernelSize) -> _Scheme:
-    """The scheme for all widths of a size."""
-    half_x, half_y, xres, yres = size.half_x, size.half_y, size.xres, size.yres
-    highest = 9.0 / max(half_x * xres, half_y * yres) ** 2
-    lowest = 9.0 / min((half_x + 1) * xres, (half_y + 1) * yres) ** 2
-    middle, half_range = 0.5 * (highest + lowest), 0.5 * (highest - lowest)
-    largest = 0.5 * ((half_x * xres) ** 2 + (half_y * yres) ** 2)
-    zeros = _chebyshev_zeros(node_count(2.0 * half_range * largest))
-    exact_at = 0.5 * largest * (1.0 + zeros)
-    if (half_x + 1) * (half_y + 1) <= FEW_DISTANCES:
-        distances = _all_distances(size)
-        if distances.size <= zeros.size:
-            exact_at, zeros = distances, _chebyshev_zeros(distances.size)
-    at = half_range * zeros
-    kernels = np.exp(-exact_at[:, None] * at)
-    return _Scheme(Nodes(middle + at, size), middle, exact_at, kernels)
+    def _few_distances(self, size: KernelSize) -> Floats | None:
+        """All distances, a, in a kernel, or None where they may be many."""
+        if (size.half_x + 1) * (size.half_y + 1) > FEW_DISTANCES:
+            return None
+        if size not in self._distances:
+            self._distances[size] = _all_distances(size)
+        return self._distances[size]
 
 
 def node_count(spread: float) -> int:
@@ -166,8 +161,7 @@ def node_count(spread: float) -> int:
 
 
 def _chebyshev_zeros(count: int) -> Floats:
-    zeros: Floats = np.cos((2 * np.arange(count) + 1) * np.pi / (2 * count))
-    return zeros
+    return np.array([math.cos((2 * k + 1) * math.pi / (2 * count)) for k in range(count)])
 
 
 def _all_distances(size: KernelSize) -> Floats:
@@ -178,19 +172,20 @@ def _all_distances(size: KernelSize) -> Floats:
 
 
 def _bell(u: Floats, resolution: float, half: int) -> Floats:
-    """exp(-u x^2 / 2) from a kernel's centre to its edge, shape (nodes, half + 1)."""
-    bell: Floats = np.exp(-0.5 * u[:, None] * np.square(np.arange(half + 1) * resolution))
+    """exp(-u x^2 / 2) from end to end of kernels, shape (nodes, 2 half + 1)."""
+    squares = np.square(np.arange(-half, half + 1) * resolution)
+    bell: Floats = np.exp(u[:, None] * (-0.5 * squares))
     return bell
-
-
-def _both_sides(bell: Floats) -> Floats:
-    return np.concatenate([bell[:, :0:-1], bell], axis=1)
 
 
 def _banded(weights: Floats) -> Floats:
     """Matrices that smooth a strip, shape (nodes, TILE + 2 half, TILE), from end to end weights."""
     nodes, taps = weights.shape
     banded = np.zeros((nodes, TILE + taps - 1, TILE))
-    for cell in range(TILE):
-        banded[:, cell : cell + taps, cell] = weights
+    # A cell's weights begin one row and one column after those of the cell before.
+    by_node, by_row, by_cell = banded.strides
+    bands = np.ndarray(
+        (nodes, TILE, taps), np.float64, banded, strides=(by_node, by_row + by_cell, by_row)
+    )
+    bands[:] = weights[:, None]
     return banded
