@@ -71,6 +71,7 @@ SUPPORT: dict[str, Rule] = {
     "zicontroltf": FLAG,
     "ziscale": ANYTHING,
     "w_option": between(0, 5),
+    "hysplit_rounding": one_of(True, False),
     "maxpar": ANYTHING,
 }
 

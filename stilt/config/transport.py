@@ -100,6 +100,12 @@ class TransportParameters(Section):
         "have none; 1, 2, 3 along surfaces of pressure, potential temperature, density; 4 none; "
         "5 from the divergence of the wind",
     )
+    hysplit_rounding: bool = described(
+        True,
+        "Round each sub-step's drift to HYSPLIT's single-precision grid index; false adds it up "
+        "exactly, which differs near the ground",
+        visibility="advanced",
+    )
     maxpar: Int | None = described(
         None, "HYSPLIT's particle limit; null, or at least numpar", unit="particles"
     )

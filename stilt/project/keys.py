@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 # Raised whenever particles or footprints of the same configuration change.
-PHYSICS_VERSION = 3
+PHYSICS_VERSION = 4
 
 ERROR_SUFFIX = "_error"
 

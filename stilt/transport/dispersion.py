@@ -5,8 +5,8 @@ are constant between two internal levels (the values of the lower level). At a l
 is passed on or reflected so that a well-mixed cloud stays well mixed (Thomson et al. 1997,
 doi:10.1016/S1352-2310(96)00198-9).
 
-The velocity is renewed in part at equal intervals, at most a fraction of the time scale, and is
-constant in between, also across levels: a particle that enters a layer has the share of that
+The velocity is renewed in part at intervals, a fraction of the time scale but at most a half step,
+and is constant in between, also across levels: a particle that enters a layer has the share of that
 layer's interval before it that it had of its own layer's when it left. HYSPLIT renews it at every
 level too; since those that reach a level are the fast ones, that slows some of them there, and
 particles gather about levels. The first renewal of a half step comes after a random share of the
@@ -48,7 +48,7 @@ _DRAWN_TOGETHER = 4  # one call of the generator
 
 
 class Flight(NamedTuple):
-    """Vertical flight of each particle in a half step; all (particles,).
+    """Flight of each particle in a half step; (particles,) unless said.
 
     Attributes:
         z: flat height, metres.
@@ -57,7 +57,8 @@ class Flight(NamedTuple):
         remaining_s: time of the half step not used yet; negative while the particle waits: in a
             visit at a level, to enter the next layer; else until more levels are read.
         renewal_s: time until the velocity is renewed next, were the particle to stay in its layer.
-        x, y: horizontal drift so far, cells.
+        place: along x and y, cells, (2, particles): any that the horizontal drift is added to.
+            In single precision: a large one rounds each sub-step's drift.
         low_s: time spent under the influence height, seconds.
         draws: random numbers used so far, uint32.
     """
@@ -67,28 +68,20 @@ class Flight(NamedTuple):
     layer: Array
     remaining_s: Array
     renewal_s: Array
-    x: Array
-    y: Array
+    place: Array
     low_s: Array
     draws: Array
 
 
 class Visit(NamedTuple):
-    """What changes while a particle stays in one layer; all (particles,).
-
-    Attributes:
-        z, w, remaining_s, renewal_s, low_s: as in :class:`Flight`.
-        drift_s: time weighted by the share of the wind left near the ground, seconds.
-        drift_upper_s: the same, weighted by the share of the upper level's wind.
-    """
+    """What of a :class:`Flight` changes while a particle stays in one layer."""
 
     z: Array
     w: Array
     remaining_s: Array
     renewal_s: Array
     low_s: Array
-    drift_s: Array
-    drift_upper_s: Array
+    place: Array
 
 
 class Motion(NamedTuple):
@@ -233,9 +226,8 @@ class _Setting(NamedTuple):
 
 
 def _motion(layer: Layer, step_fraction: float) -> Motion:
-    """Intervals of equal length in a half step, so that each half step has as many renewals."""
-    renewals = jnp.ceil(HALF_STEP_S / (step_fraction * layer.time_scale))
-    interval_s = HALF_STEP_S / renewals
+    """How often the velocity is renewed in a layer, and how much of it."""
+    interval_s = jnp.minimum(step_fraction * layer.time_scale, HALF_STEP_S)
     memory = jnp.exp(-interval_s / layer.time_scale)
     return Motion(interval_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)
 
@@ -250,7 +242,6 @@ def _stay(
     """Fly inside the present layers: until every particle has used its time or leaves, or for some
     sub-steps, see :class:`~stilt.transport.device.Device`. A particle's way is the same.
     """
-    zero = jnp.zeros_like(flight.z)
 
     def some(state: tuple[Visit, Array]) -> tuple[Visit, Array]:
         # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
@@ -265,9 +256,7 @@ def _stay(
             visit = _sub_step(setting, visit, layer, motion, velocities[step], uniforms[step])
         return visit, draws + used
 
-    arrived = Visit(
-        flight.z, flight.w, flight.remaining_s, flight.renewal_s, flight.low_s, zero, zero
-    )
+    arrived = Visit(*(getattr(flight, name) for name in Visit._fields))
     state = (arrived, flight.draws)
     times = device().draws_per_layer
     if times is None:
@@ -305,7 +294,7 @@ def _sub_step(
     renews = renewal_s <= 0.0
 
     lowest = level_height(setting.levels, jnp.int32(0))
-    weighted = used * jnp.minimum(z / lowest, 1.0)
+    minutes = used * jnp.minimum(z / lowest, 1.0) * (setting.direction / 60.0)
     share = jnp.clip(layer.share + layer.share_per_m * z, 0.0, 1.0)
     return Visit(
         z=z,
@@ -313,15 +302,13 @@ def _sub_step(
         remaining_s=jnp.where(passes, -jnp.maximum(left, _LEAST_LEFT_S), left),
         renewal_s=jnp.where(renews, motion.interval_s, renewal_s),
         low_s=visit.low_s + jnp.where(z < column.influence_m, used, 0.0),
-        drift_s=visit.drift_s + weighted,
-        drift_upper_s=visit.drift_upper_s + weighted * share,
+        place=visit.place + minutes * (layer.wind + share * layer.shear),
     )
 
 
 def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, Array]) -> Flight:
-    """Book the visit's drift and move the particles that were let through to the next layer."""
+    """Move the particles that were let through to the next layer."""
     visit, draws = stay
-    minutes = setting.direction / 60.0
     passes = (visit.remaining_s < 0.0) & (flight.remaining_s > 0.0)
     step = jnp.where(visit.w > 0.0, 1, -1)
     return Flight(
@@ -330,8 +317,7 @@ def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, A
         layer=flight.layer + jnp.where(passes, step, 0),
         remaining_s=jnp.where(passes, -visit.remaining_s, visit.remaining_s),
         renewal_s=visit.renewal_s,
-        x=flight.x + minutes * (layer.wind_x * visit.drift_s + layer.shear_x * visit.drift_upper_s),
-        y=flight.y + minutes * (layer.wind_y * visit.drift_s + layer.shear_y * visit.drift_upper_s),
+        place=visit.place,
         low_s=visit.low_s,
         draws=draws,
     )

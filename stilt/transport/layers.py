@@ -86,15 +86,15 @@ class Window(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Constants of the layer that each particle is in; all (particles,).
+    """Constants of the layer that each particle is in; (particles,) unless said.
 
     Attributes:
         lower, upper: flat heights of its bounds, metres.
         sigma, time_scale: turbulence, m s-1 and s.
         pass_down, pass_up: chance to be let through at a bound; zero at the ground and the top.
         share, share_per_m: the upper level's share of the wind is share + share_per_m * z.
-        wind_x, wind_y: wind at the lower level, cells per minute.
-        shear_x, shear_y: upper minus lower wind.
+        wind: along x and y at the lower level, cells per minute, (2, particles).
+        shear: upper minus lower wind, as ``wind``.
     """
 
     lower: Array
@@ -105,10 +105,8 @@ class Layer(NamedTuple):
     pass_up: Array
     share: Array
     share_per_m: Array
-    wind_x: Array
-    wind_y: Array
-    shear_x: Array
-    shear_y: Array
+    wind: Array
+    shear: Array
 
 
 def column_at(
@@ -241,7 +239,8 @@ def layer_constants(geometry: Geometry, inserted: Array, layer: Array, window: W
     slope = jnp.where(layer == inserted + 1, 0.0, 1.0 / (upper - lower))
     share = jnp.where(layer == inserted + 1, 1.0, -lower * slope)
     below = layer - (layer > inserted).astype(jnp.int32) - window.base
-    wind_x, wind_y = pick(window.wind_x, below), pick(window.wind_y, below)
+    winds = jnp.stack([window.wind_x, window.wind_y], axis=1)
+    wind = pick(winds, below)
     return Layer(
         lower=jnp.where(layer == 0, 0.0, lower),
         upper=upper,
@@ -251,10 +250,8 @@ def layer_constants(geometry: Geometry, inserted: Array, layer: Array, window: W
         pass_up=jnp.where(layer == geometry.level_count - 1, 0.0, pick(flux, up) / flux_here),
         share=share,
         share_per_m=slope,
-        wind_x=wind_x,
-        wind_y=wind_y,
-        shear_x=pick(window.wind_x, below + 1) - wind_x,
-        shear_y=pick(window.wind_y, below + 1) - wind_y,
+        wind=wind,
+        shear=pick(winds, below + 1) - wind,
     )
 
 

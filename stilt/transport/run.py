@@ -148,6 +148,7 @@ def _run_group(
         step_fraction=config.tlfrac,
         influence=config.veght,
         horizontal_time_s=config.hscale,
+        rounded=config.hysplit_rounding,
         extra=needs_extra(config.varsiwant),
         errors=errors,
     )

@@ -49,6 +49,7 @@ class Physics(NamedTuple):
         step_fraction: TLFRAC.
         influence: VEGHT.
         horizontal_time_s: HSCALE.
+        rounded: the drift of each sub-step is rounded as in HYSPLIT.
         extra: give :data:`EXTRA_COLUMNS` too.
         errors: sizes of weather errors in an error run, else None.
     """
@@ -58,6 +59,7 @@ class Physics(NamedTuple):
     step_fraction: float
     influence: float
     horizontal_time_s: float
+    rounded: bool
     extra: bool
     errors: WeatherError | None = None
 
@@ -292,14 +294,14 @@ def _turbulent_step(
     first_renewals = uniform(jnp.stack(words[2:]))
     half_s = jnp.where(moves, jnp.float32(HALF_STEP_S), 0.0)
     zero = jnp.zeros_like(particles.x)
+    start = _drift_from(particles, as_hysplit=physics.rounded)
     flight = Flight(
         mean_z,
         zero,
         jnp.zeros_like(particles.cell_x),
         half_s,
         zero,
-        zero,
-        zero,
+        start,
         zero,
         particles.draws + used,
     )
@@ -354,9 +356,10 @@ def _turbulent_step(
     fresh = jnp.sqrt(1.0 - memory * memory)
     u = memory * particles.u + fresh * sigma_u * random_u
     v = memory * particles.v + fresh * sigma_v * random_v
+    drift = end.place - start
     moved = particles._replace(
-        x=particles.x + (end.x + u * 60.0 / size_m[:, 0]),
-        y=particles.y + (end.y + v * 60.0 / size_m[:, 1]),
+        x=particles.x + (drift[0] + u * 60.0 / size_m[:, 0]),
+        y=particles.y + (drift[1] + v * 60.0 / size_m[:, 1]),
         z=end.z,
         u=u,
         v=v,
@@ -379,6 +382,21 @@ def _turbulent_step(
         ]
     )
     return moved, columns
+
+
+def _drift_from(particles: Particles, *, as_hysplit: bool) -> Array:
+    """Where a minute's horizontal drift starts to be added up, cells, (2, particles).
+
+    HYSPLIT adds the drift of each sub-step to a grid index that counts from one, in single
+    precision: a drift under half of the last place is lost, others are rounded to whole ones. On
+    one degree at index 32 to 64 the last place is 0.4 m, which near the ground is as long as a
+    sub-step's drift. Else the drift is added up by itself.
+    """
+    offset = jnp.stack([particles.x, particles.y])
+    if not as_hysplit:
+        return jnp.zeros_like(offset)
+    cell = jnp.stack([particles.cell_x, particles.cell_y])
+    return (cell + 1).astype(jnp.float32) + offset
 
 
 def _horizontal_sigma(geometry: Geometry, profiles: Profiles, z: Array) -> Array:

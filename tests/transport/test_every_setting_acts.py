@@ -44,6 +44,7 @@ _CHANGES: dict[str, tuple[object, dict[str, object]]] = {
     "zicontroltf": (1, {"ziscale": 2.0}),
     "ziscale": (2.0, {"zicontroltf": 1}),
     "w_option": (4, {}),
+    "hysplit_rounding": (False, {}),
 }
 # Values that no program should take for another: refused with the setting's name.
 _REFUSED: dict[str, tuple[object, ...]] = {
@@ -69,9 +70,12 @@ _REFUSED: dict[str, tuple[object, ...]] = {
     "zicontroltf": (2,),
     "ziscale": (-2.0, 101.0),
     "w_option": (6, 7, 8, 9, 10, -1),
+    "hysplit_rounding": ("x", 2),
     "seed": ("x",),
 }
-_OF_WEATHER = set(_CHANGES) - {"seed", "veght", "tlfrac", "hscale", "nturb", "kmsl", "outdt"}
+_OF_WEATHER = set(_CHANGES) - {
+    "seed", "veght", "tlfrac", "hscale", "nturb", "kmsl", "outdt", "hysplit_rounding",
+}  # fmt: skip
 
 
 def test_the_list_is_whole() -> None:
