@@ -29,6 +29,7 @@ from stilt.meteorology.prepare import (
 )
 from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.transport.ahead import loading_ahead
 from stilt.transport.device import device
 from stilt.transport.output import ReleaseRows, SweepRows, needs_extra
 from stilt.transport.release import Release
@@ -189,7 +190,8 @@ def _run_group(
     )
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
-    sweep(geometry, physics, clock, load, sizes, state, rows.columns, rows.add, progress)
+    with loading_ahead(load, clock.analyses(int(state.stop.max()))) as loaded:
+        sweep(geometry, physics, clock, loaded, sizes, state, rows.columns, rows.add, progress)
     tables = (_table(rows.release(number)) for number in range(len(good)))
     return [problem if problem is not None else next(tables) for problem in problems]
 

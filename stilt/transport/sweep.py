@@ -57,6 +57,11 @@ class SweepClock:
         first = int(np.searchsorted(times, minute, side="right")) - 1
         return first, first + 1
 
+    def analyses(self, ticks: int) -> range:
+        """Indices of the analyses that so many minutes need, in the order of the clock."""
+        first, last = self.bracket(0)[0], self.bracket(ticks - 1)[1]
+        return range(first, last + self.direction, self.direction)
+
     def ticks_left(self, tick: int, second: int) -> int:
         """Minutes until the clock reaches analysis ``second``."""
         minute = self.first_minute + self.direction * tick

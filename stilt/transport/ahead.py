@@ -1,0 +1,57 @@
+"""Weather made ready by other cores of this process before the transport asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from stilt.timing import timed
+
+T = TypeVar("T")
+
+MOST_THREADS = 2
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def loading_ahead(load: Callable[[int], T], order: Sequence[int]) -> Iterator[Callable[[int], T]]:
+    """Load the next ones in other threads while the caller works with the one it asked for.
+
+    A process that is held to one core loads what it is asked for, when it is asked.
+
+    Args:
+        load: gives what has a number; called from several threads at once.
+        order: the numbers in the order in which they will be asked for.
+
+    Yields:
+        What to call instead of ``load``; it raises what ``load`` raises.
+    """
+    threads = min(MOST_THREADS, _cores())
+    if threads < 2:
+        yield load
+        return
+    position = {number: place for place, number in enumerate(order)}
+    coming: dict[int, Future[T]] = {}
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="weather")
+
+    def loaded(number: int) -> T:
+        place = position[number]
+        for near in order[place : place + threads]:
+            if near not in coming:
+                coming[near] = pool.submit(load, near)
+        with timed("weather"):
+            return coming.pop(number).result()
+
+    try:
+        yield loaded
+    finally:
+        pool.shutdown(cancel_futures=True)

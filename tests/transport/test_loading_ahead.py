@@ -1,0 +1,60 @@
+"""Weather is loaded ahead where a process has cores to spare, and the same is loaded."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from stilt.transport import ahead
+from stilt.transport.sweep import SweepClock
+
+
+@pytest.fixture(params=[1, 4])
+def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(ahead, "_cores", lambda: request.param)
+    return request.param
+
+
+def test_everything_is_loaded_once_and_given_in_order(cores: int) -> None:
+    asked: list[int] = []
+
+    def load(number: int) -> str:
+        asked.append(number)
+        return f"analysis {number}"
+
+    order = range(7, 2, -1)
+    with ahead.loading_ahead(load, order) as loaded:
+        assert [loaded(number) for number in order] == [f"analysis {number}" for number in order]
+    assert sorted(asked, reverse=True) == list(order)
+
+
+def test_the_next_is_under_way_while_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_cores", lambda: 2)
+    begun = [threading.Event() for _ in range(3)]
+    with ahead.loading_ahead(lambda number: begun[number].set(), range(3)) as loaded:
+        loaded(0)
+        assert begun[1].wait(10.0)
+        assert not begun[2].is_set()
+
+
+def test_what_stops_a_load_is_raised_where_it_is_asked_for(cores: int) -> None:
+    def load(number: int) -> int:
+        if number == 2:
+            raise OSError("damaged")
+        return number
+
+    with ahead.loading_ahead(load, range(4)) as loaded:
+        assert (loaded(0), loaded(1)) == (0, 1)
+        with pytest.raises(OSError, match="damaged"):
+            loaded(2)
+
+
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_the_clock_names_what_a_run_needs(direction: int) -> None:
+    times = tuple(range(0, 601, 60))
+    clock = SweepClock(300, direction, times)
+    assert list(clock.analyses(60)) == [5, 5 + direction]
+    assert list(clock.analyses(61)) == [5, 5 + direction, 5 + 2 * direction]
+    offset = SweepClock(330, direction, times)
+    assert list(offset.analyses(31)) == ([6, 5, 4] if direction < 0 else [5, 6, 7])
