@@ -133,7 +133,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--reference", help=f"folder of reference runs, or {REFERENCE_VARIABLE}")
     parser.add_argument("--only", nargs="*", default=[], help="weathers or cases to compare")
-    parser.add_argument("--seeds", type=int, default=4, help="ensembles of ours (4); 0 for none")
+    parser.add_argument("--seeds", type=int, default=16, help="ensembles of ours (16); 0 for none")
     parser.add_argument(
         "--chance",
         type=int,
