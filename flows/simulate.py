@@ -33,6 +33,7 @@ from stilt.project.inputs import Project
 from stilt.receptors import Receptor
 
 FOLD_EVERY_S = 2.0
+MOST_RECEPTORS_CARRIED = 20_000
 
 
 @task(name="simulate-batch", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
@@ -135,7 +136,7 @@ def _compute(
     if n_workers > 1:
         yield from run_batches(
             batches,
-            lambda wave: _map(wave, options, [None] * len(wave)),
+            lambda wave: _map(wave, options, carried_receptors(model.files, wave)),
             n_workers=n_workers,
             workers=process_workers(
                 model.layout.running, computing_environment(model.files, n_workers)
@@ -143,11 +144,11 @@ def _compute(
         )
         return
     prepare_process(model.files)
-    for batch in batches:
+    for batch, receptors in zip(batches, carried_receptors(model.files, batches), strict=True):
         within = progress.within(len(batch.sim_ids))
         with _untagged():
             state = simulate_batch(
-                batch.sim_ids, batch.label, batch.id, options, progress=within, return_state=True
+                batch.sim_ids, batch.label, batch.id, options, receptors, within, return_state=True
             )
         try:
             # In a running event loop (a notebook) the call would be a coroutine without _sync.
@@ -164,6 +165,20 @@ def _untagged() -> TagsContext:
     return TagsContext(current_tags=set())
 
 
+def carried_receptors(
+    files: Project, batches: Sequence[Batch]
+) -> Sequence[dict[str, Receptor] | None]:
+    """Receptors that go along with each batch; None lets its worker ask the index.
+
+    DuckDB gives all free memory of a process back to the system whenever it opens a file, and a
+    worker needs it again at once: 4 % of a run of 128 receptors. The batches of very many are
+    large, so that this is rare, and their receptors would fill the coordinator's memory.
+    """
+    if sum(len(batch.sim_ids) for batch in batches) > MOST_RECEPTORS_CARRIED:
+        return [None] * len(batches)
+    return receptors_by_batch(files, batches)
+
+
 def receptors_by_batch(files: Project, batches: Sequence[Batch]) -> list[dict[str, Receptor]]:
     """Receptors of each batch by id, so that its worker need not read the index."""
     known = receptors_of(files, [sim_id for batch in batches for sim_id in batch.sim_ids])
@@ -173,7 +188,7 @@ def receptors_by_batch(files: Project, batches: Sequence[Batch]) -> list[dict[st
 def _map(
     batches: Sequence[Batch],
     options: dict[str, Any],
-    receptors: Sequence[dict[str, Receptor] | None],
+    receptors: Sequence[Mapping[str, Receptor] | None],
 ) -> Sequence[PrefectFuture[BatchSummary]]:
     """One task run for each batch, in the task runner of the flow run."""
     with _untagged():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from stilt.project.registration import receptor_json
 if TYPE_CHECKING:
     from stilt.model import Model
     from stilt.project.inputs import Project
+    from stilt.receptors import Receptor
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +79,12 @@ def push_simulations(
     files = model.files
     if files.remote is not None:
         files.remote.check(workers)
-    missing = sorted(set(ids) - receptors_of(files, ids).keys())
+    receptors = receptors_of(files, ids)
+    missing = sorted(set(ids) - receptors.keys())
     if missing:
         raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")
     refuse_missing_gpu(files)
-    push = _Push(files, skip_existing, on_summary)
+    push = _Push(files, receptors, skip_existing, on_summary)
     batches = plan_batches(ids, workers, files.config.execution.device)
     try:
         with interruptible():
@@ -104,6 +106,7 @@ class _Push:
     """One call of :func:`push_simulations`."""
 
     files: Project
+    receptors: Mapping[str, Receptor]
     skip_existing: bool | None
     on_summary: OnSummary | None
     kills: dict[str, int] = field(default_factory=dict)
@@ -169,6 +172,8 @@ class _Push:
             "sim_ids": batch.sim_ids,
             "skip_existing": self.skip_existing,
             "batch_id": batch.id,
+            # DuckDB, asked by the worker, would give all of its free memory back to the system.
+            "receptors": {sim_id: self.receptors[sim_id] for sim_id in batch.sim_ids},
         }
 
 

@@ -73,7 +73,8 @@ class SweepRows:
         self._starts = np.asarray(starts, dtype=np.int64)
         shape = (abs(config.n_hours) * 60, config.numpar)
         self._moved = np.zeros((len(releases), *shape), dtype=bool)
-        self._values = np.zeros((len(releases), len(self.columns), *shape), dtype=np.float32)
+        # Not cleared, which would go through all of it once more: see release.
+        self._values = np.empty((len(releases), len(self.columns), *shape), dtype=np.float32)
         self._cells = cells.reshape(2, len(releases), config.numpar)
 
     def add(
@@ -110,14 +111,17 @@ class SweepRows:
                     column[low:high, own] = source[rows, places[own]]
 
     def release(self, number: int) -> ReleaseRows:
-        """What was collected of one release."""
+        """What was collected of one release; values are zero where there is no row."""
+        moved, values = self._moved[number], self._values[number]
+        if not moved.all():
+            values[:, ~moved] = 0.0
         return ReleaseRows(
             self._releases[number],
             self._config,
             self._grid,
             self._names,
-            self._moved[number],
-            self._values[number],
+            moved,
+            values,
             self._cells[:, number],
         )
 

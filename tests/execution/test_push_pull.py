@@ -54,6 +54,15 @@ def test_several_workers_are_processes_and_give_the_same_numbers(make_model, ste
         )
 
 
+def test_workers_leave_the_index_alone(make_model, steer):
+    """DuckDB gives back the memory that a worker keeps for its next tables."""
+    model = make_model(4)
+    push_simulations(model, model.register_pending(), n_workers=2)
+    with_duckdb = {int(path.name) for path in (steer / "with-duckdb").glob("*")}
+    assert pids(steer)
+    assert not with_duckdb & pids(steer)
+
+
 def test_pushed_ids_need_no_registration_but_a_receptor(make_model):
     model = make_model(2)
     ids = [f"fake_{receptor.id}" for receptor in model.receptors]

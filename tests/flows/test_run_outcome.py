@@ -8,7 +8,8 @@ import stilt_fakes as fakes
 import stilt
 from flows import bookkeeping, report
 from flows.pool import EndedFailedError
-from stilt.execution import BatchSummary
+from flows.simulate import carried_receptors
+from stilt.execution import BatchSummary, plan_batches
 
 WIND = {"siguverr": 2.0, "tluverr": 100.0, "zcoruverr": 400.0, "horcoruverr": 14.0}
 
@@ -79,3 +80,13 @@ def test_the_summary_says_for_each_reason_what_happened_to_one(monkeypatch) -> N
 def test_a_failed_batch_is_not_spelled_out_in_prefects_log() -> None:
     told = EndedFailedError("0 of 1 simulations complete", BatchSummary("b", n_failed=1))
     assert repr(told) == "EndedFailedError()"
+
+
+def test_receptors_go_along_with_batches_unless_they_are_very_many(make_model, monkeypatch) -> None:
+    model = make_model(6)
+    batches = plan_batches(model.register_pending(), 2)
+    carried = carried_receptors(model.files, batches)
+    by_id = {f"fake_{receptor.id}": receptor for receptor in model.receptors}
+    assert carried == [{i: by_id[i] for i in batch.sim_ids} for batch in batches]
+    monkeypatch.setitem(carried_receptors.__globals__, "MOST_RECEPTORS_CARRIED", 5)
+    assert carried_receptors(model.files, batches) == [None] * len(batches)

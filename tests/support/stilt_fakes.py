@@ -134,6 +134,9 @@ def _steer(sim_id: str) -> None:
         started.mkdir(exist_ok=True)
         with (started / f"{sim_id}.txt").open("a") as file:
             file.write(f"{os.getpid()}\n")
+        if "duckdb" in sys.modules:
+            (folder / "with-duckdb").mkdir(exist_ok=True)
+            (folder / "with-duckdb" / str(os.getpid())).touch()
     wishes = _wishes(sim_id)
     if "kill-once" in wishes:
         (folder / "kill-once" / sim_id).unlink()
