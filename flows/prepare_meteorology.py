@@ -62,7 +62,7 @@ def prepare_weather(
         How many analyses are ready.
     """
     prepare_process(model.files)
-    from stilt.transport.run import analysis_pair, minute_of, preparation_options
+    from stilt.transport.run import minute_of, preparation
 
     store = PreparedStore(model.files.cache_dir, read_analysis)
     done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
@@ -71,14 +71,13 @@ def prepare_weather(
         with contextlib.suppress(MeteorologyError):
             refs = catalogue.select(start, end)
             start_minute = minute_of(start.to_datetime64())
-            for index, ref in enumerate(refs):
-                options = preparation_options(model.config, start_minute, minute_of(ref.time))
+            for index in range(len(refs)):
                 if enough():
                     return len(done)
-                pair = analysis_pair(refs, index, model.config, start_minute)
-                if (ref, options, pair) not in done:
-                    store.get(ref, options, pair)
-                    done.add((ref, options, pair))
+                wanted = preparation(refs, index, model.config, start_minute)
+                if wanted not in done:
+                    store.get(*wanted)
+                    done.add(wanted)
     return len(done)
 
 

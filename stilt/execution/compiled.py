@@ -16,7 +16,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from stilt.cache import user_cache
 from stilt.timing import timed, told
@@ -81,14 +81,22 @@ def time_compiling() -> None:
     monitoring.register_event_duration_secs_listener(listen)
 
 
+def _nothing(over: Callable[[], bool]) -> None:
+    """Do nothing while another process compiles."""
+
+
 @contextmanager
-def compiled_once(program: str) -> Iterator[Callable[[], None]]:
+def compiled_once(
+    program: str, meanwhile: Callable[[Callable[[], bool]], None] = _nothing
+) -> Iterator[Callable[[], None]]:
     """Have one process at a time compile a program that the cache does not hold.
 
     The others wait here for up to :data:`COMPILING_S` and then find it in the cache.
 
     Args:
         program: stands for everything that makes the compiled program another one.
+        meanwhile: called while another process compiles, with a function that says whether that
+            is over.
 
     Yields:
         A function to call when the program has run for the first time: it lets the others go on.
@@ -102,7 +110,11 @@ def compiled_once(program: str) -> Iterator[Callable[[], None]]:
     # Without a lock (it took too long, or the file system has none) each compiles for itself.
     with suppress(OSError, NotImplementedError), timed("compile"):
         mark.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            meanwhile(mark.exists)
+            lock.acquire()
 
     def compiled() -> None:
         if lock.is_locked:

@@ -88,14 +88,18 @@ def run_group(
     if not tasks:
         return
     with timed("import"):
-        from stilt.transport import release_of, run_transport
+        from stilt.transport import prepare_ahead, release_of, run_transport
 
         time_compiling()
     config = files.config
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
         program = program_of(config, analyses, is_error=is_error)
-        with timed("transport"), compiled_once(program) as compiled:
+
+        def weather_meanwhile(over: Callable[[], bool]) -> None:
+            prepare_ahead(releases, analyses, config, cache_dir=files.cache_dir, enough=over)
+
+        with timed("transport"), compiled_once(program, weather_meanwhile) as compiled:
 
             def report(fraction: float) -> None:
                 compiled()

@@ -6,6 +6,13 @@ from stilt.compiler import request_options
 request_options()
 
 from stilt.transport.release import Release, release_of, stream_key
-from stilt.transport.run import most_together, run_transport
+from stilt.transport.run import most_together, prepare_ahead, run_transport
 
-__all__ = ["Release", "most_together", "release_of", "run_transport", "stream_key"]
+__all__ = [
+    "Release",
+    "most_together",
+    "prepare_ahead",
+    "release_of",
+    "run_transport",
+    "stream_key",
+]

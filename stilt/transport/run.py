@@ -154,7 +154,7 @@ def _run_group(
         errors=errors,
     )
     minutes = [minute_of(release.time) for release in releases]
-    first_minute = max(minutes) if physics.direction < 0 else min(minutes)
+    first_minute = _first_minute(releases, config)
     clock = SweepClock(first_minute, physics.direction, tuple(minute_of(ref.time) for ref in refs))
     covered = _covered(releases, minutes, clock, config)
     outside = [_outside(grid, release) for release in releases]
@@ -164,8 +164,7 @@ def _run_group(
         return [problem for problem in problems if problem is not None]
 
     def load(index: int) -> PreparedAnalysis:
-        options = preparation_options(config, first_minute, minute_of(refs[index].time))
-        return store.get(refs[index], options, analysis_pair(refs, index, config, first_minute))
+        return store.get(*preparation(refs, index, config, first_minute))
 
     terrain = load(clock.bracket(0)[0]).surface[..., 0]
     numpar = config.numpar
@@ -268,6 +267,44 @@ def weather_errors(config: ModelConfig) -> WeatherError:
         None if wind[0] is None else WindError(*wind),
         None if deviation_percent is None else MixedLayerError(deviation_percent / 100.0, *scales),
     )
+
+
+def _first_minute(releases: Sequence[Release], config: ModelConfig) -> int:
+    """Minute at which a sweep of these releases begins."""
+    minutes = [minute_of(release.time) for release in releases]
+    return max(minutes) if config.n_hours < 0 else min(minutes)
+
+
+def prepare_ahead(
+    releases: Sequence[Release],
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    *,
+    cache_dir: Path,
+    enough: Callable[[], bool],
+) -> None:
+    """Prepare weather that a run of the transport will ask for, in the order in which it will.
+
+    Args:
+        releases, refs, config, cache_dir: as :func:`run_transport` takes them.
+        enough: asked before each analysis; True ends the work.
+    """
+    analyses = sorted(refs, key=lambda ref: ref.time)
+    store = PreparedStore(cache_dir, read_analysis)
+    first_minute = _first_minute(releases, config)
+    along = range(len(analyses))
+    for index in along if config.n_hours > 0 else reversed(along):
+        if enough():
+            return
+        store.get(*preparation(analyses, index, config, first_minute))
+
+
+def preparation(
+    refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
+) -> tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]:
+    """How one of a run's analyses is prepared: what :meth:`PreparedStore.get` is asked for."""
+    options = preparation_options(config, start_minute, minute_of(refs[index].time))
+    return refs[index], options, analysis_pair(refs, index, config, start_minute)
 
 
 def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> PreparationOptions:

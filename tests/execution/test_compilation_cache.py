@@ -87,6 +87,22 @@ def test_two_processes_compile_one_after_the_other(tmp_path):
     assert first[1] <= second[0]
 
 
+def test_who_waits_for_a_compiler_does_something_else_until_it_is_done(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path / "jax"))
+    was_over = []
+    with compiled_once("program", lambda over: pytest.fail("nobody compiles it yet")) as done:
+
+        def meanwhile(over):
+            was_over.append(over())
+            done()
+            was_over.append(over())
+
+        with compiled_once("program", meanwhile):
+            assert was_over == [False, True]
+    with compiled_once("program", lambda over: pytest.fail("it is compiled")):
+        pass
+
+
 def test_what_is_compiled_makes_nobody_wait(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path / "jax"))
     with compiled_once("program") as done:

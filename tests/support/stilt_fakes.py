@@ -103,6 +103,7 @@ def install() -> None:
     fake.release_of = lambda receptor, sim_id, config: SimpleNamespace(sim_id=sim_id)
     fake.run_transport = run_transport
     fake.most_together = lambda config: 100
+    fake.prepare_ahead = lambda releases, refs, config, *, cache_dir, enough: None
     sys.modules["stilt.transport"] = fake
     MetCatalogue.select = select
     MetCatalogue.assess = assess

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
+from synthetic_weather import Laboratory, model_config, release
 
-from stilt.transport import ahead
+from stilt.transport import ahead, prepare_ahead
 from stilt.transport.sweep import SweepClock
 
 
@@ -58,3 +60,33 @@ def test_the_clock_names_what_a_run_needs(direction: int) -> None:
     assert list(clock.analyses(61)) == [5, 5 + direction, 5 + 2 * direction]
     offset = SweepClock(330, direction, times)
     assert list(offset.analyses(31)) == ([6, 5, 4] if direction < 0 else [5, 6, 7])
+
+
+@pytest.mark.parametrize("changes", [{}, {"n_hours": -1}, {"w_option": 1}, {"ziscale": [0.5]}])
+def test_what_is_prepared_ahead_is_what_the_run_asks_for(
+    lab: Laboratory, changes: dict[str, object]
+) -> None:
+    lab.weather(({}, {}), ({}, {}), step_h=1.0)
+    time = lab.refs[1 if "n_hours" in changes else 0].time
+    start = release(100.0, time=time)
+    prepared = lab.folder / "prepared"
+    config = model_config(numpar=2, **changes)
+    prepare_ahead([start], lab.refs, config, cache_dir=prepared, enough=lambda: False)
+    made = names(prepared)
+    assert len(made) == 2
+    lab.run(start, numpar=2, **changes)
+    assert names(prepared) == made
+
+
+def test_preparing_ahead_goes_the_runs_way_and_ends_when_told(lab: Laboratory) -> None:
+    lab.weather(({}, {}), ({}, {}), step_h=1.0)
+    prepared = lab.folder / "prepared"
+    start = release(100.0, time=lab.refs[1].time)
+    config = model_config(n_hours=-1)
+    answers = iter([False, True])
+    prepare_ahead([start], lab.refs, config, cache_dir=prepared, enough=lambda: next(answers))
+    assert [name.partition("_")[0] for name in names(prepared)] == ["20230715T1300"]
+
+
+def names(prepared: Path) -> list[str]:
+    return sorted(path.name for path in prepared.iterdir() if path.is_dir())
