@@ -5,9 +5,12 @@
     python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --weather met \\
         --file-format %Y%m%d_%H --file-tres 6h --receptors receptors.csv --hours -24
     python -m benchmarks.parity --in-our-place FOLDER        # HYSPLIT against HYSPLIT
+    python -m benchmarks.parity --further-totals 20 --only aloft2km --file-tres 6h \\
+        --hysplit-python ~/hysplit/bin/python                # more seeds for a total
 
 The third form runs HYSPLIT first, through pystilt in an environment of its own. With --out it keeps
-the runs in a folder of the kind that the fourth takes.
+the runs in a folder of the kind that the fourth takes. The fifth runs HYSPLIT on stored cases and
+keeps the totals alone, in a file of this package that every later comparison uses.
 """
 
 from __future__ import annotations
@@ -21,18 +24,28 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.parity import checks, figures, ours
-from benchmarks.parity.cases import REFERENCE_VARIABLE, Case, find_cases, reference_folder
+from benchmarks.parity.cases import (
+    REFERENCE_VARIABLE,
+    Case,
+    Total,
+    find_cases,
+    reference_folder,
+)
 from benchmarks.parity.checks import Check
 from benchmarks.parity.hysplit import receptors_as_cases, run_hysplit
+from benchmarks.parity.totals import further_totals, make_further_totals
 
 # Seeds from here on stand in HYSPLIT's place.
 _FIRST_OF_POOL = 1001
+# And these beside further totals of HYSPLIT's.
+_FIRST_FURTHER = 3001
 
 
 def main() -> int:
     """Run the comparison; the exit code says whether a bar is missed."""
     options = _arguments()
-    root = _made_now(options) if options.hysplit_python else reference_folder(options.reference)
+    live = options.hysplit_python and not options.further_totals
+    root = _made_now(options) if live else reference_folder(options.reference)
     if root is None or not root.is_dir():
         print(
             f"No reference runs: give --reference or {REFERENCE_VARIABLE}, or --hysplit-python to "
@@ -44,6 +57,8 @@ def main() -> int:
     if not cases:
         print(f"No cases of that name under {root}.", file=sys.stderr)
         return 2
+    if options.further_totals:
+        return _further_totals(cases, options)
     with tempfile.TemporaryDirectory() as scratch:
         return compare(cases, options, Path(options.cache or scratch))
 
@@ -60,7 +75,7 @@ def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
     results = []
     if not options.in_our_place:
         results += [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
-    runs, pools = {}, {}
+    runs, pools, further = {}, {}, {}
     stand_ins = {str(case): case for case in _stand_ins(options)}
     for case in cases:
         if options.in_our_place:
@@ -71,15 +86,18 @@ def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
             count = case.ensembles[0].count
             runs[case] = ours.ensembles(case, count, range(1, options.seeds + 1), cache)
             if options.chance:
-                further = range(_FIRST_OF_POOL, _FIRST_OF_POOL + options.chance)
-                pools[case] = ours.ensembles(case, count, further, cache)
+                seeds = range(_FIRST_OF_POOL, _FIRST_OF_POOL + options.chance)
+                pools[case] = ours.ensembles(case, count, seeds, cache)
+            if theirs := further_totals(case):
+                further[case] = (theirs, _as_many(case, theirs, cache))
             seconds = time.perf_counter() - begun
             number = options.seeds + options.chance
-            print(f"  {case}: {number} x {count} particles in {seconds:.0f} s", flush=True)
+            more = f" and {sum(t.particles for t in further[case][1])}" if case in further else ""
+            print(f"  {case}: {number} x {count}{more} particles in {seconds:.0f} s", flush=True)
     if runs:
         clouds, details = checks.cloud_check(runs, pools)
         results += [_show(clouds)]
-        results += [_show(checks.footprint_check(runs)), _show(checks.total_check(runs))]
+        results += [_show(checks.footprint_check(runs)), _show(checks.total_check(runs, further))]
         if options.details:
             details.to_csv(options.details, index=False)
         if options.figures:
@@ -90,6 +108,25 @@ def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
         f"decided within two standard errors of the seeds, {verdicts.count('MISS')} missed."
     )
     return 1 if "MISS" in verdicts else 0
+
+
+def _as_many(case: Case, theirs: list[Total], cache: Path) -> list[Total]:
+    """Totals of ours for those of further HYSPLIT ensembles, twice as many: ours are cheap."""
+    seeds = range(_FIRST_FURTHER, _FIRST_FURTHER + 2 * len(theirs))
+    return ours.totals(case, max(total.particles for total in theirs), seeds, cache)
+
+
+def _further_totals(cases: list[Case], options: argparse.Namespace) -> int:
+    if not options.hysplit_python or len({case.weather for case in cases}) > 1:
+        print(
+            "--further-totals needs --hysplit-python, and --only for cases of one weather.",
+            file=sys.stderr,
+        )
+        return 2
+    python = Path(options.hysplit_python).absolute()
+    met = {"file_format": options.file_format, "file_tres": options.file_tres}
+    make_further_totals(cases, python, met, options.further_totals, options.particles)
+    return 0
 
 
 def _stand_ins(options: argparse.Namespace) -> list[Case]:
@@ -158,6 +195,14 @@ def _arguments() -> argparse.Namespace:
     live.add_argument("--hours", type=int, default=-24, help="length of a run (-24)")
     live.add_argument("--particles", type=int, default=300, help="particles an ensemble (300)")
     live.add_argument("--hysplit-seeds", type=int, default=3, help="ensembles of HYSPLIT (3)")
+    live.add_argument(
+        "--further-totals",
+        type=int,
+        default=0,
+        metavar="N",
+        help="instead of comparing, run N further ensembles of HYSPLIT for each stored case and "
+        "keep their totals, which later comparisons use",
+    )
     live.add_argument("--out", help="folder for HYSPLIT's runs, kept")
     return parser.parse_args()
 

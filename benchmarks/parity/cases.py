@@ -26,6 +26,19 @@ CELL_DEG = 0.1
 
 
 @dataclass(frozen=True)
+class Total:
+    """Footprint total of one ensemble.
+
+    Attributes:
+        particles: in the ensemble.
+        per_particle: total, ppm per (umol m-2 s-1).
+    """
+
+    particles: int
+    per_particle: float
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """Particles of one seed.
 
@@ -45,9 +58,9 @@ class Ensemble:
         return dict(iter(self.particles.groupby("age")))
 
     @property
-    def total(self) -> float:
-        """Footprint per particle, ppm per (umol m-2 s-1)."""
-        return float(self.foot.sum() / self.count)
+    def total(self) -> Total:
+        """Of its footprint."""
+        return Total(self.count, float(self.foot.sum() / self.count))
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,18 @@ def run_hysplit(
         "seeds": list(seeds),
         "particles": particles,
         "settings": settings or {},
-        "out": str(out.resolve()),
     }
-    listing = folder / "job.json"
-    listing.write_text(json.dumps(job, indent=1))
+    call_driver(python, job, out)
+
+
+def call_driver(python: Path, job: dict, out: Path) -> None:
+    """Have HYSPLIT's environment do a job of ``hysplit_driver.py``, with its files in ``out``.
+
+    Raises:
+        SystemExit: it reports an error; its own words are passed on.
+    """
+    listing = out / "job.json"
+    listing.write_text(json.dumps({**job, "out": str(out.resolve())}, indent=1))
     # Our own checkout must not be found there: both packages are called stilt.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     done = subprocess.run(

@@ -19,11 +19,12 @@ COLUMNS = [
     "time", "indx", "long", "lati", "zagl", "foot", "mlht", "pres", "dens", "samt", "sigw", "tlgr",
     "temp", "zsfc", "shtf", "dmas",
 ]  # fmt: skip
+PLACES = ["time", "indx", "long", "lati", "zagl", "foot"]
 RENAMED = {"indx": "particle", "long": "lon", "lati": "lat"}
 
 
-def run(job, case, **settings):
-    """Particle table of one receptor, columns as in the reference runs."""
+def run(job, case, columns=COLUMNS, **settings):
+    """Particle table of one receptor, columns named as in the reference runs."""
     receptor = stilt.PointReceptor(
         time=case["time"], longitude=case["lon"], latitude=case["lat"], altitude=case["alt"]
     )
@@ -31,7 +32,7 @@ def run(job, case, **settings):
         receptor,
         job["met"],
         n_hours=case["hours"],
-        varsiwant=COLUMNS,
+        varsiwant=columns,
         hnf_plume=False,
         **{**job["settings"], **settings},
     )
@@ -56,6 +57,12 @@ def main():
     out = Path(job["out"])
     for case in job["cases"]:
         name = case["name"]
+        if job.get("totals_only"):
+            for seed in job["seeds"]:
+                table = run(job, case, PLACES, numpar=job["particles"], krand=2, seed=seed)
+                total = float(table["foot"].astype(float).sum()) / job["particles"]
+                (out / f"{name}_s{seed}_total.json").write_text(json.dumps(total))
+            continue
         mean = run(job, case, numpar=1, nturb=1)
         mean.to_parquet(out / f"{name}_mean.parquet")
         for seed in job["seeds"]:

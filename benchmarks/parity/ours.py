@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.parity.cases import Case, Ensemble, cell_sums
+from benchmarks.parity.cases import Case, Ensemble, Total, cell_sums
 from stilt.config import ModelConfig
 from stilt.receptors import PointReceptor
 from stilt.transport import Release, release_of, run_transport
@@ -57,6 +57,16 @@ def ensembles(case: Case, count: int, seeds: Sequence[int], cache: Path) -> list
         config = config_for(case, numpar=count, seed=seed)
         table = _run(case, [_release(case, config)], config, cache)[0]
         out.append(Ensemble(count, table[table["age"].isin(ages)], cell_sums(table)))
+    return out
+
+
+def totals(case: Case, count: int, seeds: Sequence[int], cache: Path) -> list[Total]:
+    """Totals of our footprints, of ``count`` particles, one a seed."""
+    out = []
+    for seed in seeds:
+        config = config_for(case, numpar=count, seed=seed)
+        table = _run(case, [_release(case, config)], config, cache)[0]
+        out.append(Total(count, float(table["foot"].to_numpy().sum(dtype=np.float64)) / count))
     return out
 
 
