@@ -2,8 +2,8 @@
 
 Of 1,500 particles that start 2 km above ground a few reach it within a day, and the mean of three
 seeds is uncertain by a third. A total is one number, so those of many more seeds are kept here, in
-``hysplit_totals.csv``: made by the real HYSPLIT with ``make parity ARGS="--further-totals N ..."``,
-all that were made. They count for the very same weather, receptor and hours only.
+``hysplit_totals.csv``: made by the real HYSPLIT (``--further-totals`` of the command), none left
+out for what it gave. They count for the very same weather, receptor and hours only.
 """
 
 from __future__ import annotations
