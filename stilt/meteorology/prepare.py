@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -72,6 +73,9 @@ SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
 that of air without vapour but for a factor, as in HYSPLIT."""
 
 _ARRAYS = ("column", "turbulence", "air", "surface")
+# NumPy parses the header of a file as Python, and CPython before 3.11.8 now and then fails when two
+# threads parse at once (gh-106905: "AST constructor recursion depth mismatch").
+_ONE_HEADER_AT_A_TIME = threading.Lock()
 _BUCKET_HOURS = {"1": 1, "3": 3, "6": 6, "T": 12, "D": 24, "A": 0}
 """Hours over which a file collects its precipitation, by the last letter of the name; 0 for the
 time since the forecast began."""
@@ -388,7 +392,8 @@ class PreparedStore:
                     raw = {one: self._read(one) for one in {ref, *(pair or ())}}
                     read = pair and (raw[pair[0]], raw[pair[1]])
                     self._write(folder, prepare(raw[ref], levels, options, read))
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        with _ONE_HEADER_AT_A_TIME:
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         return PreparedAnalysis(**arrays)
 
     def _key(

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from synthetic_weather import Laboratory, model_config, release
 
+from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.prepare import PreparedStore
 from stilt.transport import ahead, prepare_ahead
+from stilt.transport.run import preparation
 from stilt.transport.sweep import SweepClock
 
 
@@ -86,6 +93,33 @@ def test_preparing_ahead_goes_the_runs_way_and_ends_when_told(lab: Laboratory) -
     answers = iter([False, True])
     prepare_ahead([start], lab.refs, config, cache_dir=prepared, enough=lambda: next(answers))
     assert [name.partition("_")[0] for name in names(prepared)] == ["20230715T1300"]
+
+
+def test_headers_are_parsed_by_one_thread_at_a_time(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CPython 3.11 before 3.11.8 fails now and then when two threads parse at once."""
+    lab.weather(({}, {}), ({}, {}), step_h=1.0)
+    store = PreparedStore(lab.folder / "prepared", read_analysis)
+    wanted = [preparation(lab.refs, index, model_config(), 0) for index in (0, 1)]
+    for one in wanted:
+        store.get(*one)
+    inside: list[int] = []
+    most: list[int] = []
+    real = np.load
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(np, "load", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda one: store.get(*one), wanted * 3))
+    assert len(most) == 24
+    assert max(most) == 1
 
 
 def names(prepared: Path) -> list[str]:
