@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,22 +52,25 @@ def mean_trajectory(case: Case, cache: Path) -> pd.DataFrame:
 def ensembles(case: Case, count: int, seeds: Sequence[int], cache: Path) -> list[Ensemble]:
     """Our ensembles of ``count`` particles, one a seed, rows at HYSPLIT's ages."""
     ages = set(case.ensembles[0].particles["age"])
-    out = []
-    for seed in seeds:
-        config = config_for(case, numpar=count, seed=seed)
-        table = _run(case, [_release(case, config)], config, cache)[0]
-        out.append(Ensemble(count, table[table["age"].isin(ages)], cell_sums(table)))
-    return out
+    return [
+        Ensemble(count, table[table["age"].isin(ages)], cell_sums(table))
+        for table in _of_seeds(case, count, seeds, cache)
+    ]
 
 
 def totals(case: Case, count: int, seeds: Sequence[int], cache: Path) -> list[Total]:
     """Totals of our footprints, of ``count`` particles, one a seed."""
-    out = []
+    return [
+        Total(count, float(table["foot"].to_numpy().sum(dtype=np.float64)) / count)
+        for table in _of_seeds(case, count, seeds, cache)
+    ]
+
+
+def _of_seeds(case: Case, count: int, seeds: Sequence[int], cache: Path) -> Iterator[pd.DataFrame]:
+    """Particle tables, one a seed."""
     for seed in seeds:
         config = config_for(case, numpar=count, seed=seed)
-        table = _run(case, [_release(case, config)], config, cache)[0]
-        out.append(Total(count, float(table["foot"].to_numpy().sum(dtype=np.float64)) / count))
-    return out
+        yield _run(case, [_release(case, config)], config, cache)[0]
 
 
 def points(case: Case, rows: pd.DataFrame, cache: Path) -> pd.DataFrame:
