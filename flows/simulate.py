@@ -22,11 +22,11 @@ from stilt.errors import StiltError
 from stilt.execution import BatchSummary, fold_receipts, plan_batches
 from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch
-from stilt.execution.push import worker_arguments
 from stilt.execution.setup import (
     computing_environment,
     prepare_process,
     refuse_in_starting_worker,
+    worker_arguments,
 )
 from stilt.model import Model
 from stilt.project.inputs import Project

@@ -10,11 +10,11 @@ from typing import Any
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
-from stilt.execution.push import worker_arguments
 from stilt.execution.setup import (
     main_not_run_again,
     refuse_in_starting_worker,
     refuse_missing_gpu,
+    worker_arguments,
 )
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection

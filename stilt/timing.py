@@ -80,3 +80,11 @@ def told(part: str, seconds: float) -> None:
     outer.told = [entry for entry in outer.told if entry[0] < began] + [(began, seconds)]
     collection.add(part, seconds - inside)
     outer.elsewhere_s += seconds - inside
+
+
+def counted_elsewhere(parts: Seconds) -> None:
+    """Add what another process counted at the same time."""
+    collection = _current.get()
+    if collection is not None:
+        for part, seconds in parts.items():
+            collection.add(part, seconds)

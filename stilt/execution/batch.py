@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import stilt
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import Failure
+from stilt.execution.helpers import Helpers, helpers_of_this_process
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
@@ -29,6 +31,9 @@ from stilt.project.receipts import Result, now, write_receipt
 from stilt.project.registration import receptor_json
 from stilt.receptors import Receptor
 from stilt.timing import Seconds, collecting, timed
+
+if TYPE_CHECKING:
+    from stilt.config import ModelConfig
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +85,7 @@ def run_batch(
     progress: Progress | None = None,
     owner: str = "",
     receptors: Mapping[str, Receptor] | None = None,
+    n_helpers: int = 0,
 ) -> BatchSummary:
     """Compute simulations together and write a receipt; no exception leaves it.
 
@@ -97,6 +103,8 @@ def run_batch(
         owner: holder of the claims on these simulations, when they were claimed.
         receptors: of these simulations, for workers that are to leave the index alone; None
             asks the index.
+        n_helpers: processes that make footprints and files for this one, which follows particles;
+            they stay for the next batch.
     """
 
     def find() -> Project:
@@ -104,7 +112,7 @@ def run_batch(
 
     return compute_batch(
         find, sim_ids, skip_existing=skip_existing, batch_id=batch_id, progress=progress,
-        owner=owner, receptors=receptors,
+        owner=owner, receptors=receptors, n_helpers=n_helpers,
     )  # fmt: skip
 
 
@@ -117,6 +125,7 @@ def compute_batch(
     progress: Progress | None = None,
     owner: str = "",
     receptors: Mapping[str, Receptor] | None = None,
+    n_helpers: int = 0,
 ) -> BatchSummary:
     """Compute simulations of the project that `find` returns; see :func:`run_batch`."""
     begun = time.monotonic()
@@ -130,6 +139,7 @@ def compute_batch(
                 known = receptors_of(files, batch.sim_ids) if receptors is None else receptors
                 with collecting() as parts, timed("other"):
                     batch.parts = parts
+                    batch.helpers = helpers_of_this_process(n_helpers)
                     batch.run(files, known, skip_existing, progress or _ignore)
             return _closed(batch, files, begun)
         except KeyboardInterrupt as error:
@@ -161,6 +171,7 @@ class _Batch:
         self.tasks: dict[str, Task] = {}
         self.results: dict[str, Result] = {}
         self.parts: Seconds = {}
+        self.helpers: Helpers | None = None
 
     def run(
         self,
@@ -204,6 +215,9 @@ class _Batch:
         self._finish_tasks()
 
     def _finish_tasks(self) -> None:
+        if self.helpers is not None:
+            # After a run to its end there is nothing left to do.
+            self.helpers.abandon()
         for task in self.tasks.values():
             task.finish()
 
@@ -213,10 +227,14 @@ class _Batch:
         for task in self.tasks.values():
             if task.failure is None and (task.lacks_particles or task.lacks_error_particles):
                 by_met.setdefault(task.sim_id.split("_", 1)[0], []).append(task)
+        if not by_met:
+            return
+        helpers = self._help(files.config, sum(map(len, by_met.values())))
+        most = None if helpers is None else helpers.most_together(files.config)
         groups = [
             (group, analyses)
             for met, tasks in by_met.items()
-            for group, analyses in group_by_weather(files, met, tasks)
+            for group, analyses in group_by_weather(files, met, tasks, most)
         ]
         runs = [
             (group, analyses, is_error, sum(task.lacks(is_error=is_error) for task in group))
@@ -232,9 +250,18 @@ class _Batch:
                 raise_if_interrupted()
                 progress((before + fraction * size) / number)
 
-            run_group(files, chosen, analyses, is_error=is_error, progress=report)
+            run_group(files, chosen, analyses, is_error=is_error, progress=report, helpers=helpers)
             done += size
             progress(done / number)
+        if helpers is not None:
+            helpers.settle_all()
+
+    def _help(self, config: ModelConfig, number: int) -> Helpers | None:
+        """Helpers for so many simulations, ready for their rows; None if these are too many."""
+        if self.helpers is None or not self.helpers.most_together(config):
+            return None
+        self.helpers.expect(number, config)
+        return self.helpers
 
     def interrupt(self, failure: Failure) -> None:
         """Make everything unfinished pending again."""

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError
 from stilt.execution.batch import run_batch
-from stilt.execution.push import worker_arguments
-from stilt.execution.setup import refuse_missing_gpu
+from stilt.execution.setup import refuse_missing_gpu, worker_arguments
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
 from stilt.project.claims import claim, release, renew

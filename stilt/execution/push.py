@@ -20,6 +20,7 @@ from stilt.execution.setup import (
     computing_environment,
     refuse_in_starting_worker,
     refuse_missing_gpu,
+    worker_arguments,
 )
 from stilt.interrupts import interruptible, raise_if_interrupted
 from stilt.project.owners import this_place
@@ -202,12 +203,3 @@ def record_worker_death(files: Project, sim_id: str, batch_id: str) -> BatchSumm
     path = write_receipt(files.layout.receipts, [result], batch_id)
     failures = ((sim_id, str(Reason.WORKER_DIED), detail),)
     return BatchSummary(batch_id, n_failed=1, receipt=str(path), failures=failures)
-
-
-def worker_arguments(files: Project) -> dict[str, Any]:
-    """Arguments that let a worker rebuild a project from its output root."""
-    return {
-        "project": str(files.layout.root),
-        "output_dir": None if files.remote is None else files.remote.url,
-        "compute_root": str(files.compute_root) if files.has_compute_root else None,
-    }

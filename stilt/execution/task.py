@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure, log_failure
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 ERROR_PHASE = "error trajectory"
 
+_LEFT_BEHIND = ("project", "expected")
+
 
 @dataclass
 class Task:
@@ -74,6 +76,15 @@ class Task:
 
     def __post_init__(self) -> None:
         self._receptor_key = receptor_key(self.receptor)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what another process finds by itself; see :meth:`settle_in`."""
+        return {name: value for name, value in vars(self).items() if name not in _LEFT_BEHIND}
+
+    def settle_in(self, project: Project) -> None:
+        """Belong to a project in another process."""
+        self.project = project
+        self.expected = project.expectations[self.sim_id.split("_", 1)[0]]
 
     def look(self) -> None:
         """Find out which outputs exist and were made by this configuration."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 import stilt
+from stilt.config.run import FOOTPRINT_CODES, PLUME_CODES
 from stilt.execution.compiled import compiled_once, time_compiling
 from stilt.execution.failures import Failure
 from stilt.execution.task import ERROR_PHASE, Task
@@ -21,8 +22,11 @@ from stilt.timing import timed
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
+    from stilt.execution.helpers import Helpers
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.records import AnalysisRef
+    from stilt.receptors import Receptor
+    from stilt.transport.run import Rows, Table
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +37,12 @@ Progress = Callable[[float], None]
 
 
 def group_by_weather(
-    files: Project, met: str, tasks: Sequence[Task]
+    files: Project, met: str, tasks: Sequence[Task], most: int | None = None
 ) -> list[tuple[list[Task], list[AnalysisRef]]]:
     """Tasks that go through the transport together, with the analyses that they need.
 
-    Their windows of time touch, and their particle tables fit in memory together. A task whose
-    weather is missing fails here.
+    Their windows of time touch, and they are no more than ``most``: by default than have room in
+    memory with their particle tables. A task whose weather is missing fails here.
     """
     from stilt.meteorology.catalogue import MetCatalogue
 
@@ -47,7 +51,7 @@ def group_by_weather(
 
     config = files.config
     catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
-    most = most_together(config)
+    most = most or most_together(config)
     span = pd.Timedelta(hours=config.n_hours)
     groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
     last: np.datetime64 | None = None
@@ -83,15 +87,21 @@ def run_group(
     *,
     is_error: bool,
     progress: Progress,
+    helpers: Helpers | None = None,
 ) -> None:
-    """Run the transport for a group and make the files; when the group breaks, one by one."""
+    """Run the transport for a group and make the files; when the group breaks, one by one.
+
+    With helpers the files are theirs to make, and may not be there yet at the end.
+    """
     if not tasks:
         return
     with timed("import"):
-        from stilt.transport import prepare_ahead, release_of, run_transport
+        from stilt.transport import prepare_ahead, release_of, run_transport, transport_rows
 
         time_compiling()
-    config = files.config
+    config = read_columns(files.config, [task.receptor for task in tasks])
+    tables: Sequence[Table] = ()
+    rows: Sequence[Rows] = ()
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
         program = program_of(config, analyses, is_error=is_error)
@@ -105,21 +115,52 @@ def run_group(
                 compiled()
                 progress(fraction)
 
-            tables = run_transport(
-                releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                progress=report,
-            )  # fmt: skip
+            if helpers is None:
+                tables = run_transport(
+                    releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
+                    progress=report,
+                )  # fmt: skip
+            else:
+                helpers.prepare_weather(releases, analyses, config, files.cache_dir)
+                rows = transport_rows(
+                    releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
+                    progress=report, most=len(releases), reserve=helpers.reserve,
+                )  # fmt: skip
     except Exception as error:
+        if helpers is not None:
+            helpers.drop_reserved()
         raise_if_interrupted(error)
         if len(tasks) > 1:
             logger.warning("A group of %d is run one by one after: %s", len(tasks), error)
             for task in tasks:
-                run_group(files, [task], analyses, is_error=is_error, progress=progress)
+                run_group(
+                    files, [task], analyses, is_error=is_error, progress=progress, helpers=helpers
+                )
             return
         tasks[0].fail(Failure.of(error, ERROR_PHASE if is_error else "trajectory"))
         return
-    for task, table in zip(tasks, tables, strict=True):
-        task.receive(table, is_error=is_error)
+    if helpers is None:
+        for task, table in zip(tasks, tables, strict=True):
+            task.receive(table, is_error=is_error)
+    else:
+        for task, collected in zip(tasks, rows, strict=True):
+            helpers.finish(task, collected, is_error=is_error)
+
+
+def read_columns(config: ModelConfig, receptors: Sequence[Receptor]) -> ModelConfig:
+    """The configuration with only those columns of a particle table that somebody will read.
+
+    All of them where tables are kept, and where transforms of a footprint may take any.
+    """
+    chosen = config.footprints.values()
+    if config.trajectories or any(footprint.transforms for footprint in chosen):
+        return config
+    read = {*FOOTPRINT_CODES, *(PLUME_CODES if config.hnf_plume else ())}
+    if config.heights_msl or any(receptor.altitude_ref == "msl" for receptor in receptors):
+        # They bring the release to the ground, see stilt.transforms.release.
+        read |= {"zagl", "zsfc"}
+    kept = tuple(name for name in config.varsiwant if name in read)
+    return config.model_copy(update={"varsiwant": kept})
 
 
 def program_of(config: ModelConfig, analyses: Sequence[AnalysisRef], *, is_error: bool) -> str:

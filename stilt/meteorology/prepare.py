@@ -377,6 +377,12 @@ class PreparedStore:
         with timed("weather"):
             return self._get(ref, options, pair)
 
+    def has(
+        self, ref: AnalysisRef, options: PreparationOptions, pair: AnalysisPair | None = None
+    ) -> bool:
+        """Whether the analysis that :meth:`get` would give has been prepared."""
+        return (self.directory / self._key(ref, options, pair)).is_dir()
+
     def _get(
         self,
         ref: AnalysisRef,

@@ -5,14 +5,28 @@ from stilt.compiler import request_options
 
 request_options()
 
+from stilt.transport.output import bytes_of_rows
 from stilt.transport.release import Release, release_of, stream_key
-from stilt.transport.run import most_together, prepare_ahead, run_transport
+from stilt.transport.run import (
+    lacking_weather,
+    most_together,
+    prepare_ahead,
+    prepare_one,
+    run_transport,
+    table_of,
+    transport_rows,
+)
 
 __all__ = [
     "Release",
+    "bytes_of_rows",
+    "lacking_weather",
     "most_together",
     "prepare_ahead",
+    "prepare_one",
     "release_of",
     "run_transport",
     "stream_key",
+    "table_of",
+    "transport_rows",
 ]

@@ -15,8 +15,10 @@ class Device(NamedTuple):
             ``grows``.
         most_blocks: blocks of one call.
         grows: the blocks of a call are computed as one, as large as the sweep needs; else in turn.
-        by_height: particles at similar heights share a block. They need similar numbers of
-            sub-steps, and a block waits for its slowest.
+        minutes: that one call advances at most.
+        stays: the particles of a sweep stay on the device. Else they are on the host between calls,
+            which take those that move, by height: such need similar numbers of sub-steps, and a
+            block waits for its slowest.
         draws_per_layer: random numbers are drawn so often, for some sub-steps each, before
             particles go on to their next layers; None goes on when all of a block can.
         memory_bytes: of particle tables that may be held together, as an estimate.
@@ -25,7 +27,8 @@ class Device(NamedTuple):
     block: int
     most_blocks: int
     grows: bool
-    by_height: bool
+    minutes: int
+    stays: bool
     draws_per_layer: int | None
     memory_bytes: int
 
@@ -47,7 +50,8 @@ CPU = Device(
     block=128,
     most_blocks=32,
     grows=False,
-    by_height=True,
+    minutes=10,
+    stays=False,
     draws_per_layer=None,
     memory_bytes=7 * 10**8,
 )
@@ -57,7 +61,8 @@ GPU = Device(
     block=32_768,
     most_blocks=8,
     grows=True,
-    by_height=False,
+    minutes=30,
+    stays=True,
     draws_per_layer=2,
     memory_bytes=16 * 10**9,
 )

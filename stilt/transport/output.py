@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,9 +13,9 @@ from stilt.config import ModelConfig
 from stilt.meteorology import thermodynamics as thermo
 from stilt.meteorology.grids import MetGrid
 from stilt.transport.release import Release
-from stilt.transport.step import AIR_COLUMNS, EXTRA_COLUMNS
+from stilt.transport.step import AIR_COLUMNS, EXTRA_COLUMNS, MAIN_COLUMNS
 
-_SUMMED = ("foot", "samt")
+_SUMMED = frozenset(("foot", "samt"))
 _NEED_EXTRA = frozenset((*EXTRA_COLUMNS, "sphu", "dmas"))
 # Rows taken to degrees at once, so that what is in between stays in the processor's cache.
 _ROWS_TOGETHER = 32_768
@@ -37,6 +37,24 @@ def _needed(wanted: Sequence[str]) -> set[str]:
     return needed
 
 
+def bytes_of_rows(config: ModelConfig) -> int:
+    """Memory for the rows of one release."""
+    names = MAIN_COLUMNS + EXTRA_COLUMNS if needs_extra(config.varsiwant) else MAIN_COLUMNS
+    kept = len(_needed(config.varsiwant).intersection(names))
+    return abs(config.n_hours) * 60 * config.numpar * (4 * kept + 1)
+
+
+Reserve = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]
+"""Gives memory for the rows of a release, whatever it holds, for (columns, minutes, particles):
+whether there is such a row, bool of (minutes, particles), and values, float32 of all three.
+"""
+
+
+def own_memory(columns: int, minutes: int, particles: int) -> tuple[np.ndarray, np.ndarray]:
+    """Memory of this process for the rows of a release."""
+    return np.empty((minutes, particles), bool), np.empty((columns, minutes, particles), np.float32)
+
+
 class SweepRows:
     """Collects the rows of all releases of a sweep.
 
@@ -55,6 +73,7 @@ class SweepRows:
         config: ModelConfig,
         names: Sequence[str],
         grid: MetGrid,
+        reserve: Reserve = own_memory,
     ) -> None:
         """Reserve room for ``config.n_hours`` of ``config.numpar`` particles of each release.
 
@@ -65,16 +84,17 @@ class SweepRows:
             config: length and number of particles, columns wanted.
             names: columns that a step gives.
             grid: of the weather.
+            reserve: gives memory.
         """
         needed = _needed(config.varsiwant)
         self.columns = [number for number, name in enumerate(names) if name in needed]
         self._names = [names[number] for number in self.columns]
         self._releases, self._config, self._grid = releases, config, grid
         self._starts = np.asarray(starts, dtype=np.int64)
-        shape = (abs(config.n_hours) * 60, config.numpar)
-        self._moved = np.zeros((len(releases), *shape), dtype=bool)
-        # Not cleared, which would go through all of it once more: see release.
-        self._values = np.empty((len(releases), len(self.columns), *shape), dtype=np.float32)
+        self._shape = abs(config.n_hours) * 60, config.numpar
+        self._memory = [reserve(len(self.columns), *self._shape) for _ in releases]
+        for moved, _ in self._memory:
+            moved[:] = False
         self._cells = cells.reshape(2, len(releases), config.numpar)
 
     def add(
@@ -88,7 +108,7 @@ class SweepRows:
             moved: (minutes, n); rows of particles that did not move are dropped.
             values: the columns in :attr:`columns`, (minutes, n) each.
         """
-        duration, particles = self._values.shape[2:]
+        duration, particles = self._shape
         position = np.full(len(self._starts) * particles, -1)
         position[numbers] = np.arange(len(numbers))
         for owner, places in enumerate(position.reshape(-1, particles)):
@@ -99,9 +119,8 @@ class SweepRows:
                 continue
             rows = slice(low - begin, high - begin)
             where = _run(places) if len(own) == particles else None
-            for column, source in zip(
-                (*self._values[owner], self._moved[owner]), (*values, moved), strict=True
-            ):
+            has_moved, columns = self._memory[owner]
+            for column, source in zip((*columns, has_moved), (*values, moved), strict=True):
                 if where is not None:
                     column[low:high] = source[rows, where]
                 elif len(own) == particles:
@@ -111,10 +130,8 @@ class SweepRows:
                     column[low:high, own] = source[rows, places[own]]
 
     def release(self, number: int) -> ReleaseRows:
-        """What was collected of one release; values are zero where there is no row."""
-        moved, values = self._moved[number], self._values[number]
-        if not moved.all():
-            values[:, ~moved] = 0.0
+        """What was collected of one release."""
+        moved, values = self._memory[number]
         return ReleaseRows(
             self._releases[number],
             self._config,
@@ -144,7 +161,7 @@ class ReleaseRows:
         grid: of the weather.
         names: columns that were kept of a step.
         moved: (minutes, particles), whether there is such a row.
-        values: (columns, minutes, particles).
+        values: (columns, minutes, particles); anything where there is no row.
         cells: release cells along x and y, (2, particles).
     """
 
@@ -159,9 +176,12 @@ class ReleaseRows:
     def to_frame(self) -> pd.DataFrame:
         """The particle table, sorted by age and particle, without a row at the release.
 
-        Positions are in single precision, to about half a metre.
+        Shares the memory of the values where every particle moved to the end. Positions are in
+        single precision, to about half a metre.
         """
         config = self.config
+        if not self.moved.all():
+            self.values[:, ~self.moved] = 0.0
         columns = dict(zip(self.names, self.values, strict=True))
         if "mass_rate" in columns:
             rate = np.where(self.moved, columns.pop("mass_rate"), 0.0)
@@ -213,7 +233,7 @@ class ReleaseRows:
         block = (minutes - 1) // every
         starts = np.flatnonzero(np.diff(block, prepend=-1))
         out = dict(columns)
-        for name in _SUMMED:
+        for name in columns.keys() & _SUMMED:
             values = np.where(self.moved, columns[name], 0.0)
             totals = np.add.reduceat(values, starts, axis=0)
             out[name] = totals[block]

@@ -31,10 +31,18 @@ from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.transport.ahead import loading_ahead
 from stilt.transport.device import device
-from stilt.transport.output import ReleaseRows, SweepRows, needs_extra
+from stilt.transport.output import (
+    ReleaseRows,
+    Reserve,
+    SweepRows,
+    bytes_of_rows,
+    needs_extra,
+    own_memory,
+)
+from stilt.transport.program import columns_of
 from stilt.transport.release import Release
 from stilt.transport.step import Particles, Physics
-from stilt.transport.sweep import SweepClock, columns_of, sweep
+from stilt.transport.sweep import SweepClock, sweep
 from stilt.transport.weather import Geometry
 from stilt.transport.weather_error import (
     MixedLayerError,
@@ -43,7 +51,8 @@ from stilt.transport.weather_error import (
     initial_errors,
 )
 
-Result = pd.DataFrame | SimulationError
+Table = pd.DataFrame | SimulationError
+Rows = ReleaseRows | SimulationError
 
 
 def run_transport(
@@ -54,7 +63,7 @@ def run_transport(
     cache_dir: Path,
     error_run: bool = False,
     progress: Callable[[float], None] | None = None,
-) -> list[Result]:
+) -> list[Table]:
     """Follow the particles of every release through the weather.
 
     Args:
@@ -73,6 +82,33 @@ def run_transport(
     Raises:
         ConfigValidationError: an error run without error parameters.
     """
+    collected = transport_rows(
+        releases, refs, config, cache_dir=cache_dir, error_run=error_run, progress=progress
+    )
+    return [rows if isinstance(rows, SimulationError) else table_of(rows) for rows in collected]
+
+
+def transport_rows(
+    releases: Sequence[Release],
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    *,
+    cache_dir: Path,
+    error_run: bool = False,
+    progress: Callable[[float], None] | None = None,
+    most: int | None = None,
+    reserve: Reserve = own_memory,
+) -> list[Rows]:
+    """Follow the particles as :func:`run_transport` does, and give the rows of their tables.
+
+    Args:
+        releases, refs, config, cache_dir, error_run, progress: see there.
+        most: releases followed together; None as many as this process has memory for.
+        reserve: gives the memory for their rows.
+
+    Raises:
+        ConfigValidationError: an error run without error parameters.
+    """
     if not releases:
         return []
     errors = weather_errors(config) if error_run else None
@@ -86,8 +122,8 @@ def run_transport(
         )
         return [error for _ in releases]
     store = PreparedStore(cache_dir, read_analysis)
-    results: list[Result | None] = [None] * len(releases)
-    groups = _groups(releases, config)
+    results: list[Rows | None] = [None] * len(releases)
+    groups = _groups(releases, config, most or most_together(config))
     for done, group in enumerate(groups):
 
         def report(fraction: float, done: int = done) -> None:
@@ -95,27 +131,33 @@ def run_transport(
                 progress((done + fraction) / len(groups))
 
         batch = [releases[index] for index in group]
-        for index, result in zip(
-            group, _run_group(batch, analyses, config, store, report, errors), strict=True
-        ):
+        made = _run_group(batch, analyses, config, store, report, errors, reserve)
+        for index, result in zip(group, made, strict=True):
             results[index] = result
     return [result for result in results if result is not None]
 
 
-def most_together(config: ModelConfig) -> int:
-    """Receptors to follow together: their tables fit in memory, their particles in whole calls."""
-    columns = len(config.varsiwant) + 2
-    table_bytes = abs(config.n_hours) * 60 * config.numpar * columns * 8
-    most = max(1, device().memory_bytes // table_bytes)
+def most_together(config: ModelConfig, rows_bytes: int | None = None) -> int:
+    """Receptors to follow together: their tables fit in memory, their particles in whole calls.
+
+    Args:
+        config: length of a run, particles, columns.
+        rows_bytes: memory for the rows alone, where tables are made elsewhere.
+    """
+    if rows_bytes is None:
+        columns = len(config.varsiwant) + 2
+        table_bytes = abs(config.n_hours) * 60 * config.numpar * columns * 8
+        most = max(1, device().memory_bytes // table_bytes)
+    else:
+        most = max(1, rows_bytes // bytes_of_rows(config))
     one_call = max(1, device().most_particles // config.numpar)
     return most if most < one_call else most // one_call * one_call
 
 
-def _groups(releases: Sequence[Release], config: ModelConfig) -> list[list[int]]:
-    """Releases that share a sweep: no more than fit, and alone in time where ZISCALE counts hours
-    or the vertical motion depends on which analysis a run meets first.
+def _groups(releases: Sequence[Release], config: ModelConfig, most: int) -> list[list[int]]:
+    """Releases that share a sweep: no more than ``most``, and alone in time where ZISCALE counts
+    hours or the vertical motion depends on which analysis a run meets first.
     """
-    most = most_together(config)
     order = sorted(range(len(releases)), key=lambda index: releases[index].time)
     groups: list[list[int]] = []
     for index in order:
@@ -136,7 +178,8 @@ def _run_group(
     store: PreparedStore,
     progress: Callable[[float], None],
     errors: WeatherError | None,
-) -> list[Result]:
+    reserve: Reserve,
+) -> list[Rows]:
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
     margin = 2 if grid.vertical_flag == 5 else 1
@@ -186,16 +229,18 @@ def _run_group(
         config,
         columns_of(physics),
         grid,
+        reserve,
     )
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
     with loading_ahead(load, clock.analyses(int(state.stop.max()))) as loaded:
         sweep(geometry, physics, clock, loaded, sizes, state, rows.columns, rows.add, progress)
-    tables = (_table(rows.release(number)) for number in range(len(good)))
-    return [problem if problem is not None else next(tables) for problem in problems]
+    collected = (rows.release(number) for number in range(len(good)))
+    return [problem if problem is not None else next(collected) for problem in problems]
 
 
-def _table(rows: ReleaseRows) -> Result:
+def table_of(rows: ReleaseRows) -> Table:
+    """The particle table of a release, or an error when no particle moved."""
     frame = rows.to_frame()
     if frame.empty:
         return NoParticleOutputError(
@@ -275,6 +320,9 @@ def _first_minute(releases: Sequence[Release], config: ModelConfig) -> int:
     return max(minutes) if config.n_hours < 0 else min(minutes)
 
 
+Preparation = tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]
+
+
 def prepare_ahead(
     releases: Sequence[Release],
     refs: Sequence[AnalysisRef],
@@ -289,19 +337,39 @@ def prepare_ahead(
         releases, refs, config, cache_dir: as :func:`run_transport` takes them.
         enough: asked before each analysis; True ends the work.
     """
+    for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
+        if enough():
+            return
+        prepare_one(lacking, cache_dir=cache_dir)
+
+
+def lacking_weather(
+    releases: Sequence[Release],
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    *,
+    cache_dir: Path,
+) -> list[Preparation]:
+    """Weather that :func:`run_transport` will ask for and nobody has prepared, in its order."""
     analyses = sorted(refs, key=lambda ref: ref.time)
     store = PreparedStore(cache_dir, read_analysis)
     first_minute = _first_minute(releases, config)
     along = range(len(analyses))
-    for index in along if config.n_hours > 0 else reversed(along):
-        if enough():
-            return
-        store.get(*preparation(analyses, index, config, first_minute))
+    every = [
+        preparation(analyses, index, config, first_minute)
+        for index in (along if config.n_hours > 0 else reversed(along))
+    ]
+    return [one for one in every if not store.has(*one)]
+
+
+def prepare_one(lacking: Preparation, *, cache_dir: Path) -> None:
+    """Prepare one of :func:`lacking_weather`."""
+    PreparedStore(cache_dir, read_analysis).get(*lacking)
 
 
 def preparation(
     refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
-) -> tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]:
+) -> Preparation:
     """How one of a run's analyses is prepared: what :meth:`PreparedStore.get` is asked for."""
     options = preparation_options(config, start_minute, minute_of(refs[index].time))
     return refs[index], options, analysis_pair(refs, index, config, start_minute)

@@ -9,7 +9,7 @@ import pytest
 from synthetic_weather import START, WIDE, Laboratory, inversion, release
 
 from stilt.transport import device as devices
-from stilt.transport import dispersion, run, sweep
+from stilt.transport import dispersion, in_turn, resident, run, sweep
 from stilt.transport.device import CPU, GPU
 
 SMALL = GPU._replace(block=256, most_blocks=3)
@@ -25,7 +25,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[pd.DataFr
     made = {}
     for name, chosen in (("cpu", CPU), ("gpu", SMALL)):
         with pytest.MonkeyPatch.context() as patch:
-            for module in (dispersion, run, sweep):
+            for module in (dispersion, in_turn, resident, run, sweep):
                 patch.setattr(module, "device", lambda chosen=chosen: chosen)
             jax.clear_caches()
             made[name] = lab.run(releases, numpar=300)

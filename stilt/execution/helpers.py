@@ -1,0 +1,344 @@
+"""Processes that make the files of simulations whose particles another process follows.
+
+A GPU follows the particles of a receptor in a tenth of the time that a core needs for its table,
+footprints and files. One process has the GPU; its helpers do the rest, each simulation in one of
+them, from rows in shared memory. What they make is the same to the last byte.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stilt.errors import SimulationError
+from stilt.execution.failures import Failure
+from stilt.execution.memory import keep_freed_memory
+from stilt.execution.row_memory import POSSIBLE, Place, RowMemory, affordable_bytes
+from stilt.execution.setup import (
+    end_with_parent,
+    main_not_run_again,
+    pin_worker,
+    worker_arguments,
+)
+from stilt.execution.task import ERROR_PHASE, Task
+from stilt.project.inputs import Project
+from stilt.project.keys import digest
+from stilt.timing import Seconds, collecting, counted_elsewhere, timed
+
+if TYPE_CHECKING:
+    from stilt.config import ModelConfig
+    from stilt.meteorology.records import AnalysisRef
+    from stilt.project.receipts import Result
+    from stilt.transport.output import ReleaseRows
+    from stilt.transport.release import Release
+
+logger = logging.getLogger(__name__)
+
+DEATHS_ALLOWED = 1
+
+_Arguments = tuple[tuple[str, str | None], ...]
+
+_NO_ROWS = np.empty((0, 0), bool), np.empty((0, 0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A simulation's files, to be made by a helper from rows in a place of shared memory.
+
+    Attributes:
+        project: how a helper finds it.
+        task: the simulation.
+        rows: without their arrays.
+        place: where these are.
+        is_error: rows of the error run.
+    """
+
+    project: _Arguments
+    task: Task
+    rows: ReleaseRows
+    place: Place
+    is_error: bool
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What became of an order."""
+
+    result: Result
+    failure: Failure | None
+    parts: Seconds
+
+
+@dataclass
+class _Open:
+    """An order that a helper has, or will get."""
+
+    order: _Order
+    task: Task
+    deaths: int = 0
+
+
+class Helpers:
+    """Helper processes of this one.
+
+    Attributes:
+        number: of processes.
+    """
+
+    def __init__(self, number: int, rows_bytes: int | None = None) -> None:
+        """Start processes.
+
+        Args:
+            number: how many.
+            rows_bytes: memory for rows; None takes a share of what the machine has.
+        """
+        self.number = number
+        self._memory = RowMemory(rows_bytes or affordable_bytes())
+        self._reserved: set[int] = set()
+        self._open: dict[Future[_Made], _Open] = {}
+        self._pool = self._started()
+
+    def _started(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(
+            self.number,
+            mp_context=context,
+            initializer=_set_up,
+            initargs=(context.Value("i", 0), self.number),
+        )
+        with main_not_run_again():
+            # A process starts with each job that finds none idle: they load what they need now.
+            for _ in range(self.number):
+                pool.submit(_load)
+        return pool
+
+    def most_together(self, config: ModelConfig) -> int:
+        """Receptors to follow together, none if the rows of one are too many.
+
+        While they are followed, the rows of as many others wait for a helper.
+        """
+        from stilt.transport import bytes_of_rows, most_together
+
+        room = self._memory.nbytes // 2
+        return 0 if bytes_of_rows(config) > room else most_together(config, room)
+
+    def expect(self, number: int, config: ModelConfig) -> None:
+        """Get memory ready for the rows of so many simulations."""
+        from stilt.transport import bytes_of_rows
+
+        most = min(number, 2 * self.most_together(config))
+        self._memory.clear_ahead(most * bytes_of_rows(config))
+
+    def prepare_weather(
+        self,
+        releases: Sequence[Release],
+        analyses: Sequence[AnalysisRef],
+        config: ModelConfig,
+        cache_dir: Path,
+    ) -> None:
+        """Have weather prepared that a run of the transport is about to ask for."""
+        from stilt.transport import lacking_weather
+
+        for lacking in lacking_weather(releases, analyses, config, cache_dir=cache_dir):
+            with main_not_run_again():
+                # What goes wrong here goes wrong again where it is told.
+                self._pool.submit(_prepare, cache_dir, lacking)
+
+    def reserve(self, columns: int, minutes: int, particles: int) -> tuple[np.ndarray, np.ndarray]:
+        """Memory for the rows of a release; waits until there is some."""
+        while (taken := self._memory.take(columns, minutes, particles)) is None:
+            if not self._open:
+                raise MemoryError("More rows are followed together than there is memory for.")
+            self._settle()
+        self._reserved.add(self._memory.place_of(taken[1]).offset)
+        return taken
+
+    def finish(self, task: Task, rows: ReleaseRows | SimulationError, *, is_error: bool) -> None:
+        """Have the files of a simulation made; :meth:`settle_all` waits until they are."""
+        while any(one.task is task for one in self._open.values()):
+            self._settle()
+        if isinstance(rows, SimulationError):
+            task.receive(rows, is_error=is_error)
+            return
+        place = self._memory.place_of(rows.values)
+        self._reserved.remove(place.offset)
+        if task.failure is not None:
+            self._memory.give_back(place.offset)
+            return
+        moved, values = _NO_ROWS
+        bare = replace(rows, moved=moved, values=values)
+        self._submit(_Open(_Order(_arguments(task.project), task, bare, place, is_error), task))
+
+    def drop_reserved(self) -> None:
+        """Give memory back for which no rows came."""
+        for offset in self._reserved:
+            self._memory.give_back(offset)
+        self._reserved.clear()
+
+    def settle_all(self) -> None:
+        """Wait until all files are made, and note in the tasks what became of them."""
+        while self._open:
+            self._settle()
+
+    def abandon(self) -> None:
+        """Let what has begun come to its end, and note it; the rest is not done."""
+        self.drop_reserved()
+        for future in self._open:
+            future.cancel()
+        while self._open:
+            self._settle(again=False)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(cancel_futures=True)
+        self._memory.close()
+
+    def _submit(self, one: _Open) -> None:
+        with main_not_run_again():
+            self._open[self._pool.submit(_make, one.order)] = one
+
+    def _settle(self, *, again: bool = True) -> None:
+        """Wait for at least one order, and note what became of those that are done."""
+        with timed("waiting"):
+            done, _ = wait(self._open, return_when=FIRST_COMPLETED)
+        lost = [self._open[future] for future in done if not self._noted(future)]
+        for future in done:
+            del self._open[future]
+        if lost:
+            self._replace(lost, again=again)
+
+    def _noted(self, future: Future[_Made]) -> bool:
+        """Note an order's outcome in its task; False if its helper died."""
+        one = self._open[future]
+        task, order = one.task, one.order
+        if not future.cancelled():
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                return False
+            if error is not None:
+                task.fail(Failure.of(error, ERROR_PHASE if order.is_error else "trajectory"))
+            else:
+                _take(task, future.result())
+        self._memory.give_back(order.place.offset)
+        return True
+
+    def _replace(self, lost: Sequence[_Open], *, again: bool) -> None:
+        """Start new helpers for those of which one died; it took the orders of all along.
+
+        The files of a simulation whose helpers die again are made in this process.
+        """
+        lost = [*lost, *self._open.values()]
+        self._open.clear()
+        logger.warning("A process that made files died; what it had not finished is made again.")
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = self._started()
+        for one in lost:
+            one.deaths += 1
+            if not again:
+                self._memory.give_back(one.order.place.offset)
+            elif one.deaths <= DEATHS_ALLOWED:
+                self._submit(one)
+            else:
+                rows = _attached(one.order)
+                one.task.receive(_table(rows), is_error=one.order.is_error)
+                self._memory.give_back(one.order.place.offset)
+
+
+_present: Helpers | None = None
+
+
+def helpers_of_this_process(number: int) -> Helpers | None:
+    """Helpers, which stay until this process ends; None where memory cannot be shared."""
+    global _present
+    if number < 1 or not POSSIBLE:
+        return None
+    if _present is None or _present.number != number:
+        if _present is not None:
+            _present.close()
+        _present = Helpers(number)
+    return _present
+
+
+def _take(task: Task, made: _Made) -> None:
+    """Note in a task what a helper has done of it."""
+    vars(task.result).update(vars(made.result))
+    if made.failure is not None and task.failure is None:
+        task.failure = made.failure
+        logger.error("%s: %s: %s", task.sim_id, made.failure.reason, made.failure.detail)
+    counted_elsewhere(made.parts)
+
+
+def _set_up(started: Any, number: int) -> None:
+    """Give a helper its cores; Ctrl-C is for the process that it helps."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    end_with_parent()
+    keep_freed_memory()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Failures are told where their simulations are; here they would be told twice.
+    logging.disable(logging.ERROR)
+    with started.get_lock():
+        mine = started.value
+        started.value += 1
+    # The first core is left to the process that has the GPU.
+    pin_worker(mine % number + 1, number + 1)
+
+
+def _load() -> None:
+    """Load what orders need."""
+    for name in ("netCDF4", "stilt.footprint", "stilt.footprint.near_field", "stilt.transport"):
+        import_module(name)
+
+
+@lru_cache(maxsize=1)
+def _arguments(files: Project) -> _Arguments:
+    """How a helper finds a project; another object's may have changed since."""
+    return (*worker_arguments(files).items(), ("version", digest(files.config.to_dict())))
+
+
+@lru_cache(maxsize=1)
+def _project(arguments: _Arguments) -> Project:
+    known = dict(arguments)
+    return Project(
+        known["project"], output_dir=known["output_dir"], compute_root=known["compute_root"]
+    )
+
+
+def _attached(order: _Order) -> ReleaseRows:
+    moved, values = order.place.attached()
+    return replace(order.rows, moved=moved, values=values)
+
+
+def _table(rows: ReleaseRows) -> Any:
+    from stilt.transport import table_of
+
+    return table_of(rows)
+
+
+def _make(order: _Order) -> _Made:
+    """Make the files of a simulation, in a helper."""
+    task = order.task
+    task.settle_in(_project(order.project))
+    with collecting() as parts, timed("other"):
+        with timed("transport"):
+            table = _table(_attached(order))
+        task.receive(table, is_error=order.is_error)
+    return _Made(task.result, task.failure, parts)
+
+
+def _prepare(cache_dir: Path, lacking: Any) -> None:
+    """Prepare an analysis, in a helper."""
+    from stilt.transport import prepare_one
+
+    prepare_one(lacking, cache_dir=cache_dir)

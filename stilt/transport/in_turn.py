@@ -1,0 +1,138 @@
+"""A sweep's particles on the host, advanced some blocks at a time: the way of a CPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import jax
+import numpy as np
+
+from stilt.transport.device import device
+from stilt.transport.program import (
+    Chunk,
+    Receive,
+    Rows,
+    Setting,
+    advance,
+    columns_of,
+    filled_up,
+    taken,
+)
+from stilt.transport.step import Particles
+
+
+class InTurn:
+    """Particles that are gathered from the host for every chunk of minutes, by height."""
+
+    def __init__(
+        self, setting: Setting, particles: Particles, wanted: Sequence[int], receive: Receive
+    ) -> None:
+        """Take the particles of a sweep.
+
+        Args:
+            setting: weather's shape, physics.
+            particles: initial state, NumPy leaves of shape (particles,).
+            wanted: positions in :func:`columns_of` of the columns to hand over.
+            receive: see :func:`stilt.transport.sweep.sweep`.
+        """
+        self._setting, self._wanted, self._receive = setting, wanted, receive
+        self._state = jax.tree.map(np.array, particles)
+        self._size, self._together = device().shape(len(particles.start))
+        minutes = device().minutes
+        self._rows = Rows.empty(len(columns_of(setting.physics)), minutes, self._together)
+        # Made once: fresh memory has to be cleared by the system.
+        self._room = _Room.empty(len(wanted), minutes * len(particles.start))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is left behind: all rows were handed over."""
+
+    def advance(self, chunk: Chunk) -> None:
+        """Advance those that move in a chunk, and hand over their rows."""
+        numbers = _by_height(self._state, chunk.tick, chunk.minutes)
+        if len(numbers):
+            moved, values = self._advanced(chunk, numbers)
+            self._receive(chunk.tick, numbers, moved, values)
+
+    def _advanced(
+        self, chunk: Chunk, numbers: np.ndarray
+    ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+        """What moved and the columns, (minutes, numbers) each; overwritten by the next chunk."""
+        count, together, minutes = len(numbers), self._together, chunk.minutes
+        chosen = filled_up(self._state, numbers, together)
+        room = self._room.of(minutes, count)
+        moved: np.ndarray = room.moved
+        values: Sequence[np.ndarray] = list(room.values)
+        for begin in range(0, count, together):
+            part = slice(begin, begin + together)
+            here = min(together, count - begin)
+            done, self._rows = advance(
+                self._setting, chunk, taken(chosen, part), self._rows, count=here, size=self._size
+            )
+            _put(chosen, part, done)
+            has_moved = np.asarray(self._rows.moved)[:minutes, :here]
+            every = np.asarray(self._rows.values)
+            columns = [every[source, :minutes, :here] for source in self._wanted]
+            if count <= together:
+                moved, values = has_moved, columns
+            else:
+                moved[:, part] = has_moved
+                for column, source in zip(values, columns, strict=True):
+                    column[:, part] = source
+                # Given back to the next call, which else could not write where they are.
+                del has_moved, every, columns
+        _put(self._state, numbers, taken(chosen, slice(count)))
+        return moved, values
+
+
+class _Room(NamedTuple):
+    """Memory for the rows of a chunk that takes several calls.
+
+    Attributes:
+        values: wanted columns, (columns, rows), or (columns, minutes, n).
+        moved: whether there is such a row, (rows,), or (minutes, n).
+    """
+
+    values: np.ndarray
+    moved: np.ndarray
+
+    @classmethod
+    def empty(cls, columns: int, rows: int) -> _Room:
+        """Room for so many columns and rows."""
+        return cls(np.empty((columns, rows), np.float32), np.empty(rows, bool))
+
+    def of(self, minutes: int, particles: int) -> _Room:
+        """The beginning of this memory, for fewer rows."""
+        shape = (minutes, particles)
+        rows = math.prod(shape)
+        return _Room(
+            self.values[:, :rows].reshape(len(self.values), *shape),
+            self.moved[:rows].reshape(shape),
+        )
+
+
+def _put(particles: Particles, which: slice | np.ndarray, new: Particles) -> None:
+    """Overwrite what a step changes."""
+    pairs = zip(
+        jax.tree.leaves((particles[:8], particles.errors)),
+        jax.tree.leaves((new[:8], new.errors)),
+        strict=True,
+    )
+    for leaf, changed in pairs:
+        leaf[which] = np.asarray(changed)
+
+
+def _by_height(now: Particles, tick: int, minutes: int) -> np.ndarray:
+    """Numbers of the particles that move in these minutes, by height."""
+    due = np.flatnonzero(now.alive & (now.start < tick + minutes) & (now.stop > tick))
+    return due[np.argsort(now.z[due], kind="stable")]

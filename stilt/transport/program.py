@@ -1,0 +1,170 @@
+"""The compiled program of the transport: blocks of particles advanced by some minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stilt.transport.step import (
+    EXTRA_COLUMNS,
+    MAIN_COLUMNS,
+    Particles,
+    Physics,
+    minute_step,
+)
+from stilt.transport.weather import Frames, Geometry
+
+Receive = Callable[[int, np.ndarray, np.ndarray, Sequence[np.ndarray]], None]
+"""Takes the rows of a chunk: see :func:`stilt.transport.sweep.sweep`."""
+
+
+def columns_of(physics: Physics) -> tuple[str, ...]:
+    """Names of the columns that a sweep with these settings gives."""
+    return MAIN_COLUMNS + EXTRA_COLUMNS if physics.extra else MAIN_COLUMNS
+
+
+class Setting(NamedTuple):
+    """What stays the same in a sweep.
+
+    Attributes:
+        geometry: shape of the weather.
+        physics: settings of a step.
+        cell_size_m: (ny * nx, 2).
+    """
+
+    geometry: Geometry
+    physics: Physics
+    cell_size_m: jax.Array
+
+
+class Chunk(NamedTuple):
+    """Some minutes of a sweep, within one pair of analyses.
+
+    Attributes:
+        frames: the weather around them.
+        tick: first minute of the sweep.
+        minutes: how many.
+        offset: minutes from the analysis on the clock's side.
+        interval: minutes between the two analyses.
+    """
+
+    frames: Frames
+    tick: int
+    minutes: int
+    offset: int
+    interval: int
+
+
+class Rows(NamedTuple):
+    """What the blocks of one call leave behind; overwritten by the next call.
+
+    Attributes:
+        values: (columns, minutes, particles), float32.
+        moved: (minutes, particles), whether there is such a row.
+    """
+
+    values: jax.Array
+    moved: jax.Array
+
+    @classmethod
+    def empty(cls, columns: int, minutes: int, particles: int) -> Rows:
+        """Room for so many columns, minutes and particles."""
+        return cls(
+            jnp.zeros((columns, minutes, particles), jnp.float32),
+            jnp.zeros((minutes, particles), bool),
+        )
+
+
+def advance(
+    setting: Setting, chunk: Chunk, particles: Particles, rows: Rows, *, count: int, size: int
+) -> tuple[Particles, Rows]:
+    """Advance the blocks that hold the first ``count`` particles by the minutes of a chunk.
+
+    Particles of other blocks, and rows beyond the chunk's minutes, are left as they were.
+
+    Args:
+        setting, chunk: the sweep and its present minutes.
+        particles: (n,), a multiple of ``size``.
+        rows: of as many particles; given up to the call.
+        count: particles that there are.
+        size: particles of a block.
+    """
+    return _advance(
+        chunk.frames,
+        particles,
+        rows,
+        setting.cell_size_m,
+        np.int32(chunk.tick),
+        np.int32(chunk.minutes),
+        np.int32(chunk.offset),
+        np.float32(chunk.interval),
+        np.int32(-(-count // size)),
+        geometry=setting.geometry,
+        physics=setting.physics,
+        size=size,
+    )
+
+
+@partial(jax.jit, static_argnames=("geometry", "physics", "size"), donate_argnames=("rows",))
+def _advance(
+    frames: Frames,
+    particles: Particles,
+    rows: Rows,
+    cell_size_m: jax.Array,
+    tick: jax.Array,
+    minutes: jax.Array,
+    offset: jax.Array,
+    interval: jax.Array,
+    blocks: jax.Array,
+    *,
+    geometry: Geometry,
+    physics: Physics,
+    size: int,
+) -> tuple[Particles, Rows]:
+    def minute_of_block(
+        minute: jax.Array, now: tuple[Particles, Rows], first: jax.Array
+    ) -> tuple[Particles, Rows]:
+        state, rows = now
+        before = (offset + minute).astype(jnp.float32) / interval
+        after = (offset + minute + 1).astype(jnp.float32) / interval
+        state, moves, columns = minute_step(
+            frames, geometry, physics, state, tick + minute, (before, after), cell_size_m
+        )
+        place = (jnp.zeros_like(first), minute, first)
+        return state, Rows(
+            jax.lax.dynamic_update_slice(rows.values, columns[:, None], place),
+            jax.lax.dynamic_update_slice(rows.moved, moves[None], place[1:]),
+        )
+
+    def one_block(number: jax.Array, carry: tuple[Particles, Rows]) -> tuple[Particles, Rows]:
+        every, rows = carry
+        first = number * size
+        block = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, size), every)
+        block, rows = jax.lax.fori_loop(
+            0, minutes, lambda minute, now: minute_of_block(minute, now, first), (block, rows)
+        )
+        every = jax.tree.map(
+            lambda leaf, new: jax.lax.dynamic_update_slice_in_dim(leaf, new, first, 0),
+            every,
+            block,
+        )
+        return every, rows
+
+    return jax.lax.fori_loop(0, blocks, one_block, (particles, rows))
+
+
+def taken(particles: Particles, which: slice | np.ndarray) -> Particles:
+    """Some of the particles."""
+    return jax.tree.map(lambda leaf: leaf[which], particles)
+
+
+def filled_up(particles: Particles, numbers: np.ndarray, multiple: int) -> Particles:
+    """Particles of these numbers, and copies that never move up to a multiple of some number."""
+    chosen = taken(particles, np.resize(numbers, -(-len(numbers) // multiple) * multiple))
+    chosen.alive[len(numbers) :] = False
+    return chosen
