@@ -21,7 +21,7 @@ from flows.worker import compute
 from stilt.errors import StiltError
 from stilt.execution import BatchSummary, fold_receipts, plan_batches
 from stilt.execution.lookup import receptors_of
-from stilt.execution.plan import Batch
+from stilt.execution.plan import Batch, Roles
 from stilt.execution.setup import (
     computing_environment,
     prepare_process,
@@ -88,16 +88,19 @@ def run_simulations(
 ) -> State[Any]:
     """Compute simulations in the current flow run; the final state says what came of them."""
     workers = n_workers or model.config.execution.n_workers
+    device = model.config.execution.device
+    elsewhere = (caller().execution or model.config.execution).backend == "dask"
     if model.files.remote is not None:
-        elsewhere = (caller().execution or model.config.execution).backend == "dask"
         model.files.remote.check(2 if elsewhere else workers)
-    batches = plan_batches(sim_ids, workers, model.config.execution.device)
+    # Each Dask worker is thought to have a GPU of its own.
+    roles = Roles(workers) if elsewhere else Roles.of(workers, device)
+    batches = plan_batches(sim_ids, roles.transport, device, roles.helpers)
     tag_content(*content(model, sim_ids))
-    progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], workers)
+    progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], roles.transport)
     options = {**worker_arguments(model.files), "skip_existing": skip_existing}
     folded_at = time.monotonic()
     try:
-        for outcome in _compute(model, batches, workers, options, progress):
+        for outcome in _compute(model, batches, roles, options, progress):
             note(model, outcome, progress)
             if time.monotonic() - folded_at > FOLD_EVERY_S:
                 # A receipt that cannot be folded now waits for the end of the run.
@@ -115,7 +118,7 @@ def run_simulations(
 def _compute(
     model: Model,
     batches: Sequence[Batch],
-    n_workers: int,
+    roles: Roles,
     options: dict[str, Any],
     progress: Progress,
 ) -> Iterator[Outcome[BatchSummary]]:
@@ -125,21 +128,22 @@ def _compute(
         from flows.dask_backend import dask_workers, traveling
 
         arguments = traveling(model.files, options)
-        with dask_workers(model.files, n_workers, execution.options) as workers:
+        with dask_workers(model.files, roles.transport, execution.options) as workers:
             yield from run_batches(
                 batches,
                 lambda wave: _map(wave, arguments, receptors_by_batch(model.files, wave)),
-                n_workers=n_workers,
+                n_workers=roles.transport,
                 workers=workers,
             )
         return
-    if n_workers > 1:
+    if roles.transport + roles.helpers > 1:
+        options = {**options, "n_helpers": roles.helpers}
         yield from run_batches(
             batches,
             lambda wave: _map(wave, options, carried_receptors(model.files, wave)),
-            n_workers=n_workers,
+            n_workers=roles.transport,
             workers=process_workers(
-                model.layout.running, computing_environment(model.files, n_workers)
+                model.layout.running, computing_environment(model.files, roles.transport)
             ),
         )
         return

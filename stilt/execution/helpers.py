@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from stilt.project.receipts import Result
     from stilt.transport.output import ReleaseRows
     from stilt.transport.release import Release
+    from stilt.transport.run import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -141,29 +142,37 @@ class Helpers:
         most = min(number, 2 * self.most_together(config))
         self._memory.clear_ahead(most * bytes_of_rows(config))
 
-    def prepare_weather(
+    def follow(
         self,
         releases: Sequence[Release],
-        analyses: Sequence[AnalysisRef],
+        refs: Sequence[AnalysisRef],
         config: ModelConfig,
+        *,
         cache_dir: Path,
-    ) -> None:
-        """Have weather prepared that a run of the transport is about to ask for."""
-        from stilt.transport import lacking_weather
+        error_run: bool,
+        progress: Callable[[float], None],
+    ) -> list[Rows]:
+        """Follow particles in this process; see :func:`stilt.transport.run_transport`.
 
-        for lacking in lacking_weather(releases, analyses, config, cache_dir=cache_dir):
-            with main_not_run_again():
-                # What goes wrong here goes wrong again where it is told.
+        Returns:
+            Rows for :meth:`finish`, all of them in shared memory.
+        """
+        from stilt.transport import lacking_weather, transport_rows
+
+        with main_not_run_again():
+            for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
+                # What goes wrong there goes wrong again where it is told.
                 self._pool.submit(_prepare, cache_dir, lacking)
-
-    def reserve(self, columns: int, minutes: int, particles: int) -> tuple[np.ndarray, np.ndarray]:
-        """Memory for the rows of a release; waits until there is some."""
-        while (taken := self._memory.take(columns, minutes, particles)) is None:
-            if not self._open:
-                raise MemoryError("More rows are followed together than there is memory for.")
-            self._settle()
-        self._reserved.add(self._memory.place_of(taken[1]).offset)
-        return taken
+        return transport_rows(
+            releases,
+            refs,
+            config,
+            cache_dir=cache_dir,
+            error_run=error_run,
+            progress=progress,
+            most=len(releases),
+            reserve=self._reserve,
+        )
 
     def finish(self, task: Task, rows: ReleaseRows | SimulationError, *, is_error: bool) -> None:
         """Have the files of a simulation made; :meth:`settle_all` waits until they are."""
@@ -204,6 +213,15 @@ class Helpers:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
         self._memory.close()
+
+    def _reserve(self, columns: int, minutes: int, particles: int) -> tuple[np.ndarray, np.ndarray]:
+        """Memory for the rows of a release; waits until there is some."""
+        while (taken := self._memory.take(columns, minutes, particles)) is None:
+            if not self._open:
+                raise MemoryError("More rows are followed together than there is memory for.")
+            self._settle()
+        self._reserved.add(self._memory.place_of(taken[1]).offset)
+        return taken
 
     def _submit(self, one: _Open) -> None:
         with main_not_run_again():

@@ -14,7 +14,7 @@ from stilt.errors import Reason, StiltError
 from stilt.execution.batch import BatchSummary, run_batch
 from stilt.execution.failures import Failure, log_failure
 from stilt.execution.lookup import receptors_of
-from stilt.execution.plan import Batch, plan_batches
+from stilt.execution.plan import Batch, Roles, plan_batches
 from stilt.execution.pool import Job, Outcome, WorkerPool
 from stilt.execution.setup import (
     computing_environment,
@@ -54,7 +54,8 @@ def push_simulations(
     """Run exactly these simulations; none needs to be registered, and nothing is claimed.
 
     One worker computes in this process. More are processes of their own, each held to its share
-    of the cores; one that is killed is replaced, and what it had not finished is tried again. A
+    of the cores, on a GPU one that has it and others that make its files; one that is killed is
+    replaced, and what it had not finished is tried again. A
     batch that kills its worker twice is halved, and a simulation that does so alone fails with
     WORKER_DIED.
 
@@ -85,14 +86,16 @@ def push_simulations(
     if missing:
         raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")
     refuse_missing_gpu(files)
-    push = _Push(files, receptors, skip_existing, on_summary)
-    batches = plan_batches(ids, workers, files.config.execution.device)
+    device = files.config.execution.device
+    roles = Roles.of(workers, device)
+    push = _Push(files, receptors, roles, skip_existing, on_summary)
+    batches = plan_batches(ids, roles.transport, device, roles.helpers)
     try:
         with interruptible():
             if workers == 1:
                 push.inline(batches)
             else:
-                push.in_pool(batches, workers)
+                push.in_pool(batches)
     finally:
         files.index.fold()
 
@@ -108,6 +111,7 @@ class _Push:
 
     files: Project
     receptors: Mapping[str, Receptor]
+    roles: Roles
     skip_existing: bool | None
     on_summary: OnSummary | None
     kills: dict[str, int] = field(default_factory=dict)
@@ -121,8 +125,9 @@ class _Push:
             if summary.interrupted:
                 raise KeyboardInterrupt
 
-    def in_pool(self, batches: list[Batch], n_workers: int) -> None:
+    def in_pool(self, batches: list[Batch]) -> None:
         """Compute in worker processes."""
+        n_workers = self.roles.transport
         with WorkerPool(n_workers, computing_environment(self.files, n_workers)) as pool:
             pool.waiting.extend(self._job(batch) for batch in batches)
             try:
@@ -175,6 +180,7 @@ class _Push:
             "batch_id": batch.id,
             # DuckDB, asked by the worker, would give all of its free memory back to the system.
             "receptors": {sim_id: self.receptors[sim_id] for sim_id in batch.sim_ids},
+            "n_helpers": self.roles.helpers,
         }
 
 

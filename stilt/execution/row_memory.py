@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,15 @@ from threading import Event, Thread
 
 import numpy as np
 
+from stilt.execution.memory import map_pages
+
 POSSIBLE = hasattr(os, "memfd_create")
 """Whether this system has such memory; Linux does."""
 
 SHARE = 4
 MOST_BYTES = 32 * 10**9
-_CLEARED_AT_ONCE = 64 * 2**20
+_READY_AT_ONCE = 64 * 2**20
+_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -117,22 +121,24 @@ class RowMemory:
         return int(values.ctypes.data) - self._base
 
     def clear_ahead(self, nbytes: int) -> None:
-        """Have the system clear the first so many bytes while this process does something else.
+        """Have the first so many bytes ready while this process does something else.
 
-        Otherwise each page is cleared when it is first written to, which is five times as slow
-        as writing.
+        Otherwise the system clears a page when it is first written to, one after the other: up to
+        fifty times as slow as writing.
         """
+        ends = range(_READY_AT_ONCE, min(nbytes, self.nbytes) + _READY_AT_ONCE, _READY_AT_ONCE)
+        begins = deque((end - _READY_AT_ONCE, min(end, self.nbytes)) for end in ends)
 
-        def clear() -> None:
+        def get_ready() -> None:
             # Without room the pages come one by one, or not at all, when they are written to.
-            with suppress(OSError):
-                for begin in range(0, min(nbytes, self.nbytes), _CLEARED_AT_ONCE):
-                    if self._ended.is_set():
-                        return
-                    length = min(_CLEARED_AT_ONCE, self.nbytes - begin)
-                    os.posix_fallocate(self._descriptor, begin, length)
+            with suppress(OSError, IndexError):
+                while not self._ended.is_set():
+                    begin, end = begins.popleft()
+                    os.posix_fallocate(self._descriptor, begin, end - begin)
+                    map_pages(self._base + begin, end - begin)
 
-        Thread(target=clear, name="clear-rows", daemon=True).start()
+        for number in range(_THREADS):
+            Thread(target=get_ready, name=f"row-memory-{number}", daemon=True).start()
 
     def close(self) -> None:
         """Give the memory back to the system when its arrays are gone too."""

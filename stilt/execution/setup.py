@@ -38,8 +38,7 @@ def worker_environment(device: str, n_workers: int) -> dict[str, str]:
         n_workers: how many share the machine.
     """
     if device == "gpu":
-        shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if n_workers > 1 else {}
-        return {"JAX_PLATFORMS": "cuda", **shared}
+        return {"JAX_PLATFORMS": "cuda"}
     if device == "cpu" or n_workers > 1:
         return {"JAX_PLATFORMS": "cpu"}
     return {}

@@ -41,8 +41,9 @@ def group_by_weather(
 ) -> list[tuple[list[Task], list[AnalysisRef]]]:
     """Tasks that go through the transport together, with the analyses that they need.
 
-    Their windows of time touch, and they are no more than ``most``: by default than have room in
-    memory with their particle tables. A task whose weather is missing fails here.
+    Their windows of time touch, and they are no more than ``most``, in groups of nearly equal size:
+    by default no more than have room in memory with their particle tables. A task whose weather is
+    missing fails here.
     """
     from stilt.meteorology.catalogue import MetCatalogue
 
@@ -51,7 +52,8 @@ def group_by_weather(
 
     config = files.config
     catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
-    most = most or most_together(config)
+    # One program of a GPU then serves all groups.
+    most = -(-len(tasks) // -(-len(tasks) // most)) if most else most_together(config)
     span = pd.Timedelta(hours=config.n_hours)
     groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
     last: np.datetime64 | None = None
@@ -96,7 +98,7 @@ def run_group(
     if not tasks:
         return
     with timed("import"):
-        from stilt.transport import prepare_ahead, release_of, run_transport, transport_rows
+        from stilt.transport import prepare_ahead, release_of, run_transport
 
         time_compiling()
     config = read_columns(files.config, [task.receptor for task in tasks])
@@ -121,10 +123,9 @@ def run_group(
                     progress=report,
                 )  # fmt: skip
             else:
-                helpers.prepare_weather(releases, analyses, config, files.cache_dir)
-                rows = transport_rows(
+                rows = helpers.follow(
                     releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                    progress=report, most=len(releases), reserve=helpers.reserve,
+                    progress=report,
                 )  # fmt: skip
     except Exception as error:
         if helpers is not None:

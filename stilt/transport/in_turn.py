@@ -13,7 +13,7 @@ import numpy as np
 from stilt.transport.device import device
 from stilt.transport.program import (
     Chunk,
-    Receive,
+    Receiver,
     Rows,
     Setting,
     advance,
@@ -27,24 +27,21 @@ from stilt.transport.step import Particles
 class InTurn:
     """Particles that are gathered from the host for every chunk of minutes, by height."""
 
-    def __init__(
-        self, setting: Setting, particles: Particles, wanted: Sequence[int], receive: Receive
-    ) -> None:
+    def __init__(self, setting: Setting, particles: Particles, receiver: Receiver) -> None:
         """Take the particles of a sweep.
 
         Args:
             setting: weather's shape, physics.
             particles: initial state, NumPy leaves of shape (particles,).
-            wanted: positions in :func:`columns_of` of the columns to hand over.
-            receive: see :func:`stilt.transport.sweep.sweep`.
+            receiver: of their rows.
         """
-        self._setting, self._wanted, self._receive = setting, wanted, receive
+        self._setting, self._receiver = setting, receiver
         self._state = jax.tree.map(np.array, particles)
         self._size, self._together = device().shape(len(particles.start))
         minutes = device().minutes
         self._rows = Rows.empty(len(columns_of(setting.physics)), minutes, self._together)
         # Made once: fresh memory has to be cleared by the system.
-        self._room = _Room.empty(len(wanted), minutes * len(particles.start))
+        self._room = _Room.empty(len(receiver.columns), minutes * len(particles.start))
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +59,7 @@ class InTurn:
         numbers = _by_height(self._state, chunk.tick, chunk.minutes)
         if len(numbers):
             moved, values = self._advanced(chunk, numbers)
-            self._receive(chunk.tick, numbers, moved, values)
+            self._receiver.add(chunk.tick, numbers, moved, values)
 
     def _advanced(
         self, chunk: Chunk, numbers: np.ndarray
@@ -82,7 +79,7 @@ class InTurn:
             _put(chosen, part, done)
             has_moved = np.asarray(self._rows.moved)[:minutes, :here]
             every = np.asarray(self._rows.values)
-            columns = [every[source, :minutes, :here] for source in self._wanted]
+            columns = [every[source, :minutes, :here] for source in self._receiver.columns]
             if count <= together:
                 moved, values = has_moved, columns
             else:

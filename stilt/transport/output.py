@@ -63,6 +63,7 @@ class SweepRows:
 
     Attributes:
         columns: positions of the columns kept among those that a step gives.
+        particles: of each release.
     """
 
     def __init__(
@@ -91,8 +92,8 @@ class SweepRows:
         self._names = [names[number] for number in self.columns]
         self._releases, self._config, self._grid = releases, config, grid
         self._starts = np.asarray(starts, dtype=np.int64)
-        self._shape = abs(config.n_hours) * 60, config.numpar
-        self._memory = [reserve(len(self.columns), *self._shape) for _ in releases]
+        self.particles, self._minutes = config.numpar, abs(config.n_hours) * 60
+        self._memory = [reserve(len(self.columns), self._minutes, self.particles) for _ in releases]
         for moved, _ in self._memory:
             moved[:] = False
         self._cells = cells.reshape(2, len(releases), config.numpar)
@@ -100,34 +101,39 @@ class SweepRows:
     def add(
         self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: Sequence[np.ndarray]
     ) -> None:
-        """Take rows of some particles.
-
-        Args:
-            tick: minute of the sweep of the first row.
-            numbers: of the particles in the sweep, (n,).
-            moved: (minutes, n); rows of particles that did not move are dropped.
-            values: the columns in :attr:`columns`, (minutes, n) each.
-        """
-        duration, particles = self._shape
+        """Take rows of some particles: see :class:`~stilt.transport.program.Receiver`."""
+        particles = self.particles
         position = np.full(len(self._starts) * particles, -1)
         position[numbers] = np.arange(len(numbers))
         for owner, places in enumerate(position.reshape(-1, particles)):
-            begin = tick - self._starts[owner]
-            low, high = max(begin, 0), min(begin + len(moved), duration)
             own = np.flatnonzero(places >= 0)
-            if len(own) == 0 or low >= high:
+            to, rows = self._rows(owner, tick, len(moved))
+            if len(own) == 0 or to.start >= to.stop:
                 continue
-            rows = slice(low - begin, high - begin)
             where = _run(places) if len(own) == particles else None
             has_moved, columns = self._memory[owner]
             for column, source in zip((*columns, has_moved), (*values, moved), strict=True):
                 if where is not None:
-                    column[low:high] = source[rows, where]
+                    column[to] = source[rows, where]
                 elif len(own) == particles:
                     # Into place at once; "clip" keeps NumPy from making a copy first.
-                    np.take(source[rows], places, axis=1, out=column[low:high], mode="clip")
+                    np.take(source[rows], places, axis=1, out=column[to], mode="clip")
                 else:
-                    column[low:high, own] = source[rows, places[own]]
+                    column[to, own] = source[rows, places[own]]
+
+    def add_all(self, tick: int, moved: np.ndarray, values: np.ndarray) -> None:
+        """Take rows of all particles: see :class:`~stilt.transport.program.Receiver`."""
+        for owner, (has_moved, columns) in enumerate(self._memory):
+            to, rows = self._rows(owner, tick, moved.shape[1])
+            if to.start < to.stop:
+                has_moved[to] = moved[owner, rows]
+                columns[:, to] = values[owner, :, rows]
+
+    def _rows(self, owner: int, tick: int, minutes: int) -> tuple[slice, slice]:
+        """Minutes of a release within some of the sweep, and which of these they are."""
+        begin = tick - int(self._starts[owner])
+        low, high = max(begin, 0), min(begin + minutes, self._minutes)
+        return slice(low, high), slice(low - begin, high - begin)
 
     def release(self, number: int) -> ReleaseRows:
         """What was collected of one release."""
@@ -180,9 +186,10 @@ class ReleaseRows:
         single precision, to about half a metre.
         """
         config = self.config
-        if not self.moved.all():
-            self.values[:, ~self.moved] = 0.0
         columns = dict(zip(self.names, self.values, strict=True))
+        if not self.moved.all():
+            # Their degrees are worked out before rows that are not there are left out.
+            columns["x"][~self.moved] = columns["y"][~self.moved] = 0.0
         if "mass_rate" in columns:
             rate = np.where(self.moved, columns.pop("mass_rate"), 0.0)
             columns["dmas"] = np.cumprod(1.0 + rate, axis=0, dtype=np.float64)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,40 @@ from stilt.transport.step import (
 )
 from stilt.transport.weather import Frames, Geometry
 
-Receive = Callable[[int, np.ndarray, np.ndarray, Sequence[np.ndarray]], None]
-"""Takes the rows of a chunk: see :func:`stilt.transport.sweep.sweep`."""
+
+class Receiver(Protocol):
+    """Takes the rows of a sweep, chunk by chunk in order, one at a time.
+
+    The arrays that it is given are overwritten afterwards.
+
+    Attributes:
+        columns: positions in :func:`columns_of` of those that it wants.
+        particles: of each release; those of a release follow each other in the sweep.
+    """
+
+    columns: list[int]
+    particles: int
+
+    def add(
+        self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: Sequence[np.ndarray]
+    ) -> None:
+        """Take rows of some particles.
+
+        Args:
+            tick: minute of the sweep of the first row.
+            numbers: of the particles in the sweep, (n,).
+            moved: (minutes, n); rows of particles that did not move are not there.
+            values: the wanted columns, (minutes, n) each.
+        """
+
+    def add_all(self, tick: int, moved: np.ndarray, values: np.ndarray) -> None:
+        """Take rows of all particles.
+
+        Args:
+            tick: minute of the sweep of the first row.
+            moved: (releases, minutes, particles); see :meth:`add`.
+            values: the wanted columns, (releases, columns, minutes, particles).
+        """
 
 
 def columns_of(physics: Physics) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ directly where there is such: ten times as fast as into the memory of a NumPy ar
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
@@ -21,7 +21,7 @@ from jax.sharding import SingleDeviceSharding
 from stilt.transport.device import device
 from stilt.transport.program import (
     Chunk,
-    Receive,
+    Receiver,
     Rows,
     Setting,
     advance,
@@ -40,19 +40,17 @@ _PINNED = "pinned_host"
 class Resident:
     """Particles that stay on the device, all of them in every call."""
 
-    def __init__(
-        self, setting: Setting, particles: Particles, wanted: Sequence[int], receive: Receive
-    ) -> None:
+    def __init__(self, setting: Setting, particles: Particles, receiver: Receiver) -> None:
         """Take the particles of a sweep.
 
         Args:
             setting: weather's shape, physics.
             particles: initial state, NumPy leaves of shape (particles,).
-            wanted: positions in :func:`columns_of` of the columns to hand over.
-            receive: see :func:`stilt.transport.sweep.sweep`; called in another thread.
+            receiver: of their rows; another thread calls it.
         """
         count = len(particles.start)
-        self._setting, self._wanted, self._receive = setting, tuple(wanted), receive
+        self._setting, self._receiver = setting, receiver
+        self._wanted = tuple(receiver.columns)
         self._start, self._stop = particles.start, particles.stop
         self._size, together = device().shape(count)
         every = filled_up(particles, np.arange(count), together)
@@ -96,16 +94,37 @@ class Resident:
                 count=len(numbers),
                 size=self._size,
             )
-            found = _chosen(self._rows, self._wanted)
+            hand_over = self._rows_of_all(chunk) if self._whole else self._rows_of(chunk, numbers)
             self._wait(CHUNKS_UNDER_WAY - 1)
-            self._under_way.append(
-                self._fetching.submit(self._hand_over, chunk.tick, chunk.minutes, numbers, found)
-            )
+            self._under_way.append(self._fetching.submit(hand_over))
 
-    def _hand_over(self, tick: int, minutes: int, numbers: np.ndarray, found: Rows) -> None:
-        count = len(numbers)
-        values, moved = to_host(found.values), to_host(found.moved)
-        self._receive(tick, numbers, moved[:minutes, :count], list(values[:, :minutes, :count]))
+    @property
+    def _whole(self) -> bool:
+        """Whether one call takes all particles."""
+        return len(self._numbers) == 1
+
+    def _rows_of_all(self, chunk: Chunk) -> Callable[[], None]:
+        """Have the last call's rows put together for each release; what hands them over."""
+        each = self._receiver.particles
+        found = _by_release(self._rows, self._wanted, len(self._start) // each, each)
+
+        def hand_over() -> None:
+            values, moved = to_host(found.values), to_host(found.moved)
+            minutes = chunk.minutes
+            self._receiver.add_all(chunk.tick, moved[:, :minutes], values[:, :, :minutes])
+
+        return hand_over
+
+    def _rows_of(self, chunk: Chunk, numbers: np.ndarray) -> Callable[[], None]:
+        """Have the last call's rows copied; what hands them over."""
+        found = _chosen(self._rows, self._wanted)
+
+        def hand_over() -> None:
+            values, moved = to_host(found.values), to_host(found.moved)
+            part = (..., slice(chunk.minutes), slice(len(numbers)))
+            self._receiver.add(chunk.tick, numbers, moved[part], list(values[part]))
+
+        return hand_over
 
     def _wait(self, left: int) -> None:
         """Wait until no more than so many chunks are under way; raises what went wrong there."""
@@ -117,6 +136,16 @@ class Resident:
 def _chosen(rows: Rows, wanted: tuple[int, ...]) -> Rows:
     """A copy of the wanted columns, which the next call does not overwrite."""
     return Rows(rows.values[jnp.array(wanted)], jnp.copy(rows.moved))
+
+
+@partial(jax.jit, static_argnames=("wanted", "releases", "each"))
+def _by_release(rows: Rows, wanted: tuple[int, ...], releases: int, each: int) -> Rows:
+    """The wanted columns of so many releases, one release after the other."""
+    found = _chosen(rows, wanted)
+    values, moved = (leaf[..., : releases * each] for leaf in found)
+    values = values.reshape(*values.shape[:-1], releases, each)
+    moved = moved.reshape(*moved.shape[:-1], releases, each)
+    return Rows(jnp.moveaxis(values, -2, 0), jnp.moveaxis(moved, -2, 0))
 
 
 def to_host(array: jax.Array) -> np.ndarray:

@@ -234,7 +234,7 @@ def _run_group(
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
     with loading_ahead(load, clock.analyses(int(state.stop.max()))) as loaded:
-        sweep(geometry, physics, clock, loaded, sizes, state, rows.columns, rows.add, progress)
+        sweep(geometry, physics, clock, loaded, sizes, state, rows, progress)
     collected = (rows.release(number) for number in range(len(good)))
     return [problem if problem is not None else next(collected) for problem in problems]
 

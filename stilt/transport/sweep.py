@@ -8,7 +8,7 @@ depends on the device (:mod:`stilt.transport.in_turn`, :mod:`stilt.transport.res
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ import numpy as np
 from stilt.meteorology.prepare import PreparedAnalysis
 from stilt.transport.device import device
 from stilt.transport.in_turn import InTurn
-from stilt.transport.program import Chunk, Receive, Setting
+from stilt.transport.program import Chunk, Receiver, Setting
 from stilt.transport.resident import Resident
 from stilt.transport.step import Particles, Physics
 from stilt.transport.weather import Frame, Frames, Geometry
@@ -69,8 +69,7 @@ def sweep(
     load: Callable[[int], PreparedAnalysis],
     cell_size_m: np.ndarray,
     particles: Particles,
-    wanted: Sequence[int],
-    receive: Receive,
+    receiver: Receiver,
     progress: Callable[[float], None] | None = None,
 ) -> None:
     """Move particles until the last one stops.
@@ -82,11 +81,7 @@ def sweep(
         load: gives the prepared analysis with an index into ``clock.analysis_minutes``.
         cell_size_m: (ny * nx, 2).
         particles: initial state, NumPy leaves of shape (particles,).
-        wanted: positions in :func:`~stilt.transport.program.columns_of` of the columns to hand
-            over.
-        receive: called with (tick, particle numbers, moved (minutes, n), the wanted columns
-            (minutes, n) each) for every chunk of minutes, in order, and by one thread at a time;
-            the arrays are overwritten afterwards.
+        receiver: of the rows of every minute.
         progress: called with the fraction done.
     """
     setting = Setting(geometry, physics, jnp.asarray(cell_size_m, jnp.float32))
@@ -94,7 +89,7 @@ def sweep(
     last = int(particles.stop.max(initial=0))
     tick = int(particles.start.min(initial=0))
     held: dict[int, Frame] = {}
-    with way(setting, particles, wanted, receive) as moving:
+    with way(setting, particles, receiver) as moving:
         while tick < last:
             first, second = clock.bracket(tick)
             held = {index: held.get(index) or to_device(load(index)) for index in (first, second)}

@@ -27,10 +27,6 @@ def test_only_one_worker_on_auto_leaves_the_choice_to_jax(device, n_workers, pla
     assert worker_environment(device, n_workers).get("JAX_PLATFORMS") == platform
 
 
-def test_workers_that_share_a_gpu_do_not_reserve_all_of_it():
-    assert worker_environment("gpu", 2)["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
-
-
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_nothing_is_asked_of_jax_without_need(make_model, device, monkeypatch):
     monkeypatch.setattr("subprocess.run", None)
