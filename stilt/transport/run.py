@@ -138,7 +138,8 @@ def transport_rows(
 
 
 def most_together(config: ModelConfig, rows_bytes: int | None = None) -> int:
-    """Receptors to follow together: their tables fit in memory, their particles in whole calls.
+    """Receptors to follow together: their tables fit in memory, their particles in whole calls,
+    or one where they stay on the device.
 
     Args:
         config: length of a run, particles, columns.
@@ -151,6 +152,8 @@ def most_together(config: ModelConfig, rows_bytes: int | None = None) -> int:
     else:
         most = max(1, rows_bytes // bytes_of_rows(config))
     one_call = max(1, device().most_particles // config.numpar)
+    if device().stays:
+        return min(most, one_call)
     return most if most < one_call else most // one_call * one_call
 
 
