@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,12 +89,19 @@ class MetGrid:
     def to_lonlat(self, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Longitudes in [-180, 180) and latitudes of zero-based fractional indices."""
         x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-        if self.kind == "latlon":
-            lon = self.sync_lon + x * self._dlon
-            lat = self.sync_lat + y * self.ref_lat
-        else:
-            lon, lat = self._conformal_to_lonlat(x, y)
+        lon, lat = self.unwrapped_lonlat(x, y)
         return wrap_longitude(lon), lat
+
+    def unwrapped_lonlat(self, x: Any, y: Any, xp: Any = np) -> tuple[Any, Any]:
+        """Longitudes, which whole turns may be missing from or in excess, and latitudes.
+
+        Args:
+            x, y: zero-based fractional indices in double precision, arrays of ``xp``.
+            xp: NumPy, or a module that has its functions.
+        """
+        if self.kind == "latlon":
+            return self.sync_lon + x * self._dlon, self.sync_lat + y * self.ref_lat
+        return self._conformal_to_lonlat(x, y, xp)
 
     def spacing_m(self) -> tuple[FloatArray, FloatArray]:
         """Cell sizes (dx, dy) in metres at every node, each of shape (ny, nx).
@@ -193,7 +201,7 @@ class MetGrid:
         x, y = self._from_origin(lon, lat)
         return x + self._origin[0], y + self._origin[1]
 
-    def _conformal_to_lonlat(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _conformal_to_lonlat(self, x: Any, y: Any, xp: Any) -> tuple[Any, Any]:
         gamma = self._gamma
         turn = np.radians(self.orientation_deg)
         nodes = EARTH_RADIUS_M / 1000.0 / self._scale_km
@@ -203,12 +211,12 @@ class MetGrid:
         if abs(gamma) < _SMALL_GAMMA:
             dlon, m = xi, eta
         else:
-            dlon = np.arctan2(gamma * xi, 1.0 - gamma * eta) / gamma
+            dlon = xp.arctan2(gamma * xi, 1.0 - gamma * eta) / gamma
             with np.errstate(divide="ignore"):
-                m = -0.5 * np.log1p(gamma * (gamma * (xi**2 + eta**2) - 2.0 * eta)) / gamma
+                m = -0.5 * xp.log1p(gamma * (gamma * (xi**2 + eta**2) - 2.0 * eta)) / gamma
         with np.errstate(over="ignore"):
-            lat = np.degrees(np.arctan(np.sinh(m)))
-        return self.ref_lon + np.degrees(dlon), lat
+            lat = xp.degrees(xp.arctan(xp.sinh(m)))
+        return self.ref_lon + xp.degrees(dlon), lat
 
 
 def latlon_grid(

@@ -64,6 +64,7 @@ class SweepRows:
     Attributes:
         columns: positions of the columns kept among those that a step gives.
         particles: of each release.
+        grid: see :class:`~stilt.transport.program.Receiver`.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class SweepRows:
         names: Sequence[str],
         grid: MetGrid,
         reserve: Reserve = own_memory,
+        *,
+        in_degrees: bool = False,
     ) -> None:
         """Reserve room for ``config.n_hours`` of ``config.numpar`` particles of each release.
 
@@ -86,10 +89,14 @@ class SweepRows:
             names: columns that a step gives.
             grid: of the weather.
             reserve: gives memory.
+            in_degrees: positions come as longitudes and latitudes.
         """
         needed = _needed(config.varsiwant)
         self.columns = [number for number, name in enumerate(names) if name in needed]
         self._names = [names[number] for number in self.columns]
+        self.grid = grid if in_degrees else None
+        if in_degrees:
+            self._names[:2] = "long", "lati"
         self._releases, self._config, self._grid = releases, config, grid
         self._starts = np.asarray(starts, dtype=np.int64)
         self.particles, self._minutes = config.numpar, abs(config.n_hours) * 60
@@ -121,13 +128,14 @@ class SweepRows:
                 else:
                     column[to, own] = source[rows, places[own]]
 
-    def add_all(self, tick: int, moved: np.ndarray, values: np.ndarray) -> None:
-        """Take rows of all particles: see :class:`~stilt.transport.program.Receiver`."""
-        for owner, (has_moved, columns) in enumerate(self._memory):
-            to, rows = self._rows(owner, tick, moved.shape[1])
+    def add_all(self, tick: int, first: int, moved: np.ndarray, values: np.ndarray) -> None:
+        """Take rows of some releases: see :class:`~stilt.transport.program.Receiver`."""
+        for place in range(len(moved)):
+            to, rows = self._rows(first + place, tick, moved.shape[1])
             if to.start < to.stop:
-                has_moved[to] = moved[owner, rows]
-                columns[:, to] = values[owner, :, rows]
+                has_moved, columns = self._memory[first + place]
+                has_moved[to] = moved[place, rows]
+                columns[:, to] = values[place, :, rows]
 
     def _rows(self, owner: int, tick: int, minutes: int) -> tuple[slice, slice]:
         """Minutes of a release within some of the sweep, and which of these they are."""
@@ -165,7 +173,8 @@ class ReleaseRows:
         release: what started where and when.
         config: length, number of particles, columns wanted.
         grid: of the weather.
-        names: columns that were kept of a step.
+        names: columns that were kept of a step, with ``long`` and ``lati`` for x and y where these
+            came in degrees.
         moved: (minutes, particles), whether there is such a row.
         values: (columns, minutes, particles); anything where there is no row.
         cells: release cells along x and y, (2, particles).
@@ -187,9 +196,6 @@ class ReleaseRows:
         """
         config = self.config
         columns = dict(zip(self.names, self.values, strict=True))
-        if not self.moved.all():
-            # Their degrees are worked out before rows that are not there are left out.
-            columns["x"][~self.moved] = columns["y"][~self.moved] = 0.0
         if "mass_rate" in columns:
             rate = np.where(self.moved, columns.pop("mass_rate"), 0.0)
             columns["dmas"] = np.cumprod(1.0 + rate, axis=0, dtype=np.float64)
@@ -197,7 +203,9 @@ class ReleaseRows:
         if config.outdt > 0:
             written, columns = self._thinned(columns)
         rows = None if written.all() else np.flatnonzero(written)
-        wanted = dict(zip(("long", "lati"), self._degrees(columns), strict=True))
+        if "x" in columns:
+            columns["long"], columns["lati"] = self._degrees(columns.pop("x"), columns.pop("y"))
+        wanted: dict[str, np.ndarray] = {}
         direction = 1 if config.n_hours > 0 else -1
         wanted["time"], wanted["indx"] = _ages_and_numbers(direction, *written.shape)
         wanted.update((name, values.reshape(-1)) for name, values in columns.items())
@@ -216,9 +224,10 @@ class ReleaseRows:
             chosen["xhgt"] = every if rows is None else every[rows]
         return pd.DataFrame(chosen, copy=False)
 
-    def _degrees(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Longitudes in [-180, 180) and latitudes of all rows; takes x and y from the columns."""
-        x, y = columns.pop("x"), columns.pop("y")
+    def _degrees(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Longitudes in [-180, 180) and latitudes of all rows."""
+        if not self.moved.all():
+            x[~self.moved] = y[~self.moved] = 0.0
         lon, lat = np.empty((2, *x.shape), np.float32)
         step = max(1, _ROWS_TOGETHER // x.shape[1])
         for begin in range(0, len(x), step):
@@ -229,7 +238,7 @@ class ReleaseRows:
             )
         # Rounding may have made 180 of a little less.
         lon[lon >= 180.0] = -180.0
-        return lon.reshape(-1), lat.reshape(-1)
+        return lon, lat
 
     def _thinned(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Rows every ``outdt`` minutes and at each particle's end; foot and samt are summed."""

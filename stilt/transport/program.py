@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stilt.meteorology.grids import MetGrid
 from stilt.transport.step import (
     EXTRA_COLUMNS,
     MAIN_COLUMNS,
@@ -28,10 +29,13 @@ class Receiver(Protocol):
     Attributes:
         columns: positions in :func:`columns_of` of those that it wants.
         particles: of each release; those of a release follow each other in the sweep.
+        grid: a device that can gives the first two columns, x and y, as longitudes in
+            [-180, 180) and latitudes of this grid, where it is not None.
     """
 
     columns: list[int]
     particles: int
+    grid: MetGrid | None
 
     def add(
         self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: Sequence[np.ndarray]
@@ -45,11 +49,12 @@ class Receiver(Protocol):
             values: the wanted columns, (minutes, n) each.
         """
 
-    def add_all(self, tick: int, moved: np.ndarray, values: np.ndarray) -> None:
-        """Take rows of all particles.
+    def add_all(self, tick: int, first: int, moved: np.ndarray, values: np.ndarray) -> None:
+        """Take rows of all particles of some releases; other threads may bring those of others.
 
         Args:
             tick: minute of the sweep of the first row.
+            first: number of the first release.
             moved: (releases, minutes, particles); see :meth:`add`.
             values: the wanted columns, (releases, columns, minutes, particles).
         """

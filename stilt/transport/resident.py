@@ -7,7 +7,6 @@ directly where there is such: ten times as fast as into the memory of a NumPy ar
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
+from stilt.meteorology.grids import MetGrid
 from stilt.transport.device import device
 from stilt.transport.program import (
     Chunk,
@@ -33,6 +33,9 @@ from stilt.transport.step import Particles
 
 CHUNKS_UNDER_WAY = 2
 """Chunks whose rows may be on the device or on their way to the host."""
+
+COPYING_THREADS = 3
+"""They put rows into their tables: one alone takes as long as the GPU."""
 
 _PINNED = "pinned_host"
 
@@ -62,7 +65,9 @@ class Resident:
             for part in self._numbers
         ]
         self._rows = Rows.empty(len(columns_of(setting.physics)), device().minutes, together)
+        self._cells = [jnp.stack([part.cell_x, part.cell_y]) for part in self._parts]
         self._fetching = ThreadPoolExecutor(1, thread_name_prefix="rows")
+        self._copying = ThreadPoolExecutor(COPYING_THREADS, thread_name_prefix="copies")
         self._under_way: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
@@ -80,6 +85,7 @@ class Resident:
                 self._wait(0)
         finally:
             self._fetching.shutdown(cancel_futures=True)
+            self._copying.shutdown(cancel_futures=True)
 
     def advance(self, chunk: Chunk) -> None:
         """Advance all by a chunk; its rows are handed over later."""
@@ -94,37 +100,33 @@ class Resident:
                 count=len(numbers),
                 size=self._size,
             )
-            hand_over = self._rows_of_all(chunk) if self._whole else self._rows_of(chunk, numbers)
+            with jax.enable_x64(True):
+                found = _chosen(self._rows, self._cells[place], self._wanted, self._receiver.grid)
+                whole = len(self._numbers) == 1
+                if whole:
+                    found = _by_release(found, self._receiver.particles, len(numbers))
+            hand_over = self._all_rows if whole else self._some_rows
             self._wait(CHUNKS_UNDER_WAY - 1)
-            self._under_way.append(self._fetching.submit(hand_over))
+            self._under_way.append(self._fetching.submit(hand_over, chunk, numbers, found))
 
-    @property
-    def _whole(self) -> bool:
-        """Whether one call takes all particles."""
-        return len(self._numbers) == 1
+    def _all_rows(self, chunk: Chunk, numbers: np.ndarray, found: Rows) -> None:
+        """Hand over a call's rows, put together by release."""
+        del numbers
+        values = to_host(found.values)[:, :, : chunk.minutes]
+        moved = to_host(found.moved)[:, : chunk.minutes]
 
-    def _rows_of_all(self, chunk: Chunk) -> Callable[[], None]:
-        """Have the last call's rows put together for each release; what hands them over."""
-        each = self._receiver.particles
-        found = _by_release(self._rows, self._wanted, len(self._start) // each, each)
+        def hand_over(part: np.ndarray) -> None:
+            some = slice(part[0], part[-1] + 1)
+            self._receiver.add_all(chunk.tick, int(part[0]), moved[some], values[some])
 
-        def hand_over() -> None:
-            values, moved = to_host(found.values), to_host(found.moved)
-            minutes = chunk.minutes
-            self._receiver.add_all(chunk.tick, moved[:, :minutes], values[:, :, :minutes])
+        releases = np.array_split(np.arange(len(moved)), min(COPYING_THREADS, len(moved)))
+        list(self._copying.map(hand_over, releases))
 
-        return hand_over
-
-    def _rows_of(self, chunk: Chunk, numbers: np.ndarray) -> Callable[[], None]:
-        """Have the last call's rows copied; what hands them over."""
-        found = _chosen(self._rows, self._wanted)
-
-        def hand_over() -> None:
-            values, moved = to_host(found.values), to_host(found.moved)
-            part = (..., slice(chunk.minutes), slice(len(numbers)))
-            self._receiver.add(chunk.tick, numbers, moved[part], list(values[part]))
-
-        return hand_over
+    def _some_rows(self, chunk: Chunk, numbers: np.ndarray, found: Rows) -> None:
+        """Hand over rows of particles with these numbers, which one call took."""
+        values, moved = to_host(found.values), to_host(found.moved)
+        part = (..., slice(chunk.minutes), slice(len(numbers)))
+        self._receiver.add(chunk.tick, numbers, moved[part], list(values[part]))
 
     def _wait(self, left: int) -> None:
         """Wait until no more than so many chunks are under way; raises what went wrong there."""
@@ -132,20 +134,29 @@ class Resident:
             self._under_way.popleft().result()
 
 
-@partial(jax.jit, static_argnames=("wanted",))
-def _chosen(rows: Rows, wanted: tuple[int, ...]) -> Rows:
+@partial(jax.jit, static_argnames=("wanted", "grid"))
+def _chosen(rows: Rows, cells: jax.Array, wanted: tuple[int, ...], grid: MetGrid | None) -> Rows:
     """A copy of the wanted columns, which the next call does not overwrite."""
-    return Rows(rows.values[jnp.array(wanted)], jnp.copy(rows.moved))
+    values = rows.values[jnp.array(wanted)]
+    if grid is not None:
+        x, y = values[:2].astype(jnp.float64) + cells[:, None]
+        lon, lat = grid.unwrapped_lonlat(x, y, jnp)
+        lon = (jnp.mod(lon + 180.0, 360.0) - 180.0).astype(jnp.float32)
+        # Rounding may have made 180 of a little less.
+        values = values.at[0].set(jnp.where(lon >= 180.0, -180.0, lon).astype(jnp.float32))
+        values = values.at[1].set(lat.astype(jnp.float32))
+    return Rows(values, jnp.copy(rows.moved))
 
 
-@partial(jax.jit, static_argnames=("wanted", "releases", "each"))
-def _by_release(rows: Rows, wanted: tuple[int, ...], releases: int, each: int) -> Rows:
-    """The wanted columns of so many releases, one release after the other."""
-    found = _chosen(rows, wanted)
-    values, moved = (leaf[..., : releases * each] for leaf in found)
-    values = values.reshape(*values.shape[:-1], releases, each)
-    moved = moved.reshape(*moved.shape[:-1], releases, each)
-    return Rows(jnp.moveaxis(values, -2, 0), jnp.moveaxis(moved, -2, 0))
+@partial(jax.jit, static_argnames=("each", "count"))
+def _by_release(rows: Rows, each: int, count: int) -> Rows:
+    """Rows of the first so many particles, one release after the other."""
+
+    def put_together(leaf: jax.Array) -> jax.Array:
+        leaf = leaf[..., :count]
+        return jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], count // each, each), -2, 0)
+
+    return Rows(*map(put_together, rows))
 
 
 def to_host(array: jax.Array) -> np.ndarray:

@@ -233,6 +233,7 @@ def _run_group(
         columns_of(physics),
         grid,
         reserve,
+        in_degrees=device().stays,
     )
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)

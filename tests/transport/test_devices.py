@@ -39,6 +39,9 @@ def test_most_particles_fly_the_same_way(tables: dict[str, list[pd.DataFrame]]) 
         pd.testing.assert_frame_equal(cpu[["time", "indx"]], gpu[["time", "indx"]])
         apart = np.abs(cpu["zagl"] - gpu["zagl"]).to_numpy().reshape(60, 300)
         assert apart[0].max() < 0.01
+        for name in ("long", "lati"):
+            places = np.abs(cpu[name] - gpu[name]).to_numpy().reshape(60, 300)
+            assert places[0].max() < 2e-5  # two last places of a longitude, two metres
         assert (apart[-1] < 1.0).mean() > 0.9
 
 
