@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from devices import computing_as
 
 import stilt
 from stilt.execution import helpers as module
@@ -20,6 +21,7 @@ from stilt.execution import run_batch
 from stilt.execution.helpers import Helpers, helpers_of_this_process
 from stilt.execution.plan import Roles, batch_sizes
 from stilt.execution.row_memory import POSSIBLE, RowMemory, affordable_bytes
+from stilt.transport.device import CPU, GPU
 
 pytestmark = pytest.mark.skipif(not POSSIBLE, reason="memory cannot be shared on this system")
 
@@ -78,6 +80,18 @@ def test_outputs_are_the_same_to_the_last_byte(
     assert [summary.n_complete + summary.n_empty for summary in summaries] == [3, 3]
     assert contents(helped) == contents(alone)
     assert len(contents(alone)) == files
+
+
+def test_a_gpus_rows_make_the_same_footprints(project: Callable[..., stilt.Model]) -> None:
+    totals = []
+    for name, chosen, number in (("alone", CPU, 0), ("helped", GPU, 2)):
+        model = project(name, "trajectories: false\n")
+        with computing_as(chosen._replace(block=64)):
+            run_batch(str(model.project), model.register_pending(), n_helpers=number)
+        paths = sorted(model.layout.by_id.rglob("*.nc"))
+        totals.append([stilt.Footprint.from_netcdf(path).total for path in paths])
+    assert len(totals[0]) == 3
+    assert totals[1] == pytest.approx(totals[0], rel=0.05)
 
 
 def test_the_index_learns_the_same_from_helped_batches(
