@@ -14,13 +14,11 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure
@@ -51,8 +49,6 @@ DEATHS_ALLOWED = 1
 
 _Arguments = tuple[tuple[str, str | None], ...]
 
-_NO_ROWS = np.empty((0, 0), bool), np.empty((0, 0, 0), np.float32)
-
 
 @dataclass(frozen=True)
 class _Order:
@@ -61,7 +57,7 @@ class _Order:
     Attributes:
         project: how a helper finds it.
         task: the simulation.
-        rows: without their arrays.
+        rows: of which the table is made.
         place: where these are.
         is_error: rows of the error run.
     """
@@ -107,7 +103,7 @@ class Helpers:
         """
         self.number = number
         self._memory = RowMemory(rows_bytes or affordable_bytes())
-        self._reserved: set[int] = set()
+        self._reserved: set[Place] = set()
         self._open: dict[Future[_Made], _Open] = {}
         self._pool = self._started()
 
@@ -132,8 +128,9 @@ class Helpers:
         """
         from stilt.transport import bytes_of_rows, most_together
 
-        room = self._memory.nbytes // 2
-        return 0 if bytes_of_rows(config) > room else most_together(config, room)
+        size = bytes_of_rows(config)
+        places = self._memory.places(size)
+        return min(places, most_together(config, max(1, places // 2) * size))
 
     def expect(self, number: int, config: ModelConfig) -> None:
         """Get memory ready for the rows of so many simulations."""
@@ -181,19 +178,18 @@ class Helpers:
         if isinstance(rows, SimulationError):
             task.receive(rows, is_error=is_error)
             return
-        place = self._memory.place_of(rows.values)
-        self._reserved.remove(place.offset)
+        place = rows.store
+        assert isinstance(place, Place)
+        self._reserved.remove(place)
         if task.failure is not None:
-            self._memory.give_back(place.offset)
+            self._memory.give_back(place)
             return
-        moved, values = _NO_ROWS
-        bare = replace(rows, moved=moved, values=values)
-        self._submit(_Open(_Order(_arguments(task.project), task, bare, place, is_error), task))
+        self._submit(_Open(_Order(_arguments(task.project), task, rows, place, is_error), task))
 
     def drop_reserved(self) -> None:
         """Give memory back for which no rows came."""
-        for offset in self._reserved:
-            self._memory.give_back(offset)
+        for place in self._reserved:
+            self._memory.give_back(place)
         self._reserved.clear()
 
     def settle_all(self) -> None:
@@ -214,14 +210,14 @@ class Helpers:
         self._pool.shutdown(cancel_futures=True)
         self._memory.close()
 
-    def _reserve(self, columns: int, minutes: int, particles: int) -> tuple[np.ndarray, np.ndarray]:
+    def _reserve(self, columns: int, minutes: int, particles: int) -> Place:
         """Memory for the rows of a release; waits until there is some."""
-        while (taken := self._memory.take(columns, minutes, particles)) is None:
+        while (place := self._memory.take(columns, minutes, particles)) is None:
             if not self._open:
                 raise MemoryError("More rows are followed together than there is memory for.")
             self._settle()
-        self._reserved.add(self._memory.place_of(taken[1]).offset)
-        return taken
+        self._reserved.add(place)
+        return place
 
     def _submit(self, one: _Open) -> None:
         with main_not_run_again():
@@ -249,7 +245,7 @@ class Helpers:
                 task.fail(Failure.of(error, ERROR_PHASE if order.is_error else "trajectory"))
             else:
                 _take(task, future.result())
-        self._memory.give_back(order.place.offset)
+        self._memory.give_back(order.place)
         return True
 
     def _replace(self, lost: Sequence[_Open], *, again: bool) -> None:
@@ -265,13 +261,12 @@ class Helpers:
         for one in lost:
             one.deaths += 1
             if not again:
-                self._memory.give_back(one.order.place.offset)
+                self._memory.give_back(one.order.place)
             elif one.deaths <= DEATHS_ALLOWED:
                 self._submit(one)
             else:
-                rows = _attached(one.order)
-                one.task.receive(_table(rows), is_error=one.order.is_error)
-                self._memory.give_back(one.order.place.offset)
+                one.task.receive(_table(one.order.rows), is_error=one.order.is_error)
+                self._memory.give_back(one.order.place)
 
 
 _present: Helpers | None = None
@@ -333,11 +328,6 @@ def _project(arguments: _Arguments) -> Project:
     )
 
 
-def _attached(order: _Order) -> ReleaseRows:
-    moved, values = order.place.attached()
-    return replace(order.rows, moved=moved, values=values)
-
-
 def _table(rows: ReleaseRows) -> Any:
     from stilt.transport import table_of
 
@@ -350,7 +340,7 @@ def _make(order: _Order) -> _Made:
     task.settle_in(_project(order.project))
     with collecting() as parts, timed("other"):
         with timed("transport"):
-            table = _table(_attached(order))
+            table = _table(order.rows)
         task.receive(table, is_error=order.is_error)
     return _Made(task.result, task.failure, parts)
 

@@ -7,7 +7,6 @@ import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = 2**31 - 1
-_MADV_POPULATE_READ = 22
 
 
 def keep_freed_memory() -> bool:
@@ -25,22 +24,3 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _NEVER))
-
-
-def map_pages(address: int, nbytes: int) -> bool:
-    """Have the system put pages of shared memory where this process will find them.
-
-    Otherwise it does so one by one, when each is first used. Python's lock is not held.
-
-    Args:
-        address: of a whole page, mapped.
-        nbytes: whole pages.
-
-    Returns:
-        Whether the system could; Linux can since 5.14.
-    """
-    madvise = getattr(ctypes.CDLL(None), "madvise", None)
-    if madvise is None or not sys.platform.startswith("linux"):
-        return False
-    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    return bool(madvise(address, nbytes, _MADV_POPULATE_READ) == 0)

@@ -1,7 +1,8 @@
 """Memory that a process shares with its helpers, cut into places for the rows of a release each.
 
-It has no name in the file system and no limit but the machine's memory, and it is gone with the
-last process that uses it, however that ends.
+It is files that have no name and are nowhere but in memory: as large as the machine allows, gone
+with the last process that uses them, however that ends. They are read and written, not mapped,
+since a system takes longer to map a page than to copy it.
 """
 
 from __future__ import annotations
@@ -16,29 +17,30 @@ from threading import Event, Thread
 
 import numpy as np
 
-from stilt.execution.memory import map_pages
-
 POSSIBLE = hasattr(os, "memfd_create")
 """Whether this system has such memory; Linux does."""
 
 SHARE = 4
 MOST_BYTES = 32 * 10**9
+# One thread at a time writes to a file.
+_FILES = 4
 _READY_AT_ONCE = 64 * 2**20
-_THREADS = 2
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the rows of a release are, for another process of this machine.
+    """A place for the rows of one release: written by one process, read by any of this machine.
 
     Attributes:
-        path: of the memory, as long as the process that made it lives.
+        path: of the file, as long as the process that made it lives.
+        inode: tells files apart whose path was the same.
         offset: first byte.
         columns, minutes, particles: shape of the values, float32, which the rows that there are
             follow: bool, (minutes, particles).
     """
 
     path: str
+    inode: int
     offset: int
     columns: int
     minutes: int
@@ -47,103 +49,141 @@ class Place:
     @property
     def nbytes(self) -> int:
         """Size in whole pages."""
-        exact = self.minutes * self.particles * (4 * self.columns + 1)
-        return -(-exact // mmap.PAGESIZE) * mmap.PAGESIZE
+        return _whole_pages(self.minutes * self.particles * (4 * self.columns + 1))
 
-    def arrays(self, memory: mmap.mmap, begin: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows there are, and their values, in mapped memory."""
-        rows = self.minutes * self.particles
-        values = np.frombuffer(memory, np.float32, rows * self.columns, begin)
-        moved = np.frombuffer(memory, bool, rows, begin + values.nbytes)
-        return (
-            moved.reshape(self.minutes, self.particles),
-            values.reshape(self.columns, self.minutes, self.particles),
-        )
+    def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:
+        """Write the rows of some minutes: see :class:`stilt.transport.output.Store`."""
+        for column, rows in enumerate(values):
+            self._write(np.ascontiguousarray(rows), self._begin(column, 4, first))
+        self._write(np.ascontiguousarray(moved), self._begin(self.columns, 1, first))
 
-    def attached(self) -> tuple[np.ndarray, np.ndarray]:
-        """The arrays in another process; its mapping ends with them."""
-        descriptor = os.open(self.path, os.O_RDWR)
-        try:
-            return self.arrays(mmap.mmap(descriptor, self.nbytes, offset=self.offset), 0)
-        finally:
-            os.close(descriptor)
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read all rows: see :class:`stilt.transport.output.Store`."""
+        moved = np.empty((self.minutes, self.particles), bool)
+        values = np.empty((self.columns, *moved.shape), np.float32)
+        for column, rows in enumerate(values):
+            self._read(rows, self._begin(column, 4, 0))
+        self._read(moved, self._begin(self.columns, 1, 0))
+        return moved, values
+
+    def _begin(self, column: int, size: int, minute: int) -> int:
+        """First byte of a minute's rows in a column whose numbers have so many bytes."""
+        whole = self.minutes * self.particles * 4
+        return self.offset + column * whole + minute * self.particles * size
+
+    def _write(self, rows: np.ndarray, begin: int) -> None:
+        if os.pwrite(self._file(), rows.data, begin) != rows.nbytes:
+            raise MemoryError("The machine's memory has no room for more rows of particles.")
+
+    def _read(self, rows: np.ndarray, begin: int) -> None:
+        if os.preadv(self._file(), [rows.data], begin) != rows.nbytes:
+            raise MemoryError("Rows of particles in shared memory have been cut off.")
+
+    def _file(self) -> int:
+        key = self.path, self.inode
+        if key not in _open_files:
+            _open_files[key] = os.open(self.path, os.O_RDWR)
+        return _open_files[key]
+
+
+_open_files: dict[tuple[str, int], int] = {}
 
 
 class RowMemory:
-    """The memory in the process that fills it; its size is taken from the system as it is used."""
+    """The memory in the process that fills it; it is taken from the system as it is used.
+
+    Attributes:
+        nbytes: all of it.
+    """
 
     def __init__(self, nbytes: int) -> None:
         """Have up to so many bytes."""
-        self.nbytes = -(-nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._descriptor = os.memfd_create("stilt-rows")
-        os.ftruncate(self._descriptor, self.nbytes)
-        self._map = mmap.mmap(self._descriptor, self.nbytes)
-        self._path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
-        self._base = np.frombuffer(self._map, np.uint8).ctypes.data
-        self._place_bytes = 0
-        self._free: list[int] = []
-        self._used: set[int] = set()
+        self._file_bytes = -(-nbytes // (_FILES * mmap.PAGESIZE)) * mmap.PAGESIZE
+        self.nbytes = _FILES * self._file_bytes
+        self._files = [os.memfd_create(f"stilt-rows-{number}") for number in range(_FILES)]
+        self._keys = []
+        for file in self._files:
+            os.ftruncate(file, self._file_bytes)
+            self._keys.append((f"/proc/{os.getpid()}/fd/{file}", os.fstat(file).st_ino))
+        self._free: list[Place] = []
+        self._shape = (0, 0, 0)
+        self._used: set[Place] = set()
         self._ended = Event()
+        self._cleared = 0
+        self._making_room: Thread | None = None
 
-    def take(
-        self, columns: int, minutes: int, particles: int
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Memory for some rows, whatever it holds; None when all of it is in use.
+    def places(self, nbytes: int) -> int:
+        """How many places of so many bytes there are."""
+        return _FILES * (self._file_bytes // _whole_pages(nbytes))
+
+    def take(self, columns: int, minutes: int, particles: int) -> Place | None:
+        """A place for some rows, whatever it holds; None when all are in use.
 
         Raises:
             MemoryError: it never will be enough.
         """
-        place = Place(self._path, 0, columns, minutes, particles)
-        if place.nbytes > self.nbytes:
-            raise MemoryError(f"{place.nbytes} bytes of rows for one receptor, {self.nbytes} held")
-        if place.nbytes != self._place_bytes:
+        if (columns, minutes, particles) != self._shape:
             if self._used:
                 return None
-            self._place_bytes = place.nbytes
-            last = self.nbytes - self._place_bytes
-            self._free = list(range(0, last + 1, self._place_bytes))[::-1]
+            self._shape = columns, minutes, particles
+            self._free = self._cut(*self._shape)
+            if not self._free:
+                raise MemoryError("The rows of one receptor are more than there is memory for.")
         if not self._free:
             return None
-        offset = self._free.pop()
-        self._used.add(offset)
-        return place.arrays(self._map, offset)
+        place = self._free.pop()
+        self._used.add(place)
+        return place
 
-    def place_of(self, values: np.ndarray) -> Place:
-        """The place of values that were taken, for another process."""
-        return Place(self._path, self._offset(values), *values.shape)
+    def _cut(self, columns: int, minutes: int, particles: int) -> list[Place]:
+        """All places of a size, the first ones of every file last."""
+        size = Place("", 0, 0, columns, minutes, particles).nbytes
+        return [
+            Place(*key, begin, columns, minutes, particles)
+            for begin in reversed(range(0, self._file_bytes - size + 1, size))
+            for key in self._keys
+        ]
 
-    def give_back(self, offset: int) -> None:
+    def give_back(self, place: Place) -> None:
         """Let a place be taken again."""
-        self._used.discard(offset)
-        self._free.append(offset)
-
-    def _offset(self, values: np.ndarray) -> int:
-        return int(values.ctypes.data) - self._base
+        self._used.discard(place)
+        self._free.append(place)
 
     def clear_ahead(self, nbytes: int) -> None:
-        """Have the first so many bytes ready while this process does something else.
+        """Have the system make room for so many bytes while this process does something else.
 
-        Otherwise the system clears a page when it is first written to, one after the other: up to
-        fifty times as slow as writing.
+        Otherwise it does so page by page as they are written to, ten times as slow.
         """
-        ends = range(_READY_AT_ONCE, min(nbytes, self.nbytes) + _READY_AT_ONCE, _READY_AT_ONCE)
-        begins = deque((end - _READY_AT_ONCE, min(end, self.nbytes)) for end in ends)
+        each = min(-(-nbytes // _FILES), self._file_bytes)
+        begins = deque(
+            (file, begin, min(_READY_AT_ONCE, each - begin))
+            for begin in range(self._cleared, each, _READY_AT_ONCE)
+            for file in self._files
+        )
+        self._cleared = max(self._cleared, each)
 
-        def get_ready() -> None:
-            # Without room the pages come one by one, or not at all, when they are written to.
+        def make_room() -> None:
+            # Without room it is told when rows are written.
             with suppress(OSError, IndexError):
                 while not self._ended.is_set():
-                    begin, end = begins.popleft()
-                    os.posix_fallocate(self._descriptor, begin, end - begin)
-                    map_pages(self._base + begin, end - begin)
+                    os.posix_fallocate(*begins.popleft())
 
-        for number in range(_THREADS):
-            Thread(target=get_ready, name=f"row-memory-{number}", daemon=True).start()
+        self._making_room = Thread(target=make_room, name="row-memory", daemon=True)
+        self._making_room.start()
 
     def close(self) -> None:
-        """Give the memory back to the system when its arrays are gone too."""
+        """Give the memory back to the system, once no other process uses it either."""
         self._ended.set()
-        os.close(self._descriptor)
+        if self._making_room is not None:
+            self._making_room.join()
+        for file, key in zip(self._files, self._keys, strict=True):
+            os.close(file)
+            if key in _open_files:
+                os.close(_open_files.pop(key))
+
+
+def _whole_pages(nbytes: int) -> int:
+    return -(-nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def affordable_bytes() -> int:

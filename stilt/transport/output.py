@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -44,15 +45,44 @@ def bytes_of_rows(config: ModelConfig) -> int:
     return abs(config.n_hours) * 60 * config.numpar * (4 * kept + 1)
 
 
-Reserve = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]
-"""Gives memory for the rows of a release, whatever it holds, for (columns, minutes, particles):
-whether there is such a row, bool of (minutes, particles), and values, float32 of all three.
-"""
+class Store(Protocol):
+    """Memory for the rows of a release."""
+
+    def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:
+        """Take the rows of some minutes.
+
+        Args:
+            first: minute of the release.
+            moved: (minutes, particles), whether there is such a row.
+            values: (columns, minutes, particles), float32.
+        """
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows there are, (minutes, particles), and all values, to be changed at will."""
 
 
-def own_memory(columns: int, minutes: int, particles: int) -> tuple[np.ndarray, np.ndarray]:
-    """Memory of this process for the rows of a release."""
-    return np.empty((minutes, particles), bool), np.empty((columns, minutes, particles), np.float32)
+Reserve = Callable[[int, int, int], Store]
+"""Gives memory for the rows of a release, for (columns, minutes, particles)."""
+
+
+class OwnMemory:
+    """Memory of this process for the rows of a release; none is there at first."""
+
+    def __init__(self, columns: int, minutes: int, particles: int) -> None:
+        """Have memory."""
+        self.moved = np.zeros((minutes, particles), bool)
+        # Not cleared, which would go through all of it once more.
+        self.values = np.empty((columns, minutes, particles), np.float32)
+
+    def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:
+        """Take the rows of some minutes: see :class:`Store`."""
+        minutes = slice(first, first + len(moved))
+        self.moved[minutes] = moved
+        self.values[:, minutes] = values
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """All rows: see :class:`Store`."""
+        return self.moved, self.values
 
 
 class SweepRows:
@@ -75,7 +105,7 @@ class SweepRows:
         config: ModelConfig,
         names: Sequence[str],
         grid: MetGrid,
-        reserve: Reserve = own_memory,
+        reserve: Reserve = OwnMemory,
         *,
         in_degrees: bool = False,
     ) -> None:
@@ -100,9 +130,10 @@ class SweepRows:
         self._releases, self._config, self._grid = releases, config, grid
         self._starts = np.asarray(starts, dtype=np.int64)
         self.particles, self._minutes = config.numpar, abs(config.n_hours) * 60
-        self._memory = [reserve(len(self.columns), self._minutes, self.particles) for _ in releases]
-        for moved, _ in self._memory:
-            moved[:] = False
+        shape = len(self.columns), self._minutes, self.particles
+        self._stores = [reserve(*shape) for _ in releases]
+        self._gathered: dict[int, OwnMemory] = {}
+        self._came_whole: set[int] = set()
         self._cells = cells.reshape(2, len(releases), config.numpar)
 
     def add(
@@ -118,7 +149,7 @@ class SweepRows:
             if len(own) == 0 or to.start >= to.stop:
                 continue
             where = _run(places) if len(own) == particles else None
-            has_moved, columns = self._memory[owner]
+            has_moved, columns = self._to_gather_in(owner).arrays()
             for column, source in zip((*columns, has_moved), (*values, moved), strict=True):
                 if where is not None:
                     column[to] = source[rows, where]
@@ -133,9 +164,19 @@ class SweepRows:
         for place in range(len(moved)):
             to, rows = self._rows(first + place, tick, moved.shape[1])
             if to.start < to.stop:
-                has_moved, columns = self._memory[first + place]
-                has_moved[to] = moved[place, rows]
-                columns[:, to] = values[place, :, rows]
+                self._came_whole.add(first + place)
+                store = self._stores[first + place]
+                store.put(to.start, moved[place, rows], values[place, :, rows])
+
+    def _to_gather_in(self, owner: int) -> OwnMemory:
+        """Memory for rows of a release that do not come all particles at a time."""
+        store = self._stores[owner]
+        if isinstance(store, OwnMemory):
+            return store
+        if owner not in self._gathered:
+            shape = len(self.columns), self._minutes, self.particles
+            self._gathered[owner] = OwnMemory(*shape)
+        return self._gathered[owner]
 
     def _rows(self, owner: int, tick: int, minutes: int) -> tuple[slice, slice]:
         """Minutes of a release within some of the sweep, and which of these they are."""
@@ -145,14 +186,18 @@ class SweepRows:
 
     def release(self, number: int) -> ReleaseRows:
         """What was collected of one release."""
-        moved, values = self._memory[number]
+        store = self._stores[number]
+        if number not in self._came_whole:
+            gathered = self._to_gather_in(number)
+            if gathered is not store:
+                store.put(0, *gathered.arrays())
+                del self._gathered[number]
         return ReleaseRows(
             self._releases[number],
             self._config,
             self._grid,
             self._names,
-            moved,
-            values,
+            store,
             self._cells[:, number],
         )
 
@@ -175,8 +220,7 @@ class ReleaseRows:
         grid: of the weather.
         names: columns that were kept of a step, with ``long`` and ``lati`` for x and y where these
             came in degrees.
-        moved: (minutes, particles), whether there is such a row.
-        values: (columns, minutes, particles); anything where there is no row.
+        store: where they are; values may be anything where there is no row.
         cells: release cells along x and y, (2, particles).
     """
 
@@ -184,27 +228,30 @@ class ReleaseRows:
     config: ModelConfig
     grid: MetGrid
     names: list[str]
-    moved: np.ndarray
-    values: np.ndarray
+    store: Store
     cells: np.ndarray
 
     def to_frame(self) -> pd.DataFrame:
         """The particle table, sorted by age and particle, without a row at the release.
 
-        Shares the memory of the values where every particle moved to the end. Positions are in
+        Shares the memory of the rows where every particle moved to the end. Positions are in
         single precision, to about half a metre.
         """
         config = self.config
-        columns = dict(zip(self.names, self.values, strict=True))
+        moved, values = self.store.arrays()
+        columns = dict(zip(self.names, values, strict=True))
         if "mass_rate" in columns:
-            rate = np.where(self.moved, columns.pop("mass_rate"), 0.0)
+            rate = np.where(moved, columns.pop("mass_rate"), 0.0)
             columns["dmas"] = np.cumprod(1.0 + rate, axis=0, dtype=np.float64)
-        written = self.moved
+        written = moved
         if config.outdt > 0:
-            written, columns = self._thinned(columns)
+            written, columns = _thinned(moved, columns, config.outdt)
         rows = None if written.all() else np.flatnonzero(written)
         if "x" in columns:
-            columns["long"], columns["lati"] = self._degrees(columns.pop("x"), columns.pop("y"))
+            x, y = columns.pop("x"), columns.pop("y")
+            if rows is not None:
+                x[~moved] = y[~moved] = 0.0
+            columns["long"], columns["lati"] = self._degrees(x, y)
         wanted: dict[str, np.ndarray] = {}
         direction = 1 if config.n_hours > 0 else -1
         wanted["time"], wanted["indx"] = _ages_and_numbers(direction, *written.shape)
@@ -226,8 +273,6 @@ class ReleaseRows:
 
     def _degrees(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Longitudes in [-180, 180) and latitudes of all rows."""
-        if not self.moved.all():
-            x[~self.moved] = y[~self.moved] = 0.0
         lon, lat = np.empty((2, *x.shape), np.float32)
         step = max(1, _ROWS_TOGETHER // x.shape[1])
         for begin in range(0, len(x), step):
@@ -240,20 +285,22 @@ class ReleaseRows:
         lon[lon >= 180.0] = -180.0
         return lon, lat
 
-    def _thinned(self, columns: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Rows every ``outdt`` minutes and at each particle's end; foot and samt are summed."""
-        every = self.config.outdt
-        minutes = np.arange(1, len(self.moved) + 1)
-        last = self.moved & ~np.vstack([self.moved[1:], np.zeros_like(self.moved[:1])])
-        written = self.moved & ((minutes % every == 0)[:, None] | last)
-        block = (minutes - 1) // every
-        starts = np.flatnonzero(np.diff(block, prepend=-1))
-        out = dict(columns)
-        for name in columns.keys() & _SUMMED:
-            values = np.where(self.moved, columns[name], 0.0)
-            totals = np.add.reduceat(values, starts, axis=0)
-            out[name] = totals[block]
-        return written, out
+
+def _thinned(
+    moved: np.ndarray, columns: dict[str, np.ndarray], every: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Rows every so many minutes and at each particle's end; foot and samt are summed."""
+    minutes = np.arange(1, len(moved) + 1)
+    last = moved & ~np.vstack([moved[1:], np.zeros_like(moved[:1])])
+    written = moved & ((minutes % every == 0)[:, None] | last)
+    block = (minutes - 1) // every
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    out = dict(columns)
+    for name in columns.keys() & _SUMMED:
+        values = np.where(moved, columns[name], 0.0)
+        totals = np.add.reduceat(values, starts, axis=0)
+        out[name] = totals[block]
+    return written, out
 
 
 @lru_cache(maxsize=2)

@@ -32,12 +32,12 @@ from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.transport.ahead import loading_ahead
 from stilt.transport.device import device
 from stilt.transport.output import (
+    OwnMemory,
     ReleaseRows,
     Reserve,
     SweepRows,
     bytes_of_rows,
     needs_extra,
-    own_memory,
 )
 from stilt.transport.program import columns_of
 from stilt.transport.release import Release
@@ -97,7 +97,7 @@ def transport_rows(
     error_run: bool = False,
     progress: Callable[[float], None] | None = None,
     most: int | None = None,
-    reserve: Reserve = own_memory,
+    reserve: Reserve = OwnMemory,
 ) -> list[Rows]:
     """Follow the particles as :func:`run_transport` does, and give the rows of their tables.
 
