@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +207,7 @@ class Helpers:
             self._settle(again=False)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, once what they are doing is done; may be called again."""
         self._pool.shutdown(cancel_futures=True)
         self._memory.close()
 
@@ -281,6 +282,9 @@ def helpers_of_this_process(number: int) -> Helpers | None:
         if _present is not None:
             _present.close()
         _present = Helpers(number)
+        # A worker process waits for its children before it ends, and so for these; and first of
+        # all it closes the queue (priority 10) through which they are told to end.
+        Finalize(_present, _present.close, exitpriority=100)
     return _present
 
 

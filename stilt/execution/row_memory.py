@@ -176,8 +176,9 @@ class RowMemory:
         self._ended.set()
         if self._making_room is not None:
             self._making_room.join()
-        for file, key in zip(self._files, self._keys, strict=True):
-            os.close(file)
+        while self._files:
+            os.close(self._files.pop())
+        for key in self._keys:
             if key in _open_files:
                 os.close(_open_files.pop(key))
 

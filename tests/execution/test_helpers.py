@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import multiprocessing
 import os
 import pickle
 import signal
@@ -186,6 +187,20 @@ def test_helpers_end_with_the_process_that_they_help(tmp_path: Path) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def has_helpers() -> None:
+    """Have helpers, and leave them to the end of this process."""
+    assert helpers_of_this_process(2) is not None
+
+
+def test_a_worker_process_with_helpers_can_end() -> None:
+    worker = multiprocessing.get_context("spawn").Process(target=has_helpers)
+    worker.start()
+    worker.join(60)
+    ended = worker.exitcode
+    worker.kill()
+    assert ended == 0
 
 
 def test_few_places_mean_smaller_groups(

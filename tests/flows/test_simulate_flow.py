@@ -14,6 +14,7 @@ from flows.pool import holder_pid
 from flows.report import SimulationsFailedError
 from stilt import Model
 from stilt.errors import MeteorologyError
+from stilt.execution.plan import Roles
 
 LATE = "2023-08-30 18:00,-111.85,40.77,30\n"
 
@@ -98,6 +99,16 @@ def test_missing_weather_is_named_by_prepare_meteorology(api: str, new_project) 
     with pytest.raises(MeteorologyError, match="1 of 2 simulations lack weather"):
         prepare_meteorology(root)
     assert list((root / ".stilt" / "weather").glob("20230715*"))
+
+
+def test_a_process_with_helpers_gives_the_same_bytes(
+    complete: Path, new_project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a GPU: one process follows the particles, two make the files.
+    monkeypatch.setattr(Roles, "of", lambda n_workers, device: Roles(1, n_workers - 1))
+    root = new_project("helped")
+    assert simulate(root, n_workers=3)["complete"] == 3
+    assert trajectories(root) == trajectories(complete)
 
 
 def test_a_pool_with_a_killed_worker_gives_the_same_bytes(complete: Path, new_project) -> None:
