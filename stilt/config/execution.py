@@ -28,9 +28,11 @@ class ExecutionConfig(Section):
         le=100_000,
     )
     device: Literal["auto", "cpu", "gpu"] = described(
-        "auto", "Device for particle transport; auto takes a GPU if there is one",
+        "auto",
+        "Device for particle transport; auto takes a GPU if there is one and one worker; with gpu "
+        "one worker has it, and the others make footprints and files",
         visibility="advanced",
-    )  # fmt: skip
+    )
     options: dict[str, Any] = described(
         {},
         "Options of a backend other than local; unknown keys beside backend end up here",
