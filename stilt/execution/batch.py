@@ -17,7 +17,7 @@ from stilt.execution.helpers import Helpers, helpers_of_this_process
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
-from stilt.execution.transporting import Progress, group_by_weather, run_group
+from stilt.execution.transporting import Progress, group_by_weather, read_columns, run_group
 from stilt.interrupts import (
     interrupt_taken,
     interrupts_noted,
@@ -229,12 +229,14 @@ class _Batch:
                 by_met.setdefault(task.sim_id.split("_", 1)[0], []).append(task)
         if not by_met:
             return
-        helpers = self._help(files.config, sum(map(len, by_met.values())))
-        most = None if helpers is None else helpers.most_together(files.config)
+        tasks = [task for some in by_met.values() for task in some]
+        config = read_columns(files.config, [task.receptor for task in tasks])
+        helpers = self._help(config, len(tasks))
+        most = None if helpers is None else helpers.most_together(config)
         groups = [
             (group, analyses)
-            for met, tasks in by_met.items()
-            for group, analyses in group_by_weather(files, met, tasks, most)
+            for met, some in by_met.items()
+            for group, analyses in group_by_weather(files, met, some, most)
         ]
         runs = [
             (group, analyses, is_error, sum(task.lacks(is_error=is_error) for task in group))

@@ -14,6 +14,7 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -157,9 +158,9 @@ class Helpers:
         """
         from stilt.transport import lacking_weather, transport_rows
 
-        with main_not_run_again():
+        # What goes wrong there goes wrong again where it is told.
+        with suppress(BrokenProcessPool), main_not_run_again():
             for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
-                # What goes wrong there goes wrong again where it is told.
                 self._pool.submit(_prepare, cache_dir, lacking)
         return transport_rows(
             releases,
@@ -221,8 +222,14 @@ class Helpers:
         return place
 
     def _submit(self, one: _Open) -> None:
-        with main_not_run_again():
-            self._open[self._pool.submit(_make, one.order)] = one
+        """Give an order to the helpers, new ones if one has died meanwhile."""
+        try:
+            with main_not_run_again():
+                future = self._pool.submit(_make, one.order)
+        except BrokenProcessPool:
+            self._replace([one])
+        else:
+            self._open[future] = one
 
     def _settle(self, *, again: bool = True) -> None:
         """Wait for at least one order, and note what became of those that are done."""
@@ -249,7 +256,7 @@ class Helpers:
         self._memory.give_back(order.place)
         return True
 
-    def _replace(self, lost: Sequence[_Open], *, again: bool) -> None:
+    def _replace(self, lost: Sequence[_Open], *, again: bool = True) -> None:
         """Start new helpers for those of which one died; it took the orders of all along.
 
         The files of a simulation whose helpers die again are made in this process.

@@ -145,9 +145,10 @@ class RowMemory:
         ]
 
     def give_back(self, place: Place) -> None:
-        """Let a place be taken again."""
-        self._used.discard(place)
-        self._free.append(place)
+        """Let a place be taken again, if it is in use."""
+        if place in self._used:
+            self._used.remove(place)
+            self._free.append(place)
 
     def clear_ahead(self, nbytes: int) -> None:
         """Have the system make room for so many bytes while this process does something else.

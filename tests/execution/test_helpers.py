@@ -133,6 +133,20 @@ def test_a_killed_helper_costs_nothing_but_time(
     assert contents(model) == contents(whole)
 
 
+def test_a_helper_that_died_between_two_batches_is_replaced(
+    project: Callable[..., stilt.Model],
+) -> None:
+    model = project("case")
+    helpers = helpers_of_this_process(2)
+    pids = list(helpers._pool._processes)
+    os.kill(pids[0], signal.SIGKILL)
+    deadline = time.monotonic() + 30.0
+    while not helpers._pool._broken and time.monotonic() < deadline:
+        time.sleep(0.05)
+    summary = run_batch(str(model.project), model.register_pending(), n_helpers=2)
+    assert summary.n_complete + summary.n_empty == 3
+
+
 def test_what_fails_in_a_helper_fails_alone_and_says_why(
     project: Callable[..., stilt.Model],
 ) -> None:
@@ -256,7 +270,9 @@ def test_rows_are_read_by_another_process_and_their_place_used_again() -> None:
     assert len({place, *others}) == 1 + len(others) > 4
     assert memory.take(3, 10, 100) is None
     memory.give_back(place)
+    memory.give_back(place)
     assert memory.take(2, 10, 100) == place
+    assert memory.take(2, 10, 100) is None
     for taken in (place, *others):
         memory.give_back(taken)
     with pytest.raises(MemoryError):
