@@ -30,8 +30,7 @@ UNITS = "ppm m2 s umol-1"
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 # Cells along a chunk's side: small enough that most chunks of an hour are zero, and not written.
 CHUNK = 64
-# Four takes a fifth more time for a hundredth less of a file.
-COMPRESSION_LEVEL: Final = 1
+COMPRESSION_LEVEL: Final = 4
 NEEDED_GLOBALS = ("receptor", "projection", "smooth_factor", "time_integrate")
 GRID_NUMBERS = ("xmin", "xmax", "ymin", "ymax", "xres", "yres")
 
