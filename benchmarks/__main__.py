@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks import table
@@ -69,6 +69,7 @@ def _bench(options: argparse.Namespace, scratch: Path) -> Bench:
         prefect=scaled(default.prefect),
         workers=scaled(options.receptors),
         memory=(scaled(default.memory[0]), scaled(default.memory[1])),
+        gpu=scaled(options.gpu_receptors),
         single=min(default.single, options.particles),
         hysplit=min(options.hysplit_receptors, scaled(options.receptors)),
         repeats=options.repeats,
@@ -82,7 +83,7 @@ def _bench(options: argparse.Namespace, scratch: Path) -> Bench:
 def _facts(options: argparse.Namespace) -> dict[str, str]:
     facts = {
         "Machine": f"{platform.platform()}, {len(os.sched_getaffinity(0))} cores, {_processor()}",
-        "Versions": ", ".join(f"{name} {version(name)}" for name in ("stilt", "jax", "prefect")),
+        "Versions": ", ".join(f"{name} {_version(name)}" for name in ("stilt", "jax", "prefect")),
         "Weather": str(options.weather.name if options.weather else "synthetic"),
         "Hours back": str(options.hours),
         "Medians of": f"{options.repeats} runs, {options.long_repeats} above 300 receptors",
@@ -101,6 +102,14 @@ def _facts(options: argparse.Namespace) -> dict[str, str]:
         facts["Beware"] = warning
         say(warning)
     return facts
+
+
+def _version(name: str) -> str:
+    """Version of a package; rows without Prefect can be measured without it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:
@@ -128,6 +137,7 @@ def _arguments() -> argparse.Namespace:
     add("--receptors", type=int, default=default.campaign, help="of the campaign (256)")
     add("--kept-receptors", type=int, default=default.kept, help="with trajectories (64)")
     add("--hysplit-receptors", type=int, default=default.hysplit, help="that HYSPLIT computes (4)")
+    add("--gpu-receptors", type=int, default=default.gpu, help="of a campaign on a GPU (4096)")
     add("--particles", type=int, default=default.particles, help="per receptor (1000)")
     add("--hours", type=int, default=24, help="length of a run, backward (24)")
     add("--scale", type=float, default=1.0, help="factor on all numbers of receptors of ours (1)")

@@ -33,6 +33,7 @@ class Sizes:
         particles: per receptor.
         campaign, kept, prefect, workers: receptors of those rows.
         memory: the two numbers of receptors whose memory is compared.
+        gpu: receptors of a campaign on a GPU.
         single: particles of a single receptor from the shell.
         hysplit: receptors that HYSPLIT computes of the campaign, the rest being scaled.
         repeats: times a measurement is taken; the median counts.
@@ -46,6 +47,7 @@ class Sizes:
     prefect: int = 1000
     workers: int = 256
     memory: tuple[int, int] = (64, 1000)
+    gpu: int = 4096
     single: int = 200
     hysplit: int = 4
     repeats: int = 3
@@ -78,9 +80,10 @@ class Bench:
         *,
         kept: bool = False,
         n_workers: int | None = None,
-        one_core: bool = False,
+        n_cores: int | None = None,
         prefect: bool = True,
         compiled: bool = False,
+        device: str = "auto",
     ) -> list[OurRun]:
         """Runs of the campaign with this many receptors, start-up included, caches as they are.
 
@@ -88,27 +91,27 @@ class Bench:
             number: of receptors.
             kept: whether trajectories are kept.
             n_workers: None takes that of the sizes.
-            one_core: hold all processes to one core.
+            n_cores: hold all processes to so many cores.
             prefect: through `stilt run`; else the same batches by `push_simulations`.
             compiled: not the first run of this shape, which compiles.
+            device: of the transport, as config.yaml has it.
         """
         if compiled:
             self.our_campaign(number, kept=kept)
         workers = n_workers or self.sizes.n_workers
-        core = min(os.sched_getaffinity(0)) if one_core else None
+        cores = sorted(os.sched_getaffinity(0))[:n_cores] if n_cores else []
         variables = ours.environment(self.scratch / "home")
 
         def once() -> OurRun:
             particles = self.sizes.particles
             project = write_our_project(
-                self._fresh(), self.setting, receptors(number), particles, kept=kept
+                self._fresh(), self.setting, receptors(number), particles, kept=kept, device=device
             )
-            if not prefect:
-                return ours.push_project(project, workers, variables)
-            return ours.run_project(project, workers, variables, core)
+            run = ours.run_project if prefect else ours.push_project
+            return run(project, workers, variables, cores)
 
         repeats = self.sizes.long_repeats if number > _LONG else self.sizes.repeats
-        key = (number, kept, workers, one_core, prefect, compiled)
+        key = (number, kept, workers, n_cores, prefect, compiled, device)
         how = f"{number} receptors, {workers} worker(s)" + (", trajectories kept" if kept else "")
         return self._repeated(self._ours, key, once, repeats, f"ours: {how}", _our_line)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -60,26 +60,31 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 def run_project(
-    project: Path, n_workers: int, variables: Mapping[str, str], core: int | None = None
+    project: Path, n_workers: int, variables: Mapping[str, str], cores: Sequence[int] = ()
 ) -> OurRun:
     """Run all simulations of a project through the command line."""
     command = [sys.executable, "-m", "stilt", "run", str(project), "--n-workers", str(n_workers)]
-    return _run(command, project, variables, core)
+    return _run(command, project, variables, cores)
 
 
-def push_project(project: Path, n_workers: int, variables: Mapping[str, str]) -> OurRun:
+def push_project(
+    project: Path, n_workers: int, variables: Mapping[str, str], cores: Sequence[int] = ()
+) -> OurRun:
     """Compute the same batches without Prefect."""
     program = (
         "import sys, stilt; model = stilt.Model(project=sys.argv[1]); "
         "stilt.push_simulations(model, model.pending(), n_workers=int(sys.argv[2]))"
     )
-    return _run([sys.executable, "-c", program, str(project), str(n_workers)], project, variables)
+    command = [sys.executable, "-c", program, str(project), str(n_workers)]
+    return _run(command, project, variables, cores)
 
 
 def _run(
-    command: list[str], project: Path, variables: Mapping[str, str], core: int | None = None
+    command: list[str], project: Path, variables: Mapping[str, str], cores: Sequence[int]
 ) -> OurRun:
-    measured = measure(command, environment=variables, kind_of=_kind, cwd=project.parent, core=core)
+    measured = measure(
+        command, environment=variables, kind_of=_kind, cwd=project.parent, cores=cores
+    )
     layout = ProjectLayout(project)
     frame, _ = read_receipts([*receipt_files(layout.folded), *receipt_files(layout.receipts)])
     if not len(frame) or set(frame["state"]) != {"complete"}:

@@ -39,7 +39,7 @@ def measure(
     environment: Mapping[str, str],
     kind_of: Callable[[str], str],
     cwd: Path,
-    core: int | None = None,
+    cores: Sequence[int] = (),
 ) -> Measured:
     """Run a command and watch its process tree.
 
@@ -49,12 +49,12 @@ def measure(
         kind_of: kind of a child process by its command line, "" for none of interest; the command
             itself is the ``coordinator``.
         cwd: where it runs.
-        core: holds it and its children to one core.
+        cores: holds it and its children to these.
 
     Raises:
         SystemExit: it ended with an error; the end of what it printed is passed on.
     """
-    pinned = [] if core is None else ["taskset", "-c", str(core)]
+    pinned = ["taskset", "-c", ",".join(map(str, cores))] if cores else []
     peaks: dict[str, float] = {}
     with tempfile.TemporaryFile("w+b") as output:
         began, start = time.time(), time.perf_counter()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -222,7 +225,7 @@ def workers(bench: Bench) -> Row:
     """What a second worker brings."""
     number = bench.sizes.workers
     two_runs = bench.our_campaign(number, n_workers=2, compiled=True)
-    one_runs = bench.our_campaign(number, n_workers=1, one_core=True, compiled=True)
+    one_runs = bench.our_campaign(number, n_workers=1, n_cores=1, compiled=True)
     two, one = (median([run.batches_s for run in runs]) for runs in (two_runs, one_runs))
     ratio = one / two
     return Row(
@@ -257,6 +260,44 @@ def memory(bench: Bench) -> Row:
         note="Resident memory, memory-mapped weather included.",
         details={"coordinator_mb": _peaks(bench.our_campaign(many)).get("coordinator")},
     )
+
+
+def gpu(bench: Bench) -> Row:
+    """A campaign on the GPU of this machine against two of its cores."""
+    number, few = bench.sizes.gpu, bench.sizes.campaign
+    n_cores = len(os.sched_getaffinity(0))
+    figure = f"a campaign on a GPU with {n_cores} cores against two cores: receptors per hour"
+    if not _has_gpu():
+        return Row("gpu", figure, "no GPU here", bar=">= 20 x")
+    on_it = bench.our_campaign(number, n_workers=n_cores, prefect=False, device="gpu")
+    beside = bench.our_campaign(few, n_workers=2, n_cores=2, prefect=False, device="cpu")
+    rates = [
+        3600 * receptors / median([run.seconds for run in runs])
+        for receptors, runs in ((number, on_it), (few, beside))
+    ]
+    return Row(
+        "gpu",
+        figure,
+        f"{rates[0]:.0f} with, {rates[1]:.0f} without",
+        ratio=f"{rates[0] / rates[1]:.1f} x",
+        bar=">= 20 x",
+        met=rates[0] >= 20.0 * rates[1],
+        note=f"{number} receptors on the GPU, {few} on two cores, both by push_simulations, "
+        "start-up and compiling included.",
+        details={
+            "gpu": {"parts_s": _parts(on_it), "peak_mb": _peaks(on_it), **_phases(on_it)},
+            "cores": {"parts_s": _parts(beside), **_phases(beside)},
+        },
+    )
+
+
+def _has_gpu() -> bool:
+    """Whether JAX finds a GPU, asked of another process, so that this one does not take it."""
+    program = "import jax; print(jax.default_backend())"
+    asked = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip() == "gpu"
 
 
 def _faster(their_seconds: float, seconds: float, bar: float) -> dict[str, Any]:
@@ -305,4 +346,5 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "prefect": prefect,
     "workers": workers,
     "memory": memory,
+    "gpu": gpu,
 }

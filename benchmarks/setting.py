@@ -71,7 +71,13 @@ def some_of(table: pd.DataFrame, number: int) -> pd.DataFrame:
 
 
 def write_our_project(
-    folder: Path, setting: Setting, table: pd.DataFrame, particles: int, *, kept: bool
+    folder: Path,
+    setting: Setting,
+    table: pd.DataFrame,
+    particles: int,
+    *,
+    kept: bool,
+    device: str = "auto",
 ) -> Path:
     """Write config.yaml and receptors.csv for us; trajectories are kept or not."""
     config = {
@@ -81,6 +87,7 @@ def write_our_project(
         "numpar": particles,
         "varsiwant": COLUMNS,
         "trajectories": kept,
+        "execution": {"device": device},
     }
     return _write(folder, config, table)
 
