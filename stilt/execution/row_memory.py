@@ -110,7 +110,7 @@ class RowMemory:
         self._used: set[Place] = set()
         self._ended = Event()
         self._cleared = 0
-        self._making_room: Thread | None = None
+        self._making_room: list[Thread] = []
 
     def places(self, nbytes: int) -> int:
         """How many places of so many bytes there are."""
@@ -169,14 +169,15 @@ class RowMemory:
                 while not self._ended.is_set():
                     os.posix_fallocate(*begins.popleft())
 
-        self._making_room = Thread(target=make_room, name="row-memory", daemon=True)
-        self._making_room.start()
+        self._making_room.append(Thread(target=make_room, name="row-memory", daemon=True))
+        self._making_room[-1].start()
 
     def close(self) -> None:
         """Give the memory back to the system, once no other process uses it either."""
         self._ended.set()
-        if self._making_room is not None:
-            self._making_room.join()
+        # A descriptor that is closed may soon stand for another file.
+        for thread in self._making_room:
+            thread.join()
         while self._files:
             os.close(self._files.pop())
         for key in self._keys:

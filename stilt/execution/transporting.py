@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,8 @@ def group_by_weather(
 
     config = files.config
     catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
-    # One program of a GPU then serves all groups.
-    most = -(-len(tasks) // -(-len(tasks) // most)) if most else most_together(config)
+    # Equal groups where a number is given: one program of a GPU then serves all of them.
+    most = math.ceil(len(tasks) / math.ceil(len(tasks) / most)) if most else most_together(config)
     span = pd.Timedelta(hours=config.n_hours)
     groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
     last: np.datetime64 | None = None
