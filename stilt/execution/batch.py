@@ -17,7 +17,7 @@ from stilt.execution.helpers import Helpers, helpers_of_this_process
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
-from stilt.execution.transporting import Progress, group_by_weather, read_columns, run_group
+from stilt.execution.transporting import Progress, group_by_weather, run_group, wanted
 from stilt.interrupts import (
     interrupt_taken,
     interrupts_noted,
@@ -230,7 +230,7 @@ class _Batch:
         if not by_met:
             return
         tasks = [task for some in by_met.values() for task in some]
-        config = read_columns(files.config, [task.receptor for task in tasks])
+        config = wanted(files.config, [task.receptor for task in tasks]).config
         helpers = self._help(config, len(tasks))
         most = None if helpers is None else helpers.most_together(config)
         groups = [

@@ -62,6 +62,7 @@ class _Order:
         rows: of which the table is made.
         place: where these are.
         is_error: rows of the error run.
+        corrected: influence is corrected for the near field already.
     """
 
     project: _Arguments
@@ -69,6 +70,7 @@ class _Order:
     rows: ReleaseRows
     place: Place
     is_error: bool
+    corrected: bool
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class Helpers:
         *,
         cache_dir: Path,
         error_run: bool,
+        near_field: bool,
         progress: Callable[[float], None],
     ) -> list[Rows]:
         """Follow particles in this process; see :func:`stilt.transport.run_transport`.
@@ -168,17 +171,20 @@ class Helpers:
             config,
             cache_dir=cache_dir,
             error_run=error_run,
+            near_field=near_field,
             progress=progress,
             most=len(releases),
             reserve=self._reserve,
         )
 
-    def finish(self, task: Task, rows: ReleaseRows | SimulationError, *, is_error: bool) -> None:
+    def finish(
+        self, task: Task, rows: ReleaseRows | SimulationError, *, is_error: bool, corrected: bool
+    ) -> None:
         """Have the files of a simulation made; :meth:`settle_all` waits until they are."""
         while any(one.task is task for one in self._open.values()):
             self._settle()
         if isinstance(rows, SimulationError):
-            task.receive(rows, is_error=is_error)
+            task.receive(rows, is_error=is_error, corrected=corrected)
             return
         place = rows.store
         assert isinstance(place, Place)
@@ -186,7 +192,8 @@ class Helpers:
         if task.failure is not None:
             self._memory.give_back(place)
             return
-        self._submit(_Open(_Order(_arguments(task.project), task, rows, place, is_error), task))
+        project = _arguments(task.project)
+        self._submit(_Open(_Order(project, task, rows, place, is_error, corrected), task))
 
     def drop_reserved(self) -> None:
         """Give memory back for which no rows came."""
@@ -273,7 +280,10 @@ class Helpers:
             elif one.deaths <= DEATHS_ALLOWED:
                 self._submit(one)
             else:
-                one.task.receive(_table(one.order.rows), is_error=one.order.is_error)
+                order = one.order
+                one.task.receive(
+                    _table(order.rows), is_error=order.is_error, corrected=order.corrected
+                )
                 self._memory.give_back(one.order.place)
 
 
@@ -352,7 +362,7 @@ def _make(order: _Order) -> _Made:
     with collecting() as parts, timed("other"):
         with timed("transport"):
             table = _table(order.rows)
-        task.receive(table, is_error=order.is_error)
+        task.receive(table, is_error=order.is_error, corrected=order.corrected)
     return _Made(task.result, task.failure, parts)
 
 

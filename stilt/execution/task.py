@@ -163,12 +163,24 @@ class Task:
         logger.error("%s: %s: %s", self.sim_id, failure.reason, failure.detail)
         log_failure(self.project, self.sim_id, failure)
 
-    def receive(self, table: pd.DataFrame | SimulationError, *, is_error: bool = False) -> None:
-        """Take the particles of a run of the transport: correct, keep, and make footprints."""
+    def receive(
+        self,
+        table: pd.DataFrame | SimulationError,
+        *,
+        is_error: bool = False,
+        corrected: bool = False,
+    ) -> None:
+        """Take the particles of a run of the transport: correct, keep, and make footprints.
+
+        Args:
+            table: the particles, or what stopped them.
+            is_error: they are those of the error run.
+            corrected: their influence is corrected for the near field already.
+        """
         with self.phase(ERROR_PHASE if is_error else "trajectory"):
             if isinstance(table, SimulationError):
                 raise table
-            particles = self.corrected(table)
+            particles = table if corrected else self.corrected(table)
             self.result.n_rows = self.result.n_rows if is_error else len(particles)
             if self.project.config.trajectories:
                 self.keep(self.trajectories(particles, is_error=is_error))

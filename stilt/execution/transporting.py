@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +103,8 @@ def run_group(
         from stilt.transport import prepare_ahead, release_of, run_transport
 
         time_compiling()
-    config = read_columns(files.config, [task.receptor for task in tasks])
+    collect = wanted(files.config, [task.receptor for task in tasks])
+    config, corrected = collect.config, collect.corrected
     tables: Sequence[Table] = ()
     rows: Sequence[Rows] = ()
     try:
@@ -121,12 +123,12 @@ def run_group(
             if helpers is None:
                 tables = run_transport(
                     releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                    progress=report,
+                    near_field=corrected, progress=report,
                 )  # fmt: skip
             else:
                 rows = helpers.follow(
                     releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                    progress=report,
+                    near_field=corrected, progress=report,
                 )  # fmt: skip
     except Exception as error:
         if helpers is not None:
@@ -143,26 +145,44 @@ def run_group(
         return
     if helpers is None:
         for task, table in zip(tasks, tables, strict=True):
-            task.receive(table, is_error=is_error)
+            task.receive(table, is_error=is_error, corrected=corrected)
     else:
         for task, collected in zip(tasks, rows, strict=True):
-            helpers.finish(task, collected, is_error=is_error)
+            helpers.finish(task, collected, is_error=is_error, corrected=corrected)
 
 
-def read_columns(config: ModelConfig, receptors: Sequence[Receptor]) -> ModelConfig:
-    """The configuration with only those columns of a particle table that somebody will read.
+@dataclass(frozen=True)
+class Wanted:
+    """What to collect of a run of the transport.
 
-    All of them where tables are kept, and where transforms of a footprint may take any.
+    Attributes:
+        config: the configuration with only those columns of a particle table that somebody will
+            read: all of them where tables are kept, and where transforms of a footprint may take
+            any.
+        corrected: influence comes corrected for the near field, since the device does that.
     """
+
+    config: ModelConfig
+    corrected: bool = False
+
+
+def wanted(config: ModelConfig, receptors: Sequence[Receptor]) -> Wanted:
+    """What to collect for these receptors."""
     chosen = config.footprints.values()
     if config.trajectories or any(footprint.transforms for footprint in chosen):
-        return config
-    read = {*FOOTPRINT_CODES, *(PLUME_CODES if config.hnf_plume else ())}
-    if config.heights_msl or any(receptor.altitude_ref == "msl" for receptor in receptors):
+        return Wanted(config)
+    msl = config.heights_msl or any(receptor.altitude_ref == "msl" for receptor in receptors)
+    with timed("import"):
+        from stilt.transport import corrects_near_field
+    corrected = not msl and corrects_near_field(config)
+    read = set(FOOTPRINT_CODES)
+    if config.hnf_plume and not corrected:
+        read |= set(PLUME_CODES)
+    if msl:
         # They bring the release to the ground, see stilt.transforms.release.
         read |= {"zagl", "zsfc"}
     kept = tuple(name for name in config.varsiwant if name in read)
-    return config.model_copy(update={"varsiwant": kept})
+    return Wanted(config.model_copy(update={"varsiwant": kept}), corrected)
 
 
 def program_of(config: ModelConfig, analyses: Sequence[AnalysisRef], *, is_error: bool) -> str:

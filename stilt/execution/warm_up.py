@@ -11,7 +11,7 @@ from stilt.errors import StiltError
 from stilt.execution.compiled import compiled_once
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
-from stilt.execution.transporting import program_of, read_columns
+from stilt.execution.transporting import program_of, wanted
 from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
         chosen = chosen[: most_together(files.config)]
         receptors = receptors_of(files, chosen)
         hour = 1 if files.config.n_hours > 0 else -1
-        config = read_columns(files.config, [receptors[sim_id] for sim_id in chosen])
-        config = config.model_copy(update={"n_hours": hour})
+        collect = wanted(files.config, [receptors[sim_id] for sim_id in chosen])
+        config = collect.config.model_copy(update={"n_hours": hour})
         span = pd.Timedelta(hours=hour)
         times = [receptors[sim_id].time for sim_id in chosen]
         bounds = sorted([*times, *(time + span for time in times)])
@@ -48,7 +48,7 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
         with compiled_once(program_of(config, analyses, is_error=False)) as compiled:
             run_transport(
                 releases, analyses, config, cache_dir=files.cache_dir,
-                progress=lambda fraction: compiled(),
+                near_field=collect.corrected, progress=lambda fraction: compiled(),
             )  # fmt: skip
     except (StiltError, KeyError) as error:
         logger.debug("Nothing was compiled ahead: %s", error)

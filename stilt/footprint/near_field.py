@@ -1,6 +1,6 @@
 """Hyper-near-field correction: the shallow plume close to the release dilutes less than its layer.
 
-Formula and constants are R-STILT's (``calc_plume_dilution``; Fasoli et al. 2018, section 2.2).
+The formulas are in :mod:`stilt.plume`.
 """
 
 from __future__ import annotations
@@ -12,30 +12,15 @@ import pandas as pd
 
 from stilt.errors import FootprintError
 from stilt.footprint.steps import Floats, small_numbers
+from stilt.plume import influenced_height_m, plume_growth_m, plume_influence
 from stilt.transforms.release import release_height_agl_m
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
-DRY_AIR_KG_PER_MOL = 0.02897
-SECONDS_PER_MINUTE = 60.0
 NEEDED = ("time", "indx", "foot", "mlht", "dens", "samt", "sigw", "tlgr")
 UNCORRECTED = "foot_no_hnf_dilution"
 BLOCK_ROWS = 32_768
-
-
-def plume_growth_m(
-    samt_min: Floats, sigma_w: Floats, lagrangian_s: Floats, elapsed_s: Floats
-) -> Floats:
-    """Vertical growth of the plume over one step, metres.
-
-    samt sqrt(2) sigma_w sqrt(T t + T^2 exp(-t/T) - 1). The last term is 1, not the T^2 of
-    Taylor's theory, as in R-STILT; where it makes the root's argument negative (T below one second
-    near the release) growth is zero.
-    """
-    argument = lagrangian_s * elapsed_s + lagrangian_s**2 * np.exp(-elapsed_s / lagrangian_s) - 1.0
-    growth: Floats = samt_min * np.sqrt(2.0) * sigma_w * np.sqrt(np.maximum(argument, 0.0))
-    return growth
 
 
 def apply_near_field(
@@ -89,7 +74,7 @@ def _corrected(table: pd.DataFrame, start_m: Floats, veght: float) -> np.ndarray
     elapsed = np.abs(table["time"].to_numpy(np.float64))
     outwards = None if np.all(elapsed[1:] >= elapsed[:-1]) else np.argsort(elapsed, kind="stable")
     particle = small_numbers(table["indx"].to_numpy())
-    deepest = veght * float(np.fmax.reduce(mixed)) if veght <= 1 else veght
+    deepest = influenced_height_m(float(np.fmax.reduce(mixed)), veght)
     grown = np.zeros(int(particle.max()) + 1)
     deep = np.zeros(grown.size, bool)
     for begin in range(0, foot.size, BLOCK_ROWS):
@@ -105,12 +90,13 @@ def _corrected(table: pd.DataFrame, start_m: Floats, veght: float) -> np.ndarray
             table[name].to_numpy()[rows].astype(np.float64)
             for name in ("samt", "sigw", "tlgr", "dens", "mlht")
         )
-        growth = plume_growth_m(samt_min, sigma_w, scale_s, elapsed[rows] * SECONDS_PER_MINUTE)
+        growth = plume_growth_m(samt_min, sigma_w, scale_s, elapsed[rows])
         depth = grown[number] + pd.Series(growth).groupby(number).cumsum().to_numpy()
         plume = start_m[rows] + depth
-        shallow = plume < (veght * height if veght <= 1 else veght)
-        diluted = DRY_AIR_KG_PER_MOL / (plume[shallow] * density[shallow])
-        corrected[rows[shallow]] = diluted * samt_min[shallow] * SECONDS_PER_MINUTE
+        shallow = plume < influenced_height_m(height, veght)
+        corrected[rows[shallow]] = plume_influence(
+            plume[shallow], density[shallow], samt_min[shallow]
+        )
         known = ~np.isnan(plume)
         # A particle's last row of the block stays.
         grown[number[known]] = depth[known]

@@ -6,6 +6,7 @@ from stilt.compiler import request_options
 request_options()
 
 from stilt.transport.output import bytes_of_rows
+from stilt.transport.plumes import corrects_near_field
 from stilt.transport.release import Release, release_of, stream_key
 from stilt.transport.run import (
     lacking_weather,
@@ -20,6 +21,7 @@ from stilt.transport.run import (
 __all__ = [
     "Release",
     "bytes_of_rows",
+    "corrects_near_field",
     "lacking_weather",
     "most_together",
     "prepare_ahead",

@@ -13,6 +13,7 @@ import pandas as pd
 from stilt.config import ModelConfig
 from stilt.meteorology import thermodynamics as thermo
 from stilt.meteorology.grids import MetGrid
+from stilt.transport.plumes import NearField
 from stilt.transport.release import Release
 from stilt.transport.step import AIR_COLUMNS, EXTRA_COLUMNS, MAIN_COLUMNS
 
@@ -108,6 +109,7 @@ class SweepRows:
         reserve: Reserve = OwnMemory,
         *,
         in_degrees: bool = False,
+        near_field: NearField | None = None,
     ) -> None:
         """Reserve room for ``config.n_hours`` of ``config.numpar`` particles of each release.
 
@@ -120,11 +122,13 @@ class SweepRows:
             grid: of the weather.
             reserve: gives memory.
             in_degrees: positions come as longitudes and latitudes.
+            near_field: influence comes corrected for it.
         """
         needed = _needed(config.varsiwant)
         self.columns = [number for number, name in enumerate(names) if name in needed]
         self._names = [names[number] for number in self.columns]
         self.grid = grid if in_degrees else None
+        self.near_field = near_field
         if in_degrees:
             self._names[:2] = "long", "lati"
         self._releases, self._config, self._grid = releases, config, grid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,9 @@ from stilt.transport.step import (
 )
 from stilt.transport.weather import Frames, Geometry
 
+if TYPE_CHECKING:
+    from stilt.transport.plumes import NearField
+
 
 class Receiver(Protocol):
     """Takes the rows of a sweep, chunk by chunk in order, one at a time.
@@ -31,11 +34,13 @@ class Receiver(Protocol):
         particles: of each release; those of a release follow each other in the sweep.
         grid: a device that can gives the first two columns, x and y, as longitudes in
             [-180, 180) and latitudes of this grid, where it is not None.
+        near_field: a device that can corrects the influence for it, where it is not None.
     """
 
     columns: list[int]
     particles: int
     grid: MetGrid | None
+    near_field: NearField | None
 
     def add(
         self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: Sequence[np.ndarray]

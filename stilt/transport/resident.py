@@ -19,6 +19,7 @@ from jax.sharding import SingleDeviceSharding
 
 from stilt.meteorology.grids import MetGrid
 from stilt.transport.device import device
+from stilt.transport.plumes import Plumes, corrected
 from stilt.transport.program import (
     Chunk,
     Receiver,
@@ -66,6 +67,14 @@ class Resident:
         ]
         self._rows = Rows.empty(len(columns_of(setting.physics)), device().minutes, together)
         self._cells = [jnp.stack([part.cell_x, part.cell_y]) for part in self._parts]
+        self._near_field = receiver.near_field
+        self._plumes: list[Plumes] = []
+        if self._near_field is not None:
+            heights = self._near_field.height_agl_m
+            self._plumes = [
+                Plumes.at_release(heights[part], self._start[part], together)
+                for part in self._numbers
+            ]
         self._fetching = ThreadPoolExecutor(1, thread_name_prefix="rows")
         self._copying = ThreadPoolExecutor(COPYING_THREADS, thread_name_prefix="copies")
         self._under_way: deque[Future[None]] = deque()
@@ -100,6 +109,14 @@ class Resident:
                 count=len(numbers),
                 size=self._size,
             )
+            if self._near_field is not None:
+                self._rows, self._plumes[place] = corrected(
+                    self._rows,
+                    self._plumes[place],
+                    chunk,
+                    names=columns_of(self._setting.physics),
+                    veght=self._near_field.veght,
+                )
             with jax.enable_x64(True):
                 found = _chosen(self._rows, self._cells[place], self._wanted, self._receiver.grid)
                 whole = len(self._numbers) == 1

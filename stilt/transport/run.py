@@ -39,6 +39,7 @@ from stilt.transport.output import (
     bytes_of_rows,
     needs_extra,
 )
+from stilt.transport.plumes import NearField
 from stilt.transport.program import columns_of
 from stilt.transport.release import Release
 from stilt.transport.step import Particles, Physics
@@ -62,6 +63,7 @@ def run_transport(
     *,
     cache_dir: Path,
     error_run: bool = False,
+    near_field: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> list[Table]:
     """Follow the particles of every release through the weather.
@@ -73,6 +75,7 @@ def run_transport(
         cache_dir: folder for prepared weather, shared by all workers.
         error_run: perturb wind and mixed-layer height by the config's error parameters; random
             numbers of the turbulence are those of the main run.
+        near_field: correct ``foot`` for it, where :func:`corrects_near_field`.
         progress: called with the fraction done, 0 to 1.
 
     Returns:
@@ -83,8 +86,9 @@ def run_transport(
         ConfigValidationError: an error run without error parameters.
     """
     collected = transport_rows(
-        releases, refs, config, cache_dir=cache_dir, error_run=error_run, progress=progress
-    )
+        releases, refs, config, cache_dir=cache_dir, error_run=error_run, near_field=near_field,
+        progress=progress,
+    )  # fmt: skip
     return [rows if isinstance(rows, SimulationError) else table_of(rows) for rows in collected]
 
 
@@ -95,6 +99,7 @@ def transport_rows(
     *,
     cache_dir: Path,
     error_run: bool = False,
+    near_field: bool = False,
     progress: Callable[[float], None] | None = None,
     most: int | None = None,
     reserve: Reserve = OwnMemory,
@@ -102,7 +107,7 @@ def transport_rows(
     """Follow the particles as :func:`run_transport` does, and give the rows of their tables.
 
     Args:
-        releases, refs, config, cache_dir, error_run, progress: see there.
+        releases, refs, config, cache_dir, error_run, near_field, progress: see there.
         most: releases followed together; None as many as this process has memory for.
         reserve: gives the memory for their rows.
 
@@ -131,7 +136,7 @@ def transport_rows(
                 progress((done + fraction) / len(groups))
 
         batch = [releases[index] for index in group]
-        made = _run_group(batch, analyses, config, store, report, errors, reserve)
+        made = _run_group(batch, analyses, config, store, report, errors, near_field, reserve)
         for index, result in zip(group, made, strict=True):
             results[index] = result
     return [result for result in results if result is not None]
@@ -181,6 +186,7 @@ def _run_group(
     store: PreparedStore,
     progress: Callable[[float], None],
     errors: WeatherError | None,
+    near_field: bool,
     reserve: Reserve,
 ) -> list[Rows]:
     grid = refs[0].grid
@@ -215,8 +221,9 @@ def _run_group(
     terrain = load(clock.bracket(0)[0]).surface[..., 0]
     numpar = config.numpar
     starts = [abs(minutes[index] - first_minute) for index in good]
+    followed = [releases[index] for index in good]
     state = _initial_particles(
-        [releases[index] for index in good],
+        followed,
         starts,
         grid,
         geometry,
@@ -226,7 +233,7 @@ def _run_group(
         errors,
     )
     rows = SweepRows(
-        [releases[index] for index in good],
+        followed,
         starts,
         np.stack([state.cell_x, state.cell_y]),
         config,
@@ -234,6 +241,7 @@ def _run_group(
         grid,
         reserve,
         in_degrees=device().stays,
+        near_field=NearField.of(followed, config) if near_field else None,
     )
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)

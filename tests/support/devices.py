@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import jax
 import pytest
 
-from stilt.transport import dispersion, in_turn, resident, run, sweep
+from stilt.transport import dispersion, in_turn, plumes, resident, run, sweep
 from stilt.transport.device import Device
 
 
@@ -14,7 +14,7 @@ from stilt.transport.device import Device
 def computing_as(chosen: Device) -> Iterator[None]:
     """Cut work as for this device in a block."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (dispersion, in_turn, resident, run, sweep):
+        for module in (dispersion, in_turn, plumes, resident, run, sweep):
             patch.setattr(module, "device", lambda: chosen)
         jax.clear_caches()
         yield

@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from devices import computing_as
-from synthetic_weather import START, WIDE, Laboratory, inversion, release
+from synthetic_weather import START, WIDE, Laboratory, inversion, model_config, release
 
+from stilt import PointReceptor
+from stilt.footprint import apply_near_field
+from stilt.transport import corrects_near_field, run_transport
 from stilt.transport import device as devices
 from stilt.transport.device import CPU, GPU
 
@@ -18,20 +21,27 @@ WHOLE = GPU._replace(block=256, most_blocks=8)
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[pd.DataFrame]]:
-    """Tables of five receptors in air that is convective below and calm above, by device.
+    """Tables of six receptors in air that is convective below and calm above, by device.
 
-    One lies near the edge of the weather, which particles leave. A GPU takes all of them in one
-    call, or in two.
+    One is a column, and one lies near the edge of the weather, which particles leave. A GPU takes
+    all of them in one call, or in three. Tables of influence that it has corrected for the near
+    field have "corrected" before their name.
     """
     lab = Laboratory(tmp_path_factory.mktemp("devices"), WIDE)
     lab.weather(({"TEMP": inversion(900.0), "UWND": 4.0}, {"SHTF": 250.0, "USTR": 0.4}))
     starts = [START + np.timedelta64(minute, "m") for minute in (0, 0, 7, 20)]
     releases = [release(5.0, time=time, key=key + 1) for key, time in enumerate(starts)]
+    releases.append(release((5.0, 400.0), kind="column", key=8))
     releases.append(release(500.0, lon=7.96, key=9))
     made = {}
     for name, chosen in (("cpu", CPU), ("calls", SMALL), ("whole", WHOLE)):
         with computing_as(chosen):
             made[name] = lab.run(releases, numpar=300)
+            if chosen.stays:
+                config = model_config(numpar=300, varsiwant=("time", "indx", "foot"))
+                made[f"corrected {name}"] = run_transport(
+                    releases, lab.refs, config, cache_dir=lab.folder / "prepared", near_field=True
+                )
     return made
 
 
@@ -65,6 +75,27 @@ def test_particles_leave_the_weather_at_the_same_minutes(
     assert ends[0].max() < 60.0
     assert (ends[0] == ends[1]).mean() > 0.9
     assert gpu["long"].between(-180.0, 180.0).all()
+
+
+@pytest.mark.parametrize("way", ["calls", "whole"])
+def test_a_gpu_corrects_influence_for_the_near_field(
+    tables: dict[str, list[pd.DataFrame]], way: str
+) -> None:
+    for table, found in zip(tables[way], tables[f"corrected {way}"], strict=True):
+        receptor = PointReceptor(str(START), 0.0, 0.0, 500.0 if table is tables[way][-1] else 5.0)
+        expected = apply_near_field(table, receptor=receptor, veght=0.5)["foot"].to_numpy()
+        pd.testing.assert_frame_equal(found[["time", "indx"]], table[["time", "indx"]])
+        np.testing.assert_allclose(found["foot"], expected, rtol=3e-7)
+        assert (found["foot"] != table["foot"]).any()
+
+
+def test_only_a_gpu_corrects_influence_and_only_as_the_table_would() -> None:
+    assert not corrects_near_field(model_config(hnf_plume=True))
+    with computing_as(SMALL):
+        assert corrects_near_field(model_config(hnf_plume=True))
+        assert not corrects_near_field(model_config(hnf_plume=False))
+        # The table's rows are sums of some minutes.
+        assert not corrects_near_field(model_config(hnf_plume=True, outdt=5))
 
 
 def test_a_call_on_a_gpu_is_as_large_as_the_sweep_needs() -> None:

@@ -1,0 +1,128 @@
+"""The near-field correction of rows that are still on the device; see :mod:`stilt.plume`.
+
+It is what :func:`stilt.footprint.apply_near_field` does to a table, minute by minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from stilt.plume import influenced_height_m, plume_growth_m, plume_influence
+from stilt.transport.device import device
+from stilt.transport.program import Chunk, Rows
+
+if TYPE_CHECKING:
+    from stilt.config import ModelConfig
+    from stilt.transport.release import Release
+
+
+@dataclass(frozen=True)
+class NearField:
+    """What the correction needs to know of a sweep's particles beside their rows.
+
+    Attributes:
+        height_agl_m: release height of every particle, shape (particles,).
+        veght: see :func:`stilt.plume.influenced_height_m`.
+    """
+
+    height_agl_m: np.ndarray
+    veght: float
+
+    @classmethod
+    def of(cls, releases: Sequence[Release], config: ModelConfig) -> Self:
+        """Release heights as a particle table gives them."""
+        heights = []
+        for release in releases:
+            nominal = release.nominal_heights(config.numpar)
+            heights.append(
+                np.resize(release.heights_m if nominal is None else nominal, config.numpar)
+            )
+        return cls(np.concatenate(heights), config.veght)
+
+
+def corrects_near_field(config: ModelConfig) -> bool:
+    """Whether the device can do what ``config.hnf_plume`` asks for, with heights above ground.
+
+    It keeps its particles, and their rows are those of the table.
+    """
+    return device().stays and config.hnf_plume and config.outdt == 0
+
+
+class Plumes(NamedTuple):
+    """Plumes of the particles of a call.
+
+    Attributes:
+        height_agl_m: release height, shape (particles,).
+        start: minute of the sweep at which a particle is released, shape (particles,).
+        grown_m: how much deeper its plume has become, shape (particles,), float64.
+    """
+
+    height_agl_m: jax.Array
+    start: jax.Array
+    grown_m: jax.Array
+
+    @classmethod
+    def at_release(cls, height_agl_m: np.ndarray, start: np.ndarray, particles: int) -> Self:
+        """Plumes of particles, and of copies of them up to a number."""
+        with jax.enable_x64(True):
+            height = jnp.asarray(np.resize(height_agl_m, particles), jnp.float64)
+            return cls(height, jnp.asarray(np.resize(start, particles)), jnp.zeros_like(height))
+
+
+def corrected(
+    rows: Rows, plumes: Plumes, chunk: Chunk, *, names: tuple[str, ...], veght: float
+) -> tuple[Rows, Plumes]:
+    """Rows of a chunk with their influence corrected, and the plumes after it.
+
+    Args:
+        rows: of the chunk's minutes; given up to the call.
+        plumes: at the chunk's begin; given up to the call.
+        chunk: whose minutes count.
+        names: of the columns.
+        veght: see :class:`NearField`.
+    """
+    with jax.enable_x64(True):
+        return _corrected(
+            rows, plumes, np.int32(chunk.tick), np.int32(chunk.minutes), names=names, veght=veght
+        )
+
+
+@partial(jax.jit, static_argnames=("names", "veght"), donate_argnames=("rows", "plumes"))
+def _corrected(
+    rows: Rows,
+    plumes: Plumes,
+    tick: jax.Array,
+    minutes: jax.Array,
+    *,
+    names: tuple[str, ...],
+    veght: float,
+) -> tuple[Rows, Plumes]:
+    foot_column = names.index("foot")
+
+    def one_minute(minute: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple:
+        values, grown_m = now
+        here = jax.lax.dynamic_index_in_dim(values, minute, axis=1, keepdims=False)
+        column = {name: here[number].astype(jnp.float64) for number, name in enumerate(names)}
+        elapsed_min = (tick + minute + 1 - plumes.start).astype(jnp.float64)
+        growth = plume_growth_m(column["samt"], column["sigw"], column["tlgr"], elapsed_min, xp=jnp)
+        counts = rows.moved[minute] & ((column["samt"] != 0.0) | (column["foot"] != 0.0))
+        known = counts & ~jnp.isnan(growth)
+        grown_m = grown_m + jnp.where(known, growth, 0.0)
+        plume_m = plumes.height_agl_m + grown_m
+        shallow = known & (plume_m < influenced_height_m(column["mlht"], veght))
+        diluted = plume_influence(plume_m, column["dens"], column["samt"]).astype(jnp.float32)
+        foot = jnp.where(shallow, diluted, here[foot_column])
+        place = (np.int32(foot_column), minute, np.int32(0))
+        return jax.lax.dynamic_update_slice(values, foot[None, None], place), grown_m
+
+    values, grown_m = jax.lax.fori_loop(
+        np.int32(0), minutes, one_minute, (rows.values, plumes.grown_m)
+    )
+    return Rows(values, rows.moved), plumes._replace(grown_m=grown_m)
