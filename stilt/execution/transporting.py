@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,17 @@ def group_by_weather(
     span = pd.Timedelta(hours=config.n_hours)
     groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
     last: np.datetime64 | None = None
+    known: dict[pd.Timestamp, _Weather] = {}
     for task in sorted(tasks, key=lambda task: (task.receptor.time, task.sim_id)):
-        start, end = sorted((task.receptor.time, task.receptor.time + span))
-        refs = _select(catalogue, task, start, end)
-        if not refs:
+        # The transport counts whole minutes.
+        start = task.receptor.time.floor("min")
+        with task.phase("trajectory"):
+            if start not in known:
+                known[start] = _Weather.of(catalogue, *sorted((start, start + span)))
+            task.met_files, task.weather = known[start].files, known[start].fingerprint
+        if task.failure is not None:
             continue
+        refs = known[start].refs
         apart = last is None or refs[0].time > last
         if not groups or apart or len(groups[-1][0]) >= most:
             groups.append(([], {}))
@@ -73,15 +79,19 @@ def group_by_weather(
     return [(group, [refs[time] for time in sorted(refs)]) for group, refs in groups]
 
 
-def _select(
-    catalogue: MetCatalogue, task: Task, start: pd.Timestamp, end: pd.Timestamp
-) -> list[AnalysisRef]:
-    refs: list[AnalysisRef] = []
-    with task.phase("trajectory"):
+@dataclass(frozen=True)
+class _Weather:
+    """Analyses of a window of time, the files that hold them, and what tells others apart."""
+
+    refs: list[AnalysisRef]
+    files: tuple[str, ...]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, catalogue: MetCatalogue, start: pd.Timestamp, end: pd.Timestamp) -> Self:
+        """Look for the weather of a window; raises why it cannot be had."""
         refs = catalogue.select(start, end)
-        task.met_files = tuple(dict.fromkeys(ref.path for ref in refs))
-        task.weather = fingerprint(refs)
-    return refs
+        return cls(refs, tuple(dict.fromkeys(ref.path for ref in refs)), fingerprint(refs))
 
 
 def run_group(

@@ -255,7 +255,7 @@ class MetCatalogue:
         """The error of too few files; those that serve a whole window count whatever their name."""
         required = max(1, self.config.n_min)
         files = set(found.files)
-        if bracket is not None and bracket.is_complete:
+        if len(files) < required and bracket is not None and bracket.is_complete:
             files |= {Path(ref.path) for ref in bracket.refs}
         if len(files) >= required:
             return None

@@ -76,13 +76,13 @@ class Plumes(NamedTuple):
             return cls(height, jnp.asarray(np.resize(start, particles)), jnp.zeros_like(height))
 
 
-def corrected(
+def corrected_influence(
     rows: Rows, plumes: Plumes, chunk: Chunk, *, names: tuple[str, ...], veght: float
-) -> tuple[Rows, Plumes]:
-    """Rows of a chunk with their influence corrected, and the plumes after it.
+) -> tuple[jax.Array, Plumes]:
+    """Influence of a chunk's rows, shape (minutes, particles), and the plumes after it.
 
     Args:
-        rows: of the chunk's minutes; given up to the call.
+        rows: of the chunk's minutes; those beyond are not looked at.
         plumes: at the chunk's begin; given up to the call.
         chunk: whose minutes count.
         names: of the columns.
@@ -94,7 +94,7 @@ def corrected(
         )
 
 
-@partial(jax.jit, static_argnames=("names", "veght"), donate_argnames=("rows", "plumes"))
+@partial(jax.jit, static_argnames=("names", "veght"), donate_argnames=("plumes",))
 def _corrected(
     rows: Rows,
     plumes: Plumes,
@@ -103,26 +103,24 @@ def _corrected(
     *,
     names: tuple[str, ...],
     veght: float,
-) -> tuple[Rows, Plumes]:
-    foot_column = names.index("foot")
-
-    def one_minute(minute: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple:
-        values, grown_m = now
-        here = jax.lax.dynamic_index_in_dim(values, minute, axis=1, keepdims=False)
+) -> tuple[jax.Array, Plumes]:
+    def one_minute(
+        minute: jax.Array, now: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        influence, grown_m = now
+        here = jax.lax.dynamic_index_in_dim(rows.values, minute, axis=1, keepdims=False)
         column = {name: here[number].astype(jnp.float64) for number, name in enumerate(names)}
         elapsed_min = (tick + minute + 1 - plumes.start).astype(jnp.float64)
-        growth = plume_growth_m(column["samt"], column["sigw"], column["tlgr"], elapsed_min, xp=jnp)
+        growth = plume_growth_m(column["samt"], column["sigw"], column["tlgr"], elapsed_min, jnp)
         counts = rows.moved[minute] & ((column["samt"] != 0.0) | (column["foot"] != 0.0))
         known = counts & ~jnp.isnan(growth)
         grown_m = grown_m + jnp.where(known, growth, 0.0)
         plume_m = plumes.height_agl_m + grown_m
         shallow = known & (plume_m < influenced_height_m(column["mlht"], veght))
-        diluted = plume_influence(plume_m, column["dens"], column["samt"]).astype(jnp.float32)
-        foot = jnp.where(shallow, diluted, here[foot_column])
-        place = (np.int32(foot_column), minute, np.int32(0))
-        return jax.lax.dynamic_update_slice(values, foot[None, None], place), grown_m
+        diluted = plume_influence(plume_m, column["dens"], column["samt"])
+        foot = jnp.where(shallow, diluted, column["foot"]).astype(influence.dtype)
+        return jax.lax.dynamic_update_index_in_dim(influence, foot, minute, axis=0), grown_m
 
-    values, grown_m = jax.lax.fori_loop(
-        np.int32(0), minutes, one_minute, (rows.values, plumes.grown_m)
-    )
-    return Rows(values, rows.moved), plumes._replace(grown_m=grown_m)
+    begin = jnp.zeros(rows.moved.shape, rows.values.dtype), plumes.grown_m
+    influence, grown_m = jax.lax.fori_loop(np.int32(0), minutes, one_minute, begin)
+    return influence, plumes._replace(grown_m=grown_m)

@@ -19,7 +19,7 @@ from jax.sharding import SingleDeviceSharding
 
 from stilt.meteorology.grids import MetGrid
 from stilt.transport.device import device
-from stilt.transport.plumes import Plumes, corrected
+from stilt.transport.plumes import Plumes, corrected_influence
 from stilt.transport.program import (
     Chunk,
     Receiver,
@@ -30,7 +30,7 @@ from stilt.transport.program import (
     filled_up,
     taken,
 )
-from stilt.transport.step import Particles
+from stilt.transport.step import MAIN_COLUMNS, Particles
 
 CHUNKS_UNDER_WAY = 2
 """Chunks whose rows may be on the device or on their way to the host."""
@@ -109,8 +109,9 @@ class Resident:
                 count=len(numbers),
                 size=self._size,
             )
+            influence = None
             if self._near_field is not None:
-                self._rows, self._plumes[place] = corrected(
+                influence, self._plumes[place] = corrected_influence(
                     self._rows,
                     self._plumes[place],
                     chunk,
@@ -118,7 +119,13 @@ class Resident:
                     veght=self._near_field.veght,
                 )
             with jax.enable_x64(True):
-                found = _chosen(self._rows, self._cells[place], self._wanted, self._receiver.grid)
+                found = _chosen(
+                    self._rows,
+                    influence,
+                    self._cells[place],
+                    self._wanted,
+                    self._receiver.grid,
+                )
                 whole = len(self._numbers) == 1
                 if whole:
                     found = _by_release(found, self._receiver.particles, len(numbers))
@@ -152,9 +159,20 @@ class Resident:
 
 
 @partial(jax.jit, static_argnames=("wanted", "grid"))
-def _chosen(rows: Rows, cells: jax.Array, wanted: tuple[int, ...], grid: MetGrid | None) -> Rows:
-    """A copy of the wanted columns, which the next call does not overwrite."""
+def _chosen(
+    rows: Rows,
+    influence: jax.Array | None,
+    cells: jax.Array,
+    wanted: tuple[int, ...],
+    grid: MetGrid | None,
+) -> Rows:
+    """A copy of the wanted columns, which the next call does not overwrite.
+
+    Influence takes the place of the rows' own where it is given.
+    """
     values = rows.values[jnp.array(wanted)]
+    if influence is not None:
+        values = values.at[wanted.index(MAIN_COLUMNS.index("foot"))].set(influence)
     if grid is not None:
         x, y = values[:2].astype(jnp.float64) + cells[:, None]
         lon, lat = grid.unwrapped_lonlat(x, y, jnp)

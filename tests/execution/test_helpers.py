@@ -315,4 +315,5 @@ def test_a_gpu_is_given_to_one_process_which_the_others_help() -> None:
     assert Roles.of(16, "gpu") == Roles(1, 15)
     assert Roles.of(1, "gpu") == Roles(1, 0)
     assert Roles.of(4, "cpu") == Roles(4, 0)
-    assert batch_sizes(10_000, 1, "gpu", 15) == [4096, 4096, 1808]
+    assert batch_sizes(10_000, 1, "gpu", 15) == [10_000]
+    assert batch_sizes(20_000, 1, "gpu", 15) == [12_288, 7_712]

@@ -60,7 +60,10 @@ def particles(sim_id: str, numpar: int, n_hours: int) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def run_transport(releases, refs, config, *, cache_dir, error_run=False, progress=None):
+def run_transport(
+    releases, refs, config, *, cache_dir, error_run=False, near_field=False, progress=None
+):
+    assert not near_field
     tables = []
     for release in releases:
         _steer(release.sim_id)
@@ -103,6 +106,7 @@ def install() -> None:
     fake.release_of = lambda receptor, sim_id, config: SimpleNamespace(sim_id=sim_id)
     fake.run_transport = run_transport
     fake.most_together = lambda config: 100
+    fake.corrects_near_field = lambda config: False
     fake.prepare_ahead = lambda releases, refs, config, *, cache_dir, enough: None
     sys.modules["stilt.transport"] = fake
     MetCatalogue.select = select
