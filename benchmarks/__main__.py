@@ -137,7 +137,7 @@ def _arguments() -> argparse.Namespace:
     add("--receptors", type=int, default=default.campaign, help="of the campaign (256)")
     add("--kept-receptors", type=int, default=default.kept, help="with trajectories (64)")
     add("--hysplit-receptors", type=int, default=default.hysplit, help="that HYSPLIT computes (4)")
-    add("--gpu-receptors", type=int, default=default.gpu, help="of a campaign on a GPU (4096)")
+    add("--gpu-receptors", type=int, default=default.gpu, help="of a campaign on a GPU (10000)")
     add("--particles", type=int, default=default.particles, help="per receptor (1000)")
     add("--hours", type=int, default=24, help="length of a run, backward (24)")
     add("--scale", type=float, default=1.0, help="factor on all numbers of receptors of ours (1)")

@@ -47,7 +47,7 @@ class Sizes:
     prefect: int = 1000
     workers: int = 256
     memory: tuple[int, int] = (64, 1000)
-    gpu: int = 4096
+    gpu: int = 10_000
     single: int = 200
     hysplit: int = 4
     repeats: int = 3

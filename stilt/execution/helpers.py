@@ -48,6 +48,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEATHS_ALLOWED = 1
+NICENESS = 10
+"""By how much helpers stand back for other processes.
+
+One thread gives the GPU its work, thousands of pieces a second. While it waits for a core that a
+helper has, the GPU waits too: half of its time was lost so.
+"""
 
 _Arguments = tuple[tuple[str, str | None], ...]
 
@@ -317,6 +323,7 @@ def _take(task: Task, made: _Made) -> None:
 def _set_up(started: Any, number: int) -> None:
     """Give a helper its cores; Ctrl-C is for the process that it helps."""
     os.environ["JAX_PLATFORMS"] = "cpu"
+    os.nice(NICENESS)
     end_with_parent()
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

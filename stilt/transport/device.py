@@ -59,7 +59,7 @@ CPU = Device(
 # Each operation costs microseconds, and little more for a hundred thousand particles.
 GPU = Device(
     block=32_768,
-    most_blocks=16,
+    most_blocks=8,
     grows=True,
     minutes=30,
     stays=True,

@@ -147,6 +147,11 @@ def test_a_helper_that_died_between_two_batches_is_replaced(
     assert summary.n_complete + summary.n_empty == 3
 
 
+def test_helpers_stand_back_for_the_process_that_they_help() -> None:
+    asked = helpers_of_this_process(2)._pool.submit(os.nice, 0)
+    assert asked.result() == min(os.nice(0) + module.NICENESS, 19)
+
+
 def test_what_fails_in_a_helper_fails_alone_and_says_why(
     project: Callable[..., stilt.Model],
 ) -> None:
