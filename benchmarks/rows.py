@@ -270,6 +270,8 @@ def gpu(bench: Bench) -> Row:
     if not _has_gpu():
         return Row("gpu", figure, "no GPU here", bar=">= 20 x")
     on_it = bench.our_campaign(number, n_workers=n_cores, prefect=False, device="gpu")
+    # Compiling would count for more in their few receptors: it is done before.
+    bench.our_campaign(2, n_workers=2, n_cores=2, prefect=False, device="cpu")
     beside = bench.our_campaign(few, n_workers=2, n_cores=2, prefect=False, device="cpu")
     rates = [
         3600 * receptors / median([run.seconds for run in runs])
@@ -283,7 +285,7 @@ def gpu(bench: Bench) -> Row:
         bar=">= 20 x",
         met=rates[0] >= 20.0 * rates[1],
         note=f"{number} receptors on the GPU, {few} on two cores, both by push_simulations, "
-        "start-up and compiling included.",
+        "start-up included, compiling on the GPU's side alone.",
         details={
             "gpu": {"parts_s": _parts(on_it), "peak_mb": _peaks(on_it), **_phases(on_it)},
             "cores": {"parts_s": _parts(beside), **_phases(beside)},

@@ -52,7 +52,7 @@ NICENESS = 10
 """By how much helpers stand back for other processes.
 
 One thread gives the GPU its work, thousands of pieces a second. While it waits for a core that a
-helper has, the GPU waits too: half of its time was lost so.
+helper has, the GPU waits too: a third of its time was lost so.
 """
 
 _Arguments = tuple[tuple[str, str | None], ...]
@@ -190,7 +190,7 @@ class Helpers:
         while any(one.task is task for one in self._open.values()):
             self._settle()
         if isinstance(rows, SimulationError):
-            task.receive(rows, is_error=is_error, corrected=corrected)
+            task.receive(rows, is_error=is_error)
             return
         place = rows.store
         assert isinstance(place, Place)
@@ -290,7 +290,7 @@ class Helpers:
                 one.task.receive(
                     _table(order.rows), is_error=order.is_error, corrected=order.corrected
                 )
-                self._memory.give_back(one.order.place)
+                self._memory.give_back(order.place)
 
 
 _present: Helpers | None = None

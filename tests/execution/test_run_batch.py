@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import stilt_fakes as fakes
 
+import stilt
 from stilt.execution import run_batch
 from stilt.footprint import Footprint
+from stilt.meteorology.catalogue import MetCatalogue
 from stilt.project.receipts import read_receipts, receipt_files
 from stilt.trajectories import Trajectories
 
@@ -82,6 +84,21 @@ def test_missing_weather_fails_only_those_that_lack_it(make_model, steer):
     summary = run(model, ids)
     assert summary.n_complete == 2
     assert summary.failures[0][1] == "MISSING_MET_FILES"
+
+
+def test_receptors_of_one_minute_look_for_their_weather_once(tmp_path, faked, monkeypatch):
+    places = [("2023-01-01 00:00", 40.5), ("2023-01-01 00:00", 40.6), ("2023-01-01 00:01", 40.7)]
+    receptors = [stilt.PointReceptor(time, -111.85, lat, 5.0) for time, lat in places]
+    model = stilt.Model(tmp_path / "case", receptors=receptors, config=fakes.config())
+    looked, select = [], MetCatalogue.select
+
+    def counted(self, start, end):
+        looked.append((start, end))
+        return select(self, start, end)
+
+    monkeypatch.setattr(MetCatalogue, "select", counted)
+    assert run(model, registered(model)).n_complete == 3
+    assert len(looked) == len(set(looked)) == 2
 
 
 def test_an_empty_footprint_is_complete(make_model, steer):
