@@ -30,28 +30,20 @@ DAY_HOURS = 24
 # Read by every Python process of the case; only pool workers get the stub.
 SITE = """\
 import os, sys
-ours = "stilt.execution.worker" in " ".join(sys.orig_argv)
-if os.environ.get("STILT_BENCHMARK_STUB") and (ours or "--multiprocessing-fork" in sys.orig_argv):
+if os.environ.get("STILT_BENCHMARK_STUB") and "--multiprocessing-fork" in sys.orig_argv:
     from benchmarks.orchestration import install_stub
-    install_stub(prefect=not ours)
+    install_stub()
 """
 
 
-def install_stub(*, prefect: bool) -> None:
-    """Replace the computing of batches in this process by :func:`stub_batch`.
+def install_stub() -> None:
+    """Replace the computing of batches in this process by :func:`stub_batch`."""
+    from stilt.execution import orders
 
-    Args:
-        prefect: the process is a worker of Prefect's pool, else of this project's own.
-    """
-    module: Any
-    if prefect:
-        import flows.worker as module
-    else:
-        import stilt.execution.batch as module
-    module.run_batch = stub_batch
+    orders.compute_batch = stub_batch
 
 
-def stub_batch(project: str, sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
+def stub_batch(find: Callable[[], Any], sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
     """Write a tiny file and a receipt's row for each simulation, as a batch would have.
 
     The time that computing would take is slept.
@@ -59,11 +51,11 @@ def stub_batch(project: str, sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
     import stilt.transport.run  # noqa: F401  a worker loads it, whoever has started it
     from stilt.execution.batch import BatchSummary
     from stilt.project.batches import mark_running
-    from stilt.project.inputs import Project
     from stilt.project.owners import new_owner
     from stilt.project.receipts import Result, write_receipt
+    from stilt.receptors import met_of
 
-    files = Project(project)
+    files = find()
     mark = mark_running(files.layout.running, batch_id, new_owner(), sim_ids)
     started = time.monotonic()
     time.sleep(len(sim_ids) * float(os.environ[STUB]))
@@ -72,7 +64,7 @@ def stub_batch(project: str, sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
         path = files.layout.trajectory(sim_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"tiny")
-        key = files.expectations[sim_id.partition("_")[0]].transport
+        key = files.expectations[met_of(sim_id)].transport
         done = Result(sim_id, "", state="complete", transport_key=key, trajectory_bytes=4)
         done.batch_id = batch_id
         results.append(done)
@@ -123,19 +115,25 @@ def coordinator(root: Path, n_workers: int) -> dict[str, Any]:
     """Run a project whose workers only write tiny files."""
     import stilt
     from stilt.execution.backend import get_executor
+    from stilt.execution.observing import Silent, Tally
 
     model = stilt.Model(project=root)
     executor = get_executor({"n_workers": n_workers})
     memory: list[tuple[float, float]] = []
     started = time.perf_counter()
 
-    def told(tally: Any) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
-        now = int(Path("/proc/self/statm").read_text().split()[1]) * page / 1e6
-        memory.append((tally.done / tally.total, now))
+    class Watcher(Silent):
+        """Notes the memory of this process with each tally."""
 
-    executor.on_progress = told
-    peak = max(watched(lambda: model.run(executor=executor) and None))
+        def progressed(self, tally: Tally) -> None:
+            page = os.sysconf("SC_PAGE_SIZE")
+            now = int(Path("/proc/self/statm").read_text().split()[1]) * page / 1e6
+            memory.append((tally.done / tally.total, now))
+
+    def run() -> None:
+        model.run(executor=executor, observer=Watcher())
+
+    peak = max(watched(run))
     counts = model.status()
     at = {p: next(m for done, m in memory if done >= p) for p in (0.1, 0.5, 1.0)}
     return {

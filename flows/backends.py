@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,25 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.environment import user_api_url, without_logging_errors
+from flows.options import refuse_unknown
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
 from stilt.errors import Reason, SimulationError, UsageError
-from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
-    from flows.project_flow import Tally
-
+    from stilt.execution.backend import Announce, Registration
+    from stilt.execution.engine import Crew
+    from stilt.execution.observing import Observer
+    from stilt.execution.plan import Plan
+    from stilt.execution.runs import JobHandle
+    from stilt.project.inputs import Project
 
 FULL_BELOW_BYTES = 1_000_000
-
-
-class LocalHandle:
-    """A run that has ended: the local backend computes before it returns."""
-
-    job_id = "local"
-    detached = False
-
-    def wait(self) -> None:
-        """Return at once; what failed is in the index."""
 
 
 class LocalBackend:
@@ -36,20 +29,23 @@ class LocalBackend:
 
     Attributes:
         n_workers: processes that compute; 1 computes in the calling process.
-        on_progress: told each tally of the run; set by whoever shows it.
+        options: of the backend; this one has none.
     """
 
     name = "local"
     dispatch = "push"
+    detaches = False
+    on_this_machine = True
+    known_options: tuple[str, ...] = ()
 
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
+        refuse_unknown(self.name, options, self.known_options)
         self.n_workers = n_workers
         self.options = options
-        self.on_progress: Callable[[Tally], None] | None = None
         self._server: PrivateServer | None = None
 
     @contextmanager
-    def prepare(self, output_root: str | os.PathLike[str]) -> Iterator[None]:
+    def prepare(self, output_root: Path) -> Iterator[None]:
         """Launch the Prefect server already, for a run that is about to start in this block.
 
         For a process of the command line, whose terminal is left to its own lines.
@@ -59,7 +55,7 @@ class LocalBackend:
             from stilt.execution.memory import keep_freed_memory
 
             keep_freed_memory()
-        self._launch(Path(output_root))
+        self._launch(output_root)
         try:
             yield
         finally:
@@ -69,50 +65,74 @@ class LocalBackend:
 
     def start(
         self,
-        pending: Sequence[str],
+        project: Project,
+        sim_ids: Sequence[str],
         *,
-        project: str,
-        n_workers: int | None = None,
-        output_dir: str | None = None,
-        compute_root: str | None = None,
         skip_existing: bool | None = None,
-    ) -> LocalHandle:
-        """Compute the pending simulations of a project and return when they have ended."""
-        root = local_output_root(project, output_dir)
+        observer: Observer | None = None,
+    ) -> JobHandle:
+        """Compute simulations of a project and return when they have ended."""
+        root = project.layout.root
         self._launch(root)
         server, self._server = self._server, None
         # The server is starting: load what the run needs meanwhile.
-        from flows import simulate
-        from flows.project_flow import CALLER, Caller
-        from flows.report import SimulationsFailedError
-        from stilt.config import ExecutionConfig
+        from flows.simulate import simulate_planned
+        from stilt.execution.runs import EndedJob, SimulationsFailedError
 
-        workers = n_workers or self.n_workers
-        if server is not None and workers == 1 and self.name == "local":
-            _get_ready(server, pending, project, output_dir)
-        execution = ExecutionConfig(backend=self.name, n_workers=workers, options=self.options)
-        token = CALLER.set(Caller(tuple(pending), self.on_progress, execution))
-        try:
-            with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
-                state = simulate(
-                    project,
-                    n_workers=workers,
-                    skip_existing=skip_existing,
-                    output_dir=output_dir,
-                    compute_root=compute_root,
-                    return_state=True,
-                )
-        finally:
-            CALLER.reset(token)
+        plan = self.plan(project, sim_ids, skip_existing)
+        if server is not None:
+            self._get_ready(project, plan, lambda: server.ready)
+        flow = simulate_planned(project, plan, self, observer)
+        with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
+            state = flow(
+                str(root),
+                n_workers=self.n_workers,
+                skip_existing=skip_existing,
+                output_dir=None if project.remote is None else project.remote.url,
+                return_state=True,
+            )
         # A running event loop (a notebook) would turn the call into a coroutine.
         outcome = state.result(raise_on_failure=False, _sync=True)
         if isinstance(outcome, BaseException) and not isinstance(outcome, SimulationsFailedError):
             raise outcome
-        return LocalHandle()
+        return EndedJob()
 
-    def serve_ui(
-        self, output_root: str | os.PathLike[str], *, port: int, announce: Callable[[str], object]
-    ) -> None:
+    def plan(
+        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
+    ) -> Plan:
+        """Return the plan of a run, cut for the processes of this machine."""
+        from stilt.execution.plan import plan_run
+
+        if project.remote is not None:
+            project.remote.check(self.n_workers)
+        return plan_run(project, sim_ids, self.n_workers, skip_existing=skip_existing)
+
+    def crew(self, project: Project, plan: Plan) -> Crew:
+        """Return who computes a plan in a flow run: task runs here or in a process pool."""
+        from flows.crew import crew_of_this_machine
+
+        return crew_of_this_machine(project, plan)
+
+    def deploy(self, registration: Registration, announce: Announce) -> None:
+        """Refuse.
+
+        Raises:
+            UsageError: always.
+        """
+        del registration, announce
+        raise UsageError(f"The {self.name} backend has no deployments: use --backend prefect.")
+
+    def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
+        """Use the time until the server answers: prepare meteorology, compile the transport."""
+        if plan.roles.transport + plan.roles.helpers > 1:
+            return
+        from stilt.execution.warm_up import prepare_meteorology, warm_up
+
+        prepare_meteorology(project, plan.sim_ids, enough=enough)
+        if not enough():
+            warm_up(project, plan.batches[0].sim_ids)
+
+    def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
         """Serve Prefect's web interface on a project's own state until Ctrl-C.
 
         Raises:
@@ -157,21 +177,3 @@ def _broken_server_in_a_sentence(root: Path) -> Iterator[None]:
             "Prefect's server could not record the run, which broke off: run again, what is "
             f"finished is kept ({error})."
         ) from error
-
-
-def _get_ready(
-    server: PrivateServer, pending: Sequence[str], project: str, output_dir: str | None
-) -> None:
-    """Use the time until the server answers: prepare weather, compile the transport."""
-    from stilt.execution.plan import plan_batches
-    from stilt.execution.setup import prepare_process
-    from stilt.execution.warm_up import warm_up
-    from stilt.model import Model
-
-    model = Model(project=project, output_dir=output_dir)
-    prepare_process(model.files)
-    from flows.prepare_meteorology import prepare_weather
-
-    prepare_weather(model, pending, enough=lambda: server.ready)
-    if not server.ready:
-        warm_up(model.files, plan_batches(pending, device=model.config.execution.device)[0].sim_ids)

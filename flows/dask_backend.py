@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flows.backends import LocalBackend, LocalHandle
-from flows.environment import environment, user_api_url
-from flows.options import refuse_unknown
+from flows.backends import LocalBackend
+from flows.environment import user_api_url
 from stilt.errors import UsageError
+from stilt.execution.environment import environment
+from stilt.execution.places import Folders, Portable
+from stilt.execution.processes import remove_mark
 
 if TYPE_CHECKING:
-    from flows.pool import Workers
+    from stilt.execution.engine import Crew
+    from stilt.execution.plan import Batch, Plan
+    from stilt.execution.runs import JobHandle
     from stilt.project.inputs import Project
 
 OPTIONS = ("address", "cluster", "cluster_options", "adapt")
@@ -32,13 +37,14 @@ class DaskBackend(LocalBackend):
     """
 
     name = "dask"
+    on_this_machine = False
+    known_options = OPTIONS
 
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
-        refuse_unknown(self.name, options, OPTIONS)
-        _refuse_contradictions(options)
         super().__init__(n_workers, **options)
+        _refuse_contradictions(options)
 
-    def start(self, pending: Sequence[str], **arguments: Any) -> LocalHandle:
+    def start(self, project: Project, sim_ids: Sequence[str], **arguments: Any) -> JobHandle:
         """Compute the pending simulations of a project and return when they have ended.
 
         Raises:
@@ -50,7 +56,43 @@ class DaskBackend(LocalBackend):
                 "Dask workers on other machines cannot reach a private Prefect server: set "
                 "PREFECT_API_URL to one that they can."
             )
-        return super().start(pending, **arguments)
+        return super().start(project, sim_ids, **arguments)
+
+    def plan(
+        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
+    ) -> Plan:
+        """Return the plan of a run, cut for workers each of which may have a GPU of its own."""
+        from stilt.execution.plan import Roles, plan_run
+
+        if project.remote is not None:
+            project.remote.check(2)
+        return plan_run(
+            project, sim_ids, self.n_workers, skip_existing=skip_existing,
+            roles=Roles(self.n_workers),
+        )  # fmt: skip
+
+    def crew(self, project: Project, plan: Plan) -> Crew:
+        """Return who computes a plan in a flow run: task runs on the cluster."""
+        del plan
+        refuse_without_dask()
+        from distributed import KilledWorker
+        from distributed.scheduler import NoValidWorkerError
+
+        from flows.crew import MappedTasks
+
+        # With local outputs a worker has the project's folder, on a disk that all share; with
+        # outputs on a URL it needs nothing of this machine.
+        here = project.remote is None
+        return MappedTasks(
+            project,
+            Folders.of(project) if here else Portable.of(project),
+            partial(dask_cluster, project, self.n_workers, self.options),
+            (KilledWorker, NoValidWorkerError),
+            lambda batch: not here or remove_mark(project.layout.running, batch),
+        )
+
+    def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
+        """Do nothing here: the workers compute."""
 
 
 def refuse_without_dask() -> None:
@@ -85,57 +127,47 @@ def _is_here(options: Mapping[str, Any]) -> bool:
     return options.get("cluster", LOCAL_CLUSTER) in (LOCAL_CLUSTER, "dask.distributed.LocalCluster")
 
 
-def traveling(files: Project, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a batch on a Dask worker.
-
-    With local outputs the worker has the project's folder, on a disk that all share. With
-    outputs on a URL it needs nothing of this machine.
-    """
-    if files.remote is None:
-        return dict(options)
-    from stilt.execution.elsewhere import Portable
-
-    return {"portable": Portable.of(files), "skip_existing": options["skip_existing"]}
-
-
 @contextmanager
-def dask_workers(files: Project, n_workers: int, options: Mapping[str, Any]) -> Iterator[Workers]:
-    """Make a Dask cluster the task runner of the current flow run; yields its workers.
+def dask_cluster(
+    project: Project,
+    n_workers: int,
+    options: Mapping[str, Any],
+    at_once: int,
+    batches: Sequence[Batch],
+) -> Iterator[None]:
+    """Make a Dask cluster the task runner of the current flow run.
 
     A worker that dies is reported at once where this process makes the cluster; another one's
     scheduler tries the batch again as often as its ``allowed-failures`` says.
 
+    Args:
+        project: whose simulations are computed.
+        n_workers: that a cluster class is asked for.
+        options: of the backend.
+        at_once: of no matter; Dask has its own queue.
+        batches: of no matter.
+
     Raises:
         UsageError: the cluster cannot be reached or made.
     """
-    refuse_without_dask()
+    del at_once, batches
     import dask
-    from distributed import KilledWorker
-    from distributed.scheduler import NoValidWorkerError
-    from prefect.context import FlowRunContext
     from prefect_dask import DaskTaskRunner
 
-    from flows.pool import Workers, remove_mark
+    from flows.crew import task_runner
     from stilt.execution.setup import computing_environment, main_not_run_again
 
-    context = FlowRunContext.get()
-    if context is None:
-        raise RuntimeError("dask_workers is used inside a flow run only")
     settings = {
         "distributed.scheduler.allowed-failures": 0,
         "distributed.comm.timeouts.connect": "30s",
         "distributed.logging": {"distributed": "error"},
     }
-    variables = computing_environment(files, max(2, n_workers))
+    variables = computing_environment(project, max(2, n_workers))
     with dask.config.set(settings), environment(variables), main_not_run_again():
         runner = DaskTaskRunner(**_runner_options(n_workers, options))
-        with runner, context.model_copy(update={"task_runner": runner}):
+        with runner, task_runner(runner):
             _connect(runner, options)
-            yield Workers(
-                lambda n, wave: nullcontext(),
-                (KilledWorker, NoValidWorkerError),
-                lambda batch: files.remote is not None or remove_mark(files.layout.running, batch),
-            )
+            yield
 
 
 def _runner_options(n_workers: int, options: Mapping[str, Any]) -> dict[str, Any]:

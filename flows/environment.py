@@ -9,8 +9,6 @@ import logging
 import os
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +42,6 @@ def quiet_prefect() -> None:
     deployed = "PREFECT__FLOW_RUN_ID" in os.environ
     for name, value in (OFFLINE if deployed else OFFLINE | QUIET_CONSOLE).items():
         os.environ.setdefault(name, value)
-
-
-@contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a block and put back what was there before."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def user_api_url() -> str | None:

@@ -6,9 +6,8 @@ from typing import Any
 
 from prefect.states import State
 
-from flows.bookkeeping import simulations_to_run
 from flows.project_flow import project_flow
-from flows.simulate import run_simulations
+from flows.simulate import run_simulations, simulations_to_run
 from stilt.model import Model
 
 

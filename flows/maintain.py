@@ -7,7 +7,6 @@ from typing import Any
 from prefect.states import Completed, State
 
 from flows.project_flow import project_flow
-from stilt.execution import fold_receipts
 from stilt.model import Model
 from stilt.project.claims import release
 from stilt.project.index import Index
@@ -32,7 +31,7 @@ def maintain(
     if rebuild:
         model.rebuild()
     else:
-        fold_receipts(model)
+        model.index.fold()
     freed = free_stale_claims(model.index)
     counts = {**model.status(), "freed": freed}
     text = "{completed} of {total} simulations complete, {failed} failed, {freed} claims freed"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
-from contextvars import ContextVar
-from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,7 +18,6 @@ from prefect.runtime import flow_run
 from prefect.states import State
 
 from flows.server import prefect_api, state_directory
-from stilt.config import ExecutionConfig
 from stilt.roots import local_output_root
 
 P = ParamSpec("P")
@@ -27,47 +26,20 @@ R = TypeVar("R")
 TAGGED_SCENES = 8
 
 
-@dataclass(frozen=True)
-class Tally:
-    """Simulations of a run: all of them, those done (a fraction counts), failed, being computed."""
-
-    total: int
-    done: float = 0.0
-    failed: int = 0
-    running: int = 0
-
-
-@dataclass(frozen=True)
-class Caller:
-    """What a caller in the same process hands to a flow beside its parameters.
-
-    Flow parameters travel to the API and are limited to scalars; these stay in memory.
-
-    Attributes:
-        pending: simulation ids to run, already planned; None lets the flow plan.
-        on_progress: called with each :class:`Tally` as the run goes on.
-        execution: backend and its options; None takes those of the project's configuration.
-    """
-
-    pending: tuple[str, ...] | None = None
-    on_progress: Callable[[Tally], None] | None = None
-    execution: ExecutionConfig | None = None
-
-
-CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)
-
-
-def caller() -> Caller:
-    """What the caller of the current flow handed over, possibly nothing."""
-    return CALLER.get() or Caller()
-
-
 class ProjectFlow(Flow[P, R]):
     """A flow whose first parameter is a project directory.
 
     Called directly, it makes the path absolute, finds or starts a Prefect API (one for the run)
     and tags the run with project, scene and weather. In a deployment the worker has done so.
     """
+
+    def running(self, function: Callable[..., Any]) -> ProjectFlow[..., Any]:
+        """Return a flow of the same name and options that runs another function."""
+        return _made(function, self.name)
+
+    def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
+        # Each task run takes its flow along to a worker, which finds it by name.
+        return flow_named, (self.name,)
 
     def __call__(self, project: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Run the flow on `project`, a directory."""
@@ -126,18 +98,17 @@ def run_name() -> str:
     return " ".join(part for part in parts if part)
 
 
-def project_flow(
-    **options: Any,
-) -> Callable[[Callable[P, R]], ProjectFlow[P, R]]:
+def flow_named(name: str) -> Any:
+    """Return one of this package's flows."""
+    return getattr(import_module("flows"), name.replace("-", "_"))
+
+
+def project_flow(*, name: str) -> Callable[[Callable[P, R]], ProjectFlow[P, R]]:
     """Make a function of a project a :class:`ProjectFlow`; results stay in memory."""
+    return partial(_made, name=name)
 
-    def decorate(function: Callable[P, R]) -> ProjectFlow[P, R]:
-        return ProjectFlow(
-            function,
-            flow_run_name=run_name,
-            persist_result=False,
-            on_running=[tag_run],
-            **options,
-        )
 
-    return decorate
+def _made(function: Callable[P, R], name: str) -> ProjectFlow[P, R]:
+    return ProjectFlow(
+        function, name=name, flow_run_name=run_name, persist_result=False, on_running=[tag_run]
+    )

@@ -25,10 +25,11 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from flows.environment import environment, user_api_url
+from flows.environment import user_api_url
 from stilt.atomic import atomic_path
 from stilt.cache import user_cache
 from stilt.errors import StiltError, UsageError
+from stilt.execution.environment import environment
 
 STARTUP_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0

@@ -1,57 +1,30 @@
-"""The flow `simulate`: plan, map batches over workers, fold their receipts, report."""
+"""The flow `simulate`: plan, map batches over workers, record and show what came of them."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from functools import wraps
+from typing import Any
 
-from prefect import task, unmapped
-from prefect.cache_policies import NO_CACHE
-from prefect.context import TagsContext
-from prefect.futures import PrefectFuture
-from prefect.states import State
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed, State
 
-from flows.bookkeeping import batch_state, conclude, content, note, simulations_to_run
-from flows.pool import EndedFailedError, Outcome, crash_unfinished, process_workers, run_batches
-from flows.project_flow import caller, project_flow, tag_content
-from flows.report import Progress
-from flows.worker import compute
-from stilt.errors import StiltError
-from stilt.execution import BatchSummary, fold_receipts, plan_batches
-from stilt.execution.lookup import receptors_of
-from stilt.execution.plan import Batch, Roles
-from stilt.execution.setup import (
-    computing_environment,
-    prepare_process,
-    refuse_in_starting_worker,
-    worker_arguments,
-)
+from flows.crew import crash_unfinished
+from flows.observer import PrefectObserver, show_outcome
+from flows.project_flow import ProjectFlow, project_flow, tag_content
+from stilt.errors import ConfigValidationError
+from stilt.execution.backend import Backend, get_executor
+from stilt.execution.engine import run_plan
+from stilt.execution.observing import Observer
+from stilt.execution.plan import Plan
+from stilt.execution.runs import SimulationsFailedError, outcome_of
+from stilt.execution.setup import refuse_in_starting_worker
+from stilt.execution.weather import weather_problems
 from stilt.model import Model
 from stilt.project.inputs import Project
-from stilt.receptors import Receptor
+from stilt.receptors import met_of
 
-FOLD_EVERY_S = 2.0
-MOST_RECEPTORS_CARRIED = 20_000
-
-
-@task(name="simulate-batch", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
-def simulate_batch(
-    sim_ids: Sequence[str],
-    label: str,
-    batch_id: str,
-    options: dict[str, Any],
-    receptors: Mapping[str, Receptor] | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> State[Any]:
-    """Compute one batch; a simulation that fails is an outcome and no exception.
-
-    The task run ends Failed when one did, with the counts; its result is a
-    :class:`BatchSummary` all the same.
-    """
-    del label
-    return batch_state(compute(sim_ids, batch_id, options, receptors, progress), len(sim_ids))
+SHOWN_PROBLEMS = 10
 
 
 @project_flow(name="simulate")
@@ -83,124 +56,85 @@ def simulate(
     return run_simulations(model, sim_ids, n_workers, skip_existing)
 
 
+def simulate_planned(
+    project: Project, plan: Plan, backend: Backend, observer: Observer | None
+) -> ProjectFlow[..., Any]:
+    """Return the flow `simulate` for a caller in this process who has planned already.
+
+    Args:
+        project: open already.
+        plan: what to compute.
+        backend: whose crew computes.
+        observer: told how the run goes on, beside Prefect.
+    """
+
+    @wraps(simulate.fn)
+    def planned(*arguments: Any, **parameters: Any) -> State[Any]:
+        del arguments, parameters
+        return run_in_flow(project, plan, backend, observer)
+
+    return simulate.running(planned)
+
+
 def run_simulations(
     model: Model, sim_ids: Sequence[str], n_workers: int | None, skip_existing: bool | None
 ) -> State[Any]:
-    """Compute simulations in the current flow run; the final state says what came of them."""
-    workers = n_workers or model.config.execution.n_workers
-    device = model.config.execution.device
-    elsewhere = (caller().execution or model.config.execution).backend == "dask"
-    if model.files.remote is not None:
-        model.files.remote.check(2 if elsewhere else workers)
-    # Each Dask worker is thought to have a GPU of its own.
-    roles = Roles(workers) if elsewhere else Roles.of(workers, device)
-    batches = plan_batches(sim_ids, roles.transport, device, roles.helpers)
-    tag_content(*content(model, sim_ids))
-    progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], roles.transport)
-    options = {**worker_arguments(model.files), "skip_existing": skip_existing}
-    folded_at = time.monotonic()
+    """Compute simulations in the current flow run, as the configuration says."""
+    execution = model.config.execution
+    if n_workers is not None:
+        execution = execution.model_copy(update={"n_workers": n_workers})
+    backend = get_executor(execution)
+    return run_in_flow(model.files, backend.plan(model.files, sim_ids, skip_existing), backend)
+
+
+def run_in_flow(
+    project: Project, plan: Plan, backend: Backend, observer: Observer | None = None
+) -> State[Any]:
+    """Compute a plan in the current flow run; the final state says what came of it."""
+    tag_content(*content(project, plan.sim_ids))
     try:
-        for outcome in _compute(model, batches, roles, options, progress):
-            note(model, outcome, progress)
-            if time.monotonic() - folded_at > FOLD_EVERY_S:
-                # A receipt that cannot be folded now waits for the end of the run.
-                with contextlib.suppress(StiltError):
-                    fold_receipts(model)
-                folded_at = time.monotonic()
+        run_plan(project, plan, backend.crew(project, plan), PrefectObserver(project, observer))
     except BaseException:
         crash_unfinished("The run broke off; its simulations are pending again.")
         raise
-    finally:
-        fold_receipts(model)
-    return conclude(model, sim_ids)
+    # Read from the index, which has all receipts by now, so that no hole is hidden.
+    outcome = outcome_of(project, plan.sim_ids)
+    show_outcome(project, plan.sim_ids, outcome)
+    counts = {name: outcome.counts[name] for name in ("total", "complete", "failed", "unfinished")}
+    if outcome.complete == outcome.total:
+        return Completed(message=str(outcome), data=counts)
+    return Failed(message=str(outcome), data=SimulationsFailedError(outcome))
 
 
-def _compute(
+def simulations_to_run(
     model: Model,
-    batches: Sequence[Batch],
-    roles: Roles,
-    options: dict[str, Any],
-    progress: Progress,
-) -> Iterator[Outcome[BatchSummary]]:
-    """Compute batches: inline for one worker, mapped over a pool of processes, or on Dask."""
-    execution = caller().execution or model.config.execution
-    if execution.backend == "dask":
-        from flows.dask_backend import dask_workers, traveling
+    *,
+    scene: str | None = None,
+    mets: Sequence[str] | None = None,
+    skip_existing: bool | None = None,
+) -> list[str]:
+    """Return ids of the simulations that a project lacks.
 
-        arguments = traveling(model.files, options)
-        with dask_workers(model.files, roles.transport, execution.options) as workers:
-            yield from run_batches(
-                batches,
-                lambda wave: _map(wave, arguments, receptors_by_batch(model.files, wave)),
-                n_workers=roles.transport,
-                workers=workers,
-            )
-        return
-    if roles.transport + roles.helpers > 1:
-        options = {**options, "n_helpers": roles.helpers}
-        yield from run_batches(
-            batches,
-            lambda wave: _map(wave, options, carried_receptors(model.files, wave)),
-            n_workers=roles.transport,
-            workers=process_workers(
-                model.layout.running, computing_environment(model.files, roles.transport)
-            ),
-        )
-        return
-    prepare_process(model.files)
-    for batch, receptors in zip(batches, carried_receptors(model.files, batches), strict=True):
-        within = progress.within(len(batch.sim_ids))
-        with _untagged():
-            state = simulate_batch(
-                batch.sim_ids, batch.label, batch.id, options, receptors, within, return_state=True
-            )
-        try:
-            # In a running event loop (a notebook) the call would be a coroutine without _sync.
-            yield Outcome(batch, cast(Any, state).result(_sync=True))
-        except EndedFailedError as told:
-            yield Outcome(batch, told.result)
-
-
-def _untagged() -> TagsContext:
-    """Task runs without the tags of their flow run.
-
-    For each tag a task run asks the API whether it may begin, and so may wait.
+    Raises:
+        ConfigValidationError: a name in `mets` is not in the configuration.
     """
-    return TagsContext(current_tags=set())
+    known = set(model.config.mets)
+    if unknown := sorted(set(mets or ()) - known):
+        raise ConfigValidationError(f"Unknown met name(s): {unknown}; known are {sorted(known)}.")
+    ids = model.pending(skip_existing=skip_existing)
+    if mets:
+        ids = [sim_id for sim_id in ids if met_of(sim_id) in mets]
+    if scene is not None:
+        of_scene = set(model.index.ids("scene_id = ?", [scene]))
+        ids = [sim_id for sim_id in ids if sim_id in of_scene]
+    for problem in weather_problems(model.files, ids)[:SHOWN_PROBLEMS]:
+        get_run_logger().warning("%s", problem)
+    return ids
 
 
-def carried_receptors(
-    files: Project, batches: Sequence[Batch]
-) -> Sequence[dict[str, Receptor] | None]:
-    """Receptors that go along with each batch; None lets its worker ask the index.
-
-    DuckDB gives all free memory of a process back to the system whenever it opens a file, and a
-    worker needs it again at once: 4 % of a run of 128 receptors. The batches of very many are
-    large, so that this is rare, and their receptors would fill the coordinator's memory.
-    """
-    if sum(len(batch.sim_ids) for batch in batches) > MOST_RECEPTORS_CARRIED:
-        return [None] * len(batches)
-    return receptors_by_batch(files, batches)
-
-
-def receptors_by_batch(files: Project, batches: Sequence[Batch]) -> list[dict[str, Receptor]]:
-    """Receptors of each batch by id, so that its worker need not read the index."""
-    known = receptors_of(files, [sim_id for batch in batches for sim_id in batch.sim_ids])
-    return [{i: known[i] for i in batch.sim_ids if i in known} for batch in batches]
-
-
-def _map(
-    batches: Sequence[Batch],
-    options: dict[str, Any],
-    receptors: Sequence[Mapping[str, Receptor] | None],
-) -> Sequence[PrefectFuture[BatchSummary]]:
-    """One task run for each batch, in the task runner of the flow run."""
-    with _untagged():
-        futures: Any = simulate_batch.map(
-            [batch.sim_ids for batch in batches],
-            [batch.label for batch in batches],
-            [batch.id for batch in batches],
-            unmapped(options),
-            list(receptors),
-        )
-    return cast(Sequence[PrefectFuture[BatchSummary]], futures)
+def content(project: Project, sim_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names of the meteorologies and the scenes that simulations belong to."""
+    mets = {met_of(sim_id) for sim_id in sim_ids}
+    known = project.index.sql("SELECT sim_id, scene_id FROM simulations WHERE scene_id IS NOT NULL")
+    scenes = known.loc[known["sim_id"].isin(sim_ids), "scene_id"].unique()
+    return sorted(mets), sorted(scenes)

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.backends import LocalBackend
 from flows.environment import user_api_url
 from flows.options import refuse_unknown
 from flows.server import check_reachable
 from stilt.errors import SimulationError, UsageError
-from stilt.roots import is_url
+from stilt.execution.observing import Silent, Tally
+from stilt.execution.places import Folders
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
     from prefect.client.schemas.responses import DeploymentResponse
 
-    from flows.project_flow import Tally
+    from stilt.execution.backend import Announce, Registration
+    from stilt.execution.engine import Crew
+    from stilt.execution.observing import Observer
+    from stilt.execution.plan import Plan
+    from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
 
@@ -33,17 +41,15 @@ class SubmittedHandle:
     Attributes:
         job_id: id of the flow run.
         total: simulations that the run was asked for.
-        on_progress: told each tally while :meth:`wait` waits.
+        observer: told how the run goes on while :meth:`wait` waits.
     """
 
     detached = True
 
-    def __init__(
-        self, flow_run_id: UUID, total: int, on_progress: Callable[[Tally], None] | None
-    ) -> None:
+    def __init__(self, flow_run_id: UUID, total: int, observer: Observer) -> None:
         self.job_id = str(flow_run_id)
         self.total = total
-        self.on_progress = on_progress
+        self.observer = observer
         self._id = flow_run_id
         self._ended = False
 
@@ -77,17 +83,14 @@ class SubmittedHandle:
 
     def _tell(self, client: SyncPrefectClient) -> None:
         """Pass on the tally that the run shows in its progress artifact."""
-        if self.on_progress is None:
-            return
         from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
-        from flows.project_flow import Tally
-        from flows.report import read_tally
+        from flows.observer import read_tally
 
         mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[self._id]))
         texts = [artifact.description for artifact in client.read_artifacts(artifact_filter=mine)]
         tallies = [tally for text in texts if (tally := read_tally(text or ""))]
-        self.on_progress(tallies[0] if tallies else Tally(self.total))
+        self.observer.progressed(tallies[0] if tallies else Tally(self.total))
 
     def _cancel(self, client: SyncPrefectClient) -> None:
         """Ask for the end of the flow run, and wait until its worker has ended it."""
@@ -109,12 +112,12 @@ class PrefectBackend:
         n_workers: processes that the worker computes with.
         deployment: ``FLOW/NAME``.
         work_pool: registers a deployment that is missing here; None needs it to be there.
-        on_progress: told each tally of the run while somebody waits; set by whoever shows it.
     """
 
     name = "prefect"
     dispatch = "push"
     detaches = True
+    on_this_machine = False
 
     def __init__(
         self,
@@ -128,17 +131,21 @@ class PrefectBackend:
         self.n_workers = n_workers
         self.work_pool = work_pool
         self.deployment = deployment if "/" in deployment else f"simulate/{deployment}"
-        self.on_progress: Callable[[Tally], None] | None = None
+        self._in_the_worker = LocalBackend(n_workers)
+
+    @contextmanager
+    def prepare(self, output_root: Path) -> Iterator[None]:
+        """Begin nothing: the worker does the work."""
+        del output_root
+        yield
 
     def start(
         self,
-        pending: Sequence[str],
+        project: Project,
+        sim_ids: Sequence[str],
         *,
-        project: str,
-        n_workers: int | None = None,
-        output_dir: str | None = None,
-        compute_root: str | None = None,
         skip_existing: bool | None = None,
+        observer: Observer | None = None,
     ) -> SubmittedHandle:
         """Submit the run and return at once.
 
@@ -146,28 +153,47 @@ class PrefectBackend:
             UsageError: there is no Prefect API, deployment or work pool of that name.
         """
         _reachable_api("set PREFECT_API_URL, or use --backend local.")
-        if output_dir is not None and is_url(output_dir):
-            from stilt.project.remote import RemoteOutputs
-
-            RemoteOutputs(output_dir).check(n_processes=2)
+        if project.remote is not None:
+            project.remote.check(n_processes=2)
         from prefect.client.orchestration import get_client
 
         from flows.project_flow import run_tags
 
+        place = Folders.of(project)
         parameters = {
-            "project": project,
-            "n_workers": n_workers or self.n_workers,
+            "project": place.root,
+            "n_workers": self.n_workers,
             "skip_existing": skip_existing,
-            "output_dir": output_dir,
-            "compute_root": compute_root,
+            "output_dir": place.output_dir,
+            "compute_root": place.compute_root,
         }
         with get_client(sync_client=True) as client:
             deployment = self._deployment(client)
             run = client.create_flow_run_from_deployment(
-                deployment.id, parameters=parameters, tags=run_tags(project, None, None)
+                deployment.id, parameters=parameters, tags=run_tags(place.root, None, None)
             )
             _tell_missing_worker(client, deployment.work_pool_name)
-        return SubmittedHandle(run.id, len(pending), self.on_progress)
+        return SubmittedHandle(run.id, len(sim_ids), observer or Silent())
+
+    def plan(
+        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
+    ) -> Plan:
+        """Return the plan of a run, cut for the processes of the worker."""
+        return self._in_the_worker.plan(project, sim_ids, skip_existing)
+
+    def crew(self, project: Project, plan: Plan) -> Crew:
+        """Return who computes a plan in the worker: its own processes."""
+        return self._in_the_worker.crew(project, plan)
+
+    def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
+        """Refuse: the user's Prefect server has an interface.
+
+        Raises:
+            UsageError: always.
+        """
+        del output_root, port, announce
+        where = user_api_url() or "PREFECT_API_URL"
+        raise UsageError(f"Runs are recorded by your Prefect API, {where}: open its interface.")
 
     def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
         """The deployment, registered in the work pool now if it was not before."""
@@ -205,25 +231,8 @@ class PrefectBackend:
             logger.warning("Made the work pool '%s' of type process.", work_pool)
         register(flow_name, name, work_pool)
 
-    def deploy(
-        self,
-        *,
-        work_pool: str,
-        kind: str | None,
-        template: Mapping[str, Any] | None,
-        name: str,
-        project: str | None,
-        announce: Callable[[str], object],
-    ) -> None:
+    def deploy(self, registration: Registration, announce: Announce) -> None:
         """Make a work pool when it is missing, and register all flows in it.
-
-        Args:
-            work_pool: its name.
-            kind: Prefect's type of a pool that is made; None for `process`.
-            template: base job template of a pool that is made.
-            name: of the deployments, ``simulate/NAME`` and so on.
-            project: that runs are of when they name none.
-            announce: told what was done, line by line.
 
         Raises:
             UsageError: there is no Prefect API, or a pool of that name and another type.
@@ -234,11 +243,14 @@ class PrefectBackend:
         from flows.deployments import DEPLOYMENTS, ensure_work_pool, register
 
         with get_client(sync_client=True) as client:
-            made = ensure_work_pool(client, work_pool, kind, template)
-        announce(f"Work pool: {work_pool} ({'made' if made else 'was there'})")
-        parameters = {"project": project} if project else {}
+            made = ensure_work_pool(
+                client, registration.work_pool, registration.kind, registration.template
+            )
+        announce(f"Work pool: {registration.work_pool} ({'made' if made else 'was there'})")
+        parameters = {"project": registration.project} if registration.project else {}
         for flow_name in DEPLOYMENTS:
-            announce(f"Deployed: {register(flow_name, name, work_pool, parameters)}")
+            registered = register(flow_name, registration.name, registration.work_pool, parameters)
+            announce(f"Deployed: {registered}")
 
 
 def _reachable_api(advice: str) -> None:
@@ -267,7 +279,7 @@ def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> No
 
 def _raise_for(run: FlowRun) -> None:
     """Raise what is no matter of single simulations."""
-    from flows.report import is_outcome
+    from flows.observer import is_outcome
 
     state = run.state
     assert state is not None

@@ -9,12 +9,13 @@ from typing import Any
 
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
-from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
+from stilt.execution.backend import Backend, get_executor
+from stilt.execution.observing import Observer
+from stilt.execution.runs import EndedJob, Run
 from stilt.execution.setup import (
     main_not_run_again,
     refuse_in_starting_worker,
     refuse_missing_gpu,
-    worker_arguments,
 )
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
@@ -191,19 +192,25 @@ class Model:
 
     def run(
         self,
-        executor: Executor | None = None,
+        executor: Backend | None = None,
         skip_existing: bool | None = None,
         rebuild: bool | None = None,
         wait: bool = True,
-    ) -> JobHandle:
+        *,
+        observer: Observer | None = None,
+    ) -> Run:
         """Register what is missing and compute it.
 
         Args:
             executor: who computes; None asks the configuration, by default this machine.
             skip_existing: compute only what is not complete; False computes everything again,
                 trajectories included; None asks the configuration.
-            rebuild: make the index anew from the outputs first.
-            wait: return when all is done; False returns a handle of a detached run.
+            rebuild: rebuild the index from the outputs first.
+            wait: return when all is done; False returns at once from a backend that detaches.
+            observer: told how the run goes on.
+
+        Returns:
+            The run, with counts, failures by reason, and ``raise_for_failures()``.
 
         Raises:
             UsageError: the configuration asks for a GPU that this machine does not have.
@@ -215,23 +222,15 @@ class Model:
             self.index.rebuild()
         pending = self.pending(skip_existing=skip_existing)
         if not pending:
-            return FinishedHandle()
-        if executor.name == "local":
+            return Run(self.files, pending, EndedJob())
+        if executor.on_this_machine:
             refuse_missing_gpu(self.files)
         self._tell_weather_problems(pending)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
-            handle = executor.start(
-                pending,
-                n_workers=executor.n_workers,
-                skip_existing=skip,
-                **worker_arguments(self.files),
-            )
-            if wait:
-                handle.wait()
-        if not handle.detached:
-            self.index.fold()
-        return handle
+            handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
+            run = Run(self.files, pending, handle)
+            return run.wait() if wait or not run.detached else run
 
     def status(self, scene_id: str | None = None) -> dict[str, Any]:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.environment import environment
 from flows.server import prefect_api
 from stilt.demo import write_demo
+from stilt.execution.environment import environment
 
 CONFIG = """\
 mets:

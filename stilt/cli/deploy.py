@@ -41,19 +41,16 @@ def deploy(
 
     With PROJECT, runs are of that project unless they name another one.
     """
-    from stilt.execution.backend import get_executor
+    from stilt.execution.backend import Registration, get_executor
 
-    executor: Any = get_executor({"backend": "prefect"})
-    if not hasattr(executor, "deploy"):
-        raise UsageError("The prefect backend that is installed has no deployments.")
-    executor.deploy(
+    registration = Registration(
         work_pool=pool,
+        name=name,
         kind=kind,
         template=_template(template),
-        name=name,
         project=project_root(project, None) if project is not None else None,
-        announce=click.echo,
     )
+    get_executor({"backend": "prefect"}).deploy(registration, click.echo)
     given = "" if project is not None else " -p project=DIR"
     click.echo(f"Start a worker: prefect worker start --pool {pool}")
     click.echo(f"Run a project: prefect deployment run 'simulate/{name}'{given}")

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from stilt.cli.common import counts_line
+from stilt.execution.observing import Silent, Tally
 
 INTERVAL_S = 5.0
 
 
-class RunProgress:
-    """Shows tallies of a run (anything with total, done, failed and running).
+class RunProgress(Silent):
+    """An observer that shows how a run goes on.
 
     Args:
         model: the project's model; its counts before the run are where counting starts.
@@ -35,7 +36,7 @@ class RunProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, tally: Any) -> None:
+    def progressed(self, tally: Tally) -> None:
         """Show a tally: at once at first, then when it has changed."""
         if self._base is None:
             self._base = self._model.status()
@@ -51,7 +52,7 @@ class RunProgress:
             self._line, self._said_at = line, time.monotonic()
             self._say(line)
 
-    def _counts(self, tally: Any) -> dict[str, int]:
+    def _counts(self, tally: Tally) -> dict[str, int]:
         assert self._base is not None
         ended = int(tally.done)
         running = min(tally.running, tally.total - ended)

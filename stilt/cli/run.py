@@ -71,33 +71,31 @@ def run(
 
     with ExitStack() as stack:
         model, executor = _prepare(stack, root, backend, n_workers, output_dir, compute_root)
-        local = not getattr(executor, "detaches", False)
+        local = not executor.detaches
         say(_headline(model, executor, no_skip))
         for line in _roots(model):
             say(line)
         say(f"Receptors loaded: {len(model.receptors)}")
         mode = "local-blocking" if local else f"submit-and-{'wait' if wait else 'return'}"
         say(f"Execution mode: {mode}")
-        progress = stack.enter_context(RunProgress(model, say))
-        if hasattr(executor, "on_progress"):
-            executor.on_progress = progress.update
-        handle = model.run(
+        ran = model.run(
             executor=executor,
             skip_existing=False if no_skip else None,
             rebuild=rebuild,
             wait=local or wait,
+            observer=stack.enter_context(RunProgress(model, say)),
         )
-    if handle.detached and not wait:
-        say(f"Submitted job: {handle.job_id}")
+    if ran.detached and not wait:
+        say(f"Submitted job: {ran.job_id}")
         if as_json:
-            print_json({"project": str(model.project), "job_id": handle.job_id})
+            print_json({"project": str(model.project), "job_id": ran.job_id})
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
     for line in _failures(model):
         click.echo(line, err=True)
     if as_json:
-        print_json({"project": str(model.project), "job_id": handle.job_id, **counts})
+        print_json({"project": str(model.project), "job_id": ran.job_id, **counts})
     return exit_code(counts)
 
 
@@ -146,11 +144,9 @@ def _prepare(
     if n_workers is not None:
         mapping["n_workers"] = n_workers
     executor = get_executor(mapping)
-    if hasattr(executor, "prepare"):
-        from stilt.roots import local_output_root
+    from stilt.roots import local_output_root
 
-        stack.enter_context(executor.prepare(local_output_root(root, output_dir)))
-
+    stack.enter_context(executor.prepare(local_output_root(root, output_dir)))
     from stilt import Model
 
     return Model(project=root, output_dir=output_dir, compute_root=compute_root), executor

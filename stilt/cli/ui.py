@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from stilt.cli.common import output_dir_option, project_argument, project_root
-from stilt.errors import UsageError
 
 
 @click.command(
@@ -23,9 +22,7 @@ def ui(project: str | None, port: int, output_dir: str | None) -> None:
     from stilt.execution.backend import get_executor
 
     root = project_root(project, output_dir, outputs=True)
-    executor = get_executor(None)
-    if not hasattr(executor, "serve_ui"):
-        raise UsageError("The local backend that is installed has no web interface.")
     from stilt.roots import local_output_root
 
-    executor.serve_ui(local_output_root(root, output_dir), port=port, announce=click.echo)
+    folder = local_output_root(root, output_dir)
+    get_executor(None).serve(folder, port=port, announce=click.echo)

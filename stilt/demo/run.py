@@ -7,13 +7,14 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from stilt.demo.files import N_FILES, check_folder, write_demo
 from stilt.errors import SimulationError
+from stilt.execution.observing import Silent, Tally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,19 +115,24 @@ def _run(model: Model, n_workers: int, console: Console) -> None:
 
     executor = get_executor({"backend": "local", "n_workers": n_workers})
     with ExitStack() as stack:
-        if hasattr(executor, "prepare"):
-            stack.enter_context(executor.prepare(model.project))
+        stack.enter_context(executor.prepare(model.project))
         columns = (TextColumn("Simulating"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
         progress = stack.enter_context(Progress(*columns, TimeElapsedColumn(), console=console))
         task = progress.add_task("run")
 
-        def show(tally: Any) -> None:
-            progress.update(task, completed=tally.done, total=tally.total)
-
-        if hasattr(executor, "on_progress"):
-            executor.on_progress = show
-        model.run(executor=executor)
+        model.run(executor=executor, observer=_Bar(progress, task))
         progress.update(task, completed=len(model.simulations), total=len(model.simulations))
+
+
+class _Bar(Silent):
+    """Moves a progress bar as simulations end."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def progressed(self, tally: Tally) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=tally.done, total=tally.total)
 
 
 def _check_complete(model: Model) -> None:

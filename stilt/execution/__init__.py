@@ -1,18 +1,51 @@
-"""Carrying out simulations: plan, batches, push, pull, and the protocol of backends."""
+"""Carrying out simulations: plan, batches, the engine and its crews, push, pull, backends.
 
-from stilt.execution.backend import get_executor
-from stilt.execution.batch import BatchSummary, run_batch
-from stilt.execution.plan import Batch, plan_batches
-from stilt.execution.pull import pull_simulations
-from stilt.execution.push import fold_receipts, push_simulations
+Names are loaded when first used: the command line shows its help without a table library.
+"""
 
-__all__ = [
-    "Batch",
-    "BatchSummary",
-    "fold_receipts",
-    "get_executor",
-    "plan_batches",
-    "pull_simulations",
-    "push_simulations",
-    "run_batch",
-]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stilt.execution.backend import get_executor as get_executor
+    from stilt.execution.batch import BatchSummary as BatchSummary
+    from stilt.execution.batch import run_batch as run_batch
+    from stilt.execution.engine import run_plan as run_plan
+    from stilt.execution.plan import Batch as Batch
+    from stilt.execution.plan import Plan as Plan
+    from stilt.execution.plan import plan_batches as plan_batches
+    from stilt.execution.plan import plan_run as plan_run
+    from stilt.execution.pull import pull_simulations as pull_simulations
+    from stilt.execution.push import push_simulations as push_simulations
+    from stilt.execution.runs import Outcome as Outcome
+    from stilt.execution.runs import Run as Run
+    from stilt.execution.runs import SimulationsFailedError as SimulationsFailedError
+
+_HOME = {
+    "Batch": "plan",
+    "BatchSummary": "batch",
+    "Outcome": "runs",
+    "Plan": "plan",
+    "Run": "runs",
+    "SimulationsFailedError": "runs",
+    "get_executor": "backend",
+    "plan_batches": "plan",
+    "plan_run": "plan",
+    "pull_simulations": "pull",
+    "push_simulations": "push",
+    "run_batch": "batch",
+    "run_plan": "engine",
+}
+
+__all__ = [*sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'stilt.execution' has no attribute {name!r}")
+    value = getattr(import_module(f"stilt.execution.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,67 +1,142 @@
-"""Backends: who carries out a run. Others add theirs as entry points of ``stilt.backends``."""
+"""Backends: who carries out a run. All come as entry points of the group ``stilt.backends``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from stilt.config import ExecutionConfig
 from stilt.errors import UsageError
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from stilt.execution.engine import Crew
+    from stilt.execution.observing import Observer
+    from stilt.execution.plan import Plan
+    from stilt.execution.runs import JobHandle
+    from stilt.project.inputs import Project
+
 GROUP = "stilt.backends"
 
-# Used from a checkout that was never installed, where entry points are not known.
-_OWN = {
-    "local": "flows.backends:LocalBackend",
-    "prefect": "flows.submission:PrefectBackend",
-    "dask": "flows.dask_backend:DaskBackend",
-}
+Announce = Callable[[str], object]
 
 
-class JobHandle(Protocol):
-    """A run that was started."""
+@dataclass(frozen=True)
+class Registration:
+    """Flows to be registered with a backend that runs them on request.
 
-    job_id: str
-    detached: bool
+    Attributes:
+        work_pool: made when it is missing.
+        name: of the deployments, ``simulate/NAME`` and so on.
+        kind: type of a pool that is made; None for the backend's default.
+        template: base job template of a pool that is made.
+        project: that runs are of when they name none.
+    """
 
-    def wait(self) -> None:
-        """Return when the run has ended; raises what stopped it. May be called again."""
+    work_pool: str
+    name: str
+    kind: str | None = None
+    template: Mapping[str, Any] | None = None
+    project: str | None = None
 
 
-class Executor(Protocol):
-    """Starts runs."""
+class Backend(Protocol):
+    """Carries out runs.
+
+    Attributes:
+        name: as in ``execution.backend``.
+        dispatch: ``push`` when workers are given their simulations, ``pull`` when they claim them.
+        n_workers: processes, or workers of a cluster.
+        detaches: its runs go on without the process that started them.
+        on_this_machine: its workers are processes of this machine.
+    """
 
     name: str
     dispatch: str
     n_workers: int
+    detaches: bool
+    on_this_machine: bool
+
+    def prepare(self, output_root: Path) -> AbstractContextManager[None]:
+        """Begin what takes long, for a run that is about to start in this block.
+
+        For a process of the command line, whose terminal is left to its own lines.
+        """
 
     def start(
         self,
-        pending: Sequence[str],
+        project: Project,
+        sim_ids: Sequence[str],
         *,
-        project: str,
-        n_workers: int | None = None,
-        output_dir: str | None = None,
-        compute_root: str | None = None,
         skip_existing: bool | None = None,
+        observer: Observer | None = None,
     ) -> JobHandle:
-        """Start computing the pending simulations of a project."""
+        """Start computing simulations of a project; those of a backend that detaches go on alone.
+
+        Raises:
+            UsageError: the backend cannot run here, and why.
+        """
+
+    def plan(
+        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
+    ) -> Plan:
+        """Return the plan of a run, cut for the workers of this backend."""
+
+    def crew(self, project: Project, plan: Plan) -> Crew:
+        """Return who computes a plan inside a run of this backend."""
+
+    def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
+        """Serve a web interface on the runs of a project until Ctrl-C.
+
+        Raises:
+            UsageError: this backend has none here.
+        """
+
+    def deploy(self, registration: Registration, announce: Announce) -> None:
+        """Register what a worker elsewhere needs to run a project on request.
+
+        Raises:
+            UsageError: this backend has nothing to register.
+        """
 
 
-class FinishedHandle:
-    """A run in which nothing was left to do."""
+class NoExtras:
+    """What a backend answers that has no web interface, no deployments, and nothing to prepare."""
 
-    job_id = "local"
-    detached = False
+    name = ""
 
-    def wait(self) -> None:
-        """Return at once."""
+    @contextmanager
+    def prepare(self, output_root: Path) -> Iterator[None]:
+        """Begin nothing."""
+        del output_root
+        yield
+
+    def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
+        """Refuse.
+
+        Raises:
+            UsageError: always.
+        """
+        del output_root, port, announce
+        raise UsageError(f"The {self.name} backend has no web interface: use --backend local.")
+
+    def deploy(self, registration: Registration, announce: Announce) -> None:
+        """Refuse.
+
+        Raises:
+            UsageError: always.
+        """
+        del registration, announce
+        raise UsageError(f"The {self.name} backend has no deployments: use --backend prefect.")
 
 
-def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -> Executor:
-    """Return the executor that ``execution`` of a configuration asks for.
+def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -> Backend:
+    """Return the backend that ``execution`` of a configuration asks for.
 
     Args:
         execution: backend (default ``local``), n_workers (default 1) and options of the backend.
@@ -71,14 +146,16 @@ def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -
     """
     if not isinstance(execution, ExecutionConfig):
         execution = ExecutionConfig(**dict(execution or {}))
-    found = {entry.name: entry.value for entry in entry_points(group=GROUP)}
-    known = {**_OWN, **found}
+    known = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if not known:
+        raise UsageError(
+            "No execution backend is installed: install this project (pip install -e .) so that "
+            "its entry points are known."
+        )
     if execution.backend not in known:
         raise UsageError(
             f"Unknown execution backend: '{execution.backend}'. Supported: "
             f"{', '.join(sorted(known))}."
         )
-    module, _, name = known[execution.backend].partition(":")
-    backend = getattr(import_module(module), name)
-    executor = backend(n_workers=execution.n_workers, **execution.options)
-    return cast(Executor, executor)
+    backend = known[execution.backend].load()
+    return cast(Backend, backend(n_workers=execution.n_workers, **execution.options))

@@ -29,7 +29,7 @@ from stilt.project.inputs import Project
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, now, write_receipt
 from stilt.project.registration import receptor_json
-from stilt.receptors import Receptor
+from stilt.receptors import Receptor, met_of
 from stilt.timing import Seconds, collecting, timed
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class _Batch:
         for sim_id in self.sim_ids:
             self.results[sim_id] = self._result(sim_id)
             self.results[sim_id].seed = config.seed
-            met = sim_id.split("_", 1)[0]
+            met = met_of(sim_id)
             try:
                 if sim_id not in receptors:
                     raise SimulationError("It is not registered and not in receptors.csv.")
@@ -226,7 +226,7 @@ class _Batch:
         by_met: dict[str, list[Task]] = {}
         for task in self.tasks.values():
             if task.failure is None and (task.lacks_particles or task.lacks_error_particles):
-                by_met.setdefault(task.sim_id.split("_", 1)[0], []).append(task)
+                by_met.setdefault(met_of(task.sim_id), []).append(task)
         if not by_met:
             return
         tasks = [task for some in by_met.values() for task in some]

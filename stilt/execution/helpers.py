@@ -25,13 +25,9 @@ from typing import TYPE_CHECKING, Any
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure
 from stilt.execution.memory import keep_freed_memory
+from stilt.execution.places import Folders
 from stilt.execution.row_memory import POSSIBLE, Place, RowMemory, affordable_bytes
-from stilt.execution.setup import (
-    end_with_parent,
-    main_not_run_again,
-    pin_worker,
-    worker_arguments,
-)
+from stilt.execution.setup import end_with_parent, main_not_run_again, pin_worker
 from stilt.execution.task import ERROR_PHASE, Task
 from stilt.project.inputs import Project
 from stilt.project.keys import digest
@@ -55,7 +51,7 @@ One thread gives the GPU its work, thousands of pieces a second. While it waits 
 helper has, the GPU waits too: a third of its time was lost so.
 """
 
-_Arguments = tuple[tuple[str, str | None], ...]
+_Version = tuple[Folders, str]
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class _Order:
         corrected: influence is corrected for the near field already.
     """
 
-    project: _Arguments
+    project: _Version
     task: Task
     rows: ReleaseRows
     place: Place
@@ -198,7 +194,7 @@ class Helpers:
         if task.failure is not None:
             self._memory.give_back(place)
             return
-        project = _arguments(task.project)
+        project = _version(task.project)
         self._submit(_Open(_Order(project, task, rows, place, is_error, corrected), task))
 
     def drop_reserved(self) -> None:
@@ -343,17 +339,14 @@ def _load() -> None:
 
 
 @lru_cache(maxsize=1)
-def _arguments(files: Project) -> _Arguments:
-    """How a helper finds a project; another object's may have changed since."""
-    return (*worker_arguments(files).items(), ("version", digest(files.config.to_dict())))
+def _version(files: Project) -> _Version:
+    """Return how a helper finds a project, and a digest of the configuration it had then."""
+    return Folders.of(files), digest(files.config.to_dict())
 
 
 @lru_cache(maxsize=1)
-def _project(arguments: _Arguments) -> Project:
-    known = dict(arguments)
-    return Project(
-        known["project"], output_dir=known["output_dir"], compute_root=known["compute_root"]
-    )
+def _project(version: _Version) -> Project:
+    return version[0].open()
 
 
 def _table(rows: ReleaseRows) -> Any:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from stilt.project.inputs import Project
-from stilt.receptors import Receptor, read_receptors
+from stilt.receptors import Receptor, read_receptors, receptor_of
 
 
 def receptors_of(project: Project, sim_ids: Sequence[str]) -> dict[str, Receptor]:
@@ -22,7 +22,7 @@ def receptors_of(project: Project, sim_ids: Sequence[str]) -> dict[str, Receptor
     if missing and path is not None:
         listed = {str(receptor.id): receptor for receptor in read_receptors(path)}
         for sim_id in missing:
-            receptor = listed.get(sim_id.partition("_")[2])
+            receptor = listed.get(receptor_of(sim_id))
             if receptor is not None:
                 found[sim_id] = receptor
     return found

@@ -5,14 +5,23 @@ from __future__ import annotations
 import itertools
 import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stilt.execution.lookup import receptors_of
+from stilt.receptors import sim_parts
+
+if TYPE_CHECKING:
+    from stilt.project.inputs import Project
+    from stilt.receptors import Receptor
 
 BATCHES_PER_WORKER = 8
 LARGEST_BATCH = 256
 # A GPU with 15 helpers takes four minutes for these, as a core does for the largest of its own.
 LARGEST_HELPED_BATCH = 12_288
 MOST_BATCHES = 2000
+MOST_RECEPTORS_CARRIED = 20_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,72 @@ class Batch:
         )
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run computes, cut into batches.
+
+    Attributes:
+        sim_ids: the simulations.
+        batches: of them, in the order in which they begin.
+        roles: what the processes of the run are for.
+        skip_existing: keep outputs that this configuration made; None asks the configuration.
+        receptors: by simulation id, to travel with the batches; None lets workers ask the index.
+        owner: holder of the claims on these simulations; "" when they were not claimed.
+    """
+
+    sim_ids: tuple[str, ...]
+    batches: tuple[Batch, ...]
+    roles: Roles
+    skip_existing: bool | None = None
+    receptors: Mapping[str, Receptor] | None = None
+    owner: str = ""
+
+
+def plan_run(
+    project: Project,
+    sim_ids: Iterable[str],
+    n_workers: int,
+    *,
+    skip_existing: bool | None = None,
+    all_known: bool = False,
+    roles: Roles | None = None,
+    owner: str = "",
+) -> Plan:
+    """Plan a run of simulations of a project.
+
+    DuckDB returns all free memory of a process to the system whenever it opens a file, and a
+    worker needs it again at once: 4 % of a run of 128 receptors. So receptors travel with their
+    batches, unless they are so many that they would fill the coordinator's memory: then batches
+    are large and each worker asks the index.
+
+    Args:
+        project: whose simulations these are.
+        sim_ids: what to compute; an id given twice counts once.
+        n_workers: processes of the run.
+        skip_existing: keep outputs that this configuration made; None asks the configuration.
+        all_known: refuse ids whose receptor is not known; otherwise they fail one by one.
+        roles: what the processes are for; None asks the configuration's device.
+        owner: holder of the claims on these simulations.
+
+    Raises:
+        KeyError: with `all_known`, no receptor is known for an id.
+    """
+    ids = tuple(dict.fromkeys(map(str, sim_ids)))
+    receptors = None
+    if all_known or len(ids) <= MOST_RECEPTORS_CARRIED:
+        receptors = receptors_of(project, ids)
+        missing = [sim_id for sim_id in ids if sim_id not in receptors]
+        if all_known and missing:
+            more = f" and {len(missing) - 1} more ids" if len(missing) > 1 else ""
+            raise KeyError(f"No receptor is known for {missing[0]}{more}")
+        if len(ids) > MOST_RECEPTORS_CARRIED:
+            receptors = None
+    device = project.config.execution.device
+    roles = roles or Roles.of(n_workers, device)
+    batches = tuple(plan_batches(ids, roles.transport, device, roles.helpers))
+    return Plan(ids, batches, roles, skip_existing, receptors, owner)
+
+
 def batch_size(number: int, n_workers: int, device: str = "auto", n_helpers: int = 0) -> int:
     """Simulations per batch: many batches per worker, none too big, not too many in all.
 
@@ -107,8 +182,7 @@ def plan_batches(
         device: ``execution.device`` of the configuration.
         n_helpers: of each; see :class:`Roles`.
     """
-    # The stamp after the meteorology has 12 or 14 digits, year first: text order is time order.
-    ordered = sorted(dict.fromkeys(map(str, sim_ids)), key=_met_then_time)
+    ordered = sorted(dict.fromkeys(map(str, sim_ids)), key=sim_parts)
     plan = secrets.token_hex(4)
     sizes = batch_sizes(len(ordered), n_workers, device, n_helpers)
     ends = itertools.accumulate(sizes, initial=0)
@@ -116,8 +190,3 @@ def plan_batches(
         Batch(f"{plan}-{number:05d}", tuple(ordered[start:end]))
         for number, (start, end) in enumerate(itertools.pairwise(ends))
     ]
-
-
-def _met_then_time(sim_id: str) -> tuple[str, str, str]:
-    met, stamp, place = sim_id.split("_", 2)
-    return met, stamp.ljust(14, "0"), place

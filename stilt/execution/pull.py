@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError
-from stilt.execution.batch import run_batch
-from stilt.execution.setup import refuse_missing_gpu, worker_arguments
+from stilt.execution.crews import InlineCrew
+from stilt.execution.engine import run_plan
+from stilt.execution.plan import plan_run
+from stilt.execution.setup import refuse_missing_gpu
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
 from stilt.project.claims import claim, release, renew
@@ -20,6 +22,7 @@ from stilt.project.owners import new_owner
 
 if TYPE_CHECKING:
     from stilt.model import Model
+    from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +55,12 @@ def pull_simulations(
         UsageError: the configuration asks for a GPU that this machine does not have.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
-    refuse_missing_gpu(model.files)
+    project = model.files
+    refuse_missing_gpu(project)
     model.store_inputs()
-    index = model.files.index
+    index = project.index
     index.fold()
-    index.reconcile(model.files.expectations)
+    index.reconcile(project.expectations)
     owner = new_owner()
     tried: set[str] = set()
     shortest = max(poll_interval, 0.1)
@@ -66,7 +70,7 @@ def pull_simulations(
             ids = claim(index, owner, limit=batch_size, exclude=tried)
             if ids:
                 tried.update(ids)
-                _run(model, ids, owner, skip_existing)
+                _run(project, ids, owner, skip_existing)
                 idle = shortest
             elif not follow:
                 return
@@ -76,15 +80,11 @@ def pull_simulations(
                 tried.clear()
 
 
-def _run(model: Model, ids: list[str], owner: str, skip_existing: bool | None) -> None:
+def _run(project: Project, ids: list[str], owner: str, skip_existing: bool | None) -> None:
     """Compute what was claimed and record it."""
-    with _renewed(model.files.index, owner):
-        summary = run_batch(
-            **worker_arguments(model.files), sim_ids=ids, skip_existing=skip_existing, owner=owner
-        )
-    model.files.index.fold()
-    if summary.interrupted:
-        raise KeyboardInterrupt
+    plan = plan_run(project, ids, 1, skip_existing=skip_existing, owner=owner)
+    with _renewed(project.index, owner):
+        run_plan(project, plan, InlineCrew(project))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stilt.compiler import VARIABLE, request_options, with_options
 from stilt.errors import UsageError
@@ -59,15 +59,6 @@ def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
     }
     own = {name: value for name, value in variables.items() if name not in os.environ}
     return {**own, VARIABLE: with_options(os.environ.get(VARIABLE, ""))}
-
-
-def worker_arguments(files: Project) -> dict[str, Any]:
-    """Arguments that let a worker rebuild a project from its output root."""
-    return {
-        "project": str(files.layout.root),
-        "output_dir": None if files.remote is None else files.remote.url,
-        "compute_root": str(files.compute_root) if files.has_compute_root else None,
-    }
 
 
 def prepare_process(files: Project) -> None:

@@ -9,6 +9,7 @@ from stilt.errors import Reason, SimulationError, SimulationTimeoutError
 from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
 from stilt.execution.transporting import group_by_weather
+from stilt.receptors import met_of
 
 if TYPE_CHECKING:
     from stilt.trajectories import Trajectories
@@ -43,7 +44,7 @@ def particles_of(
                 sim_id=task.sim_id,
             )
 
-    groups = group_by_weather(files, task.sim_id.split("_", 1)[0], [task])
+    groups = group_by_weather(files, met_of(task.sim_id), [task])
     if task.failure is not None:
         reason = Reason(task.failure.reason)
         raise SimulationError(task.failure.detail, reason=reason, sim_id=task.sim_id)

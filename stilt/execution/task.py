@@ -30,7 +30,7 @@ from stilt.project.keys import (
     weather_in,
 )
 from stilt.project.receipts import FootprintEntry, Result, now
-from stilt.receptors import Receptor
+from stilt.receptors import Receptor, met_of
 from stilt.timing import timed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Task:
     def settle_in(self, project: Project) -> None:
         """Belong to a project in another process."""
         self.project = project
-        self.expected = project.expectations[self.sim_id.split("_", 1)[0]]
+        self.expected = project.expectations[met_of(self.sim_id)]
 
     def look(self) -> None:
         """Find out which outputs exist and were made by this configuration."""
@@ -254,7 +254,7 @@ class Task:
         return Trajectories(
             particles,
             self.receptor,
-            params={**params, "met": self.sim_id.split("_", 1)[0]},
+            params={**params, "met": met_of(self.sim_id)},
             met_files=self.met_files,
             is_error=is_error,
         )

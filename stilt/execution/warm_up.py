@@ -1,18 +1,25 @@
-"""Compiling the transport while something else is waited for."""
+"""Preparing meteorology and compiling the transport ahead of a run."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stilt.errors import StiltError
+from stilt.errors import MeteorologyError, StiltError
 from stilt.execution.compiled import compiled_once
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
 from stilt.execution.transporting import program_of, wanted
 from stilt.project.inputs import Project
+from stilt.receptors import met_of, sim_parts
+
+if TYPE_CHECKING:
+    from stilt.meteorology.prepare import PreparationOptions
+    from stilt.meteorology.records import AnalysisPair, AnalysisRef
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +39,8 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
     from stilt.transport import most_together, release_of, run_transport
 
     try:
-        met = sim_ids[0].split("_", 1)[0]
-        chosen = [sim_id for sim_id in sim_ids if sim_id.split("_", 1)[0] == met]
+        met = met_of(sim_ids[0])
+        chosen = [sim_id for sim_id in sim_ids if met_of(sim_id) == met]
         chosen = chosen[: most_together(files.config)]
         receptors = receptors_of(files, chosen)
         hour = 1 if files.config.n_hours > 0 else -1
@@ -52,3 +59,49 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
             )  # fmt: skip
     except (StiltError, KeyError) as error:
         logger.debug("Nothing was compiled ahead: %s", error)
+
+
+def prepare_meteorology(
+    files: Project, sim_ids: Sequence[str], enough: Callable[[], bool] = lambda: False
+) -> int:
+    """Prepare every analysis that simulations need and that is there.
+
+    Args:
+        files: the project.
+        sim_ids: simulations, whose windows of time are prepared in order.
+        enough: asked before each analysis; True ends the work early.
+
+    Returns:
+        How many analyses are ready.
+    """
+    prepare_process(files)
+    from stilt.meteorology.arl import read_analysis
+    from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.prepare import PreparedStore
+    from stilt.transport.run import minute_of, preparation
+
+    store = PreparedStore(files.cache_dir, read_analysis)
+    done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
+    for met, start, end in _windows(files, sim_ids):
+        catalogue = MetCatalogue(files.config.mets[met], met, cache_dir=files.cache_dir)
+        with contextlib.suppress(MeteorologyError):
+            refs = catalogue.select(start, end)
+            start_minute = minute_of(start.to_datetime64())
+            for index in range(len(refs)):
+                if enough():
+                    return len(done)
+                wanted = preparation(refs, index, files.config, start_minute)
+                if wanted not in done:
+                    store.get(*wanted)
+                    done.add(wanted)
+    return len(done)
+
+
+def _windows(
+    files: Project, sim_ids: Sequence[str]
+) -> list[tuple[str, pd.Timestamp, pd.Timestamp]]:
+    """Return meteorology, release time and end of every distinct window of time, in order."""
+    span = pd.Timedelta(hours=files.config.n_hours)
+    stamps = sorted({sim_parts(sim_id)[:2] for sim_id in sim_ids})
+    times = [(met, pd.to_datetime(text, format="%Y%m%d%H%M%S")) for met, text in stamps]
+    return [(met, time, time + span) for met, time in times]

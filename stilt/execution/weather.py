@@ -10,6 +10,7 @@ import pandas as pd
 
 from stilt.errors import Reason
 from stilt.project.inputs import Project
+from stilt.receptors import sim_parts
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ def weather_problems(files: Project, sim_ids: Sequence[str]) -> list[WeatherProb
 
     windows: dict[tuple[str, str], list[str]] = {}
     for sim_id in sim_ids:
-        met, stamp, _ = sim_id.split("_", 2)
-        windows.setdefault((met, stamp.ljust(14, "0")), []).append(sim_id)
+        windows.setdefault(sim_parts(sim_id)[:2], []).append(sim_id)
     catalogues: dict[str, Any] = {}
     problems = []
     for (met, stamp), ids in sorted(windows.items()):

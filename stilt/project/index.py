@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from stilt.errors import UsageError
 from stilt.project.batches import ids_in_batches
@@ -31,6 +31,14 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Expected = Mapping[str, Expectation] | None
+
+
+class Failed(NamedTuple):
+    """A simulation that failed, its typed reason, and one sentence."""
+
+    sim_id: str
+    reason: str
+    detail: str
 
 
 class Index:
@@ -329,6 +337,39 @@ class Index:
         for scene, *group in self._groups(expected, "WHERE scene_id IS NOT NULL", []):
             by_scene.setdefault(scene, []).append(tuple(group))  # type: ignore[arg-type]
         return {scene: count_states(by_scene[scene], expected) for scene in sorted(by_scene)}
+
+    def came_of(self, sim_ids: Sequence[str], expected: Expected) -> tuple[Counts, list[Failed]]:
+        """Return the counts of some simulations after their run, and those that failed.
+
+        Simulations of which only the error run failed are among the failed ones, although they
+        count as pending. Weather is not compared again.
+
+        Args:
+            sim_ids: which; those that are not registered are left out.
+            expected: outputs of a complete simulation; None believes the recorded states.
+        """
+        import pandas as pd
+
+        def work(connection: duckdb.DuckDBPyConnection) -> tuple[Counts, list[Failed]]:
+            connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
+            show_present(connection)
+            groups = connection.execute(
+                f"SELECT reason, count(*), {RECORDED_COLUMNS} FROM present "
+                "SEMI JOIN asked USING (sim_id) GROUP BY ALL"
+            ).fetchall()
+            chosen = show_states(connection, expected, {"failed", "pending", "stale"})
+            failed = connection.execute(
+                f"""
+                SELECT s.sim_id, coalesce(nullif(s.reason, ''), 'UNKNOWN'), coalesce(s.detail, '')
+                FROM {chosen} WHERE s.sim_id IN (SELECT sim_id FROM asked)
+                  AND (alike.now = 'failed' OR coalesce(s.reason, '') NOT IN ('', 'INTERRUPTED'))
+                ORDER BY s.sim_id"""
+            ).fetchall()
+            counts = count_states([(Recorded(*g[2:]), g[0], g[1]) for g in groups], expected)
+            return counts, [Failed(*row) for row in failed]
+
+        none: list[Failed] = []
+        return self.read(work, (Counts(), none))
 
     def outdated(self) -> list[tuple[str, str]]:
         """Recorded pairs of weather files (JSON) and what they held, where they hold other now."""

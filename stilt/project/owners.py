@@ -28,6 +28,11 @@ def new_owner() -> str:
     return _SEPARATOR.join(parts)
 
 
+def pid_of(owner: str) -> int:
+    """Return the process id in an owner's text."""
+    return int(owner.split(_SEPARATOR)[1])
+
+
 def is_dead(owner: str | None) -> bool:
     """Whether the process is known to have ended.
 

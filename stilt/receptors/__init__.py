@@ -1,6 +1,15 @@
 """Receptors: where and when air was measured, their identities, and receptors.csv."""
 
-from stilt.receptors.ids import LocationID, ReceptorID, SimID, number_text
+from stilt.receptors.ids import (
+    LocationID,
+    ReceptorID,
+    SimID,
+    SimParts,
+    met_of,
+    number_text,
+    receptor_of,
+    sim_parts,
+)
 from stilt.receptors.kinds import (
     ColumnReceptor,
     MultiPointReceptor,
@@ -24,11 +33,15 @@ __all__ = [
     "Receptor",
     "ReceptorID",
     "SimID",
+    "SimParts",
     "TimeLike",
+    "met_of",
     "number_text",
     "parse_time",
     "read_receptors",
+    "receptor_of",
     "release_points",
+    "sim_parts",
     "starter_receptors_csv",
     "unique_receptors",
     "write_receptors",

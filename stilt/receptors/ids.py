@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -152,6 +153,36 @@ class SimID(str):
 
     def __fspath__(self) -> str:
         return str(self)
+
+
+class SimParts(NamedTuple):
+    """Parts of a simulation id that is known to be one.
+
+    Attributes:
+        met: name of the meteorology.
+        stamp: the receptor's time, 14 digits, so that text order is time order.
+        location: location id.
+    """
+
+    met: str
+    stamp: str
+    location: str
+
+
+def sim_parts(sim_id: str) -> SimParts:
+    """Split a valid simulation id without checking it again: a million are split at once."""
+    met, stamp, location = sim_id.split("_", 2)
+    return SimParts(met, stamp.ljust(14, "0"), location)
+
+
+def met_of(sim_id: str) -> str:
+    """Return the meteorology's name in a valid simulation id."""
+    return sim_id.partition("_")[0]
+
+
+def receptor_of(sim_id: str) -> str:
+    """Return the receptor id in a valid simulation id."""
+    return sim_id.partition("_")[2]
 
 
 @lru_cache(maxsize=4096)

@@ -104,7 +104,7 @@ def test_the_index_learns_the_same_from_helped_batches(
     for name, number in (("alone", 0), ("helped", 2)):
         model = project(name)
         run_batch(str(model.project), model.register_pending(), n_helpers=number)
-        stilt.execution.fold_receipts(model)
+        model.index.fold()
         frames.append(model.simulations.to_frame())
     same = ["sim_id", "state", "n_rows", "footprint_keys", "transport_key"]
     shared = [name for name in same if name in frames[0].columns]

@@ -11,22 +11,32 @@ import xarray as xr
 
 import stilt
 from stilt.errors import ConfigValidationError, UsageError
-from stilt.execution import get_executor, push_simulations
-from stilt.execution.backend import FinishedHandle
+from stilt.execution import get_executor, plan_run, push_simulations
+from stilt.execution.backend import NoExtras
+from stilt.execution.crews import InlineCrew
+from stilt.execution.engine import run_plan
+from stilt.execution.runs import EndedJob
 
 
-class Inline:
-    """A backend that pushes in this process."""
+class Inline(NoExtras):
+    """A backend that computes in this process."""
 
-    name, dispatch, n_workers = "inline", "push", 1
+    name, dispatch, n_workers, detaches, on_this_machine = "inline", "push", 1, False, True
 
     def __init__(self):
         self.asked = []
 
-    def start(self, pending, *, project, skip_existing=None, **options):
-        self.asked.append(list(pending))
-        push_simulations(stilt.Model(project), pending, skip_existing=skip_existing)
-        return FinishedHandle()
+    def start(self, project, sim_ids, *, skip_existing=None, observer=None):
+        self.asked.append(list(sim_ids))
+        plan = self.plan(project, sim_ids, skip_existing)
+        run_plan(project, plan, self.crew(project, plan), observer)
+        return EndedJob()
+
+    def plan(self, project, sim_ids, skip_existing=None):
+        return plan_run(project, sim_ids, 1, skip_existing=skip_existing)
+
+    def crew(self, project, plan):
+        return InlineCrew(project)
 
 
 CONFIG = """\
@@ -94,10 +104,11 @@ def test_a_second_run_does_only_what_is_missing(written, faked):
     model.run(executor=executor)
     (faked / "fail" / ids[1]).unlink()
     model.run(executor=executor)
-    handle = model.run(executor=executor)
-    handle.wait()
-    assert handle.job_id == "local"
-    assert not handle.detached
+    run = model.run(executor=executor)
+    run.wait()
+    assert run.job_id == "local"
+    assert not run.detached
+    assert run.counts["total"] == 0
     assert executor.asked == [ids, [ids[1]]]
     model.run(executor=executor, skip_existing=False)
     assert executor.asked[-1] == ids
@@ -115,9 +126,9 @@ def test_missing_weather_is_named_before_anything_is_computed(written, faked, ca
     model = stilt.Model(written)
 
     class Watch(Inline):
-        def start(self, pending, **options):
+        def start(self, project, sim_ids, **options):
             assert "fake_202301010010_-111.85_40.77_5: MISSING_MET_FILES" in caplog.text
-            return super().start(pending, **options)
+            return super().start(project, sim_ids, **options)
 
     model.run(executor=Watch())
     status = model.status()

@@ -15,7 +15,21 @@ import stilt_fakes as fakes
 
 import stilt
 from stilt.execution import plan_batches, pull_simulations, push_simulations
+from stilt.execution.observing import Silent
 from stilt.trajectories import Trajectories
+
+
+class Notes(Silent):
+    """An observer that keeps what it is told."""
+
+    def __init__(self):
+        self.batches, self.tallies = [], []
+
+    def ended(self, ended):
+        self.batches.append(ended)
+
+    def progressed(self, tally):
+        self.tallies.append(tally)
 
 
 def particles(model, sim_id):
@@ -41,10 +55,12 @@ def test_several_workers_are_processes_and_give_the_same_numbers(make_model, ste
     inline, pooled = make_model(12, name="one"), make_model(12, name="two")
     ids = inline.register_pending()
     push_simulations(inline, ids)
-    seen = []
-    push_simulations(pooled, ids, n_workers=2, on_summary=seen.append)
+    observer = Notes()
+    push_simulations(pooled, ids, n_workers=2, observer=observer)
     assert pooled.status()["completed"] == 12
-    assert sum(summary.n_complete for summary in seen) == 12
+    assert sum(ended.summary.n_complete for ended in observer.batches) == 12
+    assert observer.tallies[0].done == 0
+    assert observer.tallies[-1].done == observer.tallies[-1].total == 12
     workers = pids(steer) - {os.getpid()}
     assert 1 <= len(workers) <= 2
     assert set(fakes.starts(steer).values()) == {2}
@@ -180,7 +196,7 @@ SCRIPT = """
     import stilt, stilt_fakes
     from stilt.execution import push
     stilt_fakes.install()
-    push._BATCH_FUNCTION = "stilt_fakes:run_batch"
+    push.crew_of_this_machine = stilt_fakes.crew
     model = stilt.Model({project!r}, stilt_fakes.receptors(8), stilt_fakes.config())
     stilt.push_simulations(model, model.register_pending(), n_workers=2)
     import json

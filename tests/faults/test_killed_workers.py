@@ -57,7 +57,7 @@ RUN = """
     import stilt, stilt_fakes
     from stilt.execution import push
     stilt_fakes.install()
-    push._BATCH_FUNCTION = "stilt_fakes:run_batch"
+    push.crew_of_this_machine = stilt_fakes.crew
     model = stilt.Model({project!r}, stilt_fakes.receptors({number}), stilt_fakes.config())
     {action}
 """

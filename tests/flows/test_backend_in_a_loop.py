@@ -1,10 +1,12 @@
 import asyncio
+import sys
 
 import pytest
 from prefect.states import Failed
 
-import flows
+from flows import simulate  # noqa: F401
 from flows.backends import LocalBackend
+from stilt.project.inputs import Project
 
 
 def test_what_breaks_a_flow_reaches_a_notebook(
@@ -15,10 +17,10 @@ def test_what_breaks_a_flow_reaches_a_notebook(
     def broken(*args: object, **options: object) -> object:
         return Failed(data=OSError("the disk is gone"))
 
-    monkeypatch.setattr(flows, "simulate", broken)
+    monkeypatch.setattr(sys.modules["flows.simulate"], "simulate_planned", lambda *_: broken)
 
     async def cell() -> None:
-        LocalBackend().start([], project=str(root))
+        LocalBackend().start(Project(root), [])
 
     with pytest.raises(OSError, match="the disk is gone"):
         asyncio.run(cell())

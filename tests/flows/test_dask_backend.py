@@ -5,16 +5,19 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
+from distributed.scheduler import NoValidWorkerError
 from written import outputs
 
 from flows import simulate
-from flows.pool import holder_pid
 from stilt.errors import UsageError
 from stilt.execution.backend import get_executor
 from stilt.model import Model
+from stilt.project.inputs import Project
+from stilt.project.owners import pid_of
 from stilt.project.remote import RemoteOutputs
 
 EXECUTION = "execution:\n  backend: dask\n  n_workers: 2\n"
@@ -49,7 +52,7 @@ def test_a_dask_cluster_gives_the_same_bytes_as_one_process(api: str, new_projec
     watcher.join()
     assert counts["complete"] == 3
     assert outputs(dask) == outputs(local)
-    pids = {holder_pid(owner) for owner in owners}
+    pids = {pid_of(owner) for owner in owners}
     assert len(pids) == 2, "two worker processes"
     assert os.getpid() not in pids
 
@@ -62,7 +65,7 @@ def test_a_killed_dask_worker_costs_only_a_retry(api: str, new_project) -> None:
     def kill_the_first_worker() -> None:
         while not (marks := list(running.glob("[!.]*.json"))):
             time.sleep(0.02)
-        os.kill(holder_pid(json.loads(marks[0].read_text())["owner"]), signal.SIGKILL)
+        os.kill(pid_of(json.loads(marks[0].read_text())["owner"]), signal.SIGKILL)
 
     killer = threading.Thread(target=kill_the_first_worker, daemon=True)
     killer.start()
@@ -118,23 +121,13 @@ def test_a_cluster_that_is_there_already_is_used_by_its_address(
             process.wait()
 
 
-def test_the_command_line_runs_what_the_config_names(api: str, new_project, monkeypatch) -> None:
-    root = on_dask(new_project("named"))
-    seen = {}
-
-    def fake(project, **options):
-        from prefect.states import Completed
-
-        from flows.project_flow import caller
-
-        seen.update(options, execution=caller().execution)
-        return Completed(data={})
-
-    monkeypatch.setattr("flows.simulate", fake)
-    get_executor(Model(project=root).config.execution).start(["x"], project=str(root))
-    assert seen["execution"].backend == "dask"
-    get_executor({"backend": "local", "n_workers": 2}).start(["x"], project=str(root))
-    assert seen["execution"].backend == "local"
+def test_a_backend_brings_the_crew_that_its_config_names(new_project) -> None:
+    model = Model(project=on_dask(new_project("named")))
+    ids = model.register_pending()
+    dask = get_executor(model.config.execution)
+    assert NoValidWorkerError in dask.crew(model.files, dask.plan(model.files, ids)).lost
+    local = get_executor({"backend": "local", "n_workers": 2})
+    assert BrokenProcessPool in local.crew(model.files, local.plan(model.files, ids)).lost
 
 
 @pytest.mark.parametrize(
@@ -153,7 +146,7 @@ def test_wrong_options_are_one_sentence(options, sentence) -> None:
 def test_without_dask_the_error_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'stilt\[dask\]'"):
-        get_executor({"backend": "dask"}).start(["x"], project="/nowhere")
+        get_executor({"backend": "dask"}).start(Project("/nowhere"), ["x"])
 
 
 @pytest.mark.parametrize(
@@ -162,4 +155,4 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch) -> None:
 def test_workers_elsewhere_need_a_server_that_they_can_reach(options, monkeypatch) -> None:
     monkeypatch.setattr("flows.dask_backend.user_api_url", lambda: None)
     with pytest.raises(UsageError, match="set PREFECT_API_URL"):
-        get_executor({"backend": "dask", **options}).start(["x"], project="/nowhere")
+        get_executor({"backend": "dask", **options}).start(Project("/nowhere"), ["x"])

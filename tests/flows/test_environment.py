@@ -75,15 +75,6 @@ def test_a_users_own_settings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["DO_NOT_TRACK"] == "1"
 
 
-def test_environment_puts_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STILT_A", "before")
-    monkeypatch.delenv("STILT_B", raising=False)
-    with environment.environment({"STILT_A": "x", "STILT_B": "y"}):
-        assert (os.environ["STILT_A"], os.environ["STILT_B"]) == ("x", "y")
-    assert os.environ["STILT_A"] == "before"
-    assert "STILT_B" not in os.environ
-
-
 def test_importing_flows_and_the_local_backend_loads_no_prefect() -> None:
     code = (
         "import sys, flows, flows.backends\n"

@@ -10,11 +10,11 @@ import pytest
 from prefect_api_helpers import flow_run_of
 
 from flows import footprints, maintain, prepare_meteorology, simulate
-from flows.pool import holder_pid
-from flows.report import SimulationsFailedError
 from stilt import Model
 from stilt.errors import MeteorologyError
+from stilt.execution import SimulationsFailedError
 from stilt.execution.plan import Roles
+from stilt.project.owners import pid_of
 
 LATE = "2023-08-30 18:00,-111.85,40.77,30\n"
 
@@ -118,7 +118,7 @@ def test_a_pool_with_a_killed_worker_gives_the_same_bytes(complete: Path, new_pr
     def kill_the_first_worker() -> None:
         while not (marks := list(running.glob("[!.]*.json"))):
             time.sleep(0.02)
-        os.kill(holder_pid(json.loads(marks[0].read_text())["owner"]), signal.SIGKILL)
+        os.kill(pid_of(json.loads(marks[0].read_text())["owner"]), signal.SIGKILL)
 
     killer = threading.Thread(target=kill_the_first_worker, daemon=True)
     killer.start()

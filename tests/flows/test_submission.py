@@ -13,12 +13,14 @@ from prefect.states import Completed, Crashed, Failed
 
 import flows.submission
 from flows.deployments import DEPLOYMENTS
-from flows.project_flow import Tally
-from flows.report import is_outcome, outcome_sentence, read_tally, tally_sentence
+from flows.observer import is_outcome, read_tally, tally_sentence
 from flows.submission import PrefectBackend, SubmittedHandle
 from stilt.cli import cli
 from stilt.errors import SimulationError, UsageError
 from stilt.execution.backend import get_executor
+from stilt.execution.observing import Silent, Tally
+from stilt.execution.runs import Outcome
+from stilt.project.inputs import Project
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +40,16 @@ def pool(api: str, request: pytest.FixtureRequest) -> Iterator[str]:
             client.delete_work_pool(each.name)
 
 
+class Hears(Silent):
+    """An observer that passes tallies on to a function."""
+
+    def __init__(self, function) -> None:
+        self.progressed = function
+
+
 def submit(root: Path, pool: str) -> SubmittedHandle:
     executor = get_executor({"backend": "prefect", "n_workers": 2, "work_pool": pool})
-    return executor.start(["a", "b"], project=str(root), skip_existing=True)
+    return executor.start(Project(root), ["a", "b"], skip_existing=True)
 
 
 def run_of(handle: SubmittedHandle) -> FlowRun:
@@ -79,16 +88,16 @@ def test_a_deployment_of_another_pool_is_not_used(pool: str, tmp_path: Path) -> 
 def test_a_deployment_that_is_missing_is_the_users_mistake(pool: str, tmp_path: Path) -> None:
     executor = get_executor({"backend": "prefect"})
     with pytest.raises(UsageError, match=r"no deployment 'simulate/local'.*deploy --all"):
-        executor.start(["a"], project=str(tmp_path))
+        executor.start(Project(tmp_path), ["a"])
     executor = get_executor({"backend": "prefect", "deployment": "other/x", "work_pool": pool})
     with pytest.raises(UsageError, match="name a deployment simulate/NAME"):
-        executor.start(["a"], project=str(tmp_path))
+        executor.start(Project(tmp_path), ["a"])
 
 
 def test_without_a_server_the_error_says_what_to_set(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(flows.submission, "user_api_url", lambda: None)
     with pytest.raises(UsageError, match="set PREFECT_API_URL, or use --backend local"):
-        PrefectBackend().start(["a"], project=str(tmp_path))
+        PrefectBackend().start(Project(tmp_path), ["a"])
     with pytest.raises(UsageError, match=r"no option 'workpool' .*did you mean 'work_pool'"):
         get_executor({"backend": "prefect", "workpool": "x"})
 
@@ -96,7 +105,7 @@ def test_without_a_server_the_error_says_what_to_set(tmp_path: Path, monkeypatch
 def test_waiting_ends_with_the_run_and_shows_its_progress(pool: str, tmp_path: Path) -> None:
     handle = submit(tmp_path, pool)
     told: list[Tally] = []
-    handle.on_progress = told.append
+    handle.observer = Hears(told.append)
     waiting = threading.Thread(target=handle.wait, daemon=True)
     waiting.start()
     deadline = time.monotonic() + 30
@@ -128,7 +137,7 @@ def test_ctrl_c_while_waiting_cancels_the_run(pool: str, tmp_path: Path, monkeyp
     def ctrl_c(tally: Tally) -> None:
         raise KeyboardInterrupt
 
-    handle.on_progress = ctrl_c
+    handle.observer = Hears(ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         handle.wait()
     assert run_of(handle).state_name in ("Cancelling", "Cancelled")
@@ -195,6 +204,6 @@ def test_a_tally_is_read_from_its_sentence(tally: Tally) -> None:
 
 
 def test_an_outcome_is_told_from_an_exception() -> None:
-    counts = {"total": 3, "complete": 2, "failed": 1, "unfinished": 0}
-    assert is_outcome(outcome_sentence(counts, [{"reason": "DISK"}]))
+    outcome = Outcome(3, 2, failures=({"sim_id": "a", "reason": "DISK", "detail": "full"},))
+    assert is_outcome(str(outcome))
     assert not is_outcome("Flow run encountered an exception: OSError: 3 of 4")

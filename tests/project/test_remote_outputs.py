@@ -6,7 +6,9 @@ import stilt_fakes as fakes
 
 import stilt
 from stilt.errors import UsageError
-from stilt.execution.elsewhere import Portable, run_batch_elsewhere, store_receipt
+from stilt.execution.orders import WorkOrder, compute_order, store_receipt
+from stilt.execution.places import Portable
+from stilt.execution.plan import Batch
 from stilt.execution.push import push_simulations
 from stilt.project.remote import RemoteOutputs
 from stilt.roots import mirror_of
@@ -124,7 +126,7 @@ def test_a_batch_elsewhere_needs_nothing_of_this_machine(make_remote, tmp_path, 
     portable = Portable.of(model.files)
     hidden = tmp_path / "hidden"
     (tmp_path / "case").rename(hidden)
-    summary = run_batch_elsewhere(portable, ids, receptors, batch_id="b1", skip_existing=True)
+    summary = compute_order(WorkOrder(Batch("b1", tuple(ids)), portable, receptors, True))
     assert not (tmp_path / "case").exists()
     hidden.rename(tmp_path / "case")
     assert summary.n_complete == 3

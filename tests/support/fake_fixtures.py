@@ -31,7 +31,7 @@ def faked(monkeypatch, steer):
         monkeypatch.setitem(sys.modules, "stilt.transport", None)
         monkeypatch.delitem(sys.modules, "stilt.transport")
     fakes.install()
-    monkeypatch.setattr(push, "_BATCH_FUNCTION", "stilt_fakes:run_batch")
+    monkeypatch.setattr(push, "crew_of_this_machine", fakes.crew)
     yield steer
     sys.modules.pop("stilt.transport", None)
 

@@ -113,12 +113,22 @@ def install() -> None:
     MetCatalogue.assess = assess
 
 
-def run_batch(**arguments):
-    """Stand-in for run_batch in worker processes."""
-    from stilt.execution.batch import run_batch as real
+def compute_order(order):
+    """Compute an order in a worker process, with the fakes."""
+    from stilt.execution.orders import compute_order as real
 
     install()
-    return real(**arguments)
+    return real(order)
+
+
+def crew(project, plan):
+    """Return the crew of this machine, with the fakes in its worker processes."""
+    from stilt.execution import crews
+
+    found = crews.crew_of_this_machine(project, plan)
+    if isinstance(found, crews.ProcessCrew):
+        found.function = compute_order
+    return found
 
 
 def wish(folder: Path, what: str, sim_id: str) -> None:

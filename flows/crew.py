@@ -1,0 +1,316 @@
+"""Crews of a flow run: batches mapped as Prefect task runs, inline or over a task runner's workers.
+
+A worker that is killed (out of memory, by an operator) breaks Prefect's process pool: every
+unfinished future raises, and `retries` cannot help. The engine decides what is tried again; here
+its task runs are marked as crashed, and the next wave gets a new pool.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Self, cast
+
+import httpx
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.context import FlowRunContext, TagsContext
+from prefect.futures import PrefectFuture, as_completed
+from prefect.states import Completed, Crashed, Failed, State
+from prefect.task_runners import ProcessPoolTaskRunner
+
+from flows.environment import without_logging_errors
+from stilt.errors import StiltError
+from stilt.execution import BatchSummary
+from stilt.execution.engine import WithinBatch
+from stilt.execution.environment import environment
+from stilt.execution.observing import Ended
+from stilt.execution.orders import WorkOrder, compute_order, work_orders
+from stilt.execution.places import Folders, Opened, Place
+from stilt.execution.plan import Batch, Plan
+from stilt.execution.processes import (
+    WorkerSetUp,
+    ctrl_c_held,
+    remove_mark,
+    set_up_worker,
+    stop_workers,
+)
+from stilt.execution.runs import reason_counts
+from stilt.execution.setup import computing_environment, main_not_run_again
+from stilt.project.inputs import Project
+
+RECORD_DELAY_S = 5.0
+LAST_WORDS_S = 1.0
+
+
+class BatchFailedError(StiltError):
+    """A task ends Failed with this, and yet hands over its summary.
+
+    Attributes:
+        summary: what the task would have returned.
+    """
+
+    def __init__(self, text: str, summary: BatchSummary) -> None:
+        super().__init__(text, summary)
+        self.summary = summary
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __repr__(self) -> str:
+        # Prefect logs it beside the same text in the state's message.
+        return f"{type(self).__name__}()"
+
+
+@task(
+    name="simulate-batch", task_run_name="{order.label}", cache_policy=NO_CACHE,
+    persist_result=False,
+)  # fmt: skip
+def simulate_batch(order: WorkOrder, progress: Callable[[float], None] | None = None) -> State[Any]:
+    """Compute one batch; a simulation that fails is an outcome and no exception.
+
+    The task run ends Failed when one did, with the counts; its result is a
+    :class:`BatchSummary` all the same.
+    """
+    return batch_state(compute_order(order, progress), len(order.batch.sim_ids))
+
+
+def batch_state(summary: BatchSummary, number: int) -> State[Any]:
+    """Return the final state of a task run: the counts in its message, the summary in its result.
+
+    Args:
+        summary: what became of the batch.
+        number: simulations in it.
+    """
+    done = summary.n_complete + summary.n_empty
+    text = f"{done} of {number} simulations complete"
+    if summary.n_failed:
+        reasons = Counter(reason for _, reason, _ in summary.failures)
+        text += f", {summary.n_failed} failed{reason_counts(reasons, summary.n_failed)}"
+    if summary.interrupted:
+        text += f", {summary.n_interrupted} stopped"
+    if summary.n_failed or summary.interrupted:
+        return Failed(message=text, data=BatchFailedError(text, summary))
+    return Completed(message=text, data=summary)
+
+
+def crew_of_this_machine(project: Project, plan: Plan) -> InlineTasks | MappedTasks:
+    """Return who computes a plan here: the flow's process for one worker, else a process pool."""
+    if plan.roles.transport + plan.roles.helpers == 1:
+        return InlineTasks(project)
+    running = project.layout.running
+    variables = computing_environment(project, plan.roles.transport)
+    return MappedTasks(
+        project,
+        Folders.of(project),
+        partial(process_pool, running=running, variables=variables),
+        (BrokenProcessPool,),
+        partial(remove_mark, running),
+    )
+
+
+@dataclass
+class InlineTasks:
+    """Task runs in the process of their flow run, one after the other.
+
+    Attributes:
+        project: whose simulations are computed.
+    """
+
+    project: Project
+    blames_surely = True
+
+    def compute(
+        self, plan: Plan, batches: Sequence[Batch], *, alone: bool, progress: WithinBatch
+    ) -> Iterator[Ended]:
+        """Compute batches; see :class:`stilt.execution.engine.Crew`."""
+        del alone
+        for order in work_orders(self.project, plan, batches, Opened(self.project)):
+            with _untagged():
+                state = simulate_batch(order, partial(progress, order.batch), return_state=True)
+            try:
+                # In a running event loop (a notebook) the call would be a coroutine without _sync.
+                yield Ended(order.batch, cast(Any, state).result(_sync=True))
+            except BatchFailedError as told:
+                yield Ended(order.batch, told.summary)
+
+
+@dataclass
+class MappedTasks:
+    """Task runs mapped over workers of some kind.
+
+    Attributes:
+        project: whose simulations are computed.
+        place: how workers find it.
+        workers: makes them the task runner of the current flow run for a block; called with how
+            many, and the batches that they are to compute.
+        lost: exceptions of a future whose worker has died.
+        begun: tells after such a death whether a batch had been begun.
+        task: computes an order.
+    """
+
+    project: Project
+    place: Place
+    workers: Callable[[int, Sequence[Batch]], AbstractContextManager[None]]
+    lost: tuple[type[Exception], ...]
+    begun: Callable[[Batch], bool]
+    task: Task[..., Any] = simulate_batch
+    blames_surely = False
+    _announced: list[PrefectFuture[Any]] = field(default_factory=list)
+
+    def compute(
+        self, plan: Plan, batches: Sequence[Batch], *, alone: bool, progress: WithinBatch
+    ) -> Iterator[Ended]:
+        """Compute batches; see :class:`stilt.execution.engine.Crew`."""
+        del progress
+        # A worker may have announced a batch before it died; by now that has been recorded.
+        mark_crashed(self._announced, patience_s=0.0)
+        self._announced.clear()
+        dead: list[PrefectFuture[BatchSummary]] = []
+        with self.workers(1 if alone else plan.roles.transport, batches):
+            with ctrl_c_held():
+                futures = self._mapped(work_orders(self.project, plan, batches, self.place))
+            for future in as_completed(list(futures)):
+                ended = self._ended(future, futures[future])
+                if ended.lost:
+                    (dead if ended.begun else self._announced).append(future)
+                yield ended
+        mark_crashed(dead)
+
+    def _mapped(self, orders: Sequence[WorkOrder]) -> dict[PrefectFuture[BatchSummary], Batch]:
+        with _untagged():
+            futures = cast(Any, self.task).map(orders)
+        return dict(zip(futures, (order.batch for order in orders), strict=True))
+
+    def _ended(self, future: PrefectFuture[BatchSummary], batch: Batch) -> Ended:
+        try:
+            return Ended(batch, future.result())
+        except self.lost:
+            return Ended(batch, lost=True, begun=self.begun(batch))
+        except BatchFailedError as told:
+            return Ended(batch, told.summary)
+        except Exception as error:
+            return Ended(batch, error=f"{type(error).__name__}: {error}")
+
+
+def _untagged() -> TagsContext:
+    """Return a context of task runs without the tags of their flow run.
+
+    For each tag a task run asks the API whether it may begin, and so may wait.
+    """
+    return TagsContext(current_tags=set())
+
+
+class _InOrder(ProcessPoolTaskRunner):
+    """Batches begin in the order planned: the last ones are small, so that workers end together.
+
+    Prefect hands task runs on in as many threads as there are workers, which overtake one another.
+    """
+
+    def __enter__(self) -> Self:
+        """Start the pool."""
+        super().__enter__()
+        if self._resolver_executor is not None:
+            self._resolver_executor.shutdown()
+        self._resolver_executor = ThreadPoolExecutor(max_workers=1)
+        return self
+
+
+@contextmanager
+def process_pool(
+    n_workers: int, batches: Sequence[Batch], *, running: Any, variables: dict[str, str]
+) -> Iterator[None]:
+    """Make a new pool of worker processes the task runner of the current flow run.
+
+    When the block is left by an exception (Ctrl-C among them), workers that compute one of
+    `batches` are told to stop and, after a grace period, killed.
+
+    Args:
+        n_workers: processes.
+        batches: that they will compute.
+        running: folder of the marks of batches in hand.
+        variables: environment of the workers.
+    """
+    setup = WorkerSetUp(n_workers)
+    runner = _InOrder(max_workers=n_workers, initializer=_set_up_worker, initargs=setup.arguments())
+    with environment(variables), main_not_run_again(), runner, task_runner(runner):
+        try:
+            yield
+        except BaseException:
+            setup.stopping.set()
+            stop_workers(running, batches)
+            raise
+
+
+@contextmanager
+def task_runner(runner: Any) -> Iterator[None]:
+    """Have the current flow run map its tasks over another task runner."""
+    context = FlowRunContext.get()
+    if context is None:
+        raise RuntimeError("task_runner is used inside a flow run only")
+    with context.model_copy(update={"task_runner": runner}):
+        yield
+
+
+def _set_up_worker(*arguments: Any) -> None:
+    without_logging_errors()
+    set_up_worker(*arguments)
+
+
+def mark_crashed(futures: Sequence[PrefectFuture[Any]], patience_s: float = RECORD_DELAY_S) -> None:
+    """Tell Prefect which task runs died with their worker: nobody else will.
+
+    A worker's last messages may still be on their way; a task run that Prefect does not hear of
+    within ``patience_s`` was never shown and needs no mark.
+    """
+    if not futures:
+        return
+    state: State[None] = Crashed(
+        message="The worker process died; its simulations are tried again."
+    )
+    deadline = time.monotonic() + patience_s
+    with get_client(sync_client=True) as client:
+        for future in futures:
+            while True:
+                try:
+                    client.set_task_run_state(future.task_run_id, state, force=True)
+                except httpx.HTTPError:
+                    if time.monotonic() > deadline:
+                        break
+                    time.sleep(0.2)
+                else:
+                    break
+
+
+def crash_unfinished(message: str) -> None:
+    """Tell Prefect that the task runs of the current flow run are over that still show as going.
+
+    For a run that breaks off: its workers are gone, some without a last word.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    mine = FlowRunFilter(id=FlowRunFilterId(any_=[context.flow_run.id]))
+    going = TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+    unfinished = TaskRunFilter(state=TaskRunFilterState(type=going))
+    with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        for delay_s in (0.0, LAST_WORDS_S):  # what workers sent last may still be on its way
+            time.sleep(delay_s)
+            for run in client.read_task_runs(flow_run_filter=mine, task_run_filter=unfinished):
+                state: State[None] = Crashed(message=message)
+                client.set_task_run_state(run.id, state, force=True)

@@ -1,0 +1,175 @@
+"""What a run shows in Prefect: a progress bar that moves, a table of failures, a summary."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import httpx
+import numpy as np
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.logging import get_run_logger
+
+from stilt.execution.observing import Ended, Observer, Silent, Tally
+from stilt.execution.plan import Plan
+from stilt.execution.runs import Outcome
+from stilt.plotting.thumbnail import footprint_thumbnail
+from stilt.project.inputs import Project
+
+MIN_INTERVAL_S = 2.0
+MAX_TABLE_ROWS = 500
+MAPPED = 24
+
+
+class PrefectObserver:
+    """Shows a run in Prefect, and tells the observer of its caller.
+
+    Args:
+        project: whose run it is; its name is part of the artifact's key.
+        caller: told the same.
+    """
+
+    def __init__(self, project: Project, caller: Observer | None = None) -> None:
+        self._name = project.name
+        self._caller = caller or Silent()
+        self._shown_at = time.monotonic()
+        self._artifact: UUID | None = None
+
+    def planned(self, plan: Plan) -> None:
+        """Make the progress bar."""
+        self._artifact = _quietly(
+            create_progress_artifact,
+            progress=0.0,
+            key=artifact_key(self._name, "progress"),
+            description=tally_sentence(Tally(len(plan.sim_ids))),
+        )
+        self._caller.planned(plan)
+
+    def progressed(self, tally: Tally) -> None:
+        """Move the progress bar, not too often."""
+        self._caller.progressed(tally)
+        now = time.monotonic()
+        at_end = tally.done >= tally.total
+        if self._artifact and (at_end or now - self._shown_at > MIN_INTERVAL_S):
+            self._shown_at = now
+            _quietly(
+                update_progress_artifact,
+                self._artifact,
+                progress=100.0 * tally.done / tally.total if tally.total else 100.0,
+                description=tally_sentence(tally),
+            )
+
+    def ended(self, ended: Ended) -> None:
+        """Log a batch without an outcome."""
+        self._caller.ended(ended)
+        if ended.summary is None:
+            get_run_logger().error("Batch %s: %s", ended.batch.label, ended.error)
+
+    def done(self) -> None:
+        """Pass it on."""
+        self._caller.done()
+
+
+_TALLY = re.compile(r"([\d.]+) of (\d+) simulations done, (\d+) failed, (\d+) running")
+_OUTCOME = re.compile(r"\d+ of \d+ simulations complete\b")
+
+
+def tally_sentence(tally: Tally) -> str:
+    """Return ``12.5 of 40 simulations done, 1 failed, 8 running``."""
+    done = f"{tally.done:.1f}".removesuffix(".0")
+    return (
+        f"{done} of {tally.total} simulations done, {tally.failed} failed, {tally.running} running"
+    )
+
+
+def read_tally(text: str) -> Tally | None:
+    """Return the tally in a :func:`tally_sentence`, None for any other text."""
+    found = _TALLY.fullmatch(text)
+    if found is None:
+        return None
+    done, total, failed, running = found.groups()
+    return Tally(int(total), float(done), int(failed), int(running))
+
+
+def is_outcome(text: str) -> bool:
+    """Return whether a text is one of :func:`stilt.execution.runs.outcome_sentence`."""
+    return _OUTCOME.match(text) is not None
+
+
+def artifact_key(name: str, what: str) -> str:
+    """Return a key that Prefect accepts: lower case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{name}-{what}".lower()).strip("-")
+
+
+def show_outcome(project: Project, sim_ids: Sequence[str], outcome: Outcome) -> None:
+    """Publish failures, totals and a map of the footprints of a run that has ended."""
+    if outcome.failures:
+        show_failures(project.name, outcome.failures)
+    places = {"Outputs": project.output_root, "Index": str(project.layout.index)}
+    show_summary(project.name, outcome, places, _map_of(project, sim_ids))
+
+
+def _map_of(project: Project, sim_ids: Sequence[str]) -> str:
+    """Return a map of a run's first footprint, the mean of evenly chosen simulations."""
+    names = list(project.config.footprints)
+    if not names or not sim_ids:
+        return ""
+    steps = np.linspace(0, len(sim_ids) - 1, min(MAPPED, len(sim_ids))).astype(int)
+    paths = (project.layout.footprint(sim_ids[step], names[0]) for step in steps)
+    return footprint_thumbnail(map(project.local_copy, paths), names[0])
+
+
+def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:
+    """Publish the failures as a table: simulation, reason, what to do."""
+    shown = [dict(row) for row in failures[:MAX_TABLE_ROWS]]
+    more = len(failures) - len(shown)
+    _quietly(
+        create_table_artifact,
+        table=shown,
+        key=artifact_key(name, "failures"),
+        description=f"{len(failures)} failed simulations of {name}"
+        + (f"; {more} more in `stilt status`" if more else ""),
+    )
+
+
+def show_summary(name: str, outcome: Outcome, places: Mapping[str, str], picture: str = "") -> None:
+    """Publish totals, failure reasons, a map and where the results are."""
+    lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
+    counts = {name: n for name, n in outcome.counts.items() if name != "empty"}
+    lines += [f"| {label} | {count} |" for label, count in counts.items()]
+    if outcome.failures:
+        # A list, for Prefect's tables cut off what is longer than they are wide.
+        lines += ["", "What failed, and one of each:", ""]
+        one = {row["reason"]: row for row in reversed(outcome.failures)}
+        lines += [
+            f"- **{reason}** ({count}): `{one[reason]['sim_id']}`: "
+            f"{' '.join(one[reason]['detail'].split())}"
+            for reason, count in outcome.reasons.items()
+        ]
+        lines += ["", "Where:"]
+    lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
+    if picture:
+        lines += ["", picture]
+    _quietly(
+        create_markdown_artifact,
+        markdown="\n".join(lines),
+        key=artifact_key(name, "summary"),
+        description=str(outcome),
+    )
+
+
+def _quietly(publish: Any, *args: Any, **kwargs: Any) -> Any:
+    """Publish to Prefect; the science goes on when its API has a bad moment."""
+    try:
+        return publish(*args, **kwargs)
+    except httpx.HTTPError as error:
+        get_run_logger().warning("%s was not shown: %s", publish.__name__, error)
+        return None

@@ -1,0 +1,71 @@
+"""Who is told how a run goes on, and what: a terminal, Prefect, a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from stilt.execution.batch import BatchSummary
+    from stilt.execution.plan import Batch, Plan
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Simulations of a run: all, those done (a fraction counts), failed, being computed."""
+
+    total: int
+    done: float = 0.0
+    failed: int = 0
+    running: int = 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a batch that a crew had.
+
+    Attributes:
+        batch: the batch.
+        summary: of its simulations; None when there is none.
+        lost: its worker died.
+        begun: the worker that died had begun this batch.
+        error: why there is no summary although no worker died.
+    """
+
+    batch: Batch
+    summary: BatchSummary | None = None
+    lost: bool = False
+    begun: bool = True
+    error: str = ""
+
+
+class Observer(Protocol):
+    """Somebody who is told how a run goes on."""
+
+    def planned(self, plan: Plan) -> None:
+        """Hear what will be computed."""
+
+    def progressed(self, tally: Tally) -> None:
+        """Hear the counts, whenever they have changed."""
+
+    def ended(self, ended: Ended) -> None:
+        """Hear what became of a batch."""
+
+    def done(self) -> None:
+        """Hear that all batches have ended and are recorded."""
+
+
+class Silent:
+    """An observer that tells nobody; a base for those who want to hear of some things only."""
+
+    def planned(self, plan: Plan) -> None:
+        """Hear what will be computed."""
+
+    def progressed(self, tally: Tally) -> None:
+        """Hear the counts."""
+
+    def ended(self, ended: Ended) -> None:
+        """Hear what became of a batch."""
+
+    def done(self) -> None:
+        """Hear of the end."""

@@ -1,0 +1,116 @@
+"""Where a worker finds a project: open already, in folders that it shares, or packed up."""
+
+from __future__ import annotations
+
+import getpass
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from stilt.project.inputs import Project
+
+if TYPE_CHECKING:
+    from stilt.config import ModelConfig
+    from stilt.execution.batch import BatchSummary
+    from stilt.project.keys import Expectation
+
+
+class Place(Protocol):
+    """How a worker finds the project of an order."""
+
+    def open(self) -> Project:
+        """Return the project as this process sees it."""
+
+    def returned(self, summary: BatchSummary) -> BatchSummary:
+        """Return the summary as the coordinator can use it."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """A project on a disk that coordinator and workers share.
+
+    Attributes:
+        root: the output root, or its local mirror.
+        output_dir: URL of the outputs; None when they are in `root`.
+        compute_root: folder in which files are made before they are published.
+    """
+
+    root: str
+    output_dir: str | None = None
+    compute_root: str | None = None
+
+    @classmethod
+    def of(cls, project: Project) -> Folders:
+        """Return where a project is."""
+        return cls(
+            str(project.layout.root),
+            None if project.remote is None else project.remote.url,
+            str(project.compute_root) if project.has_compute_root else None,
+        )
+
+    def open(self) -> Project:
+        """Return the project, its configuration read from the output root."""
+        return Project(self.root, output_dir=self.output_dir, compute_root=self.compute_root)
+
+    def returned(self, summary: BatchSummary) -> BatchSummary:
+        """Return the summary: the receipt is where the coordinator looks for it."""
+        return summary
+
+
+@dataclass(frozen=True)
+class Portable:
+    """A project with outputs on a URL, as it travels to a worker that sees none of its folders.
+
+    Attributes:
+        config: with weather folders as the worker sees them.
+        expectations: outputs and keys by meteorology, as the coordinator expects them.
+        url: the output root.
+        name: of the mirror, which names the worker's scratch folder.
+    """
+
+    config: ModelConfig
+    expectations: Mapping[str, Expectation]
+    url: str
+    name: str
+
+    @classmethod
+    def of(cls, project: Project) -> Portable:
+        """Pack a project."""
+        assert project.remote is not None
+        name = project.layout.root.name
+        return cls(project.config, project.expectations, project.remote.url, name)
+
+    def open(self) -> Project:
+        """Return the project on this machine; its prepared weather is kept for the next batch."""
+        home = Path(tempfile.gettempdir()) / f"stilt-worker-{getpass.getuser()}"
+        project = Project(home / self.name, output_dir=self.url, config=self.config)
+        project.expectations = dict(self.expectations)
+        return project
+
+    def returned(self, summary: BatchSummary) -> BatchSummary:
+        """Return the summary with the receipt's bytes in it, and remove the file here."""
+        if not summary.receipt:
+            return summary
+        receipt = Path(summary.receipt)
+        content = receipt.read_bytes()
+        with suppress(OSError):
+            receipt.unlink()
+        return replace(summary, content=content, receipt=receipt.name)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project that the worker has open already, because it is the coordinator's process."""
+
+    project: Project
+
+    def open(self) -> Project:
+        """Return the project."""
+        return self.project
+
+    def returned(self, summary: BatchSummary) -> BatchSummary:
+        """Return the summary."""
+        return summary

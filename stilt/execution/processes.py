@@ -1,0 +1,122 @@
+"""Worker processes of this machine: how any pool of them is set up, stopped and mourned.
+
+Nothing here imports JAX: a worker must be pinned to its cores first.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+from stilt.execution.memory import keep_freed_memory
+from stilt.execution.plan import Batch
+from stilt.execution.setup import end_with_parent, pin_worker
+from stilt.project.owners import pid_of
+
+INTERRUPT_GRACE_S = 30.0
+
+_stopping: Event | None = None
+
+
+class WorkerSetUp:
+    """What process pools of ``concurrent.futures`` are made with.
+
+    Args:
+        n_workers: processes that share the cores.
+
+    Attributes:
+        context: to make processes in.
+        stopping: set when the run has ended around its workers.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        self.context = multiprocessing.get_context("spawn")
+        self.stopping = self.context.Event()
+        self._n_workers = n_workers
+
+    def arguments(self, first: int = 0) -> tuple[Any, ...]:
+        """Return arguments of :func:`set_up_worker`, the initializer of a pool.
+
+        Args:
+            first: number of the pool's first worker, from 0.
+        """
+        return self.context.Value("i", first), self._n_workers, self.stopping
+
+
+def set_up_worker(next_number: Any, n_workers: int, stopping: Event) -> None:
+    """Pin a worker to its share of the cores, and leave Ctrl-C to its parent.
+
+    Args:
+        next_number: of the next worker of this pool to start; shared by its workers.
+        n_workers: how many share the cores.
+        stopping: set when the run has ended around this worker.
+    """
+    global _stopping
+    end_with_parent()
+    keep_freed_memory()
+    _stopping = stopping
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with next_number.get_lock():
+        number = next_number.value
+        next_number.value += 1
+    if n_workers > 1:
+        pin_worker(number % n_workers, n_workers)
+
+
+def told_to_stop() -> bool:
+    """Return whether the run has ended around this worker, which may still have batches queued."""
+    return _stopping is not None and _stopping.is_set()
+
+
+@contextmanager
+def ctrl_c_held() -> Iterator[None]:
+    """Keep Ctrl-C from processes and threads that start in this block; it reaches us after it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def remove_mark(running: Path, batch: Batch) -> bool:
+    """Return whether a dead worker had begun a batch, and remove the mark that says so.
+
+    Args:
+        running: folder of :func:`stilt.project.batches.mark_running`.
+        batch: the batch.
+    """
+    try:
+        _mark(running, batch).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def stop_workers(running: Path, batches: Sequence[Batch]) -> None:
+    """Interrupt the processes that compute batches, and kill those that do not end in time."""
+    marks = [_mark(running, batch) for batch in batches]
+    _signal(marks, signal.SIGTERM)
+    deadline = time.monotonic() + INTERRUPT_GRACE_S
+    while any(mark.exists() for mark in marks):
+        if time.monotonic() > deadline:
+            _signal(marks, signal.SIGKILL)
+            return
+        time.sleep(0.1)
+
+
+def _mark(running: Path, batch: Batch) -> Path:
+    return running / f"{batch.id}.json"
+
+
+def _signal(marks: Sequence[Path], signum: int) -> None:
+    for mark in marks:
+        with suppress(OSError, ValueError, LookupError):
+            os.kill(pid_of(json.loads(mark.read_text())["owner"]), signum)

@@ -1,0 +1,204 @@
+"""A run as its caller sees it: what came of the simulations, and what to do about failures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self
+
+from stilt.errors import StiltError
+
+if TYPE_CHECKING:
+    from stilt.project.inputs import Project
+
+
+class SimulationsFailedError(StiltError):
+    """A run has ended with simulations that failed or were not finished.
+
+    Attributes:
+        outcome: what came of the run.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+    def __str__(self) -> str:
+        return outcome_sentence(self.outcome)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of the simulations of a run.
+
+    Attributes:
+        total: simulations that were asked for.
+        complete: those with all outputs.
+        empty: complete ones all of whose footprints are zero.
+        unfinished: neither complete nor failed.
+        failures: ``sim_id``, ``reason`` and ``detail`` of each failed one.
+    """
+
+    total: int = 0
+    complete: int = 0
+    empty: int = 0
+    unfinished: int = 0
+    failures: Sequence[Mapping[str, str]] = field(default=(), repr=False)
+
+    @property
+    def failed(self) -> int:
+        """Number of failed simulations."""
+        return len(self.failures)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Number of failed simulations by reason, the most frequent first."""
+        return dict(Counter(row["reason"] for row in self.failures).most_common())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Simulations: total, complete, empty (of the complete), failed, unfinished."""
+        return {
+            "total": self.total,
+            "complete": self.complete,
+            "empty": self.empty,
+            "failed": self.failed,
+            "unfinished": self.unfinished,
+        }
+
+    def raise_for_failures(self) -> None:
+        """Raise unless every simulation is complete.
+
+        Raises:
+            SimulationsFailedError: its message has the counts by reason.
+        """
+        if self.complete < self.total:
+            raise SimulationsFailedError(self)
+
+    def __str__(self) -> str:
+        return outcome_sentence(self)
+
+
+def outcome_sentence(outcome: Outcome) -> str:
+    """Return the run in one line: ``7 of 10 simulations complete, 3 failed (MET_COVERAGE 3)``."""
+    text = f"{outcome.complete} of {outcome.total} simulations complete"
+    if outcome.failed:
+        text += f", {outcome.failed} failed{reason_counts(outcome.reasons, outcome.failed)}"
+    if outcome.unfinished:
+        text += f", {outcome.unfinished} unfinished"
+    return text
+
+
+def reason_counts(reasons: Mapping[str, int], total: int) -> str:
+    """Return `` (MET_COVERAGE 3, DISK 1)``; without numbers when some reasons are unknown."""
+    known = sum(reasons.values()) == total
+    listed = ", ".join(f"{name} {n}" if known else name for name, n in reasons.items())
+    return f" ({listed})" if listed else ""
+
+
+def outcome_of(project: Project, sim_ids: Sequence[str]) -> Outcome:
+    """Read from the index what came of simulations, once all receipts of their run are in it."""
+    counts, failed = project.index.came_of(sim_ids, project.expected)
+    total = len(set(sim_ids))
+    return Outcome(
+        total=total,
+        complete=counts.completed,
+        empty=counts.empty,
+        unfinished=total - counts.completed - len(failed),
+        failures=tuple(row._asdict() for row in failed),
+    )
+
+
+class JobHandle(Protocol):
+    """A run that a backend has started.
+
+    Attributes:
+        job_id: the backend's name of it.
+        detached: it goes on without this process.
+    """
+
+    job_id: str
+    detached: bool
+
+    def wait(self) -> None:
+        """Return when the run has ended. May be called again.
+
+        Raises:
+            SimulationError: what stopped the run itself.
+            KeyboardInterrupt: Ctrl-C; the run is cancelled first.
+        """
+
+
+class EndedJob:
+    """The handle of a run that had ended when its backend returned."""
+
+    job_id = "local"
+    detached = False
+
+    def wait(self) -> None:
+        """Return at once."""
+
+
+class Run:
+    """A run of some simulations of a project.
+
+    Attributes:
+        sim_ids: the simulations.
+        job_id: the backend's name of the run.
+        detached: it goes on without this process.
+    """
+
+    def __init__(self, project: Project, sim_ids: Sequence[str], handle: JobHandle) -> None:
+        self.sim_ids = tuple(sim_ids)
+        self.job_id = handle.job_id
+        self.detached = handle.detached
+        self._project, self._handle = project, handle
+        self._outcome: Outcome | None = None
+
+    def wait(self) -> Self:
+        """Return this run when it has ended. May be called again.
+
+        Raises:
+            SimulationError: what stopped the run itself.
+            KeyboardInterrupt: Ctrl-C; the run is cancelled first.
+        """
+        self._handle.wait()
+        if self._outcome is None:
+            self._project.index.fold()
+            self._outcome = self._now()
+        return self
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of the simulations; of a run that goes on, how they are now."""
+        return self._outcome or self._now()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Simulations: total, complete, empty (of the complete), failed, unfinished."""
+        return self.outcome.counts
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Number of failed simulations by reason, the most frequent first."""
+        return self.outcome.reasons
+
+    @property
+    def failures(self) -> Sequence[Mapping[str, str]]:
+        """``sim_id``, ``reason`` and ``detail`` of each failed simulation."""
+        return self.outcome.failures
+
+    def raise_for_failures(self) -> None:
+        """Raise unless every simulation is complete.
+
+        Raises:
+            SimulationsFailedError: its message has the counts by reason.
+        """
+        self.outcome.raise_for_failures()
+
+    def _now(self) -> Outcome:
+        return outcome_of(self._project, self.sim_ids) if self.sim_ids else Outcome()
+
+    def __repr__(self) -> str:
+        return f"<run {self.job_id}: {self.outcome}>"
