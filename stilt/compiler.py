@@ -5,11 +5,8 @@ Nothing here imports JAX: it reads ``XLA_FLAGS`` from the environment when it fi
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-
-logger = logging.getLogger(__name__)
 
 VARIABLE = "XLA_FLAGS"
 
@@ -33,7 +30,7 @@ _GRAPHS = "+WHILE,+CONDITIONAL"
 
 
 def with_options(flags: str) -> str:
-    """XLA flags with the transport's added, unless they choose such options themselves."""
+    """Return XLA flags with the transport's added, unless they choose such options themselves."""
     options = ",".join(f"{name}={value}" for name, value in _OPTIONS.items())
     added = {_FLAG: options, _WIDTH_FLAG: str(_WIDTH_BITS), _GRAPH_FLAG: _GRAPHS}
     wanted = [f"{flag}={value}" for flag, value in added.items() if flag not in flags]
@@ -41,24 +38,20 @@ def with_options(flags: str) -> str:
 
 
 def request_options() -> None:
-    """Have XLA compile with the transport's options in this process.
+    """Have XLA compile with the transport's options in this process, which must be ours.
 
-    They come too late where JAX has computed already. The transport then takes about twice as
-    long, and its numbers differ from other processes' in their last digits, which is logged.
+    They would come too late where JAX has computed already; then nothing is changed, and
+    :func:`options_in_force` tells so.
     """
     flags = os.environ.get(VARIABLE, "")
-    wanted = with_options(flags)
-    if wanted == flags:
-        return
-    if _in_use():
-        # Compiled code is cached by these flags: saying now what does not hold would spoil it.
-        logger.warning(
-            "JAX has computed in this process before stilt was imported, so the transport is "
-            "slower and differs in its last digits; import stilt.transport first, or set "
-            "n_workers to 2 or more."
-        )
-        return
-    os.environ[VARIABLE] = wanted
+    if not _in_use():
+        os.environ[VARIABLE] = with_options(flags)
+
+
+def options_in_force() -> bool:
+    """Return whether XLA compiles with the transport's options in this process."""
+    flags = os.environ.get(VARIABLE, "")
+    return with_options(flags) == flags
 
 
 def _in_use() -> bool:

@@ -5,7 +5,13 @@ import pytest
 
 from flows.server import prefect_api
 from stilt.demo import write_demo
+from stilt.compiler import request_options
 from stilt.execution.environment import environment
+from stilt.execution.setup import own_process
+
+# Tests compute in this process as a worker does: code is compiled here, with the same options.
+own_process()
+request_options()
 
 CONFIG = """\
 mets:

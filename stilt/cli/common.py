@@ -32,6 +32,9 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a verb; always ends in SystemExit with 0, 1, 2 or 3."""
+        from stilt.execution.setup import own_process
+
+        own_process()
         kwargs["standalone_mode"] = False
         with interruptible():
             sys.exit(self._code(*args, **kwargs))

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from stilt.meteorology.records import AnalysisRef
     from stilt.project.receipts import Result
     from stilt.transport.output import ReleaseRows
+    from stilt.transport.program import Programs
     from stilt.transport.release import Release
     from stilt.transport.run import Rows
 
@@ -155,6 +156,7 @@ class Helpers:
         error_run: bool,
         near_field: bool,
         progress: Callable[[float], None],
+        programs: Programs,
     ) -> list[Rows]:
         """Follow particles in this process; see :func:`stilt.transport.run_transport`.
 
@@ -177,6 +179,7 @@ class Helpers:
             progress=progress,
             most=len(releases),
             reserve=self._reserve,
+            programs=programs,
         )
 
     def finish(

@@ -18,7 +18,7 @@ from typing import Any
 
 from stilt.execution.memory import keep_freed_memory
 from stilt.execution.plan import Batch
-from stilt.execution.setup import end_with_parent, pin_worker
+from stilt.execution.setup import end_with_parent, own_process, pin_worker
 from stilt.project.owners import pid_of
 
 INTERRUPT_GRACE_S = 30.0
@@ -60,6 +60,7 @@ def set_up_worker(next_number: Any, n_workers: int, stopping: Event) -> None:
         stopping: set when the run has ended around this worker.
     """
     global _stopping
+    own_process()
     end_with_parent()
     keep_freed_memory()
     _stopping = stopping

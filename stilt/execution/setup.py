@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 PARENT_CHECK_S = 0.5
 
+_ours = False
+
 
 def worker_environment(device: str, n_workers: int) -> dict[str, str]:
     """Environment variables of worker processes.
@@ -61,16 +63,23 @@ def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
     return {**own, VARIABLE: with_options(os.environ.get(VARIABLE, ""))}
 
 
+def own_process() -> None:
+    """Say that this process is ours, a worker or a command line: its JAX may be set up for us."""
+    global _ours
+    _ours = True
+
+
 def prepare_process(files: Project) -> None:
-    """Set the environment for computing in this process; without effect once JAX is in use.
+    """Set up JAX for computing in this process, if it is ours; a user's own JAX is left alone.
 
     Raises:
         UsageError: the configuration asks for a GPU, and JAX finds none.
     """
-    request_options()
-    variables = computing_environment(files)
-    del variables[VARIABLE]
-    os.environ.update(variables)
+    if _ours:
+        request_options()
+        variables = computing_environment(files)
+        del variables[VARIABLE]
+        os.environ.update(variables)
     if files.config.execution.device == "gpu":
         from jax import default_backend
 
@@ -80,6 +89,22 @@ def prepare_process(files: Project) -> None:
             found = ""
         if found != "gpu":
             raise _no_gpu(found)
+
+
+@contextmanager
+def on_device(device: str) -> Iterator[None]:
+    """Compute on the CPU in this block where the configuration asks for it and JAX has a GPU.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``gpu``.
+    """
+    import jax
+
+    if device != "cpu" or jax.default_backend() == "cpu":
+        yield
+        return
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        yield
 
 
 def refuse_missing_gpu(files: Project) -> None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from stilt.errors import Reason, SimulationError, SimulationTimeoutError
+from stilt.execution.programs import stored_programs
 from stilt.execution.setup import prepare_process
 from stilt.execution.task import Task
 from stilt.execution.transporting import group_by_weather
@@ -51,7 +52,7 @@ def particles_of(
     release = release_of(task.receptor, task.sim_id, files.config)
     table = run_transport(
         [release], groups[0][1], files.config, cache_dir=files.cache_dir, error_run=is_error,
-        progress=watch,
+        progress=watch, programs=stored_programs(files.runtime.cache_dir),
     )[0]  # fmt: skip
     if isinstance(table, SimulationError):
         raise table

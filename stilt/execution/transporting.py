@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-import stilt
 from stilt.config.run import FOOTPRINT_CODES, PLUME_CODES
-from stilt.execution.compiled import compiled_once, time_compiling
+from stilt.execution.compiled import time_compiling
 from stilt.execution.failures import Failure
+from stilt.execution.programs import stored_programs
+from stilt.execution.setup import on_device
 from stilt.execution.task import ERROR_PHASE, Task
 from stilt.interrupts import raise_if_interrupted
 from stilt.meteorology.fingerprint import fingerprint
 from stilt.project.inputs import Project
-from stilt.project.keys import digest
 from stilt.timing import timed
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from stilt.transport.run import Rows, Table
 
 logger = logging.getLogger(__name__)
-
-# Settings of the transport that are numbers to its compiled program, not part of it.
-_NOT_COMPILED = ("n_hours", "numpar", "seed", "outdt", "hnf_plume", "kmsl")
 
 Progress = Callable[[float], None]
 
@@ -119,26 +116,21 @@ def run_group(
     rows: Sequence[Rows] = ()
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
-        program = program_of(config, analyses, is_error=is_error)
 
         def weather_meanwhile(over: Callable[[], bool]) -> None:
             prepare_ahead(releases, analyses, config, cache_dir=files.cache_dir, enough=over)
 
-        with timed("transport"), compiled_once(program, weather_meanwhile) as compiled:
-
-            def report(fraction: float) -> None:
-                compiled()
-                progress(fraction)
-
+        programs = stored_programs(files.runtime.cache_dir, weather_meanwhile)
+        with timed("transport"), on_device(files.config.execution.device):
             if helpers is None:
                 tables = run_transport(
                     releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                    near_field=corrected, progress=report,
+                    near_field=corrected, progress=progress, programs=programs,
                 )  # fmt: skip
             else:
                 rows = helpers.follow(
                     releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                    near_field=corrected, progress=report,
+                    near_field=corrected, progress=progress, programs=programs,
                 )  # fmt: skip
     except Exception as error:
         if helpers is not None:
@@ -193,10 +185,3 @@ def wanted(config: ModelConfig, receptors: Sequence[Receptor]) -> Wanted:
         read |= {"zagl", "zsfc"}
     kept = tuple(name for name in config.varsiwant if name in read)
     return Wanted(config.model_copy(update={"varsiwant": kept}), corrected)
-
-
-def program_of(config: ModelConfig, analyses: Sequence[AnalysisRef], *, is_error: bool) -> str:
-    """What the compiled program of the transport depends on."""
-    settings = config.transport_dict(error_run=is_error)
-    kept = {name: value for name, value in settings.items() if name not in _NOT_COMPILED}
-    return digest([stilt.__version__, kept, config.n_hours > 0, analyses[0].grid.key(), is_error])

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stilt.errors import MeteorologyError, StiltError
-from stilt.execution.compiled import compiled_once
 from stilt.execution.lookup import receptors_of
+from stilt.execution.programs import stored_programs
 from stilt.execution.setup import prepare_process
-from stilt.execution.transporting import program_of, wanted
+from stilt.execution.transporting import wanted
 from stilt.project.inputs import Project
 from stilt.receptors import met_of, sim_parts
 
@@ -52,11 +52,10 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
         catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
         analyses = catalogue.select(bounds[0], bounds[-1])
         releases = [release_of(receptors[sim_id], sim_id, config) for sim_id in chosen]
-        with compiled_once(program_of(config, analyses, is_error=False)) as compiled:
-            run_transport(
-                releases, analyses, config, cache_dir=files.cache_dir,
-                near_field=collect.corrected, progress=lambda fraction: compiled(),
-            )  # fmt: skip
+        run_transport(
+            releases, analyses, config, cache_dir=files.cache_dir,
+            near_field=collect.corrected, programs=stored_programs(files.runtime.cache_dir),
+        )  # fmt: skip
     except (StiltError, KeyError) as error:
         logger.debug("Nothing was compiled ahead: %s", error)
 

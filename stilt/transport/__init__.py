@@ -1,10 +1,5 @@
 """Particle transport in JAX: arrays and weather references in, particle tables out."""
 
-# ruff: noqa: E402  (the options must be there before anything below computes)
-from stilt.compiler import request_options
-
-request_options()
-
 from stilt.transport.output import bytes_of_rows
 from stilt.transport.plumes import corrects_near_field
 from stilt.transport.release import Release, release_of, stream_key

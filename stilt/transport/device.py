@@ -69,5 +69,7 @@ GPU = Device(
 
 
 def device() -> Device:
-    """The present one, which JAX chooses when it first computes."""
-    return CPU if jax.default_backend() == "cpu" else GPU
+    """Return the present one: that of JAX's context, else the one that it chooses itself."""
+    chosen = getattr(jax.config, "jax_default_device")  # noqa: B009  (unknown to type checkers)
+    platform = jax.default_backend() if chosen is None else getattr(chosen, "platform", chosen)
+    return CPU if platform == "cpu" else GPU

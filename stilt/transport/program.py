@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -70,18 +70,66 @@ def columns_of(physics: Physics) -> tuple[str, ...]:
     return MAIN_COLUMNS + EXTRA_COLUMNS if physics.extra else MAIN_COLUMNS
 
 
+class Static(NamedTuple):
+    """What steers the compilation of the program, beside the shapes of its arguments.
+
+    Attributes:
+        geometry: shape of the meteorology.
+        physics: settings of a step.
+        size: particles of a block.
+    """
+
+    geometry: Geometry
+    physics: Physics
+    size: int
+
+
+class Programs(Protocol):
+    """Where compiled programs come from."""
+
+    def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, Rows]:
+        """Run the program for these settings and shapes; the rows are given up to the call."""
+
+
+class JustInTime:
+    """Programs that JAX compiles when they first run, as it is set up in this process."""
+
+    def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, Rows]:
+        """Run the program for these settings and shapes."""
+        done: tuple[Particles, Rows] = _advance(*arguments, **static._asdict())
+        return done
+
+
+JUST_IN_TIME = JustInTime()
+
+
+def shapes_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the shapes and types of a program's arguments, in their structure."""
+    shapes: tuple[Any, ...] = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments
+    )
+    return shapes
+
+
+def compiled(static: Static, shapes: tuple[Any, ...]) -> jax.stages.Compiled:
+    """Compile the program for some settings and shapes, without running it."""
+    return _advance.lower(*shapes, **static._asdict()).compile()
+
+
 class Setting(NamedTuple):
     """What stays the same in a sweep.
 
     Attributes:
-        geometry: shape of the weather.
+        geometry: shape of the meteorology.
         physics: settings of a step.
         cell_size_m: (ny * nx, 2).
+        programs: where compiled programs come from.
     """
 
     geometry: Geometry
     physics: Physics
     cell_size_m: jax.Array
+    programs: Programs = JUST_IN_TIME
 
 
 class Chunk(NamedTuple):
@@ -136,19 +184,19 @@ def advance(
         count: particles that there are.
         size: particles of a block.
     """
-    return _advance(
-        chunk.frames,
-        particles,
-        rows,
-        setting.cell_size_m,
-        np.int32(chunk.tick),
-        np.int32(chunk.minutes),
-        np.int32(chunk.offset),
-        np.float32(chunk.interval),
-        np.int32(-(-count // size)),
-        geometry=setting.geometry,
-        physics=setting.physics,
-        size=size,
+    return setting.programs.run(
+        Static(setting.geometry, setting.physics, size),
+        (
+            chunk.frames,
+            particles,
+            rows,
+            setting.cell_size_m,
+            np.int32(chunk.tick),
+            np.int32(chunk.minutes),
+            np.int32(chunk.offset),
+            np.float32(chunk.interval),
+            np.int32(-(-count // size)),
+        ),
     )
 
 

@@ -40,7 +40,7 @@ from stilt.transport.output import (
     needs_extra,
 )
 from stilt.transport.plumes import NearField
-from stilt.transport.program import columns_of
+from stilt.transport.program import JUST_IN_TIME, Programs, columns_of
 from stilt.transport.release import Release
 from stilt.transport.step import Particles, Physics
 from stilt.transport.sweep import SweepClock, sweep
@@ -65,6 +65,7 @@ def run_transport(
     error_run: bool = False,
     near_field: bool = False,
     progress: Callable[[float], None] | None = None,
+    programs: Programs = JUST_IN_TIME,
 ) -> list[Table]:
     """Follow the particles of every release through the weather.
 
@@ -77,6 +78,8 @@ def run_transport(
             numbers of the turbulence are those of the main run.
         near_field: correct ``foot`` for it, where :func:`corrects_near_field`.
         progress: called with the fraction done, 0 to 1.
+        programs: where compiled programs come from; by default JAX compiles them here, with the
+            options of this process.
 
     Returns:
         Per release, in order, the particle table with the columns of ``config.varsiwant`` (and
@@ -87,7 +90,7 @@ def run_transport(
     """
     collected = transport_rows(
         releases, refs, config, cache_dir=cache_dir, error_run=error_run, near_field=near_field,
-        progress=progress,
+        progress=progress, programs=programs,
     )  # fmt: skip
     return [rows if isinstance(rows, SimulationError) else table_of(rows) for rows in collected]
 
@@ -103,11 +106,12 @@ def transport_rows(
     progress: Callable[[float], None] | None = None,
     most: int | None = None,
     reserve: Reserve = OwnMemory,
+    programs: Programs = JUST_IN_TIME,
 ) -> list[Rows]:
     """Follow the particles as :func:`run_transport` does, and give the rows of their tables.
 
     Args:
-        releases, refs, config, cache_dir, error_run, near_field, progress: see there.
+        releases, refs, config, cache_dir, error_run, near_field, progress, programs: see there.
         most: releases followed together; None as many as this process has memory for.
         reserve: gives the memory for their rows.
 
@@ -136,7 +140,9 @@ def transport_rows(
                 progress((done + fraction) / len(groups))
 
         batch = [releases[index] for index in group]
-        made = _run_group(batch, analyses, config, store, report, errors, near_field, reserve)
+        made = _run_group(
+            batch, analyses, config, store, report, errors, near_field, reserve, programs
+        )
         for index, result in zip(group, made, strict=True):
             results[index] = result
     return [result for result in results if result is not None]
@@ -188,6 +194,7 @@ def _run_group(
     errors: WeatherError | None,
     near_field: bool,
     reserve: Reserve,
+    programs: Programs,
 ) -> list[Rows]:
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
@@ -246,7 +253,7 @@ def _run_group(
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
     with loading_ahead(load, clock.analyses(int(state.stop.max()))) as loaded:
-        sweep(geometry, physics, clock, loaded, sizes, state, rows, progress)
+        sweep(geometry, physics, clock, loaded, sizes, state, rows, progress, programs)
     collected = (rows.release(number) for number in range(len(good)))
     return [problem if problem is not None else next(collected) for problem in problems]
 

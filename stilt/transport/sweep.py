@@ -17,7 +17,7 @@ import numpy as np
 from stilt.meteorology.prepare import PreparedAnalysis
 from stilt.transport.device import device
 from stilt.transport.in_turn import InTurn
-from stilt.transport.program import Chunk, Receiver, Setting
+from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, Receiver, Setting
 from stilt.transport.resident import Resident
 from stilt.transport.step import Particles, Physics
 from stilt.transport.weather import Frame, Frames, Geometry
@@ -71,6 +71,7 @@ def sweep(
     particles: Particles,
     receiver: Receiver,
     progress: Callable[[float], None] | None = None,
+    programs: Programs = JUST_IN_TIME,
 ) -> None:
     """Move particles until the last one stops.
 
@@ -83,8 +84,9 @@ def sweep(
         particles: initial state, NumPy leaves of shape (particles,).
         receiver: of the rows of every minute.
         progress: called with the fraction done.
+        programs: where compiled programs come from.
     """
-    setting = Setting(geometry, physics, jnp.asarray(cell_size_m, jnp.float32))
+    setting = Setting(geometry, physics, jnp.asarray(cell_size_m, jnp.float32), programs)
     way = Resident if device().stays else InTurn
     last = int(particles.stop.max(initial=0))
     tick = int(particles.start.min(initial=0))

@@ -1,14 +1,12 @@
-import multiprocessing
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from stilt.cache import user_cache
 from stilt.config import RuntimeSettings
-from stilt.execution import compiled, run_batch
-from stilt.execution.compiled import compilation_cache, compiled_once
+from stilt.execution import run_batch
+from stilt.execution.compiled import compilation_cache
 from stilt.execution.setup import computing_environment
 from stilt.project.inputs import Project
 
@@ -59,75 +57,3 @@ def test_a_home_that_cannot_be_written_costs_only_the_cache(monkeypatch, tmp_pat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert compilation_cache() == {}
     assert "not kept" in caplog.text
-
-
-def _compile(folder: str, out: str, seconds: float) -> None:
-    os.environ[FOLDER] = folder
-    with compiled_once("program") as done:
-        begun = time.monotonic()
-        time.sleep(seconds)
-        done()
-        ended = time.monotonic()
-        time.sleep(seconds)
-    Path(out).write_text(f"{begun} {ended}")
-
-
-def test_two_processes_compile_one_after_the_other(tmp_path):
-    spawn = multiprocessing.get_context("spawn")
-    outs = [tmp_path / "a", tmp_path / "b"]
-    processes = [
-        spawn.Process(target=_compile, args=(str(tmp_path / "jax"), str(out), 0.5)) for out in outs
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    first, second = sorted(tuple(map(float, out.read_text().split())) for out in outs)
-    # The second goes on when the first has compiled, not when it has ended.
-    assert first[1] <= second[0]
-
-
-def test_who_waits_for_a_compiler_does_something_else_until_it_is_done(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "jax"))
-    was_over = []
-    with compiled_once("program", lambda over: pytest.fail("nobody compiles it yet")) as done:
-
-        def meanwhile(over):
-            was_over.append(over())
-            done()
-            was_over.append(over())
-
-        with compiled_once("program", meanwhile):
-            assert was_over == [False, True]
-    with compiled_once("program", lambda over: pytest.fail("it is compiled")):
-        pass
-
-
-def test_what_is_compiled_makes_nobody_wait(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "jax"))
-    with compiled_once("program") as done:
-        done()
-        done()
-        with compiled_once("program"):
-            pass
-    with compiled_once("another"), compiled_once("program"):
-        pass
-
-
-def test_an_error_before_the_first_progress_leaves_it_to_the_next(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "jax"))
-    with pytest.raises(RuntimeError), compiled_once("program"):
-        raise RuntimeError
-    assert not list((tmp_path / "jax").rglob("*.compiled"))
-    with compiled_once("program") as done:
-        done()
-    assert len(list((tmp_path / "jax").rglob("*.compiled"))) == 1
-
-
-def test_waiting_ends_when_the_other_takes_too_long(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "jax"))
-    monkeypatch.setattr(compiled, "COMPILING_S", 0.2)
-    with compiled_once("program"):
-        begun = time.monotonic()
-        with compiled_once("program"):
-            assert 0.1 < time.monotonic() - begun < 5

@@ -61,7 +61,15 @@ def particles(sim_id: str, numpar: int, n_hours: int) -> pd.DataFrame:
 
 
 def run_transport(
-    releases, refs, config, *, cache_dir, error_run=False, near_field=False, progress=None
+    releases,
+    refs,
+    config,
+    *,
+    cache_dir,
+    error_run=False,
+    near_field=False,
+    progress=None,
+    programs=None,
 ):
     assert not near_field
     tables = []
