@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stilt.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from stilt.config import Bounds as Bounds
     from stilt.config import ExecutionConfig as ExecutionConfig
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from stilt.receptors import read_receptors as read_receptors
     from stilt.simulation import Simulation as Simulation
     from stilt.trajectories import Trajectories as Trajectories
-
-__version__ = "0.1.0"
 
 _HOME = {
     "Bounds": "config",

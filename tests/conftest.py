@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from flows.server import prefect_api
-from stilt.demo import write_demo
 from stilt.compiler import request_options
+from stilt.demo import write_demo
 from stilt.execution.environment import environment
 from stilt.execution.setup import own_process
 

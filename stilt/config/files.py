@@ -1,19 +1,21 @@
-"""config.yaml: reading with the line of every mistake, and writing."""
+"""config.yaml as text: the mapping in it with the line of every key, and writing."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from stilt.atomic import atomic_path
 from stilt.config.base import ConfigFieldError, Location, joined, problem_sentence
 from stilt.config.execution import ExecutionConfig
+from stilt.config.footprints import FootprintConfig
+from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig
-from stilt.config.model import ModelConfig
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.support import SUPPORT
 from stilt.config.transport import TransportParameters
@@ -22,8 +24,34 @@ from stilt.errors import ConfigValidationError
 Lines = dict[Location, int]
 
 
-def read_config(path: str | os.PathLike[str]) -> ModelConfig:
-    """Read config.yaml; see :meth:`ModelConfig.from_yaml`."""
+@dataclass(frozen=True)
+class ConfigText:
+    """What a config.yaml holds.
+
+    Attributes:
+        path: the file.
+        data: its mapping, weather folders made absolute where they exist beside the file.
+        lines: line of each key.
+        written: weather folders as written, by meteorology.
+    """
+
+    path: Path
+    data: dict[str, Any]
+    lines: Lines
+    written: dict[str, str]
+
+    def located(self, error: ConfigFieldError) -> ConfigValidationError:
+        """Return an error with file and line of each mistake."""
+        return ConfigValidationError(_located(error, self.path, self.lines))
+
+
+def read_text(path: str | os.PathLike[str]) -> ConfigText:
+    """Read config.yaml.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ConfigValidationError: it is not YAML, or holds no mapping.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -32,17 +60,33 @@ def read_config(path: str | os.PathLike[str]) -> ModelConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigValidationError(f"{path} cannot be read: {error}") from error
     data, lines = _parse(text, path)
-    written = _resolve_directories(data, path.parent)
-    try:
-        config = ModelConfig(**data)
-    except ConfigFieldError as error:
-        raise ConfigValidationError(_located(error, path, lines)) from None
-    for name, directory in written.items():
-        config.mets[name].remember_written(directory)
-    return config
+    return ConfigText(path, data, lines, _resolve_directories(data, path.parent))
 
 
-def config_text(config: ModelConfig, folder: Path | None) -> str:
+class Configuration(Protocol):
+    """What is written: :class:`stilt.config.ModelConfig`."""
+
+    @property
+    def mets(self) -> Mapping[str, MetConfig]:
+        """Meteorologies by name."""
+
+    @property
+    def grids(self) -> Mapping[str, Grid]:
+        """Named grids."""
+
+    @property
+    def footprints(self) -> Mapping[str, FootprintConfig]:
+        """Footprints by name."""
+
+    @property
+    def execution(self) -> ExecutionConfig:
+        """Who computes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values of every field."""
+
+
+def config_text(config: Configuration, folder: Path | None) -> str:
     """Return config.yaml as text, for a file in ``folder`` (None: nowhere in particular)."""
     data = config.to_dict()
     sections: dict[str, Any] = {
@@ -70,7 +114,7 @@ def config_text(config: ModelConfig, folder: Path | None) -> str:
     return "\n".join(parts)
 
 
-def write_config(config: ModelConfig, path: str | os.PathLike[str]) -> str:
+def write_config(config: Configuration, path: str | os.PathLike[str]) -> str:
     """Write config.yaml through a temporary file and return its text."""
     path = Path(path)
     text = config_text(config, path.parent)
@@ -183,7 +227,7 @@ def _directory_text(met: MetConfig, folder: Path | None) -> str:
     return str(met.directory)
 
 
-def _footprint(config: ModelConfig, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _footprint(config: Configuration, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return one footprint, with the name of its grid where it has one."""
     values = dict(data["footprints"][name])
     grid = config.footprints[name].grid

@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from stilt.config.base import ConfigFieldError, Location, described
 from stilt.config.execution import ExecutionConfig
+from stilt.config.files import config_text, read_text, write_config
 from stilt.config.footprints import FootprintConfig, inline_grid
 from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig
@@ -97,9 +98,14 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
             FileNotFoundError: there is no such file.
             ConfigValidationError: a mistake in the file; the message names file and line.
         """
-        from stilt.config.files import read_config
-
-        return read_config(path)
+        text = read_text(path)
+        try:
+            config = cls(**text.data)
+        except ConfigFieldError as error:
+            raise text.located(error) from None
+        for name, directory in text.written.items():
+            config.mets[name].remember_written(directory)
+        return config
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return config.yaml as text and, given a path, write it there in one atomic step.
@@ -107,8 +113,6 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
         Empty sections, unset values and fields that can only have their default are left out;
         reading the text gives an equal configuration.
         """
-        from stilt.config.files import config_text, write_config
-
         return config_text(self, None) if path is None else write_config(self, path)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stilt.execution.backend import get_executor as get_executor
-    from stilt.execution.batch import BatchSummary as BatchSummary
     from stilt.execution.batch import run_batch as run_batch
     from stilt.execution.engine import run_plan as run_plan
     from stilt.execution.plan import Batch as Batch
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
     from stilt.execution.runs import Outcome as Outcome
     from stilt.execution.runs import Run as Run
     from stilt.execution.runs import SimulationsFailedError as SimulationsFailedError
+    from stilt.execution.summary import BatchSummary as BatchSummary
 
 _HOME = {
     "Batch": "plan",
-    "BatchSummary": "batch",
+    "BatchSummary": "summary",
     "Outcome": "runs",
     "Plan": "plan",
     "Run": "runs",

@@ -7,15 +7,15 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import stilt
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import Failure
 from stilt.execution.helpers import Helpers, helpers_of_this_process
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
+from stilt.execution.summary import BatchSummary
 from stilt.execution.task import Task
 from stilt.execution.transporting import Progress, group_by_weather, run_group, wanted
 from stilt.interrupts import (
@@ -31,6 +31,7 @@ from stilt.project.receipts import Result, now, write_receipt
 from stilt.project.registration import receptor_json
 from stilt.receptors import Receptor, met_of
 from stilt.timing import Seconds, collecting, timed
+from stilt.version import __version__
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -38,40 +39,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SHOWN_FAILURES = 20
-
-
-@dataclass(frozen=True)
-class BatchSummary:
-    """What became of a batch; small enough to travel between processes.
-
-    Attributes:
-        batch_id: the batch.
-        n_complete: complete simulations, those in ``n_empty`` left out.
-        n_empty: complete simulations whose footprints are all zero.
-        n_failed: failed simulations, and those whose error run failed.
-        n_interrupted: simulations not done because the batch was told to stop.
-        seconds: wall time.
-        receipt: file that says more; "" when it could not be written.
-        failures: (simulation, reason, detail) of the first failures.
-        told_to_stop: an interrupt came when all was done, and the receipt was being written.
-        content: the receipt itself, for a coordinator whose folders the batch could not reach.
-    """
-
-    batch_id: str
-    n_complete: int = 0
-    n_empty: int = 0
-    n_failed: int = 0
-    n_interrupted: int = 0
-    seconds: float = 0.0
-    receipt: str = ""
-    failures: tuple[tuple[str, str, str], ...] = ()
-    told_to_stop: bool = False
-    content: bytes = b""
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the batch was told to stop, and so whoever runs it."""
-        return self.n_interrupted > 0 or self.told_to_stop
 
 
 def run_batch(
@@ -306,7 +273,7 @@ class _Batch:
     def _result(self, sim_id: str) -> Result:
         return Result(
             sim_id, "", batch_id=self.id, host=this_place().split("/")[0],
-            version=stilt.__version__, owner=self.owner,
+            version=__version__, owner=self.owner,
         )  # fmt: skip
 
     def _give_up(self, sim_id: str, failure: Failure) -> None:

@@ -27,9 +27,9 @@ from stilt.execution.setup import computing_environment, main_not_run_again
 from stilt.project.inputs import Project
 
 if TYPE_CHECKING:
-    from stilt.execution.batch import BatchSummary
     from stilt.execution.engine import WithinBatch
     from stilt.execution.plan import Batch, Plan
+    from stilt.execution.summary import BatchSummary
 
 logger = logging.getLogger(__name__)
 

@@ -16,19 +16,19 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
-import stilt
 from stilt.errors import Reason, StiltError
-from stilt.execution.batch import BatchSummary
 from stilt.execution.failures import Failure, log_failure
 from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Ended, Observer, Silent, Tally
 from stilt.execution.orders import store_receipt
 from stilt.execution.plan import Batch, Plan
+from stilt.execution.summary import BatchSummary
 from stilt.interrupts import interruptible, raise_if_interrupted
 from stilt.project.inputs import Project
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
 from stilt.project.registration import receptor_json
+from stilt.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ def record_worker_death(project: Project, batch: Batch) -> BatchSummary:
         detail=detail,
         batch_id=batch.id,
         host=this_place().split("/")[0],
-        version=stilt.__version__,
+        version=__version__,
     )
     path = write_receipt(project.layout.receipts, [result], batch.id)
     failures = ((sim_id, str(Reason.WORKER_DIED), detail),)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from stilt.execution.batch import BatchSummary
     from stilt.execution.plan import Batch, Plan
+    from stilt.execution.summary import BatchSummary
 
 
 @dataclass(frozen=True)

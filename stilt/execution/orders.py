@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stilt.atomic import atomic_path
-from stilt.execution.batch import BatchSummary, compute_batch
+from stilt.execution.batch import compute_batch
 from stilt.execution.lookup import receptors_of
 from stilt.execution.places import Folders, Place
 from stilt.execution.plan import Batch, Plan
 from stilt.execution.processes import told_to_stop
+from stilt.execution.summary import BatchSummary
 from stilt.execution.transporting import Progress
 from stilt.interrupts import interruptible
 from stilt.project.inputs import Project

@@ -14,7 +14,7 @@ from stilt.project.inputs import Project
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
-    from stilt.execution.batch import BatchSummary
+    from stilt.execution.summary import BatchSummary
     from stilt.project.keys import Expectation
 
 

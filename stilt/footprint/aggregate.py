@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from stilt.footprint.bins import edges, membership, parse_bins
-from stilt.footprint.overlay import Overlay, Source
-from stilt.footprint.target import Intervals, Target, parse_target
+from stilt.footprint.overlay import Overlay
+from stilt.footprint.target import Intervals, Source, Target, parse_target
 
 if TYPE_CHECKING:
     from stilt.config import Grid

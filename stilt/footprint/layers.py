@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stilt.footprint.overlay import Source
 from stilt.footprint.steps import Floats, Ints
-from stilt.footprint.target import Intervals
+from stilt.footprint.target import Intervals, Source
 
 if TYPE_CHECKING:
     from stilt.config import Grid

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-import stilt
 from stilt.atomic import atomic_path
 from stilt.errors import FootprintError, UsageError
 from stilt.footprint.appendix import append_layers, appended_layers
 from stilt.footprint.gridding import coordinate_system, is_longlat
 from stilt.footprint.layers import Layers, runs_of
 from stilt.receptors import Receptor
+from stilt.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -108,8 +108,8 @@ def _globals(footprint: Footprint) -> dict[str, Any]:
     return {
         "Conventions": "CF-1.8",
         "title": "Influence of upwind surface fluxes on an atmospheric measurement",
-        "source": f"stilt {stilt.__version__}",
-        "history": f"{now} footprint gridded from particles by stilt {stilt.__version__}",
+        "source": f"stilt {__version__}",
+        "history": f"{now} footprint gridded from particles by stilt {__version__}",
         "name": footprint.name,
         "receptor": json.dumps(footprint.receptor.to_dict()),
         "projection": grid.projection,

@@ -10,25 +10,7 @@ import scipy.sparse as sp
 
 from stilt.footprint.gridding import coordinate_system, is_longlat
 from stilt.footprint.steps import Floats, Ints
-from stilt.footprint.target import Intervals, Target
-
-
-@dataclass(frozen=True)
-class Source:
-    """Cells of a footprint.
-
-    Attributes:
-        x, y: cells along each axis, as in the data.
-        projection: PROJ text.
-    """
-
-    x: Intervals
-    y: Intervals
-    projection: str
-
-    def key(self) -> tuple[object, ...]:
-        """Something equal for footprints on one grid."""
-        return (*self.x.key(), *self.y.key(), self.projection)
+from stilt.footprint.target import Intervals, Source, Target
 
 
 class Overlay:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import scipy.sparse as sp
 import shapely
 
 from stilt.footprint.gridding import coordinate_system, is_longlat
-from stilt.footprint.target import Target
-
-if TYPE_CHECKING:
-    from stilt.footprint.overlay import Source
+from stilt.footprint.target import Source, Target
 
 
 def overlap_areas(source: Source, target: Target) -> sp.csr_array:

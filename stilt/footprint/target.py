@@ -1,4 +1,4 @@
-"""Cells to which footprints are moved: from an xarray grid or a list of centres."""
+"""Cells from which and to which footprints are moved: a grid, or a list of centres."""
 
 from __future__ import annotations
 
@@ -51,6 +51,24 @@ class Intervals:
     def key(self) -> tuple[bytes, bytes]:
         """Something equal for equal cells."""
         return self.low.tobytes(), self.high.tobytes()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Cells of a footprint.
+
+    Attributes:
+        x, y: cells along each axis, as in the data.
+        projection: PROJ text.
+    """
+
+    x: Intervals
+    y: Intervals
+    projection: str
+
+    def key(self) -> tuple[object, ...]:
+        """Return something equal for footprints on one grid."""
+        return (*self.x.key(), *self.y.key(), self.projection)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from stilt.plotting.style import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
-    from stilt.trajectories import Trajectories
+    from stilt.receptors import Receptor
 
 LONGLAT = "+proj=longlat"
 LABELS = {
@@ -31,10 +32,22 @@ LABELS = {
 MOST_DOTS = 200_000
 
 
+class Plotted(Protocol):
+    """Particles of one receptor: :class:`stilt.Trajectories`."""
+
+    @property
+    def particles(self) -> pd.DataFrame:
+        """Their table."""
+
+    @property
+    def receptor(self) -> Receptor:
+        """Their receptor."""
+
+
 class TrajectoryPlots:
     """Maps of one receptor's particles, as ``trajectories.plot``."""
 
-    def __init__(self, trajectories: Trajectories) -> None:
+    def __init__(self, trajectories: Plotted) -> None:
         self._trajectories = trajectories
 
     def map(

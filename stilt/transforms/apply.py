@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,32 +16,11 @@ from stilt.config.transforms import (
 from stilt.errors import ConfigValidationError
 from stilt.transforms.lifetime import BEFORE_CHEMISTRY, apply_first_order_lifetime
 from stilt.transforms.pressure import PressureWeighting
+from stilt.transforms.protocol import ParticleTransform, TransformContext
 from stilt.transforms.vertical import BEFORE_WEIGHT, apply_vertical_operator
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
-
-
-@dataclass(frozen=True)
-class TransformContext:
-    """What a transform may want to know besides the particles.
-
-    Attributes:
-        receptor: the particles' receptor.
-        heights_msl: whether its heights are above sea level; None: as the receptor says.
-    """
-
-    receptor: Receptor | None = None
-    heights_msl: bool | None = None
-
-
-@runtime_checkable
-class ParticleTransform(Protocol):
-    """Anything that changes a particle table before it is gridded, for use from Python."""
-
-    def apply(self, particles: pd.DataFrame, *, context: TransformContext) -> pd.DataFrame:
-        """Return a table of the same rows; the one given must not change."""
-        ...
 
 
 Transform = ParticleTransform | VerticalOperator | FirstOrderLifetime | Mapping[str, Any]

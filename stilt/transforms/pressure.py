@@ -13,7 +13,7 @@ from stilt.transforms.vertical import BEFORE_WEIGHT
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
-    from stilt.transforms.apply import TransformContext
+    from stilt.transforms.protocol import TransformContext
 
 
 def pressure_weights(

@@ -13,7 +13,6 @@ import numpy as np
 from stilt.transport.device import device
 from stilt.transport.program import (
     Chunk,
-    Receiver,
     Rows,
     Setting,
     advance,
@@ -21,6 +20,7 @@ from stilt.transport.program import (
     filled_up,
     taken,
 )
+from stilt.transport.receiver import Receiver
 from stilt.transport.step import Particles
 
 

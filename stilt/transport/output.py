@@ -95,7 +95,7 @@ class SweepRows:
     Attributes:
         columns: positions of the columns kept among those that a step gives.
         particles: of each release.
-        grid: see :class:`~stilt.transport.program.Receiver`.
+        grid: see :class:`~stilt.transport.receiver.Receiver`.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class SweepRows:
     def add(
         self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: Sequence[np.ndarray]
     ) -> None:
-        """Take rows of some particles: see :class:`~stilt.transport.program.Receiver`."""
+        """Take rows of some particles: see :class:`~stilt.transport.receiver.Receiver`."""
         particles = self.particles
         position = np.full(len(self._starts) * particles, -1)
         position[numbers] = np.arange(len(numbers))
@@ -164,7 +164,7 @@ class SweepRows:
                     column[to, own] = source[rows, places[own]]
 
     def add_all(self, tick: int, first: int, moved: np.ndarray, values: np.ndarray) -> None:
-        """Take rows of some releases: see :class:`~stilt.transport.program.Receiver`."""
+        """Take rows of some releases: see :class:`~stilt.transport.receiver.Receiver`."""
         for place in range(len(moved)):
             to, rows = self._rows(first + place, tick, moved.shape[1])
             if to.start < to.stop:

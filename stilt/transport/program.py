@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stilt.meteorology.grids import MetGrid
 from stilt.transport.step import (
     EXTRA_COLUMNS,
     MAIN_COLUMNS,
@@ -19,50 +17,6 @@ from stilt.transport.step import (
     minute_step,
 )
 from stilt.transport.weather import Frames, Geometry
-
-if TYPE_CHECKING:
-    from stilt.transport.plumes import NearField
-
-
-class Receiver(Protocol):
-    """Takes the rows of a sweep, chunk by chunk in order, one at a time.
-
-    The arrays that it is given are overwritten afterwards.
-
-    Attributes:
-        columns: positions in :func:`columns_of` of those that it wants.
-        particles: of each release; those of a release follow each other in the sweep.
-        grid: a device that can gives the first two columns, x and y, as longitudes in
-            [-180, 180) and latitudes of this grid, where it is not None.
-        near_field: a device that can corrects the influence for it, where it is not None.
-    """
-
-    columns: list[int]
-    particles: int
-    grid: MetGrid | None
-    near_field: NearField | None
-
-    def add(
-        self, tick: int, numbers: np.ndarray, moved: np.ndarray, values: Sequence[np.ndarray]
-    ) -> None:
-        """Take rows of some particles.
-
-        Args:
-            tick: minute of the sweep of the first row.
-            numbers: of the particles in the sweep, (n,).
-            moved: (minutes, n); rows of particles that did not move are not there.
-            values: the wanted columns, (minutes, n) each.
-        """
-
-    def add_all(self, tick: int, first: int, moved: np.ndarray, values: np.ndarray) -> None:
-        """Take rows of all particles of some releases; other threads may bring those of others.
-
-        Args:
-            tick: minute of the sweep of the first row.
-            first: number of the first release.
-            moved: (releases, minutes, particles); see :meth:`add`.
-            values: the wanted columns, (releases, columns, minutes, particles).
-        """
 
 
 def columns_of(physics: Physics) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from stilt.transport.device import device
 from stilt.transport.plumes import Plumes, corrected_influence
 from stilt.transport.program import (
     Chunk,
-    Receiver,
     Rows,
     Setting,
     advance,
@@ -30,6 +29,7 @@ from stilt.transport.program import (
     filled_up,
     taken,
 )
+from stilt.transport.receiver import Receiver
 from stilt.transport.step import MAIN_COLUMNS, Particles
 
 CHUNKS_UNDER_WAY = 2

@@ -17,7 +17,8 @@ import numpy as np
 from stilt.meteorology.prepare import PreparedAnalysis
 from stilt.transport.device import device
 from stilt.transport.in_turn import InTurn
-from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, Receiver, Setting
+from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, Setting
+from stilt.transport.receiver import Receiver
 from stilt.transport.resident import Resident
 from stilt.transport.step import Particles, Physics
 from stilt.transport.weather import Frame, Frames, Geometry

@@ -25,7 +25,7 @@ from stilt.project.inputs import Project
 
 def compute_with_killers(order):
     """Complete all simulations of an order, unless one is a killer: see :func:`run_with`."""
-    from stilt.execution.batch import BatchSummary
+    from stilt.execution.summary import BatchSummary
     from stilt.project.batches import mark_running
     from stilt.project.owners import new_owner
     from stilt.project.receipts import Result, write_receipt
