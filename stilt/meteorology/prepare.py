@@ -35,7 +35,7 @@ from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 from stilt.timing import timed
 
-PREPARATION_VERSION = 13
+PREPARATION_VERSION = 14
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
