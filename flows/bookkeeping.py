@@ -24,7 +24,7 @@ from stilt.errors import ConfigValidationError
 from stilt.execution import BatchSummary
 from stilt.execution.elsewhere import store_receipt
 from stilt.execution.push import record_worker_death
-from stilt.execution.weather import weather_problems
+from stilt.execution.weather import weather_report
 from stilt.model import Model
 
 SHOWN_PROBLEMS = 10
@@ -56,8 +56,9 @@ def simulations_to_run(
     if scene is not None:
         of_scene = set(model.index.ids("scene_id = ?", [scene]))
         ids = [sim_id for sim_id in ids if sim_id in of_scene]
-    for problem in weather_problems(model.files, ids)[:SHOWN_PROBLEMS]:
-        get_run_logger().warning("%s", problem)
+    report = weather_report(model.files, ids)
+    for told in (*report.remarks[:SHOWN_PROBLEMS], *report.problems[:SHOWN_PROBLEMS]):
+        get_run_logger().warning("%s", told)
     return ids
 
 

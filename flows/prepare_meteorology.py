@@ -13,7 +13,7 @@ from flows.project_flow import project_flow
 from flows.report import show_failures
 from stilt.errors import MeteorologyError
 from stilt.execution.setup import prepare_process
-from stilt.execution.weather import WeatherProblem, weather_problems
+from stilt.execution.weather import WeatherProblem, weather_report
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.prepare import PreparationOptions, PreparedStore
@@ -38,7 +38,7 @@ def prepare_meteorology(
     """
     model = Model(project=project, output_dir=output_dir)
     ids = [sid for sid in model.register_pending() if not mets or sid.partition("_")[0] in mets]
-    problems = weather_problems(model.files, ids)
+    problems = weather_report(model.files, ids).problems
     n_prepared = prepare_weather(model, ids)
     if not problems:
         return Completed(message=f"{n_prepared} analyses are ready", data={"ready": n_prepared})

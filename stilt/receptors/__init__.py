@@ -6,6 +6,7 @@ from stilt.receptors.kinds import (
     MultiPointReceptor,
     PointReceptor,
     Receptor,
+    all_points,
     release_points,
 )
 from stilt.receptors.table import (
@@ -25,6 +26,7 @@ __all__ = [
     "ReceptorID",
     "SimID",
     "TimeLike",
+    "all_points",
     "number_text",
     "parse_time",
     "read_receptors",
