@@ -89,7 +89,10 @@ def _print_one(found: Mapping[str, Any]) -> None:
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
     if found["weather_error"]:
-        click.echo(f"  weather lacked: {found['weather_error']}")
+        # The weather may be there, and the receptor outside it.
+        outside = found["weather_reason"].startswith("RECEPTOR")
+        label = "would fail now" if outside else "weather lacked"
+        click.echo(f"  {label}: {found['weather_error']}")
     for text in found["remarks"]:
         click.echo(f"  remark: {text}")
     click.echo(f"  log: {found['log'] or 'none: nothing has gone wrong'}")
