@@ -10,7 +10,7 @@ from flows.observer import show_failures
 from flows.project_flow import project_flow
 from stilt.errors import MeteorologyError
 from stilt.execution.warm_up import prepare_meteorology as prepare
-from stilt.execution.weather import WeatherProblem, weather_problems
+from stilt.execution.weather import WeatherProblem, weather_report
 from stilt.model import Model
 from stilt.receptors import met_of
 
@@ -32,7 +32,7 @@ def prepare_meteorology(
     """
     model = Model(project=project, output_dir=output_dir)
     ids = [sid for sid in model.register_pending() if not mets or met_of(sid) in mets]
-    problems = weather_problems(model.files, ids)
+    problems = weather_report(model.files, ids).problems
     n_prepared = prepare(model.files, ids)
     if not problems:
         return Completed(message=f"{n_prepared} analyses are ready", data={"ready": n_prepared})

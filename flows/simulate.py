@@ -19,7 +19,7 @@ from stilt.execution.observing import Observer
 from stilt.execution.plan import Plan
 from stilt.execution.runs import SimulationsFailedError, outcome_of
 from stilt.execution.setup import refuse_in_starting_worker
-from stilt.execution.weather import weather_problems
+from stilt.execution.weather import weather_report
 from stilt.model import Model
 from stilt.project.inputs import Project
 from stilt.receptors import met_of
@@ -127,8 +127,9 @@ def simulations_to_run(
     if scene is not None:
         of_scene = set(model.index.ids("scene_id = ?", [scene]))
         ids = [sim_id for sim_id in ids if sim_id in of_scene]
-    for problem in weather_problems(model.files, ids)[:SHOWN_PROBLEMS]:
-        get_run_logger().warning("%s", problem)
+    report = weather_report(model.files, ids)
+    for told in (*report.remarks[:SHOWN_PROBLEMS], *report.problems[:SHOWN_PROBLEMS]):
+        get_run_logger().warning("%s", told)
     return ids
 
 

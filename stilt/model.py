@@ -225,7 +225,7 @@ class Model:
             return Run(self.files, pending, EndedJob())
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
-        self._tell_weather_problems(pending)
+        self._tell_of_weather(pending)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
             handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
@@ -315,11 +315,14 @@ class Model:
         ids: list[str] = rows["sim_id"].tolist()
         return ids
 
-    def _tell_weather_problems(self, pending: Sequence[str]) -> None:
-        """Name missing weather before anything is computed; those that have theirs still run."""
-        from stilt.execution.weather import weather_problems
+    def _tell_of_weather(self, pending: Sequence[str]) -> None:
+        """Name missing or odd weather before anything is computed; the others still run."""
+        from stilt.execution.weather import weather_report
 
-        problems = weather_problems(self.files, pending)
+        report = weather_report(self.files, pending)
+        for remark in report.remarks[:SHOWN_WEATHER_PROBLEMS]:
+            logger.warning("%s", remark)
+        problems = report.problems
         for problem in problems[:SHOWN_WEATHER_PROBLEMS]:
             logger.warning("%s", problem)
         if len(problems) > SHOWN_WEATHER_PROBLEMS:

@@ -112,14 +112,15 @@ class Simulation:
             sim_id, state, reason and detail (the one cause, "" when there is none), attempts,
             host, batch_id and finished_at of the last attempt, weather_used (files of the last
             attempt), weather_lacked (hours that the files there are now do not hold), weather_error
-            ("" when a run would find all it needs), log ("" or its path), log_text (its last
-            block), and command (which runs this simulation alone).
+            and weather_reason ("" when a run would find all it needs), remarks (what looks odd in
+            the weather or the release heights), log ("" or its path), log_text (its last block),
+            and command (which runs this simulation alone).
         """
         index = self.project.index
         names = ("reason", "detail", "attempts", "host", "batch_id", "finished_at", "met_files")
         row = next(iter(index.rows([self.id], names)), dict.fromkeys(names))
         state = index.state(str(self.id), self.project.expectations)
-        lacked, error = self._weather_lacked()
+        weather = self._look_at_weather()
         log = self.log_path if self.log_path.exists() else None
         redo = " --no-skip-existing" if state == "complete" else ""
         return {
@@ -127,25 +128,31 @@ class Simulation:
             "state": state or "not registered",
             **{name: row[name] for name in names[:-1]},
             "weather_used": json.loads(row["met_files"] or "[]"),
-            "weather_lacked": lacked,
-            "weather_error": error,
+            **weather,
             "log": "" if log is None else str(log),
             "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
             "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
             f"{shlex.quote(str(self.project.root))} --chunk -{redo}",
         }
 
-    def _weather_lacked(self) -> tuple[list[str], str]:
-        """Hours of the window that no file holds now, and the sentence that a run would give."""
+    def _look_at_weather(self) -> dict[str, Any]:
+        """What of :meth:`explain` the weather files there are now tell."""
         from stilt.meteorology.catalogue import MetCatalogue
+        from stilt.meteorology.coverage import check_coverage
+        from stilt.meteorology.weather_notes import WeatherNotes
 
-        met = self.params.mets[self.id.met]
-        catalogue = MetCatalogue(met, self.id.met, cache_dir=self.project.cache_dir)
-        end = self.receptor.time + pd.Timedelta(hours=self.params.n_hours)
-        found = catalogue.assess(self.receptor.time, end)
-        if found.error is None:
-            return [], ""
-        return [str(time) for time in found.bracket.missing], found.error.detail
+        catalogue = MetCatalogue(
+            self.params.mets[self.id.met], self.id.met, cache_dir=self.project.cache_dir
+        )
+        (found,) = check_coverage(catalogue, [self.receptor], self.params.n_hours, self.params)
+        odd = WeatherNotes(self.project.cache_dir).of(ref.path for ref in found.analyses)
+        remarks = [text for text in (found.height, found.overlap, *odd.values()) if text]
+        return {
+            "weather_lacked": [str(time) for time in found.missing],
+            "weather_error": found.detail,
+            "weather_reason": str(found.reason or ""),
+            "remarks": remarks,
+        }
 
     @property
     def log(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,21 +18,28 @@ from stilt.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from stilt.meteorology.coverage import ReceptorCoverage
+    from stilt.meteorology.weather_notes import WeatherNotes
     from stilt.model import Model
 
 SHOWN = 20
 
 
 def coverage_report(model: Model) -> list[dict[str, Any]]:
-    """One entry per met and receptor: covered or not, what is missing, what was looked for."""
+    """One entry per met and receptor: covered or not, what is missing, what looks odd."""
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.coverage import check_coverage
+    from stilt.meteorology.weather_notes import WeatherNotes
 
     report = []
+    notes = WeatherNotes(model.files.cache_dir)
     for name, met in model.config.mets.items():
-        for found in check_coverage(
-            MetCatalogue(met, name), list(model.receptors), model.config.n_hours
-        ):
+        catalogue = MetCatalogue(met, name, cache_dir=model.files.cache_dir)
+        covered = check_coverage(
+            catalogue, list(model.receptors), model.config.n_hours, model.config
+        )
+        odd = _odd_weather(notes, covered)
+        for found in covered:
             report.append(
                 {
                     "met": name,
@@ -42,9 +50,53 @@ def coverage_report(model: Model) -> list[dict[str, Any]]:
                     "missing_hours": [str(time) for time in found.missing],
                     "looked_for": list(found.looked_for),
                     "files": len(found.files),
+                    "height": found.height,
+                    "overlap": found.overlap,
+                    "weather": odd[id(found.analyses)],
                 }
             )
     return report
+
+
+def _odd_weather(notes: WeatherNotes, covered: Sequence[ReceptorCoverage]) -> dict[int, list[str]]:
+    """Sentences on odd weather files, by the identity of a receptor's analyses."""
+    # Receptors of one time share the tuple of their analyses.
+    windows = {id(found.analyses): found.analyses for found in covered}
+    paths = {
+        window: list(dict.fromkeys(ref.path for ref in refs)) for window, refs in windows.items()
+    }
+    notes.look_at_files(ref for refs in windows.values() for ref in refs)
+    odd = notes.of(path for listed in paths.values() for path in listed)
+    return {
+        window: [odd[path] for path in listed if path in odd] for window, listed in paths.items()
+    }
+
+
+def remarks(report: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is odd but no reason to fail: one line for each file, receptor or meteorology."""
+    lines = list(dict.fromkeys(text for entry in report for text in entry["weather"]))
+    lines = _first_of(lines)
+    lines += _first_of(
+        [
+            f"{entry['met']} {entry['receptor']}: {entry['height']}"
+            for entry in report
+            if entry["height"]
+        ]
+    )
+    overlaps: dict[str, list[str]] = {}
+    for entry in report:
+        if entry["overlap"]:
+            overlaps.setdefault(entry["met"], []).append(entry["overlap"])
+    for met, texts in overlaps.items():
+        more = f" (The like is true of {len(texts) - 1} more.)" if len(texts) > 1 else ""
+        lines.append(f"{met}: {texts[0]}{more}")
+    return lines
+
+
+def _first_of(lines: list[str]) -> list[str]:
+    if len(lines) <= SHOWN:
+        return lines
+    return [*lines[:SHOWN], f"... and {len(lines) - SHOWN} more; --json lists all."]
 
 
 @click.command(
@@ -61,6 +113,8 @@ def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
     """Check config, receptors and weather of PROJECT before a core-hour is spent.
 
     Names the weather that is missing: which receptors, which hours, which files were looked for.
+    Says also what looks wrong in the weather files, which of overlapping forecasts are used, and
+    which receptors lie below the ground or above the top of the weather.
     """
     model = open_model(project, output_dir)
     report = coverage_report(model)
@@ -68,9 +122,8 @@ def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
     if as_json:
         print_json(report)
         return EXIT_FAILED if bad else EXIT_COMPLETE
-    for entry in bad[:SHOWN]:
-        click.echo(f"{entry['met']} {entry['receptor']}: {entry['reason']}: {entry['detail']}")
-    if len(bad) > SHOWN:
-        click.echo(f"... and {len(bad) - SHOWN} more; --json lists all.")
+    failures = [f"{e['met']} {e['receptor']}: {e['reason']}: {e['detail']}" for e in bad]
+    for line in (*_first_of(failures), *remarks(report)):
+        click.echo(line)
     click.echo(f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather.")
     return EXIT_FAILED if bad else EXIT_COMPLETE

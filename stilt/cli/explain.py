@@ -25,6 +25,8 @@ ADVICE = {
     "VARYING_MET_INTERVAL": "Use files with one time interval between analyses.",
     "DAMAGED_MET_FILE": "Fetch the file again.",
     "RECEPTOR_OUTSIDE_GRID": "Use weather that surrounds the receptor.",
+    "RECEPTOR_ABOVE_TOP": "Use weather that reaches higher, raise z_top, or correct the altitude.",
+    "RECEPTOR_BELOW_GROUND": "Correct the altitude, or give it above ground (altitude_ref agl).",
     "NO_TRAJECTORY_DATA": "Check height and time of the receptor against the weather.",
     "FOOTPRINT_FAILED": "Check grid and transforms of the footprint.",
     "TIMEOUT": "Run it alone, with fewer particles, or with a longer time limit.",
@@ -87,7 +89,12 @@ def _print_one(found: Mapping[str, Any]) -> None:
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
     if found["weather_error"]:
-        click.echo(f"  weather lacked: {found['weather_error']}")
+        # The weather may be there, and the receptor outside it.
+        outside = found["weather_reason"].startswith("RECEPTOR")
+        label = "would fail now" if outside else "weather lacked"
+        click.echo(f"  {label}: {found['weather_error']}")
+    for text in found["remarks"]:
+        click.echo(f"  remark: {text}")
     click.echo(f"  log: {found['log'] or 'none: nothing has gone wrong'}")
     for line in found["log_text"].splitlines():
         click.echo(f"    {line}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stilt.config import ModelConfig
     from stilt.execution.helpers import Helpers
     from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.heights import HeightProblem
     from stilt.meteorology.records import AnalysisRef
     from stilt.receptors import Receptor
     from stilt.transport.run import Rows, Table
@@ -45,6 +46,7 @@ def group_by_weather(
     missing fails here.
     """
     from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.heights import raise_if_fatal
 
     with timed("import"):
         from stilt.transport import most_together
@@ -57,13 +59,18 @@ def group_by_weather(
     groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
     last: np.datetime64 | None = None
     known: dict[pd.Timestamp, _Weather] = {}
+    # The transport counts whole minutes.
+    together: dict[pd.Timestamp, list[Receptor]] = {}
+    for task in tasks:
+        together.setdefault(task.receptor.time.floor("min"), []).append(task.receptor)
     for task in sorted(tasks, key=lambda task: (task.receptor.time, task.sim_id)):
-        # The transport counts whole minutes.
         start = task.receptor.time.floor("min")
         with task.phase("trajectory"):
             if start not in known:
-                known[start] = _Weather.of(catalogue, *sorted((start, start + span)))
+                first, end = sorted((start, start + span))
+                known[start] = _Weather.of(catalogue, first, end, together[start], config)
             task.met_files, task.weather = known[start].files, known[start].fingerprint
+            raise_if_fatal(known[start].heights[task.receptor])
         if task.failure is not None:
             continue
         refs = known[start].refs
@@ -78,17 +85,41 @@ def group_by_weather(
 
 @dataclass(frozen=True)
 class _Weather:
-    """Analyses of a window of time, the files that hold them, and what tells others apart."""
+    """Analyses of a window of time.
+
+    Attributes:
+        refs: the analyses.
+        files: the files that hold them.
+        fingerprint: what tells them from others.
+        heights: problems with the heights of receptors.
+    """
 
     refs: list[AnalysisRef]
     files: tuple[str, ...]
     fingerprint: str
+    heights: Mapping[Receptor, HeightProblem | None]
 
     @classmethod
-    def of(cls, catalogue: MetCatalogue, start: pd.Timestamp, end: pd.Timestamp) -> Self:
+    def of(
+        cls,
+        catalogue: MetCatalogue,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        receptors: Sequence[Receptor],
+        config: ModelConfig,
+    ) -> Self:
         """Look for the weather of a window; raises why it cannot be had."""
+        from stilt.meteorology.heights import check_heights
+
         refs = catalogue.select(start, end)
-        return cls(refs, tuple(dict.fromkeys(ref.path for ref in refs)), fingerprint(refs))
+        first = refs[0 if config.n_hours > 0 else -1]
+        problems = check_heights(receptors, first, config)
+        return cls(
+            refs,
+            tuple(dict.fromkeys(ref.path for ref in refs)),
+            fingerprint(refs),
+            dict(zip(receptors, problems, strict=True)),
+        )
 
 
 def run_group(

@@ -1,16 +1,20 @@
-"""Which simulations lack weather: said before anything is computed."""
+"""Which simulations lack weather, and which weather looks odd: said before a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stilt.errors import Reason
+from stilt.errors import MeteorologyError, Reason
+from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
 from stilt.receptors import sim_parts
+
+if TYPE_CHECKING:
+    from stilt.meteorology.records import AnalysisRef
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,20 @@ class WeatherProblem:
         return f"{self.sim_ids[0]}{more}: {self.reason}: {self.detail}"
 
 
-def weather_problems(files: Project, sim_ids: Sequence[str]) -> list[WeatherProblem]:
+@dataclass(frozen=True)
+class WeatherReport:
+    """What is to be said of the weather before a run.
+
+    Attributes:
+        problems: windows of time that lack weather; their simulations fail.
+        remarks: what looks odd although it is computed, one sentence each.
+    """
+
+    problems: tuple[WeatherProblem, ...]
+    remarks: tuple[str, ...]
+
+
+def weather_report(files: Project, sim_ids: Sequence[str]) -> WeatherReport:
     """Check the weather of every window of time that these simulations need.
 
     Args:
@@ -42,19 +59,50 @@ def weather_problems(files: Project, sim_ids: Sequence[str]) -> list[WeatherProb
         sim_ids: simulations; those of one time share a window.
     """
     from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.weather_notes import WeatherNotes
 
     windows: dict[tuple[str, str], list[str]] = {}
     for sim_id in sim_ids:
         windows.setdefault(sim_parts(sim_id)[:2], []).append(sim_id)
     catalogues: dict[str, Any] = {}
     problems = []
+    paths: dict[str, None] = {}
+    by_grid: dict[tuple[str, str], tuple[AnalysisRef, list[str]]] = {}
     for (met, stamp), ids in sorted(windows.items()):
         if met not in files.config.mets:
             continue
         if met not in catalogues:
             catalogues[met] = MetCatalogue(files.config.mets[met], met, cache_dir=files.cache_dir)
         time = pd.to_datetime(stamp, format="%Y%m%d%H%M%S")
-        error = catalogues[met].assess(time, time + pd.Timedelta(hours=files.config.n_hours)).error
-        if error is not None:
-            problems.append(WeatherProblem(met, tuple(ids), error.reason, error.detail))
-    return problems
+        found = catalogues[met].assess(time, time + pd.Timedelta(hours=files.config.n_hours))
+        if found.error is not None:
+            problems.append(WeatherProblem(met, tuple(ids), found.error.reason, found.error.detail))
+            continue
+        refs = found.bracket.refs
+        paths.update(dict.fromkeys(ref.path for ref in refs))
+        by_grid.setdefault((met, refs[0].grid.key()), (refs[0], []))[1].extend(ids)
+    remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
+    for (met, _), (ref, ids) in by_grid.items():
+        remarks += _height_remarks(files, met, ref, ids)
+    return WeatherReport(tuple(problems), tuple(remarks))
+
+
+def _height_remarks(files: Project, met: str, ref: AnalysisRef, ids: Sequence[str]) -> list[str]:
+    """Say that receptors are a little below the ground or above the top; one stands for all.
+
+    One analysis tells for all times: the ground stays where it is, and the top moves little.
+    """
+    from stilt.meteorology.coverage import kept_levels
+    from stilt.meteorology.heights import check_heights
+
+    receptors = list(receptors_of(files, ids).values())
+    try:
+        checked = check_heights(receptors, ref, files.config, kept_levels(files.config.mets[met]))
+    except MeteorologyError:
+        # Those who need it fail with what is wrong.
+        return []
+    odd = [problem.detail for problem in checked if problem and problem.reason is None]
+    if not odd:
+        return []
+    more = f" (The same or the like is true of {len(odd) - 1} more.)" if len(odd) > 1 else ""
+    return [f"{met}: {odd[0]}{more}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +23,9 @@ from stilt.meteorology.arl_format import (
 )
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
+
+_CORRECTED_ALOFT = {"DIFW": ("WWND", "DZDT"), "DIFT": ("TKEN", "TKEU")}
+_CORRECTED_AT_SURFACE = ("TPP", "PRT")
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def scan_file(path: str | os.PathLike[str]) -> FileIndex:
 
 
 def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
-    """Decode one analysis; records that correct a variable (``DIFx``) are added to it.
+    """Decode one analysis; records that correct a field (``DIFx``) are added to it by name.
 
     Args:
         ref: which analysis of which file.
@@ -101,23 +104,55 @@ def _decode(
     grid = period.grid
     surface: dict[str, NDArray[np.float32]] = {}
     upper: dict[str, NDArray[np.float32]] = {}
-    parent: NDArray[np.float32] | None = None
     position = offset + period.n_index_records * period.record_bytes
-    for level, raw_name in period.records():
-        name = raw_name.strip()
-        is_correction = name.startswith("DIF")
-        if is_correction and parent is not None:
-            field = _read_field(handle, position, period, raw_name)
-            if field is not None:
-                parent += field
-        elif not is_correction:
-            parent = None
-            if variables is None or name in variables:
+    for level, names in enumerate(period.manifest):
+        on_level: list[tuple[str, NDArray[np.float32]]] = []
+        for raw_name in names:
+            name = raw_name.strip()
+            if variables is None or any(
+                name == wanted or _corrects(name, wanted, level) for wanted in variables
+            ):
                 field = _read_field(handle, position, period, raw_name)
                 if field is not None:
-                    parent = _store(field, name, level, grid, surface, upper)
-        position += period.record_bytes
+                    on_level.append((name, field))
+            position += period.record_bytes
+        for name, field in corrected_fields(on_level, level):
+            _store(field, name, level, grid, surface, upper)
     return RawAnalysis(period.time, grid, period.forecast_hour, surface, upper)
+
+
+def corrected_fields(
+    on_level: Sequence[tuple[str, NDArray[np.float32]]], level: int
+) -> list[tuple[str, NDArray[np.float32]]]:
+    """Add the records that hold what packing lost (``DIFx``) to the fields they belong to.
+
+    The name says which field that is, wherever the record stands on its level: ``DIFW`` corrects
+    WWND or DZDT, ``DIFT`` TKEN or TKEU, and at the surface any of them TPP* or PRT*; of several
+    the nearest before it, as HYSPLIT v5.1 has it (which leaves out one that is listed before its
+    field). A record whose field is not there is left out.
+
+    Args:
+        on_level: names and fields of one level, in file order; the fields are changed.
+        level: 0 for the surface.
+
+    Returns:
+        The fields without the corrections, in file order.
+    """
+    for place, (name, correction) in enumerate(on_level):
+        if name.startswith("DIF"):
+            nearest_first = (*on_level[:place][::-1], *on_level[place:])
+            for parent, field in nearest_first:
+                if _corrects(name, parent, level):
+                    field += correction
+                    break
+    return [(name, field) for name, field in on_level if not name.startswith("DIF")]
+
+
+def _corrects(name: str, parent: str, level: int) -> bool:
+    """Whether a correction of this name belongs to a field of that name."""
+    if level == 0:
+        return name.startswith("DIF") and parent.startswith(_CORRECTED_AT_SURFACE)
+    return parent in _CORRECTED_ALOFT.get(name, ())
 
 
 def _store(
@@ -127,15 +162,14 @@ def _store(
     grid: MetGrid,
     surface: dict[str, NDArray[np.float32]],
     upper: dict[str, NDArray[np.float32]],
-) -> NDArray[np.float32]:
-    """Put a field in its place and return the array that now holds it."""
+) -> None:
+    """Put a field in its place among the others."""
     if level == 0:
         surface[name] = field
-        return field
+        return
     if name not in upper:
         upper[name] = np.full((grid.n_levels, grid.ny, grid.nx), np.nan, np.float32)
     upper[name][level - 1] = field
-    return upper[name][level - 1]
 
 
 def _read_field(

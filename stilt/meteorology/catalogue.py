@@ -15,6 +15,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.index_cache import IndexCache
+from stilt.meteorology.overlap import choose_by_time
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
 from stilt.meteorology.subgrid import crop_file
@@ -40,12 +41,14 @@ class Assessment:
         files: files whose names the window asks for, sorted by name.
         absent: beginnings of names that no file has.
         error: why the window cannot be computed, or None.
+        passed_over: analyses of the same times in other files, which are not used.
     """
 
     bracket: Bracket
     files: tuple[Path, ...]
     absent: tuple[str, ...]
     error: MeteorologyError | None
+    passed_over: tuple[AnalysisRef, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ class _Found:
 class MetCatalogue:
     """Answers which analyses, of which files, a simulation needs.
 
-    Names narrow the search to a few files; the valid times in the files' own indexes decide. A
-    time that several files hold is taken from the file whose name sorts first.
+    Names narrow the search to a few files; the valid times in the files' own indexes decide. Of a
+    time that several files hold the shortest forecast is used, see
+    :mod:`stilt.meteorology.overlap`.
 
     Args:
         config: where the files are and how they are named.
@@ -166,7 +170,8 @@ class MetCatalogue:
         cropped: dict[tuple[str, np.datetime64], AnalysisRef] = {}
         for path in dict.fromkeys(ref.path for ref in refs):
             index = self._indexes.index_of(crop_file(Path(path), self.config))
-            cropped.update({(path, ref.time): ref for ref in index.refs})
+            chosen, _ = choose_by_time(index.refs)
+            cropped.update({(path, ref.time): ref for ref in chosen})
         return [cropped[ref.path, ref.time] for ref in refs]
 
     def _listing_is_old(self) -> bool:
@@ -217,7 +222,7 @@ class MetCatalogue:
         """Bracket a window; files that cover more than ``file_tres`` says are looked for last."""
         for margin in (_NO_TIME, _WIDER_SEARCH):
             found = self._find(pd.Timestamp(start), pd.Timestamp(end), margin=margin)
-            refs, damaged = self._analyses(found.around)
+            refs, others, damaged = self._analyses(found.around)
             longest = self._longest_interval(refs)
             bracket = bracket_window(refs, start, end, longest)
             if bracket.is_complete:
@@ -227,19 +232,21 @@ class MetCatalogue:
             error = self._uncovered(found, damaged, bracket, longest is not None)
         if error is None:
             error = self._mixed_grids(bracket)
-        return Assessment(bracket, found.files, found.absent_asked, error)
+        passed_over = tuple(other for ref in bracket.refs for other in others.get(ref.time, ()))
+        return Assessment(bracket, found.files, found.absent_asked, error, passed_over)
 
-    def _analyses(self, files: tuple[Path, ...]) -> tuple[list[AnalysisRef], dict[Path, str]]:
-        """Analyses of all files, each time once, and one sentence for every damaged file."""
-        by_time: dict[np.datetime64, AnalysisRef] = {}
+    def _analyses(
+        self, files: tuple[Path, ...]
+    ) -> tuple[list[AnalysisRef], dict[np.datetime64, list[AnalysisRef]], dict[Path, str]]:
+        """Analyses of all files, one of each time; the others; a sentence for each damaged file."""
+        refs: list[AnalysisRef] = []
         damaged: dict[Path, str] = {}
         for path in files:
             index = self._indexes.index_of(path)
             if index.damage:
                 damaged[path] = index.damage
-            for ref in index.refs:
-                by_time.setdefault(ref.time, ref)
-        return [by_time[time] for time in sorted(by_time)], damaged
+            refs.extend(index.refs)
+        return *choose_by_time(refs), damaged
 
     def _longest_interval(self, refs: list[AnalysisRef]) -> np.timedelta64 | None:
         """Time covered by a file, where every file holds one analysis and has a name of its own."""

@@ -28,6 +28,7 @@ VELOCITY_VARIANCES = ("UVAR", "VVAR", "WVAR")
 
 _TERRAIN_MODEL_TOP_M = 20_000.0
 _SURFACE_TEMPERATURES = ("TMPS", "T02M")
+_TERRAIN_FIELDS = ("SHGT", "HGTS", "TERR")
 _SUPPORTED_FLAGS = (1, 2, 3, 4)
 
 
@@ -114,9 +115,8 @@ def remap(raw: RawAnalysis, levels: InternalLevels, *, use_ten_metre: bool = Tru
         if roughness is None
         else np.maximum(roughness.astype(np.float64), 1e-4)
     )
-    measured = _surface_temperature(raw) if use_ten_metre else None
-    ground_temperature = (
-        temperature[0] * (pressure[0] / ground_pressure) ** -KAPPA if measured is None else measured
+    ground_temperature = _ground_temperature(
+        raw, temperature, pressure, ground_pressure, use_ten_metre
     )
     height = _input_heights(
         raw, terrain, pressure, temperature, humidity, ground_pressure, ground_temperature
@@ -138,9 +138,36 @@ def remap(raw: RawAnalysis, levels: InternalLevels, *, use_ten_metre: bool = Tru
         ground_temperature,
         ground_x,
         ground_y,
-        measured is not None,
+        use_ten_metre and _surface_temperature(raw) is not None,
     )
     return _interpolate(raw, source, levels, target, terrain, roughness)
+
+
+def terrain_m(raw: RawAnalysis) -> np.ndarray:
+    """Return the height of the ground above sea level, (ny, nx), that transport takes.
+
+    Raises:
+        MeteorologyError: a field that it is made from is missing.
+    """
+    known = _optional_surface(raw, *_TERRAIN_FIELDS)
+    return _pressure_and_terrain(raw)[1] if known is None else known
+
+
+def top_level_agl_m(raw: RawAnalysis, *, use_ten_metre: bool = True) -> np.ndarray:
+    """Return the height above ground of the highest input level, (ny, nx), as :func:`remap` has it.
+
+    Raises:
+        MeteorologyError: a field that it is made from is missing.
+    """
+    pressure, terrain, ground_pressure = _pressure_and_terrain(raw)
+    temperature = _temperature(raw, pressure)
+    humidity = _humidity(raw, temperature, pressure)
+    ground_temperature = _ground_temperature(
+        raw, temperature, pressure, ground_pressure, use_ten_metre
+    )
+    return _input_heights(
+        raw, terrain, pressure, temperature, humidity, ground_pressure, ground_temperature
+    )[-1]
 
 
 def _required(raw: RawAnalysis, name: str) -> np.ndarray:
@@ -170,7 +197,7 @@ def _pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.
     values = np.asarray(grid.levels, dtype=np.float64)[:, None, None]
     flag = grid.vertical_flag
     ground_pressure = _optional_surface(raw, "PRSS")
-    terrain = _optional_surface(raw, "SHGT", "HGTS", "TERR")
+    terrain = _optional_surface(raw, *_TERRAIN_FIELDS)
     shape = (grid.ny, grid.nx)
     if flag == 2:
         pressure = np.broadcast_to(values, (len(values), *shape)).copy()
@@ -241,6 +268,20 @@ def _surface_temperature(raw: RawAnalysis) -> np.ndarray | None:
     """Temperature at the ground, TMPS or T02M; of several HYSPLIT takes the last in the file."""
     names = [name for name in raw.surface if name in _SURFACE_TEMPERATURES]
     return raw.surface[names[-1]].astype(np.float64) if names else None
+
+
+def _ground_temperature(
+    raw: RawAnalysis,
+    temperature: np.ndarray,
+    pressure: np.ndarray,
+    ground_pressure: np.ndarray,
+    use_ten_metre: bool,
+) -> np.ndarray:
+    """Temperature at the ground: the file's, else that of the lowest level brought down dry."""
+    measured = _surface_temperature(raw) if use_ten_metre else None
+    if measured is not None:
+        return measured
+    return temperature[0] * (pressure[0] / ground_pressure) ** -KAPPA
 
 
 def _temperature(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stilt.config import MetConfig
+from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.catalogue import Assessment, MetCatalogue
 from stilt.meteorology.grids import MetGrid, wrap_longitude
+from stilt.meteorology.heights import HeightProblem, check_heights
+from stilt.meteorology.overlap import overlap_text
+from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.subgrid import crop_bounds
 from stilt.receptors import Receptor, release_points
 
@@ -39,6 +42,9 @@ class ReceptorCoverage:
         outside_grid: whether a release point lies outside the grid, or within its unusable edge.
         reason: why a simulation would fail, None when it is covered.
         detail: the same in one sentence.
+        height: what is odd about its heights although it can be computed; "" for nothing.
+        overlap: which files are used where several hold an analysis; "" where none do.
+        analyses: those that are used, as far as there are any.
     """
 
     receptor_id: str
@@ -49,10 +55,19 @@ class ReceptorCoverage:
     outside_grid: bool = False
     reason: Reason | None = None
     detail: str = ""
+    height: str = ""
+    overlap: str = ""
+    analyses: tuple[AnalysisRef, ...] = ()
+
+
+Window = tuple[pd.Timestamp, pd.Timestamp]
 
 
 def check_coverage(
-    catalogue: MetCatalogue, receptors: Iterable[Receptor], n_hours: float
+    catalogue: MetCatalogue,
+    receptors: Iterable[Receptor],
+    n_hours: float,
+    config: ModelConfig | None = None,
 ) -> list[ReceptorCoverage]:
     """Check every receptor against one meteorology, in the order given.
 
@@ -60,16 +75,51 @@ def check_coverage(
         catalogue: the meteorology.
         receptors: where and when particles are released.
         n_hours: hours that they are followed, negative for backward.
+        config: settings that heights depend on; None leaves heights unchecked. Where a height is
+            above sea level or near the top of the weather, one analysis of each hour is read.
     """
-    assessments: dict[tuple[pd.Timestamp, pd.Timestamp], Assessment] = {}
-    results = []
-    for receptor in receptors:
+    listed = list(receptors)
+    by_window: dict[Window, list[int]] = {}
+    for number, receptor in enumerate(listed):
         end = receptor.time + pd.Timedelta(hours=n_hours)
         window = (min(receptor.time, end), max(receptor.time, end))
-        if window not in assessments:
-            assessments[window] = catalogue.assess(*window)
-        results.append(_coverage(receptor, window, assessments[window], catalogue.config))
-    return results
+        by_window.setdefault(window, []).append(number)
+    results: dict[int, ReceptorCoverage] = {}
+    # In the order of the times, so that an analysis is read once for all that start in its hour.
+    for window in sorted(by_window):
+        numbers = by_window[window]
+        assessment = catalogue.assess(*window)
+        there = [listed[number] for number in numbers]
+        heights = _heights(there, assessment, catalogue.config, n_hours, config)
+        overlap = overlap_text(assessment.bracket.refs, assessment.passed_over)
+        for number, receptor, height in zip(numbers, there, heights, strict=True):
+            found = _coverage(receptor, window, assessment, catalogue.config, height)
+            results[number] = replace(found, overlap=overlap, analyses=assessment.bracket.refs)
+    return [results[number] for number in range(len(listed))]
+
+
+def kept_levels(met: MetConfig) -> int | None:
+    """Return how many levels, the surface not counted, cropping keeps; None for all."""
+    if not met.subgrid_enable or met.subgrid_levels is None:
+        return None
+    return met.subgrid_levels - 1
+
+
+def _heights(
+    receptors: Sequence[Receptor],
+    assessment: Assessment,
+    met: MetConfig,
+    n_hours: float,
+    config: ModelConfig | None,
+) -> Sequence[HeightProblem | None]:
+    """Problems with the heights of receptors of one window; none where there is no weather."""
+    if config is None or assessment.error is not None:
+        return [None] * len(receptors)
+    refs = assessment.bracket.refs
+    try:
+        return check_heights(receptors, refs[0 if n_hours > 0 else -1], config, kept_levels(met))
+    except MeteorologyError as error:
+        return [HeightProblem(error.detail, error.reason)] * len(receptors)
 
 
 def _require_inside(receptor: Receptor, grid: MetGrid) -> None:
@@ -92,9 +142,10 @@ def _require_inside(receptor: Receptor, grid: MetGrid) -> None:
 
 def _coverage(
     receptor: Receptor,
-    window: tuple[pd.Timestamp, pd.Timestamp],
+    window: Window,
     assessment: Assessment,
     config: MetConfig,
+    height: HeightProblem | None,
 ) -> ReceptorCoverage:
     bracket = assessment.bracket
     error, outside = assessment.error, False
@@ -105,12 +156,20 @@ def _coverage(
                 _require_kept(receptor, config)
         except MeteorologyError as problem:
             error, outside = error or problem, True
+    misplaced = outside
+    if error is None and height is not None and height.reason is not None:
+        error, misplaced = MeteorologyError(height.detail, reason=height.reason), True
     if error is None:
-        return ReceptorCoverage(str(receptor.id), Coverage.COVERED, files=assessment.files)
+        return ReceptorCoverage(
+            str(receptor.id),
+            Coverage.COVERED,
+            files=assessment.files,
+            height="" if height is None else height.detail,
+        )
     in_window = any(window[0] <= pd.Timestamp(ref.time) <= window[1] for ref in bracket.refs)
     return ReceptorCoverage(
         receptor_id=str(receptor.id),
-        status=Coverage.PARTLY if in_window and not outside else Coverage.NOT_COVERED,
+        status=Coverage.PARTLY if in_window and not misplaced else Coverage.NOT_COVERED,
         missing=bracket.missing,
         looked_for=assessment.absent,
         files=assessment.files,

@@ -9,11 +9,11 @@ later analyses that are appended to it.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stilt.meteorology.index_cache import IndexCache
+from stilt.meteorology.overlap import LEAST_PREFERRED, Preference, choose_by_time, preference
 from stilt.meteorology.records import AnalysisRef
 
 
@@ -36,7 +36,7 @@ class WeatherCheck:
 
     def __init__(self, cache_dir: Path | None) -> None:
         self._indexes = IndexCache(cache_dir / "met-index" if cache_dir else None)
-        self._known: dict[str, Mapping[str, str] | None] = {}
+        self._known: dict[str, Mapping[str, tuple[Preference, str]] | None] = {}
 
     def has_changed(self, files: Iterable[str], recorded: str) -> bool:
         """Whether these files hold other analyses now than the output's text tells of.
@@ -49,26 +49,30 @@ class WeatherCheck:
         """
         digest, _, span = recorded.partition("@")
         first, _, last = span.partition("/")
-        # Of files with the same hours the one whose name sorts first was used.
-        paths = sorted(files, key=lambda name: (os.path.basename(name), name))
+        paths = list(files)
         if not digest or not paths:
             return False
-        contents: dict[str, str] = {}
+        contents: dict[str, tuple[Preference, str]] = {}
         for path in paths:
             held = self._contents(path)
             if held is None:
                 return False
             for time, content in held.items():
-                if first <= time <= last:
-                    contents.setdefault(time, content)
-        return _digest(contents) != digest
+                if first <= time <= last and content < contents.get(time, (LEAST_PREFERRED, "")):
+                    contents[time] = content
+        return _digest({time: content for time, (_, content) in contents.items()}) != digest
 
-    def _contents(self, path: str) -> Mapping[str, str] | None:
-        """Digest of every analysis in a file by its time; None for a file that cannot be read."""
+    def _contents(self, path: str) -> Mapping[str, tuple[Preference, str]] | None:
+        """Preference and digest of the analyses of a file by time; None if it cannot be read."""
         if path not in self._known:
             index = self._indexes.index_of(Path(path))
             usable = not index.damage and all(ref.content for ref in index.refs)
-            self._known[path] = {str(r.time): r.content for r in index.refs} if usable else None
+            used, _ = choose_by_time(index.refs)
+            self._known[path] = (
+                {str(ref.time): (preference(path, ref.forecast_hour), ref.content) for ref in used}
+                if usable
+                else None
+            )
         return self._known[path]
 
 

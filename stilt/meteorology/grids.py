@@ -122,6 +122,26 @@ class MetGrid:
         size = 1000.0 * self._scale_km * _size_factor(lat, self._gamma)
         return size, size.copy()
 
+    def interpolate(self, field: NDArray[Any], x: ArrayLike, y: ArrayLike) -> FloatArray:
+        """Interpolate a field bilinearly between nodes.
+
+        Args:
+            field: values at the nodes, (ny, nx).
+            x, y: zero-based fractional indices of points; outside the grid the nearest cell counts.
+        """
+        x, y = np.nan_to_num(np.asarray(x, float)), np.nan_to_num(np.asarray(y, float))
+        last_x = self.nx - 1 if self.cyclic_x else self.nx - 2
+        i = np.clip(np.floor(x).astype(int), 0, last_x)
+        j = np.clip(np.floor(y).astype(int), 0, self.ny - 2)
+        fx, fy = x - i, y - j
+        right = (i + 1) % self.nx
+        return np.asarray(
+            field[j, i] * (1 - fx) * (1 - fy)
+            + field[j, right] * fx * (1 - fy)
+            + field[j + 1, i] * (1 - fx) * fy
+            + field[j + 1, right] * fx * fy
+        )
+
     def wind_rotation_rad(self, lon: ArrayLike, lat: ArrayLike) -> FloatArray:
         """Angle from the grid's +y axis to true north, counter-clockwise, in radians.
 

@@ -25,7 +25,7 @@ COEFFICIENTS = (
 
 _MIN_MODEL_TOP_M = 25_000.0
 _SURFACE_LAYER_HEIGHT_M = 75.0
-_STANDARD_SURFACE_HPA = 1013.0
+STANDARD_SURFACE_HPA = 1013.0
 _METRES_PER_HPA = {
     **dict(
         zip(
@@ -109,21 +109,21 @@ def _levels_needed(level_values: tuple[float, ...], vertical_flag: int, top_m: f
     """Number of input levels (surface counted) up to ``top_m``, plus one, at most all of them."""
     total = len(level_values) + 1
     for position, value in enumerate(level_values, start=2):
-        if _approximate_height_m(value, vertical_flag) >= top_m:
+        if approximate_height_m(value, vertical_flag) >= top_m:
             return min(position + 1, total)
     return total
 
 
-def _approximate_height_m(value: float, vertical_flag: int) -> float:
+def approximate_height_m(value: float, vertical_flag: int) -> float:
     """Height of an input level from its value, with 1013 hPa at the ground and a coarse table."""
     if vertical_flag == 3:
         return value
     if vertical_flag == 1:
-        pressure = value * _STANDARD_SURFACE_HPA
+        pressure = value * STANDARD_SURFACE_HPA
     elif vertical_flag == 4:
-        pressure = math.floor(value) + (value - math.floor(value)) * _STANDARD_SURFACE_HPA
+        pressure = math.floor(value) + (value - math.floor(value)) * STANDARD_SURFACE_HPA
     else:
         pressure = value
     step = 100 if pressure >= 100.0 else 10
     key = min(max(int(pressure // step) * step, 10), 900)
-    return (_STANDARD_SURFACE_HPA - pressure) * _METRES_PER_HPA[key]
+    return (STANDARD_SURFACE_HPA - pressure) * _METRES_PER_HPA[key]

@@ -33,9 +33,10 @@ from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
+from stilt.meteorology.weather_notes import WeatherNotes
 from stilt.timing import timed
 
-PREPARATION_VERSION = 13
+PREPARATION_VERSION = 14
 """Raised whenever prepared arrays change for the same input."""
 
 COLUMN_FIELDS = (
@@ -396,6 +397,7 @@ class PreparedStore:
                 if not folder.is_dir():
                     levels = levels_for(ref.grid, options.z_top_m)
                     raw = {one: self._read(one) for one in {ref, *(pair or ())}}
+                    WeatherNotes(self.directory).look(ref, raw[ref])
                     read = pair and (raw[pair[0]], raw[pair[1]])
                     self._write(folder, prepare(raw[ref], levels, options, read))
         with _ONE_HEADER_AT_A_TIME:

@@ -15,6 +15,7 @@ from stilt.receptors.kinds import (
     MultiPointReceptor,
     PointReceptor,
     Receptor,
+    all_points,
     release_points,
 )
 from stilt.receptors.table import (
@@ -35,6 +36,7 @@ __all__ = [
     "SimID",
     "SimParts",
     "TimeLike",
+    "all_points",
     "met_of",
     "number_text",
     "parse_time",

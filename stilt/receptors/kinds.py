@@ -388,5 +388,20 @@ def release_points(receptor: Receptor) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return lon, lat, alt
 
 
+def all_points(
+    receptors: Sequence[Receptor],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the points of many receptors, one receptor after the other.
+
+    Returns:
+        Longitudes (deg), latitudes (deg) and altitudes (m), each float64 of shape (n_points,), and
+        the place in these of each receptor's first point, (n_receptors,).
+    """
+    points = [point for receptor in receptors for point in receptor._points]
+    lon, lat, alt = np.array(points, dtype=np.float64).reshape(-1, 3).T.copy()
+    counts = np.array([len(receptor) for receptor in receptors], dtype=np.intp)
+    return lon, lat, alt, np.cumsum(counts) - counts
+
+
 def _is_column(points: Sequence[tuple[float, float, float]]) -> bool:
     return len(points) == 2 and tuple(points[0][:2]) == tuple(points[1][:2])

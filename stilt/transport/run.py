@@ -456,7 +456,7 @@ def _initial_particles(
         lon, lat, height = release.assign(numpar)
         x, y = grid.to_xy(lon, lat)
         cell_x, cell_y = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
-        ground = _bilinear(terrain, x, y)
+        ground = grid.interpolate(terrain, x, y)
         if release.heights_msl:
             height = np.maximum(height - ground, 0.0)
         top = geometry.levels.model_top_m
@@ -484,15 +484,3 @@ def _initial_particles(
             )
         )
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-
-
-def _bilinear(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    ny, nx = field.shape
-    i, j = np.clip(np.floor(x).astype(int), 0, nx - 2), np.clip(np.floor(y).astype(int), 0, ny - 2)
-    fx, fy = x - i, y - j
-    return (
-        field[j, i] * (1 - fx) * (1 - fy)
-        + field[j, i + 1] * fx * (1 - fy)
-        + field[j + 1, i] * (1 - fx) * fy
-        + field[j + 1, i + 1] * fx * fy
-    )

@@ -130,23 +130,74 @@ def test_values_below_the_precision_become_zero_but_for_the_first_column(tmp_pat
     assert (read[3, 1:] == 0.0).all()
 
 
-def test_corrections_are_added_to_the_record_they_follow(tmp_path, grid_of, analysis_of):
+@pytest.mark.parametrize("parent", ["WWND", "DZDT"])
+@pytest.mark.parametrize("place", ["next", "last", "first"])
+def test_corrections_belong_to_fields_by_name(tmp_path, grid_of, analysis_of, parent, place):
+    """ERA5 files made by era52arl list them last on a level, others next to their field.
+
+    HYSPLIT v5.1 moves a particle alike with DIFW next to WWND and last on the level.
+    """
     grid = grid_of("lambert")
     raw = analysis_of(grid, "2023-07-14T00:00")
-    wind, rain = raw.upper["UWND"] * 1e-3, np.abs(raw.surface["SHTF"]) * 1e-6
+    rain = np.abs(raw.surface["SHTF"]) * 1e-6
+    wind = raw.upper["UWND"] * 1e-3
     correction = np.sin(np.arange(wind.size, dtype=np.float32)).reshape(wind.shape) * 1e-6
-    raw = replace(
+    surface = {"TPP1": rain, "CAPE": rain * 1e6, "CPP1": rain, "PRSS": raw.surface["PRSS"]}
+    upper = {parent: wind, "TEMP": raw.upper["TEMP"], "SPHU": raw.upper["TEMP"] * 1e-5}
+
+    def with_one(fields: dict, of: str, name: str, values: np.ndarray) -> dict:
+        names = list(fields)
+        at = {"next": names.index(of) + 1, "last": len(names), "first": 0}[place]
+        names.insert(at, name)
+        return {each: values if each == name else fields[each] for each in names}
+
+    corrected = replace(
         raw,
-        surface={"TPP1": rain, "DIFR": np.ones_like(rain)},
-        upper={"WWND": wind, "DIFW": correction, "TEMP": raw.upper["TEMP"]},
+        surface=with_one(surface, "TPP1", "DIFR", np.ones_like(rain)),
+        upper=with_one(upper, parent, "DIFW", correction),
     )
-    refs = read_index(write_arl(tmp_path / "met", grid, [raw]))
-    read = read_analysis(refs[0])
-    bare = replace(raw, surface={"TPP1": rain}, upper={"WWND": wind})
-    uncorrected = read_analysis(read_index(write_arl(tmp_path / "bare", grid, [bare]))[0])
-    assert set(read.upper) == {"WWND", "TEMP"}
-    assert np.allclose(read.upper["WWND"] - uncorrected.upper["WWND"], correction, atol=2e-8)
-    assert np.allclose(read.surface["TPP1"] - uncorrected.surface["TPP1"], 1.0)
+    bare = replace(raw, surface=surface, upper=upper)
+    read, plain = (
+        read_analysis(read_index(write_arl(tmp_path / name, grid, [one]))[0])
+        for name, one in (("met", corrected), ("bare", bare))
+    )
+    assert (list(read.upper), list(read.surface)) == (list(upper), list(surface))
+    assert np.allclose(read.upper[parent] - plain.upper[parent], correction, atol=2e-8)
+    assert np.allclose(read.surface["TPP1"] - plain.surface["TPP1"], 1.0)
+    for name in {*upper} - {parent}:
+        assert np.array_equal(read.upper[name], plain.upper[name])
+    for name in {*surface} - {"TPP1"}:
+        assert np.array_equal(read.surface[name], plain.surface[name])
+
+
+@pytest.mark.parametrize(("names", "changed"), [
+    (("TPPA", "PRT6", "DIFR", "CAPE"), "PRT6"),
+    (("CAPE", "TPPA", "SHGT", "DIFS"), "TPPA"),
+    (("CAPE", "DIFR"), None),
+])  # fmt: skip
+def test_surface_corrections_belong_to_the_nearest_precipitation(tmp_path, grid_of, names, changed):
+    grid = grid_of("latlon")
+    slope = np.linspace(1.0, 2.0, grid.nx * grid.ny, dtype=np.float32).reshape(grid.ny, grid.nx)
+    raw = RawAnalysis(
+        np.datetime64("2023-07-14T00:00", "m"), grid, 0, dict.fromkeys(names, slope), {}
+    )
+    read = read_analysis(read_index(write_arl(tmp_path / "met", grid, [raw]))[0]).surface
+    assert list(read) == [name for name in names if not name.startswith("DIF")]
+    for name, field in read.items():
+        assert np.allclose(field, slope * (2.0 if name == changed else 1.0), atol=0.02)
+
+
+def test_other_corrections_aloft_are_left_out(tmp_path, grid_of, analysis_of):
+    """As in HYSPLIT, whose table of names has DIFW and, for turbulent energy, DIFT."""
+    grid = grid_of("lambert")
+    raw = analysis_of(grid, "2023-07-14T00:00")
+    energy = np.abs(raw.upper["UWND"])
+    upper = {"TKEN": energy, "UWND": raw.upper["UWND"], "DIFT": energy, "DIFX": energy}
+    path = write_arl(tmp_path / "met", grid, [replace(raw, upper=upper)])
+    read = read_analysis(read_index(path)[0], variables={"TKEN", "UWND"})
+    assert set(read.upper) == {"TKEN", "UWND"}
+    assert np.allclose(read.upper["TKEN"], 2.0 * energy, atol=0.2)
+    assert np.allclose(read.upper["UWND"], raw.upper["UWND"], atol=0.1)
 
 
 @pytest.mark.parametrize("mark", ["NULL", "-1"])

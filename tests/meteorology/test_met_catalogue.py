@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,11 @@ import pytest
 
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.arl import read_index
 from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
 from stilt.meteorology.index_cache import IndexCache
+from stilt.meteorology.overlap import overlap_text
 from stilt.meteorology.writer import write_arl
 
 
@@ -207,6 +211,86 @@ def test_times_held_twice_come_from_the_first_name(archive):
     refs = MetCatalogue(config).select("2023-07-14 00:00", "2023-07-14 05:00")
     assert len(refs) == 6
     assert {ref.path.rsplit("/", 1)[1] for ref in refs} == {"20230714_00"}
+
+
+@pytest.fixture
+def forecasts(tmp_path, grid_of, analysis_of):
+    """Write cycles of 13 hours, each into a dated folder under one name or a name of its own."""
+    grid = grid_of("lambert")
+
+    def write(*cycles: str, name: str = "hysplit.hrrr", folder: str = "{cycle}") -> MetConfig:
+        for cycle in cycles:
+            start = np.datetime64(f"2019-05-{cycle[:2]}T{cycle[2:]}:00", "m")
+            analyses = [
+                replace(
+                    analysis_of(grid, str(start + np.timedelta64(lead, "h"))), forecast_hour=lead
+                )
+                for lead in range(13)
+            ]
+            place = tmp_path / "cycles" / folder.format(cycle=f"201905{cycle}")
+            write_arl(place / name.format(cycle=f"201905{cycle}"), grid, analyses)
+        pattern = "%Y%m%d%H/" + name if folder else name.format(cycle="%Y%m%d%H")
+        return MetConfig(directory=tmp_path / "cycles", file_format=pattern, file_tres="6h")
+
+    return write
+
+
+def cycles(refs):
+    """Hour at which the forecast of each analysis began."""
+    return [str(ref.time - np.timedelta64(ref.forecast_hour, "h"))[8:13] for ref in refs]
+
+
+@pytest.mark.parametrize(("name", "folder"), [("hysplit.hrrr", "{cycle}"), ("{cycle}_hrrr", "")])
+def test_of_overlapping_cycles_the_newest_is_used(forecasts, name, folder):
+    config = forecasts("3000", "3006", "3012", name=name, folder=folder)
+    refs = MetCatalogue(config).select("2019-05-30 04:00", "2019-05-30 13:00")
+    assert cycles(refs) == ["30T00"] * 2 + ["30T06"] * 6 + ["30T12"] * 2
+    # What a window uses does not depend on how far it reaches.
+    for start, end in [("04:00", "07:30"), ("06:30", "11:00"), ("09:00", "13:00")]:
+        for ref in MetCatalogue(config).select(f"2019-05-30 {start}", f"2019-05-30 {end}"):
+            assert ref in refs
+
+
+def test_where_a_cycle_lacks_the_one_before_is_used(forecasts):
+    config = forecasts("3000", "3012")
+    refs = MetCatalogue(config).select("2019-05-30 09:00", "2019-05-30 13:00")
+    assert cycles(refs) == ["30T00"] * 3 + ["30T12"] * 2
+
+
+def test_overlapping_cycles_are_told_of(forecasts):
+    found = MetCatalogue(forecasts("3000", "3006")).assess("2019-05-30 04:00", "2019-05-30 08:00")
+    text = overlap_text(found.bracket.refs, found.passed_over)
+    assert text.startswith("3 of the 5 analyses needed are in more than one file")
+    assert "2019-05-30 08:00" in text
+    assert text.index("2019053006/hysplit.hrrr (forecast hour 2)") < text.index(
+        "2019053000/hysplit.hrrr (forecast hour 8)"
+    )
+    alone = MetCatalogue(forecasts("3000", "3006")).assess("2019-05-30 01:00", "2019-05-30 04:00")
+    assert overlap_text(alone.bracket.refs, alone.passed_over) == ""
+
+
+def test_outputs_of_overlapping_cycles_do_not_become_stale(forecasts):
+    refs = MetCatalogue(forecasts("3000", "3006")).select("2019-05-30 04:00", "2019-05-30 08:00")
+    files = [ref.path for ref in refs]
+    assert not WeatherCheck(None).has_changed(files, fingerprint(refs))
+    (older,) = {ref.path for ref in refs if "2019053000" in ref.path}
+    chosen = [ref for ref in read_index(older) if ref.time in {each.time for each in refs}]
+    assert WeatherCheck(None).has_changed(files, fingerprint(chosen))
+
+
+def test_cycles_joined_into_one_file_are_cropped_to_the_newest(forecasts, tmp_path):
+    config = forecasts("3000", "3006", name="{cycle}", folder="")
+    (tmp_path / "joined").mkdir()
+    parts = [config.directory / f"20190530{hour}" for hour in ("06", "00")]
+    (tmp_path / "joined" / "all").write_bytes(b"".join(part.read_bytes() for part in parts))
+    joined = MetConfig(
+        directory=tmp_path / "joined", file_format="all", file_tres="24h", subgrid_enable=True,
+        subgrid_bounds={"xmin": -112.2, "xmax": -110.8, "ymin": 40.0, "ymax": 41.0},
+        subgrid_buffer=0.0,
+    )  # fmt: skip
+    refs = MetCatalogue(joined).select("2019-05-30 04:00", "2019-05-30 08:00")
+    assert cycles(refs) == ["30T00"] * 2 + ["30T06"] * 3
+    assert refs[0].grid.nx < 21
 
 
 def test_search_covers_subfolders_and_leaves_unfinished_files(archive):

@@ -21,7 +21,11 @@ import stilt
 from stilt.errors import MeteorologyError, NoParticleOutputError
 
 STEER = "STILT_FAKE_STEER"
-_GRID = SimpleNamespace(key=lambda: "fake")
+_GRID = SimpleNamespace(
+    key=lambda: "fake",
+    to_xy=lambda lon, lat: (lon, lat),
+    usable=lambda x, y: np.ones_like(x, dtype=bool),
+)
 GRID = {"xmin": -113.0, "xmax": -110.0, "ymin": 39.0, "ymax": 42.0, "xres": 0.5, "yres": 0.5}
 
 
@@ -99,15 +103,18 @@ def select(self, start, end):
 
 
 def assess(self, start, end):
+    found = {"files": (), "absent": (), "passed_over": (), "error": None}
     try:
-        select(self, start, end)
+        bracket = SimpleNamespace(refs=tuple(select(self, start, end)), missing=())
     except MeteorologyError as error:
-        return SimpleNamespace(error=error)
-    return SimpleNamespace(error=None)
+        bracket = SimpleNamespace(refs=(), missing=())
+        found["error"] = error
+    return SimpleNamespace(**found, bracket=bracket)
 
 
 def install() -> None:
     """Put the fakes in the place of weather and transport, in this process."""
+    from stilt.meteorology import heights
     from stilt.meteorology.catalogue import MetCatalogue
 
     fake = ModuleType("stilt.transport")
@@ -119,6 +126,7 @@ def install() -> None:
     sys.modules["stilt.transport"] = fake
     MetCatalogue.select = select
     MetCatalogue.assess = assess
+    heights.check_heights = lambda receptors, *_: [None] * len(receptors)
 
 
 def compute_order(order):

@@ -1,0 +1,71 @@
+"""Which analysis is used where several files hold one valid time, as overlapping forecasts do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.records import AnalysisRef
+
+Preference = tuple[int, str, str]
+
+LEAST_PREFERRED: Preference = (sys.maxsize, "", "")
+
+
+def preference(path: str, forecast_hour: int) -> Preference:
+    """Return the sorting key of analyses of one time; the first is used.
+
+    The shortest forecast, which is that of the newest cycle, comes first; of equal ones that of
+    the file whose name sorts first.
+    """
+    return max(forecast_hour, 0), os.path.basename(path), path
+
+
+def choose_by_time(
+    refs: Iterable[AnalysisRef],
+) -> tuple[list[AnalysisRef], dict[np.datetime64, list[AnalysisRef]]]:
+    """Choose one analysis of each valid time.
+
+    Returns:
+        Those chosen, sorted by time, and the others of each time that has several.
+    """
+    chosen: dict[np.datetime64, AnalysisRef] = {}
+    others: dict[np.datetime64, list[AnalysisRef]] = {}
+    for ref in refs:
+        kept = chosen.setdefault(ref.time, ref)
+        if kept is ref:
+            continue
+        if preference(ref.path, ref.forecast_hour) < preference(kept.path, kept.forecast_hour):
+            chosen[ref.time], ref = ref, kept
+        others.setdefault(ref.time, []).append(ref)
+    return [chosen[time] for time in sorted(chosen)], others
+
+
+def overlap_text(used: Sequence[AnalysisRef], passed_over: Sequence[AnalysisRef]) -> str:
+    """Say in one sentence which files' analyses are used where several hold one time.
+
+    Args:
+        used: the analyses of a window.
+        passed_over: further analyses of the same times.
+
+    Returns:
+        The sentence, with the last such time as example; "" when there is none.
+    """
+    if not passed_over:
+        return ""
+    last = max(passed_over, key=lambda ref: ref.time)
+    taken = next(ref for ref in used if ref.time == last.time)
+    number = len({ref.time for ref in passed_over})
+    rule = "the shortest forecast is used"
+    if max(taken.forecast_hour, 0) == max(last.forecast_hour, 0):
+        rule = "the shortest forecast is used, of equal ones the first file by name"
+    return (
+        f"{number} of the {len(used)} analyses needed are in more than one file; of each {rule}: "
+        f"{minute_text(taken.time)} from {Path(taken.path)} (forecast hour {taken.forecast_hour}), "
+        f"not {Path(last.path)} (forecast hour {last.forecast_hour})."
+    )

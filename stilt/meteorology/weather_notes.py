@@ -1,0 +1,133 @@
+"""Remembers what looks wrong in weather files, and says it once for each file and field.
+
+A note is a small file beside the prepared weather; whoever creates it says it. A file that is
+replaced gets notes of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stilt.errors import MeteorologyError
+from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.plausibility import implausible, sine_of_sun_elevation
+from stilt.meteorology.records import AnalysisRef, RawAnalysis
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Note:
+    """One field of one file that cannot be right."""
+
+    time: str
+    field: str
+    text: str
+
+
+class WeatherNotes:
+    """Notes on weather files.
+
+    Args:
+        cache_dir: folder of the prepared weather.
+    """
+
+    def __init__(self, cache_dir: Path) -> None:
+        self._folder = Path(cache_dir) / "met-notes"
+
+    def look(self, ref: AnalysisRef, raw: RawAnalysis) -> None:
+        """Look for implausible values in an analysis, and warn of those that are new."""
+        if new := self._keep(ref, raw):
+            logger.warning("%s", _sentence(ref.path, new))
+
+    def look_at_files(self, refs: Iterable[AnalysisRef]) -> None:
+        """Look at one analysis of each file, that with the most sun, unless that was done.
+
+        Nothing is said; see :meth:`of`. A file that cannot be read is passed over.
+        """
+        chosen: dict[str, AnalysisRef] = {}
+        for ref in refs:
+            if ref.path not in chosen or _sunlight(ref) > _sunlight(chosen[ref.path]):
+                chosen[ref.path] = ref
+        for path, ref in chosen.items():
+            looked = self._folder / f"{_key(path, _identity(ref))}.looked"
+            if looked.exists():
+                continue
+            try:
+                self._keep(ref, read_analysis(ref))
+                self._folder.mkdir(parents=True, exist_ok=True)
+                looked.touch()
+            except (MeteorologyError, OSError) as problem:
+                logger.debug("%s was not looked at: %s", path, problem)
+
+    def of(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return a sentence for each of these files that has notes."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._folder))
+        except OSError:
+            return {}
+        names = [name for name in names if name.endswith(".json")]
+        found = {}
+        for path in dict.fromkeys(paths) if names else ():
+            try:
+                stat = os.stat(path)
+            except OSError:
+                continue
+            key = _key(path, f"{stat.st_size}-{stat.st_mtime_ns}")
+            if notes := self._read(name for name in names if name.startswith(key)):
+                found[path] = _sentence(path, notes)
+        return found
+
+    def _keep(self, ref: AnalysisRef, raw: RawAnalysis) -> list[_Note]:
+        """Write down what is implausible; returns what was not known before."""
+        new = []
+        for finding in implausible(raw):
+            note = _Note(minute_text(raw.time), finding.field, finding.text)
+            file = self._folder / f"{_key(ref.path, _identity(ref))}_{finding.field}.json"
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with file.open("x") as handle:
+                    handle.write(json.dumps(asdict(note)))
+            except FileExistsError:
+                continue
+            except OSError as problem:
+                logger.debug("%s cannot be written: %s", file, problem)
+            new.append(note)
+        return new
+
+    def _read(self, names: Iterable[str]) -> list[_Note]:
+        notes = []
+        for name in names:
+            try:
+                notes.append(_Note(**json.loads((self._folder / name).read_text())))
+            except (OSError, ValueError, TypeError):
+                # Someone is writing it now, and says it.
+                continue
+        return notes
+
+
+def _sentence(path: str, notes: Sequence[_Note]) -> str:
+    said = "; ".join(f"at {note.time} {note.text}" for note in notes)
+    return f"The weather file {path} looks wrong: {said}. It is used as it is."
+
+
+def _key(path: str, identity: str) -> str:
+    return hashlib.sha256(f"{os.path.realpath(path)} {identity}".encode()).hexdigest()[:20]
+
+
+def _identity(ref: AnalysisRef) -> str:
+    """Size and date of the file of an analysis."""
+    return ref.checksum.rsplit("-", 1)[0]
+
+
+def _sunlight(ref: AnalysisRef) -> float:
+    """Sine of the sun's elevation in the middle of the grid."""
+    middle = ref.grid.to_lonlat(0.5 * (ref.grid.nx - 1), 0.5 * (ref.grid.ny - 1))
+    return float(sine_of_sun_elevation(ref.time, *middle))
