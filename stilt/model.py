@@ -10,6 +10,7 @@ from typing import Any
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
+from stilt.execution.cut_grids import cut_grids
 from stilt.execution.setup import (
     main_not_run_again,
     refuse_in_starting_worker,
@@ -69,6 +70,7 @@ class Model:
         self._source, self._given = self._accepted(receptors)
         self._receptors: ReceptorList | None = None
         self._simulations: SimulationCollection | None = None
+        self._told_grids = False
 
     @property
     def project(self) -> Path:
@@ -154,6 +156,7 @@ class Model:
         Returns:
             Their ids, meteorology by meteorology, in the order of the receptors.
         """
+        self._tell_cut_grids()
         if receptors is not None:
             self._source, self._given = self._accepted(receptors)
             self._receptors = None
@@ -315,6 +318,14 @@ class Model:
         self.index.register(rows, scene_id=scene_id, token=token, expected=expected)
         ids: list[str] = rows["sim_id"].tolist()
         return ids
+
+    def _tell_cut_grids(self) -> None:
+        """Say once which grids in degrees are no whole number of cells, and where they end."""
+        if self._told_grids:
+            return
+        self._told_grids = True
+        for sentence in cut_grids(self.config, degrees_only=True):
+            logger.warning("%s", sentence)
 
     def _tell_weather_problems(self, pending: Sequence[str]) -> None:
         """Name missing weather before anything is computed; those that have theirs still run."""

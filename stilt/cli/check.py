@@ -62,7 +62,11 @@ def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
 
     Names the weather that is missing: which receptors, which hours, which files were looked for.
     """
+    from stilt.execution.cut_grids import cut_grids
+
     model = open_model(project, output_dir)
+    for sentence in cut_grids(model.config):
+        click.echo(sentence, err=as_json)
     report = coverage_report(model)
     bad = [entry for entry in report if entry["reason"]]
     if as_json:
