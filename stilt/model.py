@@ -10,6 +10,7 @@ from typing import Any
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Backend, get_executor
+from stilt.execution.cut_grids import cut_grids
 from stilt.execution.observing import Observer
 from stilt.execution.runs import EndedJob, Run
 from stilt.execution.setup import (
@@ -70,6 +71,7 @@ class Model:
         self._source, self._given = self._accepted(receptors)
         self._receptors: ReceptorList | None = None
         self._simulations: SimulationCollection | None = None
+        self._told_grids = False
 
     @property
     def project(self) -> Path:
@@ -155,6 +157,7 @@ class Model:
         Returns:
             Their ids, meteorology by meteorology, in the order of the receptors.
         """
+        self._tell_cut_grids()
         if receptors is not None:
             self._source, self._given = self._accepted(receptors)
             self._receptors = None
@@ -314,6 +317,14 @@ class Model:
         self.index.register(rows, scene_id=scene_id, token=token, expected=expected)
         ids: list[str] = rows["sim_id"].tolist()
         return ids
+
+    def _tell_cut_grids(self) -> None:
+        """Say once which grids in degrees are no whole number of cells, and where they end."""
+        if self._told_grids:
+            return
+        self._told_grids = True
+        for sentence in cut_grids(self.config, degrees_only=True):
+            logger.warning("%s", sentence)
 
     def _tell_of_weather(self, pending: Sequence[str]) -> None:
         """Name missing or odd weather before anything is computed; the others still run."""

@@ -116,7 +116,11 @@ def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
     Says also what looks wrong in the weather files, which of overlapping forecasts are used, and
     which receptors lie below the ground or above the top of the weather.
     """
+    from stilt.execution.cut_grids import cut_grids
+
     model = open_model(project, output_dir)
+    for sentence in cut_grids(model.config):
+        click.echo(sentence, err=as_json)
     report = coverage_report(model)
     bad = [entry for entry in report if entry["reason"]]
     if as_json:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import model_validator
 
 from stilt.config.base import Float, Section, described, problem
 
 LONGLAT = "+proj=longlat"
 _MOST_CELLS = 1e8
+# Share of a cell by which rounding may shorten a range: R's, for seq(low, high, by = resolution).
+_ROUNDING_CELLS = 1e-10
+
+
+def whole_cells(low: float, high: float, resolution: float) -> int:
+    """Return how many whole cells of a grid fit between two bounds.
+
+    Every grid is laid by this rule, which is R-STILT's: floor((high - low) / resolution + 1e-10).
+    """
+    return math.floor((high - low) / resolution + _ROUNDING_CELLS)
 
 
 class Bounds(Section):
@@ -77,17 +89,18 @@ class Grid(Bounds):
     def _cells_fit(self) -> Grid:
         if not self.is_longlat:
             return _checked_projection(self)
-        height = self.ymax - self.ymin
-        # A cell may exceed its span by a rounding error only.
-        if self.xres > self.width_deg * (1 + 1e-9):
+        columns = whole_cells(0.0, self.width_deg, self.xres)
+        rows = whole_cells(self.ymin, self.ymax, self.yres)
+        if columns < 1:
             raise problem(
                 f"xres {self.xres:g} is wider than the grid ({self.width_deg:g} degrees)", "xres"
             )
-        if self.yres > height * (1 + 1e-9):
+        if rows < 1:
             raise problem(
-                f"yres {self.yres:g} is taller than the grid ({height:g} degrees)", "yres"
+                f"yres {self.yres:g} is taller than the grid ({self.ymax - self.ymin:g} degrees)",
+                "yres",
             )
-        cells = self.width_deg / self.xres * height / self.yres
+        cells = float(columns) * rows
         if cells > _MOST_CELLS:
             raise problem(
                 f"the grid would have {cells:.1e} cells, more than {_MOST_CELLS:.0e}: "

@@ -284,7 +284,12 @@ class Task:
         settings = config.footprints[name.removesuffix(ERROR_SUFFIX)]
         with timed("footprint"):
             footprint = Footprint.calculate(
-                particles, self.receptor, settings, name, heights_msl=config.heights_msl
+                particles,
+                self.receptor,
+                settings,
+                name,
+                heights_msl=config.heights_msl,
+                warn=False,
             )
             total = footprint.total
         final = layout.footprint(self.sim_id, name)

@@ -158,7 +158,8 @@ def _place(
         begins = ages.first[part.segments] - part.rows.start
         firsts.append(count + np.searchsorted(kept, begins))
         rows = slice(count, count + kept.size)
-        all_cells[rows] = around.number(frame.y.cell(part_y), frame.x.cell(part_x))
+        row = frame.y.cell(part_y, 2 * margins[1] + 1)
+        all_cells[rows] = around.number(row, frame.x.cell(part_x, 2 * margins[0] + 1))
         all_foot[rows] = foot.take(kept)
         count += kept.size
     return _Placed(all_cells[:count], all_foot[:count], np.append(np.concatenate(firsts), count))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +72,7 @@ class Footprint:
         *,
         transforms: Sequence[ParticleTransform | Mapping[str, Any]] = (),
         heights_msl: bool | None = None,
+        warn: bool = True,
     ) -> Footprint:
         """Make the footprint of a receptor's particles.
 
@@ -83,6 +85,7 @@ class Footprint:
             transforms: applied to the particles after those of the config.
             heights_msl: whether release heights are above sea level, for the transforms;
                 overrules the receptor as kmsl does (``ModelConfig.heights_msl``).
+            warn: warn when a side of a grid in degrees is not a whole number of cells.
 
         Raises:
             FootprintError: a column is missing.
@@ -94,9 +97,12 @@ class Footprint:
             receptor=receptor,
             heights_msl=heights_msl,
         )
+        frame = Frame.of(config.grid)
+        for sentence in frame.cut_ranges() if warn and frame.degrees else ():
+            warnings.warn(sentence, stacklevel=2)
         gridded = grid_footprint(
             ParticleSteps.from_table(weighted),
-            Frame.of(config.grid),
+            frame,
             smooth_factor=config.smooth_factor,
             time_integrate=config.time_integrate,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from stilt.config.geometry import whole_cells
 from stilt.errors import ConfigValidationError
 from stilt.footprint.steps import Floats, Ints
 
@@ -100,9 +101,7 @@ class Axis:
             raise ConfigValidationError(
                 f"The grid's {name}res is {resolution:g}; give a positive cell size."
             )
-        quotient = (high - low) / resolution
-        tolerance = 10.0 * np.finfo(float).eps * max(abs(quotient), 1.0)
-        count = int(np.floor(quotient + tolerance))
+        count = whole_cells(low, high, resolution)
         if count < 1:
             raise ConfigValidationError(
                 f"The grid has no cell along {name}: {low:g} to {high:g} is shorter than "
@@ -110,16 +109,31 @@ class Axis:
             )
         return cls(low, high, resolution, count)
 
+    @property
+    def end(self) -> float:
+        """Upper edge of the last cell, below ``high`` when the range ends within a cell."""
+        return self.low + self.count * self.resolution
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the range ends within a cell, which is then left out."""
+        return (self.high - self.end) / self.resolution > NEAR_EDGE
+
     def centres(self) -> Floats:
         """Cell centres, ascending, shape (count,)."""
         cells = np.arange(self.count, dtype=np.float64)
         return self.low + cells * self.resolution + self.resolution / 2
 
-    def cell(self, position: Floats) -> Floats:
-        """Whole number of each position's cell, closed on the left; outside they go on counting.
+    def cell(self, position: Floats, buffer_cells: int = 0) -> Floats:
+        """Return the whole number of each position's cell, closed on the left.
 
-        The edges are ``low + k resolution`` in floating point, so a position that equals an edge
-        is put above it, as a search among those edges would.
+        Positions outside go on counting. As in R-STILT the edges are those of a grid that begins
+        ``buffer_cells`` before the axis, ``(low - buffer resolution) + k resolution`` in floating
+        point: the last bit decides for positions that lie exactly on an edge.
+
+        Args:
+            position: grid units, shape (n,).
+            buffer_cells: width of the widest smoothing kernel, in cells.
         """
         quotient = position - self.low
         quotient /= self.resolution
@@ -128,9 +142,11 @@ class Axis:
         unsure = np.flatnonzero((quotient < NEAR_EDGE) | (quotient > 1.0 - NEAR_EDGE))
         if unsure.size:
             at, cell = position[unsure], index[unsure]
-            cell -= at < self.low + cell * self.resolution
-            cell += at >= self.low + (cell + 1) * self.resolution
-            index[unsure] = cell
+            first = self.low - buffer_cells * self.resolution
+            cell += buffer_cells
+            cell -= at < first + cell * self.resolution
+            cell += at >= first + (cell + 1) * self.resolution
+            index[unsure] = cell - buffer_cells
         return index
 
     def near(self, position: Floats, margin_cells: int) -> np.ndarray:
@@ -196,6 +212,17 @@ class Frame:
             grid.projection,
             west,
         )
+
+    def cut_ranges(self) -> list[str]:
+        """Return a sentence for each axis whose range is no whole number of cells."""
+        unit = "degrees" if self.degrees else "units of the projection"
+        return [
+            f"{name} from {axis.low:.10g} to {axis.high:.10g} ({unit}) is not a whole number of "
+            f"cells of {name}res {axis.resolution:.10g}: the grid has {axis.count} and ends at "
+            f"{name} {axis.end:.10g}."
+            for name, axis in (("x", self.x), ("y", self.y))
+            if axis.is_cut
+        ]
 
     def wrap(self, longitude: Floats) -> Floats:
         """Take longitudes to the range the frame works in."""

@@ -70,8 +70,9 @@ class FootprintPlots:
         """
         footprint = self._footprint
         layer, when = self._layer(time)
-        layer = _without_jump(layer)
-        extent = _extent(layer, zoom)
+        cell = footprint.grid.xres, footprint.grid.yres
+        layer = _without_jump(layer, cell[0])
+        extent = _extent(layer, cell, zoom)
         ax = new_axes(_shape(extent, footprint.grid.projection), ax)
         norm = influence_norm(layer.values, log)
         mesh = self._draw(ax, layer, norm, cmap, extent, 13.0)
@@ -113,9 +114,10 @@ class FootprintPlots:
         Raises:
             UsageError: matplotlib is missing.
         """
-        data = _without_jump(self._footprint.data)
+        cell = self._footprint.grid.xres, self._footprint.grid.yres
+        data = _without_jump(self._footprint.data, cell[0])
         count = data.sizes["time"]
-        extent = _extent(data.sum("time"), zoom)
+        extent = _extent(data.sum("time"), cell, zoom)
         shape = _shape(extent, self._footprint.grid.projection)
         ncols = min(ncols or max(3, math.ceil(math.sqrt(count * shape))), count)
         nrows = -(-count // ncols)
@@ -158,23 +160,22 @@ class FootprintPlots:
         star: float,
     ) -> Any:
         """Draw one layer with graticule and receptor; return what the colour bar needs."""
-        projection = self._footprint.grid.projection
+        grid = self._footprint.grid
         y, x = (layer[dim].values for dim in layer.dims)
         shown = np.ma.masked_less_equal(layer.values, 0.0)
         mesh = ax.pcolormesh(
-            x,
-            y,
+            _edges(x, grid.xres),
+            _edges(y, grid.yres),
             shown,
             norm=norm,
             cmap=influence_colours(cmap),
-            shading="nearest",
             rasterized=True,
             zorder=1,
         )
         ax.set_xlim(extent[0], extent[1])
         ax.set_ylim(extent[2], extent[3])
-        dress(ax, projection)
-        mark_receptor(ax, self._footprint.receptor, projection, star)
+        dress(ax, grid.projection)
+        mark_receptor(ax, self._footprint.receptor, grid.projection, star)
         return mesh
 
     def _layer(self, time: Any) -> tuple[xr.DataArray, str]:
@@ -197,34 +198,45 @@ class FootprintPlots:
         return f"Footprint of {receptor_text(self._footprint.receptor)}"
 
 
-def _without_jump(data: xr.DataArray) -> xr.DataArray:
+def _without_jump(data: xr.DataArray, xres: float) -> xr.DataArray:
     """Footprint of a grid across the dateline with longitudes that go on above 180."""
-    if "lon" not in data.dims or data.sizes["lon"] < 3:
+    if "lon" not in data.dims or data.sizes["lon"] < 2:
         return data
     steps = np.diff(data["lon"].values)
     jump = int(steps.argmax())
-    if steps[jump] < 1.5 * np.median(steps):
+    if steps[jump] < 1.5 * xres:
         return data
-    east = data["lon"].values[: jump + 1].max()
-    lon = data["lon"].where(data["lon"] > east, data["lon"] + 360.0)
+    west = data["lon"].values[jump]
+    lon = data["lon"].where(data["lon"] > west, data["lon"] + 360.0)
     return data.assign_coords(lon=lon.values).sortby("lon")
 
 
-def _extent(layer: xr.DataArray, zoom: bool) -> tuple[float, float, float, float]:
-    """Edges of the part to show: x from and to, y from and to."""
+def _edges(centres: np.ndarray, size: float) -> np.ndarray:
+    """Edges of neighbouring cells of one size, shape (cells + 1,)."""
+    return np.append(centres - size / 2, centres[-1] + size / 2)
+
+
+def _extent(
+    layer: xr.DataArray, cell: tuple[float, float], zoom: bool
+) -> tuple[float, float, float, float]:
+    """Edges of the part to show: x from and to, y from and to.
+
+    Args:
+        layer: dims (y, x).
+        cell: size along x and y.
+        zoom: only where there is influence.
+    """
     y, x = (layer[dim].values for dim in layer.dims)
     rows, columns = np.arange(y.size), np.arange(x.size)
     if zoom and bool((layer > 0).any()):
         used = layer.values > 0
         rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
         rows, columns = _widened(rows, y.size), _widened(columns, x.size)
-    half_x = 0.5 * (x[1] - x[0]) if x.size > 1 else 0.5
-    half_y = 0.5 * (y[1] - y[0]) if y.size > 1 else 0.5
     return (
-        float(x[columns[0]] - half_x),
-        float(x[columns[-1]] + half_x),
-        float(y[rows[0]] - half_y),
-        float(y[rows[-1]] + half_y),
+        float(x[columns[0]] - cell[0] / 2),
+        float(x[columns[-1]] + cell[0] / 2),
+        float(y[rows[0]] - cell[1] / 2),
+        float(y[rows[-1]] + cell[1] / 2),
     )
 
 

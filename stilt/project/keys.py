@@ -2,9 +2,9 @@
 
 An output file stores ``<key>.<receptor key>.<weather>``. The key of a trajectory covers everything
 in the configuration that can change its particles, where its weather is and the version of the
-physics; the key of a footprint covers its own settings and the key of its trajectory. Keys depend
-on the configuration alone, so that a million simulations share a few of them. What the weather
-files held is told apart, by :mod:`stilt.meteorology.fingerprint`.
+physics; the key of a footprint covers its own settings, the version of the gridding and the key
+of its trajectory. Keys depend on the configuration alone, so that a million simulations share a few
+of them. What the weather files held is told apart, by :mod:`stilt.meteorology.fingerprint`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from stilt.config import MetConfig, ModelConfig
     from stilt.receptors import Receptor
 
-# Raised whenever particles or footprints of the same configuration change.
+# Raised whenever particles of the same configuration change.
 PHYSICS_VERSION = 4
+# Raised whenever footprints of the same particles and configuration change.
+GRIDDING_VERSION = 1
 
 ERROR_SUFFIX = "_error"
 
@@ -95,9 +97,9 @@ def _expectation(config: ModelConfig, met: MetConfig, root: Path) -> Expectation
     footprints = {}
     for name, footprint in config.footprints.items():
         settings = footprint.model_dump(mode="json", exclude={"error"})
-        footprints[name] = digest([settings, transport])
+        footprints[name] = digest([GRIDDING_VERSION, settings, transport])
         if footprint.error:
-            footprints[name + ERROR_SUFFIX] = digest([settings, error])
+            footprints[name + ERROR_SUFFIX] = digest([GRIDDING_VERSION, settings, error])
     return Expectation(transport, error, footprints, config.trajectories)
 
 

@@ -226,3 +226,14 @@ def test_demo_and_serve_are_thin(case: Path, stilt, monkeypatch: pytest.MonkeyPa
         (("somewhere",), {"n_workers": 3}),
         {"follow": True, "poll_interval": 0.5, "skip_existing": None},
     ]
+
+
+def test_check_tells_which_grids_are_cut(weather, project_files, tmp_path, stilt) -> None:
+    root = project_files(tmp_path / "case")
+    config = (root / "config.yaml").read_text()
+    (root / "config.yaml").write_text(config.replace("ymax: 41.5", "ymax: 41.55"))
+    said = stilt("check", root).stdout.splitlines()
+    assert said[0] == (
+        "Footprint 'default': y from 40 to 41.55 (degrees) is not a whole number of cells of "
+        "yres 0.1: the grid has 15 and ends at y 41.5."
+    )

@@ -53,6 +53,12 @@ def bounds(*edges: float) -> dict:
     return dict(zip(("xmin", "xmax", "ymin", "ymax"), edges, strict=True))
 
 
+def on_edges(table: pd.DataFrame, size: float) -> pd.DataFrame:
+    """Places with four decimals, as HYSPLIT writes them, all on edges of cells."""
+    places = {name: ((table[name] / size).round() * size).round(4) for name in ("long", "lati")}
+    return table.assign(**places)
+
+
 FINE, SMOOTH = {"size": 0.01}, {"smooth_factor": 4.0}
 FAST = walk(step=0.02)
 SLOW = walk(minutes=150)
@@ -83,6 +89,11 @@ CASES = {
     "times of their own": (SLOW.assign(time=SLOW["time"] - 0.013 * SLOW["indx"]), case(**SMOOTH)),
     "times off the minute": (SLOW.assign(time=1.37 * SLOW["time"]), case(**SMOOTH)),
     "a row at the release": (pd.concat([SLOW[:8].assign(time=0.0), SLOW]), case(**SMOOTH)),
+    "on edges": (on_edges(walk(step=0.01), 0.01), case(**FINE)),
+    "on edges, smooth": (on_edges(walk(step=0.01), 0.01), case(**FINE, **SMOOTH)),
+    "on edges, across the dateline": (
+        on_edges(walk(lon=180.0, step=0.01), 0.01), case(ACROSS, **FINE, **SMOOTH)),
+    "rows that rounding loses": (SLOW, case(bounds(-112.2, -111.6, 40.6, 41.0), (0.02, 0.025))),
     "some rows": (some(SLOW, 0.6), case(**SMOOTH)),
     "late starters": (LATE, case(**SMOOTH)),
     "some leave": (GONE, case(**SMOOTH)),
@@ -127,7 +138,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_algorithm_as_written(name: str) -> None:
     table, settings = CASES[name]
-    made = Footprint.calculate(table, RECEPTOR, FootprintConfig(**vars(settings)))
+    made = Footprint.calculate(table, RECEPTOR, FootprintConfig(**vars(settings)), warn=False)
     expected = literal_footprint(table, settings)
     _, rows, columns = made.data.dims
     np.testing.assert_allclose(made.data[columns], expected.x, rtol=0, atol=1e-9)
@@ -158,7 +169,7 @@ def test_the_algorithm_on_chance_cases(seed: int) -> None:
         smooth_factor=float(rng.uniform(0, 6)),
         time_integrate=bool(rng.integers(2)),
     )
-    made = Footprint.calculate(table, RECEPTOR, FootprintConfig(**vars(settings)))
+    made = Footprint.calculate(table, RECEPTOR, FootprintConfig(**vars(settings)), warn=False)
     expected = literal_footprint(table, settings)
     tiny = 1e-13 * expected.values.max()
     np.testing.assert_allclose(made.data.values, expected.values, rtol=1e-7, atol=tiny)

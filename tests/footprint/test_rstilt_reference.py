@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from stilt import FootprintConfig, PointReceptor
+from stilt import ColumnReceptor, FootprintConfig, PointReceptor
 from stilt.footprint import Footprint, apply_near_field
 
 DATA = Path(__file__).parent / "data"
@@ -47,7 +48,7 @@ def config_of(case: dict) -> FootprintConfig:
 def compare(name: str, particles: pd.DataFrame, cells: pd.DataFrame) -> None:
     """Check axes and layer times exactly and every cell to 1e-6 of R's value."""
     case = CASES[name]
-    foot = Footprint.calculate(particles, receptor_of(case), config_of(case))
+    foot = Footprint.calculate(particles, receptor_of(case), config_of(case), warn=False)
     x, y = foot.data[foot.data.dims[2]].values, foot.data[foot.data.dims[1]].values
     values = foot.data.values
     if name == "dateline":  # R leaves longitudes from 0 to 360 and in that order
@@ -103,3 +104,33 @@ def test_full_tables_agree_with_rstilt(name: str) -> None:
     else:
         particles = particles.assign(foot=particles["foot_near_field"])
     compare(name, particles, pd.read_parquet(FULL / f"{name}_footprint.parquet"))
+
+
+BY_ID = {
+    "201507050000_-111.85_40.77_5": (
+        PointReceptor("2015-07-05 00:00:00", -111.85, 40.77, 5.0),
+        {"yres": 0.025, "time_integrate": False},
+    ),
+    "201507051800_-111.9_40.7_X": (
+        ColumnReceptor("2015-07-05 18:00:30", -111.9, 40.7, 0.0, 1000.0),
+        {"yres": 0.02, "time_integrate": True},
+    ),
+}
+
+
+@pytest.mark.parity
+@pytest.mark.skipif(not FULL.is_dir(), reason="R-STILT's own files are not beside the project")
+@pytest.mark.filterwarnings("ignore:Missing constructor for R class")
+@pytest.mark.parametrize("name", BY_ID)
+def test_simulations_in_rstilts_files_agree_to_single_precision(name: str) -> None:
+    rdata = pytest.importorskip("rdata", reason="needs: pip install rdata")
+    receptor, settings = BY_ID[name]
+    stored = rdata.read_rds(FULL / "by_id" / name / f"{name}_traj.rds")["particle"]
+    expected = xr.load_dataset(FULL / "by_id" / name / f"{name}_foot.nc")
+    bounds = {"xmin": -112.2, "xmax": -111.6, "ymin": 40.6, "ymax": 41.0, "xres": 0.02}
+    foot = Footprint.calculate(
+        pd.DataFrame(stored).astype(float), receptor, FootprintConfig(**bounds, **settings)
+    )
+    for axis in ("time", "lat", "lon"):
+        np.testing.assert_array_equal(foot.data[axis], expected[axis])
+    np.testing.assert_allclose(foot.data, expected["foot"], rtol=1e-7, atol=1e-12)

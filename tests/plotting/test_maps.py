@@ -69,6 +69,23 @@ def test_empty_footprints_say_why() -> None:
     assert any("outside_domain" in text.get_text() for text in ax.texts)
 
 
+def test_a_single_row_or_column_is_drawn_as_wide_as_it_is() -> None:
+    bounds = {"xmin": -112.1, "xmax": -112.0, "ymin": 40.5, "ymax": 41.0}
+    config = FootprintConfig(**bounds, xres=0.1, yres=0.1)
+    foot = Footprint.calculate(particles(), RECEPTOR, config)
+    ax = foot.plot.map()
+    assert ax.get_xlim() == pytest.approx((-112.1, -112.0))
+    corners = ax.collections[0].get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], [-112.1, -112.0])
+
+
+def test_two_columns_across_the_dateline_lie_side_by_side() -> None:
+    bounds = {"xmin": 179.9, "xmax": -179.9, "ymin": 40.5, "ymax": 41.0}
+    config = FootprintConfig(**bounds, xres=0.1, yres=0.1)
+    ax = Footprint.calculate(particles(), RECEPTOR, config).plot.map()
+    assert ax.get_xlim() == pytest.approx((179.9, 180.1))
+
+
 def test_grids_across_the_dateline_are_drawn_without_a_jump() -> None:
     receptor = PointReceptor("2023-07-15 18:00:00", -179.9, 40.6, 5.0)
     bounds = {"xmin": 179.0, "xmax": -178.0, "ymin": 40, "ymax": 41.5}

@@ -99,8 +99,8 @@ def literal_footprint(table: pd.DataFrame, case: Case) -> Made:
     ages = sorted(widths)
     grown = np.zeros((len(hours), rows + 2 * height, columns + 2 * width))
     for row in near.itertuples():
-        column = _place(row.long, xmin, case.xres) + width
-        line = _place(row.lati, ymin, case.yres) + height
+        column = _place(row.long, xmin, case.xres, width)
+        line = _place(row.lati, ymin, case.yres, height)
         kernel = _kernel(_nearest(ages, widths, row.rtime), case)
         reach_y, reach_x = (kernel.shape[0] - 1) // 2, (kernel.shape[1] - 1) // 2
         layer = grown[hours.index(row.layer)]
@@ -122,14 +122,13 @@ def _projected_bounds(case: Case) -> tuple[float, float, float, float]:
 
 
 def _cells(low: float, high: float, size: float) -> int:
-    quotient = (high - low) / size
-    return int(np.floor(quotient + 10 * np.finfo(float).eps * max(abs(quotient), 1)))
+    return int(np.floor((high - low) / size + 1e-10))
 
 
-def _place(position: float, low: float, size: float) -> int:
-    """The last edge low + k size that is not above the position."""
-    k = int(np.floor((position - low) / size)) - 2
-    while low + (k + 1) * size <= position:
+def _place(position: float, low: float, size: float, buffer: int) -> int:
+    """The last edge of the grid, grown by a buffer on either side, not above the position."""
+    k = int(np.floor((position - low) / size)) + buffer - 2
+    while (low - buffer * size) + (k + 1) * size <= position:
         k += 1
     return k
 

@@ -1,0 +1,27 @@
+"""Footprint grids whose sides are no whole number of cells: said before anything is computed."""
+
+from __future__ import annotations
+
+from stilt.config import ModelConfig
+
+
+def cut_grids(config: ModelConfig, *, degrees_only: bool = False) -> list[str]:
+    """Return a sentence for each side of a footprint grid that ends within a cell.
+
+    Args:
+        config: the configuration.
+        degrees_only: leave out projected grids. Their bounds are in degrees and their cells in
+            metres, so that hardly any has whole cells only.
+
+    Raises:
+        ConfigValidationError: no cell fits into a grid.
+    """
+    from stilt.footprint.gridding import Frame
+
+    sentences: dict[str, str] = {}
+    for name, footprint in config.footprints.items():
+        frame = Frame.of(footprint.grid)
+        for sentence in frame.cut_ranges():
+            if frame.degrees or not degrees_only:
+                sentences.setdefault(sentence, f"Footprint '{name}': {sentence}")
+    return list(sentences.values())
