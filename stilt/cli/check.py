@@ -14,7 +14,9 @@ from stilt.cli.common import (
     output_dir_option,
     print_json,
     project_argument,
+    time_format_option,
 )
+from stilt.errors import Reason
 
 if TYPE_CHECKING:
     from stilt.model import Model
@@ -23,22 +25,25 @@ SHOWN = 20
 
 
 def coverage_report(model: Model) -> list[dict[str, Any]]:
-    """One entry per met and receptor: covered or not, what is missing, what was looked for."""
+    """One entry per met and receptor: what would stop it, what is missing, what was looked for."""
+    from stilt.execution.particles import too_few_particles
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.coverage import check_coverage
 
     report = []
+    receptors = list(model.receptors)
     for name, met in model.config.mets.items():
-        for found in check_coverage(
-            MetCatalogue(met, name), list(model.receptors), model.config.n_hours
-        ):
+        coverage = check_coverage(MetCatalogue(met, name), receptors, model.config.n_hours)
+        for receptor, found in zip(receptors, coverage, strict=True):
+            problem = too_few_particles(receptor, model.config.numpar)
+            details = [problem.detail, found.detail] if problem else [found.detail]
             report.append(
                 {
                     "met": name,
                     "receptor": found.receptor_id,
                     "status": str(found.status),
-                    "reason": str(found.reason or ""),
-                    "detail": found.detail,
+                    "reason": str(problem.reason if problem else found.reason or ""),
+                    "detail": " ".join(details).strip(),
                     "missing_hours": [str(time) for time in found.missing],
                     "looked_for": list(found.looked_for),
                     "files": len(found.files),
@@ -55,14 +60,18 @@ Examples:
 """
 )
 @project_argument()
+@time_format_option
 @output_dir_option
 @json_option
-def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
+def check(
+    project: str | None, time_format: str | None, output_dir: str | None, as_json: bool
+) -> int:
     """Check config, receptors and weather of PROJECT before a core-hour is spent.
 
     Names the weather that is missing: which receptors, which hours, which files were looked for.
+    Names receptors with more points than particles, of which some would release none.
     """
-    model = open_model(project, output_dir)
+    model = open_model(project, output_dir, time_format=time_format)
     report = coverage_report(model)
     bad = [entry for entry in report if entry["reason"]]
     if as_json:
@@ -72,5 +81,8 @@ def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
         click.echo(f"{entry['met']} {entry['receptor']}: {entry['reason']}: {entry['detail']}")
     if len(bad) > SHOWN:
         click.echo(f"... and {len(bad) - SHOWN} more; --json lists all.")
-    click.echo(f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather.")
+    ready = f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather"
+    if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
+        ready += " and particles"
+    click.echo(f"{ready}.")
     return EXIT_FAILED if bad else EXIT_COMPLETE

@@ -25,6 +25,7 @@ ADVICE = {
     "VARYING_MET_INTERVAL": "Use files with one time interval between analyses.",
     "DAMAGED_MET_FILE": "Fetch the file again.",
     "RECEPTOR_OUTSIDE_GRID": "Use weather that surrounds the receptor.",
+    "TOO_FEW_PARTICLES": "Raise numpar to the number of points of the receptor, or more.",
     "NO_TRAJECTORY_DATA": "Check height and time of the receptor against the weather.",
     "FOOTPRINT_FAILED": "Check grid and transforms of the footprint.",
     "TIMEOUT": "Run it alone, with fewer particles, or with a longer time limit.",

@@ -20,6 +20,7 @@ from stilt.interrupts import raise_if_interrupted
 from stilt.meteorology.fingerprint import fingerprint
 from stilt.project.inputs import Project
 from stilt.project.keys import digest
+from stilt.receptors import require_particles
 from stilt.timing import timed
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def group_by_weather(
 
     Their windows of time touch, and they are no more than ``most``, in groups of nearly equal size:
     by default no more than have room in memory with their particle tables. A task whose weather is
-    missing fails here.
+    missing, or that has too few particles, fails here.
     """
     from stilt.meteorology.catalogue import MetCatalogue
 
@@ -64,6 +65,7 @@ def group_by_weather(
         # The transport counts whole minutes.
         start = task.receptor.time.floor("min")
         with task.phase("trajectory"):
+            require_particles(task.receptor, config.numpar)
             if start not in known:
                 known[start] = _Weather.of(catalogue, *sorted((start, start + span)))
             task.met_files, task.weather = known[start].files, known[start].fingerprint

@@ -7,9 +7,11 @@ from stilt.receptors.kinds import (
     PointReceptor,
     Receptor,
     release_points,
+    require_particles,
 )
 from stilt.receptors.table import (
     read_receptors,
+    receptors_from_table,
     starter_receptors_csv,
     unique_receptors,
     write_receptors,
@@ -28,7 +30,9 @@ __all__ = [
     "number_text",
     "parse_time",
     "read_receptors",
+    "receptors_from_table",
     "release_points",
+    "require_particles",
     "starter_receptors_csv",
     "unique_receptors",
     "write_receptors",

@@ -159,7 +159,9 @@ def _unreadable(text: str) -> TimeFormatError:
         )
     if re.search(r"\d{4}", text, re.ASCII) is None:
         return TimeFormatError(f"time {_shown(text)} has no four-digit year: {_HOW}")
-    return TimeFormatError(f"time {_shown(text)} is not a date and time with the year first: {_HOW}")
+    return TimeFormatError(
+        f"time {_shown(text)} is not a date and time with the year first: {_HOW}"
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -76,7 +76,7 @@ def test_the_starter_file_reads(read):
     [
         ("", r"must contain columns: \['time', 'latitude', 'longitude', 'altitude'\]"),
         ("time,lat,lon\n", r"lacks \['altitude'\]"),
-        ("time;lat;lon;z\n", "must contain columns"),
+        ("time;lat;lon;z\n", "line 1: the columns are separated by semicolons"),
         ("time,lat,latitude,lon,z\n", "'lat', 'latitude' all mean latitude"),
         ("time,lat,lon,z\n#\nsoon,1,2,3\n", r"receptors.csv, line 3, column 'time': .*soon"),
         (f"time,lat,lon,z\n{NOON},95,2,3\n", r"line 2, column 'lat': latitude must be .*95"),
@@ -88,13 +88,16 @@ def test_the_starter_file_reads(read):
         (f"r_idx,time,lat,lon,z\n,{NOON},5,2,3\n", "line 2, column 'r_idx': the value is missing"),
         (
             f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,202301011300,5,2,4\n",
-            "lines 2 and 3: all lines with r_idx 1 must have one time",
+            "lines 2, 3: all lines with r_idx 1 must have one time",
         ),
         (
             f"r_idx,time,lat,lon,z,altitude_ref\n1,{NOON},5,2,3,agl\n1,{NOON},5,2,4,msl\n",
             "must have one altitude_ref",
         ),
-        (f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,{NOON},5,2,3\n", "line 2, 3: a column's bottom"),
+        (
+            f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,{NOON},5,2,3\n",
+            "lines 2, 3: a column's bottom",
+        ),
     ],
 )
 def test_mistakes_name_file_line_and_column(read, text, message):
