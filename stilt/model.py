@@ -11,6 +11,7 @@ import pandas as pd
 
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
+from stilt.errors import UsageError
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.setup import (
     main_not_run_again,
@@ -321,7 +322,7 @@ class Model:
         listed = list(receptors)
         if listed and all(isinstance(item, Mapping) and "type" not in item for item in listed):
             return None, receptors_from_table(listed, time_format=self._time_format)
-        return None, unique_receptors([_as_receptor(item, self._time_format) for item in listed])
+        return None, unique_receptors(_as_receptors(listed, self._time_format))
 
     def _load_receptors(self) -> Sequence[Receptor]:
         if self._given is not None:
@@ -391,6 +392,17 @@ def _is_point(item: Any) -> bool:
         and len(item) == 4
         and not any(isinstance(part, (tuple, list, Receptor)) for part in item)
     )
+
+
+def _as_receptors(items: Sequence[Any], time_format: str | None) -> list[Receptor]:
+    receptors = []
+    for number, item in enumerate(items):
+        try:
+            receptors.append(_as_receptor(item, time_format))
+        except UsageError as error:
+            where = f"receptor {number} of {len(items)}, counted from 0: " if len(items) > 1 else ""
+            raise UsageError(f"{where}{error}") from error
+    return receptors
 
 
 def _as_receptor(item: Any, time_format: str | None) -> Receptor:

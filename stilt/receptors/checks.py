@@ -9,6 +9,7 @@ from stilt.errors import UsageError
 from stilt.receptors.ids import number_text
 
 _LOWEST_MSL_M, _HIGHEST_M = -1_000.0, 100_000.0
+_LONG_MINUS = ("\u2212", "\u2013", "\u2014")
 _HEMISPHERE = re.compile(r"[-\d.,\s°]+[NSEW]", re.IGNORECASE)
 
 
@@ -77,5 +78,7 @@ def _advice(value: object) -> str:
     if isinstance(value, str) and _HEMISPHERE.fullmatch(value.strip()):
         return ": write degrees with a minus for west and south, without a letter"
     if isinstance(value, str) and "," in value:
-        return ": write a decimal point"
+        return ": write it without a comma, and with a decimal point"
+    if isinstance(value, str) and value.startswith(_LONG_MINUS):
+        return ": write the minus as a hyphen"
     return ""

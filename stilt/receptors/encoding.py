@@ -34,20 +34,30 @@ def decoded(content: bytes, path: Path) -> str:
     for beginning, kind, advice in _OTHER_KINDS:
         if content.startswith(beginning):
             raise UsageError(f"{path} is {kind}, not a CSV file: {advice}")
-    if content.startswith(_UTF_16) or b"\0" in content[:1000]:
+    beginning = content[:1000]
+    if content.startswith(_UTF_16) or beginning.count(0) > len(beginning) // 4:
         raise UsageError(
             f"{path} is not in UTF-8 but, it seems, in UTF-16 (Excel's 'Unicode Text'): {_SAVE} "
-            f"('CSV UTF-8' in Excel, or iconv -f UTF-16 -t UTF-8)"
+            "('CSV UTF-8' in Excel, or iconv -f UTF-16 -t UTF-8)"
+        )
+    if (nul := content.find(0)) >= 0:
+        raise UsageError(
+            f"{path}, line {_line_of(content, nul)}: a zero byte, which no text holds: the file is "
+            "damaged or of another kind"
         )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(
-            f"{path}, line {line}: the byte 0x{content[error.start]:02X} is not UTF-8; the file "
+            f"{path}, line {_line_of(content, error.start)}: the byte 0x{content[error.start]:02X} is not UTF-8; the file "
             f"seems to be in Latin-1 or Windows-1252: {_SAVE} ('CSV UTF-8' in Excel, or "
             "iconv -f WINDOWS-1252 -t UTF-8)"
         ) from error
+
+
+def _line_of(content: bytes, position: int) -> int:
+    """Return the number of the line that a byte is in."""
+    return content.count(b"\n", 0, position) + 1
 
 
 def other_separator(header: str, known: set[str]) -> str | None:

@@ -205,8 +205,8 @@ class _Table:
             return parse_time(value, self.time_format)
         except TimeFormatError as error:
             raise UsageError(
-                f"{error}; or state the format of the whole column, as in "
-                "--time-format '%d.%m.%Y %H:%M' (time_format= in Python)"
+                f"{error}; or state the format of the column, as in --time-format "
+                "'%d.%m.%Y %H:%M' (time_format= in Python)"
             ) from error
 
 
@@ -275,10 +275,15 @@ def _cells(
 
 
 def _split(line: str, place: str) -> list[str]:
+    # A quote that is not closed would go on in the second, empty line.
+    reader = csv.reader((line, ""), skipinitialspace=True)
     try:
-        return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
+        cells = [cell.strip() for cell in next(reader)]
     except csv.Error as error:
         raise UsageError(f"{place}: not a line of values: {error}") from error
+    if reader.line_num > 1:
+        raise UsageError(f"{place}: a quote is not closed; text in quotes must end on its line")
+    return cells
 
 
 def _receptors(

@@ -30,6 +30,7 @@ _CLOCK = (
 _YEAR_FIRST = re.compile(rf"{_DATE}(?:{_BETWEEN}{_CLOCK})?", re.ASCII | re.IGNORECASE)
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _YEAR_LAST = re.compile(r"\d\d?[-/. ]+(?:\d\d?|[a-z]{3,9})[-/., ]+\d\d(?:\d\d)?\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _HOW = "write it as YYYY-MM-DD HH:MM:SS, in UTC"
 _OFFSETS_H = (-12, 14)
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
@@ -143,7 +144,7 @@ def _offset(match: re.Match[str], text: str) -> timedelta:
     return offset
 
 
-def _unreadable(text: str) -> TimeFormatError:
+def _unreadable(text: str) -> UsageError:
     """Return the error that says why the text cannot be read, and how to write it."""
     if _YEAR_LAST.match(text):
         return TimeFormatError(
@@ -156,6 +157,11 @@ def _unreadable(text: str) -> TimeFormatError:
         return TimeFormatError(
             f"time {_shown(text)} ends in '{rest}', which is not understood: {_HOW}, or with an "
             "offset such as -07:00"
+        )
+    if _NUMBER.fullmatch(text):
+        return UsageError(
+            f"time {_shown(text)} is a number, not a date and time: {_HOW} (in a spreadsheet, "
+            "format the column like that and save it again)"
         )
     if re.search(r"\d{4}", text, re.ASCII) is None:
         return TimeFormatError(f"time {_shown(text)} has no four-digit year: {_HOW}")
