@@ -32,7 +32,7 @@ def parse_bins(time_bins: Any) -> pd.IntervalIndex:
 
 
 def _edge(edge: Any) -> Any:
-    return parse_time(edge) if isinstance(edge, str) else edge
+    return parse_time(edge).as_unit("us") if isinstance(edge, str) else edge
 
 
 def _naive(times: pd.DatetimeIndex) -> pd.DatetimeIndex:

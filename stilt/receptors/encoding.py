@@ -49,7 +49,8 @@ def decoded(content: bytes, path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{path}, line {_line_of(content, error.start)}: the byte 0x{content[error.start]:02X} is not UTF-8; the file "
+            f"{path}, line {_line_of(content, error.start)}: the byte "
+            f"0x{content[error.start]:02X} is not UTF-8; the file "
             f"seems to be in Latin-1 or Windows-1252: {_SAVE} ('CSV UTF-8' in Excel, or "
             "iconv -f WINDOWS-1252 -t UTF-8)"
         ) from error

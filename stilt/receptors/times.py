@@ -144,7 +144,7 @@ def _offset(match: re.Match[str], text: str) -> timedelta:
     return offset
 
 
-def _unreadable(text: str) -> UsageError:
+def _unreadable(text: str) -> TimeFormatError:
     """Return the error that says why the text cannot be read, and how to write it."""
     if _YEAR_LAST.match(text):
         return TimeFormatError(
@@ -159,7 +159,7 @@ def _unreadable(text: str) -> UsageError:
             "offset such as -07:00"
         )
     if _NUMBER.fullmatch(text):
-        return UsageError(
+        return TimeFormatError(
             f"time {_shown(text)} is a number, not a date and time: {_HOW} (in a spreadsheet, "
             "format the column like that and save it again)"
         )
