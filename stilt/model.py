@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
+from stilt.errors import UsageError
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
 from stilt.execution.observing import Observer
@@ -24,11 +27,23 @@ from stilt.project.index import Index
 from stilt.project.inputs import PathLike, Project
 from stilt.project.layout import ProjectLayout
 from stilt.project.registration import registration_rows
-from stilt.receptors import Receptor, read_receptors, unique_receptors
+from stilt.receptors import (
+    Receptor,
+    parse_time,
+    read_receptors,
+    receptors_from_table,
+    unique_receptors,
+)
+from stilt.receptors.times import check_time_format
 
 logger = logging.getLogger(__name__)
 
 SHOWN_WEATHER_PROBLEMS = 10
+SHOWN_PARTICLE_PROBLEMS = 3
+_FORMS = (
+    "receptors must be receptors, the path of a CSV file, a DataFrame, a list of dictionaries "
+    "(time, longitude, latitude, altitude) or a list of tuples in this order"
+)
 
 
 class Model:
@@ -36,17 +51,22 @@ class Model:
 
     Args:
         project: the project's folder; None makes a temporary one.
-        receptors: one receptor, several, a receptors.csv, or tuples (time, longitude, latitude,
-            altitude); None reads receptors.csv of the project when they are first needed.
+        receptors: one receptor, several, the path of a CSV file, a DataFrame or dictionaries with
+            the columns of receptors.csv, or tuples (time, longitude, latitude, altitude); None
+            reads receptors.csv of the project when they are first needed.
         config: the configuration; None reads config.yaml when it is first needed.
         output_dir: folder for outputs, when it is not the project.
         compute_root: folder in which simulations are computed before they are published.
         runtime: settings of the machine; None reads the environment.
+        time_format: form of the receptors' times where they are text that does not have the year
+            first, as a pattern of ``datetime.strptime``, such as ``%d.%m.%Y %H:%M``. A project
+            keeps it for its receptors.csv, as long as that file stays the same.
         **kwargs: fields of a new configuration.
 
     Raises:
         TypeError: config and further keywords together, or receptors of an unknown kind.
-        UsageError: a project that is not a local folder.
+        UsageError: a project that is not a local folder, a time format that cannot be used, or a
+            mistake in a table of receptors.
     """
 
     def __init__(
@@ -57,6 +77,7 @@ class Model:
         output_dir: PathLike | None = None,
         compute_root: PathLike | None = None,
         runtime: RuntimeSettings | None = None,
+        time_format: str | None = None,
         **kwargs: Any,
     ) -> None:
         if config is not None and kwargs:
@@ -68,6 +89,7 @@ class Model:
             runtime=runtime,
             config=ModelConfig(**kwargs) if kwargs else config,
         )
+        self._time_format = None if time_format is None else check_time_format(time_format)
         self._source, self._given = self._accepted(receptors)
         self._receptors: ReceptorList | None = None
         self._simulations: SimulationCollection | None = None
@@ -143,8 +165,13 @@ class Model:
         Files that mean the same are not touched.
         """
         self.files.store_config()
-        if self._given is not None or self.files.receptor_file or self._source:
-            self.files.store_receptors(self.receptors, self._receptor_source())
+        source = self._receptor_source()
+        if source is not None and source == self.layout.receptors:
+            return
+        if self._given is not None or source is not None:
+            # A copy of a file whose times need a stated format could not be read without it.
+            kept = source if self._time_format is None else None
+            self.files.store_receptors(self.receptors, kept)
 
     def register_pending(self, receptors: Any = None, *, scene_id: str | None = None) -> list[str]:
         """Store the inputs and register their simulations, to be run later, here or elsewhere.
@@ -177,8 +204,10 @@ class Model:
         source = self._receptor_source()
         if source is None or source != self.layout.receptors or not self.files.stores_this_config:
             return False
-        token = self.files.input_token()
-        return bool(token) and token == self.index.token()
+        stored, _, form = self.index.token().partition(" ")
+        if self._time_format not in (None, form.partition(" ")[2]):
+            return False
+        return bool(stored) and stored == self.files.input_token()
 
     def pending(self, *, skip_existing: bool | None = None) -> list[str]:
         """Register, look at what the outputs are, and return what a run would compute.
@@ -229,6 +258,7 @@ class Model:
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
         self._tell_of_weather(pending)
+        self._tell_particle_problems(pending)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
             handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
@@ -285,16 +315,16 @@ class Model:
             return None, None
         if isinstance(receptors, (str, Path)):
             return self.files.root / Path(receptors).expanduser(), None
-        if isinstance(receptors, Receptor):
-            return None, [receptors]
-        if _is_point(receptors):
+        if isinstance(receptors, pd.DataFrame):
+            return None, receptors_from_table(receptors, time_format=self._time_format)
+        if isinstance(receptors, Receptor) or _is_point(receptors):
             receptors = [receptors]
         if isinstance(receptors, (Mapping, bytes)) or not isinstance(receptors, Iterable):
-            raise TypeError(
-                "receptors must be receptors, a path, or (time, longitude, latitude, altitude), "
-                f"got {type(receptors).__name__}"
-            )
-        return None, unique_receptors([_as_receptor(item) for item in receptors])
+            raise TypeError(f"{_FORMS}, got {type(receptors).__name__}")
+        listed = list(receptors)
+        if listed and all(isinstance(item, Mapping) and "type" not in item for item in listed):
+            return None, receptors_from_table(listed, time_format=self._time_format)
+        return None, unique_receptors(_as_receptors(listed, self._time_format))
 
     def _load_receptors(self) -> Sequence[Receptor]:
         if self._given is not None:
@@ -305,7 +335,14 @@ class Model:
                 f"No receptors available: there is no receptors.csv in {self.files.root}; write "
                 "one, or pass receptors=."
             )
-        return read_receptors(path)
+        return read_receptors(path, time_format=self._time_format or self._kept_time_format())
+
+    def _kept_time_format(self) -> str | None:
+        """Time format that receptors.csv in the output root was registered with, unless changed."""
+        if self._receptor_source() != self.layout.receptors or not self.index.path.exists():
+            return None
+        content, _, time_format = self.index.token().partition(" ")[2].partition(" ")
+        return time_format if content and content == self.files.receptors_digest() else None
 
     def _receptor_source(self) -> Path | None:
         return None if self._given is not None else self._source or self.files.receptor_file
@@ -314,6 +351,9 @@ class Model:
         expected = self.files.expectations
         rows = registration_rows(self.receptors, self.config, expected)
         token = self.files.input_token()
+        time_format = self._time_format or self._kept_time_format()
+        if time_format is not None and self._receptor_source() == self.layout.receptors:
+            token = f"{token} {self.files.receptors_digest()} {time_format}"
         self.index.register(rows, scene_id=scene_id, token=token, expected=expected)
         ids: list[str] = rows["sim_id"].tolist()
         return ids
@@ -341,6 +381,19 @@ class Model:
                 "... and %d more; `stilt check` lists all.", len(problems) - SHOWN_WEATHER_PROBLEMS
             )
 
+    def _tell_particle_problems(self, pending: Sequence[str]) -> None:
+        """Name receptors with more points than particles; the others still run."""
+        from stilt.execution.particles import particle_problems
+
+        problems = particle_problems(self.files, pending)
+        for sim_id, problem in list(problems.items())[:SHOWN_PARTICLE_PROBLEMS]:
+            logger.warning("%s: %s: %s", sim_id, problem.reason, problem.detail)
+        if len(problems) > SHOWN_PARTICLE_PROBLEMS:
+            logger.warning(
+                "... and %d more have too few particles; `stilt check` lists all.",
+                len(problems) - SHOWN_PARTICLE_PROBLEMS,
+            )
+
     def __repr__(self) -> str:
         return f"<Model {self.name!r} in {self.output_root}>"
 
@@ -354,13 +407,23 @@ def _is_point(item: Any) -> bool:
     )
 
 
-def _as_receptor(item: Any) -> Receptor:
+def _as_receptors(items: Sequence[Any], time_format: str | None) -> list[Receptor]:
+    receptors = []
+    for number, item in enumerate(items):
+        try:
+            receptors.append(_as_receptor(item, time_format))
+        except UsageError as error:
+            where = f"receptor {number} of {len(items)}, counted from 0: " if len(items) > 1 else ""
+            raise UsageError(f"{where}{error}") from error
+    return receptors
+
+
+def _as_receptor(item: Any, time_format: str | None) -> Receptor:
     if isinstance(item, Receptor):
         return item
+    if isinstance(item, Mapping) and "type" in item:
+        return Receptor.from_dict(item)
     if _is_point(item):
         time, longitude, latitude, altitude = item
-        return Receptor(time, longitude, latitude, altitude)
-    raise TypeError(
-        "each receptor must be a receptor or a tuple (time, longitude, latitude, altitude), got "
-        f"{type(item).__name__}"
-    )
+        return Receptor(parse_time(time, time_format), longitude, latitude, altitude)
+    raise TypeError(f"{_FORMS}, got one that is {type(item).__name__}")

@@ -15,7 +15,9 @@ from stilt.cli.common import (
     output_dir_option,
     print_json,
     project_argument,
+    time_format_option,
 )
+from stilt.errors import Reason
 
 if TYPE_CHECKING:
     from stilt.meteorology.coverage import ReceptorCoverage
@@ -26,27 +28,29 @@ SHOWN = 20
 
 
 def coverage_report(model: Model) -> list[dict[str, Any]]:
-    """One entry per met and receptor: covered or not, what is missing, what looks odd."""
+    """One entry per met and receptor: what stops it, what is missing, what looks odd."""
+    from stilt.execution.particles import too_few_particles
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.coverage import check_coverage
     from stilt.meteorology.weather_notes import WeatherNotes
 
     report = []
+    receptors = list(model.receptors)
     notes = WeatherNotes(model.files.cache_dir)
     for name, met in model.config.mets.items():
         catalogue = MetCatalogue(met, name, cache_dir=model.files.cache_dir)
-        covered = check_coverage(
-            catalogue, list(model.receptors), model.config.n_hours, model.config
-        )
+        covered = check_coverage(catalogue, receptors, model.config.n_hours, model.config)
         odd = _odd_weather(notes, covered)
-        for found in covered:
+        for receptor, found in zip(receptors, covered, strict=True):
+            problem = too_few_particles(receptor, model.config.numpar)
+            details = [problem.detail, found.detail] if problem else [found.detail]
             report.append(
                 {
                     "met": name,
                     "receptor": found.receptor_id,
                     "status": str(found.status),
-                    "reason": str(found.reason or ""),
-                    "detail": found.detail,
+                    "reason": str(problem.reason if problem else found.reason or ""),
+                    "detail": " ".join(details).strip(),
                     "missing_hours": [str(time) for time in found.missing],
                     "looked_for": list(found.looked_for),
                     "files": len(found.files),
@@ -107,18 +111,22 @@ Examples:
 """
 )
 @project_argument()
+@time_format_option
 @output_dir_option
 @json_option
-def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
+def check(
+    project: str | None, time_format: str | None, output_dir: str | None, as_json: bool
+) -> int:
     """Check config, receptors and weather of PROJECT before a core-hour is spent.
 
     Names the weather that is missing: which receptors, which hours, which files were looked for.
-    Says also what looks wrong in the weather files, which of overlapping forecasts are used, and
-    which receptors lie below the ground or above the top of the weather.
+    Says also what looks wrong in the weather files, which of overlapping forecasts are used, which
+    receptors lie below the ground or above the top of the weather, and which have more points than
+    particles, of which some would release none.
     """
     from stilt.execution.cut_grids import cut_grids
 
-    model = open_model(project, output_dir)
+    model = open_model(project, output_dir, time_format=time_format)
     for sentence in cut_grids(model.config):
         click.echo(sentence, err=as_json)
     report = coverage_report(model)
@@ -129,5 +137,8 @@ def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
     failures = [f"{e['met']} {e['receptor']}: {e['reason']}: {e['detail']}" for e in bad]
     for line in (*_first_of(failures), *remarks(report)):
         click.echo(line)
-    click.echo(f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather.")
+    ready = f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather"
+    if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
+        ready += " and particles"
+    click.echo(f"{ready}.")
     return EXIT_FAILED if bad else EXIT_COMPLETE

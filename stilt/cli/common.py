@@ -87,6 +87,11 @@ output_dir_option = click.option(
 compute_root_option = click.option(
     "--compute-root", metavar="DIR", help="Where workers compute before results are published."
 )
+time_format_option = click.option(
+    "--time-format",
+    metavar="FORMAT",
+    help="Form of the times in receptors.csv when the year is not first, as '%d.%m.%Y %H:%M'.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 skip_option = click.option(
     "--skip-existing/--no-skip-existing",
@@ -129,12 +134,15 @@ def open_model(
     *,
     compute_root: str | None = None,
     outputs: bool = False,
+    time_format: str | None = None,
 ) -> Model:
     """The model of a project that :func:`project_root` has found."""
     root = project_root(project, output_dir, outputs=outputs)
     from stilt.model import Model
 
-    return Model(project=root, output_dir=output_dir, compute_root=compute_root)
+    return Model(
+        project=root, output_dir=output_dir, compute_root=compute_root, time_format=time_format
+    )
 
 
 def open_files(project: str | None, output_dir: str | None) -> Project:

@@ -27,6 +27,7 @@ ADVICE = {
     "RECEPTOR_OUTSIDE_GRID": "Use weather that surrounds the receptor.",
     "RECEPTOR_ABOVE_TOP": "Use weather that reaches higher, raise z_top, or correct the altitude.",
     "RECEPTOR_BELOW_GROUND": "Correct the altitude, or give it above ground (altitude_ref agl).",
+    "TOO_FEW_PARTICLES": "Raise numpar to the number of points of the receptor, or more.",
     "NO_TRAJECTORY_DATA": "Check height and time of the receptor against the weather.",
     "FOOTPRINT_FAILED": "Check grid and transforms of the footprint.",
     "TIMEOUT": "Run it alone, with fewer particles, or with a longer time limit.",

@@ -10,6 +10,7 @@ from stilt.cli.common import (
     output_dir_option,
     print_json,
     project_argument,
+    time_format_option,
 )
 
 
@@ -18,22 +19,25 @@ from stilt.cli.common import (
 Examples:
   stilt register ./case
   stilt register ./case --receptors tower.csv --scene-id tower-20230715
+  stilt register ./case --receptors tower.csv --time-format '%d.%m.%Y %H:%M'
 """
 )
 @project_argument(required=True)
 @click.option("--receptors", metavar="CSV", help="Receptors to use instead of the project's.")
+@time_format_option
 @click.option("--scene-id", metavar="ID", help="A name for this group of simulations.")
 @output_dir_option
 @json_option
 def register(
     project: str,
     receptors: str | None,
+    time_format: str | None,
     scene_id: str | None,
     output_dir: str | None,
     as_json: bool,
 ) -> None:
     """Store inputs and pending simulations of PROJECT, without running them."""
-    model = open_model(project, output_dir)
+    model = open_model(project, output_dir, time_format=time_format)
     ids = model.register_pending(receptors=receptors, scene_id=scene_id)
     if as_json:
         print_json({"registered": ids, "scene_id": scene_id})

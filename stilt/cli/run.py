@@ -20,6 +20,7 @@ from stilt.cli.common import (
     print_json,
     project_argument,
     project_root,
+    time_format_option,
 )
 from stilt.cli.progress import RunProgress
 from stilt.errors import UsageError
@@ -45,6 +46,7 @@ Examples:
     type=click.Path(exists=True, dir_okay=False),
     help="A config.yaml; the project is its folder.",
 )
+@time_format_option
 @click.option("--no-skip", is_flag=True, help="Compute everything again, also what exists.")
 @click.option("--wait/--no-wait", default=False, help="Wait for a detached backend.  [no-wait]")
 @click.option("--rebuild/--no-rebuild", default=None, help="Read the index from the outputs first.")
@@ -56,6 +58,7 @@ def run(
     backend: str | None,
     n_workers: int | None,
     config: str | None,
+    time_format: str | None,
     no_skip: bool,
     wait: bool,
     rebuild: bool | None,
@@ -70,7 +73,9 @@ def run(
         click.echo(text, err=as_json)
 
     with ExitStack() as stack:
-        model, executor = _prepare(stack, root, backend, n_workers, output_dir, compute_root)
+        model, executor = _prepare(
+            stack, root, backend, n_workers, output_dir, compute_root, time_format
+        )
         local = not executor.detaches
         say(_headline(model, executor, no_skip))
         for line in _roots(model):
@@ -132,6 +137,7 @@ def _prepare(
     n_workers: int | None,
     output_dir: str | None,
     compute_root: str | None,
+    time_format: str | None,
 ) -> tuple[Any, Any]:
     """The model and its executor, which starts slow things while the model reads its inputs."""
     from stilt.config import ModelConfig
@@ -149,7 +155,10 @@ def _prepare(
     stack.enter_context(executor.prepare(local_output_root(root, output_dir)))
     from stilt import Model
 
-    return Model(project=root, output_dir=output_dir, compute_root=compute_root), executor
+    model = Model(
+        project=root, output_dir=output_dir, compute_root=compute_root, time_format=time_format
+    )
+    return model, executor
 
 
 def _headline(model: Any, executor: Any, no_skip: bool) -> str:

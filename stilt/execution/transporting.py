@@ -20,6 +20,7 @@ from stilt.execution.task import ERROR_PHASE, Task
 from stilt.interrupts import raise_if_interrupted
 from stilt.meteorology.fingerprint import fingerprint
 from stilt.project.inputs import Project
+from stilt.receptors import require_particles
 from stilt.timing import timed
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def group_by_weather(
 
     Their windows of time touch, and they are no more than ``most``, in groups of nearly equal size:
     by default no more than have room in memory with their particle tables. A task whose weather is
-    missing fails here.
+    missing, or that has too few particles, fails here.
     """
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.heights import raise_if_fatal
@@ -66,6 +67,7 @@ def group_by_weather(
     for task in sorted(tasks, key=lambda task: (task.receptor.time, task.sim_id)):
         start = task.receptor.time.floor("min")
         with task.phase("trajectory"):
+            require_particles(task.receptor, config.numpar)
             if start not in known:
                 first, end = sorted((start, start + span))
                 known[start] = _Weather.of(catalogue, first, end, together[start], config)

@@ -8,25 +8,31 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import UsageError
+from stilt.receptors import parse_time
 
 
 def parse_bins(time_bins: Any) -> pd.IntervalIndex:
     """Read time bins as naive UTC intervals.
 
     Args:
-        time_bins: an IntervalIndex, or the edges of adjacent bins, ascending.
+        time_bins: an IntervalIndex, or the edges of adjacent bins, ascending; edges that are text
+            are read as :func:`stilt.receptors.parse_time` reads times.
 
     Raises:
-        UsageError: there are no bins or the edges do not ascend.
+        UsageError: there are no bins, the edges do not ascend, or text that is no time.
     """
     if isinstance(time_bins, pd.IntervalIndex):
         left, right = (_naive(pd.DatetimeIndex(side)) for side in (time_bins.left, time_bins.right))
     else:
-        edges = _naive(pd.DatetimeIndex(list(time_bins)))
+        edges = _naive(pd.DatetimeIndex([_edge(edge) for edge in time_bins]))
         left, right = edges[:-1], edges[1:]
     if len(left) == 0 or not (right > left).all():
         raise UsageError("Time bins need at least two edges, each later than the one before.")
     return pd.IntervalIndex.from_arrays(left, right, closed="left")
+
+
+def _edge(edge: Any) -> Any:
+    return parse_time(edge).as_unit("us") if isinstance(edge, str) else edge
 
 
 def _naive(times: pd.DatetimeIndex) -> pd.DatetimeIndex:

@@ -26,7 +26,7 @@ from stilt.footprint.netcdf import (
     write_footprint,
 )
 from stilt.footprint.steps import ParticleSteps
-from stilt.receptors import Receptor
+from stilt.receptors import Receptor, parse_time
 from stilt.transforms import ParticleTransform, apply_transforms
 
 if TYPE_CHECKING:
@@ -183,9 +183,14 @@ class Footprint:
     def integrate_over_time(self, start: Any = None, end: Any = None) -> xr.DataArray:
         """Sum the layers whose stamps lie from ``start`` to ``end``, both included.
 
-        Times with a zone are converted to UTC; None leaves that side open.
+        Times are read as :func:`stilt.receptors.parse_time` reads them; None leaves that side
+        open.
+
+        Raises:
+            UsageError: a time that cannot be read in one way only.
         """
-        chosen = self.data.sel(time=slice(_naive_utc(start), _naive_utc(end)))
+        first, last = (None if time is None else parse_time(time) for time in (start, end))
+        chosen = self.data.sel(time=slice(first, last))
         summed: xr.DataArray = chosen.sum("time", keep_attrs=True)
         return summed
 
@@ -261,11 +266,3 @@ def _as_array(
         name="foot",
         attrs=foot_attributes(gridded.empty_reason),
     )
-
-
-def _naive_utc(time: Any) -> pd.Timestamp | None:
-    """Time as naive UTC, None unchanged."""
-    if time is None:
-        return None
-    stamp = pd.Timestamp(time)
-    return stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp

@@ -19,6 +19,7 @@ from stilt.plotting.style import (
     receptor_text,
     scale_bar,
 )
+from stilt.receptors import parse_time
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -191,7 +192,7 @@ class FootprintPlots:
         if isinstance(time, (int, np.integer)):
             layer = data.isel(time=int(time))
         else:
-            layer = data.sel(time=pd.Timestamp(time))
+            layer = data.sel(time=parse_time(time))
         return layer, f"hour from {pd.Timestamp(layer['time'].item()):%Y-%m-%d %H:%M} UTC"
 
     def _title(self) -> str:

@@ -241,7 +241,11 @@ class Index:
         return seconds_by_part(read_tables(paths)[0]["parts"].to_pylist())
 
     def token(self) -> str:
-        """What stood for the inputs at the last registration; "" when there was none."""
+        """What stood for the inputs at the last registration; "" when there was none.
+
+        Where the times of receptors.csv were read with a stated format, a space, the digest of that
+        file, a space and the format follow.
+        """
 
         def work(connection: duckdb.DuckDBPyConnection) -> str:
             rows = connection.execute("SELECT value FROM meta WHERE key = 'token'").fetchall()

@@ -257,15 +257,21 @@ class Project:
             with atomic_path(path) as temporary:
                 shutil.copyfile(source, temporary)
 
+    def receptors_digest(self) -> str:
+        """What stands for the bytes of receptors.csv in the output root; "" without one."""
+        try:
+            with self.layout.receptors.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return ""
+
     def input_token(self) -> str:
         """What stands for receptors, meteorologies and outputs together; "" without receptors.
 
         As long as it is the same, registering again changes nothing.
         """
-        try:
-            with self.layout.receptors.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
+        content = self.receptors_digest()
+        if not content:
             return ""
         targets = {met: sorted(wanted.footprints) for met, wanted in self.expectations.items()}
         return digest([content, list(self.config.mets), targets])

@@ -17,9 +17,11 @@ from stilt.receptors.kinds import (
     Receptor,
     all_points,
     release_points,
+    require_particles,
 )
 from stilt.receptors.table import (
     read_receptors,
+    receptors_from_table,
     starter_receptors_csv,
     unique_receptors,
     write_receptors,
@@ -42,7 +44,9 @@ __all__ = [
     "parse_time",
     "read_receptors",
     "receptor_of",
+    "receptors_from_table",
     "release_points",
+    "require_particles",
     "sim_parts",
     "starter_receptors_csv",
     "unique_receptors",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 import pandas as pd
 
-from stilt.errors import UsageError
+from stilt.errors import Reason, TrajectoryError, UsageError
 from stilt.receptors.checks import (
     check_altitude,
     check_altitude_ref,
@@ -373,6 +373,26 @@ class MultiPointReceptor(Receptor):
         import shapely
 
         return shapely.MultiPoint(self._points)
+
+
+def require_particles(receptor: Receptor, numpar: int) -> None:
+    """Check that every point of a receptor releases at least one particle.
+
+    Points and columns need no more than one; several points need one each.
+
+    Args:
+        receptor: where particles are released.
+        numpar: particles per receptor.
+
+    Raises:
+        TrajectoryError: TOO_FEW_PARTICLES, naming the number that is needed.
+    """
+    if isinstance(receptor, MultiPointReceptor) and len(receptor) > numpar:
+        raise TrajectoryError(
+            f"The receptor has {len(receptor)} points, and numpar is {numpar}, which leaves points "
+            f"without a particle: set numpar to {len(receptor)} or more, or give it fewer points.",
+            reason=Reason.TOO_FEW_PARTICLES,
+        )
 
 
 def release_points(receptor: Receptor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""receptors.csv: reading with the place of every mistake, and writing."""
+"""Tables of receptors, receptors.csv and DataFrames: reading with the place of every mistake."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import csv
 import io
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from stilt.atomic import atomic_path
@@ -22,9 +24,10 @@ from stilt.receptors.checks import (
     check_latitude,
     check_longitude,
 )
+from stilt.receptors.encoding import decoded, other_separator
 from stilt.receptors.ids import number_text
 from stilt.receptors.kinds import Receptor
-from stilt.receptors.times import parse_time
+from stilt.receptors.times import TimeFormatError, check_time_format, parse_time
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ _ALIASES = {
     "r_idx": ("r_idx",),
 }
 _REQUIRED = ("time", "latitude", "longitude", "altitude")
+_NAMES = {alias for aliases in _ALIASES.values() for alias in aliases}
 _HEADER = ("r_idx", "time", "longitude", "latitude", "altitude", "altitude_ref")
 
 _STARTER = """\
@@ -52,14 +56,18 @@ time,longitude,latitude,altitude
 2023-01-01 12:00:00,-111.85,40.77,5
 """
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_SHOWN_NAMES = 12
+_SHOWN_ROWS = 5
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One checked line of the file."""
+    """One checked row of a table."""
 
-    line: int
+    number: str
     group: str
     time: pd.Timestamp
     longitude: float
@@ -68,14 +76,21 @@ class _Row:
     altitude_ref: str
 
 
-def read_receptors(path: str | os.PathLike[str]) -> list[Receptor]:
-    """Read receptors from a CSV file.
+def read_receptors(
+    path: str | os.PathLike[str], *, time_format: str | None = None
+) -> list[Receptor]:
+    """Read receptors from a CSV file, comma-separated and in UTF-8.
 
     Column names may have any case: ``time``; ``latitude``, ``lat`` or ``lati``; ``longitude``,
     ``lon`` or ``long``; ``altitude``, ``zagl``, ``zmsl`` or ``z`` (m); optionally
     ``altitude_ref`` or ``height_ref`` (else ``msl`` for a ``zmsl`` column and ``agl`` for the
     others) and ``r_idx``, whose equal values join lines into one receptor. Other columns, blank
     lines and ``#`` lines are skipped. Exact duplicates are dropped with a logged note.
+
+    Args:
+        path: the file.
+        time_format: form of the time column as a pattern of ``datetime.strptime``, where it is
+            not one that :func:`stilt.receptors.parse_time` reads.
 
     Returns:
         Receptors in the order in which they first appear.
@@ -86,15 +101,42 @@ def read_receptors(path: str | os.PathLike[str]) -> list[Receptor]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Receptor file not found: {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
-    groups: dict[str, list[_Row]] = {}
-    for row in _rows(text, path):
-        groups.setdefault(row.group, []).append(row)
-    return unique_receptors([_receptor(rows, path) for rows in groups.values()], source=str(path))
+    text = decoded(content, path)
+    return _receptors(_Table(str(path), "line", time_format), *_csv_rows(text, path))
+
+
+def receptors_from_table(
+    table: pd.DataFrame | Sequence[Mapping[str, Any]], *, time_format: str | None = None
+) -> list[Receptor]:
+    """Return the receptors of a DataFrame, or of one dictionary for each row.
+
+    Args:
+        table: columns, or keys, as :func:`read_receptors` takes them; an index may hold one.
+        time_format: as for :func:`read_receptors`.
+
+    Returns:
+        Receptors in the order in which they first appear.
+
+    Raises:
+        UsageError: a mistake in the table; the message names row and column.
+    """
+    if not isinstance(table, pd.DataFrame):
+        names = list(dict.fromkeys(str(name) for row in table for name in row))
+        rows = [[row.get(name) for name in names] for row in table]
+        numbered = ((str(number), cells) for number, cells in enumerate(rows))
+        return _receptors(_Table("receptors", "row", time_format), names, numbered)
+    if any(str(name).lower() in _NAMES for name in table.index.names):
+        table = table.reset_index()
+    names = [str(name) for name in table.columns]
+    columns = [table.iloc[:, number].tolist() for number in range(len(names))]
+    cells = map(list, zip(*columns, strict=True))
+    numbered = ((str(label), row) for label, row in zip(table.index, cells, strict=True))
+    return _receptors(_Table("receptors", "row", time_format), names, numbered)
 
 
 def write_receptors(path: str | os.PathLike[str], receptors: Iterable[Receptor]) -> None:
@@ -142,70 +184,145 @@ def unique_receptors(receptors: Sequence[Receptor], *, source: str = "receptors"
 
 
 @dataclass(frozen=True)
-class _Line:
-    """One line of values and what is needed to say where a mistake is."""
+class _Table:
+    """What a table is called in messages, and how its times are written."""
+
+    source: str
+    unit: str
+    time_format: str | None
+
+    def place(self, *numbers: str) -> str:
+        """Return where rows are, for a message."""
+        shown = ", ".join(numbers[:_SHOWN_ROWS])
+        more = f" and {len(numbers) - _SHOWN_ROWS} more" if len(numbers) > _SHOWN_ROWS else ""
+        return f"{self.source}, {self.unit}{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+    def time(self, value: Any) -> pd.Timestamp:
+        """Read a time; tables that were read from CSV hold 12 digits as a whole number."""
+        if isinstance(value, (int, np.integer)) and len(str(value)) in (12, 14):
+            value = str(value)
+        try:
+            return parse_time(value, self.time_format)
+        except TimeFormatError as error:
+            raise UsageError(
+                f"{error}; or state the format of the column, as in --time-format "
+                "'%d.%m.%Y %H:%M' (time_format= in Python)"
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """One row of values and what is needed to say where a mistake is."""
 
     place: str
-    number: int
-    cells: list[str]
+    cells: list[Any]
     names: list[str]
     columns: dict[str, int]
 
     def has(self, role: str) -> bool:
+        """Whether the row has a value for a role."""
         index = self.columns.get(role, len(self.cells))
-        return index < len(self.cells) and bool(self.cells[index])
+        return index < len(self.cells) and not _is_missing(self.cells[index])
 
-    def read(self, role: str, check: Callable[[str], T]) -> T:
-        """Return the checked value, or raise UsageError naming file, line and column."""
+    def read(self, role: str, check: Callable[[Any], T]) -> T:
+        """Return the checked value, or raise UsageError naming table, row and column."""
         index = self.columns[role]
         try:
             if not self.has(role):
                 raise UsageError("the value is missing")
             return check(self.cells[index])
-        except UsageError as error:
-            raise UsageError(
-                f"{self.place}, line {self.number}, column '{self.names[index]}': {error}"
-            ) from error
+        except (UsageError, TypeError) as error:
+            raise UsageError(f"{self.place}, column '{self.names[index]}': {error}") from error
 
 
-def _rows(text: str, path: Path) -> Iterator[_Row]:
-    """Yield the checked lines of the file."""
+def _is_missing(value: Any) -> bool:
+    """Whether a cell is empty, None, NaN or NaT."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or value is pd.NA or bool(value != value)
+
+
+def _csv_rows(text: str, path: Path) -> tuple[list[str], Iterator[tuple[str, list[Any]]]]:
+    """Return the names of the columns, and the number and values of every further line."""
     lines = (
-        (number, _split(line, f"{path}, line {number}"))
-        for number, line in enumerate(text.splitlines(), start=1)
+        (number, line)
+        for number, line in enumerate(_LINE_END.split(text), start=1)
         if line.strip() and not line.lstrip().startswith("#")
     )
-    _, names = next(lines, (0, []))
-    columns = _columns(names, path)
-    default_ref = "msl" if names[columns["altitude"]].lower() == "zmsl" else "agl"
-    for number, cells in lines:
-        if any(cells[len(names) :]):
+    number, header = next(lines, (0, ""))
+    names = _split(header, f"{path}, line {number}") if header else []
+    known = _NAMES.intersection(name.lower() for name in names)
+    if not known and (word := other_separator(header, _NAMES)):
+        raise UsageError(
+            f"{path}, line {number}: the columns are separated by {word}: separate them by "
+            "commas, and write numbers with a decimal point"
+        )
+    return names, _cells(lines, len(names), path)
+
+
+def _cells(
+    lines: Iterator[tuple[int, str]], width: int, path: Path
+) -> Iterator[tuple[str, list[Any]]]:
+    """Yield number and values of every line that holds any."""
+    for number, line in lines:
+        cells = _split(line, f"{path}, line {number}")
+        if any(cells[width:]):
             raise UsageError(
-                f"{path}, line {number}: {len(cells)} values, but the header names "
-                f"{len(names)} columns"
+                f"{path}, line {number}: {len(cells)} values, but the header names {width} "
+                "columns; numbers need a decimal point, and text that holds a comma needs quotes"
             )
-        line = _Line(str(path), number, cells, names, columns)
-        has_ref = line.has("altitude_ref")
-        reference = line.read("altitude_ref", check_altitude_ref) if has_ref else default_ref
+        yield str(number), cells
+
+
+def _split(line: str, place: str) -> list[str]:
+    # A quote that is not closed would go on in the second, empty line.
+    reader = csv.reader((line, ""), skipinitialspace=True)
+    try:
+        cells = [cell.strip() for cell in next(reader)]
+    except csv.Error as error:
+        raise UsageError(f"{place}: not a line of values: {error}") from error
+    if reader.line_num > 1:
+        raise UsageError(f"{place}: a quote is not closed; text in quotes must end on its line")
+    return cells
+
+
+def _receptors(
+    table: _Table, names: list[str], numbered: Iterable[tuple[str, list[Any]]]
+) -> list[Receptor]:
+    """Check the rows and join them into receptors."""
+    if table.time_format is not None:
+        check_time_format(table.time_format)
+    groups: dict[str, list[_Row]] = {}
+    for row in _rows(table, names, numbered):
+        groups.setdefault(row.group, []).append(row)
+    receptors = [_receptor(rows, table) for rows in groups.values()]
+    return unique_receptors(receptors, source=table.source)
+
+
+def _rows(
+    table: _Table, names: list[str], numbered: Iterable[tuple[str, list[Any]]]
+) -> Iterator[_Row]:
+    """Yield the checked rows; those without any value are skipped."""
+    columns = _columns(names, table)
+    default_ref = "msl" if names[columns["altitude"]].lower() == "zmsl" else "agl"
+    for position, (number, cells) in enumerate(numbered):
+        row = _Cells(table.place(number), cells, names, columns)
+        if not any(map(row.has, columns)) and all(map(_is_missing, cells)):
+            continue
+        has_ref = row.has("altitude_ref")
+        reference = row.read("altitude_ref", check_altitude_ref) if has_ref else default_ref
         yield _Row(
-            line=number,
-            group=line.read("r_idx", str) if "r_idx" in columns else str(number),
-            time=line.read("time", parse_time),
-            longitude=line.read("longitude", check_longitude),
-            latitude=line.read("latitude", check_latitude),
-            altitude=line.read("altitude", partial(check_altitude, altitude_ref=reference)),
+            number=number,
+            group=row.read("r_idx", str) if "r_idx" in columns else str(position),
+            time=row.read("time", table.time),
+            longitude=row.read("longitude", check_longitude),
+            latitude=row.read("latitude", check_latitude),
+            altitude=row.read("altitude", partial(check_altitude, altitude_ref=reference)),
             altitude_ref=reference,
         )
 
 
-def _split(line: str, place: str) -> list[str]:
-    try:
-        return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
-    except csv.Error as error:
-        raise UsageError(f"{place}: not a line of values: {error}") from error
-
-
-def _columns(names: list[str], path: Path) -> dict[str, int]:
+def _columns(names: list[str], table: _Table) -> dict[str, int]:
     """Map each role to its column index."""
     lowered = [name.lower() for name in names]
     columns: dict[str, int] = {}
@@ -213,32 +330,33 @@ def _columns(names: list[str], path: Path) -> dict[str, int]:
         found = [index for index, name in enumerate(lowered) if name in aliases]
         if len(found) > 1:
             given = ", ".join(repr(names[index]) for index in found)
-            raise UsageError(f"{path}: the columns {given} all mean {role}; keep one of them")
+            raise UsageError(f"{table.source}: the columns {given} all mean {role}; keep one")
         if found:
             columns[role] = found[0]
     missing = [role for role in _REQUIRED if role not in columns]
     if missing:
+        shown = ", ".join(map(repr, names[:_SHOWN_NAMES])) or "none"
+        kind = "Receptor file" if table.unit == "line" else "A table of receptors"
         raise UsageError(
-            f"Receptor file must contain columns: {list(_REQUIRED)}; {path} lacks {missing} "
-            f"(its columns: {names})"
+            f"{kind} must contain columns: {list(_REQUIRED)}; {table.source} lacks {missing} "
+            f"(its columns: {shown})"
         )
     return columns
 
 
-def _receptor(rows: list[_Row], path: Path) -> Receptor:
-    """Join the lines of one group."""
+def _receptor(rows: list[_Row], table: _Table) -> Receptor:
+    """Join the rows of one group."""
     first = rows[0]
     for row in rows[1:]:
         for name in ("time", "altitude_ref"):
             mine, theirs = getattr(row, name), getattr(first, name)
             if mine != theirs:
                 raise UsageError(
-                    f"{path}, lines {first.line} and {row.line}: all lines with r_idx "
+                    f"{table.place(first.number, row.number)}: all {table.unit}s with r_idx "
                     f"{row.group} must have one {name}, got {theirs} and {mine}"
                 )
     points = [(row.longitude, row.latitude, row.altitude) for row in rows]
     try:
         return Receptor.from_points(first.time, points, altitude_ref=first.altitude_ref)
     except UsageError as error:
-        lines = ", ".join(str(row.line) for row in rows)
-        raise UsageError(f"{path}, line {lines}: {error}") from error
+        raise UsageError(f"{table.place(*(row.number for row in rows))}: {error}") from error

@@ -14,6 +14,7 @@ from stilt.receptors import (
     PointReceptor,
     Receptor,
     release_points,
+    require_particles,
 )
 
 Kind = Literal["point", "column", "multipoint"]
@@ -46,7 +47,7 @@ class Release:
 
         A column releases particle k at a random height inside the k-th of ``count`` equal slabs,
         bottom up. Several points share the particles in order, the first ones taking what is
-        left over.
+        left over; :func:`release_of` sees to it that each has one.
         """
         if self.kind == "column":
             bottom, top = self.heights_m
@@ -80,7 +81,11 @@ def release_of(receptor: Receptor, sim_id: str, config: ModelConfig) -> Release:
 
     The random stream depends on ``config.seed`` and the receptor's id alone, so that neither
     workers nor batches nor order change a result. Without a seed, zero is used.
+
+    Raises:
+        TrajectoryError: TOO_FEW_PARTICLES, when the receptor has more points than ``numpar``.
     """
+    require_particles(receptor, config.numpar)
     longitudes, latitudes, heights = release_points(receptor)
     kind: Kind = "multipoint"
     if isinstance(receptor, PointReceptor):

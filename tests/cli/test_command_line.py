@@ -164,3 +164,20 @@ def test_an_interrupted_computation_ends_with_3_whatever_its_threads_do() -> Non
     assert ended.returncode == 3
     assert ended.stdout == "half a line"
     assert "Interrupted." in ended.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "run", "register"])
+def test_day_first_times_need_their_format(stilt, case: Path, verb: str) -> None:
+    path = case / "receptors.csv"
+    path.write_text("time,longitude,latitude,altitude\n10.05.2019 06:00,-111.85,40.77,5\n")
+    result = stilt(verb, case)
+    assert result.exit_code == 2
+    assert result.output.count("\n") <= 2
+    assert f"Error: {path}, line 2, column 'time': time '10.05.2019 06:00'" in result.output
+    assert "--time-format" in result.output
+    result = stilt(verb, case, "--time-format", "%H:%M")
+    assert result.exit_code == 2
+    assert "does not hold year, month and day" in result.output
+    if verb != "run":
+        result = stilt(verb, case, "--time-format", "%d.%m.%Y %H:%M", "--json")
+        assert "201905100600_-111.85_40.77_5" in result.output

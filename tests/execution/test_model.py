@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 import stilt_fakes as fakes
 import xarray as xr
+from click.testing import CliRunner
 
 import stilt
+from stilt.cli import cli
 from stilt.errors import ConfigValidationError, UsageError
 from stilt.execution import get_executor, plan_run, push_simulations
 from stilt.execution.backend import NoExtras
@@ -113,6 +115,69 @@ def test_a_second_run_does_only_what_is_missing(written, faked):
     model.run(executor=executor, skip_existing=False)
     assert executor.asked[-1] == ids
     assert fakes.starts(faked) == {ids[0]: 2, ids[1]: 3}
+
+
+DAY_FIRST = "time,long,lati,zagl\n10.01.2023 06:00,-111.85,40.77,5\n"
+AS_WRITTEN = ["fake_202301100600_-111.85_40.77_5"]
+
+
+def test_a_stated_time_format_is_kept_as_long_as_the_file_is_the_same(written):
+    path = written / "receptors.csv"
+    path.write_text(DAY_FIRST)
+    with pytest.raises(UsageError, match=r"line 2, column 'time'.*--time-format"):
+        stilt.Model(written).run(executor=Inline())
+    stilt.Model(written, time_format="%d.%m.%Y %H:%M").run(executor=Inline())
+    assert path.read_text() == DAY_FIRST
+    again, executor = stilt.Model(written), Inline()
+    again.run(executor=executor)
+    assert executor.asked == []
+    assert again.is_registered()
+    assert again.simulations.ids() == again.simulations.ids(state="complete") == AS_WRITTEN
+    more = CONFIG.replace("xres: 0.5", "xres: 1.0")
+    (written / "config.yaml").write_text(more)
+    stilt.Model(written).run(executor=executor)
+    assert executor.asked == [AS_WRITTEN]
+    assert [f"fake_{receptor.id}" for receptor in stilt.Model(written).receptors] == AS_WRITTEN
+    path.write_text(DAY_FIRST + "11.01.2023 06:00,-111.85,40.77,5\n")
+    with pytest.raises(UsageError, match=r"line 2, column 'time'"):
+        stilt.Model(written).register_pending()
+
+
+def test_another_time_format_registers_anew(written):
+    (written / "receptors.csv").write_text(DAY_FIRST)
+    stilt.Model(written, time_format="%m.%d.%Y %H:%M").register_pending()
+    ids = stilt.Model(written, time_format="%d.%m.%Y %H:%M").register_pending()
+    assert ids == stilt.Model(written).register_pending() == AS_WRITTEN
+
+
+def test_receptors_from_elsewhere_are_stored_so_that_they_read_without_a_format(written, tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text(DAY_FIRST)
+    model = stilt.Model(written, output_dir=tmp_path / "out", time_format="%d.%m.%Y %H:%M")
+    assert model.register_pending(people) == AS_WRITTEN
+    assert stilt.Model(tmp_path / "out").register_pending() == AS_WRITTEN
+    arguments = ["register", str(written), "--receptors", str(people), "--time-format"]
+    result = CliRunner().invoke(cli, [*arguments, "%d.%m.%Y %H:%M"])
+    assert (result.exit_code, result.output) == (0, "Registered 1 simulation(s).\n")
+    assert [f"fake_{receptor.id}" for receptor in stilt.Model(written).receptors] == AS_WRITTEN
+
+
+def test_a_data_frame_runs_and_is_stored(tmp_path, faked):
+    times = pd.to_datetime(["2023-01-01 06:00", "2023-01-02 06:00"])
+    frame = pd.DataFrame({"time": times, "lat": 40.77, "lon": -111.85, "zagl": 5.0})
+    model = stilt.Model(tmp_path / "case", receptors=frame, config=fakes.config())
+    model.run(executor=Inline())
+    assert model.status()["completed"] == 2
+    assert list(stilt.Model(tmp_path / "case").receptors) == list(model.receptors)
+
+
+def test_ambiguous_times_are_refused_in_selections_too(written):
+    model = stilt.Model(written)
+    model.register_pending()
+    assert len(model.simulations.ids(time_range=("2023-01-01", "2023-01-02"))) == 2
+    for ask in (model.simulations.ids, model.simulations.incomplete, model.trajectories.missing):
+        with pytest.raises(UsageError, match=r"02\.01\.2023.*write it as YYYY-MM-DD"):
+            ask(time_range=("2023-01-01", "02.01.2023"))
 
 
 def test_no_receptors_is_nothing_to_do(tmp_path, faked):

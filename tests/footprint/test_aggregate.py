@@ -100,6 +100,15 @@ def test_what_lies_outside_is_reported_not_folded_in() -> None:
     assert frame.attrs["outside_times"] == pytest.approx(float(foot.data[0].sum()))
 
 
+def test_edges_of_bins_may_be_text_that_can_be_read_in_one_way_only() -> None:
+    foot = made()
+    target = COVERING["coarser"]
+    text = [f"{edge:%Y-%m-%d %H:%M}" for edge in BINS]
+    pd.testing.assert_frame_equal(foot.aggregate(target, text), foot.aggregate(target, BINS))
+    with pytest.raises(UsageError, match=r"10\.07\.2023.*write it as YYYY-MM-DD"):
+        foot.aggregate(target, ["10.07.2023 14:00", "10.07.2023 18:00"])
+
+
 def test_rows_follow_the_target_and_missing_cells_stay_out() -> None:
     foot = made()
     target = xr.DataArray(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from stilt import Footprint, FootprintConfig, PointReceptor
-from stilt.errors import ConfigValidationError, FootprintError
+from stilt.errors import ConfigValidationError, FootprintError, UsageError
 
 RECEPTOR = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 GRID = {"xmin": -114.0, "xmax": -110.0, "ymin": 39.0, "ymax": 42.0, "xres": 0.05, "yres": 0.05}
@@ -222,6 +222,8 @@ def test_time_range_and_integration() -> None:
     assert float(whole.sum()) == pytest.approx(foot.total)
     two = foot.integrate_over_time("2023-07-15 15:00", pd.Timestamp("2023-07-15T10:00-06:00"))
     np.testing.assert_allclose(two, foot.data[1:3].sum("time"))
+    with pytest.raises(UsageError, match=r"15/07/2023.*write it as YYYY-MM-DD"):
+        foot.integrate_over_time("15/07/2023 15:00")
 
 
 @pytest.mark.parametrize("smooth_factor", [0.0, 1.0])

@@ -76,7 +76,7 @@ def test_the_starter_file_reads(read):
     [
         ("", r"must contain columns: \['time', 'latitude', 'longitude', 'altitude'\]"),
         ("time,lat,lon\n", r"lacks \['altitude'\]"),
-        ("time;lat;lon;z\n", "must contain columns"),
+        ("time;lat;lon;z\n", "line 1: the columns are separated by semicolons"),
         ("time,lat,latitude,lon,z\n", "'lat', 'latitude' all mean latitude"),
         ("time,lat,lon,z\n#\nsoon,1,2,3\n", r"receptors.csv, line 3, column 'time': .*soon"),
         (f"time,lat,lon,z\n{NOON},95,2,3\n", r"line 2, column 'lat': latitude must be .*95"),
@@ -88,13 +88,16 @@ def test_the_starter_file_reads(read):
         (f"r_idx,time,lat,lon,z\n,{NOON},5,2,3\n", "line 2, column 'r_idx': the value is missing"),
         (
             f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,202301011300,5,2,4\n",
-            "lines 2 and 3: all lines with r_idx 1 must have one time",
+            "lines 2, 3: all lines with r_idx 1 must have one time",
         ),
         (
             f"r_idx,time,lat,lon,z,altitude_ref\n1,{NOON},5,2,3,agl\n1,{NOON},5,2,4,msl\n",
             "must have one altitude_ref",
         ),
-        (f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,{NOON},5,2,3\n", "line 2, 3: a column's bottom"),
+        (
+            f"r_idx,time,lat,lon,z\n1,{NOON},5,2,3\n1,{NOON},5,2,3\n",
+            "lines 2, 3: a column's bottom",
+        ),
     ],
 )
 def test_mistakes_name_file_line_and_column(read, text, message):
@@ -110,6 +113,91 @@ def test_groups_may_mix_the_case_of_the_reference(read):
 def test_exact_duplicates_are_dropped_with_a_note(read, caplog):
     assert len(read(f"time,lat,lon,z\n{NOON},5,2,3\n202301011200,5.0,2.0,3.0\n")) == 1
     assert "dropped 1 duplicate" in caplog.text
+
+
+def test_lines_of_empty_values_are_skipped(read):
+    assert len(read(f"time,lat,lon,z\n{NOON},5,2,3\n,,,\n , ,,,\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("separator", "word"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "spaces")]
+)
+def test_other_separators_are_named(read, separator, word):
+    rows = "time,lat,lon,z\n202301011200,5,2,3\n"
+    with pytest.raises(ValueError, match=rf"line 1: .* separated by .*{word}: .* by commas"):
+        read(rows.replace(",", separator))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(read, encoding):
+    with pytest.raises(ValueError, match=r"receptors\.csv .* UTF-16 .* save it as CSV in UTF-8"):
+        read(f"time,lat,lon,z\n{NOON},5,2,3\n", encoding)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_latin_1_is_named_with_its_line(read, encoding):
+    with pytest.raises(ValueError, match=r"line 3: the byte 0xFC .* Latin-1 .* save it as CSV"):
+        read(f"time,lat,lon,z,site\n{NOON},5,2,3,Bern\n{NOON},5,2,4,Zürich\n", encoding)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04" + bytes(50), "a spreadsheet .*save it as CSV in UTF-8.*DataFrame"),
+        (b"\xd0\xcf\x11\xe0" + bytes(50), "old Excel file .*save it as CSV"),
+        (b"PAR1" + bytes(50), "Parquet file.*DataFrame"),
+        (b"\x1f\x8b\x08", "compressed .*unpack"),
+        (b"\x89HDF\r\n", "HDF5"),
+        (b"time,lat,lon,z\n202301011200,5,2,3\n\x00\x00", "line 3: a zero byte"),
+    ],
+)
+def test_files_of_other_kinds_are_named(tmp_path, content, message):
+    path = tmp_path / "receptors.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_receptors(path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ("10.05.2019,5,2,3", r"line 2, column 'time': .*'10\.05\.2019'.* --time-format"),
+        (f"{NOON},5,248.15,3", r"got 248\.15: write -111\.85 for it"),
+        (f"{NOON},-111.85,40.77,3", "latitude .* exchanged"),
+        (f'{NOON},"40,77",2,3', "'40,77': write it without a comma"),
+        (f"{NOON},40,77,2,3", "5 values, .* decimal point"),
+        (f"{NOON},40.77N,2,3", "'40.77N': .* minus for west and south"),
+        (f"{NOON},5,−2,3", "write the minus as a hyphen"),
+        (f"{NOON},4_0,2,3", "must be a number, got '4_0'"),
+        (f"{NOON},nan,2,3", "column 'lat': .* finite"),
+        (f'{NOON},5,2,3,"one', "line 2: a quote is not closed"),
+    ],
+)
+def test_numbers_and_times_as_people_write_them_say_how_to_write_them(read, cells, message):
+    with pytest.raises(ValueError, match=message):
+        read(f"time,lat,lon,z\n{cells}\n")
+
+
+def test_an_altitude_that_stands_for_a_missing_one_is_refused(read):
+    with pytest.raises(ValueError, match="above -1000, got -9999"):
+        read(f"time,lat,lon,zmsl\n{NOON},5,2,-9999\n")
+
+
+def test_a_column_of_times_is_read_with_one_stated_format(tmp_path):
+    path = tmp_path / "receptors.csv"
+    path.write_text("time,lat,lon,z\n10.05.2019 06:00,5,2,3\n13.05.2019 06:00,5,2,3\n")
+    found = read_receptors(path, time_format="%d.%m.%Y %H:%M")
+    assert [f"{receptor.time:%Y-%m-%d %H}" for receptor in found] == [
+        "2019-05-10 06",
+        "2019-05-13 06",
+    ]
+    with pytest.raises(ValueError, match=r"line 2, column 'time': .*10\.05\.2019"):
+        read_receptors(path)
+    path.write_text("time,lat,lon,z\n10.05.2019 06:00,5,2,3\n2019-05-13 06:00,5,2,3\n")
+    with pytest.raises(
+        ValueError, match=r"line 3, column 'time': .* does not have the time format"
+    ):
+        read_receptors(path, time_format="%d.%m.%Y %H:%M")
 
 
 def test_a_missing_file_is_named(tmp_path):

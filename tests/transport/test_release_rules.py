@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from synthetic_weather import SPACING_DEG, START, Laboratory, by_minute, model_config, release
 
+from stilt.errors import Reason, TrajectoryError
 from stilt.receptors import ColumnReceptor, MultiPointReceptor, PointReceptor, release_points
 from stilt.transport import release_of
 
@@ -46,6 +47,24 @@ def test_several_points_share_the_particles_in_order(lab: Laboratory) -> None:
     np.testing.assert_allclose(rows["xhgt"], heights)
     np.testing.assert_allclose(rows["long"], lon, atol=1e-6)
     np.testing.assert_allclose(rows["lati"], lat, atol=1e-6)
+
+
+@pytest.mark.parametrize("numpar", [40, 41, 79, 80])
+def test_each_of_several_points_releases_particles(numpar: int) -> None:
+    heights = np.arange(40.0)
+    receptor = MultiPointReceptor("2023-07-15 12:00", [0.0] * 40, [0.0] * 40, list(heights))
+    chosen = release_of(receptor, "lab", model_config(numpar=numpar))
+    np.testing.assert_array_equal(np.unique(chosen.assign(numpar)[2]), heights)
+
+
+def test_more_points_than_particles_are_refused() -> None:
+    receptor = MultiPointReceptor("2023-07-15 12:00", [0.0] * 40, [0.0] * 40, list(range(40)))
+    message = r"40 points, and numpar is 39.* set numpar to 40"
+    with pytest.raises(TrajectoryError, match=message) as raised:
+        release_of(receptor, "lab", model_config(numpar=39))
+    assert raised.value.reason is Reason.TOO_FEW_PARTICLES
+    column = ColumnReceptor("2023-07-15 12:00", 0.0, 0.0, 100.0, 900.0)
+    assert len(release_of(column, "lab", model_config(numpar=1)).assign(1)[2]) == 1
 
 
 @pytest.mark.parametrize(("altitude", "height"), [(800.0, 300.0), (450.0, 0.0)])

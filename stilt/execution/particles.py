@@ -1,0 +1,30 @@
+"""Which simulations have fewer particles than points: said before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stilt.errors import TrajectoryError
+from stilt.execution.lookup import receptors_of
+from stilt.project.inputs import Project
+from stilt.receptors import Receptor, require_particles
+
+
+def particle_problems(files: Project, sim_ids: Sequence[str]) -> dict[str, TrajectoryError]:
+    """Return what will stop each simulation whose receptor has more points than ``numpar``."""
+    # Only ids of several points have this in them, and reading a million receptors takes a while.
+    several = [sim_id for sim_id in sim_ids if "_multi_" in sim_id]
+    found = {
+        sim_id: too_few_particles(receptor, files.config.numpar)
+        for sim_id, receptor in receptors_of(files, several).items()
+    }
+    return {sim_id: problem for sim_id, problem in found.items() if problem is not None}
+
+
+def too_few_particles(receptor: Receptor, numpar: int) -> TrajectoryError | None:
+    """Return what a receptor with more points than particles will fail with, None for others."""
+    try:
+        require_particles(receptor, numpar)
+    except TrajectoryError as error:
+        return error
+    return None
