@@ -136,6 +136,7 @@ def _compute(
                 workers=workers,
             )
         return
+    model.files.require_folders()
     if roles.transport + roles.helpers > 1:
         options = {**options, "n_helpers": roles.helpers}
         yield from run_batches(

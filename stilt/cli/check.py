@@ -63,6 +63,8 @@ def check(project: str | None, output_dir: str | None, as_json: bool) -> int:
     Names the weather that is missing: which receptors, which hours, which files were looked for.
     """
     model = open_model(project, output_dir)
+    if model.config.execution.backend == "local":
+        model.files.require_folders()
     report = coverage_report(model)
     bad = [entry for entry in report if entry["reason"]]
     if as_json:

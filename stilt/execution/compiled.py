@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -19,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stilt.cache import user_cache
+from stilt.execution.compiled_check import remember, remove_damaged
 from stilt.timing import timed, told
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ def compilation_cache(cache_dir: Path | None = None) -> dict[str, str]:
         except OSError as error:
             logger.warning("Compiled code is not kept for the next process: %s", error)
             return {}
+    if os.environ.get(_FOLDER, str(folder)) == str(folder):
+        remove_damaged(folder)
     return {
         _FOLDER: str(folder),
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(CACHE_BYTES),
@@ -116,11 +120,14 @@ def compiled_once(
             meanwhile(mark.exists)
             lock.acquire()
 
+    begun = time.time()
+
     def compiled() -> None:
         if lock.is_locked:
             with suppress(OSError):
                 mark.touch()
             lock.release()
+            remember(mark.parents[1], begun)
 
     try:
         if mark.exists():

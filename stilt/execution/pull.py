@@ -49,9 +49,11 @@ def pull_simulations(
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
 
     Raises:
-        UsageError: the configuration asks for a GPU that this machine does not have.
+        UsageError: the configuration asks for a GPU that this machine does not have, or a folder
+            for caches or for computing cannot be used.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
+    model.files.require_folders()
     refuse_missing_gpu(model.files)
     model.store_inputs()
     index = model.files.index

@@ -74,8 +74,10 @@ def prepare_process(files: Project) -> None:
     """Set the environment for computing in this process; without effect once JAX is in use.
 
     Raises:
-        UsageError: the configuration asks for a GPU, and JAX finds none.
+        UsageError: the configuration asks for a GPU, and JAX finds none; or a folder for caches
+            or for computing cannot be used.
     """
+    files.require_folders()
     request_options()
     variables = computing_environment(files)
     del variables[VARIABLE]

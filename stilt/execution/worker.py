@@ -7,6 +7,7 @@ socket closes. It never imports the script of its parent, so that needs no ``__m
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 
@@ -30,15 +31,16 @@ def main(descriptor: int, number: int, n_workers: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pin_worker(number, n_workers)
     connection = Connection(descriptor)
-    try:
+    with suppress(ConnectionError, KeyboardInterrupt):
         connection.send(READY)
         while True:
-            target, arguments = connection.recv()
+            try:
+                target, arguments = connection.recv()
+            except EOFError:
+                return
             module, _, name = target.partition(":")
             function = getattr(import_module(module), name)
             # Between jobs SIGTERM ends the process at once: there is nothing to put in order.
             with interruptible():
                 result = function(**arguments)
             connection.send(result)
-    except (EOFError, ConnectionError, KeyboardInterrupt):
-        return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
-from stilt.meteorology.subgrid import crop_file
+from stilt.meteorology.subgrid import crop_file, refuse_lacking, unwritable
 from stilt.meteorology.window import Bracket, bracket_window
 
 logger = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ class MetCatalogue:
         self._listing: FolderListing | None = None
         self._listed_at = 0.0
         self._warned: set[str] = set()
+        self._crops_unwritable: str | None = None
 
     def select(self, start: Time, end: Time) -> list[AnalysisRef]:
         """The analyses that bracket [start, end], sorted by time, each time once.
@@ -110,7 +111,8 @@ class MetCatalogue:
                 hold them, VARYING_MET_INTERVAL when the times are irregular.
         """
         assessment = self.assess(start, end)
-        if assessment.error is not None and self.config.source is not None:
+        error = assessment.error
+        if error is not None and error.reason != Reason.DISK and self.config.source is not None:
             first, last = sorted((_minutes(start), _minutes(end)))
             fetch_archive(self.config, pd.Timestamp(first), pd.Timestamp(last))
             self._listing = None
@@ -165,9 +167,33 @@ class MetCatalogue:
         """The same analyses in files cropped to the configured area, made now where they lack."""
         cropped: dict[tuple[str, np.datetime64], AnalysisRef] = {}
         for path in dict.fromkeys(ref.path for ref in refs):
-            index = self._indexes.index_of(crop_file(Path(path), self.config))
-            cropped.update({(path, ref.time): ref for ref in index.refs})
+            source = self._whole_index(path)
+            crop = crop_file(Path(path), self.config, source)
+            content = {ref.time: ref.content for ref in source}
+            for ref in self._indexes.index_of(crop).refs:
+                cropped[path, ref.time] = replace(ref, cropped_from=path, content=content[ref.time])
         return [cropped[ref.path, ref.time] for ref in refs]
+
+    def _whole_index(self, path: str) -> tuple[AnalysisRef, ...]:
+        """All analyses of a file that is to be cropped; raises what is damaged."""
+        index = self._indexes.index_of(Path(path))
+        if index.damage:
+            raise MeteorologyError(index.damage, reason=Reason.DAMAGED_MET_FILE)
+        return index.refs
+
+    def _uncroppable(self, bracket: Bracket) -> MeteorologyError | None:
+        """Why a window's files cannot be cropped: there is no place for the copies."""
+        if self._crops_unwritable is None:
+            self._crops_unwritable = unwritable(self.config)
+        if not self._crops_unwritable:
+            return None
+        try:
+            for path in dict.fromkeys(ref.path for ref in bracket.refs):
+                source = self._whole_index(path)
+                refuse_lacking(Path(path), self.config, source, self._crops_unwritable)
+        except MeteorologyError as error:
+            return error
+        return None
 
     def _listing_is_old(self) -> bool:
         return clock.monotonic() - self._listed_at > _LISTING_LIFE_S
@@ -227,6 +253,8 @@ class MetCatalogue:
             error = self._uncovered(found, damaged, bracket, longest is not None)
         if error is None:
             error = self._mixed_grids(bracket)
+        if error is None and self.config.subgrid_enable:
+            error = self._uncroppable(bracket)
         return Assessment(bracket, found.files, found.absent_asked, error)
 
     def _analyses(self, files: tuple[Path, ...]) -> tuple[list[AnalysisRef], dict[Path, str]]:

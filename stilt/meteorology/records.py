@@ -24,7 +24,9 @@ class AnalysisRef:
         checksum: cheap identity of the bytes: file size, modification time and offset.
         n_records: data records in the period, index records not counted.
         content: digest of the period's index, which holds a checksum of every field, and of some
-            labels; the same after the file was copied or touched.
+            labels; the same after the file was copied or touched. Of a cropped analysis, that of
+            the analysis it was cropped from.
+        cropped_from: the file that this one was cropped from, "" when it was not.
     """
 
     path: str
@@ -36,6 +38,12 @@ class AnalysisRef:
     checksum: str
     n_records: int
     content: str = ""
+    cropped_from: str = ""
+
+    @property
+    def archive_path(self) -> str:
+        """The file of the archive that the analysis comes from."""
+        return self.cropped_from or self.path
 
 
 AnalysisPair = tuple[AnalysisRef, AnalysisRef]
