@@ -32,6 +32,17 @@ def why_unusable(folder: Path) -> str:
     return ""
 
 
+def make_folder(folder: Path) -> str:
+    """Make a folder for files of our own; return why it cannot be used, "" if it can."""
+    if problem := why_unusable(folder):
+        return problem
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return f"it cannot be made ({error.strerror or error})"
+    return ""
+
+
 def require_folder(folder: Path, setting: str) -> None:
     """Make the folder that a setting names.
 
@@ -42,13 +53,7 @@ def require_folder(folder: Path, setting: str) -> None:
     Raises:
         UsageError: it cannot be made, or not be written; the sentence says what to do.
     """
-    problem = why_unusable(folder)
-    if not problem:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problem = f"it cannot be made ({error.strerror or error})"
-    if problem:
+    if problem := make_folder(folder):
         raise UsageError(
             f"{setting} is {folder}, which cannot be used: {problem}; choose a folder that can be "
             "written."

@@ -15,12 +15,14 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
+from multiprocessing import parent_process
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from stilt.cache import user_cache
+from stilt.cache import make_folder, user_cache
 from stilt.execution.compiled_check import remember, remove_damaged
+from stilt.notices import notice
 from stilt.timing import timed, told
 
 logger = logging.getLogger(__name__)
@@ -46,12 +48,9 @@ def compilation_cache(cache_dir: Path | None = None) -> dict[str, str]:
         The variables; none when the folder cannot be made.
     """
     folder = user_cache(cache_dir) / "compiled" / _platform()
-    if _FOLDER not in os.environ:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            logger.warning("Compiled code is not kept for the next process: %s", error)
-            return {}
+    if _FOLDER not in os.environ and (problem := make_folder(folder)):
+        _say_not_kept(folder, problem)
+        return {}
     if os.environ.get(_FOLDER, str(folder)) == str(folder):
         remove_damaged(folder)
     return {
@@ -60,6 +59,19 @@ def compilation_cache(cache_dir: Path | None = None) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+
+
+@cache
+def _say_not_kept(folder: Path, problem: str) -> None:
+    """Say so once, and not in each process of a pool."""
+    say = notice if parent_process() is None else logging.Logger.warning
+    say(
+        logger,
+        "Compiled code is not kept for the next run: %s cannot be used, %s; set STILT_CACHE_DIR to "
+        "a folder that can be written.",
+        folder,
+        problem,
+    )
 
 
 def _platform() -> str:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from stilt.atomic import atomic_path
 from stilt.digests import file_digest
+from stilt.notices import notice
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +62,11 @@ def remove_damaged(folder: Path) -> None:
             # Which programs they belonged to is not known.
             for mark in (folder / "programs").glob("*.compiled"):
                 mark.unlink(missing_ok=True)
-            logger.warning(
-                "%d damaged file(s) of compiled code were removed and will be compiled again: %s",
-                len(damaged), folder,
-            )  # fmt: skip
+            notice(
+                logger,
+                "Compiled code was damaged; it has been removed and is compiled again: %s",
+                ", ".join(map(str, damaged)),
+            )
         if kept != known:
             _write(folder, kept)
 

@@ -91,7 +91,7 @@ class _Weather:
     def of(cls, catalogue: MetCatalogue, start: pd.Timestamp, end: pd.Timestamp) -> Self:
         """Look for the weather of a window; raises why it cannot be had."""
         refs = catalogue.select(start, end)
-        return cls(refs, tuple(dict.fromkeys(ref.archive_path for ref in refs)), fingerprint(refs))
+        return cls(refs, catalogue.archive_files(refs), fingerprint(refs))
 
 
 def run_group(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time as clock
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,6 +95,7 @@ class MetCatalogue:
         self._listed_at = 0.0
         self._warned: set[str] = set()
         self._crops_unwritable: str | None = None
+        self._archive_file: dict[str, str] = {}
 
     def select(self, start: Time, end: Time) -> list[AnalysisRef]:
         """The analyses that bracket [start, end], sorted by time, each time once.
@@ -159,6 +161,11 @@ class MetCatalogue:
             raise error
         return list(found.files)
 
+    def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
+        """Files of the archive that analyses of :meth:`select` come from, cropped or not."""
+        paths = (self._archive_file.get(ref.path, ref.path) for ref in refs)
+        return tuple(dict.fromkeys(paths))
+
     @property
     def _folder(self) -> Path:
         return Path(self.config.directory)
@@ -171,7 +178,8 @@ class MetCatalogue:
             crop = crop_file(Path(path), self.config, source)
             content = {ref.time: ref.content for ref in source}
             for ref in self._indexes.index_of(crop).refs:
-                cropped[path, ref.time] = replace(ref, cropped_from=path, content=content[ref.time])
+                cropped[path, ref.time] = replace(ref, content=content[ref.time])
+            self._archive_file[str(crop)] = path
         return [cropped[ref.path, ref.time] for ref in refs]
 
     def _whole_index(self, path: str) -> tuple[AnalysisRef, ...]:

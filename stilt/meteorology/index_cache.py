@@ -18,6 +18,7 @@ import numpy as np
 from stilt.meteorology.arl import FileIndex, scan_file
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef
+from stilt.notices import notice
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ class IndexCache:
 @cache
 def _say_not_kept(folder: Path) -> None:
     """Say once in a process that a file is where the folder should be."""
-    logger.warning(
+    notice(
+        logger,
         "Indexes of weather files are not kept for the next run: %s is not a folder; remove it.",
         folder,
     )

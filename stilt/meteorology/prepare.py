@@ -35,6 +35,7 @@ from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
+from stilt.notices import notice
 from stilt.timing import timed
 
 logger = logging.getLogger(__name__)
@@ -438,8 +439,8 @@ class PreparedStore:
             digests = {name: file_digest(made / f"{name}.npy") for name in _ARRAYS}
             (made / _DIGESTS).write_text(json.dumps(digests))
             if os.path.lexists(folder):
-                logger.warning(
-                    "Prepared weather was damaged and has been computed again: %s", folder
+                notice(
+                    logger, "Prepared weather was damaged and has been computed again: %s", folder
                 )
                 folder.rename(Path(scratch) / "damaged")
             made.rename(folder)

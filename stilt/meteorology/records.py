@@ -26,7 +26,6 @@ class AnalysisRef:
         content: digest of the period's index, which holds a checksum of every field, and of some
             labels; the same after the file was copied or touched. Of a cropped analysis, that of
             the analysis it was cropped from.
-        cropped_from: the file that this one was cropped from, "" when it was not.
     """
 
     path: str
@@ -38,12 +37,6 @@ class AnalysisRef:
     checksum: str
     n_records: int
     content: str = ""
-    cropped_from: str = ""
-
-    @property
-    def archive_path(self) -> str:
-        """The file of the archive that the analysis comes from."""
-        return self.cropped_from or self.path
 
 
 AnalysisPair = tuple[AnalysisRef, AnalysisRef]

@@ -27,6 +27,7 @@ from stilt.meteorology.arl_format import FIXED_INDEX_BYTES as SMALLEST_RECORD_BY
 from stilt.meteorology.grids import MetGrid, wrap_longitude
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.search import crop_note, cropped_file
+from stilt.notices import notice
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ def _refused(folder: Path, why: str) -> MeteorologyError:
 def _make(crop: _Crop, source: Path, config: MetConfig, refs: Sequence[AnalysisRef]) -> None:
     """Write a crop and its note, and remove crops of what the source held before."""
     if crop.note.exists():
-        logger.warning("A cropped weather file was damaged and is made again: %s", crop.path)
+        notice(logger, "A cropped weather file was damaged and is made again: %s", crop.path)
         crop.note.unlink()
     partial = crop.path.with_name(f".{crop.path.name}.{os.getpid()}.partial")
     try:
