@@ -103,6 +103,7 @@ class LocalBackend:
         """Return the plan of a run, cut for the processes of this machine."""
         from stilt.execution.plan import plan_run
 
+        project.require_folders()
         if project.remote is not None:
             project.remote.check(self.n_workers)
         return plan_run(project, sim_ids, self.n_workers, skip_existing=skip_existing)

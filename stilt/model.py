@@ -245,11 +245,14 @@ class Model:
             The run, with counts, failures by reason, and ``raise_for_failures()``.
 
         Raises:
-            UsageError: the configuration asks for a GPU that this machine does not have.
+            UsageError: the configuration asks for a GPU that this machine does not have, or a
+                folder for caches or for computing cannot be used.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
         """
         refuse_in_starting_worker()
         executor = executor or get_executor(self.config.execution)
+        if executor.name == "local":
+            self.files.require_folders()
         if rebuild:
             self.index.rebuild()
         pending = self.pending(skip_existing=skip_existing)

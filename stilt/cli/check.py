@@ -127,6 +127,8 @@ def check(
     from stilt.execution.cut_grids import cut_grids
 
     model = open_model(project, output_dir, time_format=time_format)
+    if model.config.execution.backend == "local":
+        model.files.require_folders()
     for sentence in cut_grids(model.config):
         click.echo(sentence, err=as_json)
     report = coverage_report(model)

@@ -45,7 +45,10 @@ class Commands(click.Group):
         except click.ClickException as error:
             error.show()
             return EXIT_USAGE
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
+            # click takes any EOFError for the end of what a person types.
+            if isinstance(error.__cause__, EOFError):
+                raise error.__cause__ from None
             click.echo(INTERRUPTED_HINT, err=True)
             return EXIT_INTERRUPTED
         except BrokenPipeError:

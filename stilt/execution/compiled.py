@@ -13,9 +13,12 @@ from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
+from multiprocessing import parent_process
 from pathlib import Path
 
-from stilt.cache import user_cache
+from stilt.cache import make_folder, user_cache
+from stilt.execution.compiled_check import remove_damaged
+from stilt.notices import notice
 from stilt.timing import told
 
 logger = logging.getLogger(__name__)
@@ -35,10 +38,8 @@ def compilation_folder(cache_dir: Path | None = None) -> Path | None:
         cache_dir: takes the place of the user's cache folder.
     """
     folder = user_cache(cache_dir) / "compiled" / _platform()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        logger.warning("Compiled code is not kept for the next process: %s", error)
+    if problem := make_folder(folder):
+        _say_not_kept(folder, problem)
         return None
     return folder
 
@@ -52,15 +53,32 @@ def compilation_cache(cache_dir: Path | None = None) -> dict[str, str]:
     Returns:
         The variables; none when the folder cannot be made.
     """
-    folder = os.environ.get(_FOLDER) or compilation_folder(cache_dir)
-    if folder is None:
-        return {}
+    folder = os.environ.get(_FOLDER)
+    if not folder:
+        ours = compilation_folder(cache_dir)
+        if ours is None:
+            return {}
+        remove_damaged(ours)
+        folder = str(ours)
     return {
-        _FOLDER: str(folder),
+        _FOLDER: folder,
         "JAX_COMPILATION_CACHE_MAX_SIZE": str(CACHE_BYTES),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
+
+
+@cache
+def _say_not_kept(folder: Path, problem: str) -> None:
+    """Say so once, and not in each process of a pool."""
+    say = notice if parent_process() is None else logging.Logger.warning
+    say(
+        logger,
+        "Compiled code is not kept for the next run: %s cannot be used, %s; set STILT_CACHE_DIR to "
+        "a folder that can be written.",
+        folder,
+        problem,
+    )
 
 
 def _platform() -> str:

@@ -52,10 +52,12 @@ def pull_simulations(
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
 
     Raises:
-        UsageError: the configuration asks for a GPU that this machine does not have.
+        UsageError: the configuration asks for a GPU that this machine does not have, or a folder
+            for caches or for computing cannot be used.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
     project = model.files
+    project.require_folders()
     refuse_missing_gpu(project)
     model.store_inputs()
     index = project.index

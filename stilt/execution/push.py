@@ -43,7 +43,8 @@ def push_simulations(
 
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
-        UsageError: the configuration asks for a GPU that this machine does not have.
+        UsageError: the configuration asks for a GPU that this machine does not have, or a folder
+            for caches or for computing cannot be used.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
     """
     ids = list(dict.fromkeys(map(str, sim_ids)))
@@ -51,6 +52,7 @@ def push_simulations(
     if not ids:
         return
     refuse_in_starting_worker()
+    model.files.require_folders()
     model.store_inputs()
     project = model.files
     if project.remote is not None:

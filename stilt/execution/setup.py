@@ -73,8 +73,10 @@ def prepare_process(files: Project) -> None:
     """Set up JAX for computing in this process, if it is ours; a user's own JAX is left alone.
 
     Raises:
-        UsageError: the configuration asks for a GPU, and JAX finds none.
+        UsageError: the configuration asks for a GPU, and JAX finds none; or a folder for caches
+            or for computing cannot be used.
     """
+    files.require_folders()
     if _ours:
         request_options()
         variables = computing_environment(files)

@@ -118,7 +118,7 @@ class _Weather:
         problems = check_heights(receptors, first, config)
         return cls(
             refs,
-            tuple(dict.fromkeys(ref.path for ref in refs)),
+            catalogue.archive_files(refs),
             fingerprint(refs),
             dict(zip(receptors, problems, strict=True)),
         )

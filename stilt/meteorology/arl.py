@@ -223,22 +223,24 @@ def _reference(
 
 
 def _content(handle: BinaryIO, offset: int, period: PeriodIndex, identity: str) -> str:
-    """Digest of what an analysis holds, from its index and the first record of each variable.
+    """Return a digest of an analysis, of its index and the first record's label of each variable.
 
     The checksums in the index are of the packed differences between neighbouring nodes; the value
     that they start from is in the record's label, and alone tells of an offset to a whole field.
-    Without checksums the file's size and date have to do.
+    A field that has no checksum is read whole; in a file without any, size and date have to do.
     """
     digest = hashlib.sha256(period.digest.encode())
+    has_any = any(period.has_checksum)
     seen: set[str] = set()
     position = offset + period.n_index_records * period.record_bytes
-    for _, name in period.records():
-        if name not in seen:
-            seen.add(name)
+    for (_, name), has_checksum in zip(period.records(), period.has_checksum, strict=True):
+        is_whole = has_any and not has_checksum
+        if is_whole or name not in seen:
             handle.seek(position)
-            digest.update(handle.read(LABEL_BYTES))
+            digest.update(handle.read(period.record_bytes if is_whole else LABEL_BYTES))
+        seen.add(name)
         position += period.record_bytes
-    if not period.has_checksums:
+    if not has_any:
         digest.update(identity.encode())
     return digest.hexdigest()[:16]
 

@@ -58,7 +58,8 @@ class PeriodIndex:
         manifest: per level, the surface first, the four-character variable names in file order.
         n_index_records: records the index takes.
         digest: of the index's text; it holds a checksum of every field.
-        has_checksums: whether any of these is not zero: some programs write none.
+        has_checksum: whether each field's checksum is there, in file order: some programs write
+            zeros for all fields, or for some.
     """
 
     time: np.datetime64
@@ -67,7 +68,7 @@ class PeriodIndex:
     manifest: tuple[tuple[str, ...], ...]
     n_index_records: int
     digest: str = ""
-    has_checksums: bool = False
+    has_checksum: tuple[bool, ...] = ()
 
     @property
     def record_bytes(self) -> int:
@@ -191,7 +192,7 @@ def _parse_index(
     minutes = int(fixed[7:9])
     reals = [float(fixed[9 + 7 * i : 16 + 7 * i] or "0") for i in range(12)]
     n_levels = int(fixed[99:102])
-    heights, manifest, has_checksums = _parse_levels(body, n_levels)
+    heights, manifest, has_checksum = _parse_levels(body, n_levels)
     grid = MetGrid(
         nx=nx,
         ny=ny,
@@ -219,17 +220,17 @@ def _parse_index(
         manifest=manifest,
         n_index_records=n_records,
         digest=hashlib.sha256(f"{label.time} {body.rstrip()}".encode()).hexdigest()[:16],
-        has_checksums=has_checksums,
+        has_checksum=has_checksum,
     )
 
 
 def _parse_levels(
     body: str, n_levels: int
-) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...], bool]:
-    """Level values, the variables of each level with the surface first, and any checksum."""
+) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...], tuple[bool, ...]]:
+    """Level values, the variables of each level with the surface first, and which checksums are."""
     heights: list[float] = []
     manifest: list[tuple[str, ...]] = []
-    has_checksums = False
+    has_checksum: list[bool] = []
     at = FIXED_INDEX_BYTES
     for _ in range(n_levels):
         heights.append(float(body[at : at + 6]))
@@ -240,9 +241,9 @@ def _parse_levels(
             raise ValueError("the list of variables is cut off")
         manifest.append(names)
         sums = (body[at + 8 * i + 4 : at + 8 * i + 7] for i in range(n_variables))
-        has_checksums |= any(text.strip("0 ") for text in sums)
+        has_checksum += [bool(text.strip("0 ")) for text in sums]
         at += 8 * n_variables
-    return tuple(heights), tuple(manifest), has_checksums
+    return tuple(heights), tuple(manifest), tuple(has_checksum)
 
 
 def minute_text(time: np.datetime64) -> str:

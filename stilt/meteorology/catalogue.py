@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
-from stilt.meteorology.subgrid import crop_file
+from stilt.meteorology.subgrid import crop_file, refuse_lacking, unwritable
 from stilt.meteorology.window import Bracket, bracket_window
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ class MetCatalogue:
         self._listing: FolderListing | None = None
         self._listed_at = 0.0
         self._warned: set[str] = set()
+        self._crops_unwritable: str | None = None
+        self._archive_file: dict[str, str] = {}
 
     def select(self, start: Time, end: Time) -> list[AnalysisRef]:
         """The analyses that bracket [start, end], sorted by time, each time once.
@@ -114,7 +117,8 @@ class MetCatalogue:
                 hold them, VARYING_MET_INTERVAL when the times are irregular.
         """
         assessment = self.assess(start, end)
-        if assessment.error is not None and self.config.source is not None:
+        error = assessment.error
+        if error is not None and error.reason != Reason.DISK and self.config.source is not None:
             first, last = sorted((_minutes(start), _minutes(end)))
             fetch_archive(self.config, pd.Timestamp(first), pd.Timestamp(last))
             self._listing = None
@@ -161,6 +165,11 @@ class MetCatalogue:
             raise error
         return list(found.files)
 
+    def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
+        """Files of the archive that analyses of :meth:`select` come from, cropped or not."""
+        paths = (self._archive_file.get(ref.path, ref.path) for ref in refs)
+        return tuple(dict.fromkeys(paths))
+
     @property
     def _folder(self) -> Path:
         return Path(self.config.directory)
@@ -169,10 +178,34 @@ class MetCatalogue:
         """The same analyses in files cropped to the configured area, made now where they lack."""
         cropped: dict[tuple[str, np.datetime64], AnalysisRef] = {}
         for path in dict.fromkeys(ref.path for ref in refs):
-            index = self._indexes.index_of(crop_file(Path(path), self.config))
-            chosen, _ = choose_by_time(index.refs)
-            cropped.update({(path, ref.time): ref for ref in chosen})
+            source = self._whole_index(path)
+            crop = crop_file(Path(path), self.config, source)
+            content = {ref.time: ref.content for ref in choose_by_time(source)[0]}
+            for ref in choose_by_time(self._indexes.index_of(crop).refs)[0]:
+                cropped[path, ref.time] = replace(ref, content=content[ref.time])
+            self._archive_file[str(crop)] = path
         return [cropped[ref.path, ref.time] for ref in refs]
+
+    def _whole_index(self, path: str) -> tuple[AnalysisRef, ...]:
+        """All analyses of a file that is to be cropped; raises what is damaged."""
+        index = self._indexes.index_of(Path(path))
+        if index.damage:
+            raise MeteorologyError(index.damage, reason=Reason.DAMAGED_MET_FILE)
+        return index.refs
+
+    def _uncroppable(self, bracket: Bracket) -> MeteorologyError | None:
+        """Why a window's files cannot be cropped: there is no place for the copies."""
+        if self._crops_unwritable is None:
+            self._crops_unwritable = unwritable(self.config)
+        if not self._crops_unwritable:
+            return None
+        try:
+            for path in dict.fromkeys(ref.path for ref in bracket.refs):
+                source = self._whole_index(path)
+                refuse_lacking(Path(path), self.config, source, self._crops_unwritable)
+        except MeteorologyError as error:
+            return error
+        return None
 
     def _listing_is_old(self) -> bool:
         return clock.monotonic() - self._listed_at > _LISTING_LIFE_S
@@ -232,6 +265,8 @@ class MetCatalogue:
             error = self._uncovered(found, damaged, bracket, longest is not None)
         if error is None:
             error = self._mixed_grids(bracket)
+        if error is None and self.config.subgrid_enable:
+            error = self._uncroppable(bracket)
         passed_over = tuple(other for ref in bracket.refs for other in others.get(ref.time, ()))
         return Assessment(bracket, found.files, found.absent_asked, error, passed_over)
 

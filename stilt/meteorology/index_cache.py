@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,16 @@ import numpy as np
 from stilt.meteorology.arl import FileIndex, scan_file
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef
+from stilt.notices import notice
 
-_FORMAT = 2
+logger = logging.getLogger(__name__)
+
+_FORMAT = 3
+_KEPT = ("forecast_hour", "offset", "nbytes", "checksum", "n_records", "content")
 
 
 class IndexCache:
-    """Indexes of weather files, scanned again only when a file's size or date has changed.
+    """Indexes of weather files, scanned again only when a file's size or dates have changed.
 
     Args:
         folder: where to keep them between runs; in memory alone when None.
@@ -56,12 +63,16 @@ class IndexCache:
         if file is None:
             return None
         try:
-            stored = json.loads(file.read_text())
-            if stored["format"] != _FORMAT or stored["identity"] != identity:
-                return None
-            return FileIndex(_refs_from_json(name, stored))
-        except (OSError, ValueError, KeyError, TypeError):
+            digest, _, text = file.read_bytes().partition(b"\n")
+        except OSError:
             return None
+        # With this digest it is as it was written, and needs no further check.
+        if digest != _digest(text):
+            return None
+        stored = json.loads(text)
+        if (stored["format"], stored["path"], stored["identity"]) != (_FORMAT, name, identity):
+            return None
+        return FileIndex(_refs_from_json(name, stored))
 
     def _store(self, name: str, identity: str, index: FileIndex) -> None:
         """Keep an index for later runs; a folder that cannot be written only costs time."""
@@ -71,18 +82,37 @@ class IndexCache:
         temporary = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}.partial")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(_refs_to_json(name, identity, index)))
+            text = json.dumps(_refs_to_json(name, identity, index)).encode()
+            temporary.write_bytes(_digest(text) + b"\n" + text)
             os.replace(temporary, file)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                _say_not_kept(file.parent)
+
+
+@cache
+def _say_not_kept(folder: Path) -> None:
+    """Say once in a process that a file is where the folder should be."""
+    notice(
+        logger,
+        "Indexes of weather files are not kept for the next run: %s is not a folder; remove it.",
+        folder,
+    )
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
 
 
 def _identity(path: Path) -> str:
+    """Return what changes with a file's content, even if its date of change is set back."""
     try:
         stat = path.stat()
     except OSError:
         return ""
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
+    return f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}"
 
 
 def _refs_to_json(name: str, identity: str, index: FileIndex) -> dict[str, Any]:
@@ -90,10 +120,7 @@ def _refs_to_json(name: str, identity: str, index: FileIndex) -> dict[str, Any]:
     rows = []
     for ref in index.refs:
         number = grids.setdefault(ref.grid, len(grids))
-        time = str(ref.time)
-        rows.append(
-            [time, ref.forecast_hour, ref.offset, ref.nbytes, number, ref.n_records, ref.content]
-        )
+        rows.append([str(ref.time), number, *(getattr(ref, field) for field in _KEPT)])
     return {
         "format": _FORMAT,
         "path": name,
@@ -105,17 +132,8 @@ def _refs_to_json(name: str, identity: str, index: FileIndex) -> dict[str, Any]:
 
 def _refs_from_json(name: str, stored: dict[str, Any]) -> tuple[AnalysisRef, ...]:
     grids = [MetGrid(**{**grid, "levels": tuple(grid["levels"])}) for grid in stored["grids"]]
-    return tuple(
-        AnalysisRef(
-            path=name,
-            time=np.datetime64(time, "m"),
-            forecast_hour=forecast_hour,
-            offset=offset,
-            nbytes=nbytes,
-            grid=grids[grid],
-            checksum=f"{stored['identity']}-{offset}",
-            n_records=n_records,
-            content=content,
-        )
-        for time, forecast_hour, offset, nbytes, grid, n_records, content in stored["analyses"]
-    )
+    refs = []
+    for time, number, *kept in stored["analyses"]:
+        fields = dict(zip(_KEPT, kept, strict=True))
+        refs.append(AnalysisRef(name, np.datetime64(time, "m"), grid=grids[number], **fields))
+    return tuple(refs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import tempfile
 import threading
@@ -19,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 
 from stilt.constants import HEAT_CAPACITY_AIR, SECONDS_PER_MINUTE
+from stilt.digests import file_digest, is_intact
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
 from stilt.meteorology.columns import (
@@ -34,7 +36,10 @@ from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 from stilt.meteorology.weather_notes import WeatherNotes
+from stilt.notices import notice
 from stilt.timing import timed
+
+logger = logging.getLogger(__name__)
 
 PREPARATION_VERSION = 14
 """Raised whenever prepared arrays change for the same input."""
@@ -74,6 +79,7 @@ SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
 that of air without vapour but for a factor, as in HYSPLIT."""
 
 _ARRAYS = ("column", "turbulence", "air", "surface")
+_DIGESTS = "digests.json"
 # NumPy parses the header of a file as Python, and CPython before 3.11.8 now and then fails when two
 # threads parse at once (gh-106905: "AST constructor recursion depth mismatch").
 _ONE_HEADER_AT_A_TIME = threading.Lock()
@@ -391,10 +397,10 @@ class PreparedStore:
         pair: AnalysisPair | None,
     ) -> PreparedAnalysis:
         folder = self.directory / self._key(ref, options, pair)
-        if not folder.is_dir():
+        if not _is_whole(folder):
             self.directory.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{folder}.lock"):
-                if not folder.is_dir():
+                if not _is_whole(folder):
                     levels = levels_for(ref.grid, options.z_top_m)
                     raw = {one: self._read(one) for one in {ref, *(pair or ())}}
                     WeatherNotes(self.directory).look(ref, raw[ref])
@@ -412,21 +418,45 @@ class PreparedStore:
     ) -> str:
         identity = [
             PREPARATION_VERSION,
-            os.path.realpath(ref.path),
-            ref.checksum,
-            str(ref.time),
             ref.grid.key(),
             asdict(options),
-            *([os.path.realpath(one.path), one.checksum, str(one.time)] for one in pair or ()),
+            *(
+                [os.path.realpath(one.path), one.checksum, one.content, str(one.time)]
+                for one in (ref, *(pair or ()))
+            ),
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
         return f"{str(ref.time).replace(':', '').replace('-', '')}_{digest}"
 
     def _write(self, folder: Path, prepared: PreparedAnalysis) -> None:
-        """Write the arrays beside their final place, then rename the folder."""
+        """Write the arrays beside their final place, then rename the folder.
+
+        Damaged arrays that are there are discarded; who has them mapped keeps what it has.
+        """
         with tempfile.TemporaryDirectory(dir=self.directory, prefix=".making_") as scratch:
             made = Path(scratch) / "arrays"
             made.mkdir()
             for name in _ARRAYS:
                 np.save(made / f"{name}.npy", getattr(prepared, name))
+            digests = {name: file_digest(made / f"{name}.npy") for name in _ARRAYS}
+            (made / _DIGESTS).write_text(json.dumps(digests))
+            if os.path.lexists(folder):
+                notice(
+                    logger, "Prepared weather was damaged and has been computed again: %s", folder
+                )
+                folder.rename(Path(scratch) / "damaged")
             made.rename(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether a folder holds every array as it was written.
+
+    The arrays are read for it once in a process, and again when they have been written to.
+    """
+    try:
+        digests = json.loads((folder / _DIGESTS).read_bytes())
+        return all(is_intact(folder / f"{name}.npy", digests[name]) for name in _ARRAYS)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False

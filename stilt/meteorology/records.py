@@ -24,7 +24,8 @@ class AnalysisRef:
         checksum: cheap identity of the bytes: file size, modification time and offset.
         n_records: data records in the period, index records not counted.
         content: digest of the period's index, which holds a checksum of every field, and of some
-            labels; the same after the file was copied or touched.
+            labels; the same after the file was copied or touched. Of a cropped analysis, that of
+            the analysis it was cropped from.
     """
 
     path: str

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 _UNFINISHED = ("~", ".partial", ".bad")
+_CROP_NOTE = ".crop.json"
 _WILDCARDS = frozenset("*?[")
 
 
@@ -35,13 +36,24 @@ def name_beginnings(
     return beginnings
 
 
+def crop_note(name: str) -> str:
+    """Return the name of the file that stands beside a cropped weather file and says of what."""
+    return f".{name}{_CROP_NOTE}"
+
+
+def cropped_file(note: Path) -> Path:
+    """Return the cropped weather file beside which a note of :func:`crop_note` stands."""
+    return note.with_name(note.name.removeprefix(".").removesuffix(_CROP_NOTE))
+
+
 class FolderListing:
     """Names and paths of the regular files under a folder, read once.
 
     Files that are locked, unfinished or set aside (``*.lock``, ``*~``, ``*.partial``, ``*.bad``)
-    and folders named ``*.lock`` are passed over. Links are followed, and a file that is reached
-    twice counts once. Upper and lower case are alike, since archives write ``jul23`` where
-    strftime writes ``Jul23``.
+    and folders named ``*.lock`` are passed over, and so are files in lower folders that this
+    program has cropped, which belong to another meteorology. Links are followed, and a file that
+    is reached twice counts once. Upper and lower case are alike, since archives write ``jul23``
+    where strftime writes ``Jul23``.
     """
 
     def __init__(self, folder: Path, exclude: Path | None = None) -> None:
@@ -102,8 +114,11 @@ class FolderListing:
                 continue
             seen.add(real)
             folders[:] = [name for name in folders if not name.endswith(".lock")]
+            here = set(files) if Path(root) != self._folder else set()
             for name in files:
                 path = Path(root, name)
+                if crop_note(name) in here:
+                    continue
                 if ".lock" not in name and not name.endswith(_UNFINISHED) and path.is_file():
                     yield path
 

@@ -2,51 +2,85 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import json
+import logging
 import os
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from stilt.atomic import atomic_path
+from stilt.cache import why_unusable
 from stilt.config import MetConfig
+from stilt.digests import file_digest, is_intact
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.arl_format import FIXED_INDEX_BYTES as SMALLEST_RECORD_BYTES
 from stilt.meteorology.grids import MetGrid, wrap_longitude
-from stilt.meteorology.records import RawAnalysis
+from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.search import crop_note, cropped_file
+from stilt.notices import notice
+
+logger = logging.getLogger(__name__)
 
 _EDGE_POINTS = 200
 
 
-def crop_file(source: Path, config: MetConfig) -> Path:
-    """The cropped copy of a weather file, made now unless it is there and still right.
+def crop_file(source: Path, config: MetConfig, refs: Sequence[AnalysisRef] | None = None) -> Path:
+    """Return the cropped copy of a weather file, made now unless it is there and as it was made.
 
-    It lies under the file's own name in ``config.subgrid_directory`` and holds the nodes that
-    surround ``subgrid_bounds`` with its buffer, and the levels 0 to ``subgrid_levels`` - 1.
+    It holds the nodes that surround ``subgrid_bounds`` with its buffer, and the levels 0 to
+    ``subgrid_levels`` - 1. Its name in ``config.subgrid_directory`` carries a digest of the
+    source's path and content and of what was kept, so that no two crops share a file.
+
+    Args:
+        source: the weather file.
+        config: what to keep, and where.
+        refs: all analyses of the source; None reads its index.
 
     Raises:
         MeteorologyError: DAMAGED_MET_FILE when the source is damaged, MET_COVERAGE when the
-            bounds lie outside its grid.
+            bounds lie outside its grid, DISK when the crop cannot be written.
     """
-    folder = Path(config.subgrid_directory)
-    target = folder / source.name
-    note = folder / f".{source.name}.json"
-    wanted = _recipe(source, config)
-    if _is_current(target, note, wanted):
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{source.name}.lock"):
-        if not _is_current(target, note, wanted):
-            note.unlink(missing_ok=True)
-            _crop(source, target, config)
-            temporary = note.with_suffix(f".{os.getpid()}.partial")
-            temporary.write_text(wanted)
-            os.replace(temporary, note)
-    return target
+    refs = read_index(source) if refs is None else refs
+    crop = _Crop.of(source, config, refs)
+    if crop.is_whole():
+        return crop.path
+    try:
+        crop.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(crop.path.with_name(f".{crop.path.name}.lock")):
+            if not crop.is_whole():
+                _make(crop, source, config, refs)
+    except OSError as error:
+        raise _refused(crop.path.parent, error.strerror or str(error)) from error
+    return crop.path
+
+
+def unwritable(config: MetConfig) -> str:
+    """Return why no file can be written into ``config.subgrid_directory``; "" if one can."""
+    return why_unusable(Path(config.subgrid_directory))
+
+
+def refuse_lacking(source: Path, config: MetConfig, refs: Sequence[AnalysisRef], why: str) -> None:
+    """Refuse a weather file that has no cropped copy where none can be made.
+
+    Args:
+        source, config, refs: as :func:`crop_file` takes them.
+        why: answer of :func:`unwritable`.
+
+    Raises:
+        MeteorologyError: DISK, naming ``subgrid_dir``.
+    """
+    if not _Crop.of(source, config, refs).is_whole():
+        raise _refused(Path(config.subgrid_directory), why)
 
 
 def crop_bounds(config: MetConfig) -> tuple[float, float, float, float]:
@@ -62,27 +96,85 @@ def crop_bounds(config: MetConfig) -> tuple[float, float, float, float]:
     )
 
 
-def _recipe(source: Path, config: MetConfig) -> str:
-    stat = source.stat()
-    return json.dumps(
-        {
+@dataclass(frozen=True)
+class _Crop:
+    """A cropped copy of a weather file: where it is, and what it is of.
+
+    Attributes:
+        path: the copy.
+        recipe: path and content of the source, area and levels kept.
+    """
+
+    path: Path
+    recipe: dict[str, Any]
+
+    @classmethod
+    def of(cls, source: Path, config: MetConfig, refs: Sequence[AnalysisRef]) -> Self:
+        """Name the copy of a weather file, whose analyses are ``refs``."""
+        recipe = {
             "source": str(source),
-            "size": stat.st_size,
-            "mtime_ns": stat.st_mtime_ns,
-            "bounds": crop_bounds(config),
+            "content": _digest([(str(ref.time), ref.content) for ref in refs]),
+            "bounds": list(crop_bounds(config)),
             "levels": config.subgrid_levels,
         }
+        return cls(Path(config.subgrid_directory) / f"{source.name}.{_digest(recipe)}", recipe)
+
+    @property
+    def note(self) -> Path:
+        """The file that holds the recipe and a digest of the copy."""
+        return self.path.with_name(crop_note(self.path.name))
+
+    def is_whole(self) -> bool:
+        """Return whether the copy is there as it was made; it is read once in a process."""
+        try:
+            note = json.loads(self.note.read_bytes())
+            return note["recipe"] == self.recipe and is_intact(self.path, note["digest"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
+
+    def outdated(self) -> Iterator[Path]:
+        """Yield copies of what the same source held before, cropped alike, that have a note."""
+        name, _, _ = self.path.name.rpartition(".")
+        for note in self.path.parent.glob(crop_note(glob.escape(f"{name}.") + "*")):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                other = json.loads(note.read_bytes())["recipe"]
+                content = {"content": other["content"]}
+                if other != self.recipe and other == {**self.recipe, **content}:
+                    yield cropped_file(note)
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()[:12]
+
+
+def _refused(folder: Path, why: str) -> MeteorologyError:
+    return MeteorologyError(
+        f"Cropped weather files cannot be kept in {folder}: {why}; set subgrid_dir in config.yaml "
+        "to another folder.",
+        reason=Reason.DISK,
     )
 
 
-def _is_current(target: Path, note: Path, wanted: str) -> bool:
+def _make(crop: _Crop, source: Path, config: MetConfig, refs: Sequence[AnalysisRef]) -> None:
+    """Write a crop and its note, and remove crops of what the source held before."""
+    if crop.note.exists():
+        notice(logger, "A cropped weather file was damaged and is made again: %s", crop.path)
+        crop.note.unlink()
+    partial = crop.path.with_name(f".{crop.path.name}.{os.getpid()}.partial")
     try:
-        return target.is_file() and note.read_text() == wanted
-    except OSError:
-        return False
+        _crop(source, partial, config, refs)
+        digest = file_digest(partial)
+        os.replace(partial, crop.path)
+    finally:
+        partial.unlink(missing_ok=True)
+    with atomic_path(crop.note) as note:
+        note.write_text(json.dumps({"recipe": crop.recipe, "digest": digest}))
+    for path in crop.outdated():
+        path.with_name(crop_note(path.name)).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def _crop(source: Path, target: Path, config: MetConfig) -> None:
+def _crop(source: Path, target: Path, config: MetConfig, refs: Sequence[AnalysisRef]) -> None:
     """Crop with arlmet, which keeps packed records as they are; else decode and pack again.
 
     arlmet opens no file whose index takes several records, and writes none.
@@ -91,7 +183,6 @@ def _crop(source: Path, target: Path, config: MetConfig) -> None:
 
     from stilt.meteorology.writer import write_arl
 
-    refs = read_index(source)
     levels = None if config.subgrid_levels is None else range(config.subgrid_levels)
     columns, rows = _window(refs[0].grid, crop_bounds(config), source)
     if len(columns) * len(rows) < SMALLEST_RECORD_BYTES:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stilt.atomic import atomic_path
+from stilt.cache import require_folder
 from stilt.config import ModelConfig, RuntimeSettings, is_same
-from stilt.errors import StiltError
+from stilt.errors import StiltError, UsageError
 from stilt.project.artifacts import link, publish
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
@@ -164,6 +165,22 @@ class Project:
     def cache_dir(self) -> Path:
         """Folder for prepared weather and the indexes of weather files."""
         return self.runtime.cache_dir or self.layout.weather_cache
+
+    def require_folders(self) -> None:
+        """Make the folders that computing needs beside those for results.
+
+        Raises:
+            UsageError: one of them cannot be made or written; the sentence names its setting.
+        """
+        if self.runtime.cache_dir is not None:
+            require_folder(self.runtime.cache_dir, "STILT_CACHE_DIR")
+        for folder in (self.layout.state, self.layout.weather_cache):
+            if folder.exists() and not folder.is_dir():
+                raise UsageError(
+                    f"{folder} is a file, where the program keeps a folder of its own: remove it."
+                )
+        if self.has_compute_root:
+            require_folder(self.compute_root, "The compute root (STILT_COMPUTE_ROOT)")
 
     def has_other_weather(self, files: Sequence[str], recorded: str) -> bool:
         """Whether an output was made from other weather than its files hold now.

@@ -6,10 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import stilt_fakes as fakes
-from synthetic_weather import START, Laboratory
+from synthetic_weather import GRID, START, Laboratory
 
 import stilt
 from stilt.execution import push_simulations, run_batch
+from stilt.meteorology import writer
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
@@ -99,3 +100,52 @@ def test_files_without_checksums_count_by_size_and_date(tmp_path, monkeypatch):
     assert not WeatherCheck(None).has_changed([str(path)], recorded)
     os.utime(path, (1, 1))
     assert WeatherCheck(None).has_changed([str(path)], recorded)
+
+
+def test_fields_without_a_checksum_are_noticed_by_their_values(tmp_path, monkeypatch):
+    real_pack, real_sum = writer.pack, writer.calculate_checksum
+    packed = []
+
+    def pack(field):
+        packed.append(field)
+        return real_pack(field)
+
+    def checksum(payload):
+        is_temperature = abs(float(packed[-1].mean()) - 300.0) < 20.0
+        return 0 if is_temperature else real_sum(payload)
+
+    monkeypatch.setattr(writer, "pack", pack)
+    monkeypatch.setattr(writer, "calculate_checksum", checksum)
+    temperature = np.full((GRID.ny, GRID.nx), 300.0)
+    temperature[5, 5] = temperature[15, 15] = 310.0
+    path = write_weather(tmp_path / "lab", temperature)
+    recorded = fingerprint(read_index(path))
+    os.utime(path, (1, 1))
+    assert not WeatherCheck(None).has_changed([str(path)], recorded)
+    # Neither the first value of the field nor its largest difference tells of this.
+    temperature[15, 15], temperature[14, 14] = 300.0, 310.0
+    write_weather(path, temperature)
+    assert WeatherCheck(None).has_changed([str(path)], recorded)
+
+
+def test_two_boxes_of_one_archive_are_complete_together(tmp_path, model, steer):
+    mets = {
+        name: stilt.MetConfig(
+            **model.config.mets["fake"].model_dump(include={"directory", "file_format"}),
+            file_tres="24h",
+            subgrid_enable=True,
+            subgrid_buffer=0.0,
+            subgrid_bounds={"xmin": -size, "xmax": size, "ymin": -size, "ymax": size},
+        )
+        for name, size in [("small", 0.06), ("large", 0.08)]
+    }
+    both = stilt.Model(tmp_path / "both", list(model.receptors), fakes.config(mets=mets))
+    ids = both.register_pending()
+    push_simulations(both, ids)
+    assert both.status()["completed"] == 4
+    assert both.pending() == []
+    write_weather(mets["small"].directory / "lab_20230715", 301.0)
+    assert both.status()["stale"] == 4
+    push_simulations(both, both.pending())
+    assert both.status()["completed"] == 4
+    assert both.pending() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from stilt.config import MetConfig
 from stilt.meteorology.grids import MetGrid, conformal_grid, latlon_grid
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.writer import write_arl
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 LEVELS = {
     1: (0.9975, 0.95, 0.85),

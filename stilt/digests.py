@@ -1,0 +1,46 @@
+"""Digests of files that the program keeps for itself, so that damage to them is noticed."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+_BLOCK_BYTES = 1 << 18
+
+_known: dict[tuple[int, ...], str] = {}
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """Return size and CRC-32 of a file, read at most once by this process while it stays as it is.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    with open(path, "rb", buffering=0) as file:
+        state = _state(os.fstat(file.fileno()))
+        if state not in _known:
+            crc, size = 0, 0
+            block = memoryview(bytearray(_BLOCK_BYTES))
+            while n_read := file.readinto(block):
+                crc = zlib.crc32(block[:n_read], crc)
+                size += n_read
+            _known[state] = f"{size}-{crc:08x}"
+    return _known[state]
+
+
+def is_intact(path: Path, digest: str) -> bool:
+    """Return whether a file is there and is what :func:`file_digest` gave for it.
+
+    Raises:
+        OSError: it is there and cannot be read, for lack of permission for example.
+    """
+    size, _, _ = digest.partition("-")
+    try:
+        return str(path.stat().st_size) == size and file_digest(path) == digest
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+
+
+def _state(stat: os.stat_result) -> tuple[int, ...]:
+    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
