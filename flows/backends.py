@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flows.environment import user_api_url, without_logging_errors
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
 from stilt.errors import Reason, SimulationError, UsageError
+from stilt.project.held import require_locks
 from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class LocalBackend:
         if url is not None:
             check_reachable(url)
         elif self._server is None:
+            require_locks(state_directory(root))
             self._server = PrivateServer(state_directory(root))
 
 

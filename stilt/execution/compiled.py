@@ -106,7 +106,7 @@ def compiled_once(
     if mark is None or mark.exists():
         yield lambda: None
         return
-    lock = FileLock(mark.with_suffix(".lock"), timeout=COMPILING_S)
+    lock = FileLock(mark.with_suffix(".lock"), timeout=COMPILING_S, fallback_to_soft=False)
     # Without a lock (it took too long, or the file system has none) each compiles for itself.
     with suppress(OSError, NotImplementedError), timed("compile"):
         mark.parent.mkdir(parents=True, exist_ok=True)

@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from stilt.constants import HEAT_CAPACITY_AIR, SECONDS_PER_MINUTE
 from stilt.errors import MeteorologyError, Reason
+from stilt.locks import locked_if_possible
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
 from stilt.meteorology.columns import (
     VELOCITY_VARIANCES,
@@ -392,7 +392,7 @@ class PreparedStore:
         folder = self.directory / self._key(ref, options, pair)
         if not folder.is_dir():
             self.directory.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{folder}.lock"):
+            with locked_if_possible(f"{folder}.lock"):
                 if not folder.is_dir():
                     levels = levels_for(ref.grid, options.z_top_m)
                     raw = {one: self._read(one) for one in {ref, *(pair or ())}}
@@ -427,4 +427,9 @@ class PreparedStore:
             made.mkdir()
             for name in _ARRAYS:
                 np.save(made / f"{name}.npy", getattr(prepared, name))
-            made.rename(folder)
+            try:
+                made.rename(folder)
+            except OSError:
+                # Where there are no locks, another process may have been faster.
+                if not folder.is_dir():
+                    raise
