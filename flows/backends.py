@@ -12,6 +12,7 @@ from flows.environment import user_api_url, without_logging_errors
 from flows.options import refuse_unknown
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
 from stilt.errors import Reason, SimulationError, UsageError
+from stilt.project.held import require_locks
 
 if TYPE_CHECKING:
     from stilt.execution.backend import Announce, Registration
@@ -157,6 +158,7 @@ class LocalBackend:
         if url is not None:
             check_reachable(url)
         elif self._server is None:
+            require_locks(state_directory(root))
             self._server = PrivateServer(state_directory(root))
 
 

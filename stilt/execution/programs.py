@@ -128,7 +128,7 @@ def _say_slower(why: str) -> None:
 @contextmanager
 def _one_compiles(path: Path, meanwhile: Meanwhile) -> Iterator[None]:
     """Let one process at a time compile a program; the others wait for it."""
-    lock = FileLock(path.with_suffix(".lock"), timeout=COMPILING_S)
+    lock = FileLock(path.with_suffix(".lock"), timeout=COMPILING_S, fallback_to_soft=False)
     # Without a lock (it took too long, or the file system has none) each compiles for itself.
     with suppress(OSError, NotImplementedError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,10 @@ PARENT_CHECK_S = 0.5
 
 _ours = False
 
+# No process sees a NetCDF file before it is whole, so nobody needs a lock on it, and HDF5 cannot
+# write where the file system has none.
+WITHOUT_FILE_LOCKS = {"HDF5_USE_FILE_LOCKING": "FALSE"}
+
 
 def worker_environment(device: str, n_workers: int) -> dict[str, str]:
     """Environment variables of worker processes.
@@ -58,6 +62,7 @@ def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
     variables = {
         **compilation_cache(files.runtime.cache_dir),
         **worker_environment(files.config.execution.device, n_workers),
+        **WITHOUT_FILE_LOCKS,
     }
     own = {name: value for name, value in variables.items() if name not in os.environ}
     return {**own, VARIABLE: with_options(os.environ.get(VARIABLE, ""))}

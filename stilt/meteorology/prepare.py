@@ -17,11 +17,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from stilt.constants import HEAT_CAPACITY_AIR, SECONDS_PER_MINUTE
 from stilt.digests import file_digest, is_intact
 from stilt.errors import MeteorologyError, Reason
+from stilt.locks import locked_if_possible
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
 from stilt.meteorology.columns import (
     VELOCITY_VARIANCES,
@@ -399,7 +399,7 @@ class PreparedStore:
         folder = self.directory / self._key(ref, options, pair)
         if not _is_whole(folder):
             self.directory.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{folder}.lock"):
+            with locked_if_possible(f"{folder}.lock"):
                 if not _is_whole(folder):
                     levels = levels_for(ref.grid, options.z_top_m)
                     raw = {one: self._read(one) for one in {ref, *(pair or ())}}
@@ -445,7 +445,12 @@ class PreparedStore:
                     logger, "Prepared weather was damaged and has been computed again: %s", folder
                 )
                 folder.rename(Path(scratch) / "damaged")
-            made.rename(folder)
+            try:
+                made.rename(folder)
+            except OSError:
+                # Where there are no locks, another process may have been faster.
+                if not _is_whole(folder):
+                    raise
 
 
 def _is_whole(folder: Path) -> bool:

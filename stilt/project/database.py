@@ -3,6 +3,9 @@
 DuckDB allows one writing process at a time, and processes that take turns by connecting again
 lose commits without an error. So each access takes the lock of a file beside the database,
 connects, does one short piece of work, closes, and gives the lock back.
+
+A person may have the file open as well. Whoever only reads it delays nobody: the work is done on a
+copy. Whoever may write to it is waited for.
 """
 
 from __future__ import annotations
@@ -24,6 +27,17 @@ except ImportError:  # Windows, where readers wait for one another
     fcntl = None  # type: ignore[assignment]
 
 from stilt.errors import StiltError
+from stilt.project.held import (
+    HeldIndexError,
+    copy_to_read,
+    copy_to_write,
+    holder_of,
+    is_held_here,
+    is_only_read,
+    means_no_locks,
+    no_locks,
+    wal_of,
+)
 from stilt.project.schema import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
@@ -36,6 +50,10 @@ Work = Callable[["duckdb.DuckDBPyConnection"], T]
 
 LOCK_TIMEOUT_S = 600.0
 POLL_S = 0.01
+HELD_POLL_S = 0.1
+# Most questions that others ask of the index are answered by then.
+READERS_PATIENCE_S = 1.0
+WARN_AFTER_S = 5.0
 _INTERRUPTED = "Query interrupted"
 
 
@@ -67,11 +85,12 @@ class Database:
 
         Raises:
             DamagedIndexError: the file cannot be used; nothing was changed.
+            HeldIndexError: somebody who may write to it has it open for longer than the time limit.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.locked():
             fresh = not self.path.exists()
-            with _connection(self.path, read_only=False) as connection:
+            with self._opened(read_only=False) as connection:
                 if fresh:
                     create_tables(connection)
                 else:
@@ -91,11 +110,12 @@ class Database:
         Raises:
             FileNotFoundError: there is no index file.
             DamagedIndexError: the file cannot be used.
+            HeldIndexError: as for :meth:`write`.
         """
         with self.locked(reading=True):
             if not self.path.exists():
                 raise FileNotFoundError(f"there is no index at {self.path}")
-            with _connection(self.path, read_only=True) as connection:
+            with self._opened(read_only=True) as connection:
                 _check_version(connection, self.path)
                 return work(connection)
 
@@ -114,7 +134,7 @@ class Database:
             work: fills the empty tables; gets an open transaction.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
+        new = self._new_path()
         try:
             with self.locked():
                 new.unlink(missing_ok=True)
@@ -123,11 +143,51 @@ class Database:
                     connection.execute("BEGIN")
                     work(connection)
                     connection.execute("COMMIT")
-                _wal(self.path).unlink(missing_ok=True)
+                wal_of(self.path).unlink(missing_ok=True)
                 os.replace(new, self.path)
         finally:
             new.unlink(missing_ok=True)
-            _wal(new).unlink(missing_ok=True)
+            wal_of(new).unlink(missing_ok=True)
+
+    def _new_path(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
+
+    @contextmanager
+    def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the index, or a copy of it while somebody else reads it; needs the lock."""
+        connection = self._connect_patiently(read_only=read_only)
+        if connection is not None:
+            with _guarded(connection, self.path):
+                yield connection
+            return
+        path, new = self.path, self._new_path()
+        with (
+            copy_to_read(path) if read_only else copy_to_write(path, new) as copy,
+            _connection(copy, read_only=read_only) as connection,
+        ):
+            yield connection
+
+    def _connect_patiently(self, *, read_only: bool) -> duckdb.DuckDBPyConnection | None:
+        """Connect as soon as nobody else has the index open; None when others only read it."""
+        begun = time.monotonic()
+        warned = False
+        while True:
+            try:
+                return _connect(self.path, read_only=read_only)
+            except HeldIndexError as error:
+                waited_s = time.monotonic() - begun
+                impatient = waited_s > READERS_PATIENCE_S or is_held_here(error)
+                if impatient and is_only_read(self.path):
+                    return None
+                if waited_s > LOCK_TIMEOUT_S:
+                    raise HeldIndexError(
+                        f"{error} for {LOCK_TIMEOUT_S:.0f} s: close that connection, or open it "
+                        "with read_only=True, and try again; outputs are not touched by it."
+                    ) from error
+                if waited_s > WARN_AFTER_S and not warned:
+                    logger.warning("%s: waiting until it is closed.", error)
+                    warned = True
+            time.sleep(HELD_POLL_S)
 
     @contextmanager
     def locked(self, *, reading: bool = False) -> Iterator[None]:
@@ -150,11 +210,15 @@ class Database:
 def _lock(path: Path) -> Iterator[None]:
     """Lock a file, which is made when it is missing."""
     # A lock object of its own per access: the operating system keeps threads apart, too.
-    lock = FileLock(str(path), timeout=LOCK_TIMEOUT_S)
+    lock = FileLock(str(path), timeout=LOCK_TIMEOUT_S, fallback_to_soft=False)
     try:
         lock.acquire(poll_interval=POLL_S)
     except Timeout as error:
         raise _held_too_long(path) from error
+    except OSError as error:
+        if means_no_locks(error):
+            raise no_locks(path.parent, error) from error
+        raise
     try:
         yield
     finally:
@@ -184,6 +248,10 @@ def _lock_of_reader(path: Path, *, shared: bool) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise _held_too_long(path) from error
                 time.sleep(POLL_S)
+            except OSError as error:
+                if means_no_locks(error):
+                    raise no_locks(path.parent, error) from error
+                raise
         yield
     finally:
         os.close(descriptor)
@@ -203,7 +271,19 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open, always close; a file that DuckDB cannot read is a DamagedIndexError."""
+    """Open a file, always close it; see :func:`_connect` and :func:`_guarded`."""
+    with _guarded(_connect(path, read_only=read_only), path) as connection:
+        yield connection
+
+
+def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a file.
+
+    Raises:
+        DamagedIndexError: it is no file of DuckDB's, or damaged.
+        HeldIndexError: somebody else has it open.
+        StiltError: anything else, in one sentence.
+    """
     import duckdb
 
     settings: dict[str, str | bool | int | float | list[str]] = {
@@ -213,14 +293,27 @@ def _connection(path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConne
         "temp_directory": str(path.parent / "tmp"),
     }
     try:
-        connection = duckdb.connect(str(path), read_only=read_only, config=settings)
+        return duckdb.connect(str(path), read_only=read_only, config=settings)
     except duckdb.Error as error:
         if _was_interrupt(error):
             raise KeyboardInterrupt from error
-        others = ("Conflicting lock", "No space left", "Permission denied", "Read-only file")
+        if (holder := holder_of(path, error)) is not None:
+            raise HeldIndexError(f"{holder} has the index {path} open") from error
+        if means_no_locks(error):
+            raise no_locks(path.parent, error) from error
+        others = ("No space left", "Permission denied", "Read-only file")
         if _is_damage(error) and not any(text in str(error) for text in others):
             raise DamagedIndexError(f"{path} cannot be read: {error}") from error
         raise StiltError(f"The index {path} cannot be opened: {error}") from error
+
+
+@contextmanager
+def _guarded(
+    connection: duckdb.DuckDBPyConnection, path: Path
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Close a connection after a block; damage that shows in it is a DamagedIndexError."""
+    import duckdb
+
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
@@ -261,7 +354,3 @@ def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise DamagedIndexError(
             f"{path} has version {found} of the index; this program uses {SCHEMA_VERSION}"
         )
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + ".wal")
