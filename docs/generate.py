@@ -1,4 +1,4 @@
-"""Writes the reference pages that repeat what the code knows: config.yaml and the command line.
+"""Writes what repeats the code: pages on config.yaml and the command line, the picture of layers.
 
 ``python docs/generate.py`` writes them; with ``--check`` it only says which are out of date.
 """
@@ -12,10 +12,12 @@ from itertools import groupby
 from pathlib import Path
 
 import click
+from layers_picture import layers_picture
 
 from stilt.config import DocumentedField, iter_documented_fields, starter_yaml
 
 PAGES = Path(__file__).parent / "pages" / "reference"
+PICTURES = Path(__file__).parent / "pages" / "pictures"
 NOTE = "<!-- Written by docs/generate.py from the code: change the code, then run `make docs`. -->"
 
 SECTIONS = {
@@ -163,8 +165,11 @@ def main() -> int:
     """Write the pages, or with ``--check`` compare them; 1 when one is out of date."""
     check = "--check" in sys.argv[1:]
     status = 0
-    for name, text in (("config.md", config_page()), ("cli.md", cli_page())):
-        path = PAGES / name
+    for path, text in (
+        (PAGES / "config.md", config_page()),
+        (PAGES / "cli.md", cli_page()),
+        (PICTURES / "layers.svg", layers_picture()),
+    ):
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         if check:
