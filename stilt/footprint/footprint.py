@@ -25,6 +25,8 @@ from stilt.footprint.netcdf import (
     read_footprint,
     write_footprint,
 )
+from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
+from stilt.footprint.receptor_coordinates import receptor_coordinates
 from stilt.footprint.steps import ParticleSteps
 from stilt.receptors import Receptor
 from stilt.transforms import ParticleTransform, apply_transforms
@@ -253,6 +255,8 @@ def _as_array(
         )
         for name in meta
     }
+    for name, value in receptor_coordinates(receptor).items():
+        coords[name] = ((), value, RECEPTOR_ATTRIBUTES[name])
     coords["crs"] = ((), np.int32(0), crs_attributes(config.grid.projection))
     return xr.DataArray(
         gridded.values,

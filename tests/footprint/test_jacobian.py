@@ -235,6 +235,7 @@ def test_sum_and_mean() -> None:
     assert float(total.sum()) == pytest.approx(sum(foot.total for foot in FOOTPRINTS))
     mean = mean_footprint(FOOTPRINTS)
     np.testing.assert_allclose(mean * 5, total)
+    assert not {"receptor", "receptor_time"} & set(mean.coords)  # no single receptor's
     assert mean.attrs["units"] == FOOTPRINTS[0].data.attrs["units"]
     with pytest.raises(UsageError, match="another grid"):
         sum_footprints([FOOTPRINTS[0], made(0, grid={**GRID, "xres": 0.1})])
