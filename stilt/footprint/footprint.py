@@ -32,6 +32,7 @@ from stilt.receptors import Receptor
 from stilt.transforms import ParticleTransform, apply_transforms
 
 if TYPE_CHECKING:
+    from stilt.footprint.enhancement import Enhancement
     from stilt.plotting.footprints import FootprintPlots
 
 LAYER = pd.Timedelta(hours=1)
@@ -207,16 +208,32 @@ class Footprint:
 
         return aggregate(self, target, time_bins, resolution=resolution, projection=projection)
 
-    def enhancement(self, flux: xr.DataArray, *, molar_mass_g: float | None = None) -> float:
+    def enhancement(
+        self,
+        flux: xr.DataArray,
+        *,
+        molar_mass_g: float | None = None,
+        projection: str | None = None,
+    ) -> Enhancement:
         """Multiply with a surface flux and sum: what it adds to the measurement, ppm.
 
-        See :func:`stilt.footprint.enhancement.enhancement`, which also tells how much influence
-        the flux does not cover.
-        """
-        from stilt.footprint.enhancement import enhancement
+        Args:
+            flux, molar_mass_g, projection: see :func:`stilt.footprint.enhancement.enhancement`.
 
-        found = enhancement([self], flux, molar_mass_g=molar_mass_g)
-        return float(found["enhancement_ppm"].iloc[0])
+        Returns:
+            A number whose ``outside`` is the influence that the flux does not cover, ppm per
+            (umol m-2 s-1), and ``outside_share`` the share of that in the footprint. More than a
+            tenth is warned of.
+
+        Raises:
+            UsageError: units are missing or wrong, the grid or the times cannot be used, or the
+                flux changes with time and this footprint has its hours summed.
+        """
+        from stilt.footprint.enhancement import Enhancement, enhancement
+
+        table = enhancement([self], flux, molar_mass_g=molar_mass_g, projection=projection)
+        found = table.iloc[0]
+        return Enhancement(found["enhancement_ppm"], found["outside"], found["outside_share"])
 
     @cached_property
     def plot(self) -> FootprintPlots:
