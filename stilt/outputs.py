@@ -195,11 +195,12 @@ class FootprintCollection(_Artifacts):
             **filters: those of :meth:`select`.
 
         Returns:
-            Index = simulation id; ``time``, ``enhancement_ppm`` and ``outside``, the influence
-            that the flux does not cover.
+            Index = simulation id; ``time``, ``enhancement_ppm``, and ``outside``, the influence
+            that the flux does not cover, with ``outside_share``, its share of the footprint. More
+            than a tenth is warned of.
 
         Raises:
-            UsageError: units are missing or wrong, or the grid cannot be used.
+            UsageError: units are missing or wrong, or the grid or the times cannot be used.
         """
         chosen = self.select(**filters)
         return chosen.enhancement(flux, molar_mass_g=molar_mass_g, projection=projection)

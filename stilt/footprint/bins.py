@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ import pandas as pd
 
 from stilt.errors import UsageError
 from stilt.receptors import parse_time
+
+# Share of a footprint that may be left out, or counted in another hour, without a warning.
+TOLERATED_SHARE = 0.1
 
 
 def parse_bins(time_bins: Any) -> pd.IntervalIndex:
@@ -65,3 +69,27 @@ def memberships(
         return layer, number[layer]
     layer, number = np.nonzero(membership(stamps, bins).T)
     return layer, number
+
+
+def crossing(
+    stamps: np.ndarray, layer: np.ndarray, number: np.ndarray, bins: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Return the layers whose hour ends after the bin that holds its start, ascending.
+
+    Args:
+        stamps: start of each layer, datetime64, shape (layers,).
+        layer, number: memberships, as :func:`memberships` gives them.
+        bins: left and right edges.
+    """
+    ends = stamps.astype("datetime64[ns]")[layer] + np.timedelta64(1, "h")
+    return np.unique(layer[ends > bins[1][number]])
+
+
+def warn_of_crossing(receptor_id: str, share: float, stacklevel: int) -> None:
+    """Warn that hours of a footprint are not shared out among time bins."""
+    warnings.warn(
+        f"{share:.0%} of the influence of {receptor_id} is in hours that go on into the next time "
+        "bin; each hour counts wholly in the bin that holds its start. Use bins whose edges are "
+        "starts of the footprint's hours, or enhancement(flux), which shares hours out.",
+        stacklevel=stacklevel + 1,
+    )

@@ -25,11 +25,14 @@ from stilt.footprint.netcdf import (
     read_footprint,
     write_footprint,
 )
+from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
+from stilt.footprint.receptor_coordinates import receptor_coordinates
 from stilt.footprint.steps import ParticleSteps
 from stilt.receptors import Receptor, parse_time
 from stilt.transforms import ParticleTransform, apply_transforms
 
 if TYPE_CHECKING:
+    from stilt.footprint.enhancement import Enhancement
     from stilt.plotting.footprints import FootprintPlots
 
 LAYER = pd.Timedelta(hours=1)
@@ -210,16 +213,32 @@ class Footprint:
 
         return aggregate(self, target, time_bins, resolution=resolution, projection=projection)
 
-    def enhancement(self, flux: xr.DataArray, *, molar_mass_g: float | None = None) -> float:
+    def enhancement(
+        self,
+        flux: xr.DataArray,
+        *,
+        molar_mass_g: float | None = None,
+        projection: str | None = None,
+    ) -> Enhancement:
         """Multiply with a surface flux and sum: what it adds to the measurement, ppm.
 
-        See :func:`stilt.footprint.enhancement.enhancement`, which also tells how much influence
-        the flux does not cover.
-        """
-        from stilt.footprint.enhancement import enhancement
+        Args:
+            flux, molar_mass_g, projection: see :func:`stilt.footprint.enhancement.enhancement`.
 
-        found = enhancement([self], flux, molar_mass_g=molar_mass_g)
-        return float(found["enhancement_ppm"].iloc[0])
+        Returns:
+            A number whose ``outside`` is the influence that the flux does not cover, ppm per
+            (umol m-2 s-1), and ``outside_share`` the share of that in the footprint. More than a
+            tenth is warned of.
+
+        Raises:
+            UsageError: units are missing or wrong, the grid or the times cannot be used, or the
+                flux changes with time and this footprint has its hours summed.
+        """
+        from stilt.footprint.enhancement import Enhancement, enhancement
+
+        table = enhancement([self], flux, molar_mass_g=molar_mass_g, projection=projection)
+        found = table.iloc[0]
+        return Enhancement(found["enhancement_ppm"], found["outside"], found["outside_share"])
 
     @cached_property
     def plot(self) -> FootprintPlots:
@@ -258,6 +277,8 @@ def _as_array(
         )
         for name in meta
     }
+    for name, value in receptor_coordinates(receptor).items():
+        coords[name] = ((), value, RECEPTOR_ATTRIBUTES[name])
     coords["crs"] = ((), np.int32(0), crs_attributes(config.grid.projection))
     return xr.DataArray(
         gridded.values,

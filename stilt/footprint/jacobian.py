@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,14 @@ import scipy.sparse as sp
 
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import cells_of
-from stilt.footprint.bins import edges, memberships, parse_bins
+from stilt.footprint.bins import (
+    TOLERATED_SHARE,
+    crossing,
+    edges,
+    memberships,
+    parse_bins,
+    warn_of_crossing,
+)
 from stilt.footprint.layers import Layers
 from stilt.footprint.overlay import Overlay, Runs
 from stilt.footprint.steps import Floats, Ints
@@ -64,8 +72,18 @@ class Jacobian:
         """Influence of each receptor that is in the matrix, shape (receptors,)."""
         return np.asarray(self.matrix.sum(axis=1)).reshape(-1)
 
+    @property
+    def outside_share(self) -> Floats:
+        """Share of each receptor's influence that is not in the matrix, 0 to 1, (receptors,)."""
+        outside = self.outside_cells + self.outside_times
+        total = self.total + outside
+        return np.divide(outside, total, out=np.zeros_like(total), where=total > 0).clip(0.0)
+
     def enhancement(self, flux: Any) -> pd.Series:
         """Multiply with a flux for every column.
+
+        Warns when more than a tenth of a receptor's influence is not in the matrix, and so not in
+        its enhancement (:attr:`outside_share`).
 
         Args:
             flux: umol m-2 s-1, shape (columns,), or a Series indexed like ``columns``.
@@ -74,15 +92,32 @@ class Jacobian:
             Enhancement in ppm, index = receptor id.
 
         Raises:
-            UsageError: the flux does not fit the columns.
+            UsageError: the flux does not fit the columns, or has two values for one of them.
         """
         if isinstance(flux, pd.Series):
+            double = flux.index.duplicated()
+            if double.any():
+                raise UsageError(
+                    f"The flux has more than one value for {flux.index[double][0]}: keep one of "
+                    "them, or add them up."
+                )
             flux = flux.reindex(self.columns)
         values = np.asarray(flux, np.float64).reshape(-1)
         if values.size != self.matrix.shape[1] or np.isnan(values).any():
             raise UsageError(
                 f"The flux must have one value for each of the {self.matrix.shape[1]} columns "
                 f"(got {values.size}, of them {int(np.isnan(values).sum())} missing)."
+            )
+        share = self.outside_share
+        many = int((share > TOLERATED_SHARE).sum())
+        if many:
+            worst = int(share.argmax())
+            warnings.warn(
+                f"The matrix holds only {1 - share[worst]:.0%} of the influence of "
+                f"{self.receptors.index[worst]}; the rest lies outside its cells and times and is "
+                f"not in the enhancement. More than a tenth is left out for {many} of "
+                f"{share.size} receptors.",
+                stacklevel=2,
             )
         return pd.Series(self.matrix @ values, index=self.receptors.index, name="enhancement_ppm")
 
@@ -106,7 +141,9 @@ def jacobian(
     """Stack footprints, moved to target cells and time bins as by ``aggregate``.
 
     Footprints are taken one at a time, so an iterable that loads them as it goes needs no more
-    memory than the result and one footprint. They may lie on different grids.
+    memory than the result and one footprint. They may lie on different grids. As in ``aggregate``,
+    a layer belongs to the time bin that holds its start, and a warning tells of the first footprint
+    with more than a tenth of its influence in hours that go on into the next bin.
 
     Args:
         footprints: one row each.
@@ -123,14 +160,18 @@ def jacobian(
     ids: list[str] = []
     times: list[pd.Timestamp] = []
     outside: list[tuple[float, float]] = []
-    overlay = None
+    overlay, told = None, False
     for footprint in footprints:
         layers = footprint if isinstance(footprint, Layers) else Layers.of(footprint)
         overlay = overlays.get(layers.key())
         if overlay is None:
             cells = cells_of(layers.grid, target, resolution=resolution, projection=projection)
             overlay = overlays[layers.key()] = Overlay(layers.source(), cells)
-        outside.append(rows.add(layers, overlay, sides))
+        *missed, late = rows.add(layers, overlay, sides)
+        outside.append((missed[0], missed[1]))
+        if late > TOLERATED_SHARE and not told:
+            told = True
+            warn_of_crossing(str(layers.receptor.id), late, stacklevel=2)
         times.append(layers.receptor.time)
         if labels is None:
             ids.append(str(layers.receptor.id))
@@ -158,11 +199,12 @@ class _Rows:
 
     def add(
         self, layers: Layers, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, float]:
         """Add a footprint, bins outermost.
 
         Returns:
-            Influence within the bins but outside the cells, and outside the bins.
+            Influence within the bins but outside the cells, and outside the bins; and the share of
+            influence in hours that go on into the next bin.
         """
         layer, number = memberships(layers.stamps, bins)
         runs = _runs(layers, layer, number, bins[0].size)
@@ -174,7 +216,10 @@ class _Rows:
         if seen.size < layers.stamps.size:
             inside = _runs(layers, seen, seen, layers.stamps.size)
             missed = float(layers.values.sum()) - float(inside.values.sum())
-        return binned - float(values.sum()), missed
+        late = 0.0
+        if not layers.integrated:
+            late = _late(layers, crossing(layers.stamps, layer, number, bins))
+        return binned - float(values.sum()), missed, late
 
     def _append(self, columns: Ints, values: Floats) -> None:
         begin, end = self._ends[-1], self._ends[-1] + columns.size
@@ -196,6 +241,15 @@ class _Rows:
         indices = self._columns.astype(kind, copy=False)
         shape = (len(self._ends) - 1, columns)
         return sp.csr_array((self._values, indices, np.array(self._ends, kind)), shape=shape)
+
+
+def _late(layers: Layers, late: Ints) -> float:
+    """Share of a footprint's influence that is in some layers."""
+    if late.size == 0:
+        return 0.0
+    edges_of = layers.first_of_layers
+    parts = (float(layers.values[edges_of[at] : edges_of[at + 1]].sum()) for at in late)
+    return sum(parts) / float(layers.values.sum() or 1.0)
 
 
 def _runs(layers: Layers, layer: Ints, number: Ints, fields: int) -> Runs:

@@ -18,6 +18,8 @@ from stilt.errors import FootprintError, UsageError
 from stilt.footprint.appendix import append_layers, appended_layers
 from stilt.footprint.gridding import coordinate_system, is_longlat
 from stilt.footprint.layers import Layers, runs_of
+from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
+from stilt.footprint.receptor_coordinates import receptor_coordinates
 from stilt.receptors import Receptor
 from stilt.version import __version__
 
@@ -70,6 +72,7 @@ def _write_netcdf(footprint: Footprint, path: Path, attrs: Mapping[str, Any]) ->
         crs = file.createVariable("crs", "i4", (), fill_value=False)
         crs.setncatts(crs_attributes(footprint.grid.projection))
         crs[...] = 0
+        _write_receptor(file, footprint.receptor)
         foot = file.createVariable(
             "foot",
             "f8",
@@ -82,13 +85,39 @@ def _write_netcdf(footprint: Footprint, path: Path, attrs: Mapping[str, Any]) ->
         # Chunks that are not written read as the zero above. As an attribute it would make zeros
         # missing for readers, and without any mark some take it for one; so the mark is NaN.
         foot.delncattr("_FillValue")
-        foot.setncatts({"missing_value": np.nan, **foot_attributes(footprint.empty_reason)})
+        foot.setncatts(
+            {
+                "missing_value": np.nan,
+                **foot_attributes(footprint.empty_reason),
+                "coordinates": " ".join(RECEPTOR_ATTRIBUTES),
+            }
+        )
         foot.set_auto_maskandscale(False)
         for number, layer in enumerate(data.values):
             used = layer != 0
             rows, columns = (_around(used.any(axis=axis)) for axis in (1, 0))
             if layer[rows, columns].size:
                 foot[number, rows, columns] = layer[rows, columns]
+
+
+def _write_receptor(file: Any, receptor: Receptor) -> None:
+    """Write the scalar coordinates by which footprints of several receptors combine."""
+    for name, value in receptor_coordinates(receptor).items():
+        attributes = RECEPTOR_ATTRIBUTES[name]
+        if isinstance(value, str):
+            # A variable-length string made netCDF crash when the file was opened repeatedly.
+            letters = np.frombuffer(value.encode(), "S1")
+            file.createDimension(f"{name}_letters", letters.size)
+            variable = file.createVariable(name, "S1", (f"{name}_letters",))
+            variable[:] = letters
+            attributes = {**attributes, "_Encoding": "utf-8"}
+        else:
+            variable = file.createVariable(name, "f8", (), fill_value=False)
+            if isinstance(value, np.datetime64):
+                attributes = {**attributes, "units": TIME_UNITS, "calendar": "standard"}
+                value = _seconds(np.asarray(value))
+            variable[...] = value
+        variable.setncatts(attributes)
 
 
 def _around(used: np.ndarray) -> slice:

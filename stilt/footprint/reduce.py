@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from stilt.errors import UsageError
+from stilt.footprint.receptor_coordinates import ATTRIBUTES
 
 if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
@@ -40,7 +41,8 @@ def _summed(footprints: Iterable[Footprint]) -> tuple[xr.DataArray, int]:
     for footprint in footprints:
         field = footprint.integrate_over_time()
         if total is None:
-            total = field.copy()
+            # The sum is no single receptor's.
+            total = field.drop_vars(ATTRIBUTES, errors="ignore").copy()
         elif any(not np.array_equal(field[dim].values, total[dim].values) for dim in total.dims):
             raise UsageError(
                 f"The footprint of {footprint.receptor.id} lies on another grid than the first "

@@ -137,7 +137,7 @@ def _from_grid(
     source_projection: str,
     projection: str | None,
 ) -> Target:
-    axes = _axis_names(grid)
+    axes = axis_names(grid)
     if axes is None:
         raise UsageError(
             "The target grid has no coordinates lon and lat, nor x and y; it has "
@@ -163,8 +163,8 @@ def _from_grid(
     return Target(x, y, cell, projection)
 
 
-def _axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
-    """Names of the grid's x and y coordinates, None when it has none we know."""
+def axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
+    """Return the names of a grid's x and y coordinates, None when it has none we know."""
     for pair in (("lon", "lat"), ("longitude", "latitude"), ("x", "y")):
         if all(name in grid.coords for name in pair):
             return pair

@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from stilt import Footprint, FootprintConfig, MultiPointReceptor, PointReceptor
+from stilt import (
+    ColumnReceptor,
+    Footprint,
+    FootprintConfig,
+    MultiPointReceptor,
+    PointReceptor,
+)
 from stilt.errors import FootprintError, UsageError
 
 POINT = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
@@ -60,6 +66,46 @@ def test_round_trip(foot: Footprint, tmp_path) -> None:
     assert (back.is_empty, back.empty_reason) == (foot.is_empty, foot.empty_reason)
     assert back.time_range == foot.time_range
     assert xr.open_dataset(path).attrs["stilt_hash"] == "abc"
+
+
+COLUMN = ColumnReceptor("2023-07-15 20:30:00", -112.05, 40.65, 0.0, 2000.0)
+ACROSS = MultiPointReceptor("2023-07-15 18:00:00", [179.9, -179.7], [40.6, 40.7], [5.0, 500.0])
+HIGH = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 2000.0, altitude_ref="msl")
+
+
+@pytest.mark.filterwarnings("ignore:In a future version of xarray")
+@pytest.mark.parametrize(
+    "options", [{}, {"join": "outer", "coords": "different", "compat": "equals"}], ids=str
+)
+def test_files_of_several_receptors_combine_as_they_are(options: dict, tmp_path) -> None:
+    pytest.importorskip("dask", reason="needs: pip install 'stilt[dask]'")
+    receptors = [POINT, COLUMN, HIGH, SLANT]
+    feet = [made(DEGREES, receptor) for receptor in receptors]
+    paths = [foot.to_netcdf(tmp_path / f"{number}.nc") for number, foot in enumerate(feet)]
+    with xr.open_mfdataset(paths, combine="nested", concat_dim="receptor", **options) as data:
+        assert data["receptor"].values.tolist() == [str(each.id) for each in receptors]
+        for foot in feet:
+            one = data["foot"].sel(receptor=str(foot.receptor.id)).dropna("time", how="all")
+            np.testing.assert_array_equal(one["time"], foot.data["time"])
+            np.testing.assert_array_equal(one, foot.data)
+            assert one["receptor_time"].values == foot.receptor.time.to_datetime64()
+        np.testing.assert_allclose(data["receptor_longitude"], [-112.0, -112.05, -112.0, -112.05])
+        np.testing.assert_allclose(data["receptor_latitude"], [40.6, 40.65, 40.6, 40.65])
+        np.testing.assert_allclose(data["receptor_altitude"], [5.0, 1000.0, 2000.0, 252.5])
+
+
+def test_footprints_in_memory_combine_as_their_files_do(tmp_path) -> None:
+    feet = [made(DEGREES, receptor) for receptor in (POINT, COLUMN)]
+    options = {"dim": "receptor", "join": "outer", "coords": "different", "compat": "equals"}
+    both = xr.concat([foot.data for foot in feet], **options)
+    paths = [foot.to_netcdf(tmp_path / f"{number}.nc") for number, foot in enumerate(feet)]
+    read = xr.concat([Footprint.from_netcdf(path).data for path in paths], **options)
+    xr.testing.assert_identical(read, both)
+    assert both["receptor"].values.tolist() == [str(POINT.id), str(COLUMN.id)]
+
+
+def test_the_middle_of_points_across_the_dateline_lies_between_them() -> None:
+    assert made(DEGREES, ACROSS).data["receptor_longitude"] == pytest.approx(-179.9)
 
 
 def test_globals_describe_the_footprint(tmp_path) -> None:

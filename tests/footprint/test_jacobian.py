@@ -1,5 +1,8 @@
 """Many footprints at once: the matrix, what fluxes add, sums and means."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,7 @@ import xarray as xr
 
 from stilt import Footprint, FootprintConfig, PointReceptor
 from stilt.errors import UsageError
-from stilt.footprint.enhancement import enhancement, flux_factor
+from stilt.footprint.enhancement import Enhancement, enhancement, flux_factor
 from stilt.footprint.files import FootprintFiles
 from stilt.footprint.jacobian import jacobian
 from stilt.footprint.reduce import mean_footprint, sum_footprints
@@ -147,17 +150,152 @@ def test_enhancement_agrees_with_the_jacobian(grid: dict) -> None:
     )
 
 
+def even_flux(foot: Footprint, times, values) -> xr.DataArray:
+    """A flux on a footprint's cells, the same everywhere, of some times."""
+    lon, lat = foot.data["lon"].values, foot.data["lat"].values
+    field = np.ones((len(values), lat.size, lon.size)) * np.asarray(values)[:, None, None]
+    return flux_of(field, lon, lat, pd.DatetimeIndex(times))
+
+
+def hourly(foot: Footprint) -> np.ndarray:
+    """Influence of each hour."""
+    return foot.data.sum(foot.data.dims[1:]).values
+
+
 def test_each_flux_step_holds_until_the_next() -> None:
     foot = FOOTPRINTS[0]
-    lon, lat = foot.data["lon"].values, foot.data["lat"].values
-    times = pd.DatetimeIndex(["2023-07-15 17:00", "2023-07-15 15:00", "2023-07-15 16:30"])
-    values = np.ones((3, lat.size, lon.size)) * np.array([100.0, 1.0, 10.0])[:, None, None]
-    found = enhancement([foot], flux_of(values, lon, lat, times))
-    hours = foot.data.sum(["lat", "lon"]).values  # 15, 16 and 17 h
-    assert found["enhancement_ppm"].item() == pytest.approx(hours @ [1.0, 1.0, 100.0])
-    late = flux_of(values[:2], lon, lat, times[:2] + pd.Timedelta("1h"))
-    found = enhancement([foot], late)
+    times = ["2023-07-15 17:00", "2023-07-15 15:00", "2023-07-15 16:30", "2023-07-15 18:00"]
+    found = enhancement([foot], even_flux(foot, times, [100.0, 1.0, 10.0, 5.0]))
+    hours = hourly(foot)  # 15, 16 and 17 h
+    assert found["enhancement_ppm"].item() == pytest.approx(hours @ [1.0, 5.5, 100.0])
+    with pytest.warns(UserWarning, match="The flux covers only"):
+        found = enhancement([foot], even_flux(foot, times[:2], [100.0, 1.0]).assign_coords(
+            time=pd.DatetimeIndex(times[:2]) + pd.Timedelta("1h")))  # fmt: skip
     assert found["outside"].item() == pytest.approx(hours[0])
+    assert found["outside_share"].item() == pytest.approx(hours[0] / foot.total)
+
+
+def test_a_receptor_between_hours_takes_its_share_of_each_hour_of_flux() -> None:
+    base = FOOTPRINTS[0]
+    receptor = PointReceptor("2023-07-15 14:37:00", -112.0, 40.6, 5.0)
+    data = base.data.assign_coords(time=base.data["time"] - np.timedelta64(203, "m"))
+    foot = Footprint(receptor, base.config, data)
+    times = pd.date_range("2023-07-15 11:00", periods=4, freq="h")
+    hours = hourly(foot)  # from 11:37, 12:37 and 13:37
+    expected = hours @ (
+        np.array([1.0, 10.0, 100.0]) * 23 / 60 + np.array([10.0, 100.0, 1000.0]) * 37 / 60
+    )
+    found = foot.enhancement(even_flux(foot, times, [1.0, 10.0, 100.0, 1000.0]))
+    assert found == pytest.approx(expected)
+    assert found.outside == pytest.approx(0.0, abs=1e-12)
+    with pytest.warns(UserWarning, match="The flux covers only"):
+        found = foot.enhancement(even_flux(foot, times[:3], [1.0, 10.0, 100.0]))
+    assert found.outside == pytest.approx(hours[2] * 37 / 60)
+
+
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_flux_of_another_year_is_told_of(years: int) -> None:
+    foot = FOOTPRINTS[0]
+    times = pd.date_range("2023-07-15", periods=24, freq="h") + pd.DateOffset(years=years)
+    with pytest.warns(UserWarning) as told:  # noqa: PT030
+        found = foot.enhancement(even_flux(foot, times, np.ones(24)))
+    assert len(told) == 1
+    assert str(told[0].message) == (
+        "The flux covers only 0% of the influence of 202307151800_-112_40.6_5 (its hours are "
+        f"2023-07-15 15:00 to 2023-07-15 18:00, the flux's {2023 + years}-07-15 00:00 to "
+        f"{2023 + years}-07-16 00:00); what it leaves out is not in the enhancement."
+    )
+    assert (found, found.outside_share) == (0.0, 1.0)
+    assert found.outside == pytest.approx(foot.total)
+
+
+def test_many_footprints_are_told_of_once() -> None:
+    flux = flux_of(np.ones((2, 2)), [-112.0, -111.8], [40.5, 40.7])
+    with pytest.warns(UserWarning) as told:  # noqa: PT030
+        found = enhancement(FOOTPRINTS, flux)
+    assert len(told) == 1
+    assert "where the flux has no value" in str(told[0].message)
+    assert str(told[0].message).endswith("For 3 of 5 footprints it leaves out more than a tenth.")
+    assert (found["outside_share"] > 0.1).sum() == 3
+    assert found["outside_share"].iloc[4] == 0.0  # an empty footprint lacks nothing
+
+
+def test_less_than_a_tenth_is_not_told_of() -> None:
+    foot = FOOTPRINTS[0]
+    hours = hourly(foot)
+    times = pd.date_range("2023-07-15 15:00", periods=36, freq="5min")
+    most = times[int(12 * 0.15 * foot.total / hours[0]) // 2 :]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = foot.enhancement(even_flux(foot, most, np.ones(most.size)))
+    assert 0.0 < found.outside_share < 0.1
+
+
+def test_an_enhancement_is_a_number_that_can_be_sent_to_another_process() -> None:
+    number = pickle.loads(pickle.dumps(Enhancement(1.5, 0.2, 0.1)))
+    assert (number, number.outside, number.outside_share) == (1.5, 0.2, 0.1)
+    assert number + 1 == 2.5
+
+
+def test_two_fields_of_one_time_are_an_error() -> None:
+    foot = FOOTPRINTS[0]
+    times = ["2023-07-15 15:00", "2023-07-15 17:00", "2023-07-15 15:00"]
+    with pytest.raises(UsageError, match="more than one field at 2023-07-15T15:00:00"):
+        foot.enhancement(even_flux(foot, times, [1.0, 2.0, 3.0]))
+    matrix = jacobian([foot], target(), BINS)
+    flux = pd.Series(1.0, index=matrix.columns)
+    with pytest.raises(UsageError, match="more than one value for"):
+        matrix.enhancement(pd.concat([flux, flux[:1]]))
+
+
+def test_times_and_dimensions_that_cannot_be_used_are_named() -> None:
+    foot = FOOTPRINTS[0]
+    flux = even_flux(foot, ["2023-07-15 15:00", "2023-07-15 16:00"], [1.0, 2.0])
+    with pytest.raises(UsageError, match="must all be dates"):
+        foot.enhancement(flux.assign_coords(time=[1, 2]))
+    with pytest.raises(UsageError, match="dimension 'sector'"):
+        foot.enhancement(flux.expand_dims(sector=["road", "power"]))
+
+
+def test_a_flux_of_a_single_time_holds_always_and_another_year_is_told_of() -> None:
+    foot = FOOTPRINTS[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert foot.enhancement(even_flux(foot, ["2023-01-01"], [2.0])) == pytest.approx(
+            2.0 * foot.total
+        )
+    for when in ("2024-01-01", "2015-01-01"):
+        with pytest.warns(UserWarning, match="a single time"):
+            found = foot.enhancement(even_flux(foot, [when], [2.0]))
+        assert found == pytest.approx(2.0 * foot.total)
+
+
+def test_a_matrix_that_leaves_out_much_is_told_of() -> None:
+    matrix = jacobian(FOOTPRINTS, target(0.1, -112.0, -111.9), BINS)
+    with pytest.warns(UserWarning, match="The matrix holds only"):
+        matrix.enhancement(np.ones(matrix.matrix.shape[1]))
+    lacking = matrix.outside_cells + matrix.outside_times
+    np.testing.assert_allclose(
+        matrix.outside_share[:4], lacking[:4] / [foot.total for foot in FOOTPRINTS[:4]]
+    )
+    assert matrix.outside_share[4] == 0.0
+
+
+def test_hours_that_cross_the_edges_of_time_bins_are_told_of() -> None:
+    base = FOOTPRINTS[0]
+    receptor = PointReceptor("2023-07-15 17:37:00", -112.0, 40.6, 5.0)
+    data = base.data.assign_coords(time=base.data["time"] - np.timedelta64(23, "m"))
+    foot = Footprint(receptor, base.config, data)
+    hours = pd.date_range("2023-07-15 12:00", "2023-07-15 20:00", freq="h")
+    with pytest.warns(UserWarning, match="100% of the influence of 202307151737_-112_40.6_5 is in"):
+        jacobian([base, foot], target(), hours)
+    with pytest.warns(UserWarning, match="shares hours out"):
+        foot.aggregate(target(), hours)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jacobian([base], target(), hours)
+        jacobian([foot], target(), hours + pd.Timedelta("37min"))
+        foot.aggregate(target(), hours[[0, -1]])
 
 
 def test_summed_hours_take_no_flux_that_changes() -> None:
@@ -235,6 +373,7 @@ def test_sum_and_mean() -> None:
     assert float(total.sum()) == pytest.approx(sum(foot.total for foot in FOOTPRINTS))
     mean = mean_footprint(FOOTPRINTS)
     np.testing.assert_allclose(mean * 5, total)
+    assert not {"receptor", "receptor_time"} & set(mean.coords)  # no single receptor's
     assert mean.attrs["units"] == FOOTPRINTS[0].data.attrs["units"]
     with pytest.raises(UsageError, match="another grid"):
         sum_footprints([FOOTPRINTS[0], made(0, grid={**GRID, "xres": 0.1})])

@@ -1,0 +1,190 @@
+"""Surface fluxes as given by a user: units, cells and time steps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from stilt.errors import UsageError
+from stilt.footprint.steps import Floats, Ints
+from stilt.footprint.target import axis_names
+
+FLUX_UNIT = "umol m-2 s-1"
+MICROMOLES = {"mol": 1e6, "mmol": 1e3, "umol": 1.0, "nmol": 1e-3}
+MICROGRAMS = {"kg": 1e9, "g": 1e6, "mg": 1e3, "ug": 1.0}
+PER_SECOND = {"s": 1.0, "min": 1 / 60, "h": 1 / 3600, "hr": 1 / 3600, "d": 1 / 86400,
+              "day": 1 / 86400}  # fmt: skip
+PER_AREA = {"m": 1.0, "cm": 1e4, "km": 1e-6}
+HOUR_US = 3_600_000_000
+YEAR = np.timedelta64(366, "D")
+ALWAYS_US = 2**62
+
+
+def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
+    """Factor that turns a flux in ``units`` into umol m-2 s-1.
+
+    Args:
+        units: amount, per area, per time, such as ``umol m-2 s-1``, ``mol/m2/s`` or
+            ``kg m-2 h-1``.
+        molar_mass_g: grams per mole of the gas, needed for fluxes of mass.
+
+    Raises:
+        UsageError: the units are not those of a flux, or the molar mass is missing.
+    """
+    text = units.replace("µ", "u").replace("μ", "u").replace("micromol", "umol")
+    words = re.findall(r"(/?)\s*([A-Za-z]+)\s*(?:\^|\*\*)?\s*(-?\d*)", text)
+    amount, area, time = 0.0, 0.0, 0.0
+    for slash, name, exponent in words:
+        power = int(exponent or 1) * (-1 if slash else 1)
+        if power == 1 and name in MICROMOLES:
+            amount = MICROMOLES[name]
+        elif power == 1 and name in MICROGRAMS and molar_mass_g is None:
+            raise UsageError(
+                f"A flux in {units!r} is one of mass; give molar_mass_g, the grams per mole of "
+                "the gas (44.0095 for CO2, 16.0425 for CH4)."
+            )
+        elif power == 1 and name in MICROGRAMS and molar_mass_g is not None:
+            amount = MICROGRAMS[name] / molar_mass_g
+        elif power == -2 and name in PER_AREA:
+            area = PER_AREA[name]
+        elif power == -1 and name in PER_SECOND:
+            time = PER_SECOND[name]
+        else:
+            amount = 0.0
+            break
+    factor = amount * area * time
+    if factor == 0.0 or len(words) != 3:
+        raise UsageError(
+            f"{units!r} is not a unit of surface flux that can be turned into {FLUX_UNIT}; "
+            "set flux.attrs['units'] to something like 'umol m-2 s-1' or 'kg m-2 h-1'."
+        )
+    return factor
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A flux in umol m-2 s-1 with its time steps.
+
+    Attributes:
+        flux: dims (time, lat, lon), (lat, lon), or with y and x.
+        mask: one field, whose NaN cells take no part.
+        left, right: begin and end of each step, microseconds since 1970, ascending; each begins
+            where the one before ends.
+        single_stamp: time of the only step of a flux with the dimension time, which holds always.
+    """
+
+    flux: xr.DataArray
+    mask: xr.DataArray
+    left: Ints
+    right: Ints
+    single_stamp: np.datetime64 | None = None
+
+    @classmethod
+    def of(cls, flux: xr.DataArray, molar_mass_g: float | None) -> Inventory:
+        """Read a flux.
+
+        Raises:
+            UsageError: units, dimensions or times cannot be used.
+        """
+        units = flux.attrs.get("units")
+        if not units:
+            raise UsageError(
+                "The flux has no units; set flux.attrs['units'], for instance to 'umol m-2 s-1'."
+            )
+        flux = flux * flux_factor(str(units), molar_mass_g)
+        others = [str(dim) for dim in flux.dims if dim not in ("time", *(axis_names(flux) or ()))]
+        if len(set(flux.dims) - {"time"}) > 2:
+            raise UsageError(
+                f"The flux has the dimension {others[0]!r}: sum over it or select from it, so that "
+                "only time, lat and lon (or y and x) are left."
+            )
+        if "time" not in flux.dims:
+            flux = flux.drop_vars("time", errors="ignore")
+            return cls(flux, flux, np.array([-ALWAYS_US]), np.array([ALWAYS_US]))
+        flux = flux.sortby("time")
+        stamps = _checked(flux["time"])
+        mask = flux.isel(time=0, drop=True)
+        missing = flux.isnull()
+        if bool((missing.any("time") & ~missing.all("time")).any()):
+            raise UsageError(
+                "The flux has cells that are NaN at some times only; fill them (with 0 where "
+                "there is no flux) or make them NaN at all times."
+            )
+        if stamps.size == 1:
+            always = np.array([-ALWAYS_US]), np.array([ALWAYS_US])
+            return cls(flux, mask, *always, stamps[0])
+        left = stamps.astype(np.int64)
+        return cls(flux, mask, left, np.append(left[1:], 2 * left[-1] - left[-2]))
+
+    @property
+    def changes(self) -> bool:
+        """Whether there are several time steps."""
+        return self.left.size > 1
+
+    def span(self) -> str:
+        """From when to when there is a flux, as text."""
+        edges = np.array([self.left[0], self.right[-1]]).astype("datetime64[us]")
+        begin, end = edges.astype("datetime64[m]")
+        return f"{begin} to {end}".replace("T", " ")
+
+    def shares(self, stamps: np.ndarray) -> list[list[tuple[int, float]]]:
+        """Return for each hour the time steps that lie in it, with their shares of the hour.
+
+        Args:
+            stamps: begins of the hours, datetime64, shape (hours,).
+        """
+        if not self.changes:
+            return [[(0, 1.0)]] * stamps.size
+        begin = stamps.astype("datetime64[us]").astype(np.int64)
+        end = begin + HOUR_US
+        first = np.searchsorted(self.right, begin, side="right")
+        last = np.searchsorted(self.left, end, side="left")
+        return [
+            [
+                (step, (min(b, int(self.right[step])) - max(a, int(self.left[step]))) / HOUR_US)
+                for step in range(f, n)
+            ]
+            for a, b, f, n in zip(
+                begin.tolist(), end.tolist(), first.tolist(), last.tolist(), strict=True
+            )
+        ]
+
+    def is_dated_otherwise(self, stamps: np.ndarray) -> bool:
+        """Whether the only step of a flux is later than hours, or more than a year earlier."""
+        if self.single_stamp is None or stamps.size == 0:
+            return False
+        after = stamps.astype("datetime64[us]") - self.single_stamp
+        return bool((after < np.timedelta64(0)).any() or (after > YEAR).any())
+
+    def values(self, step: int) -> Floats:
+        """Flux of one step, x outermost, shape (cells of the grid,)."""
+        field = self.flux.isel(time=step) if "time" in self.flux.dims else self.flux
+        axes = axis_names(field)
+        assert axes is not None
+        return field.transpose(*axes).values.astype(np.float64).reshape(-1)
+
+
+def _checked(time: xr.DataArray) -> np.ndarray:
+    """Return the stamps of a flux, ascending.
+
+    Raises:
+        UsageError: they are no dates, one is missing, or two are the same.
+    """
+    if not np.issubdtype(time.dtype, np.datetime64) or bool(time.isnull().any()):
+        raise UsageError(
+            f"The flux's times must all be dates (datetime64), and they are {time.dtype}"
+            f"{' with missing ones' if bool(time.isnull().any()) else ''}; decode them, or convert "
+            "another calendar with flux.convert_calendar('standard')."
+        )
+    stamps = time.values.astype("datetime64[us]")
+    double = np.flatnonzero(stamps[1:] == stamps[:-1])
+    if double.size:
+        raise UsageError(
+            f"The flux has more than one field at {stamps[double[0]].astype('datetime64[s]')}: "
+            "keep one of them (flux.drop_duplicates('time')) or add them up "
+            "(flux.groupby('time').sum())."
+        )
+    return stamps
