@@ -17,7 +17,8 @@ from stilt.config.model import ModelConfig
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.support import SUPPORT
 from stilt.config.transport import TransportParameters
-from stilt.errors import ConfigValidationError
+from stilt.encoding import decode_utf8
+from stilt.errors import ConfigValidationError, UsageError
 
 Lines = dict[Location, int]
 
@@ -26,11 +27,13 @@ def read_config(path: str | os.PathLike[str]) -> ModelConfig:
     """Read config.yaml; see :meth:`ModelConfig.from_yaml`."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decode_utf8(path.read_bytes(), path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Configuration not found: {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigValidationError(f"{path} cannot be read: {error}") from error
+    except UsageError as error:
+        raise ConfigValidationError(str(error)) from error
     data, lines = _parse(text, path)
     written = _resolve_directories(data, path.parent)
     try:
