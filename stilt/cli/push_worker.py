@@ -16,6 +16,7 @@ from stilt.cli.common import (
     project_argument,
     skip_option,
 )
+from stilt.encoding import decode_utf8
 from stilt.errors import UsageError
 
 
@@ -50,8 +51,8 @@ def push_worker(
     model = open_model(project, output_dir, compute_root=compute_root, outputs=True)
     from stilt.execution import push_simulations
 
-    text = sys.stdin.read() if chunk == "-" else Path(chunk).read_text(encoding="utf-8")
-    lines = text.splitlines()
+    content = sys.stdin.buffer.read() if chunk == "-" else Path(chunk).read_bytes()
+    lines = decode_utf8(content, chunk).splitlines()
     ids = [line.strip() for line in lines if line.strip()]
     try:
         push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)

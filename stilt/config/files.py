@@ -19,7 +19,8 @@ from stilt.config.meteorology import MetConfig
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.support import SUPPORT
 from stilt.config.transport import TransportParameters
-from stilt.errors import ConfigValidationError
+from stilt.encoding import decode_utf8
+from stilt.errors import ConfigValidationError, UsageError
 
 Lines = dict[Location, int]
 
@@ -54,11 +55,13 @@ def read_text(path: str | os.PathLike[str]) -> ConfigText:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decode_utf8(path.read_bytes(), path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"Configuration not found: {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigValidationError(f"{path} cannot be read: {error}") from error
+    except UsageError as error:
+        raise ConfigValidationError(str(error)) from error
     data, lines = _parse(text, path)
     return ConfigText(path, data, lines, _resolve_directories(data, path.parent))
 

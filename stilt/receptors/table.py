@@ -24,7 +24,7 @@ from stilt.receptors.checks import (
     check_latitude,
     check_longitude,
 )
-from stilt.receptors.encoding import decoded, other_separator
+from stilt.receptors.file_kinds import csv_text, other_separator
 from stilt.receptors.ids import number_text
 from stilt.receptors.kinds import Receptor
 from stilt.receptors.times import TimeFormatError, check_time_format, parse_time
@@ -106,7 +106,7 @@ def read_receptors(
         raise FileNotFoundError(f"Receptor file not found: {path}") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
-    text = decoded(content, path)
+    text = csv_text(content, path)
     return _receptors(_Table(str(path), "line", time_format), *_csv_rows(text, path))
 
 

@@ -181,3 +181,17 @@ def test_day_first_times_need_their_format(stilt, case: Path, verb: str) -> None
     if verb != "run":
         result = stilt(verb, case, "--time-format", "%d.%m.%Y %H:%M", "--json")
         assert "201905100600_-111.85_40.77_5" in result.output
+
+
+@pytest.mark.parametrize(("encoding", "word"), [("utf-16", "UTF-16"), ("latin-1", "Latin-1")])
+@pytest.mark.parametrize("name", ["config.yaml", "receptors.csv", "ids.txt"])
+def test_files_that_are_not_in_utf_8_are_named(stilt, case, name: str, encoding: str, word: str):
+    path = case / name
+    text = path.read_text() if path.exists() else "toy_202301011200_-111.85_40.77_5\n"
+    path.write_bytes(f"{text}# Zürich\n".encode(encoding))
+    arguments = ["push-worker", case, "--chunk", path] if name == "ids.txt" else ["check", case]
+    result = stilt(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.output.startswith(f"Error: {path}")
+    assert word in result.output
+    assert "UTF-8" in result.output

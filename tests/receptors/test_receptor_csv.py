@@ -130,7 +130,7 @@ def test_other_separators_are_named(read, separator, word):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_named(read, encoding):
-    with pytest.raises(ValueError, match=r"receptors\.csv .* UTF-16 .* save it as CSV in UTF-8"):
+    with pytest.raises(ValueError, match=r"receptors\.csv .* UTF-16: save it as CSV in UTF-8"):
         read(f"time,lat,lon,z\n{NOON},5,2,3\n", encoding)
 
 
