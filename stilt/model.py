@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
+from stilt.errors import WeatherWarning
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.setup import (
     main_not_run_again,
@@ -208,6 +210,9 @@ class Model:
         Raises:
             UsageError: the configuration asks for a GPU that this machine does not have.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
+
+        Warns:
+            WeatherWarning: weather looks wrong, or receptors lie a little outside it.
         """
         refuse_in_starting_worker()
         executor = executor or get_executor(self.config.execution)
@@ -218,7 +223,7 @@ class Model:
             return FinishedHandle()
         if executor.name == "local":
             refuse_missing_gpu(self.files)
-        self._tell_of_weather(pending)
+        noted = self._tell_of_weather(pending)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
             handle = executor.start(
@@ -231,6 +236,7 @@ class Model:
                 handle.wait()
         if not handle.detached:
             self.index.fold()
+            self._tell_of_odd_weather(noted)
         return handle
 
     def status(self, scene_id: str | None = None) -> dict[str, Any]:
@@ -316,13 +322,19 @@ class Model:
         ids: list[str] = rows["sim_id"].tolist()
         return ids
 
-    def _tell_of_weather(self, pending: Sequence[str]) -> None:
-        """Name missing or odd weather before anything is computed; the others still run."""
-        from stilt.execution.weather import weather_report
+    def _tell_of_weather(self, pending: Sequence[str]) -> set[str]:
+        """Name missing or odd weather before anything is computed; the others still run.
 
+        Returns:
+            The notes on odd weather that there are.
+        """
+        from stilt.execution.weather import weather_report
+        from stilt.meteorology.weather_notes import WeatherNotes
+
+        noted = set(WeatherNotes(self.files.cache_dir).names())
         report = weather_report(self.files, pending)
         for remark in report.remarks[:SHOWN_WEATHER_PROBLEMS]:
-            logger.warning("%s", remark)
+            warnings.warn(remark, WeatherWarning, stacklevel=3)
         problems = report.problems
         for problem in problems[:SHOWN_WEATHER_PROBLEMS]:
             logger.warning("%s", problem)
@@ -330,6 +342,16 @@ class Model:
             logger.warning(
                 "... and %d more; `stilt check` lists all.", len(problems) - SHOWN_WEATHER_PROBLEMS
             )
+        return noted
+
+    def _tell_of_odd_weather(self, noted: set[str]) -> None:
+        """Say what workers found odd in the weather: a flow's own logging is silent."""
+        from stilt.meteorology.weather_notes import WeatherNotes
+
+        notes = WeatherNotes(self.files.cache_dir)
+        found = notes.sentences(name for name in notes.names() if name not in noted)
+        for text in list(found.values())[:SHOWN_WEATHER_PROBLEMS]:
+            warnings.warn(text, WeatherWarning, stacklevel=3)
 
     def __repr__(self) -> str:
         return f"<Model {self.name!r} in {self.output_root}>"
