@@ -25,6 +25,10 @@ class Reason(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class WeatherWarning(UserWarning):
+    """Weather that looks wrong, or a receptor a little outside it, that is computed as it is."""
+
+
 class StiltError(Exception):
     """Base of every error this package raises on purpose; its text is one sentence for a person."""
 

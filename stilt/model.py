@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
-from stilt.errors import UsageError
+from stilt.errors import UsageError, WeatherWarning
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
 from stilt.execution.observing import Observer
@@ -248,6 +249,9 @@ class Model:
             UsageError: the configuration asks for a GPU that this machine does not have, or a
                 folder for caches or for computing cannot be used.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
+
+        Warns:
+            WeatherWarning: weather looks wrong, or receptors lie a little outside it.
         """
         refuse_in_starting_worker()
         executor = executor or get_executor(self.config.execution)
@@ -260,13 +264,17 @@ class Model:
             return Run(self.files, pending, EndedJob())
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
-        self._tell_of_weather(pending)
+        noted = self._tell_of_weather(pending)
         self._tell_particle_problems(pending)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
             handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
             run = Run(self.files, pending, handle)
-            return run.wait() if wait or not run.detached else run
+            if wait or not run.detached:
+                run.wait()
+        if not run.detached:
+            self._tell_of_odd_weather(noted)
+        return run
 
     def status(self, scene_id: str | None = None) -> dict[str, Any]:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.
@@ -369,13 +377,19 @@ class Model:
         for sentence in cut_grids(self.config, degrees_only=True):
             logger.warning("%s", sentence)
 
-    def _tell_of_weather(self, pending: Sequence[str]) -> None:
-        """Name missing or odd weather before anything is computed; the others still run."""
-        from stilt.execution.weather import weather_report
+    def _tell_of_weather(self, pending: Sequence[str]) -> set[str]:
+        """Name missing or odd weather before anything is computed; the others still run.
 
+        Returns:
+            The notes on odd weather that there are.
+        """
+        from stilt.execution.weather import weather_report
+        from stilt.meteorology.weather_notes import WeatherNotes
+
+        noted = set(WeatherNotes(self.files.cache_dir).names())
         report = weather_report(self.files, pending)
         for remark in report.remarks[:SHOWN_WEATHER_PROBLEMS]:
-            logger.warning("%s", remark)
+            warnings.warn(remark, WeatherWarning, stacklevel=3)
         problems = report.problems
         for problem in problems[:SHOWN_WEATHER_PROBLEMS]:
             logger.warning("%s", problem)
@@ -383,6 +397,16 @@ class Model:
             logger.warning(
                 "... and %d more; `stilt check` lists all.", len(problems) - SHOWN_WEATHER_PROBLEMS
             )
+        return noted
+
+    def _tell_of_odd_weather(self, noted: set[str]) -> None:
+        """Say what workers found odd in the weather: a flow's own logging is silent."""
+        from stilt.meteorology.weather_notes import WeatherNotes
+
+        notes = WeatherNotes(self.files.cache_dir)
+        found = notes.sentences(name for name in notes.names() if name not in noted)
+        for text in list(found.values())[:SHOWN_WEATHER_PROBLEMS]:
+            warnings.warn(text, WeatherWarning, stacklevel=3)
 
     def _tell_particle_problems(self, pending: Sequence[str]) -> None:
         """Name receptors with more points than particles; the others still run."""

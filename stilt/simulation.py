@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,23 +121,23 @@ class Simulation:
         names = ("reason", "detail", "attempts", "host", "batch_id", "finished_at", "met_files")
         row = next(iter(index.rows([self.id], names)), dict.fromkeys(names))
         state = index.state(str(self.id), self.project.expectations)
-        weather = self._look_at_weather()
+        used = json.loads(row["met_files"] or "[]")
         log = self.log_path if self.log_path.exists() else None
         redo = " --no-skip-existing" if state == "complete" else ""
         return {
             "sim_id": str(self.id),
             "state": state or "not registered",
             **{name: row[name] for name in names[:-1]},
-            "weather_used": json.loads(row["met_files"] or "[]"),
-            **weather,
+            "weather_used": used,
+            **self._look_at_weather(used),
             "log": "" if log is None else str(log),
             "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
             "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
             f"{shlex.quote(str(self.project.root))} --chunk -{redo}",
         }
 
-    def _look_at_weather(self) -> dict[str, Any]:
-        """What of :meth:`explain` the weather files there are now tell."""
+    def _look_at_weather(self, used: Sequence[str]) -> dict[str, Any]:
+        """What of :meth:`explain` the weather files tell: those used and those there are now."""
         from stilt.meteorology.catalogue import MetCatalogue
         from stilt.meteorology.coverage import check_coverage
         from stilt.meteorology.weather_notes import WeatherNotes
@@ -145,7 +146,8 @@ class Simulation:
             self.params.mets[self.id.met], self.id.met, cache_dir=self.project.cache_dir
         )
         (found,) = check_coverage(catalogue, [self.receptor], self.params.n_hours, self.params)
-        odd = WeatherNotes(self.project.cache_dir).of(ref.path for ref in found.analyses)
+        paths = [*used, *(ref.path for ref in found.analyses)]
+        odd = WeatherNotes(self.project.cache_dir).of(paths)
         remarks = [text for text in (found.height, found.overlap, *odd.values()) if text]
         return {
             "weather_lacked": [str(time) for time in found.missing],

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from stilt.errors import ConfigValidationError, SimulationError, StiltError, UsageError
+from stilt.errors import (
+    ConfigValidationError,
+    SimulationError,
+    StiltError,
+    UsageError,
+    WeatherWarning,
+)
 from stilt.interrupts import interruptible
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ class Commands(click.Group):
 
         own_process()
         kwargs["standalone_mode"] = False
-        with interruptible():
+        with interruptible(), _own_warnings_plain():
             sys.exit(self._code(*args, **kwargs))
 
     def _code(self, *args: Any, **kwargs: Any) -> int:
@@ -72,6 +80,23 @@ class Commands(click.Group):
             click.echo(f"Error: {_one_line(error)}; {advice}.", err=True)
             return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_FAILED
         return code if isinstance(code, int) else EXIT_COMPLETE
+
+
+@contextmanager
+def _own_warnings_plain() -> Iterator[None]:
+    """Print warnings about weather as sentences, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", WeatherWarning)
+        show = warnings.showwarning
+
+        def show_plain(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, WeatherWarning):
+                click.echo(str(message), err=True)
+            else:
+                show(message, category, *place)
+
+        warnings.showwarning = show_plain  # type: ignore[assignment]
+        yield
 
 
 def _one_line(error: BaseException) -> str:

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 class _Note:
     """One field of one file that cannot be right."""
 
+    path: str
     time: str
     field: str
     text: str
@@ -69,11 +70,7 @@ class WeatherNotes:
 
     def of(self, paths: Iterable[str]) -> dict[str, str]:
         """Return a sentence for each of these files that has notes."""
-        try:
-            names = sorted(entry.name for entry in os.scandir(self._folder))
-        except OSError:
-            return {}
-        names = [name for name in names if name.endswith(".json")]
+        names = self.names()
         found = {}
         for path in dict.fromkeys(paths) if names else ():
             try:
@@ -81,15 +78,34 @@ class WeatherNotes:
             except OSError:
                 continue
             key = _key(path, f"{stat.st_size}-{stat.st_mtime_ns}")
-            if notes := self._read(name for name in names if name.startswith(key)):
-                found[path] = _sentence(path, notes)
+            found.update(self.sentences(name for name in names if name.startswith(key)))
         return found
+
+    def names(self) -> list[str]:
+        """Return the names of all notes that there are."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._folder))
+        except OSError:
+            return []
+        return [name for name in names if name.endswith(".json")]
+
+    def sentences(self, names: Iterable[str]) -> dict[str, str]:
+        """Return a sentence for each file that these notes are on, by its path."""
+        notes: dict[str, list[_Note]] = {}
+        for name in names:
+            try:
+                note = _Note(**json.loads((self._folder / name).read_text()))
+            except (OSError, ValueError, TypeError):
+                # Someone is writing it now, and says it.
+                continue
+            notes.setdefault(note.path, []).append(note)
+        return {path: _sentence(path, each) for path, each in notes.items()}
 
     def _keep(self, ref: AnalysisRef, raw: RawAnalysis) -> list[_Note]:
         """Write down what is implausible; returns what was not known before."""
         new = []
         for finding in implausible(raw):
-            note = _Note(minute_text(raw.time), finding.field, finding.text)
+            note = _Note(ref.path, minute_text(raw.time), finding.field, finding.text)
             file = self._folder / f"{_key(ref.path, _identity(ref))}_{finding.field}.json"
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -101,16 +117,6 @@ class WeatherNotes:
                 logger.debug("%s cannot be written: %s", file, problem)
             new.append(note)
         return new
-
-    def _read(self, names: Iterable[str]) -> list[_Note]:
-        notes = []
-        for name in names:
-            try:
-                notes.append(_Note(**json.loads((self._folder / name).read_text())))
-            except (OSError, ValueError, TypeError):
-                # Someone is writing it now, and says it.
-                continue
-        return notes
 
 
 def _sentence(path: str, notes: Sequence[_Note]) -> str:

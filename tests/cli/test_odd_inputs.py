@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from stilt.cli import cli
+from stilt.errors import WeatherWarning
+from stilt.execution.weather import weather_report
 from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.writer import write_arl
+from stilt.model import Model
 
 PLACE = "-111.85,40.77"
 RECEPTORS = f"""\
@@ -81,9 +84,24 @@ def test_run_tells_and_fails_what_has_no_answer(ran, stilt) -> None:
     assert "failed=2" in result.stdout
     for reason in ("RECEPTOR_BELOW_GROUND", "RECEPTOR_ABOVE_TOP"):
         assert f": {reason}: The receptor at" in result.stderr
+    assert result.stderr.count("is released at the ground") == 1
+    assert result.stderr.count("SHTF is -") == 1
     assert "Traceback" not in result.output
     reasons = json.loads(stilt("status", root, "--json").stdout)["reasons"]
     assert reasons == {"RECEPTOR_ABOVE_TOP": 1, "RECEPTOR_BELOW_GROUND": 1}
+
+
+def test_what_a_run_finds_itself_is_said_once_after_it(ran, project_files, tmp_path: Path) -> None:
+    root, *_ = ran
+    again = project_files(tmp_path / "again", "\n".join(RECEPTORS.splitlines()[:2]) + "\n")
+    (again / "config.yaml").write_text((root / "config.yaml").read_text())
+    for number in (1, 0):
+        result = CliRunner().invoke(cli, ["run", str(again)])
+        assert result.exit_code == 0, result.output
+        lines = [line for line in result.stderr.splitlines() if "looks wrong" in line]
+        assert len(lines) == number
+    with pytest.warns(WeatherWarning, match="SHTF is -"):
+        Model(project=again).run(skip_existing=False)
 
 
 def test_explain_says_it_of_each(ran, stilt) -> None:
@@ -101,9 +119,6 @@ def test_explain_says_it_of_each(ran, stilt) -> None:
 
 
 def test_a_run_tells_beforehand_what_looks_odd(ran) -> None:
-    from stilt.execution.weather import weather_report
-    from stilt.model import Model
-
     root, *_ = ran
     report = weather_report(Model(project=root).files, [GOOD, LOW, DEEP])
     assert report.problems == ()
