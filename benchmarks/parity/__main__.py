@@ -19,7 +19,10 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -27,11 +30,12 @@ from benchmarks.parity import checks, figures, ours
 from benchmarks.parity.cases import (
     REFERENCE_VARIABLE,
     Case,
+    Ensemble,
     Total,
     find_cases,
     reference_folder,
 )
-from benchmarks.parity.checks import Check
+from benchmarks.parity.checks import CANNOT_TELL, Check
 from benchmarks.parity.hysplit import receptors_as_cases, run_hysplit
 from benchmarks.parity.totals import further_totals, make_further_totals
 
@@ -39,6 +43,8 @@ from benchmarks.parity.totals import further_totals, make_further_totals
 _FIRST_OF_POOL = 1001
 # And these beside further totals of HYSPLIT's.
 _FIRST_FURTHER = 3001
+# Settings of ours that are compared, by the option's value.
+_LAYER_UPDATES = {"both": (False, True), "off": (False,), "on": (True,)}
 
 
 def main() -> int:
@@ -73,47 +79,93 @@ def compare(cases: list[Case], options: argparse.Namespace, cache: Path) -> int:
         )
         return 2
     results = []
-    if not options.in_our_place:
+    if options.in_our_place:
+        stand_ins = {str(case): case for case in find_cases(Path(options.in_our_place))}
+        runs = {
+            case: stand_ins[str(case)].ensembles
+            for case in cases
+            if case.ensembles and str(case) in stand_ins
+        }
+        results += _compare_ensembles(Ensembles(runs, {}, {}), options, "")
+    else:
         results += [_show(checks.point_check(cases, cache)), _show(checks.mean_check(cases, cache))]
-    runs, pools, further = {}, {}, {}
-    stand_ins = {str(case): case for case in _stand_ins(options)}
-    for case in cases:
-        if options.in_our_place:
-            if case.ensembles and str(case) in stand_ins:
-                runs[case] = stand_ins[str(case)].ensembles
-        elif case.ensembles and options.seeds > 0:
-            begun = time.perf_counter()
-            count = case.ensembles[0].count
-            runs[case] = ours.ensembles(case, count, range(1, options.seeds + 1), cache)
-            if options.chance:
-                seeds = range(_FIRST_OF_POOL, _FIRST_OF_POOL + options.chance)
-                pools[case] = ours.ensembles(case, count, seeds, cache)
-            if theirs := further_totals(case):
-                further[case] = (theirs, _as_many(case, theirs, cache))
-            seconds = time.perf_counter() - begun
-            number = options.seeds + options.chance
-            more = f" and {sum(t.particles for t in further[case][1])}" if case in further else ""
-            print(f"  {case}: {number} x {count}{more} particles in {seconds:.0f} s", flush=True)
-    if runs:
-        clouds, details = checks.cloud_check(runs, pools)
-        results += [_show(clouds)]
-        results += [_show(checks.footprint_check(runs)), _show(checks.total_check(runs, further))]
-        if options.details:
-            details.to_csv(options.details, index=False)
-        if options.figures:
-            figures.draw(runs, Path(options.figures))
+        for layer_update in _LAYER_UPDATES[options.layer_update]:
+            settings = {"hysplit_layer_update": layer_update}
+            mine = _ensembles(cases, options, cache, settings)
+            told = f"hysplit_layer_update: {str(layer_update).lower()}"
+            results += _compare_ensembles(mine, options, told)
     verdicts = [bar.verdict for check in results for bar in check.bars]
     print(
         f"\n{verdicts.count('pass')} of {len(verdicts)} bars met, {verdicts.count('open')} not "
-        f"decided within two standard errors of the seeds, {verdicts.count('MISS')} missed."
+        f"decided within two standard errors of the seeds, {verdicts.count('MISS')} missed"
+        + (f", {silent} with nothing to compare" if (silent := verdicts.count(CANNOT_TELL)) else "")
+        + "."
     )
     return 1 if "MISS" in verdicts else 0
 
 
-def _as_many(case: Case, theirs: list[Total], cache: Path) -> list[Total]:
+class Ensembles(NamedTuple):
+    """Ensembles to hold against HYSPLIT's, by case.
+
+    Attributes:
+        runs: with as many particles as HYSPLIT's.
+        pools: further ones, which tell what chance does.
+        further: totals of further ones of both programs.
+    """
+
+    runs: dict[Case, list[Ensemble]]
+    pools: dict[Case, list[Ensemble]]
+    further: dict[Case, tuple[list[Total], list[Total]]]
+
+
+def _ensembles(
+    cases: list[Case], options: argparse.Namespace, cache: Path, settings: Mapping[str, object]
+) -> Ensembles:
+    """Run our ensembles of every case, and say how long each took."""
+    made = Ensembles({}, {}, {})
+    for case in cases:
+        if not case.ensembles or options.seeds <= 0:
+            continue
+        begun = time.perf_counter()
+        seeds = range(1, options.seeds + 1)
+        made.runs[case] = ours.ensembles(case, seeds, cache, settings)
+        if options.chance:
+            seeds = range(_FIRST_OF_POOL, _FIRST_OF_POOL + options.chance)
+            made.pools[case] = ours.ensembles(case, seeds, cache, settings)
+        if theirs := further_totals(case):
+            made.further[case] = (theirs, _as_many(case, theirs, cache, settings))
+        seconds = time.perf_counter() - begun
+        ensembles = made.runs[case] + made.pools.get(case, [])
+        particles = sum(ensemble.count for ensemble in ensembles)
+        particles += sum(total.particles for total in made.further.get(case, ([], []))[1])
+        print(f"  {case}: {particles} particles in {seconds:.0f} s", flush=True)
+    return made
+
+
+def _compare_ensembles(mine: Ensembles, options: argparse.Namespace, settings: str) -> list[Check]:
+    """Print clouds, footprints and totals of ensembles, with the settings they were made with."""
+    if not mine.runs:
+        return []
+    clouds, details = checks.cloud_check(mine.runs, mine.pools)
+    footprints = checks.footprint_check(mine.runs)
+    found = [clouds, footprints, checks.total_check(mine.runs, mine.further)]
+    if settings:
+        found = [replace(check, title=f"{check.title} ({settings})") for check in found]
+    name = settings.replace(": ", "-")
+    if options.details:
+        path = Path(options.details)
+        details.to_csv(path.with_stem(f"{path.stem}-{name}") if name else path, index=False)
+    if options.figures:
+        figures.draw(mine.runs, Path(options.figures) / name)
+    return [_show(check) for check in found]
+
+
+def _as_many(
+    case: Case, theirs: list[Total], cache: Path, settings: Mapping[str, object]
+) -> list[Total]:
     """Totals of ours for those of further HYSPLIT ensembles, twice as many: ours are cheap."""
     seeds = range(_FIRST_FURTHER, _FIRST_FURTHER + 2 * len(theirs))
-    return ours.totals(case, max(total.particles for total in theirs), seeds, cache)
+    return ours.totals(case, max(total.particles for total in theirs), seeds, cache, settings)
 
 
 def _further_totals(cases: list[Case], options: argparse.Namespace) -> int:
@@ -127,10 +179,6 @@ def _further_totals(cases: list[Case], options: argparse.Namespace) -> int:
     met = {"file_format": options.file_format, "file_tres": options.file_tres}
     make_further_totals(cases, python, met, options.further_totals, options.particles)
     return 0
-
-
-def _stand_ins(options: argparse.Namespace) -> list[Case]:
-    return find_cases(Path(options.in_our_place)) if options.in_our_place else []
 
 
 def _show(check: Check) -> Check:
@@ -172,6 +220,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=[], help="weathers or cases to compare")
     parser.add_argument("--seeds", type=int, default=16, help="ensembles of ours (16); 0 for none")
     parser.add_argument(
+        "--layer-update",
+        choices=list(_LAYER_UPDATES),
+        default="both",
+        help="compare ours without hysplit_layer_update, with it, or both (default)",
+    )
+    parser.add_argument(
         "--chance",
         type=int,
         default=0,
@@ -184,8 +238,13 @@ def _arguments() -> argparse.Namespace:
         help="further runs of HYSPLIT that stand in for ours: what HYSPLIT itself would be given",
     )
     parser.add_argument("--cache", help="folder for prepared weather, kept")
-    parser.add_argument("--details", help="CSV file for every comparison of the clouds")
-    parser.add_argument("--figures", help="folder for maps side by side")
+    parser.add_argument(
+        "--details",
+        help="CSV file for every comparison of the clouds, one for each setting compared",
+    )
+    parser.add_argument(
+        "--figures", help="folder for maps side by side, with a folder for each setting"
+    )
     live = parser.add_argument_group("run HYSPLIT first")
     live.add_argument("--hysplit-python", help="Python of an environment with pystilt")
     live.add_argument("--weather", help="folder of ARL files")

@@ -23,6 +23,8 @@ from stilt.meteorology.records import AnalysisRef
 
 REFERENCE_VARIABLE = "STILT_REFERENCE"
 CELL_DEG = 0.1
+FILE_RESOLUTION_DEG = 1e-4
+FINER_CELLS_DEG = (0.01, 0.001)
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Ensemble:
 
     Attributes:
         count: particles released.
-        particles: rows at some ages: age (min), particle, lon, lat (degrees), zagl (m), ...
+        particles: rows at some ages: age (min), particle, lon, lat (degrees), zagl (m), samt
+            (min), ...
         foot: sum of foot over particles and steps by cell (i, j) of 0.1 degree.
     """
 
@@ -61,6 +64,17 @@ class Ensemble:
     def total(self) -> Total:
         """Of its footprint."""
         return Total(self.count, float(self.foot.sum() / self.count))
+
+    def footprint(self, cell_deg: float = CELL_DEG) -> pd.Series:
+        """Return the footprint by cell (i, j): the sum of foot of all steps at 0.1 degree.
+
+        On finer cells it is the sum of the time in the influence layer (samt) over the kept rows,
+        since HYSPLIT's steps are kept as sums over cells of 0.1 degree only, and the foot of its
+        kept rows has the near-field correction in some runs and not in others.
+        """
+        if cell_deg == CELL_DEG:
+            return self.foot
+        return cell_sums(self.particles, cell_deg, of="samt")
 
 
 @dataclass(frozen=True)
@@ -136,13 +150,21 @@ def find_cases(root: Path, only: Sequence[str] = ()) -> list[Case]:
     return [case for case in found if not only or {case.weather, case.name} & set(only)]
 
 
-def cell_sums(particles: pd.DataFrame) -> pd.Series:
-    """Sum of foot by cell of 0.1 degree."""
-    cells = {
-        "i": np.floor(particles["lon"] / CELL_DEG).astype(int),
-        "j": np.floor(particles["lat"] / CELL_DEG).astype(int),
-    }
-    return particles.assign(**cells).groupby(["i", "j"])["foot"].sum()
+def cell_sums(particles: pd.DataFrame, cell_deg: float = CELL_DEG, of: str = "foot") -> pd.Series:
+    """Return the sum of a column by cell (i, j).
+
+    On cells finer than 0.1 degree places are first rounded as HYSPLIT's files round them: else
+    particles near a cell's edge would lie on its one side in one program, on the other in ours.
+    """
+    cells = {}
+    for index, column in (("i", "lon"), ("j", "lat")):
+        places = particles[column].to_numpy(np.float64)
+        if cell_deg == CELL_DEG:
+            cells[index] = np.floor(places / cell_deg).astype(int)
+        else:
+            steps = np.rint(places / FILE_RESOLUTION_DEG).astype(int)
+            cells[index] = steps // round(cell_deg / FILE_RESOLUTION_DEG)
+    return particles.assign(**cells).groupby(["i", "j"])[of].sum()
 
 
 def write_cases(folder: Path, entries: Iterable[dict]) -> None:

@@ -11,13 +11,21 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.parity import ours
-from benchmarks.parity.cases import Case, Ensemble, Total
+from benchmarks.parity.cases import (
+    CELL_DEG,
+    FILE_RESOLUTION_DEG,
+    FINER_CELLS_DEG,
+    Case,
+    Ensemble,
+    Total,
+)
 
 EARTH_RADIUS_KM = 6371.2
-FILE_RESOLUTION_DEG = 1e-4
 _ROUNDING_KM = 0.02
 _TOO_NOISY = 10.0
 _SETS = 100
+# A footprint on fewer cells tells nothing about its shape.
+_FEWEST_CELLS = 10
 _CLOUD_COLUMNS = ("lon", "lat", "zagl")
 
 MEDIAN_BAR, TAIL_BAR, MIXED_LAYER_TAIL_BAR = 1.0, 5.0, 10.0
@@ -25,14 +33,16 @@ DISTANCE_BAR, HEIGHT_BAR, HEIGHT_BAR_M = 0.5, 2.0, 10.0
 CLOUD_BAR = 95.0
 VARIATION_BAR = 1.15
 TOTAL_BAR, BIAS_BAR = 5.0, 2.0
+CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True)
 class Bar:
     """What is asked, what was found, and the verdict.
 
-    A verdict is ``"pass"``, ``"MISS"``, or ``"open"`` where the bar is missed by less than two
-    standard errors of the seeds, so that more particles or seeds are needed to tell.
+    A verdict is ``"pass"``, ``"MISS"``, ``"open"`` where the bar is missed by less than two
+    standard errors of the seeds, so that more particles or seeds are needed to tell, or
+    ``"cannot tell"`` where no case has anything to compare.
     """
 
     asked: str
@@ -75,13 +85,12 @@ def point_check(cases: Sequence[Case], cache: Path, rows: int = 3000) -> Check:
     for name in ours.POINT_COLUMNS:
         median, tail = table[f"{name} median"].max(), table[f"{name} p95"].max()
         limit = MIXED_LAYER_TAIL_BAR if name == "mlht" else TAIL_BAR
-        bars.append(
-            Bar(
-                f"{name}: median <= {MEDIAN_BAR:g} %, 95th percentile <= {limit:g} %",
-                f"largest {median:.3f} %, {tail:.2f} %",
-                verdict(median <= MEDIAN_BAR and tail <= limit),
-            )
-        )
+        asked = f"{name}: median <= {MEDIAN_BAR:g} %, 95th percentile <= {limit:g} %"
+        if np.isnan(median):
+            bars.append(Bar(asked, "zero in every case", CANNOT_TELL))
+            continue
+        met = verdict(median <= MEDIAN_BAR and tail <= limit)
+        bars.append(Bar(asked, f"largest {median:.3f} %, {tail:.2f} %", met))
     return Check("Point check: relative difference, %", table, bars)
 
 
@@ -169,6 +178,11 @@ def cloud_check(
         pools: further ones, from which both sides of a comparison of ours with ours are drawn.
     """
     details = pd.concat([_clouds(case, case.ensembles, mine) for case, mine in runs.items()])
+    title = "Particle clouds: comparisons within 2 standard errors, %"
+    asked = f">= {CLOUD_BAR:g} % of all comparisons within 2 standard errors"
+    if details.empty:
+        bar = Bar(asked, "no age has ten particles in each ensemble", CANNOT_TELL)
+        return Check(title, pd.DataFrame(), [bar]), details
     inside = details.assign(inside=100.0 * (details["z"].abs() <= 2.0))
     table = inside.pivot_table(index="case", columns=["column", "statistic"], values="inside")
     table.columns = [" ".join(names) for names in table.columns]
@@ -180,15 +194,8 @@ def cloud_check(
         chance = _shares_of_one_program(runs, pools)
         low = float(np.quantile(chance, 0.05))
         found += f"; ours with ours {chance.mean():.1f} %, every twentieth set below {low:.1f} %"
-    bars = [
-        Bar(
-            f">= {CLOUD_BAR:g} % of all comparisons within 2 standard errors",
-            found,
-            verdict(share >= CLOUD_BAR),
-        )
-    ]
-    title = "Particle clouds: comparisons within 2 standard errors, %"
-    return Check(title, table.loc[[str(case) for case in runs]], bars), details
+    bars = [Bar(asked, found, verdict(share >= CLOUD_BAR))]
+    return Check(title, table.reindex([str(case) for case in runs]), bars), details
 
 
 def _clouds(case: Case, theirs: list[Ensemble], mine: list[Ensemble]) -> pd.DataFrame:
@@ -239,57 +246,88 @@ def _difference(
 ) -> tuple[float, float, float]:
     """Difference of the seed averages in standard errors, and the two averages."""
     of = np.mean if statistic == "mean" else np.std
-    a, b = (np.array([of(values) for values in group]) for group in (theirs, own))
-    freedom = len(a) + len(b) - 2
-    between = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / max(freedom, 1)
+    groups = (theirs, own)
+    numbers = [np.array([len(values) for values in group], float) for group in groups]
+    values = [np.array([of(values) for values in group]) for group in groups]
+    a, b = (np.average(v, weights=n) for v, n in zip(values, numbers, strict=True))
+    # Variances of one particle: an ensemble's is one over its particles of it.
+    freedom = len(theirs) + len(own) - 2
+    squares = (n * (v - m) ** 2 for n, v, m in zip(numbers, values, (a, b), strict=True))
+    between = sum(part.sum() for part in squares) / max(freedom, 1)
     everyone = np.concatenate(theirs + own)
-    count = np.mean([len(values) for values in theirs + own])
-    variance = everyone.var()
-    expected = variance / count
+    expected = variance = everyone.var()
     if statistic == "sd" and variance > 0.0:
         fourth = ((everyone - everyone.mean()) ** 4).mean()
-        expected = (fourth - variance**2) / (4.0 * variance * count)
+        expected = (fourth - variance**2) / (4.0 * variance)
     spread = 0.5 * (between + expected) if freedom > 0 else expected
     rounding = 0.0 if column == "zagl" else FILE_RESOLUTION_DEG**2 / 12.0
-    error = np.sqrt(spread * (1.0 / len(a) + 1.0 / len(b)) + rounding)
-    return float((b.mean() - a.mean()) / max(error, 1e-9)), float(a.mean()), float(b.mean())
+    error = np.sqrt(spread * sum(1.0 / n.sum() for n in numbers) + rounding)
+    return float((b - a) / max(error, 1e-9)), float(a), float(b)
 
 
 def footprint_check(runs: dict[Case, list[Ensemble]]) -> Check:
-    """Total variation distance of normalised 0.1 degree footprints, with as many particles.
+    """Compare normalised footprints by their total variation distance, with as many particles.
+
+    Cells are 0.1 degree, finer where HYSPLIT's footprint covers fewer than ten of them. A case that
+    covers fewer than ten of the finest, or has one seed of HYSPLIT only, tells nothing; the bar is
+    that of the others.
 
     The noise of the ratio comes from the spread of the pairs, of which only as many are
     independent as there are seeds.
     """
-    out = {}
-    for case, mine in runs.items():
-        theirs = [e.foot for e in case.ensembles]
-        own = [e.foot for e in mine]
-        among = np.array([variation(a, b) for a, b in combinations(theirs, 2)])
-        between = np.array([variation(a, b) for a, b in product(theirs, own)])
-        relative = [pairs.std() / pairs.mean() for pairs in (among, between)]
-        ratio = between.mean() / among.mean()
-        out[str(case)] = {
-            "particles": case.ensembles[0].count,
-            "HYSPLIT seeds": len(theirs),
-            "theirs-theirs": among.mean(),
-            "ours-theirs": between.mean(),
-            "ratio": ratio,
-            "noise of ratio": ratio * np.hypot(*relative) / np.sqrt(len(theirs)),
-        }
-    table = pd.DataFrame(out).T
-    ratio, noise = table["ratio"], table["noise of ratio"]
-    bars = [
-        Bar(
-            f"ours-theirs <= {VARIATION_BAR:g} x theirs-theirs in every case",
-            f"largest {ratio.max():.2f} +- {noise[ratio.idxmax()]:.2f} ({ratio.idxmax()})",
-            verdict(
-                (ratio <= VARIATION_BAR).all(),
-                within_noise=(ratio - 2.0 * noise <= VARIATION_BAR).all(),
-            ),
-        )
-    ]
-    return Check("Footprints: total variation distance at 0.1 degree", table, bars)
+    table = pd.DataFrame({str(case): _distances(case, mine) for case, mine in runs.items()}).T
+    asked = f"ours-theirs <= {VARIATION_BAR:g} x theirs-theirs in every case"
+    title = "Footprints: total variation distance"
+    ratio, noise = table["ratio"].dropna(), table["noise of ratio"].dropna()
+    untold = _cases_that_cannot_tell(table["ratio"])
+    if ratio.empty:
+        return Check(title, table, [Bar(asked, untold, CANNOT_TELL)])
+    bar = Bar(
+        asked,
+        f"largest {ratio.max():.2f} +- {noise[ratio.idxmax()]:.2f} ({ratio.idxmax()}){untold}",
+        verdict(
+            bool((ratio <= VARIATION_BAR).all()),
+            within_noise=bool((ratio - 2.0 * noise <= VARIATION_BAR).all()),
+        ),
+    )
+    return Check(title, table, [bar])
+
+
+def _distances(case: Case, mine: list[Ensemble]) -> dict[str, float]:
+    """Return a row of the footprints' table; its ratio is NaN where the case cannot tell."""
+    cell_deg = _cell_that_tells(case)
+    row = {"particles": case.ensembles[0].count, "HYSPLIT seeds": len(case.ensembles)}
+    if np.isnan(cell_deg) or len(case.ensembles) < 2:
+        names = ("cell deg", "theirs-theirs", "ours-theirs", "ratio", "noise of ratio")
+        return {**row, **dict.fromkeys(names, np.nan)}
+    theirs, own = ([e.footprint(cell_deg) for e in group] for group in (case.ensembles, mine))
+    among = np.array([variation(a, b) for a, b in combinations(theirs, 2)])
+    between = np.array([variation(a, b) for a, b in product(theirs, own)])
+    relative = [pairs.std() / pairs.mean() for pairs in (among, between)]
+    ratio = between.mean() / among.mean()
+    return {
+        **row,
+        "cell deg": cell_deg,
+        "theirs-theirs": among.mean(),
+        "ours-theirs": between.mean(),
+        "ratio": ratio,
+        "noise of ratio": ratio * np.hypot(*relative) / np.sqrt(len(theirs)),
+    }
+
+
+def _cell_that_tells(case: Case) -> float:
+    """Return the coarsest cells, in degrees, on which HYSPLIT's footprints have a shape; or NaN."""
+    for cell_deg in (CELL_DEG, *FINER_CELLS_DEG):
+        fields = [ensemble.footprint(cell_deg) for ensemble in case.ensembles]
+        if np.mean([(field > 0.0).sum() for field in fields]) >= _FEWEST_CELLS:
+            return cell_deg
+    return np.nan
+
+
+def _cases_that_cannot_tell(values: pd.Series) -> str:
+    """Return the end of a sentence that names the cases without a value, or nothing."""
+    names = values.index[values.isna()]
+    return f"; cannot tell: {', '.join(names)}" if len(names) else ""
 
 
 def total_check(
@@ -299,7 +337,7 @@ def total_check(
     """Footprint totals per particle, mean over all particles of all seeds.
 
     A case that its own noise makes uncertain by more than 10 % says nothing about a common bias
-    and is left out of it.
+    and is left out of it. A case without influence in either program tells nothing at all.
 
     Args:
         runs: our ensembles of each case.
@@ -317,29 +355,51 @@ def total_check(
             "HYSPLIT's particles": sum(total.particles for total in groups[0]),
             "HYSPLIT": theirs,
             "ours": own,
-            "difference %": 100.0 * (own / theirs - 1.0),
-            "standard error %": 100.0 * np.hypot(their_error / theirs, own_error / own),
+            **_relative(theirs, their_error, own, own_error),
         }
     table = pd.DataFrame(out).T
-    difference, noises = table["difference %"], table["standard error %"]
+    title = "Footprint totals per particle, ppm / (umol m-2 s-1)"
+    asked = f"each within {TOTAL_BAR:g} %", f"no bias over all cases beyond {BIAS_BAR:g} %"
+    known = table.dropna(subset=["difference %"])
+    untold = _cases_that_cannot_tell(table["difference %"])
+    if known.empty:
+        return Check(title, table, [Bar(text, untold, CANNOT_TELL) for text in asked])
+    difference, noises = known["difference %"], known["standard error %"].fillna(0.0)
+    largest = difference.abs().idxmax()
     told = noises <= _TOO_NOISY if (noises <= _TOO_NOISY).any() else noises > 0.0
     bias, noise = difference[told].mean(), np.sqrt((noises[told] ** 2).sum()) / told.sum()
     bars = [
         Bar(
-            f"each within {TOTAL_BAR:g} %",
-            f"largest {difference.abs().max():.1f} % ({difference.abs().idxmax()})",
+            asked[0],
+            f"largest {difference[largest]:+.1f} % +- {noises[largest]:.1f} % ({largest}){untold}",
             verdict(
                 (difference.abs() <= TOTAL_BAR).all(),
                 within_noise=(difference.abs() <= TOTAL_BAR + 2.0 * noises).all(),
             ),
         ),
         Bar(
-            f"no bias over all cases beyond {BIAS_BAR:g} %",
+            asked[1],
             f"{bias:+.1f} % +- {noise:.1f} % over {told.sum()} cases",
             verdict(abs(bias) <= BIAS_BAR, within_noise=abs(bias) <= BIAS_BAR + 2.0 * noise),
         ),
     ]
-    return Check("Footprint totals per particle, ppm / (umol m-2 s-1)", table, bars)
+    return Check(title, table, bars)
+
+
+def _relative(theirs: float, their_error: float, own: float, own_error: float) -> dict[str, float]:
+    """Return difference and standard error of two totals, % of HYSPLIT's.
+
+    Where HYSPLIT's is zero they are % of ours; both are NaN when both totals are zero.
+    """
+    whole = theirs or own
+    if whole == 0.0:
+        return {"difference %": np.nan, "standard error %": np.nan}
+    # That of the ratio; of one total alone where the other is zero.
+    error = np.hypot(their_error * own / theirs if own and theirs else their_error, own_error)
+    return {
+        "difference %": 100.0 * (own - theirs) / whole,
+        "standard error %": 100.0 * error / whole,
+    }
 
 
 def mean_total(totals: Sequence[Total]) -> tuple[float, float]:
@@ -355,7 +415,12 @@ def mean_total(totals: Sequence[Total]) -> tuple[float, float]:
 
 
 def variation(a: pd.Series, b: pd.Series) -> float:
-    """Total variation distance of two normalised fields: 0 the same, 1 nothing in common."""
+    """Return the total variation distance of two normalised fields.
+
+    It is 0 for the same fields, 1 for fields without anything in common, as when one is zero.
+    """
+    if a.sum() == 0.0 or b.sum() == 0.0:
+        return float((a.sum() == 0.0) != (b.sum() == 0.0))
     return float(0.5 * (a / a.sum()).sub(b / b.sum(), fill_value=0.0).abs().sum())
 
 

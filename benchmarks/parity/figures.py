@@ -13,9 +13,16 @@ _WIDTH_IN, _HEIGHT_IN, _DPI = 8.0, 3.6, 90
 
 
 def draw(runs: dict[Case, list[Ensemble]], folder: Path) -> list[Path]:
-    """One PNG a case: the average footprint of all seeds, left HYSPLIT, right ours."""
+    """Draw one PNG a case: the average footprint of all seeds, left HYSPLIT, right ours.
+
+    A case without influence in either program is left out: there is nothing to draw.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    return [_one(case, mine, folder) for case, mine in runs.items()]
+    return [
+        _one(case, mine, folder)
+        for case, mine in runs.items()
+        if any((ensemble.foot > 0.0).any() for ensemble in [*case.ensembles, *mine])
+    ]
 
 
 def _one(case: Case, mine: list[Ensemble], folder: Path) -> Path:

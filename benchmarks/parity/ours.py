@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def config_for(case: Case, **changes: object) -> ModelConfig:
         "mets": {"any": {"directory": "unused", "file_format": "%Y", "file_tres": "1h"}},
         "n_hours": case.hours,
         "hnf_plume": False,
-        "varsiwant": ("time", "indx", "long", "lati", "zagl", "foot"),
+        "varsiwant": ("time", "indx", "long", "lati", "zagl", "foot", "samt"),
     }
     return ModelConfig(**{**settings, **changes})
 
@@ -49,28 +49,48 @@ def mean_trajectory(case: Case, cache: Path) -> pd.DataFrame:
     return _run(case, [_release(case, config)], config, cache)[0]
 
 
-def ensembles(case: Case, count: int, seeds: Sequence[int], cache: Path) -> list[Ensemble]:
-    """Our ensembles of ``count`` particles, one a seed, rows at HYSPLIT's ages."""
+def ensembles(
+    case: Case, seeds: Sequence[int], cache: Path, settings: Mapping[str, object] | None = None
+) -> list[Ensemble]:
+    """Run our ensembles, one a seed, with as many particles as HYSPLIT's and rows at its ages.
+
+    Where HYSPLIT's ensembles differ in size ours take the same sizes in turn: the distance between
+    two footprints depends on it.
+    """
     ages = set(case.ensembles[0].particles["age"])
+    counts = [ensemble.count for ensemble in case.ensembles]
+    sized = [(seed, counts[index % len(counts)]) for index, seed in enumerate(seeds)]
     return [
         Ensemble(count, table[table["age"].isin(ages)], cell_sums(table))
-        for table in _of_seeds(case, count, seeds, cache)
+        for count, table in _of_seeds(case, sized, cache, settings)
     ]
 
 
-def totals(case: Case, count: int, seeds: Sequence[int], cache: Path) -> list[Total]:
-    """Totals of our footprints, of ``count`` particles, one a seed."""
+def totals(
+    case: Case,
+    count: int,
+    seeds: Sequence[int],
+    cache: Path,
+    settings: Mapping[str, object] | None = None,
+) -> list[Total]:
+    """Run ensembles of ``count`` particles, one a seed, and return their footprint totals."""
+    sized = [(seed, count) for seed in seeds]
     return [
         Total(count, float(table["foot"].to_numpy().sum(dtype=np.float64)) / count)
-        for table in _of_seeds(case, count, seeds, cache)
+        for _, table in _of_seeds(case, sized, cache, settings)
     ]
 
 
-def _of_seeds(case: Case, count: int, seeds: Sequence[int], cache: Path) -> Iterator[pd.DataFrame]:
-    """Particle tables, one a seed."""
-    for seed in seeds:
-        config = config_for(case, numpar=count, seed=seed)
-        yield _run(case, [_release(case, config)], config, cache)[0]
+def _of_seeds(
+    case: Case,
+    sized: Sequence[tuple[int, int]],
+    cache: Path,
+    settings: Mapping[str, object] | None,
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Number and table of particles for each seed and number."""
+    for seed, count in sized:
+        config = config_for(case, numpar=count, seed=seed, **(settings or {}))
+        yield count, _run(case, [_release(case, config)], config, cache)[0]
 
 
 def points(case: Case, rows: pd.DataFrame, cache: Path) -> pd.DataFrame:

@@ -72,6 +72,7 @@ SUPPORT: dict[str, Rule] = {
     "ziscale": ANYTHING,
     "w_option": between(0, 5),
     "hysplit_rounding": one_of(True, False),
+    "hysplit_layer_update": one_of(True, False),
     "maxpar": ANYTHING,
 }
 

@@ -106,6 +106,12 @@ class TransportParameters(Section):
         "exactly, which differs near the ground",
         visibility="advanced",
     )
+    hysplit_layer_update: bool = described(
+        False,
+        "Update the vertical turbulent velocity at random at every layer interface too, as HYSPLIT "
+        "does; false keeps it across interfaces, so that well-mixed air stays well mixed",
+        visibility="advanced",
+    )
     maxpar: Int | None = described(
         None, "HYSPLIT's particle limit; null, or at least numpar", unit="particles"
     )

@@ -5,13 +5,17 @@ are constant between two internal levels (the values of the lower level). At a l
 is passed on or reflected so that a well-mixed cloud stays well mixed (Thomson et al. 1997,
 doi:10.1016/S1352-2310(96)00198-9).
 
-The velocity is renewed in part at intervals, a fraction of the time scale but at most a half step,
-and is constant in between, also across levels: a particle that enters a layer has the share of that
-layer's interval before it that it had of its own layer's when it left. HYSPLIT renews it at every
-level too; since those that reach a level are the fast ones, that slows some of them there, and
-particles gather about levels. The first renewal of a half step comes after a random share of the
-interval: when a particle is renewed then says nothing of its place and velocity, and a cloud that
-is well mixed stays so, whatever the interval.
+A Langevin update decorrelates the velocity in part: some of it stays, the rest is replaced at
+random. Updates follow each other at intervals, a fraction of the time scale but at most a half
+step, and the velocity is constant in between, also across layer interfaces: a particle that enters
+a layer has the share of that layer's interval before it that it had of its own layer's when it
+left. The first update of a half step comes after a random share of the interval: when a particle is
+updated then depends on neither its place nor its velocity, and a well-mixed cloud stays well mixed,
+whatever the interval.
+
+HYSPLIT updates the velocity at the beginning of a half step and at every layer interface, as much
+as after a whole interval. Particles that reach an interface are the fast ones; the update slows
+some of them there, so particles gather about interfaces. ``layer_update`` does the same.
 """
 
 from __future__ import annotations
@@ -122,6 +126,7 @@ def half_step(
     *,
     direction: int,
     step_fraction: float,
+    layer_update: bool,
     influence: float,
     wind_error: Array | None = None,
 ) -> HalfResult:
@@ -134,17 +139,20 @@ def half_step(
         air: wind, pressure and density on levels around the particle's height.
         flight: state; ``layer``, ``w`` and ``renewal_s`` are set here.
         normalised_velocity: w / sigma_w.
-        first_renewal: share of an interval after which the velocity is renewed first, random.
+        first_renewal: random share of an interval before the first Langevin update.
         keys: two words of the receptor's key and the particle's number, uint32.
         direction: sign of time, for the horizontal drift.
-        step_fraction: longest interval between renewals as a fraction of the time scale (TLFRAC).
+        step_fraction: longest interval between Langevin updates, as a fraction of the time scale
+            (TLFRAC).
+        layer_update: update at the beginning and at layer interfaces, as HYSPLIT does;
+            ``first_renewal`` is then not used.
         influence: depth of the influence layer: a fraction of the mixed layer up to 1, else
             metres above ground (VEGHT).
         wind_error: added to the wind of each particle's column, cells per minute,
             (particles * levels, 2).
     """
     column, mass = column_at(frames, geometry, nodes, time_weight, influence)
-    setting = _Setting(geometry.levels, column, direction)
+    setting = _Setting(geometry.levels, column, direction, layer_update)
     layer = layer_of(geometry.levels, flight.z, column.inserted)
     window = window_of(frames, geometry, nodes, time_weight, air, wind_error)
     # In units of sigma and of the interval they belong to a layer in which both are 1.
@@ -223,6 +231,7 @@ class _Setting(NamedTuple):
     levels: InternalLevels
     column: Column
     direction: int
+    layer_update: bool
 
 
 def _motion(layer: Layer, step_fraction: float) -> Motion:
@@ -274,11 +283,13 @@ def _sub_step(
     random_normal: Array,
     random_uniform: Array,
 ) -> Visit:
-    """Fly until the velocity is renewed, the time is used or a bound is reached, exactly on it.
+    """Fly to the next Langevin update, the end of the time or a bound, and then exactly onto it.
 
-    Nothing changes of particles that have no time left or wait at a bound.
+    Nothing changes for particles that have no time left or wait at a bound.
     """
     column = setting.column
+    if setting.layer_update:
+        visit = _update_at_start(visit, layer, motion, random_normal)
     duration = jnp.maximum(jnp.minimum(visit.remaining_s, visit.renewal_s), 0.0)
     velocity = visit.w * column.stretch
     up = velocity > 0.0
@@ -291,19 +302,30 @@ def _sub_step(
     w = jnp.where(reaches & ~passes, -visit.w, visit.w)
     left = visit.remaining_s - used
     renewal_s = visit.renewal_s - used
-    renews = renewal_s <= 0.0
+    if not setting.layer_update:
+        renews = renewal_s <= 0.0
+        w = jnp.where(renews, motion.memory * w + motion.noise * random_normal, w)
+        renewal_s = jnp.where(renews, motion.interval_s, renewal_s)
 
     lowest = level_height(setting.levels, jnp.int32(0))
     minutes = used * jnp.minimum(z / lowest, 1.0) * (setting.direction / 60.0)
     share = jnp.clip(layer.share + layer.share_per_m * z, 0.0, 1.0)
     return Visit(
         z=z,
-        w=jnp.where(renews, motion.memory * w + motion.noise * random_normal, w),
+        w=w,
         remaining_s=jnp.where(passes, -jnp.maximum(left, _LEAST_LEFT_S), left),
-        renewal_s=jnp.where(renews, motion.interval_s, renewal_s),
+        renewal_s=renewal_s,
         low_s=visit.low_s + jnp.where(z < column.influence_m, used, 0.0),
         place=visit.place + minutes * (layer.wind + share * layer.shear),
     )
+
+
+def _update_at_start(visit: Visit, layer: Layer, motion: Motion, random_normal: Array) -> Visit:
+    """Update the velocity for the sub-step to come, however short the last one was."""
+    duration = jnp.clip(visit.remaining_s, 0.0, motion.interval_s)
+    memory = jnp.exp(-duration / layer.time_scale)
+    noise = jnp.sqrt(1.0 - memory * memory) * layer.sigma
+    return visit._replace(w=memory * visit.w + noise * random_normal, renewal_s=duration)
 
 
 def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, Array]) -> Flight:

@@ -209,6 +209,7 @@ def _run_group(
         influence=config.veght,
         horizontal_time_s=config.hscale,
         rounded=config.hysplit_rounding,
+        layer_update=config.hysplit_layer_update,
         extra=needs_extra(config.varsiwant),
         errors=errors,
     )

@@ -50,6 +50,7 @@ class Physics(NamedTuple):
         influence: VEGHT.
         horizontal_time_s: HSCALE.
         rounded: the drift of each sub-step is rounded as in HYSPLIT.
+        layer_update: Langevin updates at layer interfaces too, as in HYSPLIT.
         extra: give :data:`EXTRA_COLUMNS` too.
         errors: sizes of weather errors in an error run, else None.
     """
@@ -60,6 +61,7 @@ class Physics(NamedTuple):
     influence: float
     horizontal_time_s: float
     rounded: bool
+    layer_update: bool
     extra: bool
     errors: WeatherError | None = None
 
@@ -329,6 +331,7 @@ def _turbulent_step(
             keys,
             direction=physics.direction,
             step_fraction=physics.step_fraction,
+            layer_update=physics.layer_update,
             influence=physics.influence,
             wind_error=column[4],
         )

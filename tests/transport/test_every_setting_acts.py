@@ -45,6 +45,7 @@ _CHANGES: dict[str, tuple[object, dict[str, object]]] = {
     "ziscale": (2.0, {"zicontroltf": 1}),
     "w_option": (4, {}),
     "hysplit_rounding": (False, {}),
+    "hysplit_layer_update": (True, {}),
 }
 # Values that no program should take for another: refused with the setting's name.
 _REFUSED: dict[str, tuple[object, ...]] = {
@@ -71,10 +72,12 @@ _REFUSED: dict[str, tuple[object, ...]] = {
     "ziscale": (-2.0, 101.0),
     "w_option": (6, 7, 8, 9, 10, -1),
     "hysplit_rounding": ("x", 2),
+    "hysplit_layer_update": ("x", 2),
     "seed": ("x",),
 }
 _OF_WEATHER = set(_CHANGES) - {
     "seed", "veght", "tlfrac", "hscale", "nturb", "kmsl", "outdt", "hysplit_rounding",
+    "hysplit_layer_update",
 }  # fmt: skip
 
 
