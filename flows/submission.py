@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flows.environment import user_api_url
 from flows.options import refuse_unknown
+from flows.proxies import reached_directly
 from flows.server import check_reachable
 from stilt.errors import SimulationError, UsageError
 from stilt.roots import is_url
@@ -39,12 +40,17 @@ class SubmittedHandle:
     detached = True
 
     def __init__(
-        self, flow_run_id: UUID, total: int, on_progress: Callable[[Tally], None] | None
+        self,
+        flow_run_id: UUID,
+        total: int,
+        on_progress: Callable[[Tally], None] | None,
+        url: str,
     ) -> None:
         self.job_id = str(flow_run_id)
         self.total = total
         self.on_progress = on_progress
         self._id = flow_run_id
+        self._url = url
         self._ended = False
 
     def wait(self) -> None:
@@ -58,7 +64,7 @@ class SubmittedHandle:
 
         if self._ended:
             return
-        with get_client(sync_client=True) as client:
+        with reached_directly(self._url), get_client(sync_client=True) as client:
             try:
                 run = self._until_final(client)
             except KeyboardInterrupt:
@@ -145,7 +151,7 @@ class PrefectBackend:
         Raises:
             UsageError: there is no Prefect API, deployment or work pool of that name.
         """
-        _reachable_api("set PREFECT_API_URL, or use --backend local.")
+        url = _reachable_api("set PREFECT_API_URL, or use --backend local.")
         if output_dir is not None and is_url(output_dir):
             from stilt.project.remote import RemoteOutputs
 
@@ -161,13 +167,13 @@ class PrefectBackend:
             "output_dir": output_dir,
             "compute_root": compute_root,
         }
-        with get_client(sync_client=True) as client:
+        with reached_directly(url), get_client(sync_client=True) as client:
             deployment = self._deployment(client)
             run = client.create_flow_run_from_deployment(
                 deployment.id, parameters=parameters, tags=run_tags(project, None, None)
             )
             _tell_missing_worker(client, deployment.work_pool_name)
-        return SubmittedHandle(run.id, len(pending), self.on_progress)
+        return SubmittedHandle(run.id, len(pending), self.on_progress, url)
 
     def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
         """The deployment, registered in the work pool now if it was not before."""
@@ -228,21 +234,22 @@ class PrefectBackend:
         Raises:
             UsageError: there is no Prefect API, or a pool of that name and another type.
         """
-        _reachable_api("start one (`prefect server start`) and set PREFECT_API_URL.")
+        url = _reachable_api("start one (`prefect server start`) and set PREFECT_API_URL.")
         from prefect.client.orchestration import get_client
 
         from flows.deployments import DEPLOYMENTS, ensure_work_pool, register
 
-        with get_client(sync_client=True) as client:
-            made = ensure_work_pool(client, work_pool, kind, template)
-        announce(f"Work pool: {work_pool} ({'made' if made else 'was there'})")
-        parameters = {"project": project} if project else {}
-        for flow_name in DEPLOYMENTS:
-            announce(f"Deployed: {register(flow_name, name, work_pool, parameters)}")
+        with reached_directly(url):
+            with get_client(sync_client=True) as client:
+                made = ensure_work_pool(client, work_pool, kind, template)
+            announce(f"Work pool: {work_pool} ({'made' if made else 'was there'})")
+            parameters = {"project": project} if project else {}
+            for flow_name in DEPLOYMENTS:
+                announce(f"Deployed: {register(flow_name, name, work_pool, parameters)}")
 
 
-def _reachable_api(advice: str) -> None:
-    """Stop when there is no Prefect server that workers use as well.
+def _reachable_api(advice: str) -> str:
+    """Return the address of the Prefect server that workers use as well; stop without one.
 
     Args:
         advice: ends the sentence that says so.
@@ -253,6 +260,7 @@ def _reachable_api(advice: str) -> None:
             f"The prefect backend needs a Prefect server that its workers use as well: {advice}"
         )
     check_reachable(url)
+    return url
 
 
 def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> None:

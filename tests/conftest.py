@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -6,6 +7,9 @@ import pytest
 from flows.environment import environment
 from flows.server import prefect_api
 from stilt.demo import write_demo
+
+# A shell lets its background jobs ignore Ctrl-C (`make test &`), and what they start inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONFIG = """\
 mets:

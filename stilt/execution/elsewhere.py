@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from stilt.atomic import atomic_path
 from stilt.execution.batch import BatchSummary, compute_batch
 from stilt.project.inputs import Project
+from stilt.roots import user_name
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -44,7 +44,7 @@ class Portable:
 
     def unpack(self) -> Project:
         """The project on this machine; its prepared weather is kept for the next batch."""
-        home = Path(tempfile.gettempdir()) / f"stilt-worker-{getpass.getuser()}"
+        home = Path(tempfile.gettempdir()) / f"stilt-worker-{user_name()}"
         files = Project(home / self.name, output_dir=self.url, config=self.config)
         files.expectations = dict(self.expectations)
         return files
