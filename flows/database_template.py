@@ -12,14 +12,14 @@ import tempfile
 from pathlib import Path
 
 from flows.environment import quiet_prefect
-from flows.server import PrivateServer, copy_database, template_of_installation
+from flows.server import PrivateServer, copy_database, is_sound, template_of_installation
 from stilt.errors import StiltError
 
 
 def main() -> int:
     """Make it in the environment that runs this; the exit code says whether it is there."""
     target = template_of_installation()
-    if target.exists():
+    if target.exists() and is_sound(target):
         return 0
     quiet_prefect()
     try:

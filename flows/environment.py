@@ -5,9 +5,12 @@ Prefect reads its settings when it is imported, so nothing here imports it.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,28 @@ def quiet_prefect() -> None:
     deployed = "PREFECT__FLOW_RUN_ID" in os.environ
     for name, value in (OFFLINE if deployed else OFFLINE | QUIET_CONSOLE).items():
         os.environ.setdefault(name, value)
+    _give_prefect_a_home()
+
+
+def _give_prefect_a_home() -> None:
+    """Name an empty temporary folder as Prefect's home where its own cannot be used.
+
+    Importing Prefect fails without a home folder of the user, and when it may not look into it;
+    it warns of one in which it cannot make its folder.
+    """
+    try:
+        home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
+        known = True
+    except RuntimeError:  # the user has no entry in the system's list, and HOME is not set
+        home, known = Path(os.sep), False
+    there = os.path.exists(home) and os.access(home, os.R_OK | os.X_OK)
+    if known and (there or os.access(home.parent, os.W_OK | os.X_OK)):
+        return
+    folder = tempfile.mkdtemp(prefix="stilt-prefect-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["PREFECT_HOME"] = folder
+    if not known:
+        os.environ["HOME"] = folder
 
 
 def user_api_url() -> str | None:

@@ -7,7 +7,9 @@ caller loads Prefect and JAX, plans and prepares weather in between.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -15,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -25,29 +26,30 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from flows.environment import user_api_url
+from flows.environment import OFFLINE, user_api_url
+from flows.proxies import direct_variables, reached_directly
 from stilt.atomic import atomic_path
 from stilt.cache import user_cache
 from stilt.errors import StiltError, UsageError
 from stilt.execution.environment import environment
 
+logger = logging.getLogger(__name__)
+
 STARTUP_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0
 DRAIN_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 10.0
 
 _SCRIPT = Path(__file__).with_name("server_process.py")
 
-_SERVER_SETTINGS = {
+_SERVER_SETTINGS = OFFLINE | {
     "PREFECT__SERVER_EPHEMERAL": "1",  # only the services that record runs, no scheduler
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_SERVER_UI_ENABLED": "false",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it calls elsewhere; see flows/server_process.py
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
-    "DO_NOT_TRACK": "1",
 }
 
 _MIGRATED_SETTINGS = {
@@ -92,9 +94,7 @@ class PrivateServer:
             ) from error
         try:
             self._fresh = not self.database.exists()
-            template = next(filter(Path.exists, (template_of_installation(), self._template)), None)
-            if self._fresh and template is not None:
-                copy_database(template, self.database)
+            if self._fresh and copy_template(self.database):
                 self._version.write_text(version("prefect"))
                 self._fresh = False
             self._launch(ui, port)
@@ -141,12 +141,12 @@ class PrivateServer:
                 del settings["PREFECT__SERVER_EPHEMERAL"]
                 settings["PREFECT_SERVER_UI_ENABLED"] = "true"
                 settings["PREFECT_UI_API_URL"] = self.url
-            inherited = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
             command = [sys.executable, "-P", str(_SCRIPT)]
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
                     [*command, "--fd", str(listener.fileno()), "--home", str(self.home)],
-                    env=inherited | settings,
+                    env=_environment_of_server() | direct_variables(self.url) | settings,
+                    cwd=self.home,  # settings in files of the current folder are the user's too
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
@@ -156,13 +156,14 @@ class PrivateServer:
         self._record = self.home / f"server-{self._process.pid}.json"
         record = {"pid": self._process.pid, "parent": os.getpid(), "url": self.url}
         self._record.write_text(json.dumps(record))
-        threading.Thread(target=self._ask, daemon=True).start()
+        threading.Thread(target=self._await, daemon=True).start()
 
-    def _ask(self) -> None:
+    def _await(self) -> None:
         # The socket listens already, so this request waits in its queue until the server is up.
+        directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with (
             suppress(OSError),
-            urllib.request.urlopen(f"{self.url}/health", None, STARTUP_TIMEOUT_S) as answer,
+            directly.open(f"{self.url}/health", None, STARTUP_TIMEOUT_S) as answer,
         ):
             if answer.status == 200:
                 self._answered.set()
@@ -230,14 +231,15 @@ def prefect_api(home: Path, server: PrivateServer | None = None) -> Iterator[str
     url = user_api_url()
     if url is not None:
         check_reachable(url)
-        try:
-            yield url
-        finally:
-            drain_clients()
+        with reached_directly(url):
+            try:
+                yield url
+            finally:
+                drain_clients()
         return
     server = server or PrivateServer(home)
     try:
-        with _pointed_at(server):
+        with reached_directly(server.url), _pointed_at(server):
             server.wait()
             try:
                 yield server.url
@@ -315,25 +317,70 @@ def drain_clients() -> None:
 
 
 def check_reachable(url: str) -> None:
-    """Refuse to start when the user's Prefect API does not answer at all.
+    """Refuse to start when the user's Prefect API does not answer, or lets nobody in.
+
+    It is asked by Prefect's own client, so that certificates, proxies and passwords in Prefect's
+    settings count as they will in the run.
 
     Raises:
-        UsageError: no connection, or no address; an answer of any kind counts as reachable.
+        UsageError: no address, no connection, or no password; any other answer counts as reachable.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(
             f"PREFECT_API_URL is '{url}', which is no address of an API: it looks like "
             "http://127.0.0.1:4200/api."
         )
+    import httpx
+
     try:
-        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=10).close()
-    except urllib.error.HTTPError:
-        return
-    except OSError as error:
+        with reached_directly(url):
+            _ask(url)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code in (401, 403):
+            raise UsageError(
+                f"The Prefect API at {url} asks for a password or key: set PREFECT_API_AUTH_STRING "
+                "to what its PREFECT_SERVER_API_AUTH_STRING is, or PREFECT_API_KEY for Prefect "
+                "Cloud."
+            ) from error
+    except httpx.HTTPError as error:
+        unknown = "CERTIFICATE_VERIFY_FAILED" in str(error)
+        advice = "name its certificate in PREFECT_API_SSL_CERT_FILE" if unknown else "start it"
         raise UsageError(
-            f"The Prefect API at {url} does not answer ({error}): start it, or unset "
+            f"The Prefect API at {url} does not answer ({error}): {advice}, or unset "
             "PREFECT_API_URL to let the run start a private server."
         ) from error
+    except (OSError, ValueError, ImportError) as error:
+        raise UsageError(
+            f"The Prefect API at {url} cannot be asked ({error}): see that it is the address of an "
+            "API, that PREFECT_API_SSL_CERT_FILE names a certificate, if it is set, and that your "
+            "proxy is one that Prefect's client can use."
+        ) from error
+
+
+def _ask(url: str) -> None:
+    """Send the API at `url` one small request, which needs a password where others do."""
+    from prefect.client.base import ServerType
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_KEY,
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
+
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        SyncPrefectClient(
+            url,
+            auth_string=PREFECT_API_AUTH_STRING.value(),
+            api_key=PREFECT_API_KEY.value(),
+            httpx_settings={"timeout": ANSWER_TIMEOUT_S},
+        ) as client,
+    ):
+        if client.server_type is not ServerType.CLOUD:
+            client.api_version()
+        elif (error := client.api_healthcheck()) is not None:
+            raise error
 
 
 def stop_stale_servers(home: Path) -> None:
@@ -348,7 +395,7 @@ def stop_stale_servers(home: Path) -> None:
         if _runs(parent):
             continue
         if str(home.resolve()) in _command_of(pid) and _SCRIPT.name in _command_of(pid):
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM)
         record.unlink(missing_ok=True)
 
@@ -364,10 +411,26 @@ def _runs(pid: int) -> bool:
 
 
 def _command_of(pid: int) -> str:
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return shown.stdout
+    """Return the command line of a process; "" when it has ended, or nobody can tell."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+    command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    with suppress(OSError):  # small containers have no ps
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return ""
+
+
+def _environment_of_server() -> dict[str, str]:
+    """Return our environment without the user's settings of Prefect, for a server elsewhere.
+
+    A password, a database, a base path or plugins of the user's own server would keep the private
+    one from starting, or its clients from being let in. Settings are read in any case of letters.
+    """
+    own = {k: v for k, v in os.environ.items() if not k.upper().startswith("PREFECT_")}
+    if path := own.get("PYTHONPATH"):
+        # The server has another current folder.
+        own["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
+    return own
 
 
 def template_of_user() -> Path:
@@ -382,6 +445,41 @@ def template_of_installation() -> Path:
 
 def _template_name() -> str:
     return f"prefect-{version('prefect')}.db"
+
+
+def copy_template(target: Path) -> bool:
+    """Copy the installation's or the user's template to `target`, if there is a sound one.
+
+    A damaged one is removed, so that the next server that has started leaves another.
+    """
+    for template in (template_of_installation(), template_of_user()):
+        if not os.access(template, os.R_OK):
+            continue
+        # As a file: SQLite cannot open it in a folder that only others may write to.
+        with atomic_path(target) as part:
+            shutil.copyfile(template, part)
+        if is_sound(target):
+            return True
+        target.unlink()
+        with suppress(OSError):
+            template.unlink()
+        logger.warning(
+            "The template of Prefect's database, %s, is damaged: it is not used, and %s.", template,
+            "cannot be removed" if os.path.exists(template) else "was removed to be made again",
+        )  # fmt: skip
+    return False
+
+
+def is_sound(database: Path) -> bool:
+    """Whether an SQLite file that nobody has open is whole and has been migrated."""
+    try:
+        uri = f"{database.resolve().as_uri()}?immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                return False
+            return connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+    except sqlite3.Error:
+        return False
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -13,7 +13,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 import threading
 from datetime import timedelta
 from functools import partial
@@ -33,7 +32,8 @@ POLICY = (
 
 def stop_with_parent() -> None:
     """Wait until standard input closes, then end this process."""
-    while sys.stdin.buffer.read(4096):
+    # Not through sys.stdin, whose lock a thread that waits would hold when Python ends.
+    while os.read(0, 4096):
         pass
     threading.Timer(GRACE_S, os._exit, args=(1,)).start()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -13,6 +13,7 @@ from uuid import UUID
 from flows.backends import LocalBackend
 from flows.environment import user_api_url
 from flows.options import refuse_unknown
+from flows.proxies import reached_directly
 from flows.server import check_reachable
 from stilt.errors import SimulationError, UsageError
 from stilt.execution.observing import Silent, Tally
@@ -46,11 +47,12 @@ class SubmittedHandle:
 
     detached = True
 
-    def __init__(self, flow_run_id: UUID, total: int, observer: Observer) -> None:
+    def __init__(self, flow_run_id: UUID, total: int, observer: Observer, url: str) -> None:
         self.job_id = str(flow_run_id)
         self.total = total
         self.observer = observer
         self._id = flow_run_id
+        self._url = url
         self._ended = False
 
     def wait(self) -> None:
@@ -64,7 +66,7 @@ class SubmittedHandle:
 
         if self._ended:
             return
-        with get_client(sync_client=True) as client:
+        with reached_directly(self._url), get_client(sync_client=True) as client:
             try:
                 run = self._until_final(client)
             except KeyboardInterrupt:
@@ -152,7 +154,7 @@ class PrefectBackend:
         Raises:
             UsageError: there is no Prefect API, deployment or work pool of that name.
         """
-        _reachable_api("set PREFECT_API_URL, or use --backend local.")
+        url = _reachable_api("set PREFECT_API_URL, or use --backend local.")
         if project.remote is not None:
             project.remote.check(n_processes=2)
         from prefect.client.orchestration import get_client
@@ -167,13 +169,13 @@ class PrefectBackend:
             "output_dir": place.output_dir,
             "compute_root": place.compute_root,
         }
-        with get_client(sync_client=True) as client:
+        with reached_directly(url), get_client(sync_client=True) as client:
             deployment = self._deployment(client)
             run = client.create_flow_run_from_deployment(
                 deployment.id, parameters=parameters, tags=run_tags(place.root, None, None)
             )
             _tell_missing_worker(client, deployment.work_pool_name)
-        return SubmittedHandle(run.id, len(sim_ids), observer or Silent())
+        return SubmittedHandle(run.id, len(sim_ids), observer or Silent(), url)
 
     def plan(
         self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
@@ -237,24 +239,27 @@ class PrefectBackend:
         Raises:
             UsageError: there is no Prefect API, or a pool of that name and another type.
         """
-        _reachable_api("start one (`prefect server start`) and set PREFECT_API_URL.")
+        url = _reachable_api("start one (`prefect server start`) and set PREFECT_API_URL.")
         from prefect.client.orchestration import get_client
 
         from flows.deployments import DEPLOYMENTS, ensure_work_pool, register
 
-        with get_client(sync_client=True) as client:
-            made = ensure_work_pool(
-                client, registration.work_pool, registration.kind, registration.template
-            )
-        announce(f"Work pool: {registration.work_pool} ({'made' if made else 'was there'})")
-        parameters = {"project": registration.project} if registration.project else {}
-        for flow_name in DEPLOYMENTS:
-            registered = register(flow_name, registration.name, registration.work_pool, parameters)
-            announce(f"Deployed: {registered}")
+        with reached_directly(url):
+            with get_client(sync_client=True) as client:
+                made = ensure_work_pool(
+                    client, registration.work_pool, registration.kind, registration.template
+                )
+            announce(f"Work pool: {registration.work_pool} ({'made' if made else 'was there'})")
+            parameters = {"project": registration.project} if registration.project else {}
+            for flow_name in DEPLOYMENTS:
+                registered = register(
+                    flow_name, registration.name, registration.work_pool, parameters
+                )
+                announce(f"Deployed: {registered}")
 
 
-def _reachable_api(advice: str) -> None:
-    """Stop when there is no Prefect server that workers use as well.
+def _reachable_api(advice: str) -> str:
+    """Return the address of the Prefect server that workers use as well; stop without one.
 
     Args:
         advice: ends the sentence that says so.
@@ -265,6 +270,7 @@ def _reachable_api(advice: str) -> None:
             f"The prefect backend needs a Prefect server that its workers use as well: {advice}"
         )
     check_reachable(url)
+    return url
 
 
 def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> None:

@@ -12,7 +12,10 @@ def user_cache(chosen: str | os.PathLike[str] | None = None) -> Path:
     """Folder ``chosen``, else ``STILT_CACHE_DIR``, else ``stilt`` in the user's cache folder."""
     if chosen := chosen or os.environ.get("STILT_CACHE_DIR"):
         return Path(os.path.expandvars(chosen)).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "stilt"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "stilt"
+    except RuntimeError:  # no HOME, and a user whom the system does not know, as in containers
+        return Path(os.sep, ".cache", "stilt")
 
 
 def why_unusable(folder: Path) -> str:

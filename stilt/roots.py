@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 from hashlib import sha256
@@ -51,6 +52,17 @@ def local_output_root(project: PathLike, output_dir: PathLike | None) -> Path:
     if is_url(output_dir):
         return mirror_of(local_folder(project), os.fspath(output_dir))
     return local_folder(output_dir)
+
+
+def user_name() -> str:
+    """Return a name for folders of this user's that others must not share.
+
+    It is the user's number where the system knows no name, as in containers.
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def expanded(path: PathLike) -> Path:

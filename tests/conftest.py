@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from stilt.execution.setup import own_process
 # Tests compute in this process as a worker does: code is compiled here, with the same options.
 own_process()
 request_options()
+
+# A shell lets its background jobs ignore Ctrl-C (`make test &`), and what they start inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONFIG = """\
 mets:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stilt.project.inputs import Project
+from stilt.roots import user_name
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -85,7 +85,7 @@ class Portable:
 
     def open(self) -> Project:
         """Return the project on this machine; its prepared weather is kept for the next batch."""
-        home = Path(tempfile.gettempdir()) / f"stilt-worker-{getpass.getuser()}"
+        home = Path(tempfile.gettempdir()) / f"stilt-worker-{user_name()}"
         project = Project(home / self.name, output_dir=self.url, config=self.config)
         project.expectations = dict(self.expectations)
         return project

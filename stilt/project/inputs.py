@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import logging
 import math
@@ -25,7 +24,14 @@ from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
 from stilt.project.remote import RemoteOutputs
-from stilt.roots import PathLike, expanded, is_url, local_folder, local_output_root
+from stilt.roots import (
+    PathLike,
+    expanded,
+    is_url,
+    local_folder,
+    local_output_root,
+    user_name,
+)
 
 if TYPE_CHECKING:
     from stilt.meteorology.fingerprint import WeatherCheck
@@ -100,7 +106,7 @@ class Project:
     def _default_compute_root(self) -> Path:
         if self.remote is None:
             return self.layout.by_id
-        name = f"stilt-{getpass.getuser()}-{self.layout.root.name}"
+        name = f"stilt-{user_name()}-{self.layout.root.name}"
         return Path(tempfile.gettempdir()) / name
 
     @cached_property

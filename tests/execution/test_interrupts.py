@@ -45,6 +45,17 @@ def test_a_signal_ends_the_block_and_the_handlers_are_as_before(number):
     raise_if_interrupted()
 
 
+def test_tests_started_in_the_background_heed_ctrl_c_all_the_same():
+    """A shell has its background jobs ignore SIGINT, and their children inherit that."""
+    name = test_a_signal_ends_the_block_and_the_handlers_are_as_before.__name__
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{name}"],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert tests.returncode == 0, tests.stdout
+
+
 @SIGNALS
 def test_an_error_made_of_an_interrupt_is_an_interrupt_again(number):
     with pytest.raises(KeyboardInterrupt) as raised, interruptible(), swallowed_interrupts_raised():

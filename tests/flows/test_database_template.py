@@ -13,6 +13,7 @@ def database(path, made_by):
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE made_by AS SELECT ? AS name", [made_by])
+        connection.execute("CREATE TABLE alembic_version AS SELECT 'x' AS version_num")
     return path
 
 
@@ -36,6 +37,45 @@ def test_the_installation_comes_first_then_the_user_then_nothing(places):
     assert maker(server.PrivateServer(places / "b").database) == "user"
     database(server.template_of_installation(), "installation")
     assert maker(server.PrivateServer(places / "c").database) == "installation"
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "zeros"])
+@pytest.mark.parametrize("which", ["template_of_user", "template_of_installation"])
+def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, damage):
+    path = database(getattr(server, which)(), "x" * 20_000)
+    whole = path.read_bytes()
+    damaged = {
+        "empty": b"",
+        "text": b"no database" * 1000,
+        "cut": whole[: len(whole) // 2],
+        "zeros": whole[:5000] + bytes(4000) + whole[9000:],
+    }
+    path.write_bytes(damaged[damage])
+    assert not server.PrivateServer(places / "a").database.exists()
+    assert not path.exists()
+    (record,) = caplog.records
+    assert str(path) in record.message
+    assert record.message.endswith("it is not used, and was removed to be made again.")
+
+
+def test_after_a_damaged_template_of_the_installation_the_users_is_taken(places):
+    database(server.template_of_installation(), "installation").write_bytes(b"damaged")
+    database(server.template_of_user(), "user")
+    assert maker(server.PrivateServer(places / "a").database) == "user"
+
+
+def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
+    path = server.template_of_user()
+    path.parent.mkdir()
+    path.write_bytes(b"damaged")
+    started = server.PrivateServer(tmp_path / "a")
+    try:
+        started.wait()
+    finally:
+        started.stop()
+    assert server.is_sound(path)
 
 
 def test_a_template_that_is_there_is_left_alone(places):

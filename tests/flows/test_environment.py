@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from flows import environment
+from stilt.cache import user_cache
+from stilt.roots import user_name
 
 
 @pytest.fixture
@@ -73,6 +75,44 @@ def test_a_users_own_settings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     environment.quiet_prefect()
     assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
     assert os.environ["DO_NOT_TRACK"] == "1"
+
+
+def test_prefect_says_nothing_of_a_home_that_cannot_be_made() -> None:
+    code = (
+        "import os, flows, prefect.context\n"
+        "prefect.context.refresh_global_settings_context()\n"
+        "print(os.environ['PREFECT_HOME'])"
+    )
+    variables = {**os.environ, "HOME": "/dev/null/home"}
+    variables.pop("PREFECT_HOME", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert not Path(done.stdout.strip()).exists(), "a temporary folder ends with its process"
+
+
+def test_a_user_without_a_home_gets_one_for_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "PREFECT_HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert user_cache() == Path("/.cache/stilt")
+    assert user_name() == str(os.getuid())
+    environment.quiet_prefect()
+    try:
+        assert Path.home() == Path(os.environ["PREFECT_HOME"])
+        assert environment.user_api_url() == os.environ.get("PREFECT_API_URL")
+    finally:
+        for name in ("HOME", "PREFECT_HOME"):
+            monkeypatch.setenv(name, os.environ[name])
+
+
+def test_a_home_that_can_be_written_is_left_to_prefect(elsewhere: Path) -> None:
+    environment.quiet_prefect()
+    assert "PREFECT_HOME" not in os.environ
 
 
 def test_importing_flows_and_the_local_backend_loads_no_prefect() -> None:

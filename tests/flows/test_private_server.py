@@ -1,17 +1,31 @@
+import ipaddress
 import json
 import os
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from prefect.context import refresh_global_settings_context
+from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
+    temporary_settings,
+)
 
 from flows.server import (
     PrivateServer,
@@ -148,6 +162,127 @@ def test_a_new_project_starts_from_a_migrated_database(api: str, tmp_path: Path)
     with sqlite3.connect(tmp_path / "prefect.db") as database:
         assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
         assert database.execute("SELECT count(*) FROM flow_run").fetchone() == (0,)
+
+
+def test_settings_of_the_users_own_server_are_not_those_of_a_private_one(
+    api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "PREFECT_SERVER_API_AUTH_STRING": "admin:secret",
+        "prefect_server_api_auth_string": "admin:secret",
+        "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_API_BASE_PATH": "/elsewhere",
+        "PREFECT_SERVER_DATABASE_DRIVER": "postgresql+asyncpg",
+        "PREFECT_SERVER_DATABASE_HOST": "db.example.org",
+        "PREFECT_API_DATABASE_CONNECTION_URL": "postgresql+asyncpg://db.example.org/prefect",
+        "PREFECT_SERVER_DOCKET_URL": "redis://redis.example.org:6379/0",
+        "PREFECT_MESSAGING_BROKER": "prefect_redis.messaging",
+        "PREFECT_PROFILE": "mine",
+        "PREFECT_PROFILES_PATH": str(tmp_path / "profiles.toml"),
+        "PREFECT_API_SSL_CERT_FILE": str(tmp_path / "missing.pem"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "profiles.toml").write_text(
+        'active = "mine"\n[profiles.mine]\nPREFECT_SERVER_API_AUTH_STRING = "admin:secret"\n'
+    )
+    (tmp_path / ".env").write_text("PREFECT_SERVER_API_AUTH_STRING=admin:secret\n")
+    (tmp_path / "prefect.toml").write_text('[server.api]\nauth_string = "admin:secret"\n')
+    monkeypatch.chdir(tmp_path)
+    server = PrivateServer(tmp_path / "state")
+    try:
+        server.wait(120)
+        with urllib.request.urlopen(f"{server.url}/admin/version") as answer:
+            assert answer.status == 200
+        change = urllib.request.Request(
+            f"{server.url}/flows/", b'{"name": "x"}', {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(change) as answer:
+            assert answer.status == 201
+    finally:
+        server.stop()
+
+
+class Api(BaseHTTPRequestHandler):
+    """Answers as a Prefect API of this version would, or asks for a password."""
+
+    asks_for_password = False
+
+    def do_GET(self) -> None:
+        open_to_all = self.path == "/api/health" or not self.asks_for_password
+        self.send_response(200 if open_to_all else 401)
+        self.end_headers()
+        self.wfile.write(b'"3.8.8"')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[..., str]]:
+    """Serve an API for a test: returns its address without the scheme."""
+    servers = []
+
+    def serve(handler: type[Api], context: ssl.SSLContext | None = None) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"127.0.0.1:{server.server_address[1]}/api"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A private certificate for 127.0.0.1, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "private.pem"
+    path.write_bytes(
+        made.public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return path
+
+
+def test_an_api_with_a_private_certificate_is_reached_as_prefect_reaches_it(
+    served: Callable[..., str], certificate: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    url = f"https://{served(Api, context)}"
+    with pytest.raises(UsageError, match=r"does not answer .*PREFECT_API_SSL_CERT_FILE"):
+        check_reachable(url)
+    with temporary_settings({PREFECT_API_SSL_CERT_FILE: str(certificate)}):
+        check_reachable(url)
+    with temporary_settings({PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True}):
+        check_reachable(url)
+    with (
+        temporary_settings({PREFECT_API_SSL_CERT_FILE: "/nowhere.pem"}),
+        pytest.raises(UsageError, match=r"cannot be asked .*PREFECT_API_SSL_CERT_FILE"),
+    ):
+        check_reachable(url)
+
+
+def test_an_api_that_asks_for_a_password_says_so_before_the_run(
+    served: Callable[..., str],
+) -> None:
+    closed = type("Closed", (Api,), {"asks_for_password": True})
+    with pytest.raises(UsageError, match="asks for a password or key: set PREFECT_API_AUTH_STRING"):
+        check_reachable(f"http://{served(closed)}")
 
 
 def test_an_api_that_does_not_answer_is_the_users_mistake() -> None:

@@ -92,7 +92,6 @@ class RealRuns:
                 [*prefix, sys.executable, "-m", "stilt", *map(str, arguments)],
                 env={**os.environ, **ours, **variables},
                 stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                preexec_fn=_heed_ctrl_c,
             )  # fmt: skip
         self._started.append(Run(process, output))
         return self._started[-1]
@@ -120,11 +119,6 @@ def real_runs(demo_weather: RealRuns) -> Iterator[RealRuns]:
     """Real runs; nothing of them is left at the end of a test."""
     yield demo_weather
     demo_weather.kill_all()
-
-
-def _heed_ctrl_c() -> None:
-    """A command that was started from a background job would ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
