@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from flows.environment import environment
+from stilt.execution.environment import environment
 
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
