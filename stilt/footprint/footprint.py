@@ -175,11 +175,12 @@ class Footprint:
 
     @property
     def time_range(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """Start of the first layer and end of the last, with time zone UTC.
+        """Start of the first layer and end of the last, naive UTC as all times here.
 
-        Both are the same for a single layer, hourly or integrated.
+        Both are the same for a single layer, hourly or integrated. They select in the data:
+        ``data.sel(time=slice(*footprint.time_range))``.
         """
-        stamps = pd.DatetimeIndex(self.data["time"].values).tz_localize("UTC")
+        stamps = pd.DatetimeIndex(self.data["time"].values)
         last = stamps[-1] + LAYER if len(stamps) > 1 else stamps[0]
         return stamps[0], last
 

@@ -108,9 +108,10 @@ def degree_text(value: float, positive: str, negative: str) -> str:
 
 def receptor_text(receptor: Receptor) -> str:
     """Say where and when a receptor is, for titles."""
-    places = list(receptor)
-    lat, lon = (float(np.mean([place[i] for place in places])) for i in (0, 1))
-    heights = sorted({place[2] for place in places})
+    places = receptor.positions
+    lon = float(np.mean([place.longitude for place in places]))
+    lat = float(np.mean([place.latitude for place in places]))
+    heights = sorted({place.altitude_m for place in places})
     height = " to ".join(f"{value:g}" for value in {heights[0]: 0, heights[-1]: 0})
     ground = "above sea level" if receptor.altitude_ref == "msl" else "above ground"
     where = f"{degree_text(round(lat, 4), 'N', 'S')} {degree_text(round(lon, 4), 'E', 'W')}"
@@ -119,7 +120,7 @@ def receptor_text(receptor: Receptor) -> str:
 
 def mark_receptor(ax: Axes, receptor: Receptor, projection: str, size: float = 13.0) -> None:
     """Draw a star of some points' size at every point of the receptor that is on the map."""
-    places = np.array([(lon, lat) for lat, lon, _ in receptor])
+    places = np.array([(place.longitude, place.latitude) for place in receptor.positions])
     x, y = places[:, 0], places[:, 1]
     if is_longlat(projection):
         west = ax.get_xlim()[0]

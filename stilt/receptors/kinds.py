@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,27 @@ if TYPE_CHECKING:
     import shapely
 
 
+class Position(NamedTuple):
+    """A point of a receptor.
+
+    Attributes:
+        longitude: degrees east, -180 to 180.
+        latitude: degrees north.
+        altitude_m: metres above ground or sea level, as the receptor's ``altitude_ref`` says.
+    """
+
+    longitude: float
+    latitude: float
+    altitude_m: float
+
+
 class Receptor:
     """A place and time at which air was measured.
 
     Called with ``time``, ``longitude``, ``latitude`` and ``altitude`` it makes a
-    :class:`PointReceptor`. Receptors are immutable, hashable and picklable; iterating one yields
-    ``(latitude, longitude, altitude)`` of each of its points.
+    :class:`PointReceptor`. Receptors are immutable, hashable and picklable. Their points are
+    :attr:`positions`; a receptor is not a sequence, so that nobody mistakes its longitude for its
+    latitude.
 
     Attributes:
         time: naive UTC, on a whole second.
@@ -40,7 +55,7 @@ class Receptor:
     kind: ClassVar[str] = ""
     time: pd.Timestamp
     altitude_ref: str
-    _points: tuple[tuple[float, float, float], ...]
+    _points: tuple[Position, ...]
     _geometry: Any
     _id: ReceptorID | None
 
@@ -66,7 +81,7 @@ class Receptor:
         """Check and store the common parts; ``points`` are (lon, lat, altitude)."""
         reference = check_altitude_ref(altitude_ref)
         checked = tuple(
-            (check_longitude(lon), check_latitude(lat), check_altitude(alt, reference))
+            Position(check_longitude(lon), check_latitude(lat), check_altitude(alt, reference))
             for lon, lat, alt in points
         )
         for name, value in (
@@ -147,6 +162,11 @@ class Receptor:
         return cast(ReceptorID, self._id)
 
     @property
+    def positions(self) -> tuple[Position, ...]:
+        """Longitude, latitude and altitude of every point, by name and in this order."""
+        return self._points
+
+    @property
     def points(self) -> list[shapely.Point]:
         """Shapely points with x = longitude, y = latitude, z = altitude in m."""
         import shapely
@@ -187,9 +207,6 @@ class Receptor:
 
     def __len__(self) -> int:
         return len(self._points)
-
-    def __iter__(self) -> Iterator[tuple[float, float, float]]:
-        return iter([(lat, lon, alt) for lon, lat, alt in self._points])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Receptor) and self._identity() == other._identity()

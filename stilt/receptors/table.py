@@ -146,8 +146,8 @@ def write_receptors(path: str | os.PathLike[str], receptors: Iterable[Receptor])
     writer.writerow(_HEADER)
     for index, receptor in enumerate(receptors):
         time = receptor.time.strftime("%Y-%m-%d %H:%M:%S")
-        for lat, lon, alt in receptor:
-            numbers = (number_text(value) for value in (lon, lat, alt))
+        for position in receptor.positions:
+            numbers = map(number_text, position)
             writer.writerow((index, time, *numbers, receptor.altitude_ref))
     with atomic_path(path) as temporary:
         temporary.write_text(buffer.getvalue(), encoding="utf-8")

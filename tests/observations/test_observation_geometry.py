@@ -95,12 +95,12 @@ def test_the_anchor_stays_in_place():
         (LineOfSight(altitude_levels=(0, 500, 900)), None, 0),
     ):
         receptor = build_slant_receptor(observation(line_of_sight=sight, altitude=altitude))
-        at_anchor = [lon for _, lon, height in receptor if height == anchor]
+        at_anchor = [lon for lon, _, height in receptor.positions if height == anchor]
         assert at_anchor == pytest.approx([10.0])
 
 
 def heights(receptor):
-    return [height for _, _, height in receptor]
+    return [height for _, _, height in receptor.positions]
 
 
 def test_levels_below_ground_or_above_the_top_are_left_out():

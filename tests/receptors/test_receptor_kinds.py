@@ -113,18 +113,25 @@ def test_attributes_exist_only_where_they_mean_something():
 
 @pytest.mark.parametrize(("receptor", "length"), list(zip(KINDS, (1, 2, 3), strict=True)))
 def test_sequence_and_geometry_agree(receptor, length):
-    assert len(receptor) == len(list(receptor)) == len(receptor.points) == length
-    assert [(p.y, p.x, p.z) for p in receptor.points] == list(receptor)
+    assert len(receptor) == len(receptor.positions) == len(receptor.points) == length
+    assert [(p.x, p.y, p.z) for p in receptor.points] == list(receptor.positions)
+    again = Receptor.from_points(
+        receptor.time, receptor.positions, altitude_ref=receptor.altitude_ref
+    )
+    assert again == receptor
+    with pytest.raises(TypeError, match="not iterable"):
+        list(receptor)
     assert receptor.geometry is receptor.geometry
     assert receptor.geometry.geom_type == {1: "Point", 2: "LineString", 3: "MultiPoint"}[length]
     lon, lat, alt = release_points(receptor)
-    assert sorted(zip(lat, lon, alt, strict=True)) == sorted(receptor)
+    assert sorted(zip(lon, lat, alt, strict=True)) == sorted(receptor.positions)
     assert lon.dtype == lat.dtype == alt.dtype == np.float64
 
 
-def test_iteration_gives_latitude_first_and_the_bottom_of_a_column_first():
-    assert list(KINDS[0]) == [(40.77, -111.85, 5.0)]
-    assert list(KINDS[1]) == [(40.77, -111.85, 0), (40.77, -111.85, 3000)]
+def test_positions_have_names_and_the_bottom_of_a_column_comes_first():
+    (position,) = KINDS[0].positions
+    assert (position.longitude, position.latitude, position.altitude_m) == (-111.85, 40.77, 5.0)
+    assert KINDS[1].positions == ((-111.85, 40.77, 0), (-111.85, 40.77, 3000))
 
 
 @pytest.mark.parametrize("receptor", KINDS)
