@@ -71,8 +71,8 @@ def aggregate(
     per_layer = layers.sum(axis=(1, 2))
     if not footprint.config.time_integrate:
         stamps = footprint.data["time"].values
-        layers_in, bins_of = np.nonzero(inside.T)
-        late = crossing(stamps, layers_in, bins_of, edges(bins))
+        layer, of_bin = np.nonzero(inside.T)
+        late = crossing(stamps, layer, of_bin, edges(bins))
         if per_layer[late].sum() > TOLERATED_SHARE * per_layer.sum():
             share = float(per_layer[late].sum() / per_layer.sum())
             warn_of_crossing(str(footprint.receptor.id), share, stacklevel=2)
