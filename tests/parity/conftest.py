@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,22 @@ from benchmarks.parity.cases import REFERENCE_VARIABLE, Case, find_cases, refere
 
 
 @pytest.fixture(scope="session")
-def cases() -> list[Case]:
-    """The reference cases; tests are skipped where there are none."""
+def cases_of() -> Callable[[str], list[Case]]:
+    """The reference cases of a weather; a test is skipped where its weather or runs are absent."""
     folder = reference_folder()
     found = find_cases(folder) if folder is not None and folder.is_dir() else []
-    if not found:
-        pytest.skip(
-            "the reference runs of HYSPLIT are not at hand: put their folder into "
-            f"{REFERENCE_VARIABLE}, or make some with python -m benchmarks.parity"
-        )
-    return found
+
+    def of(weather: str) -> list[Case]:
+        chosen = [case for case in found if case.weather == weather]
+        if not chosen or not (chosen[0].folder / "met").is_dir():
+            pytest.skip(
+                f"weather or reference runs of HYSPLIT are not at hand for {weather}: put the "
+                f"folder that holds them into {REFERENCE_VARIABLE}, or make some with "
+                "python -m benchmarks.parity"
+            )
+        return chosen
+
+    return of
 
 
 @pytest.fixture(scope="session")

@@ -23,11 +23,12 @@ def taylor_variance(sigma: float, scale_s: float, time_s: np.ndarray) -> np.ndar
     return 2.0 * sigma**2 * scale_s**2 * (t - 1.0 + np.exp(-t))
 
 
-@pytest.fixture(scope="module")
-def hour(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """One hour with a time scale of 200 s."""
+@pytest.fixture(scope="module", params=[False, True], ids=["default", "hysplit_layer_update"])
+def hour(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """One hour with a time scale of 200 s, in layers that are deep beside a sub-step."""
     lab = Laboratory(tmp_path_factory.mktemp("lab")).weather(({}, AIR))
-    return lab.run(release(4400.0), vscales=200.0, vscaleu=200.0, **DEEP)[0]
+    chosen = {"hysplit_layer_update": request.param}
+    return lab.run(release(4400.0), vscales=200.0, vscaleu=200.0, **DEEP, **chosen)[0]
 
 
 def test_vertical_spread_follows_taylor_from_start_to_long_times(hour: pd.DataFrame) -> None:

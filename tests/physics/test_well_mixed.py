@@ -39,9 +39,10 @@ def p_value(heights: np.ndarray, edges: np.ndarray, shares: np.ndarray) -> float
     return float(chisquare(counts, expected).pvalue)
 
 
-def uniform_cloud_stays(
-    lab: Laboratory, case: str, particles: int, minutes: int, tlfrac: float = 0.1
-) -> None:
+def uniform_cloud_later(
+    lab: Laboratory, case: str, particles: int, minutes: int, **settings: object
+) -> float:
+    """Probability of the heights that a uniform cloud has later, if it is still uniform."""
     surface, base, depth, mixed_to, top = CASES[case]
     lab.weather(({"TEMP": inversion(base)}, surface))
     parts = max(1, particles // 10_000)
@@ -50,7 +51,7 @@ def uniform_cloud_stays(
     ]
     tables = lab.run(
         [release(start, key=seed + 1) for seed, start in enumerate(starts)],
-        n_hours=-1, numpar=particles // parts, kmixd=depth, outdt=minutes, tlfrac=tlfrac,
+        n_hours=-1, numpar=particles // parts, kmixd=depth, outdt=minutes, **settings,
     )  # fmt: skip
     end = np.concatenate([t.loc[t["time"] == -minutes, "zagl"].to_numpy() for t in tables])
     edges = np.linspace(0.0, mixed_to, LAYERS + 1)
@@ -59,26 +60,33 @@ def uniform_cloud_stays(
     print(f"{case}: chi-square p = {found:.3f} for {len(end)} particles on {LAYERS} layers")
     assert p_value(np.concatenate(starts), edges, shares) > SIGNIFICANCE
     assert len(end) == particles
-    assert found > SIGNIFICANCE
+    return found
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_uniform_cloud_stays_uniform(lab: Laboratory, case: str) -> None:
-    uniform_cloud_stays(lab, case, particles=10_000, minutes=30)
+    assert uniform_cloud_later(lab, case, particles=10_000, minutes=30) > SIGNIFICANCE
+
+
+LONG_INTERVALS = {"particles": 40_000, "minutes": 60, "tlfrac": 1.0}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_long_intervals_between_renewals_gather_nothing_about_levels(
+def test_long_intervals_between_langevin_updates_gather_nothing_about_layer_interfaces(
     lab: Laboratory, case: str
 ) -> None:
-    """Renewed at levels too, as in HYSPLIT, the convective cloud has a p of 10^-13."""
-    uniform_cloud_stays(lab, case, particles=40_000, minutes=60, tlfrac=1.0)
+    assert uniform_cloud_later(lab, case, **LONG_INTERVALS) > SIGNIFICANCE
+
+
+def test_updates_at_layer_interfaces_gather_particles_there_as_in_hysplit(lab: Laboratory) -> None:
+    found = uniform_cloud_later(lab, "convective", **LONG_INTERVALS, hysplit_layer_update=True)
+    assert found < 1e-9
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_uniform_cloud_of_a_hundred_thousand_stays_uniform(lab: Laboratory, case: str) -> None:
-    uniform_cloud_stays(lab, case, particles=100_000, minutes=60)
+    assert uniform_cloud_later(lab, case, particles=100_000, minutes=60) > SIGNIFICANCE
 
 
 def day(hour: float) -> dict[str, float]:

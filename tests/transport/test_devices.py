@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pandas as pd
@@ -75,6 +77,21 @@ def test_particles_leave_the_weather_at_the_same_minutes(
     assert ends[0].max() < 60.0
     assert (ends[0] == ends[1]).mean() > 0.9
     assert gpu["long"].between(-180.0, 180.0).all()
+
+
+@pytest.mark.slow
+def test_updates_at_layer_interfaces_do_not_depend_on_the_device(tmp_path: Path) -> None:
+    """A GPU leaves a layer after some sub-steps, and goes on with it later."""
+    lab = Laboratory(tmp_path, WIDE)
+    lab.weather(({"TEMP": inversion(900.0)}, {"SHTF": 250.0, "USTR": 0.4}))
+    found = []
+    for chosen in (CPU, WHOLE):
+        with computing_as(chosen):
+            table = lab.run(release(5.0), numpar=300, hysplit_layer_update=True)[0]
+            found.append(table["zagl"].to_numpy().reshape(60, 300))
+    apart = np.abs(found[0] - found[1])
+    assert apart[0].max() < 0.01
+    assert (apart[-1] < 1.0).mean() > 0.9
 
 
 @pytest.mark.parametrize("way", ["calls", "whole"])
