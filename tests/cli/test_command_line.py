@@ -87,6 +87,18 @@ def test_a_mistake_is_one_line_and_an_exit_code(error: BaseException, code: int,
     assert "Traceback" not in result.output
 
 
+def test_an_end_of_file_where_nobody_types_is_no_interrupt() -> None:
+    group = Commands(name="stilt")
+
+    @group.command()
+    def verb() -> None:
+        raise EOFError("No data left in file")
+
+    result = CliRunner().invoke(group, ["verb"])
+    assert isinstance(result.exception, EOFError)
+    assert "Interrupted" not in result.output
+
+
 def test_a_verb_chooses_its_exit_code() -> None:
     group = Commands(name="stilt")
 

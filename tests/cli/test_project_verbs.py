@@ -196,6 +196,21 @@ def test_run_options_that_make_no_sense(case: Path, stilt, tmp_path: Path, api: 
     assert stilt("run", "--config", other).exit_code == 2
 
 
+@pytest.mark.parametrize("verb", ["run", "check", "pull-worker"])
+def test_a_cache_folder_that_cannot_be_used_is_one_line(
+    weather: Path, project_files, stilt, tmp_path: Path, monkeypatch, verb: str, api: str
+) -> None:
+    root = project_files(tmp_path / "case")
+    assert stilt("register", root).exit_code == 0
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("STILT_CACHE_DIR", str(tmp_path / "file"))
+    result = stilt(verb, root)
+    assert result.exit_code == 2, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: STILT_CACHE_DIR is {tmp_path / 'file'}, which cannot be used")
+    assert stilt("status", root).exit_code == 0
+
+
 def test_ui_refuses_when_the_runs_are_elsewhere_or_the_port_is_taken(
     case: Path, stilt, api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
