@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from flows.environment import user_api_url, without_logging_errors
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
-from stilt.errors import Reason, SimulationError, UsageError
+from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
+from stilt.execution.forks import allowed_workers, note_computing
 from stilt.project.held import require_locks
 from stilt.roots import local_output_root
 
@@ -80,6 +81,10 @@ class LocalBackend:
     ) -> LocalHandle:
         """Compute the pending simulations of a project and return when they have ended."""
         root = local_output_root(project, output_dir)
+        workers = n_workers or self.n_workers
+        if self.name == "local":
+            # Said before Prefect takes over all logging.
+            workers = allowed_workers(workers)
         self._launch(root)
         server, self._server = self._server, None
         # The server is starting: load what the run needs meanwhile.
@@ -88,7 +93,7 @@ class LocalBackend:
         from flows.report import SimulationsFailedError
         from stilt.config import ExecutionConfig
 
-        workers = n_workers or self.n_workers
+        note_computing()
         if server is not None and workers == 1 and self.name == "local":
             _get_ready(server, pending, project, output_dir)
         execution = ExecutionConfig(backend=self.name, n_workers=workers, options=self.options)
@@ -107,7 +112,10 @@ class LocalBackend:
             CALLER.reset(token)
         # A running event loop (a notebook) would turn the call into a coroutine.
         outcome = state.result(raise_on_failure=False, _sync=True)
-        if isinstance(outcome, BaseException) and not isinstance(outcome, SimulationsFailedError):
+        if isinstance(outcome, SimulationsFailedError):
+            if outcome.errors:
+                raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
+        elif isinstance(outcome, BaseException):
             raise outcome
         return LocalHandle()
 

@@ -109,10 +109,15 @@ def note(model: Model, outcome: Outcome[BatchSummary], progress: Progress) -> No
             get_run_logger().error("Batch %s: %s", outcome.batch.label, outcome.error)
 
 
-def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:
+def conclude(model: Model, sim_ids: Sequence[str], errors: Sequence[str] = ()) -> State[Any]:
     """Publish failures and a summary; the final state says the counts.
 
     Reads the index, which has all receipts by now, so that no hole is hidden.
+
+    Args:
+        model: the project.
+        sim_ids: what was to be computed.
+        errors: what stopped whole batches.
     """
     asked = set(sim_ids)
     expected = model.files.expectations
@@ -135,6 +140,8 @@ def conclude(model: Model, sim_ids: Sequence[str]) -> State[Any]:
     places = {"Outputs": model.files.output_root, "Index": str(model.layout.index)}
     show_summary(model.name, counts, failures, places, footprint_map(model, sim_ids))
     text = outcome_sentence(counts, failures)
-    if counts["complete"] == counts["total"]:
+    if errors:
+        text += f"; {len(errors)} batch(es) broke off, the first with {errors[0]}"
+    elif counts["complete"] == counts["total"]:
         return Completed(message=text, data=counts)
-    return Failed(message=text, data=SimulationsFailedError(text, counts, failures))
+    return Failed(message=text, data=SimulationsFailedError(text, counts, failures, errors))

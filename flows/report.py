@@ -33,13 +33,18 @@ class SimulationsFailedError(StiltError):
     Attributes:
         counts: simulations per state.
         failures: one mapping with ``sim_id``, ``reason`` and ``detail`` for each failure.
+        errors: what stopped whole batches.
     """
 
     def __init__(
-        self, text: str, counts: Mapping[str, int], failures: Sequence[Mapping[str, str]]
+        self,
+        text: str,
+        counts: Mapping[str, int],
+        failures: Sequence[Mapping[str, str]],
+        errors: Sequence[str] = (),
     ) -> None:
         super().__init__(text)
-        self.counts, self.failures = dict(counts), list(failures)
+        self.counts, self.failures, self.errors = dict(counts), list(failures), list(errors)
 
 
 class Progress:
@@ -100,6 +105,7 @@ class Progress:
 
 
 _TALLY = re.compile(r"([\d.]+) of (\d+) simulations done, (\d+) failed, (\d+) running")
+_UNFINISHED = re.compile(r", \d+ unfinished\b|; \d+ batch\(es\) broke off")
 _OUTCOME = re.compile(r"\d+ of \d+ simulations complete\b")
 
 
@@ -123,6 +129,11 @@ def read_tally(text: str) -> Tally | None:
 def is_outcome(text: str) -> bool:
     """Whether a text is an :func:`outcome_sentence`."""
     return _OUTCOME.match(text) is not None
+
+
+def left_undone(text: str) -> bool:
+    """Whether an :func:`outcome_sentence` tells of simulations that were not finished."""
+    return is_outcome(text) and _UNFINISHED.search(text) is not None
 
 
 def artifact_key(name: str, what: str) -> str:

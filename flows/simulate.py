@@ -11,6 +11,7 @@ from prefect import task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TagsContext
 from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
 from prefect.states import State
 
 from flows.bookkeeping import batch_state, conclude, content, note, simulations_to_run
@@ -20,6 +21,7 @@ from flows.report import Progress
 from flows.worker import compute
 from stilt.errors import StiltError
 from stilt.execution import BatchSummary, fold_receipts, plan_batches
+from stilt.execution.forks import allowed_workers, refuse_in_fork
 from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch, Roles
 from stilt.execution.setup import (
@@ -29,6 +31,7 @@ from stilt.execution.setup import (
     worker_arguments,
 )
 from stilt.model import Model
+from stilt.project.holders import all_held, names, planned, refuse_if_all_held
 from stilt.project.inputs import Project
 from stilt.receptors import Receptor
 
@@ -77,6 +80,7 @@ def simulate(
         output_dir: output root, a folder or a URL, when it is not the project.
         compute_root: where files are made before they are published.
     """
+    refuse_in_fork()
     refuse_in_starting_worker()
     model = Model(project=project, output_dir=output_dir, compute_root=compute_root)
     sim_ids = simulations_to_run(model, scene=scene, mets=mets, skip_existing=skip_existing)
@@ -87,9 +91,28 @@ def run_simulations(
     model: Model, sim_ids: Sequence[str], n_workers: int | None, skip_existing: bool | None
 ) -> State[Any]:
     """Compute simulations in the current flow run; the final state says what came of them."""
-    workers = n_workers or model.config.execution.n_workers
+    if not sim_ids:
+        running = model.index.in_states(model.files.expectations, states=("running",))
+        refuse_if_all_held(model.index, running)
+    with planned(model.index, sim_ids) as share:
+        if share.others and not share.mine:
+            raise all_held(share.others, len(sim_ids))
+        if share.others:
+            get_run_logger().warning(
+                "%d of %d simulations are left to %s.",
+                len(sim_ids) - len(share.mine), len(sim_ids), names(share.others),
+            )  # fmt: skip
+        return _run_share(model, share.mine, n_workers, skip_existing)
+
+
+def _run_share(
+    model: Model, sim_ids: Sequence[str], n_workers: int | None, skip_existing: bool | None
+) -> State[Any]:
+    """Compute what no other process does."""
     device = model.config.execution.device
     elsewhere = (caller().execution or model.config.execution).backend == "dask"
+    workers = n_workers or model.config.execution.n_workers
+    workers = workers if elsewhere else allowed_workers(workers)
     if model.files.remote is not None:
         model.files.remote.check(2 if elsewhere else workers)
     # Each Dask worker is thought to have a GPU of its own.
@@ -99,9 +122,12 @@ def run_simulations(
     progress = Progress(model.name, [len(batch.sim_ids) for batch in batches], roles.transport)
     options = {**worker_arguments(model.files), "skip_existing": skip_existing}
     folded_at = time.monotonic()
+    errors: list[str] = []
     try:
         for outcome in _compute(model, batches, roles, options, progress):
             note(model, outcome, progress)
+            if outcome.error:
+                errors.append(outcome.error)
             if time.monotonic() - folded_at > FOLD_EVERY_S:
                 # A receipt that cannot be folded now waits for the end of the run.
                 with contextlib.suppress(StiltError):
@@ -112,7 +138,7 @@ def run_simulations(
         raise
     finally:
         fold_receipts(model)
-    return conclude(model, sim_ids)
+    return conclude(model, sim_ids, errors)
 
 
 def _compute(

@@ -10,6 +10,8 @@ from typing import Any
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
+from stilt.execution.finished import refuse_unfinished
+from stilt.execution.forks import refuse_in_fork
 from stilt.execution.setup import (
     main_not_run_again,
     refuse_in_starting_worker,
@@ -18,6 +20,7 @@ from stilt.execution.setup import (
 )
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
+from stilt.project.holders import refuse_if_all_held
 from stilt.project.index import Index
 from stilt.project.inputs import PathLike, Project
 from stilt.project.layout import ProjectLayout
@@ -206,16 +209,23 @@ class Model:
             wait: return when all is done; False returns a handle of a detached run.
 
         Raises:
-            UsageError: the configuration asks for a GPU that this machine does not have.
+            UsageError: the configuration asks for a GPU that this machine does not have, or this
+                process was forked from one that has computed.
+            RunUnfinishedError: simulations were not computed although none of them has failed,
+                or other processes compute all that is left already.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
         """
+        refuse_in_fork()
         refuse_in_starting_worker()
         executor = executor or get_executor(self.config.execution)
         if rebuild:
             self.index.rebuild()
         pending = self.pending(skip_existing=skip_existing)
         if not pending:
+            running = self.index.in_states(self.files.expectations, states=("running",))
+            refuse_if_all_held(self.index, running)
             return FinishedHandle()
+        refuse_if_all_held(self.index, pending)
         if executor.name == "local":
             refuse_missing_gpu(self.files)
         self._tell_weather_problems(pending)
@@ -229,16 +239,24 @@ class Model:
             )
             if wait:
                 handle.wait()
-        if not handle.detached:
+        if wait or not handle.detached:
             self.index.fold()
+            refuse_unfinished(self.files, pending)
         return handle
 
-    def status(self, scene_id: str | None = None) -> dict[str, Any]:
+    def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.
 
         ``reasons`` counts the failed ones by reason; stale ones are pending because another
         configuration made their outputs.
+
+        Args:
+            scene_id: count those of one scene only.
+            verify: look at all output files first, and correct the index where they are gone or
+                damaged; otherwise the index is believed.
         """
+        if verify:
+            self.files.verify()
         return self.files.counts(scene_id).to_dict()
 
     def scene_counts(self) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError
-from stilt.execution.batch import run_batch
+from stilt.execution.batch import BatchSummary, run_batch
+from stilt.execution.finished import refuse_unfinished
+from stilt.execution.forks import refuse_in_fork
+from stilt.execution.push import OnSummary
 from stilt.execution.setup import refuse_missing_gpu, worker_arguments
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
@@ -33,6 +36,7 @@ def pull_simulations(
     *,
     skip_existing: bool | None = None,
     batch_size: int | None = None,
+    on_summary: OnSummary | None = None,
 ) -> None:
     """Claim pending simulations, run and record them, until none can be claimed.
 
@@ -47,11 +51,15 @@ def pull_simulations(
             a minute.
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
+        on_summary: told of each batch that has ended.
 
     Raises:
-        UsageError: the configuration asks for a GPU that this machine does not have.
+        UsageError: the configuration asks for a GPU that this machine does not have, or this
+            process was forked from one that has computed.
+        RunUnfinishedError: simulations were not computed although none of them has failed.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
+    refuse_in_fork()
     refuse_missing_gpu(model.files)
     model.store_inputs()
     index = model.files.index
@@ -66,25 +74,29 @@ def pull_simulations(
             ids = claim(index, owner, limit=batch_size, exclude=tried)
             if ids:
                 tried.update(ids)
-                _run(model, ids, owner, skip_existing)
+                summary = _run(model, ids, owner, skip_existing)
+                if on_summary is not None:
+                    on_summary(summary)
+                if summary.interrupted:
+                    raise KeyboardInterrupt
                 idle = shortest
             elif not follow:
-                return
+                break
             else:
                 time.sleep(idle)
                 idle = min(2 * idle, LONGEST_SLEEP_S, max(shortest, 8 * poll_interval))
                 tried.clear()
+    refuse_unfinished(model.files, tried)
 
 
-def _run(model: Model, ids: list[str], owner: str, skip_existing: bool | None) -> None:
+def _run(model: Model, ids: list[str], owner: str, skip_existing: bool | None) -> BatchSummary:
     """Compute what was claimed and record it."""
     with _renewed(model.files.index, owner):
         summary = run_batch(
             **worker_arguments(model.files), sim_ids=ids, skip_existing=skip_existing, owner=owner
         )
     model.files.index.fold()
-    if summary.interrupted:
-        raise KeyboardInterrupt
+    return summary
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ import stilt
 from stilt.errors import Reason, StiltError
 from stilt.execution.batch import BatchSummary, run_batch
 from stilt.execution.failures import Failure, log_failure
+from stilt.execution.finished import refuse_unfinished
+from stilt.execution.forks import refuse_in_fork
 from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch, Roles, plan_batches
 from stilt.execution.pool import Job, Outcome, WorkerPool
@@ -69,13 +71,16 @@ def push_simulations(
 
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
-        UsageError: the configuration asks for a GPU that this machine does not have.
+        UsageError: the configuration asks for a GPU that this machine does not have, or this
+            process was forked from one that has computed.
+        RunUnfinishedError: simulations were not computed although none of them has failed.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
     """
     ids = list(dict.fromkeys(map(str, sim_ids)))
     workers = n_workers or n_cores or 1
     if not ids:
         return
+    refuse_in_fork()
     refuse_in_starting_worker()
     model.store_inputs()
     files = model.files
@@ -98,6 +103,7 @@ def push_simulations(
                 push.in_pool(batches)
     finally:
         files.index.fold()
+    refuse_unfinished(files, ids)
 
 
 def fold_receipts(model: Model) -> int:

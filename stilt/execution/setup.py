@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from stilt.compiler import VARIABLE, request_options, with_options
 from stilt.errors import UsageError
 from stilt.execution.compiled import compilation_cache
+from stilt.execution.forks import note_computing, refuse_in_fork
 
 if TYPE_CHECKING:
     from stilt.project.inputs import Project
@@ -79,8 +80,11 @@ def prepare_process(files: Project) -> None:
     """Set the environment for computing in this process; without effect once JAX is in use.
 
     Raises:
-        UsageError: the configuration asks for a GPU, and JAX finds none.
+        UsageError: the configuration asks for a GPU, and JAX finds none; or this process was
+            forked from one that has computed.
     """
+    refuse_in_fork()
+    note_computing()
     request_options()
     variables = computing_environment(files)
     del variables[VARIABLE]

@@ -28,6 +28,12 @@ def new_owner() -> str:
     return _SEPARATOR.join(parts)
 
 
+def host_and_pid(owner: str) -> tuple[str, str]:
+    """Return the host and the process id in an owner's name."""
+    place, pid, *_ = [*owner.split(_SEPARATOR), "?"]
+    return place.split("/")[0], pid
+
+
 def is_dead(owner: str | None) -> bool:
     """Whether the process is known to have ended.
 
