@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from flows.environment import user_api_url, without_logging_errors
 from flows.options import refuse_unknown
 from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
-from stilt.errors import Reason, SimulationError, UsageError
+from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
+from stilt.execution.forks import allowed_workers, note_computing
 from stilt.project.held import require_locks
+from stilt.project.holders import shared
 
 if TYPE_CHECKING:
     from stilt.execution.backend import Announce, Registration
@@ -72,7 +74,11 @@ class LocalBackend:
         skip_existing: bool | None = None,
         observer: Observer | None = None,
     ) -> JobHandle:
-        """Compute simulations of a project and return when they have ended."""
+        """Compute simulations of a project and return when they have ended.
+
+        Raises:
+            RunUnfinishedError: other processes compute all of them, or batches broke off.
+        """
         root = project.layout.root
         self._launch(root)
         server, self._server = self._server, None
@@ -80,21 +86,26 @@ class LocalBackend:
         from flows.simulate import simulate_planned
         from stilt.execution.runs import EndedJob, SimulationsFailedError
 
-        plan = self.plan(project, sim_ids, skip_existing)
-        if server is not None:
-            self._get_ready(project, plan, lambda: server.ready)
-        flow = simulate_planned(project, plan, self, observer)
-        with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
-            state = flow(
-                str(root),
-                n_workers=self.n_workers,
-                skip_existing=skip_existing,
-                output_dir=None if project.remote is None else project.remote.url,
-                return_state=True,
-            )
+        note_computing()
+        with shared(project.index, sim_ids) as mine:
+            plan = self.plan(project, mine, skip_existing)
+            if server is not None:
+                self._get_ready(project, plan, lambda: server.ready)
+            flow = simulate_planned(project, plan, self, observer)
+            with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
+                state = flow(
+                    str(root),
+                    n_workers=self.n_workers,
+                    skip_existing=skip_existing,
+                    output_dir=None if project.remote is None else project.remote.url,
+                    return_state=True,
+                )
         # A running event loop (a notebook) would turn the call into a coroutine.
         outcome = state.result(raise_on_failure=False, _sync=True)
-        if isinstance(outcome, BaseException) and not isinstance(outcome, SimulationsFailedError):
+        if isinstance(outcome, SimulationsFailedError):
+            if outcome.outcome.errors:
+                raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
+        elif isinstance(outcome, BaseException):
             raise outcome
         return EndedJob()
 
@@ -107,7 +118,8 @@ class LocalBackend:
         project.require_folders()
         if project.remote is not None:
             project.remote.check(self.n_workers)
-        return plan_run(project, sim_ids, self.n_workers, skip_existing=skip_existing)
+        workers = allowed_workers(self.n_workers)
+        return plan_run(project, sim_ids, workers, skip_existing=skip_existing)
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan in a flow run: task runs here or in a process pool."""

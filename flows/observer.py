@@ -79,6 +79,7 @@ class PrefectObserver:
 
 
 _TALLY = re.compile(r"([\d.]+) of (\d+) simulations done, (\d+) failed, (\d+) running")
+_UNFINISHED = re.compile(r", \d+ unfinished\b|; \d+ batch\(es\) broke off")
 _OUTCOME = re.compile(r"\d+ of \d+ simulations complete\b")
 
 
@@ -102,6 +103,11 @@ def read_tally(text: str) -> Tally | None:
 def is_outcome(text: str) -> bool:
     """Return whether a text is one of :func:`stilt.execution.runs.outcome_sentence`."""
     return _OUTCOME.match(text) is not None
+
+
+def left_undone(text: str) -> bool:
+    """Return whether an outcome's sentence tells of simulations that were not finished."""
+    return is_outcome(text) and _UNFINISHED.search(text) is not None
 
 
 def artifact_key(name: str, what: str) -> str:

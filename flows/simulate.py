@@ -15,12 +15,14 @@ from flows.project_flow import ProjectFlow, project_flow, tag_content
 from stilt.errors import ConfigValidationError
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.engine import run_plan
+from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import Plan
 from stilt.execution.runs import SimulationsFailedError, outcome_of
 from stilt.execution.setup import refuse_in_starting_worker
 from stilt.execution.weather import weather_report
 from stilt.model import Model
+from stilt.project.holders import refuse_if_all_held, shared
 from stilt.project.inputs import Project
 from stilt.receptors import met_of
 
@@ -50,6 +52,7 @@ def simulate(
         output_dir: output root, a folder or a URL, when it is not the project.
         compute_root: where files are made before they are published.
     """
+    refuse_in_fork()
     refuse_in_starting_worker()
     model = Model(project=project, output_dir=output_dir, compute_root=compute_root)
     sim_ids = simulations_to_run(model, scene=scene, mets=mets, skip_existing=skip_existing)
@@ -79,12 +82,23 @@ def simulate_planned(
 def run_simulations(
     model: Model, sim_ids: Sequence[str], n_workers: int | None, skip_existing: bool | None
 ) -> State[Any]:
-    """Compute simulations in the current flow run, as the configuration says."""
+    """Compute simulations in the current flow run, as the configuration says.
+
+    Those that other processes compute already are left to them.
+
+    Raises:
+        RunUnfinishedError: other processes compute all of them.
+    """
     execution = model.config.execution
     if n_workers is not None:
         execution = execution.model_copy(update={"n_workers": n_workers})
     backend = get_executor(execution)
-    return run_in_flow(model.files, backend.plan(model.files, sim_ids, skip_existing), backend)
+    project = model.files
+    if not sim_ids:
+        running = project.index.in_states(project.expectations, states=("running",))
+        refuse_if_all_held(project.index, running)
+    with shared(project.index, sim_ids) as mine:
+        return run_in_flow(project, backend.plan(project, mine, skip_existing), backend)
 
 
 def run_in_flow(
@@ -93,15 +107,16 @@ def run_in_flow(
     """Compute a plan in the current flow run; the final state says what came of it."""
     tag_content(*content(project, plan.sim_ids))
     try:
-        run_plan(project, plan, backend.crew(project, plan), PrefectObserver(project, observer))
+        crew = backend.crew(project, plan)
+        errors = run_plan(project, plan, crew, PrefectObserver(project, observer))
     except BaseException:
         crash_unfinished("The run broke off; its simulations are pending again.")
         raise
     # Read from the index, which has all receipts by now, so that no hole is hidden.
-    outcome = outcome_of(project, plan.sim_ids)
+    outcome = outcome_of(project, plan.sim_ids, errors)
     show_outcome(project, plan.sim_ids, outcome)
     counts = {name: outcome.counts[name] for name in ("total", "complete", "failed", "unfinished")}
-    if outcome.complete == outcome.total:
+    if outcome.complete == outcome.total and not errors:
         return Completed(message=str(outcome), data=counts)
     return Failed(message=str(outcome), data=SimulationsFailedError(outcome))
 

@@ -15,7 +15,7 @@ from flows.environment import user_api_url
 from flows.options import refuse_unknown
 from flows.proxies import reached_directly
 from flows.server import check_reachable
-from stilt.errors import SimulationError, UsageError
+from stilt.errors import RunUnfinishedError, SimulationError, UsageError
 from stilt.execution.observing import Silent, Tally
 from stilt.execution.places import Folders
 
@@ -285,11 +285,13 @@ def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> No
 
 def _raise_for(run: FlowRun) -> None:
     """Raise what is no matter of single simulations."""
-    from flows.observer import is_outcome
+    from flows.observer import is_outcome, left_undone
 
     state = run.state
     assert state is not None
-    if state.is_completed() or is_outcome(state.message or ""):
-        return
     text = " ".join((state.message or "without a message").split())
+    if left_undone(text):
+        raise RunUnfinishedError(f"The flow run '{run.name}' ({run.id}) is not finished: {text}")
+    if state.is_completed() or is_outcome(text):
+        return
     raise SimulationError(f"The flow run '{run.name}' ({run.id}) ended {state.name}: {text}")

@@ -196,7 +196,8 @@ class SimulationCollection:
         """Registered simulations as a table, one row each, by id.
 
         Columns are those of the index's table ``simulations``; ``state`` is what a simulation is
-        now, as :meth:`ids` and ``model.status()`` count it.
+        now, as :meth:`ids` and ``model.status()`` count it. No output file is looked at, which
+        ``model.status(verify=True)`` does.
 
         Args:
             mets, time_range, location_ids, scene_id, state, reason: see the class.

@@ -66,6 +66,10 @@ def _rebuild(kind: type[SimulationError], detail: str, reason: Reason, sim_id: s
     return kind(detail, reason=reason, sim_id=sim_id)
 
 
+class RunUnfinishedError(SimulationError):
+    """A run has ended, or not begun, and left simulations that have not failed either."""
+
+
 class ConfigValidationError(SimulationError, ValueError):
     """The configuration contradicts itself or names something unknown: exit code 2."""
 

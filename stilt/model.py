@@ -15,6 +15,8 @@ from stilt.config import ModelConfig, RuntimeSettings
 from stilt.errors import UsageError, WeatherWarning
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
+from stilt.execution.finished import refuse_unfinished
+from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.runs import EndedJob, Run
 from stilt.execution.setup import (
@@ -24,6 +26,7 @@ from stilt.execution.setup import (
 )
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
+from stilt.project.holders import refuse_if_all_held
 from stilt.project.index import Index
 from stilt.project.inputs import PathLike, Project
 from stilt.project.layout import ProjectLayout
@@ -246,13 +249,17 @@ class Model:
             The run, with counts, failures by reason, and ``raise_for_failures()``.
 
         Raises:
-            UsageError: the configuration asks for a GPU that this machine does not have, or a
-                folder for caches or for computing cannot be used.
+            UsageError: the configuration asks for a GPU that this machine does not have, a folder
+                for caches or for computing cannot be used, or this process was forked from one
+                that has computed.
+            RunUnfinishedError: simulations were not computed although none of them has failed,
+                or other processes compute all that is left already.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
 
         Warns:
             WeatherWarning: weather looks wrong, or receptors lie a little outside it.
         """
+        refuse_in_fork()
         refuse_in_starting_worker()
         executor = executor or get_executor(self.config.execution)
         if executor.name == "local":
@@ -261,7 +268,10 @@ class Model:
             self.index.rebuild()
         pending = self.pending(skip_existing=skip_existing)
         if not pending:
+            running = self.index.in_states(self.files.expectations, states=("running",))
+            refuse_if_all_held(self.index, running)
             return Run(self.files, pending, EndedJob())
+        refuse_if_all_held(self.index, pending)
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
         noted = self._tell_of_weather(pending)
@@ -272,16 +282,24 @@ class Model:
             run = Run(self.files, pending, handle)
             if wait or not run.detached:
                 run.wait()
+                refuse_unfinished(self.files, pending)
         if not run.detached:
             self._tell_of_odd_weather(noted)
         return run
 
-    def status(self, scene_id: str | None = None) -> dict[str, Any]:
+    def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.
 
         ``reasons`` counts the failed ones by reason; stale ones are pending because another
         configuration made their outputs.
+
+        Args:
+            scene_id: count those of one scene only.
+            verify: look at all output files first, and correct the index where they are gone or
+                damaged; otherwise the index is believed.
         """
+        if verify:
+            self.files.verify()
         return self.files.counts(scene_id).to_dict()
 
     def scene_counts(self) -> dict[str, dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stilt.collections import Locations, Mets, States, TimeRange, candidates, condition
-from stilt.project.keys import ERROR_SUFFIX
+from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from stilt.footprint.jacobian import Jacobian
     from stilt.model import Model
     from stilt.trajectories import Trajectories
+
+logger = logging.getLogger(__name__)
+
+_KEYS = ("transport_key", "error_key", "footprint_keys")
+_Recorded = Callable[[Mapping[str, Any]], bool]
 
 
 class _Artifacts:
@@ -42,9 +48,27 @@ class _Artifacts:
         where, values = condition(self._model, mets, time_range, location_ids, scene_id, reason)
         return self._model.index.ids(where, values)
 
-    def _existing(self, paths: Iterable[Path]) -> list[Path]:
-        """Those that exist, copied here first where outputs are on a URL."""
-        return [path for path in map(self._model.files.local_copy, paths) if path.exists()]
+    def _existing(
+        self, ids: Sequence[str], path_of: Callable[[str], Path], recorded: _Recorded
+    ) -> list[Path]:
+        """Files of simulations that exist, copied here first where outputs are on a URL.
+
+        Warns of those that are gone although the index has them.
+        """
+        found = {sim_id: self._model.files.local_copy(path_of(sim_id)) for sim_id in ids}
+        absent = [sim_id for sim_id, path in found.items() if not path.exists()]
+        if absent:
+            rows = self._model.index.rows(absent, ("sim_id", *_KEYS))
+            gone = {row["sim_id"] for row in rows if recorded(row)}
+            gone -= {i for i in gone if found[i].with_suffix(".empty").exists()}
+            if gone:
+                logger.warning(
+                    "%d of %d files are gone that the index has, %s for example: `stilt run` (or "
+                    "model.run()) computes them again, and `stilt status --verify` counts without "
+                    "them.", len(gone), len(found) - len(absent) + len(gone), found[min(gone)],
+                )  # fmt: skip
+        not_there = set(absent)
+        return [path for sim_id, path in found.items() if sim_id not in not_there]
 
 
 class TrajectoryCollection(_Artifacts):
@@ -63,13 +87,16 @@ class TrajectoryCollection(_Artifacts):
     ) -> list[Path]:
         """Files of registered simulations that exist, by id.
 
+        Warns of those that the index has and that are gone.
+
         Args:
             mets, time_range, location_ids, scene_id, state, reason: see
                 :class:`SimulationCollection`.
             error: those of the error runs.
         """
         ids = self._registered(mets, time_range, location_ids, scene_id, state, reason)
-        return self._existing(map(self._path(error), ids))
+        key = "error_key" if error else "transport_key"
+        return self._existing(ids, self._path(error), lambda row: row[key] is not None)
 
     def load(
         self,
@@ -125,12 +152,18 @@ class FootprintCollection(_Artifacts):
     ) -> list[Path]:
         """Files of registered simulations that exist, by id.
 
+        Warns of those that the index has and that are gone.
+
         Args:
             mets, time_range, location_ids, scene_id, state, reason: see
                 :class:`SimulationCollection`.
         """
         ids = self._registered(mets, time_range, location_ids, scene_id, state, reason)
-        return self._existing(self._model.layout.footprint(sim_id, self.name) for sim_id in ids)
+        return self._existing(
+            ids,
+            lambda sim_id: self._model.layout.footprint(sim_id, self.name),
+            lambda row: self.name in parse_footprint_keys(row["footprint_keys"])[0],
+        )
 
     def load(
         self,

@@ -5,12 +5,25 @@ from __future__ import annotations
 import click
 
 from stilt.cli.common import (
+    EXIT_COMPLETE,
+    EXIT_FAILED,
     compute_root_option,
     open_model,
     output_dir_option,
     project_argument,
     skip_option,
 )
+from stilt.execution.observing import Ended, Silent
+
+
+class _Failures(Silent):
+    """Counts the simulations that have failed."""
+
+    number = 0
+
+    def ended(self, ended: Ended) -> None:
+        """Count those of a batch."""
+        self.number += 0 if ended.summary is None else ended.summary.n_failed
 
 
 def drain(
@@ -21,12 +34,24 @@ def drain(
     follow: bool,
     poll_interval: float,
     skip_existing: bool | None = None,
-) -> None:
-    """Claim and run what is pending; with `follow`, wait for more until interrupted."""
+) -> int:
+    """Claim and run what is pending; with `follow`, wait for more until interrupted.
+
+    Returns:
+        How many of the simulations that this worker has run failed.
+    """
     model = open_model(project, output_dir, compute_root=compute_root, outputs=True)
     from stilt.execution import pull_simulations
 
-    pull_simulations(model, follow=follow, poll_interval=poll_interval, skip_existing=skip_existing)
+    failures = _Failures()
+    pull_simulations(
+        model,
+        follow=follow,
+        poll_interval=poll_interval,
+        skip_existing=skip_existing,
+        observer=failures,
+    )
+    return failures.number
 
 
 poll_option = click.option(
@@ -59,9 +84,12 @@ def pull_worker(
     skip_existing: bool | None,
     output_dir: str | None,
     compute_root: str | None,
-) -> None:
-    """Claim pending simulations of PROJECT one after another and run them."""
-    drain(
+) -> int:
+    """Claim pending simulations of PROJECT one after another and run them.
+
+    The exit code is 1 when one of them has failed.
+    """
+    n_failed = drain(
         project,
         output_dir,
         compute_root,
@@ -70,3 +98,6 @@ def pull_worker(
         skip_existing=skip_existing,
     )
     click.echo("Nothing left to claim.")
+    if n_failed:
+        click.echo(f"{n_failed} simulation(s) failed; `stilt explain` says why.", err=True)
+    return EXIT_FAILED if n_failed else EXIT_COMPLETE

@@ -67,6 +67,7 @@ def print_times(seconds: dict[str, float], as_json: bool) -> None:
 Examples:
   stilt status ./case
   stilt status ./case --by-scene
+  stilt status ./case --verify
   stilt status ./case --times
   stilt status ./case --json | jq .failed
 """
@@ -74,6 +75,7 @@ Examples:
 @project_argument()
 @click.option("--scene-id", metavar="ID", help="Count the simulations of one scene only.")
 @click.option("--by-scene", is_flag=True, help="One line of counts per scene.")
+@click.option("--verify", is_flag=True, help="Look at all output files, and correct the index.")
 @click.option("--times", is_flag=True, help="Seconds that workers spent on each part of the work.")
 @output_dir_option
 @json_option
@@ -81,12 +83,18 @@ def status(
     project: str | None,
     scene_id: str | None,
     by_scene: bool,
+    verify: bool,
     times: bool,
     output_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Show how many simulations of PROJECT are in which state, and why some failed."""
+    """Show how many simulations of PROJECT are in which state, and why some failed.
+
+    The index is believed, which takes no time; --verify looks at the files themselves.
+    """
     files = open_files(project, output_dir)
+    if verify:
+        files.verify()
     if times:
         print_times(files.index.times(), as_json)
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import Failure
+from stilt.execution.forks import refuse_in_fork
 from stilt.execution.helpers import Helpers, helpers_of_this_process
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
@@ -54,7 +55,7 @@ def run_batch(
     receptors: Mapping[str, Receptor] | None = None,
     n_helpers: int = 0,
 ) -> BatchSummary:
-    """Compute simulations together and write a receipt; no exception leaves it.
+    """Compute simulations together and write a receipt; none of their exceptions leaves it.
 
     A simulation that fails does not touch the others. Ctrl-C (KeyboardInterrupt) ends the batch:
     what is finished is kept, the rest is pending again, and the summary says so.
@@ -72,6 +73,9 @@ def run_batch(
             asks the index.
         n_helpers: processes that make footprints and files for this one, which follows particles;
             they stay for the next batch.
+
+    Raises:
+        UsageError: this process was forked from one that has computed.
     """
 
     def find() -> Project:
@@ -95,6 +99,7 @@ def compute_batch(
     n_helpers: int = 0,
 ) -> BatchSummary:
     """Compute simulations of the project that `find` returns; see :func:`run_batch`."""
+    refuse_in_fork()
     begun = time.monotonic()
     batch = _Batch(batch_id or secrets.token_hex(6), list(dict.fromkeys(sim_ids)), owner)
     files = None
@@ -108,6 +113,7 @@ def compute_batch(
                     batch.parts = parts
                     batch.helpers = helpers_of_this_process(n_helpers)
                     batch.run(files, known, skip_existing, progress or _ignore)
+            batch.fail_unexplained()
             return _closed(batch, files, begun)
         except KeyboardInterrupt as error:
             interrupt_taken()
@@ -250,6 +256,18 @@ class _Batch:
             if result.state == "pending" and not result.reason:
                 if sim_id in self.tasks:
                     self.tasks[sim_id].fail(failure)
+                self._give_up(sim_id, failure)
+
+    def fail_unexplained(self) -> None:
+        """Fail what is not complete at the end of :meth:`run` although nothing has failed."""
+        for sim_id, result in self.results.items():
+            if result.state == "pending" and not result.reason:
+                failure = Failure(
+                    Reason.UNKNOWN,
+                    "Not all of its outputs were made, although nothing failed: run it again.",
+                    "worker", "Unexplained",
+                )  # fmt: skip
+                self.tasks[sim_id].fail(failure)
                 self._give_up(sim_id, failure)
 
     def close(self, files: Project | None, seconds: float) -> BatchSummary:

@@ -67,7 +67,9 @@ class Crew(Protocol):
         """
 
 
-def run_plan(project: Project, plan: Plan, crew: Crew, observer: Observer | None = None) -> None:
+def run_plan(
+    project: Project, plan: Plan, crew: Crew, observer: Observer | None = None
+) -> list[str]:
     """Compute every batch of a plan and record in the index what came of it.
 
     A batch whose worker dies twice is halved, and a simulation that kills its worker whenever it
@@ -78,6 +80,9 @@ def run_plan(project: Project, plan: Plan, crew: Crew, observer: Observer | None
         plan: what to compute.
         crew: who computes.
         observer: who is told.
+
+    Returns:
+        What stopped whole batches, which is no matter of their simulations.
 
     Raises:
         WorkersError: workers end again and again before they have begun a batch.
@@ -94,6 +99,7 @@ def run_plan(project: Project, plan: Plan, crew: Crew, observer: Observer | None
     finally:
         project.index.fold()
     run.observer.done()
+    return run.errors
 
 
 @dataclass
@@ -105,6 +111,7 @@ class _Run:
     crew: Crew
     observer: Observer
     deaths: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
     folded_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -148,6 +155,7 @@ class _Run:
         size, summary = len(ended.batch.sim_ids), ended.summary
         if summary is None:
             logger.error("Batch %s: %s", ended.batch.label, ended.error)
+            self.errors.append(ended.error)
         else:
             store_receipt(self.project, summary)
         self.observer.ended(ended)

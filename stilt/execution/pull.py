@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from stilt.errors import StiltError
 from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import run_plan
+from stilt.execution.finished import refuse_unfinished
+from stilt.execution.forks import refuse_in_fork
+from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.setup import refuse_missing_gpu
 from stilt.interrupts import interruptible
@@ -22,7 +25,6 @@ from stilt.project.owners import new_owner
 
 if TYPE_CHECKING:
     from stilt.model import Model
-    from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def pull_simulations(
     *,
     skip_existing: bool | None = None,
     batch_size: int | None = None,
+    observer: Observer | None = None,
 ) -> None:
     """Claim pending simulations, run and record them, until none can be claimed.
 
@@ -50,12 +53,16 @@ def pull_simulations(
             a minute.
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
+        observer: told of each batch that has ended.
 
     Raises:
-        UsageError: the configuration asks for a GPU that this machine does not have, or a folder
-            for caches or for computing cannot be used.
+        UsageError: the configuration asks for a GPU that this machine does not have, a folder for
+            caches or for computing cannot be used, or this process was forked from one that has
+            computed.
+        RunUnfinishedError: simulations were not computed although none of them has failed.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
+    refuse_in_fork()
     project = model.files
     project.require_folders()
     refuse_missing_gpu(project)
@@ -72,21 +79,17 @@ def pull_simulations(
             ids = claim(index, owner, limit=batch_size, exclude=tried)
             if ids:
                 tried.update(ids)
-                _run(project, ids, owner, skip_existing)
+                plan = plan_run(project, ids, 1, skip_existing=skip_existing, owner=owner)
+                with _renewed(index, owner):
+                    run_plan(project, plan, InlineCrew(project), observer)
                 idle = shortest
             elif not follow:
-                return
+                break
             else:
                 time.sleep(idle)
                 idle = min(2 * idle, LONGEST_SLEEP_S, max(shortest, 8 * poll_interval))
                 tried.clear()
-
-
-def _run(project: Project, ids: list[str], owner: str, skip_existing: bool | None) -> None:
-    """Compute what was claimed and record it."""
-    plan = plan_run(project, ids, 1, skip_existing=skip_existing, owner=owner)
-    with _renewed(project.index, owner):
-        run_plan(project, plan, InlineCrew(project))
+    refuse_unfinished(project, tried)
 
 
 @contextlib.contextmanager

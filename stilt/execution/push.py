@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from stilt.execution.crews import crew_of_this_machine
 from stilt.execution.engine import Crew, run_plan
+from stilt.execution.finished import refuse_unfinished
+from stilt.execution.forks import allowed_workers, refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.setup import refuse_in_starting_worker, refuse_missing_gpu
@@ -43,14 +45,17 @@ def push_simulations(
 
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
-        UsageError: the configuration asks for a GPU that this machine does not have, or a folder
-            for caches or for computing cannot be used.
+        UsageError: the configuration asks for a GPU that this machine does not have, a folder for
+            caches or for computing cannot be used, or this process was forked from one that has
+            computed.
+        RunUnfinishedError: simulations were not computed although none of them has failed.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
     """
     ids = list(dict.fromkeys(map(str, sim_ids)))
-    workers = n_workers or n_cores or 1
+    workers = allowed_workers(n_workers or n_cores or 1)
     if not ids:
         return
+    refuse_in_fork()
     refuse_in_starting_worker()
     model.files.require_folders()
     model.store_inputs()
@@ -59,4 +64,5 @@ def push_simulations(
         project.remote.check(workers)
     plan = plan_run(project, ids, workers, skip_existing=skip_existing, all_known=True)
     refuse_missing_gpu(project)
-    run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
+    errors = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
+    refuse_unfinished(project, ids, *errors[:1])

@@ -38,6 +38,7 @@ class Outcome:
         empty: complete ones all of whose footprints are zero.
         unfinished: neither complete nor failed.
         failures: ``sim_id``, ``reason`` and ``detail`` of each failed one.
+        errors: what stopped whole batches.
     """
 
     total: int = 0
@@ -45,6 +46,7 @@ class Outcome:
     empty: int = 0
     unfinished: int = 0
     failures: Sequence[Mapping[str, str]] = field(default=(), repr=False)
+    errors: Sequence[str] = ()
 
     @property
     def failed(self) -> int:
@@ -73,7 +75,7 @@ class Outcome:
         Raises:
             SimulationsFailedError: its message has the counts by reason.
         """
-        if self.complete < self.total:
+        if self.complete < self.total or self.errors:
             raise SimulationsFailedError(self)
 
     def __str__(self) -> str:
@@ -87,6 +89,8 @@ def outcome_sentence(outcome: Outcome) -> str:
         text += f", {outcome.failed} failed{reason_counts(outcome.reasons, outcome.failed)}"
     if outcome.unfinished:
         text += f", {outcome.unfinished} unfinished"
+    if outcome.errors:
+        text += f"; {len(outcome.errors)} batch(es) broke off, the first with {outcome.errors[0]}"
     return text
 
 
@@ -97,8 +101,14 @@ def reason_counts(reasons: Mapping[str, int], total: int) -> str:
     return f" ({listed})" if listed else ""
 
 
-def outcome_of(project: Project, sim_ids: Sequence[str]) -> Outcome:
-    """Read from the index what came of simulations, once all receipts of their run are in it."""
+def outcome_of(project: Project, sim_ids: Sequence[str], errors: Sequence[str] = ()) -> Outcome:
+    """Read from the index what came of simulations, once all receipts of their run are in it.
+
+    Args:
+        project: whose simulations these are.
+        sim_ids: what was to be computed.
+        errors: what stopped whole batches.
+    """
     counts, failed = project.index.came_of(sim_ids, project.expected)
     total = len(set(sim_ids))
     return Outcome(
@@ -107,6 +117,7 @@ def outcome_of(project: Project, sim_ids: Sequence[str]) -> Outcome:
         empty=counts.empty,
         unfinished=total - counts.completed - len(failed),
         failures=tuple(row._asdict() for row in failed),
+        errors=tuple(errors),
     )
 
 

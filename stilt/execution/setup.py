@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from stilt.compiler import VARIABLE, request_options, with_options
 from stilt.errors import UsageError
 from stilt.execution.compiled import compilation_cache
+from stilt.execution.forks import note_computing, refuse_in_fork
 
 if TYPE_CHECKING:
     from stilt.project.inputs import Project
@@ -78,9 +79,11 @@ def prepare_process(files: Project) -> None:
     """Set up JAX for computing in this process, if it is ours; a user's own JAX is left alone.
 
     Raises:
-        UsageError: the configuration asks for a GPU, and JAX finds none; or a folder for caches
-            or for computing cannot be used.
+        UsageError: the configuration asks for a GPU, and JAX finds none; a folder for caches or for
+            computing cannot be used; or this process was forked from one that has computed.
     """
+    refuse_in_fork()
+    note_computing()
     files.require_folders()
     if _ours:
         request_options()

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stilt.atomic import atomic_path
@@ -20,10 +22,31 @@ from stilt.project.owners import is_dead, new_owner
 LEASE_S = 600.0
 
 
+@dataclass(frozen=True)
+class Mark:
+    """What a mark says.
+
+    Attributes:
+        owner: see :func:`stilt.project.owners.new_owner`.
+        since: UTC.
+        sim_ids: what it computes.
+    """
+
+    owner: str
+    since: datetime
+    sim_ids: frozenset[str]
+
+
 @contextmanager
 def marked_running(folder: Path, batch_id: str, sim_ids: Iterable[str]) -> Iterator[None]:
     """Say beside the index that this process computes a batch, while the block runs."""
-    path = mark_running(folder, batch_id, new_owner(), sim_ids)
+    with kept(mark_running(folder, batch_id, new_owner(), sim_ids)):
+        yield
+
+
+@contextmanager
+def kept(path: Path) -> Iterator[None]:
+    """Renew a mark while the block runs, and remove it after."""
     done = threading.Event()
 
     def keep() -> None:
@@ -44,16 +67,22 @@ def mark_running(folder: Path, batch_id: str, owner: str, sim_ids: Iterable[str]
     """Write the mark of a batch; returns the file to remove."""
     path = folder / f"{batch_id}.json"
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"owner": owner, "sim_ids": list(sim_ids)}))
+        mark = {"owner": owner, "since": _now().isoformat(), "sim_ids": list(sim_ids)}
+        temporary.write_text(json.dumps(mark))
     return path
 
 
 def ids_in_batches(folder: Path) -> set[str]:
-    """Simulations in batches that are computed now.
+    """Simulations in batches that are computed now."""
+    return set().union(*(mark.sim_ids for mark in living_marks(folder)))
 
-    Marks of dead processes stay for a while: the coordinator asks them what a worker took along.
+
+def living_marks(folder: Path) -> list[Mark]:
+    """Marks of processes that live, as far as that can be seen from here.
+
+    Those of dead processes stay for a while: the coordinator asks them what a worker took along.
     """
-    ids: set[str] = set()
+    marks = []
     for path in folder.glob("[!.]*.json") if folder.is_dir() else ():
         try:
             mark = json.loads(path.read_text())
@@ -64,5 +93,10 @@ def ids_in_batches(folder: Path) -> set[str]:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         elif not is_dead(mark["owner"]):
-            ids.update(mark["sim_ids"])
-    return ids
+            since = datetime.fromisoformat(mark["since"])
+            marks.append(Mark(mark["owner"], since, frozenset(mark["sim_ids"])))
+    return marks
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)

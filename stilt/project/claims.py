@@ -45,10 +45,13 @@ def claim(
     Returns:
         Their ids; none when nothing is pending.
     """
-    busy = sorted(ids_in_batches(index.layout.running).union(exclude))
+    tried = set(exclude)
 
     def work(connection: duckdb.DuckDBPyConnection) -> list[str]:
         moment = now()
+        # Looked at under the lock, which runs hold when they take theirs.
+        batches, runs = map(ids_in_batches, (index.layout.running, index.layout.planned))
+        busy = sorted(tried | batches | runs)
         owners = connection.execute(
             "SELECT DISTINCT owner FROM simulations WHERE state = 'running' AND owner IS NOT NULL"
         ).fetchall()

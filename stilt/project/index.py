@@ -225,11 +225,15 @@ class Index:
 
         rebuild_index(self, self._database, verify=verify)
 
-    def refresh(self, *, verify: bool | None = None) -> None:
-        """Bring recorded outputs up to date with the files; see :mod:`stilt.project.rebuild`."""
+    def refresh(self, *, verify: bool | None = None) -> list[str]:
+        """Bring recorded outputs up to date with the files; see :mod:`stilt.project.rebuild`.
+
+        Returns:
+            Simulations whose files are not as recorded.
+        """
         from stilt.project.rebuild import refresh_index
 
-        refresh_index(self, verify=verify)
+        return refresh_index(self, verify=verify)
 
     # -- questions ------------------------------------------------------------------------------
 

@@ -141,6 +141,22 @@ class Project:
         except FileNotFoundError:
             return None
 
+    def verify(self) -> list[str]:
+        """Look at all output files, and have the index say what they are.
+
+        Returns:
+            Simulations whose files were not as recorded.
+        """
+        changed = self.index.refresh(verify=True)
+        if self.expected is not None:
+            self.index.reconcile(self.expectations)
+        if changed:
+            logger.warning(
+                "The files of %d simulation(s) are not as recorded, %s for example; what is "
+                "missing is computed by the next `stilt run`.", len(changed), changed[0],
+            )  # fmt: skip
+        return changed
+
     def counts(self, scene_id: str | None = None) -> Counts:
         """How many simulations are in which state, all of them or those of one scene."""
         return self.index.counts(self.expected, scene_id=scene_id)

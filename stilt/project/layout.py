@@ -31,6 +31,7 @@ class ProjectLayout:
         self.folded = self.state / "folded"
         self.registrations = self.state / "registrations"
         self.running = self.state / "running"
+        self.planned = self.state / "planned"
         self.weather_cache = self.state / "weather"
 
     def simulation_dir(self, sim_id: str) -> Path:

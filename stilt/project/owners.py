@@ -28,9 +28,15 @@ def new_owner() -> str:
     return _SEPARATOR.join(parts)
 
 
+def host_and_pid(owner: str) -> tuple[str, str]:
+    """Return the host and the process id in an owner's name."""
+    place, pid, *_ = [*owner.split(_SEPARATOR), "?"]
+    return place.split("/")[0], pid
+
+
 def pid_of(owner: str) -> int:
-    """Return the process id in an owner's text."""
-    return int(owner.split(_SEPARATOR)[1])
+    """Return the process id in an owner's name."""
+    return int(host_and_pid(owner)[1])
 
 
 def is_dead(owner: str | None) -> bool:

@@ -61,10 +61,15 @@ def rebuild_index(index: Index, database: Database, *, verify: bool | None) -> N
     index.fold()
 
 
-def refresh_index(index: Index, *, verify: bool | None) -> None:
-    """Record what the files say where it differs from what the index says."""
+def refresh_index(index: Index, *, verify: bool | None) -> list[str]:
+    """Record what the files say where it differs from what the index says.
+
+    Returns:
+        Simulations whose files are not as recorded.
+    """
     index.fold()
     frame = index.read(lambda connection: connection.execute(_LOOKED_AT).df(), pd.DataFrame())
+    finished = dict(zip(frame["sim_id"], frame["finished_at"], strict=True)) if len(frame) else {}
     known = _known_from(_with_footprints(index, frame), pd.DataFrame())
     found = scan(index.layout, known, verify=verify, remote=index.remote)
     changed = {
@@ -73,14 +78,18 @@ def refresh_index(index: Index, *, verify: bool | None) -> None:
         if not found.get(sim_id, Outputs()).same_as(known.get(sim_id, Outputs()))
     }
     if not changed:
-        return
+        return []
     receptors = index.receptors(list(changed))
     rows = [
         _observed_row(sim_id, outputs, receptors.get(sim_id) or outputs.receptor)
         for sim_id, outputs in sorted(changed.items())
         if receptors.get(sim_id) or outputs.receptor
     ]
-    index.write(lambda connection: _apply_observed(connection, pd.DataFrame(rows)))
+    seen = pd.DataFrame(rows)
+    if len(seen):
+        seen["finished_at"] = pd.to_datetime(seen["sim_id"].map(finished))
+    index.write(lambda connection: _apply_observed(connection, seen))
+    return [row["sim_id"] for row in rows]
 
 
 def _old_tables(database: Database) -> pd.DataFrame:
@@ -313,10 +322,19 @@ def _observed_row(sim_id: str, outputs: Outputs, receptor: str) -> dict[str, Any
 
 
 def _apply_observed(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
-    """Write what was found over what was recorded; states follow when a run is planned."""
+    """Write what was found over what was recorded; states follow when a run is planned.
+
+    What a running batch has reported since the files were looked at stays.
+    """
     if frame.empty:
         return
     records.insert_unknown(connection, frame)
+    same = connection.execute(
+        "SELECT sim_id FROM receipts f JOIN simulations s USING (sim_id) "
+        "WHERE s.finished_at IS NOT DISTINCT FROM f.finished_at::TIMESTAMP"
+    ).fetchall()
+    frame = frame[frame["sim_id"].isin({sim_id for (sim_id,) in same})]
+    connection.register("receipts", frame)
     connection.execute(
         """
         UPDATE simulations SET transport_key = f.transport_key, error_key = f.error_key,

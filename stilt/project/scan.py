@@ -79,9 +79,10 @@ def scan(
 
     Args:
         layout: the project.
-        known: what is recorded; such files are not opened.
-        verify: compare sizes with those recorded, so that a file cut short is noticed. None
-            does so in projects of up to :data:`VERIFY_UP_TO` folders.
+        known: what is recorded; such files are not opened, unless `verify` is True.
+        verify: compare sizes with those recorded, so that a file cut short is noticed, and open
+            each local file. None compares sizes only, in projects of up to
+            :data:`VERIFY_UP_TO` folders.
         remote: where the outputs are, when they are on a URL; a listing there tells sizes.
     """
     damaged: list[str] = []
@@ -93,7 +94,8 @@ def scan(
     else:
         for sim_id, names in _folders(layout, verify):
             path = layout.simulation_dir(sim_id).joinpath
-            found[sim_id] = _outputs_in(names, path, sim_id, known.get(sim_id), damaged)
+            recorded = known.get(sim_id)
+            found[sim_id] = _outputs_in(names, path, sim_id, recorded, damaged, verify is True)
     if damaged:
         logger.warning(
             "%d output file(s) cannot be used and will be computed again; the first: %s.",
@@ -130,9 +132,10 @@ def _outputs_in(
     sim_id: str,
     known: Outputs | None,
     damaged: list[str],
+    open_all: bool = False,
 ) -> Outputs:
     """Outputs in one folder; `path` gives a file of it to open."""
-    recorded = known or Outputs()
+    recorded = Outputs() if known is None or open_all else known
     outputs = Outputs()
     for name, size in names:
         if name == trajectory_name(sim_id):
@@ -159,7 +162,8 @@ def _outputs_in(
         if made is not None:
             _note(outputs, made)
     if outputs.exist and not outputs.weather:
-        outputs.weather, outputs.met_files = recorded.weather, recorded.met_files
+        told = known or recorded
+        outputs.weather, outputs.met_files = told.weather, told.met_files
     if known is None and outputs.footprints and not outputs.receptor:
         made = made_of(path(footprint_name(sim_id, next(iter(outputs.footprints)))))
         outputs.receptor = made.receptor if made else ""

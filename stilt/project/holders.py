@@ -1,0 +1,182 @@
+"""Who computes what: runs with what they have planned, batches, and claims in the index.
+
+A run keeps a list of its simulations in a file under ``.stilt/planned``, from before its first
+batch to its end, as each batch has a mark of its own under ``.stilt/running``.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from stilt.errors import RunUnfinishedError
+from stilt.project.batches import kept, living_marks, mark_running
+from stilt.project.owners import host_and_pid, is_dead, new_owner
+from stilt.project.receipts import now
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from stilt.project.index import Index
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that computes simulations.
+
+    Attributes:
+        owner: see :func:`stilt.project.owners.new_owner`.
+        since: UTC.
+        sim_ids: what it computes, or will.
+    """
+
+    owner: str
+    since: datetime
+    sim_ids: frozenset[str]
+
+    def __str__(self) -> str:
+        host, pid = host_and_pid(self.owner)
+        return f"process {pid} on {host} (since {self.since:%Y-%m-%d %H:%M} UTC)"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a run computes of what it was asked for.
+
+    Attributes:
+        mine: simulations that it alone computes.
+        others: who computes the rest.
+    """
+
+    mine: list[str]
+    others: list[Holder]
+
+
+@contextmanager
+def planned(index: Index, sim_ids: Sequence[str]) -> Iterator[Share]:
+    """Take simulations for a run, those left out that other living processes compute already.
+
+    Nobody else takes them while the block runs. When this process is killed they are free at once
+    on this machine, and elsewhere when its mark has not been renewed for
+    :data:`stilt.project.batches.LEASE_S`.
+    """
+    folder = index.layout.planned
+    owner = new_owner()
+
+    def take(connection: duckdb.DuckDBPyConnection) -> Share:
+        # Under the index's lock, so that two runs that begin together do not both take one.
+        others = _of(holders(index, connection), sim_ids)
+        held = frozenset[str]().union(*(holder.sim_ids for holder in others))
+        share = Share([sim_id for sim_id in sim_ids if sim_id not in held], others)
+        if share.mine:
+            mark_running(folder, name, owner, share.mine)
+        return share
+
+    name = secrets.token_hex(6)
+    share = index.write(take)
+    if not share.mine:
+        yield share
+        return
+    with kept(folder / f"{name}.json"):
+        yield share
+
+
+@contextmanager
+def shared(index: Index, sim_ids: Sequence[str]) -> Iterator[list[str]]:
+    """Take simulations for a run as :func:`planned` does, and say what is left to others.
+
+    Yields:
+        What this run computes.
+
+    Raises:
+        RunUnfinishedError: others compute all of them.
+    """
+    if not sim_ids:
+        yield []
+        return
+    with planned(index, sim_ids) as share:
+        if share.others and not share.mine:
+            raise all_held(share.others, len(sim_ids))
+        if share.others:
+            logger.warning(
+                "%d of %d simulations are left to %s.",
+                len(sim_ids) - len(share.mine), len(sim_ids), names(share.others),
+            )  # fmt: skip
+        yield share.mine
+
+
+def holders(index: Index, connection: duckdb.DuckDBPyConnection | None = None) -> list[Holder]:
+    """Return the living processes that compute simulations of a project, and which.
+
+    Args:
+        index: of the project.
+        connection: an open one; None reads the index.
+    """
+    marks = [
+        mark
+        for folder in (index.layout.planned, index.layout.running)
+        for mark in living_marks(folder)
+    ]
+    none: list[Holder] = []
+    claims = _claims(connection) if connection is not None else index.read(_claims, none)
+    return [Holder(mark.owner, mark.since, mark.sim_ids) for mark in marks] + claims
+
+
+def refuse_if_all_held(index: Index, sim_ids: Sequence[str]) -> None:
+    """Stop before a run of which others compute everything already; warn if it is a part.
+
+    Raises:
+        RunUnfinishedError: names them.
+    """
+    others = _of(holders(index), sim_ids)
+    if not others:
+        return
+    n_held = len(frozenset[str]().union(*(holder.sim_ids for holder in others)) & set(sim_ids))
+    if n_held == len(sim_ids):
+        raise all_held(others, n_held)
+    logger.warning(
+        "%d of %d simulations are left to %s, which computes them already.",
+        n_held, len(sim_ids), names(others),
+    )  # fmt: skip
+
+
+def all_held(others: Sequence[Holder], number: int) -> RunUnfinishedError:
+    """Return the error that others compute all of so many simulations."""
+    return RunUnfinishedError(
+        f"All {number} simulation(s) that are left are being computed by {names(others)}: wait "
+        "for that run, or end it and run again."
+    )
+
+
+def names(others: Sequence[Holder]) -> str:
+    """Return who computes, for a sentence."""
+    listed = list(dict.fromkeys(map(str, others)))
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return " and ".join(listed[:_NAMED]) + more
+
+
+def _of(found: Sequence[Holder], sim_ids: Sequence[str]) -> list[Holder]:
+    """Those who compute any of some simulations."""
+    asked = set(sim_ids)
+    return [holder for holder in found if not asked.isdisjoint(holder.sim_ids)]
+
+
+def _claims(connection: duckdb.DuckDBPyConnection) -> list[Holder]:
+    """Living claims in the index, see :mod:`stilt.project.claims`."""
+    found = connection.execute(
+        "SELECT owner, min(claimed_at), list(sim_id) FROM simulations "
+        "WHERE state = 'running' AND owner IS NOT NULL AND lease_end >= ? GROUP BY owner",
+        [now()],
+    ).fetchall()
+    return [
+        Holder(owner, since, frozenset(ids)) for owner, since, ids in found if not is_dead(owner)
+    ]

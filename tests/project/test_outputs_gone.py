@@ -1,0 +1,118 @@
+"""Outputs removed or cut behind the program's back: readers say so, and --verify looks."""
+
+import logging
+import shutil
+
+import pytest
+
+import stilt
+from stilt.errors import StiltError
+from stilt.execution import run_batch
+
+NUMBER = 6
+
+
+@pytest.fixture
+def model(make_model):
+    """Six complete simulations."""
+    model = make_model(NUMBER)
+    stilt.push_simulations(model, model.register_pending())
+    return model
+
+
+def warnings_of(caplog, use):
+    """What is warned of while something is called."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        use()
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_reading_says_which_files_are_gone(model, caplog):
+    ids = model.simulations.ids()
+    shutil.rmtree(model.layout.simulation_dir(ids[1]))
+    model.layout.footprint(ids[4], "default").unlink()
+    feet = model.footprints["default"]
+    for use in (feet.paths, feet.load, feet.mean, feet.sum, feet.select):
+        (said,) = warnings_of(caplog, use)
+        assert said.startswith("2 of 6 files are gone that the index has")
+        assert str(model.layout.footprint(ids[1], "default")) in said
+        assert "stilt run" in said
+    for use in (model.trajectories.paths, model.trajectories.load):
+        (said,) = warnings_of(caplog, use)
+        assert said.startswith("1 of 6 files are gone that the index has")
+    assert warnings_of(caplog, lambda: feet.paths(time_range=(ids[2][5:17],) * 2)) == []
+
+
+def test_what_was_never_made_is_not_missed(make_model, caplog):
+    model = make_model(NUMBER)
+    stilt.push_simulations(model, model.register_pending()[:2])
+    assert warnings_of(caplog, model.footprints["default"].load) == []
+    assert warnings_of(caplog, model.trajectories.load) == []
+    assert warnings_of(caplog, lambda: model.trajectories.paths(error=True)) == []
+
+
+@pytest.mark.parametrize("damage", ["gone", "folder", "half", "zeros"])
+def test_verifying_counts_what_the_files_are_and_a_run_repairs(model, caplog, damage):
+    before = model.index.sql("SELECT sim_id, finished_at FROM simulations ORDER BY ALL")
+    sim_id = model.simulations.ids()[3]
+    path = model.layout.footprint(sim_id, "default")
+    content = path.read_bytes()
+    if damage == "folder":
+        shutil.rmtree(path.parent)
+    elif damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2] if damage == "half" else bytes(len(content)))
+        with pytest.raises(StiltError, match="run the simulation again"):
+            model.footprints["default"].mean()
+    assert model.status()["completed"] == NUMBER
+    counts = []
+    said = warnings_of(caplog, lambda: counts.append(model.status(verify=True)))
+    assert any("files of 1 simulation(s) are not as recorded" in text for text in said)
+    assert (counts[0]["completed"], counts[0]["pending"]) == (NUMBER - 1, 1)
+    # The index has been put right, so that it says the same from now on.
+    assert model.status() == counts[0]
+    assert model.simulations.to_frame(state="pending")["sim_id"].tolist() == [sim_id]
+    assert model.pending() == [sim_id]
+    stilt.push_simulations(model, [sim_id])
+    assert model.status()["completed"] == NUMBER
+    assert warnings_of(caplog, lambda: model.status(verify=True)) == []
+    after = model.index.sql("SELECT sim_id, finished_at FROM simulations ORDER BY ALL")
+    assert after["finished_at"].ne(before["finished_at"]).sum() == 1
+
+
+def test_the_command_line_verifies(model):
+    from click.testing import CliRunner
+
+    from stilt.cli import cli
+
+    model.layout.footprint(model.simulations.ids()[0], "default").unlink()
+    root = str(model.output_root)
+    believed = CliRunner().invoke(cli, ["status", root])
+    looked = CliRunner().invoke(cli, ["status", root, "--verify"])
+    again = CliRunner().invoke(cli, ["status", root])
+    assert "completed  6" in believed.output
+    assert "completed  5" in looked.output
+    assert "completed  5" in again.output
+
+
+def test_what_a_batch_reports_while_files_are_looked_at_stays(model, monkeypatch):
+    """A file that was not there yet when its folder was listed is not taken for gone."""
+    from stilt.project import rebuild
+
+    sim_id = model.simulations.ids()[0]
+    path = model.layout.footprint(sim_id, "default")
+    path.unlink()
+    real = rebuild.scan
+
+    def slow_scan(*args, **kwargs):
+        found = real(*args, **kwargs)
+        run_batch(str(model.output_root), [sim_id])
+        model.index.fold()
+        return found
+
+    monkeypatch.setattr(rebuild, "scan", slow_scan)
+    model.index.refresh()
+    assert path.exists()
+    assert model.status()["completed"] == NUMBER
