@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
@@ -331,8 +332,8 @@ class MultiPointReceptor(Receptor):
         altitude_ref: ``"agl"`` or ``"msl"``.
 
     Raises:
-        UsageError: unequal lengths, fewer than two points, two points that make a column, or a
-            value outside its range.
+        UsageError: unequal lengths, fewer than two points, two points that make a column, a point
+            given twice, or a value outside its range.
         TypeError: the time is a number.
     """
 
@@ -362,6 +363,14 @@ class MultiPointReceptor(Receptor):
                 "use Receptor.from_points, which picks the right kind"
             )
         self._fill(time, points, altitude_ref)
+        repeated = next((point for point, n in Counter(self._points).items() if n > 1), None)
+        # A file joined with itself would turn a column into its two ends.
+        if repeated is not None:
+            lon, lat, alt = map(number_text, repeated)
+            raise UsageError(
+                f"the point at longitude {lon}, latitude {lat} and altitude {alt} m is given more "
+                "than once: give each point of a receptor once"
+            )
 
     @property
     def longitudes(self) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from numbers import Number
 
@@ -55,7 +55,7 @@ def parse_time(value: TimeLike, time_format: str | None = None) -> pd.Timestamp:
     Raises:
         UsageError: no time given, not a time, outside the years 1900 to 2200, text that can be
             read in more than one way (a TimeFormatError), or text without the stated format.
-        TypeError: a number, whose unit and origin nobody could know.
+        TypeError: a number, whose unit and origin nobody could know, or no time at all.
     """
     if value is None:
         raise UsageError("'time' must be provided")
@@ -67,6 +67,8 @@ def parse_time(value: TimeLike, time_format: str | None = None) -> pd.Timestamp:
             f"'time' must be text or a datetime, not the number {value!r}: "
             'write it as "YYYY-MM-DD HH:MM:SS"'
         )
+    if not isinstance(value, (date, np.datetime64)):
+        raise TypeError(f"'time' must be text or a datetime, not a {type(value).__name__}")
     return _normalised(value)
 
 

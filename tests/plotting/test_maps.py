@@ -62,6 +62,8 @@ def test_map_of_a_footprint(grid: str, options: dict, tmp_path) -> None:
 def test_one_layer_by_its_time() -> None:
     ax = footprint().plot.map("2023-07-15 16:00")
     assert any("hour from 2023-07-15 16:00 UTC" in text.get_text() for text in ax.texts)
+    with pytest.raises(UsageError, match=r"15\.07\.2023.*write it as YYYY-MM-DD"):
+        footprint().plot.map("15.07.2023 16:00")
 
 
 def test_empty_footprints_say_why() -> None:

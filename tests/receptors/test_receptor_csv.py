@@ -200,6 +200,12 @@ def test_a_column_of_times_is_read_with_one_stated_format(tmp_path):
         read_receptors(path, time_format="%d.%m.%Y %H:%M")
 
 
+def test_a_file_joined_with_itself_makes_no_other_receptors(read):
+    column = f"1,{NOON},5,2,0\n1,{NOON},5,2,3000\n"
+    with pytest.raises(ValueError, match=r"lines 2, 3, 4, 5: the point .* more than once"):
+        read("r_idx,time,lat,lon,z\n" + column + column)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
         read_receptors(tmp_path / "nowhere.csv")

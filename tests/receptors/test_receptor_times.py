@@ -121,3 +121,9 @@ def test_a_stated_format_holds_for_text_only_and_for_all_of_it():
 def test_a_format_that_cannot_tell_a_time_is_refused(time_format, message):
     with pytest.raises(ValueError, match=message):
         parse_time("10.05.2019", time_format)
+
+
+@pytest.mark.parametrize("value", [[MOMENT], (2019, 5, 10), {"year": 2019}, b"2019-05-10"])
+def test_other_things_are_no_times(value):
+    with pytest.raises(TypeError, match="'time' must be text or a datetime, not a "):
+        parse_time(value)
