@@ -17,7 +17,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 
 from stilt.cache import make_folder, user_cache
-from stilt.execution.compiled_check import remove_damaged
+from stilt.execution.compiled_check import remember, remove_damaged
 from stilt.notices import notice
 from stilt.timing import told
 
@@ -89,6 +89,17 @@ def _platform() -> str:
         features = next((x for x in lines if x.startswith(("flags", "Features"))), features)
     kind = sha256(features.encode()).hexdigest()[:8]
     return f"jax-{version('jax')}-{version('jaxlib')}-{platform.machine()}-{kind}"
+
+
+def trust_compiled(since: float) -> None:
+    """Keep digests of what JAX has put into its cache in this process.
+
+    Args:
+        since: seconds since 1970.
+    """
+    folder = os.environ.get(_FOLDER, "")
+    if folder and "://" not in folder:
+        remember(Path(folder), since)
 
 
 @cache

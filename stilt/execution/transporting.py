@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.config.run import FOOTPRINT_CODES, PLUME_CODES
-from stilt.execution.compiled import time_compiling
+from stilt.execution.compiled import time_compiling, trust_compiled
 from stilt.execution.failures import Failure
 from stilt.execution.programs import stored_programs
 from stilt.execution.setup import on_device
@@ -154,6 +155,7 @@ def run_group(
             prepare_ahead(releases, analyses, config, cache_dir=files.cache_dir, enough=over)
 
         programs = stored_programs(files.runtime.cache_dir, weather_meanwhile)
+        begun = time.time()
         with timed("transport"), on_device(files.config.execution.device):
             if helpers is None:
                 tables = run_transport(
@@ -165,6 +167,7 @@ def run_group(
                     releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
                     near_field=corrected, progress=progress, programs=programs,
                 )  # fmt: skip
+        trust_compiled(begun)
     except Exception as error:
         if helpers is not None:
             helpers.drop_reserved()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from damage import DAMAGE
 
 from stilt.execution import compiled_check
-from stilt.execution.compiled import compilation_cache, compiled_once
+from stilt.execution.compiled import compilation_cache
 
 FOLDER = "JAX_COMPILATION_CACHE_DIR"
 
@@ -121,11 +122,11 @@ def test_a_lost_time_of_use_is_replaced(cache):
 
 def test_what_this_process_has_compiled_is_trusted_however_it_is_packed(cache, monkeypatch):
     monkeypatch.setenv(FOLDER, str(cache))
-    with compiled_once("program") as done:
-        path = cache / "new-cache"
-        path.write_bytes(b"packed by another library")
-        os.utime(path)
-        done()
+    begun = time.time() - 1.0
+    path = cache / "new-cache"
+    path.write_bytes(b"packed by another library")
+    os.utime(path)
+    compiled_check.remember(cache, begun)
     another_process()
     compilation_cache()
     assert path.exists()
@@ -137,7 +138,6 @@ def test_a_users_own_cache_of_jax_is_left_alone(cache, monkeypatch, tmp_path):
     (mine / "x-cache").write_bytes(b"no zlib")
     monkeypatch.setenv(FOLDER, str(mine))
     compilation_cache()
-    with compiled_once("program") as done:
-        done()
+    compiled_check.remember(mine, 0.0)
     assert (mine / "x-cache").exists()
     assert not (mine / "digests.json").exists()

@@ -9,37 +9,12 @@ import pytest
 import stilt_fakes as fakes
 import xarray as xr
 from click.testing import CliRunner
+from inline_backend import Inline
 
 import stilt
 from stilt.cli import cli
 from stilt.errors import ConfigValidationError, UsageError
-from stilt.execution import get_executor, plan_run, push_simulations
-from stilt.execution.backend import NoExtras
-from stilt.execution.crews import InlineCrew
-from stilt.execution.engine import run_plan
-from stilt.execution.runs import EndedJob
-
-
-class Inline(NoExtras):
-    """A backend that computes in this process."""
-
-    name, dispatch, n_workers, detaches, on_this_machine = "inline", "push", 1, False, True
-
-    def __init__(self):
-        self.asked = []
-
-    def start(self, project, sim_ids, *, skip_existing=None, observer=None):
-        self.asked.append(list(sim_ids))
-        plan = self.plan(project, sim_ids, skip_existing)
-        run_plan(project, plan, self.crew(project, plan), observer)
-        return EndedJob()
-
-    def plan(self, project, sim_ids, skip_existing=None):
-        return plan_run(project, sim_ids, 1, skip_existing=skip_existing)
-
-    def crew(self, project, plan):
-        return InlineCrew(project)
-
+from stilt.execution import get_executor, push_simulations
 
 CONFIG = """\
 # A comment that must survive.

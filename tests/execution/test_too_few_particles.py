@@ -5,11 +5,11 @@ import json
 import pytest
 import stilt_fakes as fakes
 from click.testing import CliRunner
+from inline_backend import Inline
 
 import stilt
 from stilt.cli import cli
 from stilt.execution import push_simulations
-from stilt.execution.backend import FinishedHandle
 from stilt.observations import LineOfSight, Observation, ViewingGeometry, build_slant_receptor
 
 NOON = "2023-01-01 12:00"
@@ -35,18 +35,16 @@ def slant(levels):
     )
 
 
-class Inline:
-    """A backend that pushes in this process, and keeps what had been said before."""
-
-    name, dispatch, n_workers = "inline", "push", 1
+class Listening(Inline):
+    """Keeps what had been said before it was started."""
 
     def __init__(self, caplog):
+        super().__init__()
         self.log, self.said = caplog, ""
 
-    def start(self, pending, *, project, skip_existing=None, **options):
+    def start(self, project, sim_ids, **options):
         self.said = self.log.text
-        push_simulations(stilt.Model(project), pending, skip_existing=skip_existing)
-        return FinishedHandle()
+        return super().start(project, sim_ids, **options)
 
 
 @pytest.mark.parametrize("errors", [{}, {**WIND, "footprints": WITH_ERROR}])
@@ -56,7 +54,7 @@ def test_a_run_says_so_first_and_fails_only_those(tmp_path, faked, caplog, make,
     column = stilt.ColumnReceptor(NOON, -111.85, 40.77, 0, 3000)
     receptors = [make(40), make(30), point, column]
     model = stilt.Model(tmp_path, receptors, fakes.config(numpar=30, **errors))
-    backend = Inline(caplog)
+    backend = Listening(caplog)
     model.run(executor=backend)
     sim_id = f"fake_{receptors[0].id}"
     assert f"{sim_id}: TOO_FEW_PARTICLES: {SENTENCE}" in backend.said

@@ -8,48 +8,31 @@ import textwrap
 import pytest
 import stilt_fakes as fakes
 from click.testing import CliRunner
+from inline_backend import Inline
 
 import stilt
 from stilt.cli import cli
 from stilt.errors import RunUnfinishedError, UsageError
-from stilt.execution import BatchSummary, batch, forks, pull, push, run_batch
+from stilt.execution import BatchSummary, batch, crews, forks, run_batch
 from stilt.execution.forks import allowed_workers
-
-
-class Idle:
-    """A backend that does nothing, or a part of what it is asked for."""
-
-    name, dispatch, n_workers = "idle", "push", 1
-    job_id, detached = "idle", False
-
-    def __init__(self, part=0):
-        self.part = part
-
-    def start(self, pending, *, project, **options):
-        if self.part:
-            run_batch(project, list(pending)[: self.part])
-        return self
-
-    def wait(self):
-        """Return at once."""
 
 
 def test_a_run_that_computes_nothing_raises(make_model):
     with pytest.raises(RunUnfinishedError, match=r"4 of 4 simulations were not computed.*run aga"):
-        make_model(4).run(executor=Idle())
+        make_model(4).run(executor=Inline(0))
 
 
 def test_a_run_that_computes_a_part_raises_and_keeps_it(make_model):
     model = make_model(4)
     with pytest.raises(RunUnfinishedError, match="3 of 4 simulations were not computed"):
-        model.run(executor=Idle(1))
+        model.run(executor=Inline(1))
     assert model.status()["completed"] == 1
 
 
 def test_a_failure_is_an_end(make_model, steer):
     model = make_model(2)
     fakes.wish(steer, "fail", model.register_pending()[0])
-    model.run(executor=Idle(2))
+    model.run(executor=Inline(2))
     assert model.status()["failed"] == 1
 
 
@@ -57,7 +40,7 @@ def test_a_failed_error_run_is_an_end(make_model, steer):
     wind = {"siguverr": 2.0, "tluverr": 100.0, "zcoruverr": 400.0, "horcoruverr": 14.0}
     model = make_model(2, **wind)
     fakes.wish(steer, "fail-error", model.register_pending()[0])
-    model.run(executor=Idle(2))
+    model.run(executor=Inline(2))
     assert model.status()["pending"] == 1
 
 
@@ -67,13 +50,12 @@ def test_outputs_whose_receipt_was_lost_count(make_model, monkeypatch):
 
     monkeypatch.setattr(batch, "write_receipt", lost)
     model = make_model(3)
-    model.run(executor=Idle(3))
+    model.run(executor=Inline(3))
     assert model.status()["completed"] == 3
 
 
 def test_a_push_and_a_pull_that_compute_nothing_raise(make_model, monkeypatch):
-    for module in (push, pull):
-        monkeypatch.setattr(module, "run_batch", lambda **arguments: BatchSummary("b"))
+    monkeypatch.setattr(crews, "compute_order", lambda order, progress: BatchSummary("b"))
     model = make_model(2)
     ids = model.register_pending()
     with pytest.raises(RunUnfinishedError, match="2 of 2"):
@@ -117,7 +99,7 @@ def test_a_fork_of_a_process_that_has_computed_is_refused(make_model, monkeypatc
     ids = model.register_pending()
     monkeypatch.setattr(forks, "_computing", 1)
     uses = {
-        "run": lambda: model.run(executor=Idle(2)),
+        "run": lambda: model.run(executor=Inline(2)),
         "push": lambda: stilt.push_simulations(model, ids),
         "pull": lambda: stilt.pull_simulations(model),
         "batch": lambda: run_batch(str(model.output_root), ids),
