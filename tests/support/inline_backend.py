@@ -8,7 +8,7 @@ from stilt.execution.runs import EndedJob
 
 
 class Inline(NoExtras):
-    """Computes what it is asked for, or only the first ``part`` of it, and notes it in ``asked``."""
+    """Computes what it is asked for, or only the first ``part`` of it; ``asked`` keeps it."""
 
     name, dispatch, n_workers, detaches, on_this_machine = "inline", "push", 1, False, True
 
