@@ -70,7 +70,9 @@ class MetConfig(Section):
         None, "Levels to keep when cropping, counted from the ground", visibility="expert", ge=1
     )
     subgrid_dir: Path | None = described(
-        None, "Folder for cropped files; <directory>/subgrid when not set", visibility="expert"
+        None,
+        "Folder for cropped files, which must be writable; <directory>/subgrid when not set",
+        visibility="expert",
     )
 
     _written_directory: str = PrivateAttr(default="")
