@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from multiprocessing import current_process
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from flows.backends import LocalBackend, LocalHandle
 from flows.environment import environment, user_api_url
 from flows.options import refuse_unknown
 from stilt.errors import UsageError
+from stilt.roots import local_output_root
 
 if TYPE_CHECKING:
     from flows.pool import Workers
@@ -38,11 +41,12 @@ class DaskBackend(LocalBackend):
         _refuse_contradictions(options)
         super().__init__(n_workers, **options)
 
-    def start(self, pending: Sequence[str], **arguments: Any) -> LocalHandle:
-        """Compute the pending simulations of a project and return when they have ended.
+    def check(self, *, output_root: Path) -> None:
+        """Raise what :meth:`start` would, without starting anything.
 
         Raises:
-            UsageError: Dask is not installed, or the cluster cannot reach a Prefect server.
+            UsageError: Dask is not installed, the cluster cannot reach a Prefect server, or it
+                would be processes that this one may not start.
         """
         refuse_without_dask()
         if user_api_url() is None and not _is_here(self.options):
@@ -50,6 +54,20 @@ class DaskBackend(LocalBackend):
                 "Dask workers on other machines cannot reach a private Prefect server: set "
                 "PREFECT_API_URL to one that they can."
             )
+        if current_process().daemon and not self.options.get("address"):
+            raise UsageError(
+                "A daemonic process (a member of multiprocessing.Pool, for example) may not start "
+                "a Dask cluster: use backend: local, or the address of a cluster (execution)."
+            )
+        super().check(output_root=output_root)
+
+    def start(self, pending: Sequence[str], **arguments: Any) -> LocalHandle:
+        """Compute the pending simulations of a project and return when they have ended.
+
+        Raises:
+            UsageError: see :meth:`check`.
+        """
+        self.check(output_root=local_output_root(arguments["project"], arguments.get("output_dir")))
         return super().start(pending, **arguments)
 
 

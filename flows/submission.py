@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -130,6 +131,19 @@ class PrefectBackend:
         self.deployment = deployment if "/" in deployment else f"simulate/{deployment}"
         self.on_progress: Callable[[Tally], None] | None = None
 
+    def check(self, *, output_root: Path) -> None:
+        """Raise what :meth:`start` would, without submitting anything.
+
+        Raises:
+            UsageError: there is no Prefect API, deployment or work pool of that name.
+        """
+        del output_root
+        _reachable_api("set PREFECT_API_URL, or use --backend local.")
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            self._registered(client)
+
     def start(
         self,
         pending: Sequence[str],
@@ -171,6 +185,15 @@ class PrefectBackend:
 
     def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
         """The deployment, registered in the work pool now if it was not before."""
+        found = self._registered(client)
+        if found is None:
+            assert self.work_pool is not None
+            self._register(client, self.work_pool)
+            return client.read_deployment_by_name(self.deployment)
+        return found
+
+    def _registered(self, client: SyncPrefectClient) -> DeploymentResponse | None:
+        """The deployment; None when it is to be registered in a work pool."""
         from prefect.exceptions import ObjectNotFound
 
         try:
@@ -182,8 +205,7 @@ class PrefectBackend:
                     "`stilt deploy` (or `prefect deploy --all`), or name a work_pool to register "
                     "it in."
                 ) from None
-            self._register(client, self.work_pool)
-            return client.read_deployment_by_name(self.deployment)
+            return None
         if self.work_pool not in (None, found.work_pool_name):
             raise UsageError(
                 f"The deployment '{self.deployment}' belongs to the work pool "

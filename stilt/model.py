@@ -12,6 +12,7 @@ from stilt.config import ModelConfig, RuntimeSettings
 from stilt.execution.backend import Executor, FinishedHandle, JobHandle, get_executor
 from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
+from stilt.execution.refusals import refuse_impossible
 from stilt.execution.setup import (
     main_not_run_again,
     refuse_in_starting_worker,
@@ -211,6 +212,8 @@ class Model:
         Raises:
             UsageError: the configuration asks for a GPU that this machine does not have, or this
                 process was forked from one that has computed.
+            ConfigValidationError: no simulation can be computed on this machine, for want of
+                memory or because of a grid without cells.
             RunUnfinishedError: simulations were not computed although none of them has failed,
                 or other processes compute all that is left already.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
@@ -226,6 +229,7 @@ class Model:
             refuse_if_all_held(self.index, running)
             return FinishedHandle()
         refuse_if_all_held(self.index, pending)
+        refuse_impossible(self.config)
         if executor.name == "local":
             refuse_missing_gpu(self.files)
         self._tell_weather_problems(pending)

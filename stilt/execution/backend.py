@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from stilt.config import ExecutionConfig
@@ -37,6 +38,13 @@ class Executor(Protocol):
     dispatch: str
     n_workers: int
 
+    def check(self, *, output_root: Path) -> None:
+        """Raise a UsageError that :meth:`start` would raise, without starting anything.
+
+        Args:
+            output_root: local folder of the outputs, or of their index.
+        """
+
     def start(
         self,
         pending: Sequence[str],
@@ -67,7 +75,7 @@ def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -
         execution: backend (default ``local``), n_workers (default 1) and options of the backend.
 
     Raises:
-        UsageError: the backend is unknown.
+        UsageError: the backend is unknown, or has no such option.
     """
     if not isinstance(execution, ExecutionConfig):
         execution = ExecutionConfig(**dict(execution or {}))

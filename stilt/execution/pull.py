@@ -14,6 +14,7 @@ from stilt.execution.batch import BatchSummary, run_batch
 from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.push import OnSummary
+from stilt.execution.refusals import refuse_impossible
 from stilt.execution.setup import refuse_missing_gpu, worker_arguments
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
@@ -61,6 +62,7 @@ def pull_simulations(
     """
     refuse_in_fork()
     refuse_missing_gpu(model.files)
+    refuse_impossible(model.config)
     model.store_inputs()
     index = model.files.index
     index.fold()

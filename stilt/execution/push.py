@@ -18,6 +18,7 @@ from stilt.execution.forks import refuse_in_fork
 from stilt.execution.lookup import receptors_of
 from stilt.execution.plan import Batch, Roles, plan_batches
 from stilt.execution.pool import Job, Outcome, WorkerPool
+from stilt.execution.refusals import refuse_impossible
 from stilt.execution.setup import (
     computing_environment,
     refuse_in_starting_worker,
@@ -91,6 +92,7 @@ def push_simulations(
     if missing:
         raise KeyError(f"No receptor is known for {missing[0]} and {len(missing) - 1} more ids")
     refuse_missing_gpu(files)
+    refuse_impossible(files.config)
     device = files.config.execution.device
     roles = Roles.of(workers, device)
     push = _Push(files, receptors, roles, skip_existing, on_summary)
