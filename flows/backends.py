@@ -66,6 +66,19 @@ class LocalBackend:
                 self._server.stop()
                 self._server = None
 
+    def check(self, *, output_root: Path) -> None:
+        """Raise what :meth:`start` would, without starting anything.
+
+        Raises:
+            UsageError: the user's Prefect API does not answer.
+            StiltError: the file system has no locks.
+        """
+        url = user_api_url()
+        if url is not None:
+            check_reachable(url)
+        else:
+            require_locks(state_directory(output_root))
+
     def start(
         self,
         project: Project,
@@ -166,12 +179,10 @@ class LocalBackend:
             server.stop()
 
     def _launch(self, root: Path) -> None:
-        url = user_api_url()
-        if url is not None:
-            check_reachable(url)
-        elif self._server is None:
-            require_locks(state_directory(root))
-            self._server = PrivateServer(state_directory(root))
+        if self._server is None:
+            LocalBackend.check(self, output_root=root)
+            if user_api_url() is None:
+                self._server = PrivateServer(state_directory(root))
 
 
 @contextmanager

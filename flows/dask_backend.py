@@ -6,6 +6,8 @@ import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import current_process
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -44,11 +46,12 @@ class DaskBackend(LocalBackend):
         super().__init__(n_workers, **options)
         _refuse_contradictions(options)
 
-    def start(self, project: Project, sim_ids: Sequence[str], **arguments: Any) -> JobHandle:
-        """Compute the pending simulations of a project and return when they have ended.
+    def check(self, *, output_root: Path) -> None:
+        """Raise what :meth:`start` would, without starting anything.
 
         Raises:
-            UsageError: Dask is not installed, or the cluster cannot reach a Prefect server.
+            UsageError: Dask is not installed, the cluster cannot reach a Prefect server, or it
+                would be processes that this one may not start.
         """
         refuse_without_dask()
         if user_api_url() is None and not _is_here(self.options):
@@ -56,6 +59,20 @@ class DaskBackend(LocalBackend):
                 "Dask workers on other machines cannot reach a private Prefect server: set "
                 "PREFECT_API_URL to one that they can."
             )
+        if current_process().daemon and not self.options.get("address"):
+            raise UsageError(
+                "A daemonic process (a member of multiprocessing.Pool, for example) may not start "
+                "a Dask cluster: use backend: local, or the address of a cluster (execution)."
+            )
+        super().check(output_root=output_root)
+
+    def start(self, project: Project, sim_ids: Sequence[str], **arguments: Any) -> JobHandle:
+        """Compute simulations of a project and return when they have ended.
+
+        Raises:
+            UsageError: see :meth:`check`.
+        """
+        self.check(output_root=project.layout.root)
         return super().start(project, sim_ids, **arguments)
 
     def plan(

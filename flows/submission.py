@@ -141,6 +141,19 @@ class PrefectBackend:
         del output_root
         yield
 
+    def check(self, *, output_root: Path) -> None:
+        """Raise what :meth:`start` would, without submitting anything.
+
+        Raises:
+            UsageError: there is no Prefect API, deployment or work pool of that name.
+        """
+        del output_root
+        url = _reachable_api("set PREFECT_API_URL, or use --backend local.")
+        from prefect.client.orchestration import get_client
+
+        with reached_directly(url), get_client(sync_client=True) as client:
+            self._registered(client)
+
     def start(
         self,
         project: Project,
@@ -199,6 +212,15 @@ class PrefectBackend:
 
     def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
         """The deployment, registered in the work pool now if it was not before."""
+        found = self._registered(client)
+        if found is None:
+            assert self.work_pool is not None
+            self._register(client, self.work_pool)
+            return client.read_deployment_by_name(self.deployment)
+        return found
+
+    def _registered(self, client: SyncPrefectClient) -> DeploymentResponse | None:
+        """The deployment; None when it is to be registered in a work pool."""
         from prefect.exceptions import ObjectNotFound
 
         try:
@@ -210,8 +232,7 @@ class PrefectBackend:
                     "`stilt deploy` (or `prefect deploy --all`), or name a work_pool to register "
                     "it in."
                 ) from None
-            self._register(client, self.work_pool)
-            return client.read_deployment_by_name(self.deployment)
+            return None
         if self.work_pool not in (None, found.work_pool_name):
             raise UsageError(
                 f"The deployment '{self.deployment}' belongs to the work pool "

@@ -18,6 +18,7 @@ from stilt.execution.cut_grids import cut_grids
 from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
+from stilt.execution.refusals import refuse_impossible
 from stilt.execution.runs import EndedJob, Run
 from stilt.execution.setup import (
     main_not_run_again,
@@ -252,6 +253,8 @@ class Model:
             UsageError: the configuration asks for a GPU that this machine does not have, a folder
                 for caches or for computing cannot be used, or this process was forked from one
                 that has computed.
+            ConfigValidationError: no simulation can be computed on this machine, for want of
+                memory or because of a grid without cells.
             RunUnfinishedError: simulations were not computed although none of them has failed,
                 or other processes compute all that is left already.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
@@ -262,7 +265,7 @@ class Model:
         refuse_in_fork()
         refuse_in_starting_worker()
         executor = executor or get_executor(self.config.execution)
-        if executor.name == "local":
+        if executor.on_this_machine:
             self.files.require_folders()
         if rebuild:
             self.index.rebuild()
@@ -272,6 +275,7 @@ class Model:
             refuse_if_all_held(self.index, running)
             return Run(self.files, pending, EndedJob())
         refuse_if_all_held(self.index, pending)
+        refuse_impossible(self.config)
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
         noted = self._tell_of_weather(pending)

@@ -10,6 +10,7 @@ import click
 from stilt.cli.common import (
     EXIT_COMPLETE,
     EXIT_FAILED,
+    EXIT_USAGE,
     json_option,
     open_model,
     output_dir_option,
@@ -103,6 +104,17 @@ def _first_of(lines: list[str]) -> list[str]:
     return [*lines[:SHOWN], f"... and {len(lines) - SHOWN} more; --json lists all."]
 
 
+def refused_report(model: Model) -> list[dict[str, Any]]:
+    """One entry for each thing that a run would refuse, in the form of the others."""
+    from stilt.execution.refusals import refusals
+
+    nothing = {"met": "", "receptor": "", "missing_hours": [], "looked_for": [], "files": 0}
+    return [
+        {**nothing, "status": "refused", "reason": "REFUSED", "detail": said}
+        for said in refusals(model.files)
+    ]
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -119,23 +131,26 @@ def check(
 ) -> int:
     """Check config, receptors and weather of PROJECT before a core-hour is spent.
 
-    Names the weather that is missing: which receptors, which hours, which files were looked for.
-    Says also what looks wrong in the weather files, which of overlapping forecasts are used, which
-    receptors lie below the ground or above the top of the weather, and which have more points than
-    particles, of which some would release none.
+    Says what a run would refuse (exit code 2), and names the weather that is missing: which
+    receptors, which hours, which files were looked for (exit code 1). Says also what looks wrong in
+    the weather files, which of overlapping forecasts are used, which receptors lie below the ground
+    or above the top of the weather, and which have more points than particles, of which some would
+    release none.
     """
     from stilt.execution.cut_grids import cut_grids
 
     model = open_model(project, output_dir, time_format=time_format)
-    if model.config.execution.backend == "local":
-        model.files.require_folders()
-    for sentence in cut_grids(model.config):
-        click.echo(sentence, err=as_json)
+    refused = refused_report(model)
+    if not refused:
+        for sentence in cut_grids(model.config):
+            click.echo(sentence, err=as_json)
     report = coverage_report(model)
     bad = [entry for entry in report if entry["reason"]]
     if as_json:
-        print_json(report)
-        return EXIT_FAILED if bad else EXIT_COMPLETE
+        print_json([*refused, *report])
+        return _exit_code(refused, bad)
+    for entry in refused:
+        click.echo(f"Refused: {entry['detail']}", err=True)
     failures = [f"{e['met']} {e['receptor']}: {e['reason']}: {e['detail']}" for e in bad]
     for line in (*_first_of(failures), *remarks(report)):
         click.echo(line)
@@ -143,4 +158,10 @@ def check(
     if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
         ready += " and particles"
     click.echo(f"{ready}.")
+    return _exit_code(refused, bad)
+
+
+def _exit_code(refused: Sequence[object], bad: Sequence[object]) -> int:
+    if refused:
+        return EXIT_USAGE
     return EXIT_FAILED if bad else EXIT_COMPLETE

@@ -68,6 +68,13 @@ class Backend(Protocol):
         For a process of the command line, whose terminal is left to its own lines.
         """
 
+    def check(self, *, output_root: Path) -> None:
+        """Raise a UsageError that :meth:`start` would raise, without starting anything.
+
+        Args:
+            output_root: local folder of the outputs, or of their index.
+        """
+
     def start(
         self,
         project: Project,
@@ -110,6 +117,9 @@ class NoExtras:
 
     name = ""
 
+    def check(self, *, output_root: Path) -> None:
+        """Refuse nothing."""
+
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
         """Begin nothing."""
@@ -142,7 +152,7 @@ def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -
         execution: backend (default ``local``), n_workers (default 1) and options of the backend.
 
     Raises:
-        UsageError: the backend is unknown.
+        UsageError: the backend is unknown, or has no such option.
     """
     if not isinstance(execution, ExecutionConfig):
         execution = ExecutionConfig(**dict(execution or {}))

@@ -16,6 +16,7 @@ from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
+from stilt.execution.refusals import refuse_impossible
 from stilt.execution.setup import refuse_missing_gpu
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
@@ -66,6 +67,7 @@ def pull_simulations(
     project = model.files
     project.require_folders()
     refuse_missing_gpu(project)
+    refuse_impossible(model.config)
     model.store_inputs()
     index = project.index
     index.fold()

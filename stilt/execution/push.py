@@ -11,6 +11,7 @@ from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import allowed_workers, refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
+from stilt.execution.refusals import refuse_impossible
 from stilt.execution.setup import refuse_in_starting_worker, refuse_missing_gpu
 
 if TYPE_CHECKING:
@@ -64,5 +65,6 @@ def push_simulations(
         project.remote.check(workers)
     plan = plan_run(project, ids, workers, skip_existing=skip_existing, all_known=True)
     refuse_missing_gpu(project)
+    refuse_impossible(project.config)
     errors = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
     refuse_unfinished(project, ids, *errors[:1])

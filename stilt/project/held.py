@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,15 +110,20 @@ def _copy(path: Path, copy: Path) -> None:
 
 
 def require_locks(folder: Path) -> None:
-    """Check that files in a folder, which is made if it is missing, can be locked.
+    """Check that files in a folder, or where it would be made, can be locked.
 
     Raises:
         StiltError: the file system has no locks.
     """
     if fcntl is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder, prefix=".lock-") as file:
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile(dir=place, prefix=".lock-"))
+        except OSError:
+            # Whoever writes there says why that is not possible.
+            return
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
