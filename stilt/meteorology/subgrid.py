@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from stilt.notices import notice
 logger = logging.getLogger(__name__)
 
 _EDGE_POINTS = 200
+_OUTDATED_AFTER_S = 86_400.0
 
 
 def crop_file(source: Path, config: MetConfig, refs: Sequence[AnalysisRef] | None = None) -> Path:
@@ -133,13 +135,18 @@ class _Crop:
             return False
 
     def outdated(self) -> Iterator[Path]:
-        """Yield copies of what the same source held before, cropped alike, that have a note."""
+        """Yield copies of what the same source held before, cropped alike, of a day ago or more.
+
+        A run that goes on while the source is replaced may still be reading a younger one.
+        """
+        latest = time.time() - _OUTDATED_AFTER_S
         name, _, _ = self.path.name.rpartition(".")
         for note in self.path.parent.glob(crop_note(glob.escape(f"{name}.") + "*")):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 other = json.loads(note.read_bytes())["recipe"]
                 content = {"content": other["content"]}
-                if other != self.recipe and other == {**self.recipe, **content}:
+                alike = other != self.recipe and other == {**self.recipe, **content}
+                if alike and note.stat().st_mtime < latest:
                     yield cropped_file(note)
 
 

@@ -17,6 +17,7 @@ from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.coverage import check_coverage
 from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
+from stilt.meteorology.search import crop_note
 from stilt.meteorology.subgrid import crop_file
 from stilt.receptors import PointReceptor
 
@@ -160,7 +161,7 @@ def test_a_damaged_crop_is_made_again(small, kind, caplog):
     np.testing.assert_array_equal(values(MetCatalogue(small).select(*WINDOW)), expected)
 
 
-def test_a_replaced_source_is_noticed_and_its_old_crop_removed(small, grid_of, analysis_of):
+def test_a_replaced_source_is_noticed_and_its_old_crop_removed_in_time(small, grid_of, analysis_of):
     from stilt.meteorology.writer import write_arl
 
     catalogue = MetCatalogue(small)
@@ -178,7 +179,13 @@ def test_a_replaced_source_is_noticed_and_its_old_crop_removed(small, grid_of, a
     new = MetCatalogue(small).select(*WINDOW)
     assert new[0].path != refs[0].path
     assert not WeatherCheck(None).has_changed(files, fingerprint(new))
+    # Nor is it removed under a run that may still read it.
+    assert Path(refs[0].path).exists()
+    os.utime(Path(refs[0].path).with_name(crop_note(Path(refs[0].path).name)), (1, 1))
+    write_arl(source, grid, [analysis_of(grid, hour, seed=2) for hour in hours])
+    MetCatalogue(small).select(*WINDOW)
     assert not Path(refs[0].path).exists()
+    assert Path(new[0].path).exists()
 
 
 def test_crops_of_another_met_are_no_weather_files(small):
