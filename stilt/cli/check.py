@@ -108,7 +108,10 @@ def refused_report(model: Model) -> list[dict[str, Any]]:
     """One entry for each thing that a run would refuse, in the form of the others."""
     from stilt.execution.refusals import refusals
 
-    nothing = {"met": "", "receptor": "", "missing_hours": [], "looked_for": [], "files": 0}
+    nothing: dict[str, Any] = {
+        "met": "", "receptor": "", "missing_hours": [], "looked_for": [], "files": 0,
+        "height": "", "overlap": "", "weather": [],
+    }  # fmt: skip
     return [
         {**nothing, "status": "refused", "reason": "REFUSED", "detail": said}
         for said in refusals(model.files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stilt.config import ModelConfig
+from stilt.errors import ConfigValidationError
 
 
 def cut_grids(config: ModelConfig, *, degrees_only: bool = False) -> list[str]:
@@ -13,14 +14,17 @@ def cut_grids(config: ModelConfig, *, degrees_only: bool = False) -> list[str]:
         degrees_only: leave out projected grids. Their bounds are in degrees and their cells in
             metres, so that hardly any has whole cells only.
 
-    Raises:
-        ConfigValidationError: no cell fits into a grid.
+    Returns:
+        The sentences; nothing of a grid without a cell, which a run refuses.
     """
     from stilt.footprint.gridding import Frame
 
     sentences: dict[str, str] = {}
     for name, footprint in config.footprints.items():
-        frame = Frame.of(footprint.grid)
+        try:
+            frame = Frame.of(footprint.grid)
+        except ConfigValidationError:
+            continue
         for sentence in frame.cut_ranges():
             if frame.degrees or not degrees_only:
                 sentences.setdefault(sentence, f"Footprint '{name}': {sentence}")

@@ -21,7 +21,7 @@ _BYTES = 8
 def refusals(files: Project) -> list[str]:
     """Return one sentence for each thing that a run of a project would refuse; starts nothing."""
     said = [*impossible(files.config)]
-    steps: list[Callable[[], None]] = [lambda: _check_backend(files)]
+    steps: list[Callable[[], None]] = [lambda: _check_backend(files), files.require_folders]
     if files.config.execution.backend == "local":
         steps.append(lambda: refuse_missing_gpu(files))
     for step in steps:
@@ -29,16 +29,11 @@ def refusals(files: Project) -> list[str]:
             step()
         except StiltError as error:
             said.append(str(error))
-    said += [
-        f"{folder} cannot be written to: give write permission, or write to another folder with "
-        f"{option}."
-        for folder, option in (
-            (files.layout.root, "--output-dir"),
-            (files.compute_root, "--compute-root"),
-            (files.cache_dir, "STILT_CACHE_DIR"),
+    if not _is_writable(files.layout.root):
+        said.append(
+            f"{files.layout.root} cannot be written to: give write permission, or write to another "
+            "folder with --output-dir."
         )
-        if not _is_writable(folder)
-    ]
     return said
 
 

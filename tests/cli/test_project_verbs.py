@@ -207,7 +207,8 @@ def test_a_cache_folder_that_cannot_be_used_is_one_line(
     result = stilt(verb, root)
     assert result.exit_code == 2, result.output
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"Error: STILT_CACHE_DIR is {tmp_path / 'file'}, which cannot be used")
+    told = "Refused" if verb == "check" else "Error"
+    assert line.startswith(f"{told}: STILT_CACHE_DIR is {tmp_path / 'file'}, which cannot be used")
     assert stilt("status", root).exit_code == 0
 
 
@@ -231,6 +232,7 @@ def test_demo_and_serve_are_thin(case: Path, stilt, monkeypatch: pytest.MonkeyPa
     assert stilt("demo", "somewhere", "--n-workers", "3").exit_code == 0
 
     def interrupted(model, **options) -> None:
+        assert options.pop("observer") is not None
         called.append(options)
         raise KeyboardInterrupt
 

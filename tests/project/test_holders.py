@@ -8,10 +8,10 @@ import threading
 
 import pytest
 import stilt_fakes as fakes
+from inline_backend import Inline
 
 import stilt
 from stilt.errors import RunUnfinishedError
-from stilt.execution import run_batch
 from stilt.project import batches, claims
 from stilt.project.holders import holders, planned, refuse_if_all_held
 from stilt.project.owners import new_owner
@@ -26,21 +26,13 @@ with planned(Index(sys.argv[1]), sys.argv[2:]) as share:
 """
 
 
-class Here:
-    """A backend that computes in this process, as the local one does."""
+class Here(Inline):
+    """A backend that computes in this process, and takes its simulations as the local one does."""
 
-    name, dispatch, n_workers, job_id, detached = "here", "push", 1, "here", False
-
-    def start(self, pending, *, project, **options):
-        from stilt.project.index import Index
-
-        with planned(Index(os.path.join(project, ".stilt", "index.duckdb")), pending) as share:
+    def start(self, project, sim_ids, **options):
+        with planned(project.index, sim_ids) as share:
             self.computed = share.mine
-            run_batch(project, share.mine)
-        return self
-
-    def wait(self):
-        """Return at once."""
+            return super().start(project, share.mine, **options)
 
 
 @pytest.fixture
