@@ -61,4 +61,5 @@ def _lacks_threads_of_jax() -> bool:
         return False
     # A dummy stands for a thread that Python has not started, and stays when that has ended.
     ours = [t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)]
-    return running <= {thread.native_id for thread in ours}
+    # The first thread has the number of its process, which Python does not learn by a fork.
+    return running <= {os.getpid(), *(thread.native_id for thread in ours)}
