@@ -56,7 +56,10 @@ def _lacks_threads_of_jax() -> bool:
     if bridge is None or not bridge.backends_are_initialized():
         return False
     try:
-        n_threads = len(os.listdir("/proc/self/task"))
+        running = {int(name) for name in os.listdir("/proc/self/task")}
     except OSError:
         return False
-    return n_threads <= threading.active_count()
+    # A dummy stands for a thread that Python has not started, and stays when that has ended.
+    ours = [t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)]
+    # The first thread has the number of its process, which Python does not learn by a fork.
+    return running <= {os.getpid(), *(thread.native_id for thread in ours)}

@@ -114,12 +114,17 @@ def test_a_fork_of_a_process_that_has_computed_is_refused(make_model, monkeypatc
 def test_a_fork_of_a_process_whose_user_has_used_jax_is_refused():
     code = textwrap.dedent(
         """
-        import os
+        import _thread, os, threading, time
         import jax.numpy as jnp
         import stilt.execution.forks as forks
         jnp.ones(3).sum().block_until_ready()
+        for _ in range(40):
+            # Python goes on counting such threads when they have ended.
+            _thread.start_new_thread(threading.current_thread, ())
+        time.sleep(0.5)
         forks.refuse_in_fork()
         if not os.fork():
+            threading.Thread(target=time.sleep, args=(1,)).start()
             try:
                 forks.refuse_in_fork()
             except forks.UsageError as error:
