@@ -32,23 +32,27 @@ class Simulation:
     Attributes:
         id: the simulation's id.
         receptor: its receptor.
-        project: the project it belongs to.
     """
 
     def __init__(self, sim_id: str, receptor: Receptor, project: Project) -> None:
         self.id = SimID(sim_id)
         self.receptor = receptor
-        self.project = project
+        self._project = project
+
+    @property
+    def project(self) -> Path:
+        """Folder of the project that it belongs to."""
+        return self._project.root
 
     @property
     def params(self) -> ModelConfig:
         """The configuration."""
-        return self.project.config
+        return self._project.config
 
     @property
     def directory(self) -> Path:
         """Folder of the simulation's files."""
-        return self.project.layout.simulation_dir(self.id)
+        return self._project.layout.simulation_dir(self.id)
 
     @property
     def files(self) -> list[Path]:
@@ -65,21 +69,21 @@ class Simulation:
     @property
     def log_path(self) -> Path:
         """The simulation's log."""
-        return self.project.local_copy(self.project.layout.log(self.id))
+        return self._project.local_copy(self._project.layout.log(self.id))
 
     @property
     def trajectories_path(self) -> Path:
         """Particles of the main run."""
-        return self.project.local_copy(self.project.layout.trajectory(self.id))
+        return self._project.local_copy(self._project.layout.trajectory(self.id))
 
     @property
     def error_trajectories_path(self) -> Path:
         """Particles of the run with perturbed weather."""
-        return self.project.local_copy(self.project.layout.error_trajectory(self.id))
+        return self._project.local_copy(self._project.layout.error_trajectory(self.id))
 
     def footprint_path(self, name: str = "") -> Path:
         """A footprint's file."""
-        return self.project.local_copy(self.project.layout.footprint(self.id, name))
+        return self._project.local_copy(self._project.layout.footprint(self.id, name))
 
     @property
     def is_backward(self) -> bool:
@@ -101,7 +105,7 @@ class Simulation:
         task.look()
         if task.finish().state == "complete":
             return "complete"
-        rows = self.project.index.rows([self.id], ("state", "reason"))
+        rows = self._project.index.rows([self.id], ("state", "reason"))
         if rows and rows[0]["state"] == "failed":
             return f"failed:{rows[0]['reason']}"
         return None
@@ -117,10 +121,10 @@ class Simulation:
             the weather or the release heights), log ("" or its path), log_text (its last block),
             and command (which runs this simulation alone).
         """
-        index = self.project.index
+        index = self._project.index
         names = ("reason", "detail", "attempts", "host", "batch_id", "finished_at", "met_files")
         row = next(iter(index.rows([self.id], names)), dict.fromkeys(names))
-        state = index.state(str(self.id), self.project.expectations)
+        state = index.state(str(self.id), self._project.expectations)
         used = json.loads(row["met_files"] or "[]")
         log = self.log_path if self.log_path.exists() else None
         redo = " --no-skip-existing" if state == "complete" else ""
@@ -133,7 +137,7 @@ class Simulation:
             "log": "" if log is None else str(log),
             "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
             "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
-            f"{shlex.quote(str(self.project.root))} --chunk -{redo}",
+            f"{shlex.quote(str(self._project.root))} --chunk -{redo}",
         }
 
     def _look_at_weather(self, used: Sequence[str]) -> dict[str, Any]:
@@ -143,11 +147,11 @@ class Simulation:
         from stilt.meteorology.weather_notes import WeatherNotes
 
         catalogue = MetCatalogue(
-            self.params.mets[self.id.met], self.id.met, cache_dir=self.project.cache_dir
+            self.params.mets[self.id.met], self.id.met, cache_dir=self._project.cache_dir
         )
         (found,) = check_coverage(catalogue, [self.receptor], self.params.n_hours, self.params)
         paths = [*used, *(ref.path for ref in found.analyses)]
-        odd = WeatherNotes(self.project.cache_dir).of(paths)
+        odd = WeatherNotes(self._project.cache_dir).of(paths)
         remarks = [text for text in (found.height, found.overlap, *odd.values()) if text]
         return {
             "weather_lacked": [str(time) for time in found.missing],
@@ -175,7 +179,7 @@ class Simulation:
         from stilt.meteorology.catalogue import MetCatalogue
 
         met = self.params.mets[self.id.met]
-        catalogue = MetCatalogue(met, self.id.met, cache_dir=self.project.cache_dir)
+        catalogue = MetCatalogue(met, self.id.met, cache_dir=self._project.cache_dir)
         return catalogue.files(self.receptor.time, self.params.n_hours)
 
     @property
@@ -271,11 +275,11 @@ class Simulation:
 
     def _task(self, *, skip: bool) -> Task:
         met = self.id.met
-        if met not in self.project.expectations:
+        if met not in self._project.expectations:
             raise ConfigValidationError(f"config.yaml has no meteorology named '{met}'.")
         result = Result(str(self.id), receptor_json(self.receptor))
-        expected = self.project.expectations[met]
-        return Task(str(self.id), self.receptor, self.project, expected, skip, result)
+        expected = self._project.expectations[met]
+        return Task(str(self.id), self.receptor, self._project, expected, skip, result)
 
     def __fspath__(self) -> str:
         return str(self.directory)

@@ -320,6 +320,12 @@ class Index:
                 list(parameters),
             ).df()
 
+        def nothing(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+            show_present(connection)
+            return work(connection)
+
+        if not self._database.exists() and not self._has_files():
+            return self._database.empty(nothing)
         return self._read_present(expected, work, pd.DataFrame())
 
     def state(self, sim_id: str, expected: Expected) -> str:

@@ -293,7 +293,34 @@ def test_collections_load_what_exists_and_name_what_is_missing(finished):
     loaded = footprints["default"].load()
     assert sum(footprint.is_empty for footprint in loaded) == 1
     assert len(footprints["default"].missing(mets="fake")) == 1
-    assert footprints["unknown"].paths() == []
+    assert "default" in footprints
+    with pytest.raises(KeyError, match="did you mean 'default'"):
+        footprints["defualt"]
+
+
+def test_collections_share_one_selection_and_the_ways_of_a_mapping(finished):
+    footprints, trajectories = finished.footprints["default"], finished.trajectories
+    for collection in (finished.simulations, footprints, trajectories):
+        ids = list(collection)
+        assert ids == collection.keys()
+        assert len(collection) == len(ids)
+        assert ids[0] in collection
+        assert "fake_202301010000_1_2_3" not in collection
+        with pytest.raises(KeyError):
+            collection["fake_202301010000_1_2_3"]
+        with pytest.raises(TypeError, match="unknown keyword 'mat'"):
+            getattr(collection, "paths", finished.simulations.ids)(mat="fake")
+        with pytest.raises(TypeError):
+            getattr(collection, "paths", finished.simulations.ids)("fake")
+    assert footprints[list(footprints)[0]].receptor.id == list(footprints)[0].partition("_")[2]
+    assert not trajectories[list(trajectories)[0]].particles.empty
+    assert finished.simulations[list(finished.simulations)[0]].project == finished.project
+
+
+def test_an_empty_table_has_its_columns(tmp_path, finished):
+    empty = stilt.Model(tmp_path / "nothing", [], fakes.config()).simulations.to_frame()
+    assert empty.empty
+    assert list(empty.columns) == list(finished.simulations.to_frame().columns)
 
 
 def test_footprints_of_a_selection_become_one_result(finished):

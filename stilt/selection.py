@@ -1,0 +1,152 @@
+"""Which simulations of a project are meant: one set of filters for all collections."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+
+from stilt.errors import ConfigValidationError, UsageError
+from stilt.project.states import STATES
+from stilt.receptors import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stilt.config import ModelConfig
+    from stilt.project.inputs import Project
+    from stilt.receptors import Receptor
+
+
+class Selection(TypedDict, total=False):
+    """Keywords that choose simulations; those that are not given choose all.
+
+    Attributes:
+        mets: name or names of meteorologies.
+        time_range: first and last receptor time, both included.
+        location_ids: location ids of receptors.
+        scene_id: of registered simulations.
+        state: one or several of pending, stale, running, complete, failed.
+        reason: the typed reason of a failure.
+        footprint: only those whose footprint of this name is complete, empty or not.
+    """
+
+    mets: str | Collection[str] | None
+    time_range: tuple[Any, Any] | None
+    location_ids: Collection[str] | None
+    scene_id: str | None
+    state: str | Collection[str] | None
+    reason: str | None
+    footprint: str | None
+
+
+class Owner(Protocol):
+    """What collections ask of the model that they belong to."""
+
+    @property
+    def files(self) -> Project:
+        """The project."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """Its configuration."""
+
+    @property
+    def receptors(self) -> Sequence[Receptor]:
+        """The current receptors."""
+
+    @property
+    def name(self) -> str:
+        """Name of the project."""
+
+    def is_registered(self) -> bool:
+        """Return whether all simulations of the current receptors are registered."""
+
+
+def checked(selection: Selection) -> Selection:
+    """Return a selection whose keywords exist.
+
+    Raises:
+        TypeError: one does not.
+    """
+    if unknown := sorted(set(selection) - set(Selection.__annotations__)):
+        raise TypeError(
+            f"unknown keyword {unknown[0]!r}: a selection takes "
+            f"{', '.join(Selection.__annotations__)}"
+        )
+    return selection
+
+
+def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
+    """Return an SQL condition on simulations ``s`` and its parameters; states are not in it.
+
+    Raises:
+        ConfigValidationError: a meteorology that is not configured.
+        TypeError: a keyword that does not exist.
+    """
+    chosen = checked(selection)
+    clauses: list[str] = ["true"]
+    values: list[Any] = []
+    if (mets := chosen.get("mets")) is not None:
+        names = met_names(owner, mets)
+        clauses.append(f"s.met IN ({', '.join('?' * len(names)) or 'NULL'})")
+        values += names
+    if (time_range := chosen.get("time_range")) is not None:
+        clauses.append("s.time BETWEEN ? AND ?")
+        values += [parse_time(time).to_pydatetime() for time in time_range]
+    if (location_ids := chosen.get("location_ids")) is not None:
+        places = sorted(map(str, location_ids))
+        clauses.append(f"s.location_id IN ({', '.join('?' * len(places)) or 'NULL'})")
+        values += places
+    for column, value in (("scene_id", chosen.get("scene_id")), ("reason", chosen.get("reason"))):
+        if value is not None:
+            clauses.append(f"s.{column} = ?")
+            values.append(str(value))
+    if (footprint := chosen.get("footprint")) is not None:
+        clauses.append("s.sim_id IN (SELECT sim_id FROM footprints WHERE name = ?)")
+        values.append(footprint)
+    return " AND ".join(clauses), values
+
+
+def states_of(selection: Selection) -> set[str]:
+    """Return the states that a selection asks for; all when it names none.
+
+    Raises:
+        UsageError: there is no such state.
+    """
+    state = selection.get("state")
+    if state is None:
+        return set(STATES)
+    wanted = {state} if isinstance(state, str) else set(state)
+    if unknown := sorted(wanted - set(STATES)):
+        raise UsageError(f"Unknown state '{unknown[0]}': known are {', '.join(STATES)}.")
+    return wanted
+
+
+def met_names(owner: Owner, mets: str | Collection[str]) -> list[str]:
+    """Return names of configured meteorologies.
+
+    Raises:
+        ConfigValidationError: one is not configured.
+    """
+    names = [mets] if isinstance(mets, str) else list(mets)
+    if unknown := [name for name in names if name not in owner.config.mets]:
+        raise ConfigValidationError(f"Unknown met name(s): {unknown}")
+    return names
+
+
+def candidates(owner: Owner, selection: Selection) -> list[str]:
+    """Return ids of the current receptors in every meteorology, registered or not.
+
+    Only ``mets``, ``time_range`` and ``location_ids`` of a selection choose among them.
+    """
+    mets = selection.get("mets")
+    chosen = list(owner.config.mets) if mets is None else met_names(owner, mets)
+    time_range, location_ids = selection.get("time_range"), selection.get("location_ids")
+    window = tuple(map(parse_time, time_range)) if time_range else None
+    receptors = [
+        receptor
+        for receptor in owner.receptors
+        if (window is None or window[0] <= receptor.time <= window[1])
+        and (location_ids is None or receptor.location_id in location_ids)
+    ]
+    return [f"{met}_{receptor.id}" for met in chosen for receptor in receptors]
