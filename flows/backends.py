@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from stilt.roots import local_output_root
 if TYPE_CHECKING:
     from flows.project_flow import Tally
 
+logger = logging.getLogger(__name__)
 
 FULL_BELOW_BYTES = 1_000_000
 
@@ -86,8 +88,11 @@ class LocalBackend:
         from flows.project_flow import CALLER, Caller
         from flows.report import SimulationsFailedError
         from stilt.config import ExecutionConfig
+        from stilt.execution.limits import thread_shortage
 
         workers = n_workers or self.n_workers
+        if self.name == "local" and (shortage := thread_shortage(workers)):
+            logger.warning("%s", shortage)
         if server is not None and workers == 1 and self.name == "local":
             _get_ready(server, pending, project, output_dir)
         execution = ExecutionConfig(backend=self.name, n_workers=workers, options=self.options)
