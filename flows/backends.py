@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from stilt.execution.plan import Plan
     from stilt.execution.runs import JobHandle
     from stilt.project.inputs import Project
+
+logger = logging.getLogger(__name__)
 
 FULL_BELOW_BYTES = 1_000_000
 
@@ -97,9 +100,12 @@ class LocalBackend:
         server, self._server = self._server, None
         # The server is starting: load what the run needs meanwhile.
         from flows.simulate import simulate_planned
+        from stilt.execution.limits import thread_shortage
         from stilt.execution.runs import EndedJob, SimulationsFailedError
 
         note_computing()
+        if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
+            logger.warning("%s", shortage)
         with shared(project.index, sim_ids) as mine:
             plan = self.plan(project, mine, skip_existing)
             if server is not None:

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import math
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from flows.backends import LocalBackend
 from flows.environment import user_api_url
-from stilt.errors import UsageError
+from flows.proxies import is_this_machine
+from stilt.errors import Reason, SimulationError, UsageError
 from stilt.execution.environment import environment
 from stilt.execution.places import Folders, Portable
 from stilt.execution.processes import remove_mark
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from stilt.execution.engine import Crew
     from stilt.execution.plan import Batch, Plan
     from stilt.execution.runs import JobHandle
     from stilt.project.inputs import Project
 
-OPTIONS = ("address", "cluster", "cluster_options", "adapt")
+logger = logging.getLogger(__name__)
+
+OPTIONS = ("address", "cluster", "cluster_options", "adapt", "no_workers_timeout")
 LOCAL_CLUSTER = "distributed.LocalCluster"
+
+NO_WORKERS_TIMEOUT_S = 600.0
+QUEUE_TIMEOUT_S = 86_400.0
+"""The same for cluster classes that are not this machine: their workers may wait in a queue."""
+SAID_AFTER_S = 30.0
+ASKED_EVERY_S = 2.0
 
 
 class DaskBackend(LocalBackend):
@@ -35,7 +49,8 @@ class DaskBackend(LocalBackend):
         n_workers: workers that a cluster class is asked for; batches are cut for as many.
         options: ``address`` of a scheduler; or ``cluster``, a class to make one with, by default
             ``distributed.LocalCluster``, its ``cluster_options``, and ``adapt``, options of its
-            method of that name.
+            method of that name. ``no_workers_timeout`` is how long a run waits while no worker is
+            connected: seconds, or a text such as ``30 min``.
     """
 
     name = "dask"
@@ -92,6 +107,8 @@ class DaskBackend(LocalBackend):
         """Return who computes a plan in a flow run: task runs on the cluster."""
         del plan
         refuse_without_dask()
+        from concurrent.futures import CancelledError
+
         from distributed import KilledWorker
         from distributed.scheduler import NoValidWorkerError
 
@@ -104,7 +121,7 @@ class DaskBackend(LocalBackend):
             project,
             Folders.of(project) if here else Portable.of(project),
             partial(dask_cluster, project, self.n_workers, self.options),
-            (KilledWorker, NoValidWorkerError),
+            (KilledWorker, NoValidWorkerError, CancelledError),
             lambda batch: not here or remove_mark(project.layout.running, batch),
         )
 
@@ -125,7 +142,8 @@ def refuse_without_dask() -> None:
 
 
 def _refuse_contradictions(options: Mapping[str, Any]) -> None:
-    others = [name for name in OPTIONS[1:] if options.get(name)]
+    _no_workers_timeout_s(options)
+    others = [name for name in ("cluster", "cluster_options", "adapt") if options.get(name)]
     if options.get("address") and others:
         raise UsageError(
             f"The dask backend takes an address or a cluster to make, not both (execution): "
@@ -136,11 +154,36 @@ def _refuse_contradictions(options: Mapping[str, Any]) -> None:
             raise UsageError(f"execution.{name} must be a mapping of options.")
 
 
+def _no_workers_timeout_s(options: Mapping[str, Any]) -> float:
+    """Return for how many seconds a run waits while no worker is connected.
+
+    Raises:
+        UsageError: the option is no length of time.
+    """
+    given = options.get("no_workers_timeout")
+    if given is None:
+        queued = not options.get("address") and not _is_here(options)
+        return QUEUE_TIMEOUT_S if queued else NO_WORKERS_TIMEOUT_S
+    refuse_without_dask()
+    from dask.utils import parse_timedelta
+
+    try:
+        seconds = float(parse_timedelta(given))
+    except (TypeError, ValueError, KeyError):
+        seconds = 0.0
+    if not 0.0 < seconds < math.inf:
+        raise UsageError(
+            f"execution.no_workers_timeout is '{given}', which is no length of time: it takes "
+            "seconds, or a text such as '30 min' or '2 h'."
+        )
+    return seconds
+
+
 def _is_here(options: Mapping[str, Any]) -> bool:
     """Whether all workers are on this machine, as far as the options tell."""
     address = options.get("address")
     if address:
-        return urlsplit(str(address)).hostname in ("127.0.0.1", "localhost", "::1")
+        return is_this_machine(str(address))
     return options.get("cluster", LOCAL_CLUSTER) in (LOCAL_CLUSTER, "dask.distributed.LocalCluster")
 
 
@@ -184,7 +227,83 @@ def dask_cluster(
         runner = DaskTaskRunner(**_runner_options(n_workers, options))
         with runner, task_runner(runner):
             _connect(runner, options)
-            yield
+            with _workers_awaited(runner.client, _no_workers_timeout_s(options)):
+                yield
+
+
+@contextmanager
+def _workers_awaited(client: Client, timeout_s: float) -> Iterator[None]:
+    """Give up what a block has submitted when no worker has been connected for some time.
+
+    Dask itself would wait for ever. A scheduler that goes away ends the block too.
+
+    Raises:
+        SimulationError: at the end of the block, which came early; what is not computed is pending.
+    """
+    ended, given_up = threading.Event(), threading.Event()
+    watcher = threading.Thread(
+        target=_watch, args=(client, timeout_s, ended, given_up), daemon=True
+    )
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+    if given_up.is_set():
+        raise SimulationError(
+            f"No Dask worker has been connected for {_in_words(timeout_s)} "
+            "(execution.no_workers_timeout): what is not computed is pending; run again when there "
+            "are workers, and see that they start and stay (their log, lifetime, time limit).",
+            reason=Reason.WORKER_DIED,
+        )
+    while client.status == "connecting":
+        time.sleep(0.1)
+    if client.status in ("closing", "closed"):
+        raise SimulationError(
+            "The connection to the Dask scheduler was lost: what is not computed is pending; run "
+            "again when the scheduler answers.",
+            reason=Reason.WORKER_DIED,
+        )
+
+
+def _watch(
+    client: Client, timeout_s: float, ended: threading.Event, given_up: threading.Event
+) -> None:
+    """Look for workers until `ended`; without any for too long set `given_up`, and cancel all."""
+    from distributed import Future
+
+    last_seen, said = time.monotonic(), False
+    while not ended.wait(min(ASKED_EVERY_S, timeout_s)):
+        if client.status != "running":
+            continue
+        try:
+            if given_up.is_set():
+                # Again until the block ends: it may have submitted more.
+                client.cancel([Future(key, client) for key in list(client.futures)])
+                continue
+            found = bool(client.nthreads())
+        except Exception as error:  # without this thread the run would wait for ever
+            logger.debug("The Dask scheduler does not answer: %s", error)
+            continue
+        waited_s = time.monotonic() - last_seen
+        if found:
+            last_seen, said = time.monotonic(), False
+        elif waited_s >= timeout_s:
+            given_up.set()
+        elif waited_s >= SAID_AFTER_S and not said:
+            said = True
+            logger.warning(
+                "No Dask worker is connected; the run waits up to %s for one "
+                "(execution.no_workers_timeout).", _in_words(timeout_s),
+            )  # fmt: skip
+
+
+def _in_words(seconds: float) -> str:
+    """Return a length of time as ``10 min``, ``24 h`` or ``90 s``."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:g} s"
 
 
 def _runner_options(n_workers: int, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,25 @@ def without_logging_errors() -> None:
     logging.raiseExceptions = False
 
 
+class OwnLines(logging.Handler):
+    """Shows warnings of this package on stderr where no handler of all logging would.
+
+    Prefect gives the root logger one for the terminal, which :data:`QUIET_CONSOLE` silences.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message of a record."""
+        if not any(handler.level <= record.levelno for handler in logging.getLogger().handlers):
+            print(record.getMessage(), file=sys.stderr)
+
+
+def show_own_lines() -> None:
+    """Let warnings of this package reach the terminal, once for each process."""
+    own = logging.getLogger(__package__)
+    if not any(isinstance(handler, OwnLines) for handler in own.handlers):
+        own.addHandler(OwnLines(logging.WARNING))
+
+
 def quiet_prefect() -> None:
     """Fill in settings for an offline, quiet Prefect; variables that the user has set stay.
 
@@ -46,6 +65,8 @@ def quiet_prefect() -> None:
     for name, value in (OFFLINE if deployed else OFFLINE | QUIET_CONSOLE).items():
         os.environ.setdefault(name, value)
     _give_prefect_a_home()
+    if not deployed:
+        show_own_lines()
 
 
 def _give_prefect_a_home() -> None:

@@ -312,9 +312,10 @@ def test_collections_share_one_selection_and_the_ways_of_a_mapping(finished):
             getattr(collection, "paths", finished.simulations.ids)(mat="fake")
         with pytest.raises(TypeError):
             getattr(collection, "paths", finished.simulations.ids)("fake")
-    assert footprints[list(footprints)[0]].receptor.id == list(footprints)[0].partition("_")[2]
-    assert not trajectories[list(trajectories)[0]].particles.empty
-    assert finished.simulations[list(finished.simulations)[0]].project == finished.project
+    first = next(iter(footprints))
+    assert footprints[first].receptor.id == first.partition("_")[2]
+    assert not trajectories[first].particles.empty
+    assert finished.simulations[first].project == finished.project
 
 
 def test_an_empty_table_has_its_columns(tmp_path, finished):

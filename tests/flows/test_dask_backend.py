@@ -13,7 +13,7 @@ from distributed.scheduler import NoValidWorkerError
 from written import outputs
 
 from flows import simulate
-from stilt.errors import UsageError
+from stilt.errors import SimulationError, UsageError
 from stilt.execution.backend import get_executor
 from stilt.model import Model
 from stilt.project.inputs import Project
@@ -130,12 +130,68 @@ def test_a_backend_brings_the_crew_that_its_config_names(new_project) -> None:
     assert BrokenProcessPool in local.crew(model.files, local.plan(model.files, ids)).lost
 
 
+def test_a_run_without_workers_ends_with_a_sentence_and_stays_pending(
+    api: str, new_project, caplog, monkeypatch
+) -> None:
+    monkeypatch.setattr("flows.dask_backend.SAID_AFTER_S", 1.0)
+    monkeypatch.setattr("flows.dask_backend.ASKED_EVERY_S", 0.5)
+    text = f"{EXECUTION}  cluster_options: {{n_workers: 0}}\n  no_workers_timeout: 3 s\n"
+    root = on_dask(new_project("nobody"), text)
+    with pytest.raises(SimulationError, match=r"No Dask worker has been connected for 3 s .*again"):
+        simulate(root)
+    assert "the run waits up to 3 s for one" in caplog.text
+    counts = Model(project=root).status()
+    assert (counts["pending"], counts["failed"]) == (3, 0)
+
+
+@pytest.mark.slow
+def test_workers_that_all_leave_end_the_run_and_another_run_goes_on(
+    api: str, new_project, monkeypatch
+) -> None:
+    monkeypatch.setattr("flows.dask_backend.ASKED_EVERY_S", 0.5)
+    text = f"{EXECUTION}  no_workers_timeout: 3\n  cluster_options: {{lifetime: 1 ms}}\n"
+    root = on_dask(new_project("leaving"), text)
+    with pytest.raises(SimulationError, match="No Dask worker has been connected for 3 s"):
+        simulate(root)
+    assert Model(project=root).status()["failed"] == 0
+    config = root / "config.yaml"
+    config.write_text(config.read_text().replace("lifetime: 1 ms", "n_workers: 1"))
+    assert simulate(root)["complete"] == 3
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_ends_the_run_with_a_sentence(
+    api: str, new_project, tmp_path: Path, monkeypatch
+) -> None:
+    address = tmp_path / "scheduler.json"
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard",
+         "--scheduler-file", str(address)],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while not address.exists():
+            time.sleep(0.1)
+        found = json.loads(address.read_text())["address"]
+        text = f"execution:\n  backend: dask\n  address: {found}\n"
+        root = on_dask(new_project("scheduler"), text)
+        threading.Timer(15.0, scheduler.kill).start()
+        with pytest.raises(SimulationError, match="connection to the Dask scheduler was lost"):
+            simulate(root)
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    assert Model(project=root).status()["pending"] == 3
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"adress": "tcp://x:1"}, "no option 'adress' .*did you mean 'address'"),
         ({"address": "tcp://x:1", "cluster": "a.B"}, "not both .*remove address or cluster"),
         ({"cluster_options": 3}, "cluster_options must be a mapping"),
+        ({"no_workers_timeout": "soon"}, "'soon', which is no length of time"),
+        ({"no_workers_timeout": -1}, "'-1', which is no length of time"),
     ],
 )
 def test_wrong_options_are_one_sentence(options, sentence) -> None:

@@ -77,6 +77,24 @@ def test_a_users_own_settings_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["DO_NOT_TRACK"] == "1"
 
 
+def test_our_own_warnings_reach_the_terminal_once(api: str) -> None:
+    code = (
+        "import logging, flows\n"
+        "logging.getLogger('flows.server').warning('before')\n"
+        "from prefect.logging.configuration import setup_logging\n"
+        "setup_logging()\n"
+        "logging.getLogger('prefect').warning('of Prefect')\n"
+        "logging.getLogger('flows.server').warning('after')\n"
+        "logging.basicConfig(force=True, format='%(message)s')\n"
+        "logging.getLogger('flows.server').warning('configured')\n"
+    )
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_LOGGING")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines() == ["before", "after", "configured"]
+
+
 def test_prefect_says_nothing_of_a_home_that_cannot_be_made() -> None:
     code = (
         "import os, flows, prefect.context\n"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_a_private_server_starts_behind_a_proxy(
     no_proxies: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: str
 ) -> None:
     monkeypatch.setenv("http_proxy", NOBODY)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first use
     server = PrivateServer(tmp_path)
     try:
         server.wait(60)
