@@ -15,7 +15,6 @@ from flows.server import PrivateServer, check_reachable, prefect_api, state_dire
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
 from stilt.execution.forks import allowed_workers, note_computing
 from stilt.project.held import require_locks
-from stilt.project.holders import shared
 
 if TYPE_CHECKING:
     from stilt.execution.backend import Announce, Registration
@@ -96,12 +95,16 @@ class LocalBackend:
             RunUnfinishedError: other processes compute all of them, or batches broke off.
         """
         root = project.layout.root
+        if self.on_this_machine:
+            # Said before Prefect takes over all logging.
+            self.n_workers = allowed_workers(self.n_workers)
         self._launch(root)
         server, self._server = self._server, None
         # The server is starting: load what the run needs meanwhile.
         from flows.simulate import simulate_planned
         from stilt.execution.limits import thread_shortage
         from stilt.execution.runs import EndedJob, SimulationsFailedError
+        from stilt.project.holders import shared
 
         note_computing()
         if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):

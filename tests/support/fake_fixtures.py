@@ -21,10 +21,11 @@ def faked(monkeypatch, steer):
     """Fake weather and transport, here and in worker processes."""
     import sys
 
-    from stilt.meteorology import heights
+    from stilt.meteorology import coverage, heights
     from stilt.meteorology.catalogue import MetCatalogue
 
-    monkeypatch.setattr(heights, "check_heights", heights.check_heights)
+    for module in (heights, coverage):
+        monkeypatch.setattr(module, "check_heights", heights.check_heights)
     for name in ("select", "assess"):
         monkeypatch.setattr(MetCatalogue, name, getattr(MetCatalogue, name))
     if "stilt.transport" in sys.modules:

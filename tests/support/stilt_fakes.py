@@ -114,7 +114,7 @@ def assess(self, start, end):
 
 def install() -> None:
     """Put the fakes in the place of weather and transport, in this process."""
-    from stilt.meteorology import heights
+    from stilt.meteorology import coverage, heights
     from stilt.meteorology.catalogue import MetCatalogue
 
     fake = ModuleType("stilt.transport")
@@ -126,7 +126,8 @@ def install() -> None:
     sys.modules["stilt.transport"] = fake
     MetCatalogue.select = select
     MetCatalogue.assess = assess
-    heights.check_heights = lambda receptors, *_: [None] * len(receptors)
+    for module in (heights, coverage):
+        module.check_heights = lambda receptors, *_: [None] * len(receptors)
 
 
 def compute_order(order):
