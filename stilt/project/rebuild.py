@@ -57,7 +57,7 @@ class Rebuilt(Protocol):
 
 
 def rebuild_index(index: Rebuilt, database: Database, *, verify: bool | None) -> None:
-    """Make the index anew from output files, registrations, receipts, and the old index if any.
+    """Rebuild the index from output files, registrations, receipts, and the old index if any.
 
     Reasons of failures are kept where the files do not contradict them; scenes are kept.
     """
