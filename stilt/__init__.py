@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stilt.installation import refuse_pystilt
+
 if TYPE_CHECKING:
     from stilt.config import Bounds as Bounds
     from stilt.config import ExecutionConfig as ExecutionConfig
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from stilt.simulation import Simulation as Simulation
     from stilt.trajectories import Trajectories as Trajectories
 
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # The one place: the build reads it from here.
+
+refuse_pystilt()
 
 _HOME = {
     "Bounds": "config",

@@ -2,10 +2,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from flows.server import prefect_api
 from stilt.demo import write_demo
 from stilt.execution.environment import environment
+
+# The same examples in every run, so that a failure is one of the change at hand.
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("repeatable")
 
 CONFIG = """\
 mets:
