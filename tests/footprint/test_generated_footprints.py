@@ -45,7 +45,8 @@ def configs(draw: st.DrawFn) -> FootprintConfig:
     return FootprintConfig(
         xmin=west, xmax=west + draw(st.floats(7, 8)),
         ymin=south, ymax=south + draw(st.floats(7, 8)),
-        xres=draw(st.sampled_from([0.05, 0.1, 0.25])), yres=draw(st.sampled_from([0.05, 0.1, 0.25])),
+        xres=draw(st.sampled_from([0.05, 0.1, 0.25])),
+        yres=draw(st.sampled_from([0.05, 0.1, 0.25])),
         smooth_factor=draw(st.sampled_from([0.0, 0.5, 1.0])),
         time_integrate=draw(st.booleans()),
     )  # fmt: skip
