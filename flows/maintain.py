@@ -24,7 +24,7 @@ def maintain(
 
     Args:
         project: directory, as the worker sees it.
-        rebuild: make the index anew from the files.
+        rebuild: rebuild the index from the files.
         output_dir: output root, when it is not the project.
     """
     model = Model(project=project, output_dir=output_dir)

@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -57,6 +58,9 @@ _MIGRATED_SETTINGS = {
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
 }
 """For a database in which an earlier start of the same Prefect has done both."""
+
+
+_ANSWERED: ContextVar[str] = ContextVar("_ANSWERED", default="")
 
 
 class ServerError(StiltError):
@@ -230,8 +234,9 @@ def prefect_api(home: Path, server: PrivateServer | None = None) -> Iterator[str
     """
     url = user_api_url()
     if url is not None:
-        check_reachable(url)
-        with reached_directly(url):
+        if url != _ANSWERED.get():
+            check_reachable(url)
+        with reached_directly(url), _answered(url):
             try:
                 yield url
             finally:
@@ -241,38 +246,55 @@ def prefect_api(home: Path, server: PrivateServer | None = None) -> Iterator[str
     try:
         with reached_directly(server.url), _pointed_at(server):
             server.wait()
-            try:
-                yield server.url
-            finally:
-                drain_clients()
+            with _answered(server.url):
+                try:
+                    yield server.url
+                finally:
+                    drain_clients()
     finally:
         server.stop()
 
 
 @contextmanager
+def _answered(url: str) -> Iterator[None]:
+    """Remember for a block that the API at `url` has answered, so that it is asked once a run."""
+    token = _ANSWERED.set(url)
+    try:
+        yield
+    finally:
+        _ANSWERED.reset(token)
+
+
+@contextmanager
 def _pointed_at(server: PrivateServer) -> Iterator[None]:
-    """Point Prefect at a server: in this context, in its background threads, in child processes."""
+    """Point Prefect at a server: in this context, in its background threads, in child processes.
+
+    A block for results that the user has registered with another server is not known to this one.
+    """
     storage = server.home / "storage"
     certificate = _one_certificate(server.home)
     variables = {
         "PREFECT_API_URL": server.url,
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "PREFECT_LOCAL_STORAGE_PATH": str(storage),
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(storage),
+        "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": "",
         "PREFECT_API_SSL_CERT_FILE": str(certificate),
     }
     from prefect.context import refresh_global_settings_context
     from prefect.settings import (
         PREFECT_API_SSL_CERT_FILE,
         PREFECT_API_URL,
-        PREFECT_LOCAL_STORAGE_PATH,
-        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+        PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK,
+        PREFECT_RESULTS_LOCAL_STORAGE_PATH,
+        PREFECT_SERVER_EPHEMERAL_ENABLED,
         temporary_settings,
     )
 
     settings = {
         PREFECT_API_URL: server.url,
-        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-        PREFECT_LOCAL_STORAGE_PATH: storage,
+        PREFECT_SERVER_EPHEMERAL_ENABLED: False,
+        PREFECT_RESULTS_LOCAL_STORAGE_PATH: storage,
+        PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK: None,
         PREFECT_API_SSL_CERT_FILE: str(certificate),
     }
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stilt.installation import refuse_pystilt
 from stilt.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from stilt.receptors import read_receptors as read_receptors
     from stilt.simulation import Simulation as Simulation
     from stilt.trajectories import Trajectories as Trajectories
+
+refuse_pystilt()
 
 _HOME = {
     "Bounds": "config",

@@ -53,7 +53,7 @@ class ReceptorList(Sequence[Receptor]):
 class SimulationCollection:
     """The simulations of a project: ids from the index, objects on demand.
 
-    Every method looks anew and writes nothing, so that a notebook can watch a run that another
+    Every method looks again and writes nothing, so that a notebook can watch a run that another
     process is doing. The keywords of a selection are those of
     :class:`stilt.selection.Selection`, in all collections.
     """

@@ -329,7 +329,7 @@ class Model:
         return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
     def rebuild(self, *, verify: bool | None = None) -> None:
-        """Make the index anew from the files.
+        """Rebuild the index from the files.
 
         Args:
             verify: compare file sizes with those recorded; None does so in small projects.

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from flows.server import prefect_api
 from stilt.compiler import request_options
@@ -16,6 +17,10 @@ request_options()
 
 # A shell lets its background jobs ignore Ctrl-C (`make test &`), and what they start inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in every run, so that a failure is one of the change at hand.
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("repeatable")
 
 CONFIG = """\
 mets:

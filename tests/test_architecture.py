@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import click
+import grimp
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -51,6 +52,17 @@ def test_imports_point_one_way():
         [sys.executable, "-c", lint], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_modules_import_each_other_not_even_for_types():
+    graph = grimp.build_graph("stilt", "flows", cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    # What imports only modules that are out of every cycle is out of every cycle itself.
+    while free := {name for name, used in imports.items() if not used & imports.keys()}:
+        imports = {name: used for name, used in imports.items() if name not in free}
+    # The others are in a cycle, or import one; the modules of cycles are also imported.
+    imported = set().union(*imports.values()) & imports.keys()
+    assert sorted(imported) == []
 
 
 @pytest.mark.parametrize("module", ["stilt", "stilt.config", "stilt.receptors", "stilt.project"])

@@ -16,6 +16,9 @@ from stilt.config.transforms import (
     VerticalOperator,
     checked_transform,
 )
+from stilt.installation import refuse_pystilt
+
+refuse_pystilt()
 
 __all__ = [
     "DEFAULT_CODES",

@@ -20,11 +20,11 @@ from stilt.footprint.target import Intervals, Source, Target, parse_target
 
 if TYPE_CHECKING:
     from stilt.config import Grid
-    from stilt.footprint.footprint import Footprint
+    from stilt.footprint.gridded import GriddedInfluence
 
 
 def aggregate(
-    footprint: Footprint,
+    footprint: GriddedInfluence,
     target: Any,
     time_bins: Any,
     *,
@@ -85,7 +85,7 @@ def aggregate(
     return frame
 
 
-def source_of(footprint: Footprint) -> Source:
+def source_of(footprint: GriddedInfluence) -> Source:
     """Cells of a footprint's data."""
     y, x = (footprint.data[dim].values for dim in footprint.data.dims[1:])
     grid = footprint.grid

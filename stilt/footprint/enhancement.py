@@ -22,7 +22,7 @@ from stilt.footprint.steps import Floats
 from stilt.footprint.target import Target
 
 if TYPE_CHECKING:
-    from stilt.footprint.footprint import Footprint
+    from stilt.footprint.gridded import GriddedInfluence
 
 CACHED_FIELDS_BYTES = 256 * 2**20
 
@@ -50,7 +50,7 @@ class Enhancement(float):
 
 
 def enhancement(
-    footprints: Iterable[Footprint],
+    footprints: Iterable[GriddedInfluence],
     flux: xr.DataArray,
     *,
     molar_mass_g: float | None = None,
@@ -137,7 +137,7 @@ class _Lacks:
     dated_otherwise: str = ""
 
     def note(
-        self, footprint: Footprint, share: float, *, outside_times: float, outside: float
+        self, footprint: GriddedInfluence, share: float, *, outside_times: float, outside: float
     ) -> None:
         """Take in one footprint."""
         stamps = footprint.data["time"].values

@@ -13,7 +13,7 @@ from stilt.footprint.target import Intervals, Source
 
 if TYPE_CHECKING:
     from stilt.config import Grid
-    from stilt.footprint.footprint import Footprint
+    from stilt.footprint.gridded import GriddedInfluence
     from stilt.receptors import Receptor
 
 
@@ -44,7 +44,7 @@ class Layers:
     values: Floats
 
     @classmethod
-    def of(cls, footprint: Footprint) -> Layers:
+    def of(cls, footprint: GriddedInfluence) -> Layers:
         """Take the runs of a footprint in memory."""
         data = footprint.data.values
         # Variables straight away: a DataArray of each coordinate takes longer than the rest.

@@ -26,7 +26,7 @@ from stilt.version import __version__
 if TYPE_CHECKING:
     import xarray as xr
 
-    from stilt.footprint.footprint import Footprint
+    from stilt.footprint.gridded import GriddedInfluence
 
 UNITS = "ppm m2 s umol-1"
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
@@ -38,7 +38,9 @@ GRID_NUMBERS = ("xmin", "xmax", "ymin", "ymax", "xres", "yres")
 
 
 def write_footprint(
-    footprint: Footprint, path: str | os.PathLike[str], attrs: Mapping[str, Any] | None = None
+    footprint: GriddedInfluence,
+    path: str | os.PathLike[str],
+    attrs: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write one footprint.
 
@@ -56,7 +58,7 @@ def write_footprint(
     return Path(path)
 
 
-def _write_netcdf(footprint: Footprint, path: Path, attrs: Mapping[str, Any]) -> None:
+def _write_netcdf(footprint: GriddedInfluence, path: Path, attrs: Mapping[str, Any]) -> None:
     """Write the NetCDF part of a file."""
     import netCDF4
 
@@ -130,7 +132,7 @@ def _chunk_size(cells: int) -> int:
     return -(-cells // max(1, round(cells / CHUNK)))
 
 
-def _globals(footprint: Footprint) -> dict[str, Any]:
+def _globals(footprint: GriddedInfluence) -> dict[str, Any]:
     """Everything needed to rebuild the object, as global attributes."""
     config, grid = footprint.config, footprint.grid
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

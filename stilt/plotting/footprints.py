@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from stilt.footprint.footprint import Footprint
+    from stilt.footprint.gridded import GriddedInfluence
 
 COLOUR_LABEL = "influence, ppm per (µmol m$^{-2}$ s$^{-1}$)"
 
@@ -39,7 +39,7 @@ _BAR_INCHES = 4.0
 class FootprintPlots:
     """Maps of one footprint, as ``footprint.plot``."""
 
-    def __init__(self, footprint: Footprint) -> None:
+    def __init__(self, footprint: GriddedInfluence) -> None:
         self._footprint = footprint
 
     def map(

@@ -128,7 +128,7 @@ class Database:
             return work(connection)
 
     def replace(self, work: Work[None]) -> None:
-        """Make the index anew: fill a file beside it, then put that in its place.
+        """Rebuild the index: fill a file beside it, then put that in its place.
 
         Args:
             work: fills the empty tables; gets an open transaction.

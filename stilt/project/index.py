@@ -46,7 +46,7 @@ class Index:
 
     Nothing is opened before a method is called, and nothing stays open after it. Questions are
     answered as if waiting receipts had been recorded, but only those who register or run
-    simulations write. An index that is missing, damaged or of another version is made anew from
+    simulations write. An index that is missing, damaged or of another version is rebuilt from
     the project's files, by whoever notices.
 
     Args:
@@ -220,7 +220,7 @@ class Index:
         self.write(lambda connection: records.reconcile(connection, expected, outdated))
 
     def rebuild(self, *, verify: bool | None = None) -> None:
-        """Make the index anew from the project's files; see :mod:`stilt.project.rebuild`."""
+        """Rebuild the index from the project's files; see :mod:`stilt.project.rebuild`."""
         from stilt.project.rebuild import rebuild_index
 
         rebuild_index(self, self._database, verify=verify)
@@ -406,7 +406,7 @@ class Index:
 
         Args:
             sim_ids: which.
-            repair: make the index anew when it is missing or damaged; False goes without it,
+            repair: rebuild the index when it is missing or damaged; False goes without it,
                 for workers, which must not all do so at once.
         """
         columns = ("sim_id", "receptor")
@@ -492,7 +492,7 @@ class Index:
         return any(folder.is_dir() and any(folder.iterdir()) for folder in folders)
 
     def _repair(self, error: DamagedIndexError) -> None:
-        logger.warning("%s. The index is made anew from the project's files.", error)
+        logger.warning("%s. It is rebuilt from the project's files.", error)
         self.rebuild()
 
     def __repr__(self) -> str:

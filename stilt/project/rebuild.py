@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -29,13 +29,35 @@ from stilt.project.schema import RECEIPT_COLUMNS, REGISTRATION_COLUMNS
 if TYPE_CHECKING:
     import duckdb
 
-    from stilt.project.index import Index
+    from stilt.project.remote import RemoteOutputs
+
+    Work = Callable[[duckdb.DuckDBPyConnection], Any]
 
 logger = logging.getLogger(__name__)
 
 
-def rebuild_index(index: Index, database: Database, *, verify: bool | None) -> None:
-    """Make the index anew from output files, registrations, receipts, and the old index if any.
+class Rebuilt(Protocol):
+    """What is rebuilt or refreshed: :class:`stilt.project.index.Index`."""
+
+    layout: ProjectLayout
+    remote: RemoteOutputs | None
+    max_rows: int | None
+
+    def fold(self) -> int:
+        """Record all receipts that wait."""
+
+    def read(self, work: Work, default: Any) -> Any:
+        """Run queries."""
+
+    def write(self, work: Work) -> Any:
+        """Run one short transaction."""
+
+    def receptors(self, sim_ids: Sequence[str]) -> dict[str, str]:
+        """Return stored receptors (JSON) by id."""
+
+
+def rebuild_index(index: Rebuilt, database: Database, *, verify: bool | None) -> None:
+    """Rebuild the index from output files, registrations, receipts, and the old index if any.
 
     Reasons of failures are kept where the files do not contradict them; scenes are kept.
     """
@@ -61,7 +83,7 @@ def rebuild_index(index: Index, database: Database, *, verify: bool | None) -> N
     index.fold()
 
 
-def refresh_index(index: Index, *, verify: bool | None) -> list[str]:
+def refresh_index(index: Rebuilt, *, verify: bool | None) -> list[str]:
     """Record what the files say where it differs from what the index says.
 
     Returns:
@@ -119,7 +141,7 @@ _FOOTPRINTS_AS_JSON = """
     FROM footprints GROUP BY sim_id"""
 
 
-def _with_footprints(index: Index, frame: pd.DataFrame) -> pd.DataFrame:
+def _with_footprints(index: Rebuilt, frame: pd.DataFrame) -> pd.DataFrame:
     """Add the recorded footprints as JSON to rows of the index."""
     texts = index.read(lambda c: c.execute(_FOOTPRINTS_AS_JSON).df(), pd.DataFrame())
     if texts.empty or frame.empty:

@@ -63,7 +63,7 @@ class RemoteOutputs:
             )
 
     def files(self) -> dict[str, dict[str, int]]:
-        """Sizes of all files in bytes, by simulation and name, asked anew."""
+        """Sizes of all files in bytes, by simulation and name, asked for again."""
         filesystem, base = self._place
         filesystem.invalidate_cache()
         try:

@@ -27,7 +27,7 @@ class Motion(NamedTuple):
 
     Attributes:
         x, y: new offsets from the release cell, cells.
-        flat_height_m: new flat height.
+        terrain_following_m: new terrain-following height.
         vertical_m_min: mean vertical motion of both passes, flat metres per minute, physical sign.
         nodes: nodes around the start, and around the end of the first pass.
         profiles: what was read there, at the start and at the end of the minute.
@@ -35,42 +35,44 @@ class Motion(NamedTuple):
 
     x: Array
     y: Array
-    flat_height_m: Array
+    terrain_following_m: Array
     vertical_m_min: Array
     nodes: tuple[Nodes, Nodes]
     profiles: tuple[Profiles, Profiles]
 
 
 def wind_at(
-    levels: InternalLevels, profiles: Profiles, flat_height_m: Array
+    levels: InternalLevels, profiles: Profiles, terrain_following_m: Array
 ) -> tuple[Array, Array, Array]:
     """Vertical motion and wind (flat m/min, cells/min, cells/min) at heights within profiles.
 
     Linear in level number between levels; below the lowest level linear in height to zero at the
     ground.
     """
-    base, fraction, near_ground = _between_levels(levels, flat_height_m)
+    base, fraction, near_ground = _between_levels(levels, terrain_following_m)
     offset = base - profiles.base
     lower, upper = pick(profiles.fields[:, :3], offset), pick(profiles.fields[:, :3], offset + 1)
     w, u, v = (lower + fraction * (upper - lower)) * near_ground
     return w, u, v
 
 
-def _between_levels(levels: InternalLevels, flat_height_m: Array) -> tuple[Array, Array, Array]:
+def _between_levels(
+    levels: InternalLevels, terrain_following_m: Array
+) -> tuple[Array, Array, Array]:
     """Level below each height, how far towards the next, and the share left near the ground."""
-    index = jnp.clip(level_index(levels, flat_height_m), 0.0, levels.count - 1.0)
+    index = jnp.clip(level_index(levels, terrain_following_m), 0.0, levels.count - 1.0)
     base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
     lowest = level_height(levels, jnp.zeros_like(base))
-    near_ground = jnp.clip(flat_height_m / lowest, 0.0, 1.0)
+    near_ground = jnp.clip(terrain_following_m / lowest, 0.0, 1.0)
     return base, index - base.astype(jnp.float32), near_ground
 
 
-def wind_error_at(geometry: Geometry, profiles: Array, flat_height_m: Array) -> Array:
+def wind_error_at(geometry: Geometry, profiles: Array, terrain_following_m: Array) -> Array:
     """Errors of each particle's own profile (particles * levels, 2) at its height: (2, n).
 
     Between levels and near the ground as :func:`wind_at` treats the wind.
     """
-    base, fraction, near_ground = _between_levels(geometry.levels, flat_height_m)
+    base, fraction, near_ground = _between_levels(geometry.levels, terrain_following_m)
     values = own_levels(profiles, base, geometry=geometry, count=2)
     return (values[0] + fraction * (values[1] - values[0])) * near_ground
 
@@ -80,7 +82,7 @@ def mean_step(
     geometry: Geometry,
     cell: tuple[Array, Array],
     position: tuple[Array, Array],
-    flat_height_m: Array,
+    terrain_following_m: Array,
     weights: tuple[Array, Array],
     direction: int,
 ) -> Motion:
@@ -89,7 +91,7 @@ def mean_step(
     Args:
         frames, geometry: the weather.
         cell, position: release cell (int32) and offset from it (cells), each (particles,).
-        flat_height_m: flat height.
+        terrain_following_m: terrain-following height.
         weights: time weights of the second analysis at the start and the end of the minute.
         direction: sign of time.
     """
@@ -97,18 +99,18 @@ def mean_step(
     top = level_height(levels, jnp.full_like(cell[0], geometry.level_count - 1))
     x, y = position
     here = nodes_at(geometry, *cell, x, y)
-    at_start = load_profiles(frames, geometry, here, weights[0], flat_height_m)
-    w0, u0, v0 = wind_at(levels, at_start, flat_height_m)
+    at_start = load_profiles(frames, geometry, here, weights[0], terrain_following_m)
+    w0, u0, v0 = wind_at(levels, at_start, terrain_following_m)
     x1, y1 = x + direction * u0, y + direction * v0
-    z1 = jnp.clip(flat_height_m + direction * w0, 0.0, top)
+    z1 = jnp.clip(terrain_following_m + direction * w0, 0.0, top)
     there = nodes_at(geometry, *cell, x1, y1)
     at_end = load_profiles(frames, geometry, there, weights[1], z1)
     w1, u1, v1 = wind_at(levels, at_end, z1)
-    rise = _rise_in_sigma(levels, flat_height_m, direction * w0, direction * w1)
+    rise = _rise_in_sigma(levels, terrain_following_m, direction * w0, direction * w1)
     return Motion(
         x + 0.5 * direction * (u0 + u1),
         y + 0.5 * direction * (v0 + v1),
-        jnp.clip(flat_height_m + rise, 0.0, top),
+        jnp.clip(terrain_following_m + rise, 0.0, top),
         0.5 * (w0 + w1),
         (here, there),
         (at_start, at_end),

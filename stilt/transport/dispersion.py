@@ -55,12 +55,12 @@ class Flight(NamedTuple):
     """Flight of each particle in a half step; (particles,) unless said.
 
     Attributes:
-        z: flat height, metres.
+        z: terrain-following height, metres.
         w: vertical velocity, m s-1, along the particle's own clock.
         layer: zero-based layer of the level list with the inserted level.
         remaining_s: time of the half step not used yet; negative while the particle waits: in a
             visit at a level, to enter the next layer; else until more levels are read.
-        renewal_s: time until the velocity is renewed next, were the particle to stay in its layer.
+        until_update_s: time until the next Langevin update, were the particle to stay in its layer.
         place: along x and y, cells, (2, particles): any that the horizontal drift is added to.
             In single precision: a large one rounds each sub-step's drift.
         low_s: time spent under the influence height, seconds.
@@ -71,7 +71,7 @@ class Flight(NamedTuple):
     w: Array
     layer: Array
     remaining_s: Array
-    renewal_s: Array
+    until_update_s: Array
     place: Array
     low_s: Array
     draws: Array
@@ -83,7 +83,7 @@ class Visit(NamedTuple):
     z: Array
     w: Array
     remaining_s: Array
-    renewal_s: Array
+    until_update_s: Array
     low_s: Array
     place: Array
 
@@ -92,8 +92,8 @@ class Motion(NamedTuple):
     """Constants of the random velocity during a visit; all (particles,).
 
     Attributes:
-        interval_s: time between two renewals.
-        memory: share of the velocity that is left by a renewal.
+        interval_s: time between two Langevin updates.
+        memory: share of the velocity that is left by a Langevin update.
         noise: standard deviation of what is added to it, m s-1.
     """
 
@@ -121,7 +121,7 @@ def half_step(
     air: AirProfiles,
     flight: Flight,
     normalised_velocity: Array,
-    first_renewal: Array,
+    first_update: Array,
     keys: tuple[Array, Array, Array],
     *,
     direction: int,
@@ -137,15 +137,15 @@ def half_step(
         nodes: nodes around the column to use.
         time_weight: weight of the second analysis.
         air: wind, pressure and density on levels around the particle's height.
-        flight: state; ``layer``, ``w`` and ``renewal_s`` are set here.
+        flight: state; ``layer``, ``w`` and ``until_update_s`` are set here.
         normalised_velocity: w / sigma_w.
-        first_renewal: random share of an interval before the first Langevin update.
+        first_update: random share of an interval before the first Langevin update.
         keys: two words of the receptor's key and the particle's number, uint32.
         direction: sign of time, for the horizontal drift.
         step_fraction: longest interval between Langevin updates, as a fraction of the time scale
             (TLFRAC).
         layer_update: update at the beginning and at layer interfaces, as HYSPLIT does;
-            ``first_renewal`` is then not used.
+            ``first_update`` is then not used.
         influence: depth of the influence layer: a fraction of the mixed layer up to 1, else
             metres above ground (VEGHT).
         wind_error: added to the wind of each particle's column, cells per minute,
@@ -156,7 +156,7 @@ def half_step(
     layer = layer_of(geometry.levels, flight.z, column.inserted)
     window = window_of(frames, geometry, nodes, time_weight, air, wind_error)
     # In units of sigma and of the interval they belong to a layer in which both are 1.
-    flight = flight._replace(layer=layer, w=normalised_velocity, renewal_s=first_renewal)
+    flight = flight._replace(layer=layer, w=normalised_velocity, until_update_s=first_update)
 
     def visit(state: _InLayer, held: Window) -> _InLayer:
         now = state.flight
@@ -166,10 +166,10 @@ def half_step(
         # Exactly unchanged in the same layer: the number of visits depends on the neighbours.
         same = entered.sigma == state.sigma
         scaled = jnp.where(same, now.w, now.w * entered.sigma / state.sigma)
-        renewal_s = now.renewal_s * (motion.interval_s / state.interval_s)
+        until_update_s = now.until_update_s * (motion.interval_s / state.interval_s)
         now = now._replace(
             w=jnp.where(flies, scaled, now.w),
-            renewal_s=jnp.where(flies, renewal_s, now.renewal_s),
+            until_update_s=jnp.where(flies, until_update_s, now.until_update_s),
         )
         now = _leave(setting, now, entered, _stay(setting, now, entered, motion, keys))
         return _InLayer(
@@ -211,8 +211,8 @@ def half_step(
 
 
 class _InLayer(NamedTuple):
-    """A flight, and standard deviation (m s-1) and renewal interval (s) of the layer that its
-    velocity and time to the next renewal belong to; (particles,) each."""
+    """A flight, with standard deviation (m s-1) and interval of Langevin updates (s) of the layer
+    that its velocity and the time to its next update belong to; (particles,) each."""
 
     flight: Flight
     sigma: Array
@@ -235,7 +235,7 @@ class _Setting(NamedTuple):
 
 
 def _motion(layer: Layer, step_fraction: float) -> Motion:
-    """How often the velocity is renewed in a layer, and how much of it."""
+    """How often the velocity gets a Langevin update in a layer, and how much of it is replaced."""
     interval_s = jnp.minimum(step_fraction * layer.time_scale, HALF_STEP_S)
     memory = jnp.exp(-interval_s / layer.time_scale)
     return Motion(interval_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)
@@ -254,7 +254,7 @@ def _stay(
 
     def some(state: tuple[Visit, Array]) -> tuple[Visit, Array]:
         # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
-        # would be computed anew for each of its results.
+        # would be computed again for each of its results.
         visit, draws = state
         words = stream(keys, draws)
         velocities = jnp.concatenate(normals(jnp.stack(words[:2]), jnp.stack(words[2:])))
@@ -290,7 +290,7 @@ def _sub_step(
     column = setting.column
     if setting.layer_update:
         visit = _update_at_start(visit, layer, motion, random_normal)
-    duration = jnp.maximum(jnp.minimum(visit.remaining_s, visit.renewal_s), 0.0)
+    duration = jnp.maximum(jnp.minimum(visit.remaining_s, visit.until_update_s), 0.0)
     velocity = visit.w * column.stretch
     up = velocity > 0.0
     distance = jnp.abs(jnp.where(up, layer.upper, layer.lower) - visit.z)
@@ -301,11 +301,11 @@ def _sub_step(
     passes = reaches & (random_uniform <= jnp.where(up, layer.pass_up, layer.pass_down))
     w = jnp.where(reaches & ~passes, -visit.w, visit.w)
     left = visit.remaining_s - used
-    renewal_s = visit.renewal_s - used
+    until_update_s = visit.until_update_s - used
     if not setting.layer_update:
-        renews = renewal_s <= 0.0
-        w = jnp.where(renews, motion.memory * w + motion.noise * random_normal, w)
-        renewal_s = jnp.where(renews, motion.interval_s, renewal_s)
+        updates = until_update_s <= 0.0
+        w = jnp.where(updates, motion.memory * w + motion.noise * random_normal, w)
+        until_update_s = jnp.where(updates, motion.interval_s, until_update_s)
 
     lowest = level_height(setting.levels, jnp.int32(0))
     minutes = used * jnp.minimum(z / lowest, 1.0) * (setting.direction / 60.0)
@@ -314,7 +314,7 @@ def _sub_step(
         z=z,
         w=w,
         remaining_s=jnp.where(passes, -jnp.maximum(left, _LEAST_LEFT_S), left),
-        renewal_s=renewal_s,
+        until_update_s=until_update_s,
         low_s=visit.low_s + jnp.where(z < column.influence_m, used, 0.0),
         place=visit.place + minutes * (layer.wind + share * layer.shear),
     )
@@ -325,7 +325,7 @@ def _update_at_start(visit: Visit, layer: Layer, motion: Motion, random_normal: 
     duration = jnp.clip(visit.remaining_s, 0.0, motion.interval_s)
     memory = jnp.exp(-duration / layer.time_scale)
     noise = jnp.sqrt(1.0 - memory * memory) * layer.sigma
-    return visit._replace(w=memory * visit.w + noise * random_normal, renewal_s=duration)
+    return visit._replace(w=memory * visit.w + noise * random_normal, until_update_s=duration)
 
 
 def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, Array]) -> Flight:
@@ -338,7 +338,7 @@ def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, A
         w=visit.w,
         layer=flight.layer + jnp.where(passes, step, 0),
         remaining_s=jnp.where(passes, -visit.remaining_s, visit.remaining_s),
-        renewal_s=visit.renewal_s,
+        until_update_s=visit.until_update_s,
         place=visit.place,
         low_s=visit.low_s,
         draws=draws,

@@ -41,7 +41,7 @@ class Column(NamedTuple):
     Attributes:
         inserted: zero-based level above which the extra level is inserted.
         stretch: flat metres per metre above ground.
-        influence_m: flat height of the influence layer's top.
+        influence_m: terrain-following height of the influence layer's top.
         mixed_layer_m: height of the mixed layer above ground.
     """
 
@@ -89,7 +89,7 @@ class Layer(NamedTuple):
     """Constants of the layer that each particle is in; (particles,) unless said.
 
     Attributes:
-        lower, upper: flat heights of its bounds, metres.
+        lower, upper: terrain-following heights of its bounds, metres.
         sigma, time_scale: turbulence, m s-1 and s.
         pass_down, pass_up: chance to be let through at a bound; zero at the ground and the top.
         share, share_per_m: the upper level's share of the wind is share + share_per_m * z.
@@ -194,7 +194,7 @@ def window_of(
 
 
 def layer_of(levels: InternalLevels, z: Array, inserted: Array) -> Array:
-    """Layer, in the list with the inserted level, that holds a flat height."""
+    """Layer, in the list with the inserted level, that holds a terrain-following height."""
     level = jnp.clip(jnp.floor(level_index(levels, z)).astype(jnp.int32), 0, levels.count - 2)
     extra = _inserted_height(levels, inserted)
     above = (level > inserted) | ((level == inserted) & (z >= extra))
@@ -266,7 +266,7 @@ def outside_window(geometry: Geometry, inserted: Array, layer: Array, window: Wi
 def air_at(
     levels: InternalLevels, column: Column, window: Window, layer: Array, z: Array
 ) -> tuple[Array, Array]:
-    """Dry density (kg m-3) and pressure (hPa) at a flat height, linear between its levels."""
+    """Dry density (kg m-3) and pressure (hPa) at a terrain-following height, between its levels."""
     level = layer - (layer > column.inserted).astype(jnp.int32)
     lower, upper = level_height(levels, level), level_height(levels, level + 1)
     fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)

@@ -73,7 +73,7 @@ class Particles(NamedTuple):
 
     Attributes:
         x, y: offset from the release cell, cells (float32).
-        z: flat height, metres.
+        z: terrain-following height, metres.
         u, v: horizontal turbulent velocity, m s-1.
         q: vertical turbulent velocity over its standard deviation.
         draws: random numbers used so far (uint32).
@@ -151,7 +151,7 @@ def minute_step(
     )
     here, there = motion.nodes
     height = _release_above_ground_reached(
-        frames, geometry, here, there, motion.flat_height_m, tick == particles.start
+        frames, geometry, here, there, motion.terrain_following_m, tick == particles.start
     )
     mixed_layer = 0.5 * (_mixed_layer(frames, here, before) + _mixed_layer(frames, there, after))
     sizes = (cell_size_m[here.nearest], cell_size_m[there.nearest])
@@ -293,7 +293,7 @@ def _turbulent_step(
     used = moves.astype(jnp.uint32)
     words = stream(keys, particles.draws)
     random_u, random_v = normals(*words[:2])
-    first_renewals = uniform(jnp.stack(words[2:]))
+    first_updates = uniform(jnp.stack(words[2:]))
     half_s = jnp.where(moves, jnp.float32(HALF_STEP_S), 0.0)
     zero = jnp.zeros_like(particles.x)
     start = _drift_from(particles, as_hysplit=physics.rounded)
@@ -351,7 +351,7 @@ def _turbulent_step(
     (end, velocity, second), _ = jax.lax.scan(
         half,
         (flight, particles.q, Half(*[zero] * len(Half._fields))),
-        (*places, first_renewals, wind_errors),
+        (*places, first_updates, wind_errors),
     )
     sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))

@@ -1,8 +1,9 @@
 """Weather at a particle: gathers from two analyses, interpolated in space and time.
 
 Horizontal interpolation is bilinear, except for the mixed-layer height and the turbulence, which
-come from the nearest node. Vertical positions are *flat heights*: the height over flat ground at
-sea level that has the same sigma, so that the internal levels are the same in every column.
+come from the nearest node. Vertical positions are *terrain-following heights*: the height over flat
+ground at sea level that has the same sigma, so that the internal levels are the same in every
+column.
 """
 
 from __future__ import annotations
@@ -100,10 +101,10 @@ def level_height(levels: InternalLevels, index: Array) -> Array:
     return (jnp.float32(levels.a) * k + jnp.float32(levels.b)) * k + jnp.float32(levels.c)
 
 
-def level_index(levels: InternalLevels, flat_height_m: Array) -> Array:
-    """Fractional zero-based level number of flat heights."""
+def level_index(levels: InternalLevels, terrain_following_m: Array) -> Array:
+    """Fractional zero-based level number of terrain-following heights."""
     a, b = jnp.float32(levels.a), jnp.float32(levels.b)
-    root = b * b - 4.0 * a * (jnp.float32(levels.c) - flat_height_m)
+    root = b * b - 4.0 * a * (jnp.float32(levels.c) - terrain_following_m)
     return (jnp.sqrt(jnp.maximum(root, 0.0)) - b) / (2.0 * a) - 1.0
 
 
@@ -235,10 +236,10 @@ def bilinear_levels(
 
 
 def load_profiles(
-    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, flat_height_m: Array
+    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, terrain_following_m: Array
 ) -> Profiles:
-    """Column fields on the levels around flat heights."""
-    level = jnp.floor(level_index(geometry.levels, flat_height_m)).astype(jnp.int32)
+    """Column fields on the levels around terrain-following heights."""
+    level = jnp.floor(level_index(geometry.levels, terrain_following_m)).astype(jnp.int32)
     return profiles_from(frames, geometry, nodes, time_weight, window_base(geometry, level))
 
 
@@ -351,10 +352,10 @@ def nearest_turbulence(
     return jnp.moveaxis(total, 2, 1)
 
 
-def _closest_level(levels: InternalLevels, flat_height_m: Array) -> Array:
+def _closest_level(levels: InternalLevels, terrain_following_m: Array) -> Array:
     below = jnp.clip(
-        jnp.floor(level_index(levels, flat_height_m)).astype(jnp.int32), 0, levels.count - 2
+        jnp.floor(level_index(levels, terrain_following_m)).astype(jnp.int32), 0, levels.count - 2
     )
-    to_lower = flat_height_m - level_height(levels, below)
-    to_upper = level_height(levels, below + 1) - flat_height_m
+    to_lower = terrain_following_m - level_height(levels, below)
+    to_upper = level_height(levels, below + 1) - terrain_following_m
     return jnp.where(to_upper < to_lower, below + 1, below)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -24,12 +25,14 @@ from prefect.context import refresh_global_settings_context
 from prefect.settings import (
     PREFECT_API_SSL_CERT_FILE,
     PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
+    get_current_settings,
     temporary_settings,
 )
 
 from flows.server import (
     PrivateServer,
     ServerError,
+    _pointed_at,
     check_reachable,
     prefect_api,
     stop_stale_servers,
@@ -200,6 +203,28 @@ def test_settings_of_the_users_own_server_are_not_those_of_a_private_one(
             assert answer.status == 201
     finally:
         server.stop()
+
+
+def test_results_are_not_sought_where_another_server_knows_of(
+    api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_DEFAULT_RESULT_STORAGE_BLOCK", "s3-bucket/mine")
+    monkeypatch.setenv("PREFECT_RESULTS_LOCAL_STORAGE_PATH", "/nowhere")
+    code = (
+        "from prefect.settings import get_current_settings as s; r = s().results\n"
+        "print(r.default_storage_block or None, r.local_storage_path)"
+    )
+    server = SimpleNamespace(home=tmp_path, url=api)
+    try:
+        with _pointed_at(server):  # type: ignore[arg-type]
+            results = get_current_settings().results
+            child = subprocess.check_output([sys.executable, "-c", code], text=True)
+    finally:
+        monkeypatch.undo()
+        refresh_global_settings_context()
+    assert results.default_storage_block is None
+    assert results.local_storage_path == tmp_path / "storage"
+    assert child.split() == ["None", str(tmp_path / "storage")]
 
 
 class Api(BaseHTTPRequestHandler):

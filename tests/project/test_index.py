@@ -77,7 +77,7 @@ def test_a_damaged_index_is_rebuilt_with_a_message(mixed, content, caplog):
         content = path.read_bytes()[: path.stat().st_size // 2]
     path.write_bytes(content)
     assert mixed.status() == status
-    assert "made anew from the project's files" in caplog.text
+    assert "rebuilt from the project's files" in caplog.text
 
 
 @pytest.mark.parametrize("seed", range(8))
