@@ -20,10 +20,11 @@ from stilt.execution.setup import (
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.project.index import Index
-from stilt.project.inputs import PathLike, Project
+from stilt.project.inputs import Project
 from stilt.project.layout import ProjectLayout
 from stilt.project.registration import registration_rows
 from stilt.receptors import Receptor, read_receptors, unique_receptors
+from stilt.roots import PathLike
 
 logger = logging.getLogger(__name__)
 

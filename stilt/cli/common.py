@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ from stilt.interrupts import interruptible
 if TYPE_CHECKING:
     from stilt.model import Model
     from stilt.project.inputs import Project
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 EXIT_COMPLETE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 3
 
@@ -72,7 +74,7 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def project_argument(*, required: bool = False) -> Any:
+def project_argument(*, required: bool = False) -> Callable[[Verb], Verb]:
     """The PROJECT argument; without it, ``--output-dir`` or the current directory is the root."""
     metavar = "PROJECT" if required else "[PROJECT]"
     return click.argument("project", required=required, metavar=metavar)

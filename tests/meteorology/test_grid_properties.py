@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from stilt.meteorology.arl import read_analysis, read_index
-from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, conformal_grid, latlon_grid, wrap_longitude
+from stilt.meteorology.grids import (
+    EARTH_RADIUS_M,
+    MetGrid,
+    conformal_grid,
+    latlon_grid,
+    wrap_longitude,
+)
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.writer import write_arl
 

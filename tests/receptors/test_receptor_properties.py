@@ -117,9 +117,10 @@ def test_a_column_reaches_upwards(longitude, latitude, one: float, other: float)
     time = "2023-01-01 12:00"
     if one < other:
         column = ColumnReceptor(time, longitude, latitude, one, other)
-        assert Receptor.from_points(
-            time, [(longitude, latitude, other), (longitude, latitude, one)]
-        ) == column
+        assert (
+            Receptor.from_points(time, [(longitude, latitude, other), (longitude, latitude, one)])
+            == column
+        )
     else:
         with pytest.raises(UsageError, match="bottom must be below its top"):
             ColumnReceptor(time, longitude, latitude, one, other)
