@@ -279,9 +279,9 @@ def _watch(
         try:
             if given_up.is_set():
                 # Again until the block ends: it may have submitted more.
-                client.cancel([Future(key, client) for key in list(client.futures)])
+                client.cancel([Future(key, client) for key in list(client.futures)])  # type: ignore[no-untyped-call]
                 continue
-            found = bool(client.nthreads())
+            found = bool(client.nthreads())  # type: ignore[no-untyped-call]
         except Exception as error:  # without this thread the run would wait for ever
             logger.debug("The Dask scheduler does not answer: %s", error)
             continue

@@ -29,7 +29,7 @@ from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.project.holders import refuse_if_all_held
 from stilt.project.index import Index
-from stilt.project.inputs import PathLike, Project
+from stilt.project.inputs import Project
 from stilt.project.layout import ProjectLayout
 from stilt.project.registration import registration_rows
 from stilt.receptors import (
@@ -40,6 +40,7 @@ from stilt.receptors import (
     unique_receptors,
 )
 from stilt.receptors.times import check_time_format
+from stilt.roots import PathLike
 
 logger = logging.getLogger(__name__)
 

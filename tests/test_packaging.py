@@ -74,7 +74,7 @@ def test_the_version_stands_in_one_place():
 def test_the_library_has_ranges_and_the_lock_has_versions():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
-    wanted = [*project["dependencies"], *(text for extra in extras for text in extra)]
+    wanted = [text for group in (project["dependencies"], *extras) for text in group]
     assert [text for text in wanted if "==" in text] == []
 
 

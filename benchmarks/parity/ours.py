@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmarks.parity.cases import Case, Ensemble, Total, cell_sums
 from stilt.config import ModelConfig
+from stilt.execution.programs import stored_programs
 from stilt.receptors import PointReceptor
 from stilt.transport import Release, release_of, run_transport
 from stilt.transport.sample import sample_weather
@@ -36,7 +37,8 @@ def _release(case: Case, config: ModelConfig) -> Release:
 
 
 def _run(case: Case, releases: Sequence[Release], config: ModelConfig, cache: Path):
-    tables = run_transport(releases, case.refs, config, cache_dir=cache)
+    programs = stored_programs(cache)
+    tables = run_transport(releases, case.refs, config, cache_dir=cache, programs=programs)
     for table in tables:
         if isinstance(table, Exception):
             raise table

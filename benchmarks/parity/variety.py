@@ -28,6 +28,7 @@ from benchmarks.parity.checks import _distance_km
 from benchmarks.parity.invented import Invention, write_weather
 from stilt.config import ModelConfig
 from stilt.config.run import PARTICLE_CODES
+from stilt.execution.programs import stored_programs
 from stilt.receptors import ColumnReceptor, MultiPointReceptor, PointReceptor
 from stilt.transport import release_of, run_transport
 from stilt.transport.sample import sample_weather
@@ -171,7 +172,8 @@ def compare(scenario: Scenario, root: Path) -> list[dict]:
         line: dict = {"run": name}
         if name.startswith("mean"):
             release = release_of(of_kind, name, config)
-            mine = run_transport([release], refs, config, cache_dir=cache)[0]
+            programs = stored_programs(cache)
+            mine = run_transport([release], refs, config, cache_dir=cache, programs=programs)[0]
             if isinstance(mine, Exception):
                 line["note"] = f"ours: {mine}"
             else:

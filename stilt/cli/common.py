@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -25,6 +25,8 @@ from stilt.interrupts import interruptible
 if TYPE_CHECKING:
     from stilt.model import Model
     from stilt.project.inputs import Project
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 EXIT_COMPLETE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 3
 
@@ -103,7 +105,7 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def project_argument(*, required: bool = False) -> Any:
+def project_argument(*, required: bool = False) -> Callable[[Verb], Verb]:
     """The PROJECT argument; without it, ``--output-dir`` or the current directory is the root."""
     metavar = "PROJECT" if required else "[PROJECT]"
     return click.argument("project", required=required, metavar=metavar)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -275,7 +276,7 @@ def _heat_against_sunshine(
     return [Finding(name, text)]
 
 
-def _some_nodes(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple]:
+def _some_nodes(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[Any, ...]]:
     """Longitudes, latitudes and indices of nodes all over a grid, no more than are needed."""
     x = np.unique(np.linspace(0, grid.nx - 1, min(grid.nx, _NODES_A_SIDE)).astype(int))
     y = np.unique(np.linspace(0, grid.ny - 1, min(grid.ny, _NODES_A_SIDE)).astype(int))

@@ -21,8 +21,8 @@ from stilt.errors import Reason
 from stilt.project import records
 from stilt.project.database import DamagedIndexError, Database
 from stilt.project.keys import ERROR_SUFFIX, footprint_keys_text
-from stilt.project.layout import ProjectLayout
-from stilt.project.receipts import entries_of, read_receipts, receipt_files
+from stilt.project.layout import ProjectLayout, receipt_files
+from stilt.project.receipts import entries_of, read_receipts
 from stilt.project.scan import Outputs, scan
 from stilt.project.schema import RECEIPT_COLUMNS, REGISTRATION_COLUMNS
 

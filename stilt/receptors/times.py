@@ -195,7 +195,7 @@ def _normalised(value: TimeLike) -> pd.Timestamp:
         time = pd.Timestamp(value)
     except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(f"time {value!r} is not a date and time: {error}") from error
-    if time is pd.NaT:
+    if pd.isna(time):
         raise UsageError(f"'time' is missing (got {value!r})")
     if time.tzinfo is not None:
         time = time.tz_convert("UTC").tz_localize(None)

@@ -59,9 +59,11 @@ JUST_IN_TIME = JustInTime()
 
 def shapes_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the shapes and types of a program's arguments, in their structure."""
-    shapes: tuple[Any, ...] = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments
-    )
+
+    def shape_of(leaf: Any) -> Any:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)  # type: ignore[no-untyped-call]
+
+    shapes: tuple[Any, ...] = jax.tree.map(shape_of, arguments)
     return shapes
 
 

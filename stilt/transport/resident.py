@@ -174,7 +174,7 @@ def _chosen(
     if influence is not None:
         values = values.at[wanted.index(MAIN_COLUMNS.index("foot"))].set(influence)
     if grid is not None:
-        x, y = values[:2].astype(jnp.float64) + cells[:, None]
+        x, y = values[:2].astype(jnp.float64) + cells[:, None].astype(jnp.float64)
         lon, lat = grid.unwrapped_lonlat(x, y, jnp)
         lon = (jnp.mod(lon + 180.0, 360.0) - 180.0).astype(jnp.float32)
         # Rounding may have made 180 of a little less.

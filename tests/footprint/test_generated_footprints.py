@@ -17,6 +17,7 @@ from stilt import Footprint, FootprintConfig, PointReceptor
 RECEPTOR = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 HOURS = pd.date_range("2023-07-15 12:00", "2023-07-15 19:00", freq="1h")
 
+cell_sizes = st.sampled_from([0.05, 0.1, 0.25])
 few = settings(max_examples=25)
 
 
@@ -45,8 +46,7 @@ def configs(draw: st.DrawFn) -> FootprintConfig:
     return FootprintConfig(
         xmin=west, xmax=west + draw(st.floats(7, 8)),
         ymin=south, ymax=south + draw(st.floats(7, 8)),
-        xres=draw(st.sampled_from([0.05, 0.1, 0.25])),
-        yres=draw(st.sampled_from([0.05, 0.1, 0.25])),
+        xres=draw(cell_sizes), yres=draw(cell_sizes),
         smooth_factor=draw(st.sampled_from([0.0, 0.5, 1.0])),
         time_integrate=draw(st.booleans()),
     )  # fmt: skip

@@ -5,7 +5,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+from strict_jax import strict_promotion
 from synthetic_weather import Laboratory
+
+__all__ = ["lab", "strict_promotion"]
 
 
 @pytest.fixture

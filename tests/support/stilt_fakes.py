@@ -96,7 +96,7 @@ def select(self, start, end):
     folder = Path(os.environ.get(STEER, "/nowhere"))
     if (folder / "no-weather" / end.strftime("%d%H%M")).exists():
         raise MeteorologyError(f"No weather for {end}.")
-    times = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h") + 2)
+    times = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h") + np.timedelta64(2, "h"))
     return [
         SimpleNamespace(time=time, path=f"met/{time}", grid=_GRID, content="fake") for time in times
     ]

@@ -1,0 +1,8 @@
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from strict_jax import strict_promotion
+
+__all__ = ["strict_promotion"]
