@@ -8,6 +8,8 @@ DEMO ?= demo
 N_WORKERS ?= 2
 ARGS ?=
 UV_VERSION := 0.13.9
+# The Python of `make test-python`.
+PYTHON ?= python3.12
 
 PY := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
@@ -19,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help demo test test-all lint format types imports parity test-parity bench bench-orchestration docs ui-picture lock install clean
+.PHONY: help demo test test-slow test-all test-python lint format types parity test-parity bench bench-orchestration docs ui-picture lock dist install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -30,8 +32,19 @@ demo: $(READY)  ## make synthetic weather, run six receptors through it, draw th
 test: $(READY)  ## run the tests (ARGS="tests/receptors -q" for some of them)
 	$(PY) -m pytest -m "not slow and not parity" $(ARGS)
 
+test-slow: $(READY)  ## run the slow tests: killed workers, full disks, clusters
+	$(PY) -m pytest -m "slow and not parity" $(ARGS)
+
 test-all: $(READY)  ## run the slow tests too
 	$(PY) -m pytest -m "not parity" $(ARGS)
+
+# The test left out says that an environment is the lock's, which this one is not.
+OTHER := build/venv-$(notdir $(PYTHON))
+test-python: $(READY)  ## run the tests with PYTHON (python3.12) and the newest packages in the ranges of pyproject.toml
+	$(PYTHON) -m venv --clear $(OTHER)
+	$(UV) pip install --python $(OTHER)/bin/python --editable '.[dev,plots,dask]'
+	$(OTHER)/bin/python -m pytest -m "not slow and not parity" \
+	    --deselect tests/test_architecture.py::test_this_environment_comes_from_the_lock $(ARGS)
 
 lint: $(READY)  ## check style and import directions
 	$(VENV)/bin/ruff check .
@@ -65,10 +78,18 @@ docs: $(READY)  ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet --config-file docs/mkdocs.yml --site-dir "$(CURDIR)/site"
 	@echo "Documentation: $(CURDIR)/site/index.html"
 
-lock: $(READY)  ## resolve the dependencies of pyproject.toml again
-	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --all-extras --upgrade \
+# One version of a package for every Python (`fewest`), so that an environment from the lock computes
+# the same everywhere: of JAX 0.10.2, the newest for Python 3.11. The ranges allow more: test-python.
+lock: $(READY)  ## resolve pyproject.toml again, keeping versions (ARGS=--upgrade: the newest ones)
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --all-extras $(ARGS) \
+	    --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+dist: $(READY)  ## build wheel and source archive into dist/
+	rm -rf dist
+	$(PY) -m hatchling build
+	$(PY) -m zipfile --test dist/*.whl
 
 install: $(READY)  ## only make the environment
 	@echo "Environment: $(CURDIR)/$(VENV) (activate with: source $(VENV)/bin/activate)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,14 @@ OTHER = {
 }
 
 COMMAND = "import sys; sys.argv[0] = 'bin/stilt'; from stilt.cli import {name}; {name}()"
+
+
+def check_schema(schema: str, *paths: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *paths],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +124,34 @@ def test_pystilt_further_down_the_path_does_no_harm(wheel, tmp_path):
     install_other(wheel, tmp_path / "system")
     code = f"import sys; sys.path.append({str(tmp_path / 'system')!r}); import stilt; stilt.Grid"
     assert run(tmp_path / "site", "-c", code).returncode == 0
+
+
+def test_the_citation_is_valid():
+    check_schema("citation-file-format", ROOT / "CITATION.cff")
+
+
+def test_issue_forms_are_valid():
+    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
+    forms = sorted(set(folder.glob("*.yml")) - {folder / "config.yml"})
+    assert len(forms) == 3
+    check_schema("github-issue-forms", *forms)
+    check_schema("github-issue-config", folder / "config.yml")
+
+
+def test_the_pre_commit_hooks_are_valid_and_fetch_nothing():
+    from pre_commit.clientlib import load_config
+
+    repositories = load_config(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    # pre-commit reads "system" as "unsupported": programs that it does not install.
+    assert {hook["language"] for hook in repositories[0]["hooks"]} <= {"system", "unsupported"}
+
+
+def test_the_change_log_has_the_form_of_keep_a_changelog():
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    versions = [line for line in lines if line.startswith("## ")]
+    assert versions[0] == "## [Unreleased]"
+    released = re.compile(r"## \[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}")
+    assert [line for line in versions[1:] if not released.fullmatch(line)] == []
+    kinds = {line.removeprefix("### ") for line in lines if line.startswith("### ")}
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
