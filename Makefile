@@ -32,7 +32,7 @@ demo: $(READY)  ## make synthetic weather, run six receptors through it, draw th
 test: $(READY)  ## run the tests (ARGS="tests/receptors -q" for some of them)
 	$(PY) -m pytest -m "not slow and not parity" $(ARGS)
 
-test-slow: $(READY)  ## run the slow tests (killed workers, full disks, clusters): SLOW_TIME on two cores
+test-slow: $(READY)  ## run the slow tests: killed workers, full disks, clusters
 	$(PY) -m pytest -m "slow and not parity" $(ARGS)
 
 test-all: $(READY)  ## run the slow tests too
