@@ -63,7 +63,9 @@ def test_index_that_spans_records(tmp_path, grid_of, analysis_of):
     raw = analysis_of(grid, "2023-07-14T00:00")
     extra = {f"V{i:03d}": raw.upper["TEMP"] + np.float32(i) for i in range(20)}
     raw = replace(raw, upper={**raw.upper, **extra})
-    path = write_arl(tmp_path / "met", grid, [raw, replace(raw, time=raw.time + 60)])
+    path = write_arl(
+        tmp_path / "met", grid, [raw, replace(raw, time=raw.time + np.timedelta64(60, "m"))]
+    )
     refs = read_index(path)
     record = 50 + grid.nx * grid.ny
     assert refs[0].nbytes // record - refs[0].n_records > 3
@@ -80,7 +82,9 @@ def test_index_that_fills_its_records_exactly(tmp_path, grid_of, extra_record):
     field = np.zeros((grid.ny, grid.nx), np.float32)
     surface = {f"V{i:03d}": field for i in range(n_names)}
     raw = RawAnalysis(np.datetime64("2023-07-14T00:00", "m"), grid, 0, surface, {})
-    path = write_arl(tmp_path / "met", grid, [raw, replace(raw, time=raw.time + 60)])
+    path = write_arl(
+        tmp_path / "met", grid, [raw, replace(raw, time=raw.time + np.timedelta64(60, "m"))]
+    )
     if not extra_record:
         data, record, period = path.read_bytes(), 50 + cells, (n_names + 2) * (50 + cells)
         whole = (data[:period], data[period:])
