@@ -202,7 +202,8 @@ def test_one_particle_is_not_smoothed() -> None:
 
 
 def test_incomplete_cells_are_left_out() -> None:
-    foot = footprint(walk(), xres=0.3, yres=0.7)
+    with pytest.warns(UserWarning, match="not a whole number of cells"):
+        foot = footprint(walk(), xres=0.3, yres=0.7)
     np.testing.assert_allclose(foot.data["lon"][[0, -1]], [-113.85, -110.25])
     np.testing.assert_allclose(foot.data["lat"][[0, -1]], [39.35, 41.45])
 

@@ -53,7 +53,7 @@ def other_run():
     yield start
     for process in started:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def test_a_second_run_says_who_computes_and_since_when(make_model, other_run, steer):

@@ -34,7 +34,7 @@ def held(path, how):
         yield process.pid
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 @pytest.fixture
