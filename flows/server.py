@@ -277,7 +277,9 @@ def _pointed_at(server: PrivateServer) -> Iterator[None]:
         "PREFECT_API_URL": server.url,
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(storage),
-        "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": "",
+        # Unset: Prefect takes an empty name for a block's.
+        "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": None,
+        "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": None,
         "PREFECT_API_SSL_CERT_FILE": str(certificate),
     }
     from prefect.context import refresh_global_settings_context
