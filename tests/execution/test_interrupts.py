@@ -49,8 +49,8 @@ def test_tests_started_in_the_background_heed_ctrl_c_all_the_same():
     """A shell has its background jobs ignore SIGINT, and their children inherit that."""
     name = test_a_signal_ends_the_block_and_the_handlers_are_as_before.__name__
     tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{name}"],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        ["sh", "-c", "trap '' INT; exec \"$0\" \"$@\"",
+         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{name}"],
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert tests.returncode == 0, tests.stdout
