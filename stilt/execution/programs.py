@@ -108,7 +108,8 @@ class StoredPrograms:
                 if (program := _load(path)) is not None:
                     return program
                 if options_in_force():
-                    made = compiled(static, shapes)
+                    with _without_jax_cache():
+                        made = compiled(static, shapes)
                     _keep(path, made)
                     return made
                 _compile_elsewhere(path, static, shapes)
@@ -167,7 +168,29 @@ def _compile_here(path: Path) -> None:
     from stilt.transport.program import compiled
 
     static, shapes = pickle.load(sys.stdin.buffer)
-    _keep(path, compiled(static, shapes))
+    with _without_jax_cache():
+        made = compiled(static, shapes)
+    _keep(path, made)
+
+
+@contextmanager
+def _without_jax_cache() -> Iterator[None]:
+    """Compile in full: a program that JAX has read from its own cache lacks code when kept again.
+
+    Running it then fails with "Function ..._kernel not found" (measured with JAX 0.10.2 on a CPU).
+    """
+    import jax
+    from jax.experimental.compilation_cache.compilation_cache import reset_cache
+
+    config: Any = jax.config
+    before = config.jax_enable_compilation_cache
+    config.update("jax_enable_compilation_cache", False)
+    reset_cache()
+    try:
+        yield
+    finally:
+        config.update("jax_enable_compilation_cache", before)
+        reset_cache()
 
 
 def _keep(path: Path, program: Any) -> None:
@@ -223,9 +246,9 @@ def _digest(static: Static, shapes: tuple[Any, ...]) -> str:
 
 @cache
 def _source_digest() -> str:
-    """Return a digest of the code that programs are made from."""
+    """Return a digest of the code that programs are made from, and of how they are kept."""
     root = Path(__file__).parents[1]
-    found = hashlib.sha256()
+    found = hashlib.sha256(Path(__file__).read_bytes())
     for folder in _SOURCES:
         for path in sorted((root / folder).glob("*.py")):
             found.update(path.name.encode() + path.read_bytes())

@@ -28,6 +28,22 @@ NOTEBOOK = """
     print(os.environ.get("XLA_FLAGS", "none"))
 """
 
+# A worker whose JAX has the program in its own cache, as after a change that leaves the program as
+# it was.
+WORKER = """
+    import sys
+    from pathlib import Path
+    from stilt.compiler import request_options
+    request_options()
+    from test_programs import digest_of, laboratory
+    from stilt.execution.programs import StoredPrograms
+    folder = Path(sys.argv[1])
+    digest_of(laboratory(folder / "first"))
+    import jax
+    jax.clear_caches()
+    digest_of(laboratory(folder / "second"), StoredPrograms(folder / "programs"))
+"""
+
 
 def laboratory(folder: Path) -> Laboratory:
     folder.mkdir()
@@ -64,6 +80,24 @@ def test_a_notebook_that_has_used_jax_gives_the_bytes_of_a_worker(tmp_path: Path
     source = StoredPrograms(tmp_path / "programs")
     assert digest_of(laboratory(tmp_path / "again"), source) == ours
     assert len(list((tmp_path / "programs").glob("*.program"))) == 1
+
+
+def test_a_program_from_the_cache_of_jax_is_kept_whole(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {
+        "PYTHONPATH": path,
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    for code in (WORKER, NOTEBOOK):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "jax").iterdir())
+    assert len(list((tmp_path / "programs").glob("*.program"))) == 1
+    assert done.stdout.split()[0] == digest_of(laboratory(tmp_path / "ours"))
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "zeros"])
