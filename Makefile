@@ -122,5 +122,5 @@ $(READY): requirements.lock pyproject.toml | $(PY)
 	fi
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "Preparing the database that Prefect starts from"
-	-@$(PY) -m flows.database_template
+	-@$(PY) -m flows.make_template
 	@touch $@

@@ -37,11 +37,12 @@ from prefect.task_runners import ProcessPoolTaskRunner
 from flows.environment import without_logging_errors
 from stilt.errors import StiltError
 from stilt.execution import BatchSummary
+from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import WithinBatch
 from stilt.execution.environment import environment
 from stilt.execution.observing import Ended
 from stilt.execution.orders import WorkOrder, compute_order, work_orders
-from stilt.execution.places import Folders, Opened, Place
+from stilt.execution.places import Folders, Place
 from stilt.execution.plan import Batch, Plan
 from stilt.execution.processes import (
     WorkerSetUp,
@@ -109,10 +110,10 @@ def batch_state(summary: BatchSummary, number: int) -> State[Any]:
     return Completed(message=text, data=summary)
 
 
-def crew_of_this_machine(project: Project, plan: Plan) -> InlineTasks | MappedTasks:
+def crew_of_this_machine(project: Project, plan: Plan) -> InlineCrew | MappedTasks:
     """Return who computes a plan here: the flow's process for one worker, else a process pool."""
     if plan.roles.transport + plan.roles.helpers == 1:
-        return InlineTasks(project)
+        return InlineCrew(project, compute_as_task_run)
     running = project.layout.running
     variables = computing_environment(project, plan.roles.transport)
     return MappedTasks(
@@ -124,30 +125,15 @@ def crew_of_this_machine(project: Project, plan: Plan) -> InlineTasks | MappedTa
     )
 
 
-@dataclass
-class InlineTasks:
-    """Task runs in the process of their flow run, one after the other.
-
-    Attributes:
-        project: whose simulations are computed.
-    """
-
-    project: Project
-    blames_surely = True
-
-    def compute(
-        self, plan: Plan, batches: Sequence[Batch], *, alone: bool, progress: WithinBatch
-    ) -> Iterator[Ended]:
-        """Compute batches; see :class:`stilt.execution.engine.Crew`."""
-        del alone
-        for order in work_orders(self.project, plan, batches, Opened(self.project)):
-            with _untagged():
-                state = simulate_batch(order, partial(progress, order.batch), return_state=True)
-            try:
-                # In a running event loop (a notebook) the call would be a coroutine without _sync.
-                yield Ended(order.batch, cast(Any, state).result(_sync=True))
-            except BatchFailedError as told:
-                yield Ended(order.batch, told.summary)
+def compute_as_task_run(order: WorkOrder, progress: Callable[[float], None]) -> BatchSummary:
+    """Compute an order as a task run in the process of its flow run."""
+    with _untagged():
+        state = simulate_batch(order, progress, return_state=True)
+    try:
+        # In a running event loop (a notebook) the call would be a coroutine without _sync.
+        return cast(BatchSummary, cast(Any, state).result(_sync=True))
+    except BatchFailedError as told:
+        return told.summary
 
 
 @dataclass

@@ -1,45 +1,86 @@
-"""Make the database that private Prefect servers start from, as a step of an installation.
+"""The empty, migrated database that a private Prefect server starts from.
 
-    python -m flows.database_template
-
-Without it the first run of each user makes one, which takes some seconds of its start.
+Copying it saves seconds of migrations. ``python -m flows.make_template`` leaves one for all users
+of an installation; else the first server of a user leaves one in the user's cache folder.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
+import sqlite3
 import sys
-import tempfile
+from contextlib import closing, suppress
+from importlib.metadata import version
 from pathlib import Path
 
-from flows.environment import quiet_prefect
-from flows.server import PrivateServer, copy_database, is_sound, template_of_installation
-from stilt.errors import StiltError
+from stilt.atomic import atomic_path
+from stilt.cache import user_cache
+
+logger = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Make it in the environment that runs this; the exit code says whether it is there."""
-    target = template_of_installation()
-    if target.exists() and is_sound(target):
-        return 0
-    quiet_prefect()
+def template_of_user() -> Path:
+    """An empty, migrated database of this Prefect: copying it saves seconds of migrations."""
+    return user_cache() / _template_name()
+
+
+def template_of_installation() -> Path:
+    """The same, where ``python -m flows.make_template`` has left it for all users."""
+    return Path(sys.prefix) / "share" / "stilt" / _template_name()
+
+
+def _template_name() -> str:
+    return f"prefect-{version('prefect')}.db"
+
+
+def copy_template(target: Path) -> bool:
+    """Copy the installation's or the user's template to `target`, if there is a sound one.
+
+    A damaged one is removed, so that the next server that has started leaves another.
+    """
+    for template in (template_of_installation(), template_of_user()):
+        if not os.access(template, os.R_OK):
+            continue
+        # As a file: SQLite cannot open it in a folder that only others may write to.
+        with atomic_path(target) as part:
+            shutil.copyfile(template, part)
+        if is_sound(target):
+            return True
+        target.unlink()
+        with suppress(OSError):
+            template.unlink()
+        logger.warning(
+            "The template of Prefect's database, %s, is damaged: it is not used, and %s.", template,
+            "cannot be removed" if os.path.exists(template) else "was removed to be made again",
+        )  # fmt: skip
+    return False
+
+
+def is_sound(database: Path) -> bool:
+    """Whether an SQLite file that nobody has open is whole and has been migrated."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="stilt-") as home:
-            server = PrivateServer(Path(home))
-            try:
-                server.wait()
-                copy_database(server.database, target)
-            finally:
-                server.stop()
-    except (OSError, StiltError) as error:
-        print(
-            f"No template of Prefect's database was made in {sys.prefix}: {error} Each user's "
-            "first run makes its own.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+        uri = f"{database.resolve().as_uri()}?immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                return False
+            return connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+    except sqlite3.Error:
+        return False
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def copy_database(source: Path, target: Path) -> None:
+    """Copy an SQLite database that others may be using, whole or not at all."""
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
+        old.backup(new)
+    os.replace(part, target)
+
+
+def keep_template(database: Path, template: Path) -> None:
+    """Keep a copy of a fresh database for the servers to come."""
+    # A cache only: a read-only home directory must not stop a run.
+    with suppress(OSError, sqlite3.Error):
+        template.parent.mkdir(parents=True, exist_ok=True)
+        copy_database(database, template)

@@ -9,10 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -27,10 +25,10 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from flows.database_template import copy_template, keep_template, template_of_user
 from flows.environment import OFFLINE, user_api_url
 from flows.proxies import direct_variables, reached_directly
 from stilt.atomic import atomic_path
-from stilt.cache import user_cache
 from stilt.errors import StiltError, UsageError
 from stilt.execution.environment import environment
 
@@ -196,7 +194,7 @@ class PrivateServer:
                     f"'{self.log}', or set PREFECT_API_URL to a server of your own."
                 )
         if self._fresh:
-            _keep_template(self.database, self._template)
+            keep_template(self.database, self._template)
             self._fresh = False
         self._version.write_text(version("prefect"))
         self._starting.release()
@@ -455,67 +453,3 @@ def _environment_of_server() -> dict[str, str]:
         # The server has another current folder.
         own["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
     return own
-
-
-def template_of_user() -> Path:
-    """An empty, migrated database of this Prefect: copying it saves seconds of migrations."""
-    return user_cache() / _template_name()
-
-
-def template_of_installation() -> Path:
-    """The same, where ``python -m flows.database_template`` has left it for all users."""
-    return Path(sys.prefix) / "share" / "stilt" / _template_name()
-
-
-def _template_name() -> str:
-    return f"prefect-{version('prefect')}.db"
-
-
-def copy_template(target: Path) -> bool:
-    """Copy the installation's or the user's template to `target`, if there is a sound one.
-
-    A damaged one is removed, so that the next server that has started leaves another.
-    """
-    for template in (template_of_installation(), template_of_user()):
-        if not os.access(template, os.R_OK):
-            continue
-        # As a file: SQLite cannot open it in a folder that only others may write to.
-        with atomic_path(target) as part:
-            shutil.copyfile(template, part)
-        if is_sound(target):
-            return True
-        target.unlink()
-        with suppress(OSError):
-            template.unlink()
-        logger.warning(
-            "The template of Prefect's database, %s, is damaged: it is not used, and %s.", template,
-            "cannot be removed" if os.path.exists(template) else "was removed to be made again",
-        )  # fmt: skip
-    return False
-
-
-def is_sound(database: Path) -> bool:
-    """Whether an SQLite file that nobody has open is whole and has been migrated."""
-    try:
-        uri = f"{database.resolve().as_uri()}?immutable=1"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
-                return False
-            return connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-    except sqlite3.Error:
-        return False
-
-
-def copy_database(source: Path, target: Path) -> None:
-    """Copy an SQLite database that others may be using, whole or not at all."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
-        old.backup(new)
-    os.replace(part, target)
-
-
-def _keep_template(database: Path, template: Path) -> None:
-    # A cache only: a read-only home directory must not stop a run.
-    with suppress(OSError, sqlite3.Error):
-        template.parent.mkdir(parents=True, exist_ok=True)
-        copy_database(database, template)

@@ -5,10 +5,10 @@ Names are loaded when first used: ``import stilt`` costs no JAX, no Prefect, no 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stilt.installation import refuse_pystilt
+from stilt.lazy import loader
 from stilt.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -60,14 +60,7 @@ _HOME = {
 
 __all__ = [*sorted(_HOME), "__version__"]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its module on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'stilt' has no attribute {name!r}")
-    value = getattr(import_module(f"stilt.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

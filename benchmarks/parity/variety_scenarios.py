@@ -15,7 +15,7 @@ from benchmarks.parity.invented import (
     UPPER,
     Invention,
 )
-from benchmarks.parity.variety import Scenario
+from benchmarks.parity.scenario import Scenario
 from stilt.meteorology.grids import MetGrid, conformal_grid, latlon_grid
 
 _NX, _NY = 60, 50

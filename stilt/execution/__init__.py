@@ -5,8 +5,9 @@ Names are loaded when first used: the command line shows its help without a tabl
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from stilt.lazy import loader
 
 if TYPE_CHECKING:
     from stilt.execution.backend import get_executor as get_executor
@@ -41,11 +42,4 @@ _HOME = {
 
 __all__ = [*sorted(_HOME)]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its module on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'stilt.execution' has no attribute {name!r}")
-    value = getattr(import_module(f"stilt.execution.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(__name__, _HOME)

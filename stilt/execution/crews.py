@@ -47,9 +47,11 @@ class InlineCrew:
 
     Attributes:
         project: whose simulations are computed.
+        function: computes an order, and reports how far it is.
     """
 
     project: Project
+    function: Callable[[WorkOrder, Callable[[float], None]], BatchSummary] = compute_order
     blames_surely = True
 
     def compute(
@@ -58,7 +60,7 @@ class InlineCrew:
         """Compute batches; see :class:`stilt.execution.engine.Crew`."""
         del alone
         for order in work_orders(self.project, plan, batches, Opened(self.project)):
-            yield Ended(order.batch, compute_order(order, partial(progress, order.batch)))
+            yield Ended(order.batch, self.function(order, partial(progress, order.batch)))
 
 
 @dataclass

@@ -54,7 +54,7 @@ def pull_simulations(
             a minute.
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
-        observer: told of each batch that has ended.
+        observer: called for each batch that has ended.
 
     Raises:
         UsageError: the configuration asks for a GPU that this machine does not have, a folder for

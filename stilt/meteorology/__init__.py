@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from stilt.lazy import loader
 
 if TYPE_CHECKING:
     from stilt.meteorology.arl import read_analysis as read_analysis
@@ -28,11 +29,4 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its module on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'stilt.meteorology' has no attribute {name!r}")
-    value = getattr(import_module(f"stilt.meteorology.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(__name__, _HOME)

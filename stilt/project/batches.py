@@ -12,29 +12,13 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stilt.atomic import atomic_path
-from stilt.project.owners import is_dead, new_owner
+from stilt.project.owners import Holder, is_dead, new_owner
 
 LEASE_S = 600.0
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What a mark says.
-
-    Attributes:
-        owner: see :func:`stilt.project.owners.new_owner`.
-        since: UTC.
-        sim_ids: what it computes.
-    """
-
-    owner: str
-    since: datetime
-    sim_ids: frozenset[str]
 
 
 @contextmanager
@@ -77,7 +61,7 @@ def ids_in_batches(folder: Path) -> set[str]:
     return set().union(*(mark.sim_ids for mark in living_marks(folder)))
 
 
-def living_marks(folder: Path) -> list[Mark]:
+def living_marks(folder: Path) -> list[Holder]:
     """Marks of processes that live, as far as that can be seen from here.
 
     Those of dead processes stay for a while: the coordinator asks them what a worker took along.
@@ -94,7 +78,7 @@ def living_marks(folder: Path) -> list[Mark]:
                 path.unlink(missing_ok=True)
         elif not is_dead(mark["owner"]):
             since = datetime.fromisoformat(mark["since"])
-            marks.append(Mark(mark["owner"], since, frozenset(mark["sim_ids"])))
+            marks.append(Holder(mark["owner"], since, frozenset(mark["sim_ids"])))
     return marks
 
 

@@ -11,12 +11,11 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stilt.errors import RunUnfinishedError
 from stilt.project.batches import kept, living_marks, mark_running
-from stilt.project.owners import host_and_pid, is_dead, new_owner
+from stilt.project.owners import Holder, is_dead, new_owner
 from stilt.project.receipts import now
 
 if TYPE_CHECKING:
@@ -27,25 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NAMED = 3
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A process that computes simulations.
-
-    Attributes:
-        owner: see :func:`stilt.project.owners.new_owner`.
-        since: UTC.
-        sim_ids: what it computes, or will.
-    """
-
-    owner: str
-    since: datetime
-    sim_ids: frozenset[str]
-
-    def __str__(self) -> str:
-        host, pid = host_and_pid(self.owner)
-        return f"process {pid} on {host} (since {self.since:%Y-%m-%d %H:%M} UTC)"
 
 
 @dataclass(frozen=True)
@@ -121,14 +101,10 @@ def holders(index: Index, connection: duckdb.DuckDBPyConnection | None = None) -
         index: of the project.
         connection: an open one; None reads the index.
     """
-    marks = [
-        mark
-        for folder in (index.layout.planned, index.layout.running)
-        for mark in living_marks(folder)
-    ]
+    marks = living_marks(index.layout.planned) + living_marks(index.layout.running)
     none: list[Holder] = []
     claims = _claims(connection) if connection is not None else index.read(_claims, none)
-    return [Holder(mark.owner, mark.since, mark.sim_ids) for mark in marks] + claims
+    return marks + claims
 
 
 def refuse_if_all_held(index: Index, sim_ids: Sequence[str]) -> None:

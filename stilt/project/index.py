@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stilt.errors import UsageError
 from stilt.project.batches import ids_in_batches
@@ -18,7 +18,7 @@ from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.present import show_present, show_states
 from stilt.project.remote import RemoteOutputs
 from stilt.project.schema import REGISTRATION_COLUMNS
-from stilt.project.states import RECORDED_COLUMNS, Counts, Recorded, count_states
+from stilt.project.states import RECORDED_COLUMNS, Counts, Failed, Recorded, count_states
 from stilt.project.waiting import show_waiting, waiting_receipts
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Expected = Mapping[str, Expectation] | None
-
-
-class Failed(NamedTuple):
-    """A simulation that failed, its typed reason, and one sentence."""
-
-    sim_id: str
-    reason: str
-    detail: str
 
 
 class Index:

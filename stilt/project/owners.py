@@ -1,14 +1,35 @@
-"""Who holds a claim, and whether that process still lives."""
+"""Who computes what, and whether that process still lives."""
 
 from __future__ import annotations
 
 import os
 import platform
 import secrets
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 _SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that computes simulations.
+
+    Attributes:
+        owner: see :func:`new_owner`.
+        since: UTC.
+        sim_ids: what it computes, or will.
+    """
+
+    owner: str
+    since: datetime
+    sim_ids: frozenset[str]
+
+    def __str__(self) -> str:
+        host, pid = host_and_pid(self.owner)
+        return f"process {pid} on {host} (since {self.since:%Y-%m-%d %H:%M} UTC)"
 
 
 @cache

@@ -171,7 +171,7 @@ def write_footprints(
 
 
 def replace_footprints(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
-    """Write footprints as :func:`write_footprints` does, and forget those not told of."""
+    """Write footprints as :func:`write_footprints` does, and forget those not given."""
     connection.register("told", frame)
     connection.execute(
         """

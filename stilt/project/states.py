@@ -26,6 +26,14 @@ class Recorded(NamedTuple):
     outdated: str | None = None
 
 
+class Failed(NamedTuple):
+    """A simulation that failed, its typed reason, and one sentence."""
+
+    sim_id: str
+    reason: str
+    detail: str
+
+
 RECORDED_COLUMNS = ", ".join(Recorded._fields)
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from flows import database_template, server
+from flows import database_template, make_template, server
 
 
 def database(path, made_by):
@@ -26,23 +26,23 @@ def maker(path):
 def places(tmp_path, monkeypatch):
     """An empty environment and an empty cache; nothing is launched."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
-    monkeypatch.setattr(server, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(database_template, "user_cache", lambda: tmp_path / "cache")
     monkeypatch.setattr(server.PrivateServer, "_launch", lambda *_: None)
     return tmp_path
 
 
 def test_the_installation_comes_first_then_the_user_then_nothing(places):
     assert not server.PrivateServer(places / "a").database.exists()
-    database(server.template_of_user(), "user")
+    database(database_template.template_of_user(), "user")
     assert maker(server.PrivateServer(places / "b").database) == "user"
-    database(server.template_of_installation(), "installation")
+    database(database_template.template_of_installation(), "installation")
     assert maker(server.PrivateServer(places / "c").database) == "installation"
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "zeros"])
 @pytest.mark.parametrize("which", ["template_of_user", "template_of_installation"])
 def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, damage):
-    path = database(getattr(server, which)(), "x" * 20_000)
+    path = database(getattr(database_template, which)(), "x" * 20_000)
     whole = path.read_bytes()
     damaged = {
         "empty": b"",
@@ -59,15 +59,15 @@ def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, dama
 
 
 def test_after_a_damaged_template_of_the_installation_the_users_is_taken(places):
-    database(server.template_of_installation(), "installation").write_bytes(b"damaged")
-    database(server.template_of_user(), "user")
+    database(database_template.template_of_installation(), "installation").write_bytes(b"damaged")
+    database(database_template.template_of_user(), "user")
     assert maker(server.PrivateServer(places / "a").database) == "user"
 
 
 def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monkeypatch):
-    monkeypatch.setattr(server, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(database_template, "user_cache", lambda: tmp_path / "cache")
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
-    path = server.template_of_user()
+    path = database_template.template_of_user()
     path.parent.mkdir()
     path.write_bytes(b"damaged")
     started = server.PrivateServer(tmp_path / "a")
@@ -75,16 +75,16 @@ def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monke
         started.wait()
     finally:
         started.stop()
-    assert server.is_sound(path)
+    assert database_template.is_sound(path)
 
 
 def test_a_template_that_is_there_is_left_alone(places):
-    path = database(server.template_of_installation(), "installation")
-    assert database_template.main() == 0
+    path = database(database_template.template_of_installation(), "installation")
+    assert make_template.main() == 0
     assert maker(path) == "installation"
 
 
 def test_an_environment_that_cannot_be_written_to_is_one_sentence(places, capsys):
     (places / "environment").write_text("a file where the folder should be")
-    assert database_template.main() == 1
+    assert make_template.main() == 1
     assert "Each user's first run makes its own." in capsys.readouterr().err

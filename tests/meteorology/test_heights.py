@@ -1,4 +1,4 @@
-"""Receptors below the ground or above the top of the weather are told of, far ones refused."""
+"""Receptors a little below the ground or above the top are warned of, those far outside refused."""
 
 from __future__ import annotations
 
