@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -211,7 +213,20 @@ def _print_report(report: DemoReport, console: Console) -> None:
     console.print(table)
     if not report.pictures:
         console.print("No pictures: install the extra plots (pip install 'stilt[plots]').")
-    console.print(f"\nNext:  stilt status {root}\n       stilt run {root}   (finds nothing to do)")
+    stilt = command_here()
+    console.print(
+        f"\nNext:  {stilt} status {root}\n       {stilt} run {root}   (finds nothing to do)",
+        soft_wrap=True,
+    )
+
+
+def command_here() -> str:
+    """Return what to type for the command line of this environment, activated or not."""
+    script = Path(sys.executable).with_name("stilt")
+    found = shutil.which("stilt")
+    if not script.exists() or (found and Path(found).parent == script.parent):
+        return "stilt"
+    return os.path.relpath(script)
 
 
 def _size(paths: list[Path]) -> str:

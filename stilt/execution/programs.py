@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from stilt.atomic import atomic_path
 from stilt.compiler import VARIABLE, options_in_force, with_options
 from stilt.execution.compiled import compilation_folder
+from stilt.notices import notice
 from stilt.timing import timed
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _load(path: Path) -> Callable[..., Any] | None:
             with suppress(OSError):
                 os.utime(path)
             return program
-    logger.warning("Compiled code in %s was damaged and is compiled again.", path)
+    notice(logger, "Compiled code in %s was damaged and is compiled again.", path)
     with suppress(OSError):
         path.unlink()
     return None

@@ -33,7 +33,7 @@ class Outcome:
     """What came of the simulations of a run.
 
     Attributes:
-        total: simulations that were asked for.
+        total: simulations that the run was to compute: those not complete before it.
         complete: those with all outputs.
         empty: complete ones all of whose footprints are zero.
         unfinished: neither complete nor failed.
@@ -187,7 +187,10 @@ class Run:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Simulations: total, complete, empty (of the complete), failed, unfinished."""
+        """Simulations of this run: total, complete, empty (of the complete), failed, unfinished.
+
+        Those that were complete before are not among them; see :meth:`stilt.Model.status`.
+        """
         return self.outcome.counts
 
     @property

@@ -1,11 +1,24 @@
 """`stilt demo` from nothing to pictures, and again."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from stilt.demo import run_demo
+from stilt.demo.run import command_here
+
+
+def test_the_command_that_is_named_next_works_in_an_environment_not_activated(monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert command_here() != "stilt"
+    done = subprocess.run([command_here(), "--version"], capture_output=True, check=False)
+    assert done.returncode == 0
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert command_here() == "stilt"
 
 
 @pytest.mark.slow
