@@ -13,7 +13,7 @@ from inline_backend import Inline
 import stilt
 from stilt.cli import cli
 from stilt.errors import RunUnfinishedError, UsageError
-from stilt.execution import BatchSummary, batch, crews, forks, run_batch
+from stilt.execution import BatchSummary, batch, forks, orders, run_batch
 from stilt.execution.forks import allowed_workers
 
 
@@ -55,7 +55,7 @@ def test_outputs_whose_receipt_was_lost_count(make_model, monkeypatch):
 
 
 def test_a_push_and_a_pull_that_compute_nothing_raise(make_model, monkeypatch):
-    monkeypatch.setattr(crews, "compute_order", lambda order, progress: BatchSummary("b"))
+    monkeypatch.setattr(orders, "compute_batch", lambda *_, **__: BatchSummary("b"))
     model = make_model(2)
     ids = model.register_pending()
     with pytest.raises(RunUnfinishedError, match="2 of 2"):
