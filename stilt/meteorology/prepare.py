@@ -12,7 +12,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +29,12 @@ from stilt.meteorology.columns import (
     has_vertical_motion,
     remap,
 )
+from stilt.meteorology.fields import (
+    AIR_FIELDS,
+    COLUMN_FIELDS,
+    SURFACE_FIELDS,
+    TURBULENCE_FIELDS,
+)
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
@@ -43,32 +49,6 @@ logger = logging.getLogger(__name__)
 
 PREPARATION_VERSION = 14
 """Raised whenever prepared arrays change for the same input."""
-
-COLUMN_FIELDS = (
-    "vertical",
-    "wind_x",
-    "wind_y",
-    "pressure_hpa",
-    "dry_density",
-    "dry_mass",
-    "variance_x",
-    "variance_y",
-)
-"""Last axis of :attr:`PreparedAnalysis.column`."""
-
-SURFACE_FIELDS = (
-    "terrain_m",
-    "mixed_layer_height_m",
-    "lowest_temperature_k",
-    "sensible_heat_w_m2",
-    "latent_heat_w_m2",
-    "total_cloud",
-    "low_cloud",
-    "short_wave_w_m2",
-    "rain_m_min",
-    "convective_rain_m_min",
-)
-"""Last axis of :attr:`PreparedAnalysis.surface`."""
 
 SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
     1: lambda columns: columns.pressure_hpa,
@@ -120,14 +100,16 @@ class PreparedAnalysis:
     """One analysis as transport reads it; arrays are float32 and may be memory-mapped.
 
     Attributes:
-        column: (ny, nx, levels, 8), see :data:`COLUMN_FIELDS`: vertical motion in metres over
-            flat ground per minute, wind in cells per minute, hPa, kg m-3, the mass of dry air
-            between the ground and the level in kg m-2, and the horizontal variances of turbulence
-            along x and y in m2 s-2.
-        turbulence: (ny, nx, levels, 2): sigma_w in m s-1 and its time scale in s.
-        air: (ny, nx, levels, 3): temperature in K, relative humidity as a fraction, and the
-            divergence of the mass flux over the density, per minute.
-        surface: (ny, nx, 10), see :data:`SURFACE_FIELDS`.
+        column: (ny, nx, levels, :data:`~stilt.meteorology.fields.COLUMN_FIELDS`): vertical motion
+            in metres over flat ground per minute, wind in cells per minute, hPa, kg m-3, the mass
+            of dry air between the ground and the level in kg m-2, and the horizontal variances of
+            turbulence along x and y in m2 s-2.
+        turbulence: (ny, nx, levels, :data:`~stilt.meteorology.fields.TURBULENCE_FIELDS`): standard
+            deviation of the vertical velocity in m s-1 and its time scale in s.
+        air: (ny, nx, levels, :data:`~stilt.meteorology.fields.AIR_FIELDS`): temperature in K,
+            relative humidity as a fraction, and the divergence of the mass flux over the density,
+            per minute.
+        surface: (ny, nx, :data:`~stilt.meteorology.fields.SURFACE_FIELDS`).
     """
 
     column: np.ndarray
@@ -173,11 +155,17 @@ def prepare(
     )
     return PreparedAnalysis(
         column=_pack_column(cell_size, columns, levels, variances),
-        turbulence=_stack(vertical.sigma_w_m_s, vertical.time_scale_s),
+        turbulence=_stack(
+            TURBULENCE_FIELDS,
+            {"sigma_w_m_s": vertical.sigma_w_m_s, "time_scale_s": vertical.time_scale_s},
+        ),
         air=_stack(
-            columns.temperature_k,
-            columns.humidity_fraction,
-            _mass_flux_divergence(cell_size, columns, levels),
+            AIR_FIELDS,
+            {
+                "temperature_k": columns.temperature_k,
+                "humidity_fraction": columns.humidity_fraction,
+                "mass_flux_divergence": _mass_flux_divergence(cell_size, columns, levels),
+            },
         ),
         surface=_pack_surface(raw, columns, surface, height),
     )
@@ -253,11 +241,12 @@ def _mixed_layer(
     return np.maximum(height, np.maximum(options.mixed_layer_floor_m, lowest))
 
 
-def _stack(*fields: np.ndarray) -> np.ndarray:
-    """Fields of (levels, ny, nx) as one float32 array of (ny, nx, levels, fields)."""
-    out = np.empty((*fields[0].shape[1:], len(fields[0]), len(fields)), dtype=np.float32)
-    for position, values in enumerate(fields):
-        out[..., position] = np.moveaxis(values, 0, -1)
+def _stack(order: tuple[str, ...], fields: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return fields of (levels, ny, nx) as one float32 array of (ny, nx, levels, fields)."""
+    levels, *nodes = fields[order[0]].shape
+    out = np.empty((*nodes, levels, len(order)), dtype=np.float32)
+    for position, name in enumerate(order):
+        out[..., position] = np.moveaxis(fields[name], 0, -1)
     return out
 
 
@@ -287,15 +276,18 @@ def _pack_column(
     mean_density = 0.5 * (columns.dry_density[1:] + columns.dry_density[:-1])
     below = columns.dry_density[:1] * columns.heights_m[:1]
     mass = np.concatenate([below, below + np.cumsum(mean_density * thickness, axis=0)])
-    return _stack(
-        -levels.model_top_m * columns.sigma_rate_per_minute,
-        columns.wind_x_m_s * SECONDS_PER_MINUTE / dx,
-        columns.wind_y_m_s * SECONDS_PER_MINUTE / dy,
-        columns.pressure_hpa,
-        columns.dry_density,
-        mass,
-        *variances,
-    )
+    variance_x, variance_y = variances
+    fields = {
+        "vertical": -levels.model_top_m * columns.sigma_rate_per_minute,
+        "wind_x": columns.wind_x_m_s * SECONDS_PER_MINUTE / dx,
+        "wind_y": columns.wind_y_m_s * SECONDS_PER_MINUTE / dy,
+        "pressure_hpa": columns.pressure_hpa,
+        "dry_density": columns.dry_density,
+        "dry_mass": mass,
+        "variance_x": variance_x,
+        "variance_y": variance_y,
+    }
+    return _stack(COLUMN_FIELDS, fields)
 
 
 def _pack_surface(
@@ -323,19 +315,19 @@ def _pack_surface(
     total, convective = in_bucket("TPP"), in_bucket("CPP")
     # What HYSPLIT writes where a file does not say.
     no_convective = -0.9 if total is None else 0.0
-    fields = (
-        columns.terrain_m,
-        height,
-        columns.temperature_k[0],
-        _sensible_heat(raw, columns, layer),
-        first(("LHTF", "WFLX"), 0.0),
-        first(("TCLD",), -1.0, 0.01),
-        first(("LCLD",), -99.0),
-        first(("DSWF",), 0.0),
-        rate(total) if total else first(("PRT6",), -1.667e-5),
-        rate(convective) if convective else first((), no_convective),
-    )
-    return np.stack(fields, axis=-1).astype(np.float32)
+    fields = {
+        "terrain_m": columns.terrain_m,
+        "mixed_layer_height_m": height,
+        "lowest_temperature_k": columns.temperature_k[0],
+        "sensible_heat_w_m2": _sensible_heat(raw, columns, layer),
+        "latent_heat_w_m2": first(("LHTF", "WFLX"), 0.0),
+        "total_cloud": first(("TCLD",), -1.0, 0.01),
+        "low_cloud": first(("LCLD",), -99.0),
+        "short_wave_w_m2": first(("DSWF",), 0.0),
+        "rain_m_min": rate(total) if total else first(("PRT6",), -1.667e-5),
+        "convective_rain_m_min": rate(convective) if convective else first((), no_convective),
+    }
+    return np.stack([fields[name] for name in SURFACE_FIELDS], axis=-1).astype(np.float32)
 
 
 def _sensible_heat(

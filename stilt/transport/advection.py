@@ -21,6 +21,8 @@ from stilt.transport.weather import (
     pick,
 )
 
+_MOTION_FIELDS = ("vertical", "wind_x", "wind_y")
+
 
 class Motion(NamedTuple):
     """Result of one mean step.
@@ -51,7 +53,8 @@ def wind_at(
     """
     base, fraction, near_ground = _between_levels(levels, terrain_following_m)
     offset = base - profiles.base
-    lower, upper = pick(profiles.fields[:, :3], offset), pick(profiles.fields[:, :3], offset + 1)
+    lower = pick(profiles.of(*_MOTION_FIELDS), offset)
+    upper = pick(profiles.of(*_MOTION_FIELDS), offset + 1)
     w, u, v = (lower + fraction * (upper - lower)) * near_ground
     return w, u, v
 

@@ -21,7 +21,7 @@ from stilt.transport.program import (
     taken,
 )
 from stilt.transport.receiver import Receiver
-from stilt.transport.step import Particles
+from stilt.transport.step import MOVING, Particles
 
 
 class InTurn:
@@ -120,13 +120,12 @@ class _Room(NamedTuple):
 
 def _put(particles: Particles, which: slice | np.ndarray, new: Particles) -> None:
     """Overwrite what a step changes."""
-    pairs = zip(
-        jax.tree.leaves((particles[:8], particles.errors)),
-        jax.tree.leaves((new[:8], new.errors)),
-        strict=True,
-    )
-    for leaf, changed in pairs:
-        leaf[which] = np.asarray(changed)
+    for name in (*MOVING, "alive", "errors"):
+        jax.tree.map(
+            lambda leaf, changed: leaf.__setitem__(which, np.asarray(changed)),
+            getattr(particles, name),
+            getattr(new, name),
+        )
 
 
 def _by_height(now: Particles, tick: int, minutes: int) -> np.ndarray:

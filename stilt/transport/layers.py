@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from stilt.meteorology.fields import TURBULENCE_FIELDS
 from stilt.meteorology.levels import InternalLevels
 from stilt.transport.weather import (
     WINDOW,
@@ -30,6 +31,9 @@ from stilt.transport.weather import (
     terrain_at,
     window_base,
 )
+
+AIR_PROFILE_FIELDS = ("wind_x", "wind_y", "pressure_hpa", "dry_density")
+"""Fields of a column that a particle needs while it moves within it."""
 
 _SIGMA_RESOLUTION = 1e-4
 _INSERTED_FRACTION = 0.05
@@ -52,11 +56,11 @@ class Column(NamedTuple):
 
 
 class AirProfiles(NamedTuple):
-    """Wind along x and y (cells per minute), pressure (hPa) and density (kg m-3).
+    """Wind along x and y (cells per minute), pressure (hPa) and density (kg m-3) of dry air.
 
     Attributes:
         base: lowest level held, int32 (particles,).
-        fields: (WINDOW, 4, particles).
+        fields: (WINDOW, :data:`AIR_PROFILE_FIELDS`, particles).
     """
 
     base: Array
@@ -64,8 +68,12 @@ class AirProfiles(NamedTuple):
 
     @classmethod
     def of(cls, profiles: Profiles) -> AirProfiles:
-        """Those of all profiles of a column."""
-        return cls(profiles.base, profiles.fields[:, 1:5])
+        """Take them from all profiles of a column."""
+        return cls(profiles.base, profiles.of(*AIR_PROFILE_FIELDS))
+
+    def split(self) -> list[Array]:
+        """Return every field by itself, (WINDOW, particles) each."""
+        return [self.fields[:, field] for field in range(len(AIR_PROFILE_FIELDS))]
 
 
 class Window(NamedTuple):
@@ -82,7 +90,9 @@ class Window(NamedTuple):
     def at(self, level: Array) -> Window:
         """Values at one zero-based level of each particle, which the window must hold."""
         offset = level - self.base
-        return Window(self.base, *(pick(values, offset) for values in self[1:]))
+        held = self._asdict()
+        del held["base"]
+        return self._replace(**{name: pick(values, offset) for name, values in held.items()})
 
 
 class Layer(NamedTuple):
@@ -127,6 +137,7 @@ def column_at(
 
     index = jnp.clip(level_index(levels, flat_depth), 0.0, levels.count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
+    names = ("dry_density", "dry_mass")
     values = bilinear_levels(
         frames,
         nodes,
@@ -135,14 +146,19 @@ def column_at(
         table="column",
         geometry=geometry,
         count=2,
-        first=4,
-        width=2,
+        names=names,
     )
+
+    def at(level: int, name: str) -> Array:
+        return values[level, names.index(name)]
+
     lower, upper = level_height(levels, base), level_height(levels, base + 1)
     fraction = jnp.clip((flat_depth - lower) / (upper - lower), 0.0, 1.0)
-    density = values[0, 0] + fraction * (values[1, 0] - values[0, 0])
-    above = values[0, 1] + 0.5 * (values[0, 0] + density) * (flat_depth - lower) / stretch
-    mass = jnp.where(flat_depth < lower, values[0, 0] * depth, above)
+    density = at(0, "dry_density") + fraction * (at(1, "dry_density") - at(0, "dry_density"))
+    above = (
+        at(0, "dry_mass") + 0.5 * (at(0, "dry_density") + density) * (flat_depth - lower) / stretch
+    )
+    mass = jnp.where(flat_depth < lower, at(0, "dry_density") * depth, above)
     return Column(inserted, stretch, flat_depth, mixed), mass
 
 
@@ -186,11 +202,14 @@ def window_of(
         geometry=geometry,
         count=WINDOW,
     )
-    wind_x, wind_y, pressure, density = (air.fields[:, field] for field in range(4))
+    wind_x, wind_y, pressure, density = air.split()
     if wind_error is not None:
         error = own_levels(wind_error, air.base, geometry=geometry, count=WINDOW)
         wind_x, wind_y = wind_x + error[:, 0], wind_y + error[:, 1]
-    return Window(air.base, turbulence[:, 0], turbulence[:, 1], wind_x, wind_y, pressure, density)
+    sigma, time_scale = (
+        turbulence[:, TURBULENCE_FIELDS.index(name)] for name in ("sigma_w_m_s", "time_scale_s")
+    )
+    return Window(air.base, sigma, time_scale, wind_x, wind_y, pressure, density)
 
 
 def layer_of(levels: InternalLevels, z: Array, inserted: Array) -> Array:

@@ -126,11 +126,11 @@ class SweepRows:
         """
         needed = _needed(config.varsiwant)
         self.columns = [number for number, name in enumerate(names) if name in needed]
-        self._names = [names[number] for number in self.columns]
+        in_table = {"x": "long", "y": "lati"} if in_degrees else {}
+        kept = (names[number] for number in self.columns)
+        self._names = [in_table.get(name, name) for name in kept]
         self.grid = grid if in_degrees else None
         self.near_field = near_field
-        if in_degrees:
-            self._names[:2] = "long", "lati"
         self._releases, self._config, self._grid = releases, config, grid
         self._starts = np.asarray(starts, dtype=np.int64)
         self.particles, self._minutes = config.numpar, abs(config.n_hours) * 60

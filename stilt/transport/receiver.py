@@ -20,8 +20,8 @@ class Receiver(Protocol):
     Attributes:
         columns: positions in :func:`stilt.transport.program.columns_of` of those that it wants.
         particles: of each release; those of a release follow each other in the sweep.
-        grid: a device that can gives the first two columns, x and y, as longitudes in
-            [-180, 180) and latitudes of this grid, where it is not None.
+        grid: a device that can gives the columns x and y as longitudes in [-180, 180) and
+            latitudes of this grid, where it is not None.
         near_field: a device that can corrects the influence for it, where it is not None.
     """
 

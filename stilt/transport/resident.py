@@ -174,12 +174,14 @@ def _chosen(
     if influence is not None:
         values = values.at[wanted.index(MAIN_COLUMNS.index("foot"))].set(influence)
     if grid is not None:
-        x, y = values[:2].astype(jnp.float64) + cells[:, None].astype(jnp.float64)
+        at_x, at_y = (wanted.index(MAIN_COLUMNS.index(name)) for name in ("x", "y"))
+        cell_x, cell_y = cells.astype(jnp.float64)
+        x, y = values[at_x].astype(jnp.float64) + cell_x, values[at_y].astype(jnp.float64) + cell_y
         lon, lat = grid.unwrapped_lonlat(x, y, jnp)
         lon = (jnp.mod(lon + 180.0, 360.0) - 180.0).astype(jnp.float32)
         # Rounding may have made 180 of a little less.
-        values = values.at[0].set(jnp.where(lon >= 180.0, -180.0, lon).astype(jnp.float32))
-        values = values.at[1].set(lat.astype(jnp.float32))
+        values = values.at[at_x].set(jnp.where(lon >= 180.0, -180.0, lon).astype(jnp.float32))
+        values = values.at[at_y].set(lat.astype(jnp.float32))
     return Rows(values, jnp.copy(rows.moved))
 
 

@@ -19,6 +19,7 @@ from stilt.errors import (
     SimulationError,
 )
 from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.fields import SURFACE_FIELDS
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import (
     SURFACES,
@@ -226,7 +227,7 @@ def _run_group(
     def load(index: int) -> PreparedAnalysis:
         return store.get(*preparation(refs, index, config, first_minute))
 
-    terrain = load(clock.bracket(0)[0]).surface[..., 0]
+    terrain = load(clock.bracket(0)[0]).surface[..., SURFACE_FIELDS.index("terrain_m")]
     numpar = config.numpar
     starts = [abs(minutes[index] - first_minute) for index in good]
     followed = [releases[index] for index in good]

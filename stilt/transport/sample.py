@@ -69,13 +69,14 @@ def sample_weather(
         x, y = grid.to_xy(rows["long"].to_numpy(), rows["lati"].to_numpy())
         # Whole blocks of points: few shapes to compile, and what a gather is cut into.
         padded = np.resize(np.arange(len(rows)), -(-len(rows) // _BLOCK) * _BLOCK)
-        position = (np.floor(x), np.floor(y), x - np.floor(x), y - np.floor(y))
+        cell_x, cell_y = np.floor(x), np.floor(y)
+        height_agl_m = rows["zagl"].to_numpy()
         values = _sample(
             frames,
-            *(jnp.asarray(cell[padded], jnp.int32) for cell in position[:2]),
+            *(jnp.asarray(cell[padded], jnp.int32) for cell in (cell_x, cell_y)),
             *(
                 jnp.asarray(values[padded], jnp.float32)
-                for values in (*position[2:], rows["zagl"].to_numpy(), weight)
+                for values in (x - cell_x, y - cell_y, height_agl_m, weight)
             ),
             geometry=geometry,
             influence=config.veght,
@@ -117,7 +118,7 @@ def _sample(
         "tlgr": time_scale,
         "dens": density,
         "pres": pressure,
-        "temp": bilinear_surface(frames, nodes, weight, 2),
+        "temp": bilinear_surface(frames, nodes, weight, "lowest_temperature_k"),
         "zsfc": terrain,
-        "shtf": bilinear_surface(frames, nodes, weight, 3),
+        "shtf": bilinear_surface(frames, nodes, weight, "sensible_heat_w_m2"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
+from stilt.meteorology.fields import AIR_FIELDS, slice_of
 from stilt.transport.advection import Motion, mean_step, wind_error_at
 from stilt.transport.dispersion import HALF_STEP_S, Flight, half_step
 from stilt.transport.layers import AirProfiles, air_at
@@ -33,9 +35,21 @@ MAIN_COLUMNS = ("x", "y", "zagl", "foot", "samt", "mlht", "dens", "pres", "sigw"
 """Columns that every step gives."""
 
 _FOOT = MAIN_COLUMNS.index("foot")
+_POSITION = slice_of(MAIN_COLUMNS, "x", "y")
 
 AIR_COLUMNS = ("temz", "rhfr")
-SURFACE_COLUMNS = ("temp", "shtf", "whtf", "tcld", "lcld", "dswf", "rain", "crai")
+SURFACE_COLUMNS = {
+    "temp": "lowest_temperature_k",
+    "shtf": "sensible_heat_w_m2",
+    "whtf": "latent_heat_w_m2",
+    "tcld": "total_cloud",
+    "lcld": "low_cloud",
+    "dswf": "short_wave_w_m2",
+    "rain": "rain_m_min",
+    "crai": "convective_rain_m_min",
+}
+"""Columns of surface fields, with the name of the field."""
+
 EXTRA_COLUMNS = (*AIR_COLUMNS, "mass_rate", *SURFACE_COLUMNS, "wout")
 """Columns that a step gives when they are asked for, all together."""
 
@@ -100,6 +114,10 @@ class Particles(NamedTuple):
     start: Any
     stop: Any
     errors: ErrorState | None = None
+
+
+MOVING = ("x", "y", "z", "u", "v", "q", "draws")
+"""State that a step changes of the particles that move, besides their errors."""
 
 
 class Half(NamedTuple):
@@ -201,20 +219,16 @@ def minute_step(
         )
     if geometry.pole_to_pole:
         moved = _over_the_pole(geometry, moved)
-        columns = columns.at[:2].set(jnp.stack([moved.x, moved.y]))
-    kept = [jnp.where(moves, new, old) for new, old in zip(moved[:7], particles[:7], strict=True)]
+        columns = columns.at[_POSITION].set(jnp.stack([moved.x, moved.y]))
+    kept = {
+        name: jnp.where(moves, getattr(moved, name), getattr(particles, name)) for name in MOVING
+    }
     kept_errors = jax.tree.map(
         lambda new, old: jnp.where(moves.reshape(-1, *[1] * (new.ndim - 1)), new, old),
         errors.after,
         particles.errors,
     )
-    return (
-        particles._replace(
-            **dict(zip(Particles._fields[:7], kept, strict=True)), alive=alive, errors=kept_errors
-        ),
-        (moves),
-        columns,
-    )
+    return particles._replace(**kept, alive=alive, errors=kept_errors), moves, columns
 
 
 def _carried_by_errors(
@@ -291,9 +305,9 @@ def _turbulent_step(
     there = motion.nodes[1]
     keys = (particles.key0, particles.key1, particles.number)
     used = moves.astype(jnp.uint32)
-    words = stream(keys, particles.draws)
-    random_u, random_v = normals(*words[:2])
-    first_updates = uniform(jnp.stack(words[2:]))
+    size, angle, *of_halves = stream(keys, particles.draws)
+    random_u, random_v = normals(size, angle)
+    first_updates = uniform(jnp.stack(of_halves))
     half_s = jnp.where(moves, jnp.float32(HALF_STEP_S), 0.0)
     zero = jnp.zeros_like(particles.x)
     start = _drift_from(particles, as_hysplit=physics.rounded)
@@ -321,19 +335,22 @@ def _turbulent_step(
         column: tuple[Nodes, Array, AirProfiles, Array, Array | None],
     ) -> tuple[tuple[Flight, Array, Half], None]:
         now, velocity, last = state
+        nodes, weight, air, first_update, wind_error = column
         result = half_step(
             frames,
             geometry,
-            *column[:3],
+            nodes,
+            weight,
+            air,
             now._replace(remaining_s=half_s),
             velocity,
-            column[3],
+            first_update,
             keys,
             direction=physics.direction,
             step_fraction=physics.step_fraction,
             layer_update=physics.layer_update,
             influence=physics.influence,
-            wind_error=column[4],
+            wind_error=wind_error,
         )
         end = result.flight
         density, pressure = air_at(geometry.levels, result.column, result.window, end.layer, end.z)
@@ -369,22 +386,25 @@ def _turbulent_step(
         q=velocity,
         draws=end.draws,
     )
-    columns = jnp.stack(
-        [
-            moved.x,
-            moved.y,
-            second.zagl,
-            second.foot,
-            end.low_s / 60.0,
-            mixed_layer,
-            second.density,
-            second.pressure,
-            second.sigma,
-            second.time_scale,
-            terrain_at(frames, there),
-        ]
-    )
-    return moved, columns
+    columns = {
+        "x": moved.x,
+        "y": moved.y,
+        "zagl": second.zagl,
+        "foot": second.foot,
+        "samt": end.low_s / 60.0,
+        "mlht": mixed_layer,
+        "dens": second.density,
+        "pres": second.pressure,
+        "sigw": second.sigma,
+        "tlgr": second.time_scale,
+        "zsfc": terrain_at(frames, there),
+    }
+    return moved, _stacked(MAIN_COLUMNS, columns)
+
+
+def _stacked(order: tuple[str, ...], columns: Mapping[str, Array]) -> Array:
+    """Return columns (particles,) each as one array (columns, particles)."""
+    return jnp.stack([columns[name] for name in order])
 
 
 def _drift_from(particles: Particles, *, as_hysplit: bool) -> Array:
@@ -406,7 +426,7 @@ def _horizontal_sigma(geometry: Geometry, profiles: Profiles, z: Array) -> Array
     """Standard deviations of the horizontal turbulent wind along x and y, m s-1: (2, n)."""
     index = jnp.clip(level_index(geometry.levels, z), 0.0, geometry.level_count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
-    variances = profiles.fields[:, 6:8]
+    variances = profiles.of("variance_x", "variance_y")
     # The mean step ends elsewhere than its first pass, which chose the levels.
     offset = jnp.clip(base - profiles.base, 0, WINDOW - 2)
     lower, upper = pick(variances, offset), pick(variances, offset + 1)
@@ -426,7 +446,14 @@ def _mean_columns(
     index = jnp.clip(level_index(levels, moved.z), 0.0, levels.count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     values = bilinear_levels(
-        frames, nodes, weight, base, table="column", geometry=geometry, count=2, first=3, width=2
+        frames,
+        nodes,
+        weight,
+        base,
+        table="column",
+        geometry=geometry,
+        count=2,
+        names=("pressure_hpa", "dry_density"),
     )
     lower, upper = level_height(levels, base), level_height(levels, base + 1)
     fraction = jnp.clip((moved.z - lower) / (upper - lower), 0.0, 1.0)
@@ -434,9 +461,16 @@ def _mean_columns(
     terrain = terrain_at(frames, nodes)
     zagl = moved.z * (levels.model_top_m - terrain) / levels.model_top_m
     zero = jnp.zeros_like(zagl)
-    return jnp.stack(
-        [moved.x, moved.y, zagl, zero, zero, mixed_layer, density, pressure, zero, zero, terrain]
-    )
+    columns = {
+        "x": moved.x,
+        "y": moved.y,
+        "zagl": zagl,
+        "mlht": mixed_layer,
+        "dens": density,
+        "pres": pressure,
+        "zsfc": terrain,
+    }
+    return _stacked(MAIN_COLUMNS, {**dict.fromkeys(MAIN_COLUMNS, zero), **columns})
 
 
 def _extra_columns(
@@ -455,7 +489,7 @@ def _extra_columns(
     lower, upper = level_height(levels, base), level_height(levels, base + 1)
     fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
 
-    def at(weight: Array, table: str, first: int, width: int) -> Array:
+    def at(weight: Array, table: str, *names: str) -> Array:
         values = bilinear_levels(
             frames,
             nodes,
@@ -464,16 +498,23 @@ def _extra_columns(
             table=table,
             geometry=geometry,
             count=2,
-            first=first,
-            width=width,
+            names=names,
         )
         return values[0] + fraction * (values[1] - values[0])
 
-    temperature, humidity, divergence = at(after, "air", 0, 3)
-    density = [at(jnp.full_like(z, weight), "column", 4, 1)[0] for weight in (0.0, 1.0)]
+    temperature, humidity, divergence = at(after, "air", *AIR_FIELDS)
+    density = [at(jnp.full_like(z, weight), "column", "dry_density")[0] for weight in (0.0, 1.0)]
     now = density[0] + after * (density[1] - density[0])
     tendency = direction * (density[1] - density[0]) * (after - before) / now
-    surface = [bilinear_surface(frames, nodes, after, field) for field in range(2, 10)]
-    return jnp.stack(
-        [temperature, humidity, direction * (divergence + tendency), *surface, vertical]
-    )
+    surface = {
+        column: bilinear_surface(frames, nodes, after, field)
+        for column, field in SURFACE_COLUMNS.items()
+    }
+    columns = {
+        "temz": temperature,
+        "rhfr": humidity,
+        "mass_rate": direction * (divergence + tendency),
+        **surface,
+        "wout": vertical,
+    }
+    return _stacked(EXTRA_COLUMNS, columns)

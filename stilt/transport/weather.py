@@ -14,16 +14,22 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from stilt.meteorology.fields import (
+    AIR_FIELDS,
+    COLUMN_FIELDS,
+    SURFACE_FIELDS,
+    TURBULENCE_FIELDS,
+    slice_of,
+)
 from stilt.meteorology.levels import InternalLevels
-from stilt.meteorology.prepare import COLUMN_FIELDS
 
 
 class Frame(NamedTuple):
     """One analysis on the device, see :class:`stilt.meteorology.prepare.PreparedAnalysis`.
 
-    All axes of ``column`` (ny, nx, levels, 8), ``turbulence`` (ny, nx, levels, 2) and ``air``
-    (ny, nx, levels, 3) are flattened, so that a gather copies runs of neighbouring numbers;
-    ``surface`` is (ny * nx, 10).
+    All axes of ``column``, ``turbulence`` and ``air``, which are (ny, nx, levels, fields), are
+    flattened, so that a gather copies runs of neighbouring numbers; ``surface`` is
+    (ny * nx, fields).
     """
 
     column: Array
@@ -65,7 +71,10 @@ class Geometry(NamedTuple):
         return self.levels.count
 
 
-_COLUMN_FIELDS = len(COLUMN_FIELDS)
+_FIELDS_OF = {"column": COLUMN_FIELDS, "air": AIR_FIELDS}
+_TERRAIN = SURFACE_FIELDS.index("terrain_m")
+_MIXED_LAYER = SURFACE_FIELDS.index("mixed_layer_height_m")
+_SIGMA = TURBULENCE_FIELDS.index("sigma_w_m_s")
 
 WINDOW = 5
 """Levels of a column held at once; a particle that leaves them gets new ones."""
@@ -76,11 +85,15 @@ class Profiles(NamedTuple):
 
     Attributes:
         base: lowest level held, int32 (particles,).
-        fields: (WINDOW, fields of a column, particles).
+        fields: (WINDOW, :data:`~stilt.meteorology.fields.COLUMN_FIELDS`, particles).
     """
 
     base: Array
     fields: Array
+
+    def of(self, *names: str) -> Array:
+        """Return neighbouring fields, (WINDOW, names, particles)."""
+        return self.fields[:, slice_of(COLUMN_FIELDS, *names)]
 
 
 class Nodes(NamedTuple):
@@ -205,10 +218,9 @@ def bilinear_levels(
     table: str,
     geometry: Geometry,
     count: int,
-    first: int = 0,
-    width: int | None = None,
+    names: tuple[str, ...],
 ) -> Array:
-    """Column fields of ``count`` levels from level ``base`` up, shape (count, width, particles).
+    """Return fields on ``count`` levels from level ``base`` up, shape (count, names, particles).
 
     Args:
         frames: the two analyses.
@@ -218,12 +230,10 @@ def bilinear_levels(
         table: ``"column"`` or ``"air"``.
         geometry: shape of the weather.
         count: how many levels.
-        first: first field of the table's last axis.
-        width: how many fields; all by default.
+        names: neighbouring fields of the table.
     """
-    per_node = geometry.ny * geometry.nx * geometry.level_count
-    fields = getattr(frames.first, table).shape[0] // per_node
-    wanted = fields if width is None else width
+    fields = len(_FIELDS_OF[table])
+    first, wanted = slice_of(_FIELDS_OF[table], *names).start, len(names)
     length = (count - 1) * fields + wanted
     total = jnp.zeros((), jnp.float32)
     for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
@@ -248,15 +258,16 @@ def profiles_from(
 ) -> Profiles:
     """Column fields on ``WINDOW`` levels from level ``base`` (int32) up."""
     corners, weights = zip(*_weights(nodes), strict=True)
-    starts = (jnp.stack(corners) * geometry.level_count + base) * _COLUMN_FIELDS
+    fields = len(COLUMN_FIELDS)
+    starts = (jnp.stack(corners) * geometry.level_count + base) * fields
     in_space = jnp.stack(weights)
     total = _weighted_runs(
         (frames.first.column, frames.second.column),
         starts,
         jnp.stack([(1.0 - time_weight) * in_space, time_weight * in_space]),
-        WINDOW * _COLUMN_FIELDS,
+        WINDOW * fields,
     )
-    return Profiles(base, total.reshape(WINDOW, _COLUMN_FIELDS, -1))
+    return Profiles(base, total.reshape(WINDOW, fields, -1))
 
 
 def window_base(geometry: Geometry, level: Array) -> Array:
@@ -290,8 +301,9 @@ def own_levels(table: Array, base: Array, *, geometry: Geometry, count: int) -> 
     return jnp.moveaxis(values.reshape(-1, count, fields), 0, -1)
 
 
-def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, field: int) -> Array:
-    """One surface field at the particles, bilinear in space, linear in time."""
+def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, name: str) -> Array:
+    """Return one surface field at the particles, bilinear in space, linear in time."""
+    field = SURFACE_FIELDS.index(name)
     total = jnp.zeros((), jnp.float32)
     for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
         for node, weight in _weights(nodes):
@@ -303,13 +315,14 @@ def terrain_at(frames: Frames, nodes: Nodes) -> Array:
     """Terrain height above sea level in metres; it does not change with time."""
     total = jnp.zeros((), jnp.float32)
     for node, weight in _weights(nodes):
-        total = total + weight * frames.first.surface[node, 0]
+        total = total + weight * frames.first.surface[node, _TERRAIN]
     return total
 
 
 def nearest_mixed_layer(frames: Frames, nodes: Nodes) -> tuple[Array, Array]:
     """Mixed-layer height at the nearest node in both analyses, metres."""
-    return frames.first.surface[nodes.nearest, 1], frames.second.surface[nodes.nearest, 1]
+    first, second = (frame.surface[nodes.nearest, _MIXED_LAYER] for frame in frames)
+    return first, second
 
 
 def nearest_turbulence(
@@ -322,7 +335,9 @@ def nearest_turbulence(
     geometry: Geometry,
     count: int,
 ) -> Array:
-    """sigma_w and its time scale at ``count`` levels from ``base``: (count, 2, particles).
+    """Return the turbulence on ``count`` levels from ``base``: (count, fields, particles).
+
+    The fields are those of :data:`~stilt.meteorology.fields.TURBULENCE_FIELDS`.
 
     Each level takes from either analysis the level that lies at the nearest fraction of that
     analysis's mixed-layer height, then the two are averaged with the time weight. With a fixed time
@@ -333,6 +348,7 @@ def nearest_turbulence(
     levels = geometry.levels
     index = base + jnp.arange(count, dtype=jnp.int32)[:, None]
     height = level_height(levels, index)
+    fields = len(TURBULENCE_FIELDS)
     total = jnp.zeros((), jnp.float32)
     for frame, depth, in_time in (
         (frames.first, mixed_layer[0], 1.0 - time_weight),
@@ -342,13 +358,13 @@ def nearest_turbulence(
             level = index
         else:
             level = _closest_level(levels, height * (depth / now))
-        start = (nodes.nearest * geometry.level_count + level) * 2
-        values = _runs(frame.turbulence, start.reshape(-1), 2).reshape(count, -1, 2)
+        start = (nodes.nearest * geometry.level_count + level) * fields
+        values = _runs(frame.turbulence, start.reshape(-1), fields).reshape(count, -1, fields)
         if geometry.fixed_time_scale:
-            values = values.at[..., 0].set(jnp.square(values[..., 0]))
+            values = values.at[..., _SIGMA].set(jnp.square(values[..., _SIGMA]))
         total = total + in_time[:, None] * values
     if geometry.fixed_time_scale:
-        total = total.at[..., 0].set(jnp.sqrt(total[..., 0]))
+        total = total.at[..., _SIGMA].set(jnp.sqrt(total[..., _SIGMA]))
     return jnp.moveaxis(total, 2, 1)
 
 

@@ -127,15 +127,16 @@ def next_errors(
         level = jnp.arange(levels.count, dtype=jnp.uint32)[:, None]
         shape = (levels.count, *age.shape)
         key0, key1, number = (jnp.broadcast_to(word, shape) for word in keys)
-        words = stream((key0, key1, number), age * jnp.uint32(levels.count) + level, _WIND_STREAM)
-        noise = jnp.stack(normals(*words[:2]), axis=1)
+        counter = age * jnp.uint32(levels.count) + level
+        size, angle, _, _ = stream((key0, key1, number), counter, _WIND_STREAM)
+        noise = jnp.stack(normals(size, angle), axis=1)
         noise = jnp.moveaxis(_correlated(noise, levels, settings.wind.height_m), -1, 0)
         wind = memory[:, None, None] * wind + fresh[:, None, None] * noise
     if settings.mixed_layer is not None:
-        size = settings.mixed_layer
-        memory, fresh = _memory(size.time_min, size.distance_km, distance_km)
-        words = stream(keys, age, _MIXED_LAYER_STREAM)
-        mixed_layer = memory * mixed_layer + fresh * normals(*words[:2])[0]
+        scales = settings.mixed_layer
+        memory, fresh = _memory(scales.time_min, scales.distance_km, distance_km)
+        size, angle, _, _ = stream(keys, age, _MIXED_LAYER_STREAM)
+        mixed_layer = memory * mixed_layer + fresh * normals(size, angle)[0]
     return ErrorState(wind, mixed_layer)
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stilt.constants import HEAT_CAPACITY_AIR
+from stilt.meteorology.fields import SURFACE_FIELDS
 from stilt.meteorology.grids import conformal_grid
-from stilt.meteorology.prepare import SURFACE_FIELDS, PreparationOptions, levels_for, prepare
+from stilt.meteorology.prepare import PreparationOptions, levels_for, prepare
 from stilt.meteorology.records import RawAnalysis
 
 _SIGMA = tuple(np.round(np.linspace(0.998, 0.025, 25), 4))
