@@ -48,7 +48,7 @@ def stub_batch(find: Callable[[], Any], sim_ids: Any, *, batch_id: str, **_: Any
 
     The time that computing would take is slept.
     """
-    import stilt.transport.run  # noqa: F401  a worker loads it, whoever has started it
+    import stilt.transport.transport_batch  # noqa: F401  a worker loads it, whoever has started it
     from stilt.execution.summary import BatchSummary
     from stilt.project.batches import mark_running
     from stilt.project.owners import new_owner

@@ -118,7 +118,7 @@ def _write(folder: Path, config: dict, table: pd.DataFrame) -> Path:
 
 def synthetic_weather(folder: Path) -> Path:
     """Write the demo's weather for 24 hours before the first receptor to the last one's time."""
-    from stilt.demo.weather import DemoWeather
+    from stilt.demo.synthetic_fields import DemoWeather
     from stilt.meteorology.writer import write_arl
 
     weather = DemoWeather()

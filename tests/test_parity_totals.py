@@ -13,7 +13,7 @@ import pytest
 from benchmarks.parity import checks
 from benchmarks.parity.cases import Case, Ensemble, Total
 from benchmarks.parity.totals import FILE, add_total, further_totals
-from stilt.demo.weather import DemoWeather
+from stilt.demo.synthetic_fields import DemoWeather
 from stilt.meteorology.writer import write_arl
 
 TIME = np.datetime64("2024-06-01T00:00")

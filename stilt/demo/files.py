@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stilt.demo.weather import DemoWeather
+from stilt.demo.synthetic_fields import DemoWeather
 from stilt.errors import UsageError
 from stilt.meteorology.writer import write_arl
 

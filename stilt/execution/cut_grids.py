@@ -17,12 +17,12 @@ def cut_grids(config: ModelConfig, *, degrees_only: bool = False) -> list[str]:
     Returns:
         The sentences; nothing of a grid without a cell, which a run refuses.
     """
-    from stilt.footprint.gridding import Frame
+    from stilt.footprint.cell_grid import CellGrid
 
     sentences: dict[str, str] = {}
     for name, footprint in config.footprints.items():
         try:
-            frame = Frame.of(footprint.grid)
+            frame = CellGrid.of(footprint.grid)
         except ConfigValidationError:
             continue
         for sentence in frame.cut_ranges():

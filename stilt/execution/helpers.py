@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from stilt.config import ModelConfig
     from stilt.meteorology.records import AnalysisRef
     from stilt.project.receipts import Result
-    from stilt.transport.output import ReleaseRows
+    from stilt.transport.particle_rows import ReleaseRows
     from stilt.transport.program import Programs
     from stilt.transport.release import Release
-    from stilt.transport.run import Rows
+    from stilt.transport.transport_batch import CollectedRows
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class Helpers:
         near_field: bool,
         progress: Callable[[float], None],
         programs: Programs,
-    ) -> list[Rows]:
+    ) -> list[CollectedRows]:
         """Follow particles in this process; see :func:`stilt.transport.run_transport`.
 
         Returns:

@@ -75,9 +75,9 @@ def impossible(config: ModelConfig) -> Iterator[str]:
 
 
 def _cells(footprint: FootprintConfig) -> int:
-    from stilt.footprint.gridding import Frame
+    from stilt.footprint.cell_grid import CellGrid
 
-    frame = Frame.of(footprint.grid)
+    frame = CellGrid.of(footprint.grid)
     return frame.x.count * frame.y.count
 
 

@@ -52,13 +52,13 @@ class Place:
         return _whole_pages(self.minutes * self.particles * (4 * self.columns + 1))
 
     def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:
-        """Write the rows of some minutes: see :class:`stilt.transport.output.Store`."""
+        """Write the rows of some minutes: see :class:`stilt.transport.particle_rows.RowStore`."""
         for column, rows in enumerate(values):
             self._write(np.ascontiguousarray(rows), self._begin(column, 4, first))
         self._write(np.ascontiguousarray(moved), self._begin(self.columns, 1, first))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Read all rows: see :class:`stilt.transport.output.Store`."""
+        """Read all rows: see :class:`stilt.transport.particle_rows.RowStore`."""
         moved = np.empty((self.minutes, self.particles), bool)
         values = np.empty((self.columns, *moved.shape), np.float32)
         for column, rows in enumerate(values):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stilt.meteorology.heights import HeightProblem
     from stilt.meteorology.records import AnalysisRef
     from stilt.receptors import Receptor
-    from stilt.transport.run import Rows, Table
+    from stilt.transport.transport_batch import CollectedRows, Table
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def run_group(
     collect = wanted(files.config, [task.receptor for task in tasks])
     config, corrected = collect.config, collect.corrected
     tables: Sequence[Table] = ()
-    rows: Sequence[Rows] = ()
+    rows: Sequence[CollectedRows] = ()
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
 

@@ -3,7 +3,7 @@
 Every output layer is a sum over ages of (influence on cells) convolved with (that age's Gaussian).
 Two ways give it, and the cheaper is taken for each set of ages whose kernels have the same size:
 adding the kernels of each cell around it, or convolving whole grids. Neither needs many kernels,
-however many ages there are (:mod:`stilt.footprint.nodes`).
+however many ages there are (:mod:`stilt.footprint.kernel_nodes`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stilt.footprint.kernel import half_width
-from stilt.footprint.nodes import TILE, Interpolator, KernelSize, Nodes
+from stilt.footprint.kernel_nodes import TILE, Interpolator, KernelNodes, KernelSize
 from stilt.footprint.steps import Floats, Ints
 
 ELEMENTS_PER_CHUNK = 200_000
@@ -128,7 +128,9 @@ def accumulate(
         for bundle in _bundles(_runs(sizes[used])):
             first, end = bundle[0].start, bundle[-1].stop
             inside = (kernel >= first) & (kernel < end)
-            cells = _Cells.of(entries, segments[inside], kernel[inside] - first, around, all_cells)
+            cells = _InfluencedCells.of(
+                entries, segments[inside], kernel[inside] - first, around, all_cells
+            )
             for run in bundle:
                 some = used[run.start]
                 size = KernelSize(int(half_x[some]), int(half_y[some]), xres, yres)
@@ -194,7 +196,7 @@ class _Numbering:
 
 
 @dataclass(frozen=True)
-class _Cells:
+class _InfluencedCells:
     """Cells that hold influence, row by row.
 
     Attributes:
@@ -214,7 +216,7 @@ class _Cells:
         kernel: Ints,
         around: Around,
         all_cells: _Numbering,
-    ) -> _Cells:
+    ) -> _InfluencedCells:
         """Add up the entries of some segments by cell and kernel.
 
         Args:
@@ -238,7 +240,7 @@ class _Cells:
         rows = int(self.row[0]), int(self.row[-1])
         return *rows, int(self.column.min()), int(self.column.max())
 
-    def mixed(self, first: int, shares: Floats) -> _Cells:
+    def mixed(self, first: int, shares: Floats) -> _InfluencedCells:
         """The cells that hold influence of neighbouring kernels, and what nodes take of it.
 
         Args:
@@ -250,10 +252,10 @@ class _Cells:
         used = np.flatnonzero(np.ones(sums.shape[0]) @ sums)
         taken = shares @ sums
         if used.size == self.row.size:
-            return _Cells(self.row, self.column, taken)
-        return _Cells(self.row[used], self.column[used], taken.take(used, axis=1))
+            return _InfluencedCells(self.row, self.column, taken)
+        return _InfluencedCells(self.row[used], self.column[used], taken.take(used, axis=1))
 
-    def within_reach(self, size: KernelSize, shape: tuple[int, ...]) -> _Cells:
+    def within_reach(self, size: KernelSize, shape: tuple[int, ...]) -> _InfluencedCells:
         """The cells whose kernels touch the grid."""
         if self.row.size == 0:
             return self
@@ -263,7 +265,7 @@ class _Cells:
             return self
         near = (self.row >= -size.half_y) & (self.row < rows)
         near &= (self.column >= -size.half_x) & (self.column < columns)
-        return _Cells(self.row[near], self.column[near], self.sums[:, near])
+        return _InfluencedCells(self.row[near], self.column[near], self.sums[:, near])
 
     def rows_between(self, left: int, right: int) -> tuple[int, int]:
         """First row that holds something in these columns, and the end of the rows that do."""
@@ -282,7 +284,7 @@ def _rows(begins: Ints, ends: Ints) -> slice | Ints:
     return np.concatenate([np.arange(*ends_of) for ends_of in zip(begins, ends, strict=True)])
 
 
-def _spread(layer: Floats, cells: _Cells, nodes: Nodes) -> None:
+def _spread(layer: Floats, cells: _InfluencedCells, nodes: KernelNodes) -> None:
     """Add cells to one layer, each with its kernels.
 
     Args:
@@ -295,13 +297,13 @@ def _spread(layer: Floats, cells: _Cells, nodes: Nodes) -> None:
     if size.elements == 1:
         layer[cells.row, cells.column] += cells.sums.sum(axis=0)
         return
-    window = _Window.around(cells, size, layer.shape)
+    window = _GridWindow.around(cells, size, layer.shape)
     way = _add_kernels if _is_cheaper_to_add(cells, size, window) else _convolve
     smoothed = way(nodes, cells, window)
     layer[window.row0 : window.row1, window.column0 : window.column1] += smoothed
 
 
-def _is_cheaper_to_add(cells: _Cells, size: KernelSize, window: _Window) -> bool:
+def _is_cheaper_to_add(cells: _InfluencedCells, size: KernelSize, window: _GridWindow) -> bool:
     """Compare the estimated times of adding kernel by kernel and of convolving the window."""
     nodes = cells.sums.shape[0]
     per_cell_ns = ADD_CELL_NS + (ADD_ELEMENT_NS + ADD_NODE_NS * nodes) * size.elements
@@ -314,7 +316,7 @@ def _is_cheaper_to_add(cells: _Cells, size: KernelSize, window: _Window) -> bool
 
 
 @dataclass(frozen=True)
-class _Window:
+class _GridWindow:
     """Cells of the output that some cells reach, half-open; cells that hold something, closed."""
 
     row0: int
@@ -327,7 +329,9 @@ class _Window:
     last_column: int
 
     @classmethod
-    def around(cls, cells: _Cells, size: KernelSize, shape: tuple[int, ...]) -> _Window:
+    def around(
+        cls, cells: _InfluencedCells, size: KernelSize, shape: tuple[int, ...]
+    ) -> _GridWindow:
         top, bottom, left, right = cells.extent
         return cls(
             max(0, top - size.half_y),
@@ -357,7 +361,7 @@ class _Window:
         return self.last_column - self.first_column + 1
 
 
-def _add_kernels(nodes: Nodes, cells: _Cells, window: _Window) -> Floats:
+def _add_kernels(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindow) -> Floats:
     """Sum of all cells' kernels over the window, one cell's after the other's."""
     size, along_x, along_y = nodes.size, nodes.along_x, nodes.along_y
     rows, columns = along_y.shape[1], along_x.shape[1]
@@ -376,7 +380,7 @@ def _add_kernels(nodes: Nodes, cells: _Cells, window: _Window) -> Floats:
     return out[top : top + window.rows_out, left : left + window.columns_out]
 
 
-def _convolve(nodes: Nodes, cells: _Cells, window: _Window) -> Floats:
+def _convolve(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindow) -> Floats:
     """Sum of all cells' kernels over the window, by banded products along x and then y.
 
     The window is worked through in strips of columns that stay in the processor's cache.

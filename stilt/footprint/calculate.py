@@ -17,8 +17,8 @@ from stilt.errors import FootprintError
 from stilt.footprint.accumulate import Around, Entries, accumulate
 from stilt.footprint.ages import Ages
 from stilt.footprint.bandwidth import kernel_width, nearest
+from stilt.footprint.cell_grid import CellGrid
 from stilt.footprint.densify import densify, needs_densifying
-from stilt.footprint.gridding import Frame
 from stilt.footprint.kernel import half_width
 from stilt.footprint.steps import Floats, Ints, ParticleSteps
 
@@ -62,13 +62,17 @@ def _small_buffers() -> Iterator[None]:
 
 @_small_buffers()
 def grid_footprint(
-    steps: ParticleSteps, frame: Frame, *, smooth_factor: float = 1.0, time_integrate: bool = False
+    steps: ParticleSteps,
+    cell_grid: CellGrid,
+    *,
+    smooth_factor: float = 1.0,
+    time_integrate: bool = False,
 ) -> GriddedFootprint:
     """Compute the footprint of all particle steps of one receptor.
 
     Args:
         steps: longitude and latitude in degrees, with ``foot`` of each step.
-        frame: the grid.
+        cell_grid: the grid.
         smooth_factor: scales the kernel width; 0 switches smoothing off.
         time_integrate: one layer for the whole run, instead of one per hour.
 
@@ -76,23 +80,23 @@ def grid_footprint(
         FootprintError: the particles lie at a pole of a grid in degrees.
     """
     if len(steps) == 0:
-        return _nothing(frame, np.zeros(1, np.int64), NO_PARTICLES)
+        return _nothing(cell_grid, np.zeros(1, np.int64), NO_PARTICLES)
     particles = steps.count_particles()
-    xres, yres = frame.x.resolution, frame.y.resolution
-    if frame.west is not None:
-        steps = replace(steps, x=frame.wrap(steps.x))
+    xres, yres = cell_grid.x.resolution, cell_grid.y.resolution
+    if cell_grid.west is not None:
+        steps = replace(steps, x=cell_grid.wrap(steps.x))
     if needs_densifying(steps, xres, yres):
         steps = densify(steps)
     steps, ages = Ages.order(steps, particles)
-    x, y = frame.project(steps.x, steps.y)
+    x, y = cell_grid.project(steps.x, steps.y)
     age_of_width, sigma = kernel_width(
-        ages, x, y, smooth_factor=smooth_factor, degrees=frame.degrees
+        ages, x, y, smooth_factor=smooth_factor, degrees=cell_grid.degrees
     )
     hours = np.zeros_like(ages.time_min) if time_integrate else np.floor(ages.time_min / 60.0)
-    around = _reached(frame, float(sigma.max()))
-    placed = _place(steps, x, y, ages, frame, around)
+    around = _reached(cell_grid, float(sigma.max()))
+    placed = _place(steps, x, y, ages, cell_grid, around)
     if placed.foot.size == 0:
-        return _nothing(frame, np.unique(hours), OUTSIDE_DOMAIN)
+        return _nothing(cell_grid, np.unique(hours), OUTSIDE_DOMAIN)
     np.divide(placed.foot, particles, out=placed.foot)
     used = np.flatnonzero(np.diff(placed.first))
     layers, layer = np.unique(hours[used], return_inverse=True)
@@ -111,7 +115,7 @@ def grid_footprint(
         xres=xres,
         yres=yres,
     )
-    return _published(frame, values, layers.astype(np.int64))
+    return _published(cell_grid, values, layers.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -128,21 +132,23 @@ class _Placed:
     first: Ints
 
 
-def _reached(frame: Frame, widest: float) -> Around:
+def _reached(cell_grid: CellGrid, widest: float) -> Around:
     """The grid with all cells from which a kernel, at most ``widest`` wide, may touch it."""
-    reach_x = int(half_width(widest, frame.x.resolution))
-    reach_y = int(half_width(widest, frame.y.resolution))
+    reach_x = int(half_width(widest, cell_grid.x.resolution))
+    reach_y = int(half_width(widest, cell_grid.y.resolution))
     if max(reach_x, reach_y) > MOST_REACH_CELLS:
         raise FootprintError(
             f"The smoothing kernel would reach {max(reach_x, reach_y):.3g} cells, because the "
             "particles lie at a pole, where a degree of longitude has no width; give the footprint "
             "a grid in a polar projection, or set smooth_factor to 0."
         )
-    return Around(frame.y.count, frame.x.count, reach_y + SPARE_CELLS, reach_x + SPARE_CELLS)
+    return Around(
+        cell_grid.y.count, cell_grid.x.count, reach_y + SPARE_CELLS, reach_x + SPARE_CELLS
+    )
 
 
 def _place(
-    steps: ParticleSteps, x: Floats, y: Floats, ages: Ages, frame: Frame, around: Around
+    steps: ParticleSteps, x: Floats, y: Floats, ages: Ages, cell_grid: CellGrid, around: Around
 ) -> _Placed:
     """Find the cells of all steps on the grid or around it."""
     all_cells, all_foot = np.empty(len(steps), np.int64), np.empty(len(steps))
@@ -152,27 +158,29 @@ def _place(
         kept = np.flatnonzero(foot > 0)
         part_x, part_y = (at[part.rows].take(kept).astype(np.float64, copy=False) for at in (x, y))
         margins = around.margin_x - SPARE_CELLS, around.margin_y - SPARE_CELLS
-        if not (frame.x.all_near(part_x, margins[0]) and frame.y.all_near(part_y, margins[1])):
-            near = frame.x.near(part_x, margins[0]) & frame.y.near(part_y, margins[1])
+        if not (
+            cell_grid.x.all_near(part_x, margins[0]) and cell_grid.y.all_near(part_y, margins[1])
+        ):
+            near = cell_grid.x.near(part_x, margins[0]) & cell_grid.y.near(part_y, margins[1])
             kept, part_x, part_y = kept[near], part_x[near], part_y[near]
         begins = ages.first[part.segments] - part.rows.start
         firsts.append(count + np.searchsorted(kept, begins))
         rows = slice(count, count + kept.size)
-        row = frame.y.cell(part_y, 2 * margins[1] + 1)
-        all_cells[rows] = around.number(row, frame.x.cell(part_x, 2 * margins[0] + 1))
+        row = cell_grid.y.cell(part_y, 2 * margins[1] + 1)
+        all_cells[rows] = around.number(row, cell_grid.x.cell(part_x, 2 * margins[0] + 1))
         all_foot[rows] = foot.take(kept)
         count += kept.size
     return _Placed(all_cells[:count], all_foot[:count], np.append(np.concatenate(firsts), count))
 
 
-def _nothing(frame: Frame, layers: Floats | Ints, reason: str) -> GriddedFootprint:
-    values = np.zeros((layers.size, frame.y.count, frame.x.count))
-    return replace(_published(frame, values, layers.astype(np.int64)), empty_reason=reason)
+def _nothing(cell_grid: CellGrid, layers: Floats | Ints, reason: str) -> GriddedFootprint:
+    values = np.zeros((layers.size, cell_grid.y.count, cell_grid.x.count))
+    return replace(_published(cell_grid, values, layers.astype(np.int64)), empty_reason=reason)
 
 
-def _published(frame: Frame, values: Floats, layers: Ints) -> GriddedFootprint:
+def _published(cell_grid: CellGrid, values: Floats, layers: Ints) -> GriddedFootprint:
     """Put the columns in ascending order of the published coordinate."""
-    x, order = frame.order_of_columns()
+    x, order = cell_grid.order_of_columns()
     if np.any(np.diff(order) != 1):
         values = values[:, :, order]
-    return GriddedFootprint(values, layers, x, frame.y.centres())
+    return GriddedFootprint(values, layers, x, cell_grid.y.centres())

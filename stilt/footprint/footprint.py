@@ -16,7 +16,7 @@ import xarray as xr
 
 from stilt.config import FootprintConfig, Grid
 from stilt.footprint.calculate import GriddedFootprint, grid_footprint
-from stilt.footprint.gridding import Frame
+from stilt.footprint.cell_grid import CellGrid
 from stilt.footprint.netcdf import (
     GRID_NUMBERS,
     coordinate_attributes,
@@ -100,7 +100,7 @@ class Footprint:
             receptor=receptor,
             heights_msl=heights_msl,
         )
-        frame = Frame.of(config.grid)
+        frame = CellGrid.of(config.grid)
         for sentence in frame.cut_ranges() if warn and frame.degrees else ():
             warnings.warn(sentence, stacklevel=2)
         gridded = grid_footprint(

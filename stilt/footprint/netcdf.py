@@ -16,7 +16,7 @@ import numpy as np
 from stilt.atomic import atomic_path
 from stilt.errors import FootprintError, UsageError
 from stilt.footprint.appendix import append_layers, appended_layers
-from stilt.footprint.gridding import coordinate_system, is_longlat
+from stilt.footprint.cell_grid import coordinate_system, is_longlat
 from stilt.footprint.layers import Layers, runs_of
 from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
 from stilt.footprint.receptor_coordinates import receptor_coordinates

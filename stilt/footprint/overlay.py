@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from stilt.footprint.gridding import coordinate_system, is_longlat
+from stilt.footprint.cell_grid import coordinate_system, is_longlat
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import Intervals, Source, Target
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 import shapely
 
-from stilt.footprint.gridding import coordinate_system, is_longlat
+from stilt.footprint.cell_grid import coordinate_system, is_longlat
 from stilt.footprint.target import Source, Target
 
 

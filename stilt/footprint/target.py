@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from stilt.errors import UsageError
-from stilt.footprint.gridding import is_longlat
+from stilt.footprint.cell_grid import is_longlat
 from stilt.footprint.steps import Floats, Ints
 
 LONGLAT = "+proj=longlat"

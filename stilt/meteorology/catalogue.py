@@ -14,13 +14,13 @@ import pandas as pd
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.bracket import Bracket, bracket_window
 from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
 from stilt.meteorology.subgrid import crop_file, refuse_lacking, unwritable
-from stilt.meteorology.window import Bracket, bracket_window
 
 logger = logging.getLogger(__name__)
 

@@ -249,7 +249,7 @@ def _widened(used: np.ndarray, size: int) -> np.ndarray:
 
 def _shape(extent: tuple[float, float, float, float], projection: str) -> float:
     """Height over width of the map on the ground."""
-    from stilt.footprint.gridding import is_longlat
+    from stilt.footprint.cell_grid import is_longlat
 
     shape = (extent[3] - extent[2]) / (extent[1] - extent[0])
     if is_longlat(projection):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stilt.errors import UsageError
-from stilt.footprint.gridding import is_longlat, transformer
+from stilt.footprint.cell_grid import is_longlat, transformer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

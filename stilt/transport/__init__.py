@@ -1,9 +1,9 @@
 """Particle transport in JAX: arrays and weather references in, particle tables out."""
 
-from stilt.transport.output import bytes_of_rows
+from stilt.transport.particle_rows import bytes_of_rows
 from stilt.transport.plumes import corrects_near_field
 from stilt.transport.release import Release, release_of, stream_key
-from stilt.transport.run import (
+from stilt.transport.transport_batch import (
     lacking_weather,
     most_together,
     prepare_ahead,

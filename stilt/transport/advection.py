@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
-from stilt.transport.weather import (
-    Frames,
+from stilt.transport.interpolation import (
+    BracketingAnalyses,
     Geometry,
     Nodes,
     Profiles,
@@ -24,7 +24,7 @@ from stilt.transport.weather import (
 _MOTION_FIELDS = ("vertical", "wind_x", "wind_y")
 
 
-class Motion(NamedTuple):
+class MeanMotion(NamedTuple):
     """Result of one mean step.
 
     Attributes:
@@ -81,18 +81,18 @@ def wind_error_at(geometry: Geometry, profiles: Array, terrain_following_m: Arra
 
 
 def mean_step(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     cell: tuple[Array, Array],
     position: tuple[Array, Array],
     terrain_following_m: Array,
     weights: tuple[Array, Array],
     direction: int,
-) -> Motion:
+) -> MeanMotion:
     """Move positions by the mean wind over one minute, forward (+1) or backward (-1).
 
     Args:
-        frames, geometry: the weather.
+        analyses, geometry: the weather.
         cell, position: release cell (int32) and offset from it (cells), each (particles,).
         terrain_following_m: terrain-following height.
         weights: time weights of the second analysis at the start and the end of the minute.
@@ -102,15 +102,15 @@ def mean_step(
     top = level_height(levels, jnp.full_like(cell[0], geometry.level_count - 1))
     x, y = position
     here = nodes_at(geometry, *cell, x, y)
-    at_start = load_profiles(frames, geometry, here, weights[0], terrain_following_m)
+    at_start = load_profiles(analyses, geometry, here, weights[0], terrain_following_m)
     w0, u0, v0 = wind_at(levels, at_start, terrain_following_m)
     x1, y1 = x + direction * u0, y + direction * v0
     z1 = jnp.clip(terrain_following_m + direction * w0, 0.0, top)
     there = nodes_at(geometry, *cell, x1, y1)
-    at_end = load_profiles(frames, geometry, there, weights[1], z1)
+    at_end = load_profiles(analyses, geometry, there, weights[1], z1)
     w1, u1, v1 = wind_at(levels, at_end, z1)
     rise = _rise_in_sigma(levels, terrain_following_m, direction * w0, direction * w1)
-    return Motion(
+    return MeanMotion(
         x + 0.5 * direction * (u0 + u1),
         y + 0.5 * direction * (v0 + v1),
         jnp.clip(terrain_following_m + rise, 0.0, top),

@@ -28,11 +28,13 @@ from jax import Array
 
 from stilt.meteorology.levels import InternalLevels
 from stilt.transport.device import device
-from stilt.transport.layers import (
+from stilt.transport.interpolation import BracketingAnalyses, Geometry, Nodes, level_height
+from stilt.transport.random import mixed, normals, stream, uniform
+from stilt.transport.turbulence_layers import (
     AirProfiles,
     Column,
     Layer,
-    Window,
+    LevelWindow,
     column_at,
     layer_constants,
     layer_of,
@@ -41,8 +43,6 @@ from stilt.transport.layers import (
     turbulence_of,
     window_of,
 )
-from stilt.transport.random import mixed, normals, stream, uniform
-from stilt.transport.weather import Frames, Geometry, Nodes, level_height
 
 HALF_STEP_S = 30.0
 
@@ -88,7 +88,7 @@ class Visit(NamedTuple):
     place: Array
 
 
-class Motion(NamedTuple):
+class LangevinUpdate(NamedTuple):
     """Constants of the random velocity during a visit; all (particles,).
 
     Attributes:
@@ -107,14 +107,14 @@ class HalfResult(NamedTuple):
 
     flight: Flight
     column: Column
-    window: Window
+    window: LevelWindow
     sigma: Array
     time_scale: Array
     mass_kg_m2: Array
 
 
 def half_step(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     nodes: Nodes,
     time_weight: Array,
@@ -133,7 +133,7 @@ def half_step(
     """Fly every particle for ``flight.remaining_s`` seconds in one column.
 
     Args:
-        frames, geometry: the weather.
+        analyses, geometry: the weather.
         nodes: nodes around the column to use.
         time_weight: weight of the second analysis.
         air: wind, pressure and density on levels around the particle's height.
@@ -151,43 +151,49 @@ def half_step(
         wind_error: added to the wind of each particle's column, cells per minute,
             (particles * levels, 2).
     """
-    column, mass = column_at(frames, geometry, nodes, time_weight, influence)
-    setting = _Setting(geometry.levels, column, direction, layer_update)
+    column, mass = column_at(analyses, geometry, nodes, time_weight, influence)
+    setting = _HalfStepSettings(geometry.levels, column, direction, layer_update)
     layer = layer_of(geometry.levels, flight.z, column.inserted)
-    window = window_of(frames, geometry, nodes, time_weight, air, wind_error)
+    window = window_of(analyses, geometry, nodes, time_weight, air, wind_error)
     # In units of sigma and of the interval they belong to a layer in which both are 1.
     flight = flight._replace(layer=layer, w=normalised_velocity, until_update_s=first_update)
 
-    def visit(state: _InLayer, held: Window) -> _InLayer:
+    def visit(state: _InLayer, held: LevelWindow) -> _InLayer:
         now = state.flight
         entered = layer_constants(geometry, column.inserted, now.layer, held)
-        motion = _motion(entered, step_fraction)
+        update = _langevin_update(entered, step_fraction)
         flies = now.remaining_s > 0.0
         # Exactly unchanged in the same layer: the number of visits depends on the neighbours.
         same = entered.sigma == state.sigma
         scaled = jnp.where(same, now.w, now.w * entered.sigma / state.sigma)
-        until_update_s = now.until_update_s * (motion.interval_s / state.interval_s)
+        until_update_s = now.until_update_s * (update.interval_s / state.interval_s)
         now = now._replace(
             w=jnp.where(flies, scaled, now.w),
             until_update_s=jnp.where(flies, until_update_s, now.until_update_s),
         )
-        now = _leave(setting, now, entered, _stay(setting, now, entered, motion, keys))
+        now = _leave(setting, now, entered, _stay(setting, now, entered, update, keys))
         return _InLayer(
             _wait(now, outside_window(geometry, column.inserted, now.layer, held)),
             jnp.where(flies, entered.sigma, state.sigma),
-            jnp.where(flies, motion.interval_s, state.interval_s),
+            jnp.where(flies, update.interval_s, state.interval_s),
         )
 
-    def fly(state: tuple[_InLayer, Window]) -> tuple[_InLayer, Window]:
+    def fly(state: tuple[_InLayer, LevelWindow]) -> tuple[_InLayer, LevelWindow]:
         now, held = state
         waits = now.flight.remaining_s < 0.0
 
-        def reload() -> Window:
+        def reload() -> LevelWindow:
             # Only for those that need it: what a particle holds must not depend on its neighbours.
             fresh = load_window(
-                frames, geometry, nodes, time_weight, now.flight.layer, column.inserted, wind_error
+                analyses,
+                geometry,
+                nodes,
+                time_weight,
+                now.flight.layer,
+                column.inserted,
+                wind_error,
             )
-            return Window(
+            return LevelWindow(
                 *(jnp.where(waits, new, old) for new, old in zip(fresh, held, strict=True))
             )
 
@@ -225,7 +231,7 @@ def _wait(flight: Flight, which: Array) -> Flight:
     return flight._replace(remaining_s=jnp.where(which & (left > 0.0), -left, left))
 
 
-class _Setting(NamedTuple):
+class _HalfStepSettings(NamedTuple):
     """What all functions of a half step share."""
 
     levels: InternalLevels
@@ -234,18 +240,18 @@ class _Setting(NamedTuple):
     layer_update: bool
 
 
-def _motion(layer: Layer, step_fraction: float) -> Motion:
+def _langevin_update(layer: Layer, step_fraction: float) -> LangevinUpdate:
     """How often the velocity gets a Langevin update in a layer, and how much of it is replaced."""
     interval_s = jnp.minimum(step_fraction * layer.time_scale, HALF_STEP_S)
     memory = jnp.exp(-interval_s / layer.time_scale)
-    return Motion(interval_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)
+    return LangevinUpdate(interval_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)
 
 
 def _stay(
-    setting: _Setting,
+    setting: _HalfStepSettings,
     flight: Flight,
     layer: Layer,
-    motion: Motion,
+    update: LangevinUpdate,
     keys: tuple[Array, Array, Array],
 ) -> tuple[Visit, Array]:
     """Fly inside the present layers: until every particle has used its time or leaves, or for some
@@ -262,7 +268,7 @@ def _stay(
         used = (visit.remaining_s > 0.0).astype(jnp.uint32)
         # Not a loop of XLA, which on a CPU changes arrays in place and then not in vectors.
         for step in range(_DRAWN_TOGETHER):
-            visit = _sub_step(setting, visit, layer, motion, velocities[step], uniforms[step])
+            visit = _sub_step(setting, visit, layer, update, velocities[step], uniforms[step])
         return visit, draws + used
 
     arrived = Visit(*(getattr(flight, name) for name in Visit._fields))
@@ -276,10 +282,10 @@ def _stay(
 
 
 def _sub_step(
-    setting: _Setting,
+    setting: _HalfStepSettings,
     visit: Visit,
     layer: Layer,
-    motion: Motion,
+    update: LangevinUpdate,
     random_normal: Array,
     random_uniform: Array,
 ) -> Visit:
@@ -289,7 +295,7 @@ def _sub_step(
     """
     column = setting.column
     if setting.layer_update:
-        visit = _update_at_start(visit, layer, motion, random_normal)
+        visit = _update_at_start(visit, layer, update, random_normal)
     duration = jnp.maximum(jnp.minimum(visit.remaining_s, visit.until_update_s), 0.0)
     velocity = visit.w * column.stretch
     up = velocity > 0.0
@@ -304,8 +310,8 @@ def _sub_step(
     until_update_s = visit.until_update_s - used
     if not setting.layer_update:
         updates = until_update_s <= 0.0
-        w = jnp.where(updates, motion.memory * w + motion.noise * random_normal, w)
-        until_update_s = jnp.where(updates, motion.interval_s, until_update_s)
+        w = jnp.where(updates, update.memory * w + update.noise * random_normal, w)
+        until_update_s = jnp.where(updates, update.interval_s, until_update_s)
 
     lowest = level_height(setting.levels, jnp.int32(0))
     minutes = used * jnp.minimum(z / lowest, 1.0) * (setting.direction / 60.0)
@@ -320,15 +326,19 @@ def _sub_step(
     )
 
 
-def _update_at_start(visit: Visit, layer: Layer, motion: Motion, random_normal: Array) -> Visit:
+def _update_at_start(
+    visit: Visit, layer: Layer, update: LangevinUpdate, random_normal: Array
+) -> Visit:
     """Update the velocity for the sub-step to come, however short the last one was."""
-    duration = jnp.clip(visit.remaining_s, 0.0, motion.interval_s)
+    duration = jnp.clip(visit.remaining_s, 0.0, update.interval_s)
     memory = jnp.exp(-duration / layer.time_scale)
     noise = jnp.sqrt(1.0 - memory * memory) * layer.sigma
     return visit._replace(w=memory * visit.w + noise * random_normal, until_update_s=duration)
 
 
-def _leave(setting: _Setting, flight: Flight, layer: Layer, stay: tuple[Visit, Array]) -> Flight:
+def _leave(
+    setting: _HalfStepSettings, flight: Flight, layer: Layer, stay: tuple[Visit, Array]
+) -> Flight:
     """Move the particles that were let through to the next layer."""
     visit, draws = stay
     passes = (visit.remaining_s < 0.0) & (flight.remaining_s > 0.0)

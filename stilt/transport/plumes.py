@@ -16,7 +16,7 @@ import numpy as np
 
 from stilt.plume import influenced_height_m, plume_growth_m, plume_influence
 from stilt.transport.device import device
-from stilt.transport.program import Chunk, Rows
+from stilt.transport.program import Chunk, ChunkRows
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -77,7 +77,7 @@ class Plumes(NamedTuple):
 
 
 def corrected_influence(
-    rows: Rows, plumes: Plumes, chunk: Chunk, *, names: tuple[str, ...], veght: float
+    rows: ChunkRows, plumes: Plumes, chunk: Chunk, *, names: tuple[str, ...], veght: float
 ) -> tuple[jax.Array, Plumes]:
     """Influence of a chunk's rows, shape (minutes, particles), and the plumes after it.
 
@@ -96,7 +96,7 @@ def corrected_influence(
 
 @partial(jax.jit, static_argnames=("names", "veght"), donate_argnames=("plumes",))
 def _corrected(
-    rows: Rows,
+    rows: ChunkRows,
     plumes: Plumes,
     tick: jax.Array,
     minutes: jax.Array,

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from stilt.transport.interpolation import BracketingAnalyses, Geometry
 from stilt.transport.step import (
     EXTRA_COLUMNS,
     MAIN_COLUMNS,
@@ -16,10 +17,9 @@ from stilt.transport.step import (
     Physics,
     minute_step,
 )
-from stilt.transport.weather import Frames, Geometry
 
 
-def columns_of(physics: Physics) -> tuple[str, ...]:
+def column_names(physics: Physics) -> tuple[str, ...]:
     """Names of the columns that a sweep with these settings gives."""
     return MAIN_COLUMNS + EXTRA_COLUMNS if physics.extra else MAIN_COLUMNS
 
@@ -41,16 +41,16 @@ class Static(NamedTuple):
 class Programs(Protocol):
     """Where compiled programs come from."""
 
-    def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, Rows]:
+    def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, ChunkRows]:
         """Run the program for these settings and shapes; the rows are given up to the call."""
 
 
 class JustInTime:
     """Programs that JAX compiles when they first run, as it is set up in this process."""
 
-    def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, Rows]:
+    def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, ChunkRows]:
         """Run the program for these settings and shapes."""
-        done: tuple[Particles, Rows] = _advance(*arguments, **static._asdict())
+        done: tuple[Particles, ChunkRows] = _advance(*arguments, **static._asdict())
         return done
 
 
@@ -72,7 +72,7 @@ def compiled(static: Static, shapes: tuple[Any, ...]) -> jax.stages.Compiled:
     return _advance.lower(*shapes, **static._asdict()).compile()
 
 
-class Setting(NamedTuple):
+class SweepSettings(NamedTuple):
     """What stays the same in a sweep.
 
     Attributes:
@@ -92,21 +92,21 @@ class Chunk(NamedTuple):
     """Some minutes of a sweep, within one pair of analyses.
 
     Attributes:
-        frames: the weather around them.
+        analyses: the weather around them.
         tick: first minute of the sweep.
         minutes: how many.
         offset: minutes from the analysis on the clock's side.
         interval: minutes between the two analyses.
     """
 
-    frames: Frames
+    analyses: BracketingAnalyses
     tick: int
     minutes: int
     offset: int
     interval: int
 
 
-class Rows(NamedTuple):
+class ChunkRows(NamedTuple):
     """What the blocks of one call leave behind; overwritten by the next call.
 
     Attributes:
@@ -118,7 +118,7 @@ class Rows(NamedTuple):
     moved: jax.Array
 
     @classmethod
-    def empty(cls, columns: int, minutes: int, particles: int) -> Rows:
+    def empty(cls, columns: int, minutes: int, particles: int) -> ChunkRows:
         """Room for so many columns, minutes and particles."""
         return cls(
             jnp.zeros((columns, minutes, particles), jnp.float32),
@@ -127,8 +127,14 @@ class Rows(NamedTuple):
 
 
 def advance(
-    setting: Setting, chunk: Chunk, particles: Particles, rows: Rows, *, count: int, size: int
-) -> tuple[Particles, Rows]:
+    setting: SweepSettings,
+    chunk: Chunk,
+    particles: Particles,
+    rows: ChunkRows,
+    *,
+    count: int,
+    size: int,
+) -> tuple[Particles, ChunkRows]:
     """Advance the blocks that hold the first ``count`` particles by the minutes of a chunk.
 
     Particles of other blocks, and rows beyond the chunk's minutes, are left as they were.
@@ -143,7 +149,7 @@ def advance(
     return setting.programs.run(
         Static(setting.geometry, setting.physics, size),
         (
-            chunk.frames,
+            chunk.analyses,
             particles,
             rows,
             setting.cell_size_m,
@@ -158,9 +164,9 @@ def advance(
 
 @partial(jax.jit, static_argnames=("geometry", "physics", "size"), donate_argnames=("rows",))
 def _advance(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     particles: Particles,
-    rows: Rows,
+    rows: ChunkRows,
     cell_size_m: jax.Array,
     tick: jax.Array,
     minutes: jax.Array,
@@ -171,23 +177,25 @@ def _advance(
     geometry: Geometry,
     physics: Physics,
     size: int,
-) -> tuple[Particles, Rows]:
+) -> tuple[Particles, ChunkRows]:
     def minute_of_block(
-        minute: jax.Array, now: tuple[Particles, Rows], first: jax.Array
-    ) -> tuple[Particles, Rows]:
+        minute: jax.Array, now: tuple[Particles, ChunkRows], first: jax.Array
+    ) -> tuple[Particles, ChunkRows]:
         state, rows = now
         before = (offset + minute).astype(jnp.float32) / interval
         after = (offset + minute + 1).astype(jnp.float32) / interval
         state, moves, columns = minute_step(
-            frames, geometry, physics, state, tick + minute, (before, after), cell_size_m
+            analyses, geometry, physics, state, tick + minute, (before, after), cell_size_m
         )
         place = (jnp.zeros_like(first), minute, first)
-        return state, Rows(
+        return state, ChunkRows(
             jax.lax.dynamic_update_slice(rows.values, columns[:, None], place),
             jax.lax.dynamic_update_slice(rows.moved, moves[None], place[1:]),
         )
 
-    def one_block(number: jax.Array, carry: tuple[Particles, Rows]) -> tuple[Particles, Rows]:
+    def one_block(
+        number: jax.Array, carry: tuple[Particles, ChunkRows]
+    ) -> tuple[Particles, ChunkRows]:
         every, rows = carry
         first = number * size
         block = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, first, size), every)

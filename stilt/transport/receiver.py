@@ -18,7 +18,7 @@ class Receiver(Protocol):
     The arrays that it is given are overwritten afterwards.
 
     Attributes:
-        columns: positions in :func:`stilt.transport.program.columns_of` of those that it wants.
+        columns: positions in :func:`stilt.transport.program.column_names` of those that it wants.
         particles: of each release; those of a release follow each other in the sweep.
         grid: a device that can gives the columns x and y as longitudes in [-180, 180) and
             latitudes of this grid, where it is not None.

@@ -15,10 +15,22 @@ from stilt.config import ModelConfig
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.prepare import SURFACES, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
-from stilt.transport.layers import air_at, column_at, layer_of, load_window, turbulence_of
-from stilt.transport.run import minute_of, preparation_options
+from stilt.transport.interpolation import (
+    BracketingAnalyses,
+    Geometry,
+    bilinear_surface,
+    nodes_at,
+    terrain_at,
+)
 from stilt.transport.sweep import to_device
-from stilt.transport.weather import Frames, Geometry, bilinear_surface, nodes_at, terrain_at
+from stilt.transport.transport_batch import minute_of, preparation_options
+from stilt.transport.turbulence_layers import (
+    air_at,
+    column_at,
+    layer_of,
+    load_window,
+    turbulence_of,
+)
 
 _BLOCK = 128
 
@@ -44,13 +56,13 @@ def sample_weather(
         Columns mlht (m), sigw (m s-1), tlgr (s), dens (kg m-3), pres (hPa), temp (K, lowest
         level), zsfc (m), shtf (W m-2), index as ``points``. Rows outside the domain are NaN.
     """
-    analyses = sorted(refs, key=lambda ref: ref.time)
-    grid = analyses[0].grid
+    ordered = sorted(refs, key=lambda ref: ref.time)
+    grid = ordered[0].grid
     levels = levels_for(grid, config.z_top)
     geometry = Geometry(
         grid.nx, grid.ny, grid.cyclic_x, 1, levels, fixed_time_scale=config.vscales > 0.0
     )
-    times = tuple(minute_of(ref.time) for ref in analyses)
+    times = tuple(minute_of(ref.time) for ref in ordered)
     store = PreparedStore(cache_dir, read_analysis)
     minutes = points["time"].to_numpy().astype("datetime64[s]").astype(np.int64) / 60.0
     interval = np.clip(np.searchsorted(times, minutes, side="right") - 1, 0, len(times) - 2)
@@ -60,9 +72,9 @@ def sample_weather(
         rows = points[interval == first]
         options = [preparation_options(config, begin, times[first + step]) for step in (0, 1)]
         # Vertical motion is not sampled: any pair will do.
-        pair = (analyses[first], analyses[first + 1]) if config.w_option in SURFACES else None
-        frames = Frames(
-            *(to_device(store.get(analyses[first + step], options[step], pair)) for step in (0, 1))
+        pair = (ordered[first], ordered[first + 1]) if config.w_option in SURFACES else None
+        analyses = BracketingAnalyses(
+            *(to_device(store.get(ordered[first + step], options[step], pair)) for step in (0, 1))
         )
         chosen = interval == first
         weight = (minutes[chosen] - times[first]) / (times[first + 1] - times[first])
@@ -72,7 +84,7 @@ def sample_weather(
         cell_x, cell_y = np.floor(x), np.floor(y)
         height_agl_m = rows["zagl"].to_numpy()
         values = _sample(
-            frames,
+            analyses,
             *(jnp.asarray(cell[padded], jnp.int32) for cell in (cell_x, cell_y)),
             *(
                 jnp.asarray(values[padded], jnp.float32)
@@ -92,7 +104,7 @@ def sample_weather(
 
 @partial(jax.jit, static_argnames=("geometry", "influence"))
 def _sample(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     cell_x: jax.Array,
     cell_y: jax.Array,
     x: jax.Array,
@@ -104,12 +116,12 @@ def _sample(
     influence: float,
 ) -> dict[str, jax.Array]:
     nodes = nodes_at(geometry, cell_x, cell_y, x, y)
-    terrain = terrain_at(frames, nodes)
+    terrain = terrain_at(analyses, nodes)
     top = geometry.levels.model_top_m
     z = height_agl_m * top / (top - terrain)
-    column, _ = column_at(frames, geometry, nodes, weight, influence)
+    column, _ = column_at(analyses, geometry, nodes, weight, influence)
     layer = layer_of(geometry.levels, z, column.inserted)
-    window = load_window(frames, geometry, nodes, weight, layer, column.inserted)
+    window = load_window(analyses, geometry, nodes, weight, layer, column.inserted)
     sigma, time_scale = turbulence_of(window, layer, column.inserted)
     density, pressure = air_at(geometry.levels, column, window, layer, z)
     return {
@@ -118,7 +130,7 @@ def _sample(
         "tlgr": time_scale,
         "dens": density,
         "pres": pressure,
-        "temp": bilinear_surface(frames, nodes, weight, "lowest_temperature_k"),
+        "temp": bilinear_surface(analyses, nodes, weight, "lowest_temperature_k"),
         "zsfc": terrain,
-        "shtf": bilinear_surface(frames, nodes, weight, "sensible_heat_w_m2"),
+        "shtf": bilinear_surface(analyses, nodes, weight, "sensible_heat_w_m2"),
     }

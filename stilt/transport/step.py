@@ -11,13 +11,11 @@ from jax import Array
 
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
 from stilt.meteorology.fields import AIR_FIELDS, slice_of
-from stilt.transport.advection import Motion, mean_step, wind_error_at
+from stilt.transport.advection import MeanMotion, mean_step, wind_error_at
 from stilt.transport.dispersion import HALF_STEP_S, Flight, half_step
-from stilt.transport.layers import AirProfiles, air_at
-from stilt.transport.random import normals, stream, uniform
-from stilt.transport.weather import (
-    WINDOW,
-    Frames,
+from stilt.transport.interpolation import (
+    WINDOW_LEVELS,
+    BracketingAnalyses,
     Geometry,
     Nodes,
     Profiles,
@@ -29,7 +27,9 @@ from stilt.transport.weather import (
     pick,
     terrain_at,
 )
-from stilt.transport.weather_error import ErrorState, WeatherError, errors_of_minute
+from stilt.transport.random import normals, stream, uniform
+from stilt.transport.transport_errors import ErrorState, TransportErrorSettings, errors_of_minute
+from stilt.transport.turbulence_layers import AirProfiles, air_at
 
 MAIN_COLUMNS = ("x", "y", "zagl", "foot", "samt", "mlht", "dens", "pres", "sigw", "tlgr", "zsfc")
 """Columns that every step gives."""
@@ -77,7 +77,7 @@ class Physics(NamedTuple):
     rounded: bool
     layer_update: bool
     extra: bool
-    errors: WeatherError | None = None
+    errors: TransportErrorSettings | None = None
 
 
 class Particles(NamedTuple):
@@ -132,7 +132,7 @@ class Half(NamedTuple):
 
 
 def minute_step(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     physics: Physics,
     particles: Particles,
@@ -143,7 +143,7 @@ def minute_step(
     """Advance a block by one minute.
 
     Args:
-        frames, geometry, physics: weather and settings.
+        analyses, geometry, physics: weather and settings.
         particles: the block.
         tick: minute of the sweep, int32 scalar.
         weights: time weights of the second analysis at the start and the end of the minute.
@@ -159,7 +159,7 @@ def minute_step(
     before, after = (jnp.broadcast_to(w, particles.x.shape) for w in weights)
     cell = (particles.cell_x, particles.cell_y)
     motion = mean_step(
-        frames,
+        analyses,
         geometry,
         cell,
         (particles.x, particles.y),
@@ -169,9 +169,11 @@ def minute_step(
     )
     here, there = motion.nodes
     height = _release_above_ground_reached(
-        frames, geometry, here, there, motion.terrain_following_m, tick == particles.start
+        analyses, geometry, here, there, motion.terrain_following_m, tick == particles.start
     )
-    mixed_layer = 0.5 * (_mixed_layer(frames, here, before) + _mixed_layer(frames, there, after))
+    mixed_layer = 0.5 * (
+        _mixed_layer(analyses, here, before) + _mixed_layer(analyses, there, after)
+    )
     sizes = (cell_size_m[here.nearest], cell_size_m[there.nearest])
     errors = errors_of_minute(
         physics.errors,
@@ -186,10 +188,10 @@ def minute_step(
         moved = particles._replace(x=motion.x, y=motion.y, z=height)
         if errors.wind is not None:
             moved = _carried_by_errors(geometry, moved, particles.z, errors.wind)
-        columns = _mean_columns(frames, geometry, there, after, moved, mixed_layer)
+        columns = _mean_columns(analyses, geometry, there, after, moved, mixed_layer)
     else:
         moved, columns = _turbulent_step(
-            frames,
+            analyses,
             geometry,
             physics,
             particles,
@@ -206,14 +208,14 @@ def minute_step(
             columns = columns.at[_FOOT].multiply(errors.influence)
     if physics.extra:
         stretch = geometry.levels.model_top_m / (
-            geometry.levels.model_top_m - terrain_at(frames, there)
+            geometry.levels.model_top_m - terrain_at(analyses, there)
         )
         vertical = physics.direction * motion.vertical_m_min / 60.0 / stretch
         columns = jnp.concatenate(
             [
                 columns,
                 _extra_columns(
-                    frames, geometry, there, (before, after), moved.z, vertical, physics.direction
+                    analyses, geometry, there, (before, after), moved.z, vertical, physics.direction
                 ),
             ]
         )
@@ -244,14 +246,19 @@ def _carried_by_errors(
 
 
 def _release_above_ground_reached(
-    frames: Frames, geometry: Geometry, here: Nodes, there: Nodes, z: Array, first: Array
+    analyses: BracketingAnalyses,
+    geometry: Geometry,
+    here: Nodes,
+    there: Nodes,
+    z: Array,
+    first: Array,
 ) -> Array:
     """Flat height, in the first minute counted from the ground at the minute's mean end point.
 
     HYSPLIT measures the release height from there: over a slope the clouds differ by that much.
     """
     top = geometry.levels.model_top_m
-    factor = (top - terrain_at(frames, here)) / (top - terrain_at(frames, there))
+    factor = (top - terrain_at(analyses, here)) / (top - terrain_at(analyses, there))
     return jnp.where(first, z * factor, z)
 
 
@@ -283,17 +290,17 @@ def _over_the_pole(geometry: Geometry, moved: Particles) -> Particles:
     )
 
 
-def _mixed_layer(frames: Frames, nodes: Nodes, weight: Array) -> Array:
-    first, second = nearest_mixed_layer(frames, nodes)
+def _mixed_layer(analyses: BracketingAnalyses, nodes: Nodes, weight: Array) -> Array:
+    first, second = nearest_mixed_layer(analyses, nodes)
     return first + weight * (second - first)
 
 
 def _turbulent_step(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     physics: Physics,
     particles: Particles,
-    motion: Motion,
+    motion: MeanMotion,
     mean_z: Array,
     tick: Array,
     moves: Array,
@@ -337,7 +344,7 @@ def _turbulent_step(
         now, velocity, last = state
         nodes, weight, air, first_update, wind_error = column
         result = half_step(
-            frames,
+            analyses,
             geometry,
             nodes,
             weight,
@@ -397,7 +404,7 @@ def _turbulent_step(
         "pres": second.pressure,
         "sigw": second.sigma,
         "tlgr": second.time_scale,
-        "zsfc": terrain_at(frames, there),
+        "zsfc": terrain_at(analyses, there),
     }
     return moved, _stacked(MAIN_COLUMNS, columns)
 
@@ -428,13 +435,13 @@ def _horizontal_sigma(geometry: Geometry, profiles: Profiles, z: Array) -> Array
     base = jnp.floor(index).astype(jnp.int32)
     variances = profiles.of("variance_x", "variance_y")
     # The mean step ends elsewhere than its first pass, which chose the levels.
-    offset = jnp.clip(base - profiles.base, 0, WINDOW - 2)
+    offset = jnp.clip(base - profiles.base, 0, WINDOW_LEVELS - 2)
     lower, upper = pick(variances, offset), pick(variances, offset + 1)
     return jnp.sqrt(lower + (index - base.astype(jnp.float32)) * (upper - lower))
 
 
 def _mean_columns(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     nodes: Nodes,
     weight: Array,
@@ -446,7 +453,7 @@ def _mean_columns(
     index = jnp.clip(level_index(levels, moved.z), 0.0, levels.count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     values = bilinear_levels(
-        frames,
+        analyses,
         nodes,
         weight,
         base,
@@ -458,7 +465,7 @@ def _mean_columns(
     lower, upper = level_height(levels, base), level_height(levels, base + 1)
     fraction = jnp.clip((moved.z - lower) / (upper - lower), 0.0, 1.0)
     pressure, density = values[0] + fraction * (values[1] - values[0])
-    terrain = terrain_at(frames, nodes)
+    terrain = terrain_at(analyses, nodes)
     zagl = moved.z * (levels.model_top_m - terrain) / levels.model_top_m
     zero = jnp.zeros_like(zagl)
     columns = {
@@ -474,7 +481,7 @@ def _mean_columns(
 
 
 def _extra_columns(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     nodes: Nodes,
     weights: tuple[Array, Array],
@@ -491,7 +498,7 @@ def _extra_columns(
 
     def at(weight: Array, table: str, *names: str) -> Array:
         values = bilinear_levels(
-            frames,
+            analyses,
             nodes,
             weight,
             base,
@@ -507,7 +514,7 @@ def _extra_columns(
     now = density[0] + after * (density[1] - density[0])
     tendency = direction * (density[1] - density[0]) * (after - before) / now
     surface = {
-        column: bilinear_surface(frames, nodes, after, field)
+        column: bilinear_surface(analyses, nodes, after, field)
         for column, field in SURFACE_COLUMNS.items()
     }
     columns = {

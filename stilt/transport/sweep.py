@@ -3,7 +3,8 @@
 All receptors of a sweep share one clock that starts at the latest release (the earliest, forward)
 and only the two analyses around the clock are on the device. Particles are computed in blocks of
 one fixed size, so that one compiled program serves every batch; how they are put into blocks
-depends on the device (:mod:`stilt.transport.in_turn`, :mod:`stilt.transport.resident`).
+depends on the device (:mod:`stilt.transport.host_particles`,
+:mod:`stilt.transport.device_particles`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import numpy as np
 
 from stilt.meteorology.prepare import PreparedAnalysis
 from stilt.transport.device import device
-from stilt.transport.in_turn import InTurn
-from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, Setting
+from stilt.transport.device_particles import DeviceParticles
+from stilt.transport.host_particles import HostParticles
+from stilt.transport.interpolation import AnalysisArrays, BracketingAnalyses, Geometry
+from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, SweepSettings
 from stilt.transport.receiver import Receiver
-from stilt.transport.resident import Resident
 from stilt.transport.step import Particles, Physics
-from stilt.transport.weather import Frame, Frames, Geometry
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ def sweep(
         progress: called with the fraction done.
         programs: where compiled programs come from.
     """
-    setting = Setting(geometry, physics, jnp.asarray(cell_size_m, jnp.float32), programs)
-    way = Resident if device().stays else InTurn
+    setting = SweepSettings(geometry, physics, jnp.asarray(cell_size_m, jnp.float32), programs)
+    way = DeviceParticles if device().stays else HostParticles
     last = int(particles.stop.max(initial=0))
     tick = int(particles.start.min(initial=0))
-    held: dict[int, Frame] = {}
+    held: dict[int, AnalysisArrays] = {}
     with way(setting, particles, receiver) as moving:
         while tick < last:
             first, second = clock.bracket(tick)
@@ -100,7 +101,7 @@ def sweep(
             interval = abs(clock.analysis_minutes[first] - clock.analysis_minutes[second])
             moving.advance(
                 Chunk(
-                    Frames(held[first], held[second]),
+                    BracketingAnalyses(held[first], held[second]),
                     tick,
                     minutes,
                     clock.offset(tick, first),
@@ -112,10 +113,10 @@ def sweep(
                 progress(min(tick / last, 1.0))
 
 
-def to_device(prepared: PreparedAnalysis) -> Frame:
+def to_device(prepared: PreparedAnalysis) -> AnalysisArrays:
     """Put a prepared analysis on the device, its axes flattened."""
     surface = prepared.surface
-    return Frame(
+    return AnalysisArrays(
         jnp.asarray(prepared.column.reshape(-1)),
         jnp.asarray(prepared.turbulence.reshape(-1)),
         jnp.asarray(prepared.air.reshape(-1)),

@@ -5,7 +5,7 @@ import pytest
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA
 from stilt.demo.files import write_demo
-from stilt.demo.weather import DemoWeather, sun_at
+from stilt.demo.synthetic_fields import DemoWeather, sun_at
 from stilt.errors import UsageError
 
 NOON = np.datetime64("2023-07-15T19:00")

@@ -10,7 +10,7 @@ import pytest
 
 import stilt
 from stilt import Footprint, FootprintConfig, Grid, PointReceptor
-from stilt.footprint.gridding import Axis, Frame
+from stilt.footprint.cell_grid import Axis, CellGrid
 
 RECEPTOR = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 PARTICLES = pd.DataFrame(
@@ -59,8 +59,8 @@ def test_footprints_have_every_row_and_column(bounds: dict, shape: tuple) -> Non
 
 def test_a_grid_of_one_cell_is_a_grid() -> None:
     one = Grid(xmin=-180, xmax=-179.9, ymin=40.6, ymax=40.7, xres=0.1, yres=0.1)
-    frame = Frame.of(one)
-    assert (frame.x.count, frame.y.count) == (1, 1)
+    cell_grid = CellGrid.of(one)
+    assert (cell_grid.x.count, cell_grid.y.count) == (1, 1)
 
 
 def test_a_range_of_no_whole_number_of_cells_is_told_of() -> None:

@@ -6,7 +6,14 @@ from contextlib import contextmanager
 import jax
 import pytest
 
-from stilt.transport import dispersion, in_turn, plumes, resident, run, sweep
+from stilt.transport import (
+    device_particles,
+    dispersion,
+    host_particles,
+    plumes,
+    sweep,
+    transport_batch,
+)
 from stilt.transport.device import Device
 
 
@@ -14,7 +21,14 @@ from stilt.transport.device import Device
 def computing_as(chosen: Device) -> Iterator[None]:
     """Cut work as for this device in a block."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (dispersion, in_turn, plumes, resident, run, sweep):
+        for module in (
+            dispersion,
+            device_particles,
+            host_particles,
+            plumes,
+            sweep,
+            transport_batch,
+        ):
             patch.setattr(module, "device", lambda: chosen)
         jax.clear_caches()
         yield

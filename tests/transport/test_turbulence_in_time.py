@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from stilt.meteorology.levels import internal_levels
-from stilt.transport.weather import Frame, Frames, Geometry, Nodes, nearest_turbulence
+from stilt.transport.interpolation import (
+    AnalysisArrays,
+    BracketingAnalyses,
+    Geometry,
+    Nodes,
+    nearest_turbulence,
+)
 
 LEVELS = internal_levels(tuple(np.linspace(0.998, 0.025, 25)), 1, 25_000.0)
 
@@ -14,19 +20,19 @@ def between(sigma: tuple[dict, dict], depths: tuple[float, float], weight: float
     """sigma_w of the level in the first of two dictionaries, at a node of both analyses."""
     (level, *_), _ = sigma
     geometry = Geometry(2, 2, False, 1, LEVELS, **shape)
-    frames = []
+    analyses = []
     for given in sigma:
         table = np.full((4, LEVELS.count, 2), 100.0, np.float32)
         table[:, :, 0] = 0.5
         for height, value in given.items():
             table[:, int(np.flatnonzero(LEVELS.heights_m == height)[0]), 0] = value
         nothing = jnp.zeros(0)
-        frames.append(Frame(nothing, jnp.asarray(table.reshape(-1)), nothing, nothing))
+        analyses.append(AnalysisArrays(nothing, jnp.asarray(table.reshape(-1)), nothing, nothing))
     node = jnp.zeros(1, jnp.int32)
     nodes = Nodes(node, node, node, node, jnp.zeros(1), jnp.zeros(1), node)
     base = jnp.asarray([int(np.flatnonzero(LEVELS.heights_m == level)[0])], jnp.int32)
     found = nearest_turbulence(
-        Frames(*frames),
+        BracketingAnalyses(*analyses),
         nodes,
         jnp.asarray([weight], jnp.float32),
         base,

@@ -46,7 +46,7 @@ def bytes_of_rows(config: ModelConfig) -> int:
     return abs(config.n_hours) * 60 * config.numpar * (4 * kept + 1)
 
 
-class Store(Protocol):
+class RowStore(Protocol):
     """Memory for the rows of a release."""
 
     def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:
@@ -62,7 +62,7 @@ class Store(Protocol):
         """Which rows there are, (minutes, particles), and all values, to be changed at will."""
 
 
-Reserve = Callable[[int, int, int], Store]
+Reserve = Callable[[int, int, int], RowStore]
 """Gives memory for the rows of a release, for (columns, minutes, particles)."""
 
 
@@ -76,17 +76,17 @@ class OwnMemory:
         self.values = np.empty((columns, minutes, particles), np.float32)
 
     def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:
-        """Take the rows of some minutes: see :class:`Store`."""
+        """Take the rows of some minutes: see :class:`RowStore`."""
         minutes = slice(first, first + len(moved))
         self.moved[minutes] = moved
         self.values[:, minutes] = values
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """All rows: see :class:`Store`."""
+        """All rows: see :class:`RowStore`."""
         return self.moved, self.values
 
 
-class SweepRows:
+class SweepCollector:
     """Collects the rows of all releases of a sweep.
 
     Memory is one float32 per release, minute, kept column and particle; the tables made of it
@@ -232,7 +232,7 @@ class ReleaseRows:
     config: ModelConfig
     grid: MetGrid
     names: list[str]
-    store: Store
+    store: RowStore
     cells: np.ndarray
 
     def to_frame(self) -> pd.DataFrame:

@@ -13,10 +13,10 @@ import numpy as np
 from stilt.transport.device import device
 from stilt.transport.program import (
     Chunk,
-    Rows,
-    Setting,
+    ChunkRows,
+    SweepSettings,
     advance,
-    columns_of,
+    column_names,
     filled_up,
     taken,
 )
@@ -24,10 +24,10 @@ from stilt.transport.receiver import Receiver
 from stilt.transport.step import MOVING, Particles
 
 
-class InTurn:
+class HostParticles:
     """Particles that are gathered from the host for every chunk of minutes, by height."""
 
-    def __init__(self, setting: Setting, particles: Particles, receiver: Receiver) -> None:
+    def __init__(self, setting: SweepSettings, particles: Particles, receiver: Receiver) -> None:
         """Take the particles of a sweep.
 
         Args:
@@ -39,9 +39,9 @@ class InTurn:
         self._state = jax.tree.map(np.array, particles)
         self._size, self._together = device().shape(len(particles.start))
         minutes = device().minutes
-        self._rows = Rows.empty(len(columns_of(setting.physics)), minutes, self._together)
+        self._rows = ChunkRows.empty(len(column_names(setting.physics)), minutes, self._together)
         # Made once: fresh memory has to be cleared by the system.
-        self._room = _Room.empty(len(receiver.columns), minutes * len(particles.start))
+        self._buffer = _RowBuffer.empty(len(receiver.columns), minutes * len(particles.start))
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +67,7 @@ class InTurn:
         """What moved and the columns, (minutes, numbers) each; overwritten by the next chunk."""
         count, together, minutes = len(numbers), self._together, chunk.minutes
         chosen = filled_up(self._state, numbers, together)
-        room = self._room.of(minutes, count)
+        room = self._buffer.of(minutes, count)
         moved: np.ndarray = room.moved
         values: Sequence[np.ndarray] = list(room.values)
         for begin in range(0, count, together):
@@ -92,7 +92,7 @@ class InTurn:
         return moved, values
 
 
-class _Room(NamedTuple):
+class _RowBuffer(NamedTuple):
     """Memory for the rows of a chunk that takes several calls.
 
     Attributes:
@@ -104,15 +104,15 @@ class _Room(NamedTuple):
     moved: np.ndarray
 
     @classmethod
-    def empty(cls, columns: int, rows: int) -> _Room:
+    def empty(cls, columns: int, rows: int) -> _RowBuffer:
         """Room for so many columns and rows."""
         return cls(np.empty((columns, rows), np.float32), np.empty(rows, bool))
 
-    def of(self, minutes: int, particles: int) -> _Room:
+    def of(self, minutes: int, particles: int) -> _RowBuffer:
         """The beginning of this memory, for fewer rows."""
         shape = (minutes, particles)
         rows = math.prod(shape)
-        return _Room(
+        return _RowBuffer(
             self.values[:, :rows].reshape(len(self.values), *shape),
             self.moved[:rows].reshape(shape),
         )

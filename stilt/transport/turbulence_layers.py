@@ -14,9 +14,9 @@ from jax import Array
 
 from stilt.meteorology.fields import TURBULENCE_FIELDS
 from stilt.meteorology.levels import InternalLevels
-from stilt.transport.weather import (
-    WINDOW,
-    Frames,
+from stilt.transport.interpolation import (
+    WINDOW_LEVELS,
+    BracketingAnalyses,
     Geometry,
     Nodes,
     Profiles,
@@ -60,7 +60,7 @@ class AirProfiles(NamedTuple):
 
     Attributes:
         base: lowest level held, int32 (particles,).
-        fields: (WINDOW, :data:`AIR_PROFILE_FIELDS`, particles).
+        fields: (WINDOW_LEVELS, :data:`AIR_PROFILE_FIELDS`, particles).
     """
 
     base: Array
@@ -72,12 +72,12 @@ class AirProfiles(NamedTuple):
         return cls(profiles.base, profiles.of(*AIR_PROFILE_FIELDS))
 
     def split(self) -> list[Array]:
-        """Return every field by itself, (WINDOW, particles) each."""
+        """Return every field by itself, (WINDOW_LEVELS, particles) each."""
         return [self.fields[:, field] for field in range(len(AIR_PROFILE_FIELDS))]
 
 
-class Window(NamedTuple):
-    """Profiles on ``WINDOW`` levels from ``base`` up; each (WINDOW, particles)."""
+class LevelWindow(NamedTuple):
+    """Profiles on ``WINDOW_LEVELS`` levels from ``base`` up; each (WINDOW_LEVELS, particles)."""
 
     base: Array
     sigma: Array
@@ -87,7 +87,7 @@ class Window(NamedTuple):
     pressure: Array
     density: Array
 
-    def at(self, level: Array) -> Window:
+    def at(self, level: Array) -> LevelWindow:
         """Values at one zero-based level of each particle, which the window must hold."""
         offset = level - self.base
         held = self._asdict()
@@ -120,13 +120,17 @@ class Layer(NamedTuple):
 
 
 def column_at(
-    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, influence: float
+    analyses: BracketingAnalyses,
+    geometry: Geometry,
+    nodes: Nodes,
+    time_weight: Array,
+    influence: float,
 ) -> tuple[Column, Array]:
     """Heights of the column and the dry mass of its influence layer (kg m-2)."""
     levels = geometry.levels
     top = jnp.float32(levels.model_top_m)
-    stretch = top / (top - terrain_at(frames, nodes))
-    first, second = nearest_mixed_layer(frames, nodes)
+    stretch = top / (top - terrain_at(analyses, nodes))
+    first, second = nearest_mixed_layer(analyses, nodes)
     mixed = first + time_weight * (second - first)
     depth = influence * mixed if influence <= 1.0 else jnp.full_like(mixed, influence)
     resolution = top * _SIGMA_RESOLUTION
@@ -139,7 +143,7 @@ def column_at(
     base = jnp.floor(index).astype(jnp.int32)
     names = ("dry_density", "dry_mass")
     values = bilinear_levels(
-        frames,
+        analyses,
         nodes,
         time_weight,
         base,
@@ -163,53 +167,53 @@ def column_at(
 
 
 def load_window(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     nodes: Nodes,
     time_weight: Array,
     layer: Array,
     inserted: Array,
     wind_error: Array | None = None,
-) -> Window:
+) -> LevelWindow:
     """Profiles on the levels around each particle's layer; ``wind_error`` as for `window_of`."""
     base = window_base(geometry, _property_level(layer, inserted))
-    profiles = AirProfiles.of(profiles_from(frames, geometry, nodes, time_weight, base))
-    return window_of(frames, geometry, nodes, time_weight, profiles, wind_error)
+    profiles = AirProfiles.of(profiles_from(analyses, geometry, nodes, time_weight, base))
+    return window_of(analyses, geometry, nodes, time_weight, profiles, wind_error)
 
 
 def window_of(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     geometry: Geometry,
     nodes: Nodes,
     time_weight: Array,
     air: AirProfiles,
     wind_error: Array | None = None,
-) -> Window:
+) -> LevelWindow:
     """Profiles of wind along x and y, pressure and density, with the turbulence added to them.
 
     Args:
-        frames, geometry, nodes, time_weight: the weather.
+        analyses, geometry, nodes, time_weight: the weather.
         air: wind, pressure and density.
         wind_error: added to the wind of each particle's column, cells per minute,
             (particles * levels, 2).
     """
     turbulence = nearest_turbulence(
-        frames,
+        analyses,
         nodes,
         time_weight,
         air.base,
-        nearest_mixed_layer(frames, nodes),
+        nearest_mixed_layer(analyses, nodes),
         geometry=geometry,
-        count=WINDOW,
+        count=WINDOW_LEVELS,
     )
     wind_x, wind_y, pressure, density = air.split()
     if wind_error is not None:
-        error = own_levels(wind_error, air.base, geometry=geometry, count=WINDOW)
+        error = own_levels(wind_error, air.base, geometry=geometry, count=WINDOW_LEVELS)
         wind_x, wind_y = wind_x + error[:, 0], wind_y + error[:, 1]
     sigma, time_scale = (
         turbulence[:, TURBULENCE_FIELDS.index(name)] for name in ("sigma_w_m_s", "time_scale_s")
     )
-    return Window(air.base, sigma, time_scale, wind_x, wind_y, pressure, density)
+    return LevelWindow(air.base, sigma, time_scale, wind_x, wind_y, pressure, density)
 
 
 def layer_of(levels: InternalLevels, z: Array, inserted: Array) -> Array:
@@ -236,13 +240,15 @@ def _property_level(layer: Array, inserted: Array) -> Array:
     return layer - (layer > inserted + 1).astype(jnp.int32)
 
 
-def turbulence_of(window: Window, layer: Array, inserted: Array) -> tuple[Array, Array]:
+def turbulence_of(window: LevelWindow, layer: Array, inserted: Array) -> tuple[Array, Array]:
     """Standard deviation of vertical velocity (m s-1) and time scale (s) of each layer."""
     offset = _property_level(layer, inserted) - window.base
     return pick(window.sigma, offset), pick(window.time_scale, offset)
 
 
-def layer_constants(geometry: Geometry, inserted: Array, layer: Array, window: Window) -> Layer:
+def layer_constants(
+    geometry: Geometry, inserted: Array, layer: Array, window: LevelWindow
+) -> Layer:
     """Look up the layer's constants in the levels held.
 
     The inserted level has the wind of the level above it, as in HYSPLIT: the wind reaches that
@@ -274,16 +280,18 @@ def layer_constants(geometry: Geometry, inserted: Array, layer: Array, window: W
     )
 
 
-def outside_window(geometry: Geometry, inserted: Array, layer: Array, window: Window) -> Array:
+def outside_window(geometry: Geometry, inserted: Array, layer: Array, window: LevelWindow) -> Array:
     """Whether a layer and its neighbours are not all among the levels held."""
     level = _property_level(layer, inserted)
     first = (level - 1 < window.base) & (window.base > 0)
-    last = (level + 1 > window.base + WINDOW - 1) & (window.base < geometry.level_count - WINDOW)
+    last = (level + 1 > window.base + WINDOW_LEVELS - 1) & (
+        window.base < geometry.level_count - WINDOW_LEVELS
+    )
     return first | last
 
 
 def air_at(
-    levels: InternalLevels, column: Column, window: Window, layer: Array, z: Array
+    levels: InternalLevels, column: Column, window: LevelWindow, layer: Array, z: Array
 ) -> tuple[Array, Array]:
     """Dry density (kg m-3) and pressure (hPa) at a terrain-following height, between its levels."""
     level = layer - (layer > column.inserted).astype(jnp.int32)

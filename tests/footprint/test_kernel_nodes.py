@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from stilt.footprint.kernel import gaussian_kernel, half_width
-from stilt.footprint.nodes import TILE, TOLERANCE, Interpolator, KernelSize, Nodes, node_count
+from stilt.footprint.kernel_nodes import (
+    TILE,
+    TOLERANCE,
+    Interpolator,
+    KernelNodes,
+    KernelSize,
+    node_count,
+)
 
 RESOLUTIONS = [(0.01, 0.01), (1.0, 2.5), (3.0, 1.0)]
 
@@ -64,7 +71,7 @@ def test_the_estimated_error_is_above_the_true_one(spread) -> None:
 
 @pytest.mark.parametrize("half", [0, 1, 7])
 def test_banded_matrices_are_the_kernel_moved_from_cell_to_cell(half) -> None:
-    nodes = Nodes(np.array([1.3, 0.7]), KernelSize(half, half, 1.0, 1.0))
+    nodes = KernelNodes(np.array([1.3, 0.7]), KernelSize(half, half, 1.0, 1.0))
     row = np.random.default_rng(1).random(TILE + 2 * half)
     for number in range(2):
         plain = np.convolve(row, nodes.along_x[number], mode="valid")

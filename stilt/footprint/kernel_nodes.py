@@ -50,7 +50,7 @@ class KernelSize:
 
 
 @dataclass(frozen=True)
-class Nodes:
+class KernelNodes:
     """Kernels of one size with centre weight one.
 
     Attributes:
@@ -101,7 +101,7 @@ class Interpolator:
         """Begin without any."""
         self._distances: dict[KernelSize, Floats] = {}
 
-    def nodes_and_shares(self, size: KernelSize, sigma: Floats) -> tuple[Nodes, Floats]:
+    def nodes_and_shares(self, size: KernelSize, sigma: Floats) -> tuple[KernelNodes, Floats]:
         """Choose kernels to compute with, and what wanted kernels of the same size take of each.
 
         Wanted kernels sum to one; every weight is right to a relative ``TOLERANCE``. The closer
@@ -115,7 +115,7 @@ class Interpolator:
             The nodes, and shares, shape (nodes, widths).
         """
         if size.elements == 1:
-            return Nodes(np.zeros(1), size), np.ones((1, sigma.size))
+            return KernelNodes(np.zeros(1), size), np.ones((1, sigma.size))
         u = 1.0 / np.square(sigma)
         lowest, highest = float(u.min()), float(u.max())
         largest = 0.5 * ((size.half_x * size.xres) ** 2 + (size.half_y * size.yres) ** 2)
@@ -124,14 +124,14 @@ class Interpolator:
         if distances is not None and distances.size <= count:
             count = distances.size
         if u.size <= count:
-            nodes = Nodes(u, size)
+            nodes = KernelNodes(u, size)
             return nodes, np.diag(1.0 / nodes.sums)
         zeros = _chebyshev_zeros(count)
         if distances is None or distances.size > count:
             distances = 0.5 * largest * (1.0 + zeros)
         middle = 0.5 * (highest + lowest)
         chosen_and_wanted = np.concatenate([middle + 0.5 * (highest - lowest) * zeros, u])
-        nodes = Nodes(chosen_and_wanted[:count], size)
+        nodes = KernelNodes(chosen_and_wanted[:count], size)
         # What all kernels have in common, exp(-a middle), is left out on both sides.
         weights = np.exp(distances[:, None] * (middle - chosen_and_wanted))
         shares: Floats = np.linalg.solve(weights[:, :count], weights[:, count:])
@@ -148,7 +148,7 @@ class Interpolator:
 
 
 def node_count(spread: float) -> int:
-    """Nodes for a spread, which is the largest a times the range of u.
+    """KernelNodes for a spread, which is the largest a times the range of u.
 
     The remainder of interpolation in both u and a is (spread / 16)^n / n! of the middle kernel; the
     factor before it was found by comparing with exact kernels, for spreads up to 18.

@@ -22,10 +22,10 @@ from stilt.transport.device import device
 from stilt.transport.plumes import Plumes, corrected_influence
 from stilt.transport.program import (
     Chunk,
-    Rows,
-    Setting,
+    ChunkRows,
+    SweepSettings,
     advance,
-    columns_of,
+    column_names,
     filled_up,
     taken,
 )
@@ -41,10 +41,10 @@ COPYING_THREADS = 3
 _PINNED = "pinned_host"
 
 
-class Resident:
+class DeviceParticles:
     """Particles that stay on the device, all of them in every call."""
 
-    def __init__(self, setting: Setting, particles: Particles, receiver: Receiver) -> None:
+    def __init__(self, setting: SweepSettings, particles: Particles, receiver: Receiver) -> None:
         """Take the particles of a sweep.
 
         Args:
@@ -65,7 +65,7 @@ class Resident:
             jax.device_put(taken(every, slice(part[0], part[0] + together)))
             for part in self._numbers
         ]
-        self._rows = Rows.empty(len(columns_of(setting.physics)), device().minutes, together)
+        self._rows = ChunkRows.empty(len(column_names(setting.physics)), device().minutes, together)
         self._cells = [jnp.stack([part.cell_x, part.cell_y]) for part in self._parts]
         self._near_field = receiver.near_field
         self._plumes: list[Plumes] = []
@@ -115,7 +115,7 @@ class Resident:
                     self._rows,
                     self._plumes[place],
                     chunk,
-                    names=columns_of(self._setting.physics),
+                    names=column_names(self._setting.physics),
                     veght=self._near_field.veght,
                 )
             with jax.enable_x64(True):
@@ -133,7 +133,7 @@ class Resident:
             self._wait(CHUNKS_UNDER_WAY - 1)
             self._under_way.append(self._fetching.submit(hand_over, chunk, numbers, found))
 
-    def _all_rows(self, chunk: Chunk, numbers: np.ndarray, found: Rows) -> None:
+    def _all_rows(self, chunk: Chunk, numbers: np.ndarray, found: ChunkRows) -> None:
         """Hand over a call's rows, put together by release."""
         del numbers
         values = to_host(found.values)[:, :, : chunk.minutes]
@@ -146,7 +146,7 @@ class Resident:
         releases = np.array_split(np.arange(len(moved)), min(COPYING_THREADS, len(moved)))
         list(self._copying.map(hand_over, releases))
 
-    def _some_rows(self, chunk: Chunk, numbers: np.ndarray, found: Rows) -> None:
+    def _some_rows(self, chunk: Chunk, numbers: np.ndarray, found: ChunkRows) -> None:
         """Hand over rows of particles with these numbers, which one call took."""
         values, moved = to_host(found.values), to_host(found.moved)
         part = (..., slice(chunk.minutes), slice(len(numbers)))
@@ -160,12 +160,12 @@ class Resident:
 
 @partial(jax.jit, static_argnames=("wanted", "grid"))
 def _chosen(
-    rows: Rows,
+    rows: ChunkRows,
     influence: jax.Array | None,
     cells: jax.Array,
     wanted: tuple[int, ...],
     grid: MetGrid | None,
-) -> Rows:
+) -> ChunkRows:
     """A copy of the wanted columns, which the next call does not overwrite.
 
     Influence takes the place of the rows' own where it is given.
@@ -182,18 +182,18 @@ def _chosen(
         # Rounding may have made 180 of a little less.
         values = values.at[at_x].set(jnp.where(lon >= 180.0, -180.0, lon).astype(jnp.float32))
         values = values.at[at_y].set(lat.astype(jnp.float32))
-    return Rows(values, jnp.copy(rows.moved))
+    return ChunkRows(values, jnp.copy(rows.moved))
 
 
 @partial(jax.jit, static_argnames=("each", "count"))
-def _by_release(rows: Rows, each: int, count: int) -> Rows:
-    """Rows of the first so many particles, one release after the other."""
+def _by_release(rows: ChunkRows, each: int, count: int) -> ChunkRows:
+    """ChunkRows of the first so many particles, one release after the other."""
 
     def put_together(leaf: jax.Array) -> jax.Array:
         leaf = leaf[..., :count]
         return jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], count // each, each), -2, 0)
 
-    return Rows(*map(put_together, rows))
+    return ChunkRows(*map(put_together, rows))
 
 
 def to_host(array: jax.Array) -> np.ndarray:

@@ -24,7 +24,7 @@ from stilt.meteorology.fields import (
 from stilt.meteorology.levels import InternalLevels
 
 
-class Frame(NamedTuple):
+class AnalysisArrays(NamedTuple):
     """One analysis on the device, see :class:`stilt.meteorology.prepare.PreparedAnalysis`.
 
     All axes of ``column``, ``turbulence`` and ``air``, which are (ny, nx, levels, fields), are
@@ -38,11 +38,11 @@ class Frame(NamedTuple):
     surface: Array
 
 
-class Frames(NamedTuple):
+class BracketingAnalyses(NamedTuple):
     """The two analyses that bracket the clock, earlier along the particles' way first."""
 
-    first: Frame
-    second: Frame
+    first: AnalysisArrays
+    second: AnalysisArrays
 
 
 class Geometry(NamedTuple):
@@ -76,23 +76,23 @@ _TERRAIN = SURFACE_FIELDS.index("terrain_m")
 _MIXED_LAYER = SURFACE_FIELDS.index("mixed_layer_height_m")
 _SIGMA = TURBULENCE_FIELDS.index("sigma_w_m_s")
 
-WINDOW = 5
+WINDOW_LEVELS = 5
 """Levels of a column held at once; a particle that leaves them gets new ones."""
 
 
 class Profiles(NamedTuple):
-    """Fields on ``WINDOW`` levels around each particle.
+    """Fields on ``WINDOW_LEVELS`` levels around each particle.
 
     Attributes:
         base: lowest level held, int32 (particles,).
-        fields: (WINDOW, :data:`~stilt.meteorology.fields.COLUMN_FIELDS`, particles).
+        fields: (WINDOW_LEVELS, :data:`~stilt.meteorology.fields.COLUMN_FIELDS`, particles).
     """
 
     base: Array
     fields: Array
 
     def of(self, *names: str) -> Array:
-        """Return neighbouring fields, (WINDOW, names, particles)."""
+        """Return neighbouring fields, (WINDOW_LEVELS, names, particles)."""
         return self.fields[:, slice_of(COLUMN_FIELDS, *names)]
 
 
@@ -210,7 +210,7 @@ def _weights(nodes: Nodes) -> tuple[tuple[Array, Array], ...]:
 
 
 def bilinear_levels(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     nodes: Nodes,
     time_weight: Array,
     base: Array,
@@ -223,7 +223,7 @@ def bilinear_levels(
     """Return fields on ``count`` levels from level ``base`` up, shape (count, names, particles).
 
     Args:
-        frames: the two analyses.
+        analyses: the two analyses.
         nodes: nodes around the particles.
         time_weight: weight of the second analysis, (particles,).
         base: lowest level wanted, int32 (particles,).
@@ -236,49 +236,53 @@ def bilinear_levels(
     first, wanted = slice_of(_FIELDS_OF[table], *names).start, len(names)
     length = (count - 1) * fields + wanted
     total = jnp.zeros((), jnp.float32)
-    for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
+    for analysis, in_time in ((analyses.first, 1.0 - time_weight), (analyses.second, time_weight)):
         for node, weight in _weights(nodes):
             start = (node * geometry.level_count + base) * fields + first
-            values = _runs(getattr(frame, table), start, length)
+            values = _runs(getattr(analysis, table), start, length)
             total = total + (weight * in_time)[:, None] * values
     levels = [total[:, k * fields : k * fields + wanted].T for k in range(count)]
     return jnp.stack(levels)
 
 
 def load_profiles(
-    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, terrain_following_m: Array
+    analyses: BracketingAnalyses,
+    geometry: Geometry,
+    nodes: Nodes,
+    time_weight: Array,
+    terrain_following_m: Array,
 ) -> Profiles:
     """Column fields on the levels around terrain-following heights."""
     level = jnp.floor(level_index(geometry.levels, terrain_following_m)).astype(jnp.int32)
-    return profiles_from(frames, geometry, nodes, time_weight, window_base(geometry, level))
+    return profiles_from(analyses, geometry, nodes, time_weight, window_base(geometry, level))
 
 
 def profiles_from(
-    frames: Frames, geometry: Geometry, nodes: Nodes, time_weight: Array, base: Array
+    analyses: BracketingAnalyses, geometry: Geometry, nodes: Nodes, time_weight: Array, base: Array
 ) -> Profiles:
-    """Column fields on ``WINDOW`` levels from level ``base`` (int32) up."""
+    """Column fields on ``WINDOW_LEVELS`` levels from level ``base`` (int32) up."""
     corners, weights = zip(*_weights(nodes), strict=True)
     fields = len(COLUMN_FIELDS)
     starts = (jnp.stack(corners) * geometry.level_count + base) * fields
     in_space = jnp.stack(weights)
     total = _weighted_runs(
-        (frames.first.column, frames.second.column),
+        (analyses.first.column, analyses.second.column),
         starts,
         jnp.stack([(1.0 - time_weight) * in_space, time_weight * in_space]),
-        WINDOW * fields,
+        WINDOW_LEVELS * fields,
     )
-    return Profiles(base, total.reshape(WINDOW, fields, -1))
+    return Profiles(base, total.reshape(WINDOW_LEVELS, fields, -1))
 
 
 def window_base(geometry: Geometry, level: Array) -> Array:
-    """Lowest of the ``WINDOW`` levels to hold for particles in the layer above ``level``."""
-    return jnp.clip(level - WINDOW // 2, 0, geometry.level_count - WINDOW)
+    """Lowest of the ``WINDOW_LEVELS`` levels to hold for particles in the layer above ``level``."""
+    return jnp.clip(level - WINDOW_LEVELS // 2, 0, geometry.level_count - WINDOW_LEVELS)
 
 
 def pick(values: Array, offset: Array) -> Array:
-    """values[offset, ..., particle] by selection; ``values`` is (WINDOW, ..., particles)."""
+    """values[offset, ..., particle] by selection; ``values`` is (WINDOW_LEVELS, ..., particles)."""
     chosen = values[0]
-    for position in range(1, WINDOW):
+    for position in range(1, WINDOW_LEVELS):
         chosen = jnp.where(offset == position, values[position], chosen)
     return chosen
 
@@ -301,32 +305,34 @@ def own_levels(table: Array, base: Array, *, geometry: Geometry, count: int) -> 
     return jnp.moveaxis(values.reshape(-1, count, fields), 0, -1)
 
 
-def bilinear_surface(frames: Frames, nodes: Nodes, time_weight: Array, name: str) -> Array:
+def bilinear_surface(
+    analyses: BracketingAnalyses, nodes: Nodes, time_weight: Array, name: str
+) -> Array:
     """Return one surface field at the particles, bilinear in space, linear in time."""
     field = SURFACE_FIELDS.index(name)
     total = jnp.zeros((), jnp.float32)
-    for frame, in_time in ((frames.first, 1.0 - time_weight), (frames.second, time_weight)):
+    for analysis, in_time in ((analyses.first, 1.0 - time_weight), (analyses.second, time_weight)):
         for node, weight in _weights(nodes):
-            total = total + weight * in_time * frame.surface[node, field]
+            total = total + weight * in_time * analysis.surface[node, field]
     return total
 
 
-def terrain_at(frames: Frames, nodes: Nodes) -> Array:
+def terrain_at(analyses: BracketingAnalyses, nodes: Nodes) -> Array:
     """Terrain height above sea level in metres; it does not change with time."""
     total = jnp.zeros((), jnp.float32)
     for node, weight in _weights(nodes):
-        total = total + weight * frames.first.surface[node, _TERRAIN]
+        total = total + weight * analyses.first.surface[node, _TERRAIN]
     return total
 
 
-def nearest_mixed_layer(frames: Frames, nodes: Nodes) -> tuple[Array, Array]:
+def nearest_mixed_layer(analyses: BracketingAnalyses, nodes: Nodes) -> tuple[Array, Array]:
     """Mixed-layer height at the nearest node in both analyses, metres."""
-    first, second = (frame.surface[nodes.nearest, _MIXED_LAYER] for frame in frames)
+    first, second = (analysis.surface[nodes.nearest, _MIXED_LAYER] for analysis in analyses)
     return first, second
 
 
 def nearest_turbulence(
-    frames: Frames,
+    analyses: BracketingAnalyses,
     nodes: Nodes,
     time_weight: Array,
     base: Array,
@@ -350,16 +356,16 @@ def nearest_turbulence(
     height = level_height(levels, index)
     fields = len(TURBULENCE_FIELDS)
     total = jnp.zeros((), jnp.float32)
-    for frame, depth, in_time in (
-        (frames.first, mixed_layer[0], 1.0 - time_weight),
-        (frames.second, mixed_layer[1], time_weight),
+    for analysis, depth, in_time in (
+        (analyses.first, mixed_layer[0], 1.0 - time_weight),
+        (analyses.second, mixed_layer[1], time_weight),
     ):
         if geometry.fixed_time_scale:
             level = index
         else:
             level = _closest_level(levels, height * (depth / now))
         start = (nodes.nearest * geometry.level_count + level) * fields
-        values = _runs(frame.turbulence, start.reshape(-1), fields).reshape(count, -1, fields)
+        values = _runs(analysis.turbulence, start.reshape(-1), fields).reshape(count, -1, fields)
         if geometry.fixed_time_scale:
             values = values.at[..., _SIGMA].set(jnp.square(values[..., _SIGMA]))
         total = total + in_time[:, None] * values

@@ -25,7 +25,7 @@ _MIXED_LAYER_STREAM = 0x5A455252
 _LEAST = 1e-30
 
 
-class WindError(NamedTuple):
+class WindErrorSettings(NamedTuple):
     """Size of wind errors: standard deviation (m s-1) and scales of their correlation."""
 
     deviation_m_s: float
@@ -34,7 +34,7 @@ class WindError(NamedTuple):
     distance_km: float
 
 
-class MixedLayerError(NamedTuple):
+class MixedLayerErrorSettings(NamedTuple):
     """Size of mixed-layer height errors: relative standard deviation, and correlation scales."""
 
     deviation: float
@@ -42,11 +42,11 @@ class MixedLayerError(NamedTuple):
     distance_km: float
 
 
-class WeatherError(NamedTuple):
+class TransportErrorSettings(NamedTuple):
     """Settings of an error run; hashable, so that they can steer compilation."""
 
-    wind: WindError | None
-    mixed_layer: MixedLayerError | None
+    wind: WindErrorSettings | None
+    mixed_layer: MixedLayerErrorSettings | None
 
 
 class ErrorState(NamedTuple):
@@ -77,7 +77,7 @@ class MinuteErrors(NamedTuple):
 
 
 def initial_errors(
-    settings: WeatherError, levels: InternalLevels, key: int, count: int
+    settings: TransportErrorSettings, levels: InternalLevels, key: int, count: int
 ) -> ErrorState:
     """Errors of one release's particles at their start: float32 NumPy leaves.
 
@@ -101,7 +101,7 @@ def initial_errors(
 
 
 def next_errors(
-    settings: WeatherError,
+    settings: TransportErrorSettings,
     levels: InternalLevels,
     errors: ErrorState,
     keys: tuple[Array, Array, Array],
@@ -141,7 +141,7 @@ def next_errors(
 
 
 def errors_of_minute(
-    settings: WeatherError | None,
+    settings: TransportErrorSettings | None,
     levels: InternalLevels,
     errors: ErrorState | None,
     keys: tuple[Array, Array, Array],
@@ -176,7 +176,7 @@ def errors_of_minute(
     return MinuteErrors(after, wind, influence)
 
 
-def _profiles(settings: WindError, wind: Array, cell_size_m: Array) -> Array:
+def _profiles(settings: WindErrorSettings, wind: Array, cell_size_m: Array) -> Array:
     """Wind errors in cells per minute, (particles * levels, 2)."""
     scaled = wind * (settings.deviation_m_s * 60.0 / cell_size_m)[:, None, :]
     return scaled.reshape(-1, 2)

@@ -14,14 +14,14 @@ from synthetic_weather import Laboratory, model_config, release
 
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.prepare import PreparedStore
-from stilt.transport import ahead, prepare_ahead
-from stilt.transport.run import preparation
+from stilt.transport import prefetch, prepare_ahead
 from stilt.transport.sweep import SweepClock
+from stilt.transport.transport_batch import preparation
 
 
 @pytest.fixture(params=[1, 4])
 def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(ahead, "_cores", lambda: request.param)
+    monkeypatch.setattr(prefetch, "_cores", lambda: request.param)
     return request.param
 
 
@@ -33,15 +33,15 @@ def test_everything_is_loaded_once_and_given_in_order(cores: int) -> None:
         return f"analysis {number}"
 
     order = range(7, 2, -1)
-    with ahead.loading_ahead(load, order) as loaded:
+    with prefetch.prefetching(load, order) as loaded:
         assert [loaded(number) for number in order] == [f"analysis {number}" for number in order]
     assert sorted(asked, reverse=True) == list(order)
 
 
 def test_the_next_is_under_way_while_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "_cores", lambda: 2)
+    monkeypatch.setattr(prefetch, "_cores", lambda: 2)
     begun = [threading.Event() for _ in range(3)]
-    with ahead.loading_ahead(lambda number: begun[number].set(), range(3)) as loaded:
+    with prefetch.prefetching(lambda number: begun[number].set(), range(3)) as loaded:
         loaded(0)
         assert begun[1].wait(10.0)
         assert not begun[2].is_set()
@@ -53,7 +53,7 @@ def test_what_stops_a_load_is_raised_where_it_is_asked_for(cores: int) -> None:
             raise OSError("damaged")
         return number
 
-    with ahead.loading_ahead(load, range(4)) as loaded:
+    with prefetch.prefetching(load, range(4)) as loaded:
         assert (loaded(0), loaded(1)) == (0, 1)
         with pytest.raises(OSError, match="damaged"):
             loaded(2)

@@ -30,31 +30,31 @@ from stilt.meteorology.prepare import (
 )
 from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
-from stilt.transport.ahead import loading_ahead
 from stilt.transport.device import device
-from stilt.transport.output import (
+from stilt.transport.interpolation import Geometry
+from stilt.transport.particle_rows import (
     OwnMemory,
     ReleaseRows,
     Reserve,
-    SweepRows,
+    SweepCollector,
     bytes_of_rows,
     needs_extra,
 )
 from stilt.transport.plumes import NearField
-from stilt.transport.program import JUST_IN_TIME, Programs, columns_of
+from stilt.transport.prefetch import prefetching
+from stilt.transport.program import JUST_IN_TIME, Programs, column_names
 from stilt.transport.release import Release
 from stilt.transport.step import Particles, Physics
 from stilt.transport.sweep import SweepClock, sweep
-from stilt.transport.weather import Geometry
-from stilt.transport.weather_error import (
-    MixedLayerError,
-    WeatherError,
-    WindError,
+from stilt.transport.transport_errors import (
+    MixedLayerErrorSettings,
+    TransportErrorSettings,
+    WindErrorSettings,
     initial_errors,
 )
 
 Table = pd.DataFrame | SimulationError
-Rows = ReleaseRows | SimulationError
+CollectedRows = ReleaseRows | SimulationError
 
 
 def run_transport(
@@ -108,7 +108,7 @@ def transport_rows(
     most: int | None = None,
     reserve: Reserve = OwnMemory,
     programs: Programs = JUST_IN_TIME,
-) -> list[Rows]:
+) -> list[CollectedRows]:
     """Follow the particles as :func:`run_transport` does, and give the rows of their tables.
 
     Args:
@@ -132,7 +132,7 @@ def transport_rows(
         )
         return [error for _ in releases]
     store = PreparedStore(cache_dir, read_analysis)
-    results: list[Rows | None] = [None] * len(releases)
+    results: list[CollectedRows | None] = [None] * len(releases)
     groups = _groups(releases, config, most or most_together(config))
     for done, group in enumerate(groups):
 
@@ -192,11 +192,11 @@ def _run_group(
     config: ModelConfig,
     store: PreparedStore,
     progress: Callable[[float], None],
-    errors: WeatherError | None,
+    errors: TransportErrorSettings | None,
     near_field: bool,
     reserve: Reserve,
     programs: Programs,
-) -> list[Rows]:
+) -> list[CollectedRows]:
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
     margin = 2 if grid.vertical_flag == 5 else 1
@@ -241,12 +241,12 @@ def _run_group(
         abs(config.n_hours) * 60,
         errors,
     )
-    rows = SweepRows(
+    rows = SweepCollector(
         followed,
         starts,
         np.stack([state.cell_x, state.cell_y]),
         config,
-        columns_of(physics),
+        column_names(physics),
         grid,
         reserve,
         in_degrees=device().stays,
@@ -254,7 +254,7 @@ def _run_group(
     )
     dx, dy = grid.spacing_m()
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
-    with loading_ahead(load, clock.analyses(int(state.stop.max()))) as loaded:
+    with prefetching(load, clock.analyses(int(state.stop.max()))) as loaded:
         sweep(geometry, physics, clock, loaded, sizes, state, rows, progress, programs)
     collected = (rows.release(number) for number in range(len(good)))
     return [problem if problem is not None else next(collected) for problem in problems]
@@ -316,7 +316,7 @@ def _outside(grid: MetGrid, release: Release) -> SimulationError | None:
     )
 
 
-def weather_errors(config: ModelConfig) -> WeatherError:
+def weather_errors(config: ModelConfig) -> TransportErrorSettings:
     """Sizes of the weather errors of an error run.
 
     Raises:
@@ -329,9 +329,11 @@ def weather_errors(config: ModelConfig) -> WeatherError:
         )
     wind = [getattr(config, name) for name in WIND_ERROR_FIELDS]
     deviation_percent, *scales = [getattr(config, name) for name in MIXED_HEIGHT_ERROR_FIELDS]
-    return WeatherError(
-        None if wind[0] is None else WindError(*wind),
-        None if deviation_percent is None else MixedLayerError(deviation_percent / 100.0, *scales),
+    return TransportErrorSettings(
+        None if wind[0] is None else WindErrorSettings(*wind),
+        None
+        if deviation_percent is None
+        else MixedLayerErrorSettings(deviation_percent / 100.0, *scales),
     )
 
 
@@ -450,7 +452,7 @@ def _initial_particles(
     terrain: np.ndarray,
     numpar: int,
     duration_minutes: int,
-    errors: WeatherError | None,
+    errors: TransportErrorSettings | None,
 ) -> Particles:
     """State at release of all particles, NumPy leaves of (releases * numpar,) or more axes."""
     parts = []

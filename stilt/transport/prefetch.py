@@ -23,7 +23,7 @@ def _cores() -> int:
 
 
 @contextmanager
-def loading_ahead(load: Callable[[int], T], order: Sequence[int]) -> Iterator[Callable[[int], T]]:
+def prefetching(load: Callable[[int], T], order: Sequence[int]) -> Iterator[Callable[[int], T]]:
     """Load the next ones in other threads while the caller works with the one it asked for.
 
     A process that is held to one core loads what it is asked for, when it is asked.

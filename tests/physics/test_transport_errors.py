@@ -7,11 +7,11 @@ import pytest
 from synthetic_weather import CELL_M, WIDE, Laboratory, by_minute, inversion, release
 
 from stilt.meteorology.levels import InternalLevels
-from stilt.transport.weather_error import (
+from stilt.transport.transport_errors import (
     ErrorState,
-    MixedLayerError,
-    WeatherError,
-    WindError,
+    MixedLayerErrorSettings,
+    TransportErrorSettings,
+    WindErrorSettings,
     errors_of_minute,
     initial_errors,
 )
@@ -21,14 +21,16 @@ COUNT = 20_000
 NOISE = 4.0 / np.sqrt(COUNT)
 """Four standard errors of a correlation, or of a mean in standard deviations."""
 
-SETTINGS = WeatherError(WindError(3.0, 50.0, 500.0, 40.0), MixedLayerError(0.3, 60.0, 40.0))
+SETTINGS = TransportErrorSettings(
+    WindErrorSettings(3.0, 50.0, 500.0, 40.0), MixedLayerErrorSettings(0.3, 60.0, 40.0)
+)
 DEGREE_M = 100.0 * CELL_M
 HEIGHT_M = 1500.0
 BELOW_M, ABOVE_M = 1300.0, 1725.0
 
 
 def after(
-    minutes: int, way_km: float, settings: WeatherError = SETTINGS
+    minutes: int, way_km: float, settings: TransportErrorSettings = SETTINGS
 ) -> tuple[ErrorState, ErrorState]:
     """Errors at the start and after some minutes, with the same way in each."""
     first = errors = initial_errors(settings, LEVELS, 7, COUNT)
@@ -82,7 +84,9 @@ def test_errors_are_forgotten_with_time_and_with_distance(minutes: int, way_km: 
 
 
 def test_scales_of_zero_forget_everything_at_once() -> None:
-    settings = WeatherError(WindError(1.0, 0.0, 0.0, 0.0), MixedLayerError(0.1, 0.0, 0.0))
+    settings = TransportErrorSettings(
+        WindErrorSettings(1.0, 0.0, 0.0, 0.0), MixedLayerErrorSettings(0.1, 0.0, 0.0)
+    )
     first, later = after(1, 0.0, settings)
     assert abs(correlation(first.wind[:, 3, 0], later.wind[:, 3, 0])) < NOISE
     assert abs(correlation(later.wind[:, 3, 0], later.wind[:, 4, 0])) < NOISE
@@ -91,7 +95,7 @@ def test_scales_of_zero_forget_everything_at_once() -> None:
 
 
 def test_influence_never_falls_below_zero() -> None:
-    settings = WeatherError(None, MixedLayerError(2.0, 60.0, 40.0))
+    settings = TransportErrorSettings(None, MixedLayerErrorSettings(2.0, 60.0, 40.0))
     errors = initial_errors(settings, LEVELS, 7, COUNT)
     ones, cell = jnp.ones(COUNT, jnp.uint32), jnp.ones((COUNT, 2))
     made = errors_of_minute(

@@ -163,7 +163,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Frame:
+class CellGrid:
     """Where a footprint's cells lie, in the coordinates it is computed in.
 
     Attributes:
@@ -180,7 +180,7 @@ class Frame:
     west: float | None = None
 
     @classmethod
-    def of(cls, grid: GridLike) -> Frame:
+    def of(cls, grid: GridLike) -> CellGrid:
         """Work out the axes of a grid (R-STILT's rules for wrapping and projecting bounds).
 
         Raises:
@@ -225,20 +225,20 @@ class Frame:
         ]
 
     def wrap(self, longitude: Floats) -> Floats:
-        """Take longitudes to the range the frame works in."""
+        """Take longitudes to the range of the grid's axes."""
         if self.west is None:
             return longitude
         return (longitude.astype(np.float64) - self.west) % 360.0 + self.west
 
     def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
-        """Take longitude and latitude to the frame's coordinates."""
+        """Take longitude and latitude to the grid's coordinates."""
         if self.degrees:
             return self.wrap(longitude), latitude
         x, y = transformer(self.projection).transform(longitude, latitude)
         return np.asarray(x), np.asarray(y)
 
     def order_of_columns(self) -> tuple[Floats, Ints]:
-        """Longitudes (or x) as published, ascending, and the column of the frame each shows.
+        """Longitudes (or x) as published, ascending, and the column of the grid each shows.
 
         Wrapped longitudes go back to [-180, 180).
         """
