@@ -30,8 +30,8 @@ from stilt.notices import notice
 from stilt.timing import timed
 
 if TYPE_CHECKING:
+    from stilt.transport.particles import Particles
     from stilt.transport.program import Static
-    from stilt.transport.step import Particles
 
 logger = logging.getLogger(__name__)
 

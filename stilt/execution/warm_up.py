@@ -77,7 +77,8 @@ def prepare_meteorology(
     from stilt.meteorology.arl import read_analysis
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.prepare import PreparedStore
-    from stilt.transport.transport_batch import minute_of, preparation
+    from stilt.transport.clock import minute_of
+    from stilt.transport.preparation import preparation
 
     store = PreparedStore(files.cache_dir, read_analysis)
     done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()

@@ -19,6 +19,7 @@ from jax.sharding import SingleDeviceSharding
 
 from stilt.meteorology.grids import MetGrid
 from stilt.transport.device import device
+from stilt.transport.particles import Particles
 from stilt.transport.plumes import Plumes, corrected_influence
 from stilt.transport.program import (
     Chunk,
@@ -30,7 +31,7 @@ from stilt.transport.program import (
     taken,
 )
 from stilt.transport.receiver import Receiver
-from stilt.transport.step import MAIN_COLUMNS, Particles
+from stilt.transport.step_columns import MAIN_COLUMNS
 
 CHUNKS_UNDER_WAY = 2
 """Chunks whose rows may be on the device or on their way to the host."""

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from stilt.transport.device import device
+from stilt.transport.particles import MOVING, Particles
 from stilt.transport.program import (
     Chunk,
     ChunkRows,
@@ -21,7 +22,6 @@ from stilt.transport.program import (
     taken,
 )
 from stilt.transport.receiver import Receiver
-from stilt.transport.step import MOVING, Particles
 
 
 class HostParticles:

@@ -15,7 +15,7 @@ from stilt.meteorology import thermodynamics as thermo
 from stilt.meteorology.grids import MetGrid
 from stilt.transport.plumes import NearField
 from stilt.transport.release import Release
-from stilt.transport.step import AIR_COLUMNS, EXTRA_COLUMNS, MAIN_COLUMNS
+from stilt.transport.step_columns import AIR_COLUMNS, EXTRA_COLUMNS, MAIN_COLUMNS
 
 _SUMMED = frozenset(("foot", "samt"))
 _NEED_EXTRA = frozenset((*EXTRA_COLUMNS, "sphu", "dmas"))

@@ -10,13 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from stilt.transport.interpolation import BracketingAnalyses, Geometry
-from stilt.transport.step import (
-    EXTRA_COLUMNS,
-    MAIN_COLUMNS,
-    Particles,
-    Physics,
-    minute_step,
-)
+from stilt.transport.particles import Particles
+from stilt.transport.step import Physics, minute_step
+from stilt.transport.step_columns import EXTRA_COLUMNS, MAIN_COLUMNS
 
 
 def column_names(physics: Physics) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from stilt.config import ModelConfig
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.prepare import SURFACES, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
+from stilt.transport.clock import minute_of
 from stilt.transport.interpolation import (
     BracketingAnalyses,
     Geometry,
@@ -22,8 +23,8 @@ from stilt.transport.interpolation import (
     nodes_at,
     terrain_at,
 )
+from stilt.transport.preparation import preparation_options
 from stilt.transport.sweep import to_device
-from stilt.transport.transport_batch import minute_of, preparation_options
 from stilt.transport.turbulence_layers import (
     air_at,
     column_at,

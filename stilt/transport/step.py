@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from stilt.constants import MOLAR_MASS_AIR_TRANSPORT
-from stilt.meteorology.fields import AIR_FIELDS, slice_of
+from stilt.meteorology.fields import slice_of
 from stilt.transport.advection import MeanMotion, mean_step, wind_error_at
 from stilt.transport.dispersion import HALF_STEP_S, Flight, half_step
 from stilt.transport.interpolation import (
@@ -19,39 +18,19 @@ from stilt.transport.interpolation import (
     Geometry,
     Nodes,
     Profiles,
-    bilinear_levels,
-    bilinear_surface,
-    level_height,
     level_index,
     nearest_mixed_layer,
     pick,
     terrain_at,
 )
+from stilt.transport.particles import MOVING, Particles
 from stilt.transport.random import normals, stream, uniform
-from stilt.transport.transport_errors import ErrorState, TransportErrorSettings, errors_of_minute
+from stilt.transport.step_columns import MAIN_COLUMNS, extra_columns, mean_columns, stacked
+from stilt.transport.transport_errors import TransportErrorSettings, errors_of_minute
 from stilt.transport.turbulence_layers import AirProfiles, air_at
-
-MAIN_COLUMNS = ("x", "y", "zagl", "foot", "samt", "mlht", "dens", "pres", "sigw", "tlgr", "zsfc")
-"""Columns that every step gives."""
 
 _FOOT = MAIN_COLUMNS.index("foot")
 _POSITION = slice_of(MAIN_COLUMNS, "x", "y")
-
-AIR_COLUMNS = ("temz", "rhfr")
-SURFACE_COLUMNS = {
-    "temp": "lowest_temperature_k",
-    "shtf": "sensible_heat_w_m2",
-    "whtf": "latent_heat_w_m2",
-    "tcld": "total_cloud",
-    "lcld": "low_cloud",
-    "dswf": "short_wave_w_m2",
-    "rain": "rain_m_min",
-    "crai": "convective_rain_m_min",
-}
-"""Columns of surface fields, with the name of the field."""
-
-EXTRA_COLUMNS = (*AIR_COLUMNS, "mass_rate", *SURFACE_COLUMNS, "wout")
-"""Columns that a step gives when they are asked for, all together."""
 
 
 class Physics(NamedTuple):
@@ -78,46 +57,6 @@ class Physics(NamedTuple):
     layer_update: bool
     extra: bool
     errors: TransportErrorSettings | None = None
-
-
-class Particles(NamedTuple):
-    """State of particles, with leaves of NumPy on the host and of JAX in a step.
-
-    Every leaf is (particles,); those of ``errors`` have further axes.
-
-    Attributes:
-        x, y: offset from the release cell, cells (float32).
-        z: terrain-following height, metres.
-        u, v: horizontal turbulent velocity, m s-1.
-        q: vertical turbulent velocity over its standard deviation.
-        draws: random numbers used so far (uint32).
-        alive: still inside the weather's domain.
-        cell_x, cell_y: release cell (int32).
-        key0, key1, number: identity of the random stream (uint32).
-        start, stop: first and last + 1 minute of the sweep in which the particle moves (int32).
-        errors: present weather errors in an error run, else None.
-    """
-
-    x: Any
-    y: Any
-    z: Any
-    u: Any
-    v: Any
-    q: Any
-    draws: Any
-    alive: Any
-    cell_x: Any
-    cell_y: Any
-    key0: Any
-    key1: Any
-    number: Any
-    start: Any
-    stop: Any
-    errors: ErrorState | None = None
-
-
-MOVING = ("x", "y", "z", "u", "v", "q", "draws")
-"""State that a step changes of the particles that move, besides their errors."""
 
 
 class Half(NamedTuple):
@@ -188,7 +127,7 @@ def minute_step(
         moved = particles._replace(x=motion.x, y=motion.y, z=height)
         if errors.wind is not None:
             moved = _carried_by_errors(geometry, moved, particles.z, errors.wind)
-        columns = _mean_columns(analyses, geometry, there, after, moved, mixed_layer)
+        columns = mean_columns(analyses, geometry, there, after, moved, mixed_layer)
     else:
         moved, columns = _turbulent_step(
             analyses,
@@ -214,7 +153,7 @@ def minute_step(
         columns = jnp.concatenate(
             [
                 columns,
-                _extra_columns(
+                extra_columns(
                     analyses, geometry, there, (before, after), moved.z, vertical, physics.direction
                 ),
             ]
@@ -406,12 +345,7 @@ def _turbulent_step(
         "tlgr": second.time_scale,
         "zsfc": terrain_at(analyses, there),
     }
-    return moved, _stacked(MAIN_COLUMNS, columns)
-
-
-def _stacked(order: tuple[str, ...], columns: Mapping[str, Array]) -> Array:
-    """Return columns (particles,) each as one array (columns, particles)."""
-    return jnp.stack([columns[name] for name in order])
+    return moved, stacked(MAIN_COLUMNS, columns)
 
 
 def _drift_from(particles: Particles, *, as_hysplit: bool) -> Array:
@@ -438,90 +372,3 @@ def _horizontal_sigma(geometry: Geometry, profiles: Profiles, z: Array) -> Array
     offset = jnp.clip(base - profiles.base, 0, WINDOW_LEVELS - 2)
     lower, upper = pick(variances, offset), pick(variances, offset + 1)
     return jnp.sqrt(lower + (index - base.astype(jnp.float32)) * (upper - lower))
-
-
-def _mean_columns(
-    analyses: BracketingAnalyses,
-    geometry: Geometry,
-    nodes: Nodes,
-    weight: Array,
-    moved: Particles,
-    mixed_layer: Array,
-) -> Array:
-    """Columns of a step without turbulence: no surface influence, no random velocity."""
-    levels = geometry.levels
-    index = jnp.clip(level_index(levels, moved.z), 0.0, levels.count - 1.001)
-    base = jnp.floor(index).astype(jnp.int32)
-    values = bilinear_levels(
-        analyses,
-        nodes,
-        weight,
-        base,
-        table="column",
-        geometry=geometry,
-        count=2,
-        names=("pressure_hpa", "dry_density"),
-    )
-    lower, upper = level_height(levels, base), level_height(levels, base + 1)
-    fraction = jnp.clip((moved.z - lower) / (upper - lower), 0.0, 1.0)
-    pressure, density = values[0] + fraction * (values[1] - values[0])
-    terrain = terrain_at(analyses, nodes)
-    zagl = moved.z * (levels.model_top_m - terrain) / levels.model_top_m
-    zero = jnp.zeros_like(zagl)
-    columns = {
-        "x": moved.x,
-        "y": moved.y,
-        "zagl": zagl,
-        "mlht": mixed_layer,
-        "dens": density,
-        "pres": pressure,
-        "zsfc": terrain,
-    }
-    return _stacked(MAIN_COLUMNS, {**dict.fromkeys(MAIN_COLUMNS, zero), **columns})
-
-
-def _extra_columns(
-    analyses: BracketingAnalyses,
-    geometry: Geometry,
-    nodes: Nodes,
-    weights: tuple[Array, Array],
-    z: Array,
-    vertical: Array,
-    direction: int,
-) -> Array:
-    levels = geometry.levels
-    before, after = weights
-    index = jnp.clip(level_index(levels, z), 0.0, levels.count - 1.001)
-    base = jnp.floor(index).astype(jnp.int32)
-    lower, upper = level_height(levels, base), level_height(levels, base + 1)
-    fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
-
-    def at(weight: Array, table: str, *names: str) -> Array:
-        values = bilinear_levels(
-            analyses,
-            nodes,
-            weight,
-            base,
-            table=table,
-            geometry=geometry,
-            count=2,
-            names=names,
-        )
-        return values[0] + fraction * (values[1] - values[0])
-
-    temperature, humidity, divergence = at(after, "air", *AIR_FIELDS)
-    density = [at(jnp.full_like(z, weight), "column", "dry_density")[0] for weight in (0.0, 1.0)]
-    now = density[0] + after * (density[1] - density[0])
-    tendency = direction * (density[1] - density[0]) * (after - before) / now
-    surface = {
-        column: bilinear_surface(analyses, nodes, after, field)
-        for column, field in SURFACE_COLUMNS.items()
-    }
-    columns = {
-        "temz": temperature,
-        "rhfr": humidity,
-        "mass_rate": direction * (divergence + tendency),
-        **surface,
-        "wout": vertical,
-    }
-    return _stacked(EXTRA_COLUMNS, columns)

@@ -10,58 +10,20 @@ depends on the device (:mod:`stilt.transport.host_particles`,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 
 from stilt.meteorology.prepare import PreparedAnalysis
+from stilt.transport.clock import SweepClock
 from stilt.transport.device import device
 from stilt.transport.device_particles import DeviceParticles
 from stilt.transport.host_particles import HostParticles
 from stilt.transport.interpolation import AnalysisArrays, BracketingAnalyses, Geometry
+from stilt.transport.particles import Particles
 from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, SweepSettings
 from stilt.transport.receiver import Receiver
-from stilt.transport.step import Particles, Physics
-
-
-@dataclass(frozen=True)
-class SweepClock:
-    """The clock of a sweep in whole minutes since the epoch.
-
-    Attributes:
-        first_minute: minute at tick zero.
-        direction: sign of time.
-        analysis_minutes: valid times of the analyses, ascending.
-    """
-
-    first_minute: int
-    direction: int
-    analysis_minutes: tuple[int, ...]
-
-    def bracket(self, tick: int) -> tuple[int, int]:
-        """Indices of the analyses around the minute that begins at ``tick``, clock side first."""
-        minute = self.first_minute + self.direction * tick
-        times = np.asarray(self.analysis_minutes)
-        if self.direction < 0:
-            first = int(np.searchsorted(times, minute, side="left"))
-            return first, first - 1
-        first = int(np.searchsorted(times, minute, side="right")) - 1
-        return first, first + 1
-
-    def analyses(self, ticks: int) -> range:
-        """Indices of the analyses that so many minutes need, in the order of the clock."""
-        first, last = self.bracket(0)[0], self.bracket(ticks - 1)[1]
-        return range(first, last + self.direction, self.direction)
-
-    def ticks_left(self, tick: int, second: int) -> int:
-        """Minutes until the clock reaches analysis ``second``."""
-        minute = self.first_minute + self.direction * tick
-        return abs(self.analysis_minutes[second] - minute)
-
-    def offset(self, tick: int, first: int) -> int:
-        """Minutes since analysis ``first``, along the particles' way."""
-        return abs(self.first_minute + self.direction * tick - self.analysis_minutes[first])
+from stilt.transport.step import Physics
 
 
 def sweep(

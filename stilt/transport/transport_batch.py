@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 import pandas as pd
 
@@ -23,14 +22,14 @@ from stilt.meteorology.fields import SURFACE_FIELDS
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import (
     SURFACES,
-    PreparationOptions,
     PreparedAnalysis,
     PreparedStore,
     levels_for,
 )
-from stilt.meteorology.records import AnalysisPair, AnalysisRef
-from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.meteorology.records import AnalysisRef
+from stilt.transport.clock import SweepClock, minute_of
 from stilt.transport.device import device
+from stilt.transport.initial_particles import initial_particles
 from stilt.transport.interpolation import Geometry
 from stilt.transport.particle_rows import (
     OwnMemory,
@@ -42,15 +41,15 @@ from stilt.transport.particle_rows import (
 )
 from stilt.transport.plumes import NearField
 from stilt.transport.prefetch import prefetching
+from stilt.transport.preparation import first_minute_of, preparation
 from stilt.transport.program import JUST_IN_TIME, Programs, column_names
 from stilt.transport.release import Release
-from stilt.transport.step import Particles, Physics
-from stilt.transport.sweep import SweepClock, sweep
+from stilt.transport.step import Physics
+from stilt.transport.sweep import sweep
 from stilt.transport.transport_errors import (
     MixedLayerErrorSettings,
     TransportErrorSettings,
     WindErrorSettings,
-    initial_errors,
 )
 
 Table = pd.DataFrame | SimulationError
@@ -121,7 +120,7 @@ def transport_rows(
     """
     if not releases:
         return []
-    errors = weather_errors(config) if error_run else None
+    errors = transport_error_settings(config) if error_run else None
     analyses = sorted(refs, key=lambda ref: ref.time)
     grids = {ref.grid.key() for ref in analyses}
     if len(grids) != 1:
@@ -215,7 +214,7 @@ def _run_group(
         errors=errors,
     )
     minutes = [minute_of(release.time) for release in releases]
-    first_minute = _first_minute(releases, config)
+    first_minute = first_minute_of(releases, config)
     clock = SweepClock(first_minute, physics.direction, tuple(minute_of(ref.time) for ref in refs))
     covered = _covered(releases, minutes, clock, config)
     outside = [_outside(grid, release) for release in releases]
@@ -231,7 +230,7 @@ def _run_group(
     numpar = config.numpar
     starts = [abs(minutes[index] - first_minute) for index in good]
     followed = [releases[index] for index in good]
-    state = _initial_particles(
+    state = initial_particles(
         followed,
         starts,
         grid,
@@ -270,11 +269,6 @@ def table_of(rows: ReleaseRows) -> Table:
             sim_id=rows.release.sim_id,
         )
     return frame
-
-
-def minute_of(time: np.datetime64) -> int:
-    """Whole minutes since the epoch."""
-    return int(time.astype("datetime64[m]").astype(np.int64))
 
 
 def _covered(
@@ -316,7 +310,7 @@ def _outside(grid: MetGrid, release: Release) -> SimulationError | None:
     )
 
 
-def weather_errors(config: ModelConfig) -> TransportErrorSettings:
+def transport_error_settings(config: ModelConfig) -> TransportErrorSettings:
     """Sizes of the weather errors of an error run.
 
     Raises:
@@ -335,156 +329,3 @@ def weather_errors(config: ModelConfig) -> TransportErrorSettings:
         if deviation_percent is None
         else MixedLayerErrorSettings(deviation_percent / 100.0, *scales),
     )
-
-
-def _first_minute(releases: Sequence[Release], config: ModelConfig) -> int:
-    """Minute at which a sweep of these releases begins."""
-    minutes = [minute_of(release.time) for release in releases]
-    return max(minutes) if config.n_hours < 0 else min(minutes)
-
-
-Preparation = tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]
-
-
-def prepare_ahead(
-    releases: Sequence[Release],
-    refs: Sequence[AnalysisRef],
-    config: ModelConfig,
-    *,
-    cache_dir: Path,
-    enough: Callable[[], bool],
-) -> None:
-    """Prepare weather that a run of the transport will ask for, in the order in which it will.
-
-    Args:
-        releases, refs, config, cache_dir: as :func:`run_transport` takes them.
-        enough: asked before each analysis; True ends the work.
-    """
-    for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
-        if enough():
-            return
-        prepare_one(lacking, cache_dir=cache_dir)
-
-
-def lacking_weather(
-    releases: Sequence[Release],
-    refs: Sequence[AnalysisRef],
-    config: ModelConfig,
-    *,
-    cache_dir: Path,
-) -> list[Preparation]:
-    """Weather that :func:`run_transport` will ask for and nobody has prepared, in its order."""
-    analyses = sorted(refs, key=lambda ref: ref.time)
-    store = PreparedStore(cache_dir, read_analysis)
-    first_minute = _first_minute(releases, config)
-    along = range(len(analyses))
-    every = [
-        preparation(analyses, index, config, first_minute)
-        for index in (along if config.n_hours > 0 else reversed(along))
-    ]
-    return [one for one in every if not store.has(*one)]
-
-
-def prepare_one(lacking: Preparation, *, cache_dir: Path) -> None:
-    """Prepare one of :func:`lacking_weather`."""
-    PreparedStore(cache_dir, read_analysis).get(*lacking)
-
-
-def preparation(
-    refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
-) -> Preparation:
-    """How one of a run's analyses is prepared: what :meth:`PreparedStore.get` is asked for."""
-    options = preparation_options(config, start_minute, minute_of(refs[index].time))
-    return refs[index], options, analysis_pair(refs, index, config, start_minute)
-
-
-def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> PreparationOptions:
-    """Preparation settings of one analysis; ZISCALE goes by the hours since the start."""
-    factor = 1.0
-    if config.zicontroltf:
-        scales = config.ziscale_factors(config.n_hours)
-        hour = abs(minute - start_minute) // 60
-        factor = scales[hour] if hour < len(scales) else 1.0
-        if len(set(scales)) == 1 and scales[0] < 0.0:
-            factor = scales[0]
-    return PreparationOptions(
-        z_top_m=config.z_top,
-        mixed_layer_scheme=config.kmixd,
-        mixed_layer_floor_m=config.kmix0,
-        mixed_layer_factor=factor,
-        from_fluxes=config.kbls == 1,
-        use_ten_metre=config.k10m == 1,
-        vertical_motion=config.w_option,
-        turbulence=TurbulenceOptions(
-            scheme=config.kblt,
-            mixing=config.kzmix,
-            factor=config.tvmix,
-            time_scale_stable_s=config.vscales,
-            time_scale_unstable_s=config.vscaleu,
-            tke_ratio_day=config.tkerd,
-            tke_ratio_night=config.tkern,
-            horizontal=config.kdef,
-        ),
-    )
-
-
-def analysis_pair(
-    refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
-) -> AnalysisPair | None:
-    """Two analyses whose difference tells how surfaces move at one of them (W_OPTION 1 to 3).
-
-    The one that a run meets before it, and itself; the first two of a run share theirs, as in
-    HYSPLIT. None where the vertical motion does not depend on it.
-    """
-    if config.w_option not in SURFACES:
-        return None
-    direction = 1 if config.n_hours > 0 else -1
-    clock = SweepClock(start_minute, direction, tuple(minute_of(ref.time) for ref in refs))
-    later = index + direction if index == clock.bracket(0)[0] else index
-    return refs[later - direction], refs[later]
-
-
-def _initial_particles(
-    releases: Sequence[Release],
-    starts: Sequence[int],
-    grid: MetGrid,
-    geometry: Geometry,
-    terrain: np.ndarray,
-    numpar: int,
-    duration_minutes: int,
-    errors: TransportErrorSettings | None,
-) -> Particles:
-    """State at release of all particles, NumPy leaves of (releases * numpar,) or more axes."""
-    parts = []
-    for release, start in zip(releases, starts, strict=True):
-        lon, lat, height = release.assign(numpar)
-        x, y = grid.to_xy(lon, lat)
-        cell_x, cell_y = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
-        ground = grid.interpolate(terrain, x, y)
-        if release.heights_msl:
-            height = np.maximum(height - ground, 0.0)
-        top = geometry.levels.model_top_m
-        flat = np.clip(height * top / (top - ground), 0.0, geometry.levels.heights_m[-1])
-        zeros = np.zeros(numpar, np.float32)
-        rng = np.random.Generator(np.random.Philox(key=[release.key, 1]))
-        parts.append(
-            Particles(
-                x=(x - cell_x).astype(np.float32),
-                y=(y - cell_y).astype(np.float32),
-                z=flat.astype(np.float32),
-                u=zeros,
-                v=zeros,
-                q=rng.standard_normal(numpar, dtype=np.float32),
-                draws=np.zeros(numpar, np.uint32),
-                alive=np.ones(numpar, bool),
-                cell_x=cell_x,
-                cell_y=cell_y,
-                key0=np.full(numpar, release.key & 0xFFFFFFFF, np.uint32),
-                key1=np.full(numpar, release.key >> 32, np.uint32),
-                number=np.arange(numpar, dtype=np.uint32),
-                start=np.full(numpar, start, np.int32),
-                stop=np.full(numpar, start + duration_minutes, np.int32),
-                errors=errors and initial_errors(errors, geometry.levels, release.key, numpar),
-            )
-        )
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)

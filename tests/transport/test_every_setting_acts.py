@@ -17,7 +17,7 @@ from stilt.config.support import NO_EFFECT, SUPPORT
 from stilt.config.transport import TransportParameters
 from stilt.receptors import PointReceptor
 from stilt.transport import release_of
-from stilt.transport.transport_batch import preparation_options
+from stilt.transport.preparation import preparation_options
 
 # Setting: another value, and what else must be set for it to count.
 _CHANGES: dict[str, tuple[object, dict[str, object]]] = {

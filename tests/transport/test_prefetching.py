@@ -15,8 +15,8 @@ from synthetic_weather import Laboratory, model_config, release
 from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.prepare import PreparedStore
 from stilt.transport import prefetch, prepare_ahead
-from stilt.transport.sweep import SweepClock
-from stilt.transport.transport_batch import preparation
+from stilt.transport.clock import SweepClock
+from stilt.transport.preparation import preparation
 
 
 @pytest.fixture(params=[1, 4])

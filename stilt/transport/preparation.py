@@ -1,0 +1,120 @@
+"""Which analyses a run of the transport asks for, and how each of them is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stilt.config import ModelConfig
+from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.prepare import SURFACES, PreparationOptions, PreparedStore
+from stilt.meteorology.records import AnalysisPair, AnalysisRef
+from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.transport.clock import SweepClock, minute_of
+from stilt.transport.release import Release
+
+Preparation = tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]
+
+
+def first_minute_of(releases: Sequence[Release], config: ModelConfig) -> int:
+    """Minute at which a sweep of these releases begins."""
+    minutes = [minute_of(release.time) for release in releases]
+    return max(minutes) if config.n_hours < 0 else min(minutes)
+
+
+def prepare_ahead(
+    releases: Sequence[Release],
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    *,
+    cache_dir: Path,
+    enough: Callable[[], bool],
+) -> None:
+    """Prepare weather that a run of the transport will ask for, in the order in which it will.
+
+    Args:
+        releases, refs, config, cache_dir: as :func:`run_transport` takes them.
+        enough: asked before each analysis; True ends the work.
+    """
+    for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
+        if enough():
+            return
+        prepare_one(lacking, cache_dir=cache_dir)
+
+
+def lacking_weather(
+    releases: Sequence[Release],
+    refs: Sequence[AnalysisRef],
+    config: ModelConfig,
+    *,
+    cache_dir: Path,
+) -> list[Preparation]:
+    """Weather that :func:`run_transport` will ask for and nobody has prepared, in its order."""
+    analyses = sorted(refs, key=lambda ref: ref.time)
+    store = PreparedStore(cache_dir, read_analysis)
+    first_minute = first_minute_of(releases, config)
+    along = range(len(analyses))
+    every = [
+        preparation(analyses, index, config, first_minute)
+        for index in (along if config.n_hours > 0 else reversed(along))
+    ]
+    return [one for one in every if not store.has(*one)]
+
+
+def prepare_one(lacking: Preparation, *, cache_dir: Path) -> None:
+    """Prepare one of :func:`lacking_weather`."""
+    PreparedStore(cache_dir, read_analysis).get(*lacking)
+
+
+def preparation(
+    refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
+) -> Preparation:
+    """How one of a run's analyses is prepared: what :meth:`PreparedStore.get` is asked for."""
+    options = preparation_options(config, start_minute, minute_of(refs[index].time))
+    return refs[index], options, analysis_pair(refs, index, config, start_minute)
+
+
+def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> PreparationOptions:
+    """Preparation settings of one analysis; ZISCALE goes by the hours since the start."""
+    factor = 1.0
+    if config.zicontroltf:
+        scales = config.ziscale_factors(config.n_hours)
+        hour = abs(minute - start_minute) // 60
+        factor = scales[hour] if hour < len(scales) else 1.0
+        if len(set(scales)) == 1 and scales[0] < 0.0:
+            factor = scales[0]
+    return PreparationOptions(
+        z_top_m=config.z_top,
+        mixed_layer_scheme=config.kmixd,
+        mixed_layer_floor_m=config.kmix0,
+        mixed_layer_factor=factor,
+        from_fluxes=config.kbls == 1,
+        use_ten_metre=config.k10m == 1,
+        vertical_motion=config.w_option,
+        turbulence=TurbulenceOptions(
+            scheme=config.kblt,
+            mixing=config.kzmix,
+            factor=config.tvmix,
+            time_scale_stable_s=config.vscales,
+            time_scale_unstable_s=config.vscaleu,
+            tke_ratio_day=config.tkerd,
+            tke_ratio_night=config.tkern,
+            horizontal=config.kdef,
+        ),
+    )
+
+
+def analysis_pair(
+    refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
+) -> AnalysisPair | None:
+    """Two analyses whose difference tells how surfaces move at one of them (W_OPTION 1 to 3).
+
+    The one that a run meets before it, and itself; the first two of a run share theirs, as in
+    HYSPLIT. None where the vertical motion does not depend on it.
+    """
+    if config.w_option not in SURFACES:
+        return None
+    direction = 1 if config.n_hours > 0 else -1
+    clock = SweepClock(start_minute, direction, tuple(minute_of(ref.time) for ref in refs))
+    later = index + direction if index == clock.bracket(0)[0] else index
+    return refs[later - direction], refs[later]
