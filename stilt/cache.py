@@ -9,7 +9,7 @@ from stilt.errors import UsageError
 
 
 def user_cache(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Folder ``chosen``, else ``STILT_CACHE_DIR``, else ``stilt`` in the user's cache folder."""
+    """Return ``chosen``, else ``STILT_CACHE_DIR``, else ``stilt`` in the user's cache folder."""
     if chosen := chosen or os.environ.get("STILT_CACHE_DIR"):
         return Path(os.path.expandvars(chosen)).expanduser()
     try:

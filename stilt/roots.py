@@ -17,12 +17,12 @@ _MIRRORS = "remote"
 
 
 def is_url(path: str | os.PathLike[str] | None) -> bool:
-    """Whether a text names something that is not a path of this machine."""
+    """Return whether a text names something that is not a path of this machine."""
     return path is not None and "://" in os.fspath(path)
 
 
 def mirror_of(root: Path, url: str) -> Path:
-    """Local folder of the outputs at a URL: below the project, or the project if it is that."""
+    """Return the local folder for outputs at a URL: below the project, or the project itself."""
     parts = urlsplit(url)
     slug = re.sub(r"[^a-z0-9]+", "-", f"{parts.scheme}-{parts.netloc}{parts.path}".lower())
     name = f"{slug.strip('-')[:60]}-{sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
@@ -32,7 +32,7 @@ def mirror_of(root: Path, url: str) -> Path:
 
 
 def local_folder(path: PathLike) -> Path:
-    """Absolute path of a folder that may not exist yet.
+    """Return the absolute path of a folder that may not exist yet.
 
     Raises:
         UsageError: it names something in cloud storage.
@@ -46,7 +46,7 @@ def local_folder(path: PathLike) -> Path:
 
 
 def local_output_root(project: PathLike, output_dir: PathLike | None) -> Path:
-    """Local folder with a project's outputs and index; only its index for outputs on a URL."""
+    """Return the local folder of a project's outputs and index; for a URL, of its index alone."""
     if output_dir is None:
         return local_folder(project)
     if is_url(output_dir):
@@ -66,5 +66,5 @@ def user_name() -> str:
 
 
 def expanded(path: PathLike) -> Path:
-    """A path with ``~`` and environment variables filled in."""
+    """Fill in ``~`` and environment variables of a path."""
     return Path(os.path.expandvars(os.path.expanduser(path)))

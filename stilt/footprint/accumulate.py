@@ -61,14 +61,14 @@ class Around:
         return self.stride * (self.rows + 2 * self.margin_y)
 
     def number(self, row: Floats, column: Floats) -> Floats:
-        """Numbers of cells, whole ones, from rows and columns, which may lie in the margin."""
+        """Number cells, by whole numbers, from rows and columns, which may lie in the margin."""
         cell = row * self.stride
         cell += column
         cell += self.margin_y * self.stride + self.margin_x
         return cell
 
     def place(self, cell: Ints) -> tuple[Ints, Ints]:
-        """Rows and columns of the grid that cells lie in; negative ones lie before it."""
+        """Return rows and columns of the grid that cells lie in; negative ones lie before it."""
         row, column = np.divmod(cell, self.stride)
         return row - self.margin_y, column - self.margin_x
 
@@ -151,14 +151,14 @@ def _bundles(runs: list[slice]) -> Iterator[list[slice]]:
 
 
 def _groups(keys: Ints) -> Iterator[tuple[int, Ints]]:
-    """The distinct keys, ascending, and where each of them is."""
+    """Return the distinct keys, ascending, and where each of them is."""
     order = np.argsort(keys, kind="stable")
     for run in _runs(keys[order]):
         yield int(keys[order[run.start]]), order[run]
 
 
 def _runs(values: Ints) -> list[slice]:
-    """Where neighbours are equal."""
+    """Return where neighbours are equal."""
     edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), values.size]
     return [slice(*ends) for ends in pairwise(edges)]
 
@@ -177,13 +177,13 @@ class _Numbering:
 
     @classmethod
     def of(cls, size: int) -> _Numbering:
-        """Tables for numbers below a size."""
+        """Make tables for numbers below a size."""
         if size > MOST_TABLE_CELLS:
             return cls(None, None)
         return cls(np.zeros(size, bool), np.empty(size, np.int64))
 
     def distinct(self, values: Ints) -> tuple[Ints, Ints]:
-        """The distinct values, ascending, and the position of every value among them."""
+        """Return the distinct values, ascending, and the position of every value among them."""
         if self.seen is None or self.number is None:
             used, number = np.unique(values, return_inverse=True)
             return used, number.reshape(-1)
@@ -241,7 +241,7 @@ class _InfluencedCells:
         return *rows, int(self.column.min()), int(self.column.max())
 
     def mixed(self, first: int, shares: Floats) -> _InfluencedCells:
-        """The cells that hold influence of neighbouring kernels, and what nodes take of it.
+        """Return the cells with influence of neighbouring kernels, and what nodes take of it.
 
         Args:
             first: of the kernels.
@@ -256,7 +256,7 @@ class _InfluencedCells:
         return _InfluencedCells(self.row[used], self.column[used], taken.take(used, axis=1))
 
     def within_reach(self, size: KernelSize, shape: tuple[int, ...]) -> _InfluencedCells:
-        """The cells whose kernels touch the grid."""
+        """Return the cells whose kernels touch the grid."""
         if self.row.size == 0:
             return self
         top, bottom, left, right = self.extent
@@ -268,7 +268,7 @@ class _InfluencedCells:
         return _InfluencedCells(self.row[near], self.column[near], self.sums[:, near])
 
     def rows_between(self, left: int, right: int) -> tuple[int, int]:
-        """First row that holds something in these columns, and the end of the rows that do."""
+        """Return the first row that holds something in these columns, and the end of such rows."""
         if left <= self.extent[2] and self.extent[3] < right:
             return self.extent[0], self.extent[1] + 1
         inside = np.flatnonzero((self.column >= left) & (self.column < right))
@@ -278,7 +278,7 @@ class _InfluencedCells:
 
 
 def _rows(begins: Ints, ends: Ints) -> slice | Ints:
-    """Rows of ascending segments; nothing is copied where they stand together."""
+    """Return rows of ascending segments; nothing is copied where they stand together."""
     if np.array_equal(begins[1:], ends[:-1]):
         return slice(int(begins[0]), int(ends[-1]))
     return np.concatenate([np.arange(*ends_of) for ends_of in zip(begins, ends, strict=True)])

@@ -70,7 +70,7 @@ class Ages:
         return np.diff(self._rows_of_ages)
 
     def parts(self) -> Iterator[Part]:
-        """All rows in order, in pieces that hold whole ages."""
+        """Yield all rows in order, in pieces that hold whole ages."""
         segment, row = self._segments_of_ages, self._rows_of_ages
         begin = 0
         while begin < row.size - 1:
@@ -109,7 +109,7 @@ class Ages:
 
 
 def _changes(values: Floats) -> NDArray[np.intp]:
-    """Where a value differs from the one before."""
+    """Return where a value differs from the one before."""
     return np.flatnonzero(values[1:] != values[:-1]) + 1
 
 

@@ -86,7 +86,7 @@ def aggregate(
 
 
 def source_of(footprint: GriddedInfluence) -> Source:
-    """Cells of a footprint's data."""
+    """Return the cells of a footprint's data."""
     y, x = (footprint.data[dim].values for dim in footprint.data.dims[1:])
     grid = footprint.grid
     return Source(Intervals.of_size(x, grid.xres), Intervals.of_size(y, grid.yres), grid.projection)
@@ -99,7 +99,7 @@ def cells_of(
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
 ) -> Target:
-    """Target cells for footprints on a grid, which says what the target leaves open."""
+    """Return target cells for footprints on a grid, which says what the target leaves open."""
     return parse_target(
         target,
         native=(grid.xres, grid.yres),

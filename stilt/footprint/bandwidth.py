@@ -14,7 +14,7 @@ MINUTES_PER_DAY = 1440.0
 def kernel_width(
     ages: Ages, x: Floats, y: Floats, *, smooth_factor: float, degrees: bool
 ) -> tuple[Floats, Floats]:
-    """Standard deviation of the kernel for every age that at least two particles share.
+    """Return the standard deviation of the kernel for every age that at least two particles share.
 
     w = smooth_factor 0.06 (var x + var y)^(1/4) (|age| / 1 day)^(1/2), over the cosine of the mean
     latitude on grids in degrees (Lin et al. 2003, as R-STILT has it). All particles count, also

@@ -44,12 +44,12 @@ def _naive(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
 
 
 def edges(bins: pd.IntervalIndex) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right edges of bins as datetime64, for :func:`membership`."""
+    """Return the left and right edges of bins as datetime64, for :func:`membership`."""
     return bins.left.to_numpy("datetime64[ns]"), bins.right.to_numpy("datetime64[ns]")
 
 
 def membership(stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Which layers (columns) belong to which bins (rows): left <= stamp < right, boolean."""
+    """Return which layers (columns) are in which bins (rows): left <= stamp < right, boolean."""
     stamps = stamps.astype("datetime64[ns]")
     left, right = bins
     inside: np.ndarray = (stamps >= left[:, None]) & (stamps < right[:, None])
@@ -59,7 +59,7 @@ def membership(stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]) -> np.nd
 def memberships(
     stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Layer and bin of every membership, by layer; fast where many bins follow one another."""
+    """Return layer and bin of every membership, by layer; fast where many bins follow on."""
     # As whole numbers, which are compared several times as fast as times.
     left, right = (side.view(np.int64) for side in bins)
     if np.all(left[1:] >= right[:-1]):

@@ -133,7 +133,7 @@ class _Placed:
 
 
 def _reached(cell_grid: CellGrid, widest: float) -> Around:
-    """The grid with all cells from which a kernel, at most ``widest`` wide, may touch it."""
+    """Return the grid with all cells from which a kernel ``widest`` wide may touch it."""
     reach_x = int(half_width(widest, cell_grid.x.resolution))
     reach_y = int(half_width(widest, cell_grid.y.resolution))
     if max(reach_x, reach_y) > MOST_REACH_CELLS:

@@ -41,7 +41,7 @@ class GridLike(Protocol):
 
 
 def is_longlat(projection: str) -> bool:
-    """Whether a projection's coordinates are longitude and latitude in degrees."""
+    """Return whether a projection's coordinates are longitude and latitude in degrees."""
     names = [word.removeprefix("+proj=") for word in projection.split() if "+proj=" in word]
     if names:
         return names[0] in LONGLAT_NAMES
@@ -69,7 +69,7 @@ def coordinate_system(projection: str) -> CRS:
 
 @lru_cache(maxsize=32)
 def transformer(projection: str) -> Transformer:
-    """Transformation from longitude and latitude (EPSG:4326) to a projection, x before y."""
+    """Return the transformation from longitude and latitude (EPSG:4326) to a projection's x, y."""
     from pyproj import Transformer
 
     return Transformer.from_crs("EPSG:4326", coordinate_system(projection), always_xy=True)
@@ -120,7 +120,7 @@ class Axis:
         return (self.high - self.end) / self.resolution > NEAR_EDGE
 
     def centres(self) -> Floats:
-        """Cell centres, ascending, shape (count,)."""
+        """Return cell centres, ascending, shape (count,)."""
         cells = np.arange(self.count, dtype=np.float64)
         return self.low + cells * self.resolution + self.resolution / 2
 
@@ -150,12 +150,12 @@ class Axis:
         return index
 
     def near(self, position: Floats, margin_cells: int) -> np.ndarray:
-        """Mask of positions within the bounds widened by some cells, closed on the left."""
+        """Return mask of positions within the bounds widened by some cells, closed on the left."""
         margin = margin_cells * self.resolution
         return (position >= self.low - margin) & (position < self.high + margin)
 
     def all_near(self, position: Floats, margin_cells: int) -> bool:
-        """Whether :meth:`near` holds for all; faster than asking for each."""
+        """Return whether :meth:`near` holds for all; faster than asking for each."""
         if position.size == 0:
             return True
         margin = margin_cells * self.resolution
@@ -238,7 +238,7 @@ class CellGrid:
         return np.asarray(x), np.asarray(y)
 
     def order_of_columns(self) -> tuple[Floats, Ints]:
-        """Longitudes (or x) as published, ascending, and the column of the grid each shows.
+        """Return longitudes (or x) as published, ascending, and the grid's column each shows.
 
         Wrapped longitudes go back to [-180, 180).
         """
@@ -250,7 +250,7 @@ class CellGrid:
 
 
 def _wrapped_bounds(xmin: float, xmax: float) -> tuple[float, float, float]:
-    """Bounds of a grid across the dateline without a jump, and where its longitudes begin.
+    """Return the bounds of a grid across the dateline without a jump, and where longitudes begin.
 
     They begin at 0, as in R-STILT, unless the grid also crosses the Greenwich meridian; then in
     the middle of the part of the globe that the grid leaves out.

@@ -21,7 +21,7 @@ TARGET_MINUTES: Floats = np.concatenate(
 
 
 def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:
-    """Whether the typical early step is longer than a cell in either direction."""
+    """Return whether the typical early step is longer than a cell in either direction."""
     early = _early(steps)
     period = repeated_list(early.particle)
     axes = ((early.x, xres), (early.y, yres))
@@ -33,7 +33,7 @@ def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:
 
 
 def typical_step(steps: ParticleSteps) -> tuple[float, float]:
-    """Median over particles of their median |dx| and |dy| per step in the first 100 minutes.
+    """Return median over particles of their median |dx| and |dy| per step in the first 100 minutes.
 
     NaN when no particle has two rows there.
     """
@@ -41,7 +41,7 @@ def typical_step(steps: ParticleSteps) -> tuple[float, float]:
 
 
 def _early(steps: ParticleSteps) -> ParticleSteps:
-    """Rows of the first 100 minutes, outwards."""
+    """Return the rows of the first 100 minutes, from the release outwards."""
     elapsed = np.abs(steps.time_min[steps.runs[:-1]])
     within = np.flatnonzero(elapsed < EARLY_MINUTES)
     if within.size and np.all(np.diff(within) == 1) and np.all(np.diff(elapsed[within]) > 0):
@@ -52,7 +52,7 @@ def _early(steps: ParticleSteps) -> ParticleSteps:
 
 
 def _told_by_counting(positions: Floats, period: int, length: float) -> bool | None:
-    """Whether the typical step is longer than a length, without finding medians.
+    """Return whether the typical step is longer than a length, by counting, without medians.
 
     Args:
         positions: along one axis, of rows in order of time.
@@ -75,7 +75,7 @@ def _told_by_counting(positions: Floats, period: int, length: float) -> bool | N
 
 
 def _typical(early: ParticleSteps) -> tuple[float, float]:
-    """Medians |dx| and |dy| of rows in order of time."""
+    """Return the medians |dx| and |dy| of rows in order of time."""
     period = repeated_list(early.particle)
     if period < len(early) and not np.isnan(early.x).any() and not np.isnan(early.y).any():
         moves = np.stack([_moves(at.reshape(-1, period).T) for at in (early.x, early.y)])
@@ -89,12 +89,12 @@ def _typical(early: ParticleSteps) -> tuple[float, float]:
 
 
 def _moves(positions: Floats, axis: int = -1) -> Floats:
-    """Lengths of the steps between neighbours along an axis."""
+    """Return the lengths of the steps between neighbours along an axis."""
     return np.abs(np.diff(positions.astype(np.float64, order="C"), axis=axis))
 
 
 def _typical_of_any(early: ParticleSteps) -> Floats:
-    """Medians |dx| and |dy| of steps in order of time, whichever particles they belong to."""
+    """Return medians |dx| and |dy| of steps in order of time, whatever particle they belong to."""
     order = np.argsort(early.particle, kind="stable")
     particle = early.particle[order]
     same = particle[1:] == particle[:-1]
@@ -132,7 +132,7 @@ def densify(steps: ParticleSteps) -> ParticleSteps:
 
 
 def _filled(steps: ParticleSteps) -> ParticleSteps:
-    """The steps with missing numbers taken from between the particle's rows that have them."""
+    """Fill missing numbers of the steps from the particle's own rows on either side."""
     elapsed = np.abs(steps.time_min)
     columns = {}
     for name in ("x", "y", "foot"):
@@ -152,7 +152,7 @@ def _filled(steps: ParticleSteps) -> ParticleSteps:
 
 
 def _split(steps: ParticleSteps) -> tuple[ParticleSteps, ParticleSteps, ParticleSteps]:
-    """The early rows, each particle's first row after them, and all later rows, outwards."""
+    """Split into the early rows with each particle's first later row, and all later rows."""
     elapsed = np.abs(steps.time_min)
     is_early = np.round(elapsed, 1) <= EARLY_MINUTES
     late = np.flatnonzero(~is_early)
@@ -165,7 +165,7 @@ def _split(steps: ParticleSteps) -> tuple[ParticleSteps, ParticleSteps, Particle
 
 
 def _joined(*parts: ParticleSteps) -> ParticleSteps:
-    """Rows of all parts, in double precision."""
+    """Return rows of all parts, in double precision."""
     floats = ("time_min", "x", "y", "foot")
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts], dtype=np.float64)
@@ -175,7 +175,7 @@ def _joined(*parts: ParticleSteps) -> ParticleSteps:
 
 
 def _whole(steps: ParticleSteps) -> ParticleSteps:
-    """Rows without NaN, their times rounded to 0.1."""
+    """Return rows without NaN, their times rounded to 0.1."""
     missing = np.isnan(steps.x + steps.y + steps.foot)
     if missing.any():
         steps = steps.take(~missing)
@@ -183,7 +183,7 @@ def _whole(steps: ParticleSteps) -> ParticleSteps:
 
 
 def _interpolate(steps: ParticleSteps, targets: Floats) -> ParticleSteps:
-    """Rows at ``targets`` inside each particle's own time range where it has no row yet."""
+    """Return rows at ``targets`` inside each particle's own time range where it has no row yet."""
     steps = steps.take(np.lexsort((np.abs(steps.time_min), steps.particle)))
     elapsed = np.abs(steps.time_min)
     particles, first, count = np.unique(steps.particle, return_index=True, return_counts=True)

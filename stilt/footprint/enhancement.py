@@ -189,7 +189,7 @@ class _Pulled:
         self.coverage = self.overlay.pull(np.ones(self.cells.cell.size))
 
     def flux(self, step: int) -> Floats:
-        """Flux of one time step on the footprint's cells, weighted with the covered share."""
+        """Return one time step's flux on the footprint's cells, weighted with the covered share."""
         if step in self._kept:
             self._kept.move_to_end(step)
             return self._kept[step]

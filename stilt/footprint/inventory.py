@@ -24,7 +24,7 @@ ALWAYS_US = 2**62
 
 
 def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
-    """Factor that turns a flux in ``units`` into umol m-2 s-1.
+    """Return the factor that turns a flux in ``units`` into umol m-2 s-1.
 
     Args:
         units: amount, per area, per time, such as ``umol m-2 s-1``, ``mol/m2/s`` or
@@ -125,7 +125,7 @@ class Inventory:
         return self.left.size > 1
 
     def span(self) -> str:
-        """From when to when there is a flux, as text."""
+        """Return from when to when there is a flux, as text."""
         edges = np.array([self.left[0], self.right[-1]]).astype("datetime64[us]")
         begin, end = edges.astype("datetime64[m]")
         return f"{begin} to {end}".replace("T", " ")
@@ -153,14 +153,14 @@ class Inventory:
         ]
 
     def is_dated_otherwise(self, stamps: np.ndarray) -> bool:
-        """Whether the only step of a flux is later than hours, or more than a year earlier."""
+        """Return whether a flux's only step is later than hours, or more than a year earlier."""
         if self.single_stamp is None or stamps.size == 0:
             return False
         after = stamps.astype("datetime64[us]") - self.single_stamp
         return bool((after < np.timedelta64(0)).any() or (after > YEAR).any())
 
     def values(self, step: int) -> Floats:
-        """Flux of one step, x outermost, shape (cells of the grid,)."""
+        """Return the flux of one step, x outermost, shape (cells of the grid,)."""
         field = self.flux.isel(time=step) if "time" in self.flux.dims else self.flux
         axes = axis_names(field)
         assert axes is not None

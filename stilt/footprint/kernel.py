@@ -8,12 +8,12 @@ from stilt.footprint.steps import Floats
 
 
 def half_width(sigma: Floats | float, resolution: float) -> np.ndarray:
-    """Cells on either side of the kernel's centre: floor(3 sigma / resolution)."""
+    """Return the cells on either side of the kernel's centre: floor(3 sigma / resolution)."""
     return np.floor(3.0 * np.asarray(sigma, np.float64) / resolution).astype(np.int64)
 
 
 def axis_weights(sigma: Floats, resolution: float, half: int) -> Floats:
-    """Normalised weights along one axis for each sigma, shape (sigmas, 2 half + 1).
+    """Return normalised weights along one axis for each sigma, shape (sigmas, 2 half + 1).
 
     The two-dimensional kernel exp(-(x^2 + y^2) / 2 sigma^2) over its own sum is the outer product
     of two of these, exactly, because the truncation is a rectangle.
@@ -26,7 +26,7 @@ def axis_weights(sigma: Floats, resolution: float, half: int) -> Floats:
 
 
 def gaussian_kernel(sigma: float, xres: float, yres: float) -> Floats:
-    """The kernel for one sigma (grid units), shape (rows of y, columns of x), summing to one."""
+    """Return the kernel for one sigma (grid units), (rows of y, columns of x), summing to one."""
     widths = np.array([sigma], np.float64)
     along_x = axis_weights(widths, xres, int(half_width(sigma, xres)))[0]
     along_y = axis_weights(widths, yres, int(half_width(sigma, yres)))[0]

@@ -98,7 +98,7 @@ class Interpolator:
     """
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Start without any nodes."""
         self._distances: dict[KernelSize, Floats] = {}
 
     def nodes_and_shares(self, size: KernelSize, sigma: Floats) -> tuple[KernelNodes, Floats]:
@@ -139,7 +139,7 @@ class Interpolator:
         return nodes, shares
 
     def _few_distances(self, size: KernelSize) -> Floats | None:
-        """All distances, a, in a kernel, or None where they may be many."""
+        """Return all distances, a, in a kernel, or None where they may be many."""
         if (size.half_x + 1) * (size.half_y + 1) > FEW_DISTANCES:
             return None
         if size not in self._distances:
@@ -148,7 +148,7 @@ class Interpolator:
 
 
 def node_count(spread: float) -> int:
-    """KernelNodes for a spread, which is the largest a times the range of u.
+    """Return how many nodes serve a spread, which is the largest a times the range of u.
 
     The remainder of interpolation in both u and a is (spread / 16)^n / n! of the middle kernel; the
     factor before it was found by comparing with exact kernels, for spreads up to 18.
@@ -165,21 +165,21 @@ def _chebyshev_zeros(count: int) -> Floats:
 
 
 def _all_distances(size: KernelSize) -> Floats:
-    """Half of the squared distance of every cell of a kernel, each once."""
+    """Return the half of the squared distance of every cell of a kernel, each once."""
     along_x = np.square(np.arange(size.half_x + 1) * size.xres)
     along_y = np.square(np.arange(size.half_y + 1) * size.yres)
     return np.unique(0.5 * (along_y[:, None] + along_x))
 
 
 def _bell(u: Floats, resolution: float, half: int) -> Floats:
-    """exp(-u x^2 / 2) from end to end of kernels, shape (nodes, 2 half + 1)."""
+    """Return exp(-u x^2 / 2) from end to end of kernels, shape (nodes, 2 half + 1)."""
     squares = np.square(np.arange(-half, half + 1) * resolution)
     bell: Floats = np.exp(u[:, None] * (-0.5 * squares))
     return bell
 
 
 def _banded(weights: Floats) -> Floats:
-    """Matrices that smooth a strip, shape (nodes, TILE + 2 half, TILE), from end to end weights."""
+    """Return matrices that smooth a strip, (nodes, TILE + 2 half, TILE), from whole kernels."""
     nodes, taps = weights.shape
     banded = np.zeros((nodes, TILE + taps - 1, TILE))
     # A cell's weights begin one row and one column after those of the cell before.

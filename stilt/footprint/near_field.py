@@ -63,7 +63,7 @@ def apply_near_field(
 
 
 def _corrected(table: pd.DataFrame, start_m: Floats, veght: float) -> np.ndarray:
-    """Influence with the correction, shape (rows,), in the precision it came in.
+    """Return influence with the correction, shape (rows,), in the precision it came in.
 
     Rows are taken outwards in blocks. Those that change nothing are passed over: rows without
     influence or time near the ground, and all of a particle once its plume is deeper than any

@@ -98,7 +98,7 @@ class Overlay:
         return (field * moved.shape[1] + moved.indices)[used], moved.data[used]
 
     def _chosen(self, position: Ints, values: Floats) -> tuple[Ints, Floats]:
-        """Positions among the target's cells from those among all cells of its grid."""
+        """Return positions among the target's cells from those among all cells of its grid."""
         if self.target.is_complete:
             return position, values
         size = self.target.x.centre.size * self.target.y.centre.size
@@ -161,12 +161,12 @@ class Runs:
     values: Floats
 
     def columns(self) -> Ints:
-        """Column of every value."""
+        """Return the column of every value."""
         shift = self.column - (np.cumsum(self.length) - self.length)
         return np.repeat(shift, self.length) + np.arange(self.values.size)
 
     def take(self, order: Ints) -> Runs:
-        """The runs in another order."""
+        """Return the runs in another order."""
         length = self.length[order]
         shift = (np.cumsum(self.length) - self.length)[order] - (np.cumsum(length) - length)
         values = self.values[np.repeat(shift, length) + np.arange(self.values.size)]
@@ -209,7 +209,7 @@ class _Splits:
         return cls(parts, first, end)
 
     def reach(self, begin: Ints, end: Ints) -> tuple[Ints, Ints]:
-        """First target cell of each of some runs of source cells, and the end of them."""
+        """Return first target cell of each of some runs of source cells, and the end of them."""
         edges = np.stack([begin, end], axis=1).reshape(-1)
         first = np.minimum.reduceat(np.append(self.first, self.first.max()), edges)
         last = np.maximum.reduceat(np.append(self.end, 0), edges)
@@ -271,21 +271,21 @@ class _Boxes:
         return self.offset - self.left * self.height - self.low
 
     def cells(self, place: Ints, rows: int, cells: int) -> Ints:
-        """Positions ``field * cells + column * rows + row`` of places in the array."""
+        """Return positions ``field * cells + column * rows + row`` of places in the array."""
         field = np.searchsorted(self.offset, place, side="right") - 1
         column, row = np.divmod(place - self.offset[field], self.height[field])
         return field * cells + (column + self.left[field]) * rows + row + self.low[field]
 
 
 def _same_axes(one: str, other: str) -> bool:
-    """Whether two projections have the same coordinates."""
+    """Return whether two projections have the same coordinates."""
     if is_longlat(one) and is_longlat(other):
         return True
     return one == other or bool(coordinate_system(one) == coordinate_system(other))
 
 
 def _overlap(source: Intervals, target: Intervals, period: float | None) -> sp.csr_array:
-    """Share of each source cell (columns) in each target cell (rows) along one axis.
+    """Return the share of each source cell (columns) in each target cell (rows) along one axis.
 
     With a period, cells that differ by whole periods are the same place.
     """

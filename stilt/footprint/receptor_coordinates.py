@@ -43,7 +43,7 @@ def receptor_coordinates(receptor: Receptor) -> dict[str, Any]:
 
 
 def _middle(longitude: np.ndarray) -> float:
-    """Mean of longitudes in [-180, 180), also of such on both sides of the dateline."""
+    """Return the mean of longitudes in [-180, 180), on both sides of the dateline too."""
     if np.ptp(longitude) < 180.0:
         return float(longitude.mean())
     first = float(longitude[0])

@@ -25,7 +25,7 @@ def sum_footprints(footprints: Iterable[Footprint]) -> xr.DataArray:
 
 
 def mean_footprint(footprints: Iterable[Footprint]) -> xr.DataArray:
-    """Mean over receptors of the time-summed footprints; empty ones count as zeros.
+    """Average the time-summed footprints over receptors; empty ones count as zeros.
 
     Raises:
         UsageError: there are none, or their grids differ.

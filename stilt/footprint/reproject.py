@@ -11,7 +11,7 @@ from stilt.footprint.target import Source, Target
 
 
 def overlap_areas(source: Source, target: Target) -> sp.csr_array:
-    """Share of each source cell (columns, rows of y first) in each target cell of the grid.
+    """Return the share of each source cell (columns, rows of y first) in each target cell.
 
     Target cells become polygons through their corners in the source's projection. Neighbours share
     corners and straight edges, so a target that covers the source takes up all of it. Target rows
@@ -40,7 +40,7 @@ def overlap_areas(source: Source, target: Target) -> sp.csr_array:
 def _target_polygons(
     source: Source, target: Target, centre_longitude: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Target cells as polygons in the source's projection, and their numbers in the grid."""
+    """Return target cells as polygons in the source's projection, and their numbers in the grid."""
     from pyproj import Transformer
 
     step = Transformer.from_crs(

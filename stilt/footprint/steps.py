@@ -85,7 +85,7 @@ class ParticleSteps:
         return period if period < len(self) else _count_distinct(self.numbers)
 
     def direction(self) -> float:
-        """Sign of the median time: -1 backward, 1 forward."""
+        """Return the sign of the median time: -1 backward, 1 forward."""
         times = self.time_min[self.runs[:-1]]
         if times.max() < 0:
             return -1.0
@@ -94,7 +94,7 @@ class ParticleSteps:
         return float(np.sign(np.median(self.time_min)))
 
     def age(self) -> Floats:
-        """Minutes since each particle's own first row, with the sign of ``time_min``."""
+        """Return the minutes since each particle's own first row, with the sign of ``time_min``."""
         elapsed = np.abs(self.time_min)
         first = elapsed.min()
         if _count_distinct(self.numbers[elapsed == first]) == self.count_particles():
@@ -105,7 +105,7 @@ class ParticleSteps:
 
 
 def repeated_list(particle: Ints) -> int:
-    """Length of the list of distinct particles that a table repeats again and again.
+    """Return the length of the list of distinct particles that a table repeats again and again.
 
     Returns:
         That length; the number of rows when there is no such list.
@@ -119,7 +119,7 @@ def repeated_list(particle: Ints) -> int:
 
 
 def _period(particle: Ints) -> int:
-    """Rows until the first particle comes again; all when it does not."""
+    """Return rows until the first particle comes again; all when it does not."""
     looked_at = 1
     while looked_at < particle.size:
         ahead = particle[looked_at : 16 * looked_at]
@@ -138,12 +138,12 @@ def _count_distinct(particle: Ints) -> int:
 
 
 def _floating(column: pd.Series) -> Floats:
-    """Values in double precision, or as they are in single precision."""
+    """Return values in double precision, or as they are in single precision."""
     return column.to_numpy(np.float32 if column.dtype == np.float32 else np.float64)
 
 
 def small_numbers(particle: Ints) -> Ints:
-    """Particle numbers as integers, renumbered when tables over them would be huge."""
+    """Return particle numbers as integers, renumbered when tables over them would be huge."""
     if particle.dtype.kind not in "iu":
         particle = particle.astype(np.int64)
     if particle.size and (particle.min() < 0 or particle.max() > MOST_PARTICLE_NUMBERS):

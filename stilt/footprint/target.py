@@ -35,12 +35,12 @@ class Intervals:
 
     @classmethod
     def of_size(cls, centre: Floats, size: float) -> Intervals:
-        """Cells of one size around their centres."""
+        """Return the cells of one size around their centres."""
         return cls(centre, centre - size / 2, centre + size / 2)
 
     @classmethod
     def between_midpoints(cls, centre: Floats, size_if_single: float) -> Intervals:
-        """Cells that meet midway between monotonic centres; the outer ones are symmetric."""
+        """Return cells that meet midway between monotonic centres; the outer ones are symmetric."""
         if centre.size == 1:
             return cls.of_size(centre, size_if_single)
         inner = 0.5 * (centre[:-1] + centre[1:])
@@ -49,7 +49,7 @@ class Intervals:
         return cls(centre, np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:]))
 
     def key(self) -> tuple[bytes, bytes]:
-        """Something equal for equal cells."""
+        """Return something that is equal for equal cells."""
         return self.low.tobytes(), self.high.tobytes()
 
 
@@ -98,7 +98,7 @@ class Target:
         return self.cell.size == size and bool(np.array_equal(self.cell, np.arange(size)))
 
     def index(self) -> pd.MultiIndex:
-        """Coordinates of the cells, in order."""
+        """Return the coordinates of the cells, in order."""
         column, row = np.divmod(self.cell, max(self.y.centre.size, 1))
         levels: Any = [self.x.centre, self.y.centre]
         codes: Any = [column, row]
@@ -172,7 +172,7 @@ def axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
 
 
 def _own_projection(grid: xr.DataArray | xr.Dataset) -> str | None:
-    """Projection a grid carries in CF manner, as WKT, None when it carries none."""
+    """Return the projection a grid carries in CF manner, as WKT, None when it carries none."""
     for name in ("crs", "spatial_ref", grid.attrs.get("grid_mapping", "crs")):
         if name in grid.coords or (isinstance(grid, xr.Dataset) and name in grid):
             attrs = grid[name].attrs

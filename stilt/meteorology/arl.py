@@ -149,7 +149,7 @@ def corrected_fields(
 
 
 def _corrects(name: str, parent: str, level: int) -> bool:
-    """Whether a correction of this name belongs to a field of that name."""
+    """Return whether a correction of this name belongs to a field of that name."""
     if level == 0:
         return name.startswith("DIF") and parent.startswith(_CORRECTED_AT_SURFACE)
     return parent in _CORRECTED_ALOFT.get(name, ())

@@ -86,7 +86,7 @@ class PeriodIndex:
         return (self.n_index_records + self.n_records) * self.record_bytes
 
     def records(self) -> Iterator[tuple[int, str]]:
-        """Level and variable of every data record, in file order."""
+        """Return the level and variable of every data record, in file order."""
         for level, names in enumerate(self.manifest):
             for name in names:
                 yield level, name
@@ -126,7 +126,7 @@ def parse_label(record: bytes) -> Label:
 
 
 def _integer(text: str) -> int:
-    """An integer field, blank meaning zero as in Fortran."""
+    """Parse an integer field, blank meaning zero as in Fortran."""
     return int(text) if text.strip() else 0
 
 
@@ -181,7 +181,7 @@ def _index_body(
 
 
 def _grid_size(letters: str, nx: str, ny: str) -> tuple[int, int]:
-    """Node counts from their three digits and the letters that carry the thousands."""
+    """Return node counts from their three digits and the letters that carry the thousands."""
     thousands = [max(0, ord(letter) - _FIRST_LETTER) for letter in letters]
     return int(nx) + 1000 * thousands[0], int(ny) + 1000 * thousands[1]
 
@@ -227,7 +227,7 @@ def _parse_index(
 def _parse_levels(
     body: str, n_levels: int
 ) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...], tuple[bool, ...]]:
-    """Level values, the variables of each level with the surface first, and which checksums are."""
+    """Parse level values, the variables of each level, surface first, and which are checksums."""
     heights: list[float] = []
     manifest: list[tuple[str, ...]] = []
     has_checksum: list[bool] = []
@@ -247,5 +247,5 @@ def _parse_levels(
 
 
 def minute_text(time: np.datetime64) -> str:
-    """A valid time for a person: date, blank, hour and minute."""
+    """Format a valid time for a person: date, blank, hour and minute."""
     return str(time).replace("T", " ")

@@ -81,7 +81,7 @@ def bracket_window(
 
 
 def _interval(times: np.ndarray, longest: np.timedelta64 | None) -> np.timedelta64 | None:
-    """The smallest distance between neighbours, no more than the longest possible one."""
+    """Return the smallest distance between neighbours, at most the longest possible one."""
     if len(times) < 2:
         return longest
     smallest = np.diff(times).min()
@@ -91,7 +91,7 @@ def _interval(times: np.ndarray, longest: np.timedelta64 | None) -> np.timedelta
 def _single(
     refs: Sequence[AnalysisRef], start: np.datetime64, end: np.datetime64
 ) -> tuple[tuple[AnalysisRef, ...], tuple[np.datetime64, ...]]:
-    """At most one analysis and no known interval: it serves only a window of its own time."""
+    """Serve a window of its own time only, with at most one analysis and no known interval."""
     if refs and start == end == refs[0].time:
         return tuple(refs), ()
     held = {ref.time for ref in refs}
@@ -102,7 +102,7 @@ def _single(
 def _before(
     earliest: np.datetime64, start: np.datetime64, end: np.datetime64, interval: np.timedelta64
 ) -> np.ndarray:
-    """Times before the earliest analysis that a window from ``start`` needs."""
+    """Return times before the earliest analysis that a window from ``start`` needs."""
     steps = int(np.ceil(max(earliest - start, _ZERO) / interval))
     times = earliest - interval * np.arange(steps, 0, -1)
     return times[times < end + interval]
@@ -111,7 +111,7 @@ def _before(
 def _after(
     latest: np.datetime64, start: np.datetime64, end: np.datetime64, interval: np.timedelta64
 ) -> np.ndarray:
-    """Times after the latest analysis that a window up to ``end`` needs."""
+    """Return times after the latest analysis that a window up to ``end`` needs."""
     steps = int(np.ceil(max(end - latest, _ZERO) / interval))
     times = latest + interval * np.arange(1, steps + 1)
     return times[times > start - interval]

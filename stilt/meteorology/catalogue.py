@@ -102,7 +102,7 @@ class MetCatalogue:
         self._archive_file: dict[str, str] = {}
 
     def select(self, start: Time, end: Time) -> list[AnalysisRef]:
-        """The analyses that bracket [start, end], sorted by time, each time once.
+        """Return the analyses that bracket [start, end], sorted by time, each time once.
 
         With ``source`` configured, files that are missing are downloaded first; with
         ``subgrid_enable``, the analyses are those of cropped files, which are made if needed.
@@ -136,7 +136,7 @@ class MetCatalogue:
         return self._cropped(refs) if self.config.subgrid_enable else refs
 
     def assess(self, start: Time, end: Time) -> Assessment:
-        """The same search as :meth:`select`, with its error described instead of raised."""
+        """Search as :meth:`select` does, with its error described instead of raised."""
         first, last = sorted((_minutes(start), _minutes(end)))
         assessment = self._assess(first, last)
         if assessment.error is not None and self._listing_is_old():
@@ -145,7 +145,7 @@ class MetCatalogue:
         return assessment
 
     def files(self, receptor_time: Time, n_hours: float) -> list[Path]:
-        """Files that the names of one receptor's window ask for, sorted by name.
+        """Return files that the names of one receptor's window ask for, sorted by name.
 
         Args:
             receptor_time: release time, UTC.
@@ -166,7 +166,7 @@ class MetCatalogue:
         return list(found.files)
 
     def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
-        """Files of the archive that analyses of :meth:`select` come from, cropped or not."""
+        """Return files of the archive that analyses of :meth:`select` come from, cropped or not."""
         paths = (self._archive_file.get(ref.path, ref.path) for ref in refs)
         return tuple(dict.fromkeys(paths))
 
@@ -175,7 +175,7 @@ class MetCatalogue:
         return Path(self.config.directory)
 
     def _cropped(self, refs: list[AnalysisRef]) -> list[AnalysisRef]:
-        """The same analyses in files cropped to the configured area, made now where they lack."""
+        """Return the same analyses from cropped files, cropping what is missing."""
         cropped: dict[tuple[str, np.datetime64], AnalysisRef] = {}
         for path in dict.fromkeys(ref.path for ref in refs):
             source = self._whole_index(path)
@@ -187,14 +187,14 @@ class MetCatalogue:
         return [cropped[ref.path, ref.time] for ref in refs]
 
     def _whole_index(self, path: str) -> tuple[AnalysisRef, ...]:
-        """All analyses of a file that is to be cropped; raises what is damaged."""
+        """Return all analyses of a file that is to be cropped; raise what is damaged."""
         index = self._indexes.index_of(Path(path))
         if index.damage:
             raise MeteorologyError(index.damage, reason=Reason.DAMAGED_MET_FILE)
         return index.refs
 
     def _uncroppable(self, bracket: Bracket) -> MeteorologyError | None:
-        """Why a window's files cannot be cropped: there is no place for the copies."""
+        """Return why a window's files cannot be cropped: there is no place for the copies."""
         if self._crops_unwritable is None:
             self._crops_unwritable = unwritable(self.config)
         if not self._crops_unwritable:
@@ -223,7 +223,7 @@ class MetCatalogue:
         forward: bool = False,
         margin: pd.Timedelta = _NO_TIME,
     ) -> _Found:
-        """Files whose names belong to [start, end], and those named for a margin around it.
+        """Find the files whose names belong to [start, end], and those of a margin around it.
 
         Unless the run is forward, the file after an end between two files belongs to it. The
         margin is one file interval or more.
@@ -273,7 +273,7 @@ class MetCatalogue:
     def _analyses(
         self, files: tuple[Path, ...]
     ) -> tuple[list[AnalysisRef], dict[np.datetime64, list[AnalysisRef]], dict[Path, str]]:
-        """Analyses of all files, one of each time; the others; a sentence for each damaged file."""
+        """Return one analysis of each time; the others; a sentence for each damaged file."""
         refs: list[AnalysisRef] = []
         damaged: dict[Path, str] = {}
         for path in files:
@@ -284,7 +284,7 @@ class MetCatalogue:
         return *choose_by_time(refs), damaged
 
     def _longest_interval(self, refs: list[AnalysisRef]) -> np.timedelta64 | None:
-        """Time covered by a file, where every file holds one analysis and has a name of its own."""
+        """Return the time a file covers, where each holds one analysis and has its own name."""
         pattern, step = self.config.file_format, self.config.file_interval
         if pattern is None or not refs or len({ref.path for ref in refs}) < len(refs):
             return None
@@ -294,7 +294,7 @@ class MetCatalogue:
         return np.timedelta64(round(step / pd.Timedelta(minutes=1)), "m")
 
     def _too_few(self, found: _Found, bracket: Bracket | None = None) -> MeteorologyError | None:
-        """The error of too few files; those that serve a whole window count whatever their name."""
+        """Return the error of too few files; one for a whole window counts under any name."""
         required = max(1, self.config.n_min)
         files = set(found.files)
         if len(files) < required and bracket is not None and bracket.is_complete:
@@ -345,7 +345,7 @@ class MetCatalogue:
         )
 
     def _belongs(self, named: list[pd.Timestamp], missing: tuple[np.datetime64, ...]) -> bool:
-        """Whether a missing time falls into the interval that a name stands for."""
+        """Return whether a missing time falls into the interval that a name stands for."""
         step = self.config.file_interval
         return any(time <= pd.Timestamp(hour) < time + step for time in named for hour in missing)
 
@@ -367,7 +367,7 @@ class MetCatalogue:
 
 
 def times_text(times: tuple[np.datetime64, ...]) -> str:
-    """Times for a person, the first few of many; equal steps are not repeated."""
+    """Format times for a person, the first few of many; equal steps are not repeated."""
     shown = ", ".join(minute_text(time) for time in times[:_SHOWN])
     if len(times) <= _SHOWN:
         return shown
@@ -380,7 +380,7 @@ def _shortened(texts: tuple[str, ...]) -> str:
 
 
 def _minutes(time: Time) -> np.datetime64:
-    """A time with minute precision, in UTC without a zone."""
+    """Return a time with minute precision, in UTC without a zone."""
     stamp = pd.Timestamp(time)
     if stamp.tzinfo is not None:
         stamp = stamp.tz_convert("UTC").tz_localize(None)

@@ -192,7 +192,7 @@ def _fill_upward(field: np.ndarray) -> np.ndarray:
 
 
 def _pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pressure of the input levels, terrain height and surface pressure (hPa, m, hPa)."""
+    """Return pressure of the input levels, terrain height and surface pressure (hPa, m, hPa)."""
     grid = raw.grid
     values = np.asarray(grid.levels, dtype=np.float64)[:, None, None]
     flag = grid.vertical_flag
@@ -242,7 +242,7 @@ def _terrain_from_heights(
     ground_pressure: np.ndarray | None,
     raw: RawAnalysis,
 ) -> np.ndarray:
-    """Terrain height where the level heights cross the surface pressure, in log pressure."""
+    """Return the height where the level heights cross the surface pressure, in log pressure."""
     if ground_pressure is None:
         raise MeteorologyError(
             f"The weather at {raw.time} has neither PRSS nor SHGT; transport needs one of them.",
@@ -265,7 +265,7 @@ def _optional_surface(raw: RawAnalysis, *names: str) -> np.ndarray | None:
 
 
 def _surface_temperature(raw: RawAnalysis) -> np.ndarray | None:
-    """Temperature at the ground, TMPS or T02M; of several HYSPLIT takes the last in the file."""
+    """Return temperature at the ground, TMPS or T02M: of several, as HYSPLIT, the file's last."""
     names = [name for name in raw.surface if name in _SURFACE_TEMPERATURES]
     return raw.surface[names[-1]].astype(np.float64) if names else None
 
@@ -277,7 +277,7 @@ def _ground_temperature(
     ground_pressure: np.ndarray,
     use_ten_metre: bool,
 ) -> np.ndarray:
-    """Temperature at the ground: the file's, else that of the lowest level brought down dry."""
+    """Return temperature at the ground: the file's, else the lowest level's, brought down dry."""
     measured = _surface_temperature(raw) if use_ten_metre else None
     if measured is not None:
         return measured
@@ -291,7 +291,7 @@ def _temperature(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:
 
 
 def _humidity(raw: RawAnalysis, temperature: np.ndarray, pressure: np.ndarray) -> np.ndarray:
-    """Relative humidity as a fraction; zero above the last level that has any."""
+    """Return relative humidity as a fraction; zero above the last level that has any."""
     if "RELH" in raw.upper:
         return np.clip(np.nan_to_num(raw.upper["RELH"].astype(np.float64)) / 100.0, 0.0, 1.0)
     if "SPHU" in raw.upper:
@@ -301,12 +301,12 @@ def _humidity(raw: RawAnalysis, temperature: np.ndarray, pressure: np.ndarray) -
 
 
 def has_vertical_motion(raw: RawAnalysis) -> bool:
-    """Whether the weather brings its own vertical motion, WWND or DZDT."""
+    """Return whether an analysis brings its own vertical motion, WWND or DZDT."""
     return "WWND" in raw.upper or "DZDT" in raw.upper
 
 
 def _vertical_field(raw: RawAnalysis) -> np.ndarray:
-    """The file's vertical motion: WWND in hPa/s or DZDT in m/s; zero when it has none."""
+    """Return the file's vertical motion, WWND in hPa/s or DZDT in m/s; zero when it has none."""
     name = "WWND" if "WWND" in raw.upper else "DZDT"
     if name not in raw.upper:
         return np.zeros_like(raw.upper["UWND"], dtype=np.float64)
@@ -322,7 +322,7 @@ def _input_heights(
     ground_pressure: np.ndarray,
     ground_temperature: np.ndarray,
 ) -> np.ndarray:
-    """Height above ground of the input levels, metres."""
+    """Return the height above ground of the input levels, metres."""
     flag = raw.grid.vertical_flag
     if flag == 2:
         return _required(raw, "HGTS") - terrain
@@ -356,7 +356,7 @@ def _ground_wind(
     roughness: np.ndarray,
     use_ten_metre: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wind at the ground point: the ten-metre wind, else the lowest level by the log law.
+    """Return wind at the ground point: the ten-metre wind, else the lowest level by the log law.
 
     HYSPLIT takes the file's first level also where pressure levels are below the ground, and its
     wind as it is where that level is not above the lowest internal one.

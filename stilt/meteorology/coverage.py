@@ -112,7 +112,7 @@ def _heights(
     n_hours: float,
     config: ModelConfig | None,
 ) -> Sequence[HeightProblem | None]:
-    """Problems with the heights of receptors of one window; none where there is no weather."""
+    """Return problems with the heights of receptors of one window; none without met fields."""
     if config is None or assessment.error is not None:
         return [None] * len(receptors)
     refs = assessment.bracket.refs
@@ -193,7 +193,7 @@ def _require_kept(receptor: Receptor, config: MetConfig) -> None:
 
 
 def _extent(grid: MetGrid) -> str:
-    """Longitudes and latitudes that the grid's edge reaches, for a person."""
+    """Return longitudes and latitudes that the grid's edge reaches, for a person."""
     x = np.linspace(0.0, grid.nx - 1.0, 50)
     y = np.linspace(0.0, grid.ny - 1.0, 50)
     edge_x = np.concatenate([x, x, np.zeros(50), np.full(50, grid.nx - 1.0)])

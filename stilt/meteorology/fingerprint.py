@@ -18,7 +18,7 @@ from stilt.meteorology.records import AnalysisRef
 
 
 def fingerprint(refs: Sequence[AnalysisRef]) -> str:
-    """Text for the analyses that a simulation uses, in the order of their times; "" for none."""
+    """Describe the analyses that a simulation uses, in the order of their times; "" for none."""
     contents = {str(ref.time): ref.content for ref in refs}
     if not contents or not all(contents.values()):
         return ""
@@ -39,7 +39,7 @@ class WeatherCheck:
         self._known: dict[str, Mapping[str, tuple[Preference, str]] | None] = {}
 
     def has_changed(self, files: Iterable[str], recorded: str) -> bool:
-        """Whether these files hold other analyses now than the output's text tells of.
+        """Return whether these files now hold other analyses than the output's text describes.
 
         No when a file is missing or damaged: then there is nothing to compare with.
 
@@ -63,7 +63,7 @@ class WeatherCheck:
         return _digest({time: content for time, (_, content) in contents.items()}) != digest
 
     def _contents(self, path: str) -> Mapping[str, tuple[Preference, str]] | None:
-        """Preference and digest of the analyses of a file by time; None if it cannot be read."""
+        """Return preference and digest of a file's analyses by time; None if it cannot be read."""
         if path not in self._known:
             index = self._indexes.index_of(Path(path))
             usable = not index.damage and all(ref.content for ref in index.refs)

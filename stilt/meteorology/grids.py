@@ -77,7 +77,7 @@ class MetGrid:
         return self.cyclic_x and abs(span - 180.0) < 0.5 * self.ref_lat
 
     def to_xy(self, lon: ArrayLike, lat: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Zero-based fractional indices of points; any longitude convention is accepted.
+        """Return zero-based fractional indices of points; any longitude convention is accepted.
 
         On a cyclic grid ``0 <= x < nx``. Points outside the grid get indices outside it.
         """
@@ -87,13 +87,13 @@ class MetGrid:
         return self._conformal_to_xy(lon, lat)
 
     def to_lonlat(self, x: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Longitudes in [-180, 180) and latitudes of zero-based fractional indices."""
+        """Return longitudes in [-180, 180) and latitudes of zero-based fractional indices."""
         x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
         lon, lat = self.unwrapped_lonlat(x, y)
         return wrap_longitude(lon), lat
 
     def unwrapped_lonlat(self, x: Any, y: Any, xp: Any = np) -> tuple[Any, Any]:
-        """Longitudes, which whole turns may be missing from or in excess, and latitudes.
+        """Return longitudes, which may be off by whole turns, and latitudes.
 
         Args:
             x, y: zero-based fractional indices in double precision, arrays of ``xp``.
@@ -104,7 +104,7 @@ class MetGrid:
         return self._conformal_to_lonlat(x, y, xp)
 
     def spacing_m(self) -> tuple[FloatArray, FloatArray]:
-        """Cell sizes (dx, dy) in metres at every node, each of shape (ny, nx).
+        """Return cell sizes (dx, dy) in metres at every node, each of shape (ny, nx).
 
         The pole rows of a lat-lon grid, where dx vanishes, use the latitude a quarter of a cell
         towards the equator.
@@ -143,7 +143,7 @@ class MetGrid:
         )
 
     def wind_rotation_rad(self, lon: ArrayLike, lat: ArrayLike) -> FloatArray:
-        """Angle from the grid's +y axis to true north, counter-clockwise, in radians.
+        """Return the angle from the grid's +y axis to true north, counter-clockwise, in radians.
 
         With it, grid-relative winds become earth-relative ones:
         ``u_east = u cos(a) + v sin(a)`` and ``v_north = -u sin(a) + v cos(a)``.
@@ -155,14 +155,14 @@ class MetGrid:
         return self._gamma * dlon + np.radians(self.orientation_deg)
 
     def contains(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.bool_]:
-        """Whether points lie between the outermost nodes."""
+        """Return whether points lie between the outermost nodes."""
         x, y = self.to_xy(lon, lat)
         inside_x = self.cyclic_x | ((x >= 0.0) & (x <= self.nx - 1))
         inside_y = self.global_y | ((y >= 0.0) & (y <= self.ny - 1))
         return np.asarray(np.isfinite(x) & np.isfinite(y) & inside_x & inside_y)
 
     def usable(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.bool_]:
-        """Whether a particle at zero-based indices is kept: HYSPLIT's margin inside the edges."""
+        """Return whether a particle at zero-based indices is kept, by HYSPLIT's edge margin."""
         column = np.floor(np.asarray(x, float))
         row = np.floor(np.asarray(y, float))
         margin = 2 if self.vertical_flag == 5 else 1
@@ -171,7 +171,7 @@ class MetGrid:
         return np.asarray(inside_x & inside_y)
 
     def key(self) -> str:
-        """Sixteen hexadecimal digits that stand for everything in this grid."""
+        """Return sixteen hexadecimal digits that stand for everything in this grid."""
         values = tuple(getattr(self, name) for name in self.__dataclass_fields__)
         return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
@@ -201,7 +201,7 @@ class MetGrid:
         return self.sync_x - 1.0 - float(x), self.sync_y - 1.0 - float(y)
 
     def _from_origin(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Indices relative to the projection's origin (Taylor's conformal map, one formula)."""
+        """Return the indices from the projection's origin (Taylor's conformal map, one formula)."""
         gamma = self._gamma
         m = _isometric_latitude(lat)
         dlon = np.radians(wrap_longitude(lon - self.ref_lon))
@@ -252,7 +252,7 @@ def latlon_grid(
     source: str = "STLT",
     pressure_offset_hpa: float = 0.0,
 ) -> MetGrid:
-    """Latitude-longitude grid from its south-west node and spacing in degrees.
+    """Make a latitude-longitude grid from its south-west node and spacing in degrees.
 
     Longitudes are kept as HYSPLIT wants them in a file: 0 to 360, unless the grid straddles
     Greenwich.
@@ -298,7 +298,7 @@ def conformal_grid(
     source: str = "STLT",
     pressure_offset_hpa: float = 0.0,
 ) -> MetGrid:
-    """Conformal grid around a central point, with spacing ``size_km`` at ``ref_lat``.
+    """Make a conformal grid around a central point, with spacing ``size_km`` at ``ref_lat``.
 
     Args:
         center_lon: longitude of the middle of the grid, degrees.
@@ -337,7 +337,7 @@ def conformal_grid(
 
 
 def wrap_longitude(lon: ArrayLike) -> FloatArray:
-    """Longitudes moved by whole turns into [-180, 180)."""
+    """Return longitudes moved by whole turns into [-180, 180)."""
     lon = np.array(lon, float)
     if lon.size and lon.min() >= -180.0 and lon.max() < 180.0:
         return lon
@@ -346,11 +346,11 @@ def wrap_longitude(lon: ArrayLike) -> FloatArray:
 
 
 def _isometric_latitude(lat: FloatArray) -> FloatArray:
-    """Isometric latitude (Mercator ordinate) in radians; large but finite at the poles."""
+    """Return the isometric latitude (Mercator ordinate), radians; large but finite at the poles."""
     return np.arcsinh(np.tan(np.radians(lat)))
 
 
 def _size_factor(lat: FloatArray, gamma: float) -> FloatArray:
-    """cos(lat) exp(gamma m), written so that it is finite at the pole a cone is centred on."""
+    """Compute cos(lat) exp(gamma m), written to be finite at the pole a cone is centred on."""
     s, c = np.sin(np.radians(lat)), np.cos(np.radians(lat))
     return np.clip(c, 0.0, None) ** (1.0 - abs(gamma)) * (1.0 + np.sign(gamma) * s) ** abs(gamma)

@@ -117,7 +117,7 @@ def check_heights(
 
 
 def _graver(one: HeightProblem | None, other: HeightProblem) -> HeightProblem:
-    """The one that a simulation fails by; both where it is computed all the same."""
+    """Return the one that a simulation fails by; both where it is computed all the same."""
     if one is None or other.reason is not None:
         return other
     return one if one.reason is not None else HeightProblem(f"{one.detail} {other.detail}")
@@ -178,7 +178,7 @@ def _heights_msl(receptors: Sequence[Receptor], config: ModelConfig) -> NDArray[
 
 
 def _computed_top_m(levels: InternalLevels, ground_m: Floats | float) -> Floats:
-    """Height above ground of the highest internal level, in metres."""
+    """Return the height above ground of the highest internal level, in metres."""
     scale = (levels.model_top_m - np.asarray(ground_m)) / levels.model_top_m
     return np.asarray(levels.heights_m[-1] * scale)
 
@@ -198,7 +198,7 @@ def _certain_top_m(grid: MetGrid, levels: InternalLevels, ground_m: Floats | flo
 
 @lru_cache(maxsize=4)
 def _ground_of(ref: AnalysisRef) -> NDArray[np.float32]:
-    """Height of the ground above sea level, (ny, nx)."""
+    """Return the height of the ground above sea level, (ny, nx)."""
     raw = read_analysis(ref, _TERRAIN)
     if not _TERRAIN & raw.surface.keys():
         raw = read_analysis(ref, _HEIGHTS)
@@ -207,7 +207,7 @@ def _ground_of(ref: AnalysisRef) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=4)
 def _top_of(ref: AnalysisRef, n_levels: int, use_ten_metre: bool) -> NDArray[np.float32]:
-    """Height above ground of the highest level that is used, (ny, nx)."""
+    """Return the height above ground of the highest level that is used, (ny, nx)."""
     raw = read_analysis(ref, _HEIGHTS)
     grid = replace(ref.grid, levels=ref.grid.levels[:n_levels])
     out = np.empty((grid.ny, grid.nx), np.float32)

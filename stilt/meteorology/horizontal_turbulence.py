@@ -28,7 +28,7 @@ def horizontal_variances(
     grid: MetGrid,
     options: TurbulenceOptions,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Variances along the grid's axes on every level, m2 s-2, (levels, ny, nx) each.
+    """Compute variances along the grid's axes on every level, m2 s-2, (levels, ny, nx) each.
 
     With KDEF 1 from the deformation of the wind, whatever the scheme. Else, by KBLT: 1 and 5, and
     above the mixed layer also 2, half the vertical variance; 2 Kantha and Clayson (2000); 3 what
@@ -65,7 +65,7 @@ def horizontal_variances(
 def _kantha_clayson(
     columns: Columns, surface: SurfaceLayer, zi: np.ndarray, w_star: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kantha and Clayson (2000) in the mixed layer."""
+    """Compute variances of Kantha and Clayson (2000) in the mixed layer."""
     zeta = np.clip(columns.heights_m / zi, 0.0, 1.0)
     aloft = np.where(is_in_surface_layer(columns, surface, zi), 1.0, (1.0 - zeta) ** 1.5)
     stable = surface.friction_velocity_m_s**2 * aloft
@@ -75,7 +75,7 @@ def _kantha_clayson(
 
 
 def _from_deformation(columns: Columns, grid: MetGrid) -> tuple[np.ndarray, np.ndarray]:
-    """``K = 0.014 dx dy D`` within 432 to 43,200 m2 s-1 over a time scale of three hours.
+    """Compute ``K = 0.014 dx dy D`` within 432 to 43,200 m2 s-1, over a time scale of 3 hours.
 
     Smagorinsky (1963), with HYSPLIT's constant and limits. The deformation D is that of the wind in
     cells per second from cell to cell, and K is shared between x and y as the squares of that wind

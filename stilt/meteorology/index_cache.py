@@ -38,7 +38,7 @@ class IndexCache:
         self._known: dict[str, tuple[str, FileIndex]] = {}
 
     def index_of(self, path: Path) -> FileIndex:
-        """The index of a file; of a damaged file, the whole analyses before the damage."""
+        """Return the index of a file; of a damaged file, the whole analyses before the damage."""
         name = str(path)
         identity = _identity(path)
         known = self._known.get(name)
@@ -58,7 +58,7 @@ class IndexCache:
         return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
 
     def _load(self, name: str, identity: str) -> FileIndex | None:
-        """The stored index, unless it is of another state of the file or cannot be read."""
+        """Return the stored index, unless it is of another state of the file or cannot be read."""
         file = self._file(name)
         if file is None:
             return None

@@ -72,7 +72,7 @@ class InternalLevels:
         return int(self.index_of(_SURFACE_LAYER_HEIGHT_M)) - 1
 
     def index_of(self, height_m: float) -> float:
-        """Fractional level number (from 1) of a height over flat ground in metres."""
+        """Return the fractional level number (from 1) of a height over flat ground in metres."""
         root = self.b**2 - 4.0 * self.a * (self.c - height_m)
         return (-self.b + math.sqrt(max(root, 0.0))) / (2.0 * self.a)
 
@@ -115,7 +115,7 @@ def _levels_needed(level_values: tuple[float, ...], vertical_flag: int, top_m: f
 
 
 def approximate_height_m(value: float, vertical_flag: int) -> float:
-    """Height of an input level from its value, with 1013 hPa at the ground and a coarse table."""
+    """Estimate an input level's height from its value, with 1013 hPa at the ground and a table."""
     if vertical_flag == 3:
         return value
     if vertical_flag == 1:

@@ -21,7 +21,7 @@ _FILE_NAMES = ("PBLH", "HPBL", "MXHT")
 def mixed_layer_height(
     raw: RawAnalysis, columns: Columns, surface: SurfaceLayer, *, kmixd: int
 ) -> np.ndarray:
-    """Mixed-layer height above ground in metres before scaling and floor, (ny, nx).
+    """Return the mixed-layer height above ground in metres before scaling and floor, (ny, nx).
 
     Args:
         raw: the analysis, for heights that come with the file (KMIXD 0) and TKE (KMIXD 2).
@@ -43,7 +43,7 @@ def mixed_layer_height(
 
 
 def file_mixed_layer_height(raw: RawAnalysis) -> np.ndarray | None:
-    """Mixed-layer height that the weather file brings (PBLH, HPBL or MXHT), metres, or None."""
+    """Return the file's own mixed-layer height (PBLH, HPBL or MXHT), metres, or None."""
     for name in _FILE_NAMES:
         if name in raw.surface:
             return raw.surface[name].astype(np.float64)
@@ -51,7 +51,7 @@ def file_mixed_layer_height(raw: RawAnalysis) -> np.ndarray | None:
 
 
 def _from_temperature(columns: Columns) -> np.ndarray:
-    """Scanning down from the top, the first level within 2 K of the coldest theta."""
+    """Return the first level, scanning down from the top, within 2 K of the coldest theta."""
     theta = columns.potential_temperature_k
     inside = theta <= theta.min(axis=0) + 2.0
     top = len(theta) - 1 - np.argmax(inside[::-1], axis=0)
@@ -59,7 +59,7 @@ def _from_temperature(columns: Columns) -> np.ndarray:
 
 
 def _from_turbulence(heights_m: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """The level below the lowest one where the turbulent energy has halved or is at most 0.21.
+    """Return the level below the lowest where turbulent energy has halved or is at most 0.21.
 
     In m2 s-2, compared level by level; the top where there is no such level.
     """
@@ -107,7 +107,7 @@ def _from_richardson(columns: Columns, surface: SurfaceLayer) -> np.ndarray:
 def convective_velocity(
     columns: Columns, surface: SurfaceLayer, mixed_layer_height_m: np.ndarray
 ) -> np.ndarray:
-    """Convective velocity scale w* in m s-1; zero where the surface layer is stable."""
+    """Compute convective velocity scale w* in m s-1; zero over a stable surface layer."""
     scale = (
         GRAVITY_M_S2
         * surface.friction_velocity_m_s

@@ -146,7 +146,7 @@ def _beyond(name: str, field: NDArray[np.float32], limits: Limits) -> list[Findi
 
 
 def _extremes(field: NDArray[np.float32]) -> tuple[float, float]:
-    """Least and greatest value; levels without the variable, NaN throughout, do not count."""
+    """Return least and greatest value; levels without the variable (all NaN) do not count."""
     levels = field.reshape(len(field), -1)
     least, greatest = levels.min(axis=1), levels.max(axis=1)
     present = ~np.isnan(least)
@@ -166,7 +166,7 @@ def _too_fast(raw: RawAnalysis) -> list[Finding]:
 
 
 def _wrong_order(raw: RawAnalysis) -> list[Finding]:
-    """Pressure that rises with height, heights that fall, or a list of levels turned round."""
+    """Report pressure that rises with height, heights that fall, or levels in reverse order."""
     pressure, heights = raw.upper.get("PRES"), raw.upper.get("HGTS")
     values = np.asarray(raw.grid.levels)
     if pressure is not None:
@@ -188,7 +188,7 @@ def _wrong_order(raw: RawAnalysis) -> list[Finding]:
 
 
 def _level_pressure_hpa(raw: RawAnalysis) -> NDArray[np.float64]:
-    """Pressure of the levels over the highest ground, where hybrid levels are closest."""
+    """Return pressure of the levels over the highest ground, where hybrid levels are closest."""
     values, flag = np.asarray(raw.grid.levels), raw.grid.vertical_flag
     lowest = float(np.min(raw.surface.get("PRSS", STANDARD_SURFACE_HPA)))
     if flag == 1:
@@ -199,7 +199,7 @@ def _level_pressure_hpa(raw: RawAnalysis) -> NDArray[np.float64]:
 
 
 def _largest_step(field: NDArray[np.floating]) -> float:
-    """Largest rise from one level to the next that has the variable."""
+    """Return the largest rise from one level to the next that has the variable."""
     flat = field.reshape(len(field), -1)
     flat = flat[~np.isnan(flat[:, 0])]
     if len(flat) < 2:
@@ -208,7 +208,7 @@ def _largest_step(field: NDArray[np.floating]) -> float:
 
 
 def _odd_heights(raw: RawAnalysis) -> list[Finding]:
-    """Heights of pressure levels far from those of the standard atmosphere."""
+    """Report heights of pressure levels far from those of the standard atmosphere."""
     heights = raw.upper.get("HGTS")
     if heights is None or raw.grid.vertical_flag != 2:
         return []
@@ -224,7 +224,7 @@ def _odd_heights(raw: RawAnalysis) -> list[Finding]:
 
 
 def _fraction_for_percent(raw: RawAnalysis) -> list[Finding]:
-    """Humidity that nowhere exceeds 2 %: a fraction instead."""
+    """Report humidity that nowhere exceeds 2 %: a fraction instead."""
     field = raw.upper.get("RELH")
     if field is None:
         return []
@@ -236,7 +236,7 @@ def _fraction_for_percent(raw: RawAnalysis) -> list[Finding]:
 
 
 def _against_the_sun(raw: RawAnalysis) -> list[Finding]:
-    """Heat that flows into sunny ground, and sunshine at night."""
+    """Report heat that flows into sunny ground, and sunshine at night."""
     lon, lat, nodes = _some_nodes(raw.grid)
     measured = raw.surface.get("DSWF")
     found = []
@@ -277,7 +277,7 @@ def _heat_against_sunshine(
 
 
 def _some_nodes(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[Any, ...]]:
-    """Longitudes, latitudes and indices of nodes all over a grid, no more than are needed."""
+    """Return longitudes, latitudes and indices of nodes all over a grid, no more than needed."""
     x = np.unique(np.linspace(0, grid.nx - 1, min(grid.nx, _NODES_A_SIDE)).astype(int))
     y = np.unique(np.linspace(0, grid.ny - 1, min(grid.ny, _NODES_A_SIDE)).astype(int))
     columns, rows = np.meshgrid(x, y)

@@ -195,7 +195,7 @@ def _with_vertical_motion(
     options: PreparationOptions,
     pair: tuple[RawAnalysis, RawAnalysis] | None,
 ) -> Columns:
-    """Columns with the vertical motion of a choice, see :class:`PreparationOptions`."""
+    """Return columns with the vertical motion chosen, see :class:`PreparationOptions`."""
     choice = options.vertical_motion
     if choice == 0 and has_vertical_motion(raw):
         return columns
@@ -221,7 +221,7 @@ def _with_vertical_motion(
 
 
 def levels_for(grid: MetGrid, z_top_m: float) -> InternalLevels:
-    """Internal levels for the level list of a weather grid."""
+    """Return the internal levels for the level list of a met grid."""
     return internal_levels(grid.levels, grid.vertical_flag, z_top_m)
 
 
@@ -253,7 +253,7 @@ def _stack(order: tuple[str, ...], fields: Mapping[str, np.ndarray]) -> np.ndarr
 def _mass_flux_divergence(
     cell_size_m: tuple[np.ndarray, np.ndarray], columns: Columns, levels: InternalLevels
 ) -> np.ndarray:
-    """Divergence of the flux of dry air in terrain-following coordinates over density, 1/min."""
+    """Compute the divergence of the flux of dry air over its density, 1/min."""
     dx, dy = cell_size_m
     depth = (levels.model_top_m - columns.terrain_m) / levels.model_top_m
     mass = columns.dry_density * depth
@@ -333,7 +333,7 @@ def _pack_surface(
 def _sensible_heat(
     raw: RawAnalysis, columns: Columns, layer: surface_layer.SurfaceLayer
 ) -> np.ndarray:
-    """Sensible heat flux, upward W m-2: the file's, or from its temperature scale, else zero."""
+    """Return sensible heat flux, upward W m-2: the file's, from its temperature scale, or zero."""
     for name in ("SHTF", "HFLX"):
         if name in raw.surface:
             return raw.surface[name].astype(np.float64)
@@ -345,7 +345,7 @@ def _sensible_heat(
 
 
 def _hours_in_bucket(raw: RawAnalysis, length: int) -> int:
-    """Hours of precipitation that the value at this time holds: since the bucket was emptied."""
+    """Return the hours of precipitation that a value holds: since the bucket was emptied."""
     if length == 0:
         return max(raw.forecast_hour, 1)
     hour = int(raw.time.astype("datetime64[h]").astype(np.int64)) % length
@@ -366,7 +366,7 @@ class PreparedStore:
         options: PreparationOptions,
         pair: AnalysisPair | None = None,
     ) -> PreparedAnalysis:
-        """The prepared analysis, memory-mapped, computed now if nobody has done so before.
+        """Return the prepared analysis, memory-mapped, computed now if it has not been before.
 
         Args:
             ref: which one.
@@ -379,7 +379,7 @@ class PreparedStore:
     def has(
         self, ref: AnalysisRef, options: PreparationOptions, pair: AnalysisPair | None = None
     ) -> bool:
-        """Whether the analysis that :meth:`get` would give has been prepared."""
+        """Return whether the analysis that :meth:`get` would give has been prepared."""
         return (self.directory / self._key(ref, options, pair)).is_dir()
 
     def _get(

@@ -22,7 +22,7 @@ _WILDCARDS = frozenset("*?[")
 def name_beginnings(
     pattern: str, start: pd.Timestamp, end: pd.Timestamp, interval: pd.Timedelta
 ) -> dict[str, list[pd.Timestamp]]:
-    """Texts that file names begin with between two times, in order, with the times they name.
+    """Return what file names between two times begin with, in order, with the times they name.
 
     Args:
         pattern: strftime pattern.
@@ -77,7 +77,7 @@ class FolderListing:
         return unique_files([self._real(path) for path in self._paths])
 
     def beginning_with(self, text: str) -> list[Path]:
-        """Files, links resolved, whose name begins with a text.
+        """Return files, links resolved, whose name begins with a text.
 
         The text may hold the wildcards ``* ? [ ]``, and ``/`` when folders are part of it.
         """
@@ -97,7 +97,7 @@ class FolderListing:
         return self._resolved[path]
 
     def _fits(self, text: str) -> Iterator[bool]:
-        """Whether each file's last path components match a text with folders or wildcards."""
+        """Return whether each file's last path parts match a text with folders or wildcards."""
         depth = text.count("/") + 1
         for relative in self._relative:
             tail = relative.split("/")[-depth:]
@@ -124,5 +124,5 @@ class FolderListing:
 
 
 def unique_files(paths: list[Path]) -> list[Path]:
-    """Each file once, sorted by file name."""
+    """Return each file once, sorted by file name."""
     return sorted(set(paths), key=lambda path: (path.name, str(path)))

@@ -86,7 +86,7 @@ def refuse_lacking(source: Path, config: MetConfig, refs: Sequence[AnalysisRef],
 
 
 def crop_bounds(config: MetConfig) -> tuple[float, float, float, float]:
-    """West, south, east and north of the area kept, buffer included, in degrees."""
+    """Return west, south, east and north of the area kept, buffer included, in degrees."""
     bounds = config.subgrid_bounds
     assert bounds is not None
     buffer = config.subgrid_buffer
@@ -210,7 +210,7 @@ def _crop(source: Path, target: Path, config: MetConfig, refs: Sequence[Analysis
 def _window(
     grid: MetGrid, bounds: tuple[float, float, float, float], source: Path
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Columns and rows of the nodes that surround an area; columns may pass a cyclic seam."""
+    """Return columns and rows of the nodes around an area; columns may pass a cyclic seam."""
     west, south, east, north = bounds
     lon = np.linspace(west, east, _EDGE_POINTS)
     lat = np.linspace(south, north, _EDGE_POINTS)

@@ -50,7 +50,7 @@ class SurfaceLayer:
 def diagnose(
     raw: RawAnalysis, columns: Columns, levels: InternalLevels, *, from_fluxes: bool = True
 ) -> SurfaceLayer:
-    """Surface layer from fluxes (KBLS = 1) or from profiles (KBLS = 2, or fluxes missing)."""
+    """Diagnose the surface layer from fluxes (KBLS 1) or profiles (KBLS 2, or without fluxes)."""
     index = levels.surface_layer_index
     u_star = _friction_velocity(raw, columns, index) if from_fluxes else None
     theta_star = (
@@ -111,7 +111,7 @@ def _temperature_scale(
 
 
 def _from_profiles(columns: Columns, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """u* and theta* from the bulk Richardson number between the lowest levels."""
+    """Compute u* and theta* from the bulk Richardson number between the lowest levels."""
     data = np.maximum(np.maximum(1, index), columns.first_real_level)[None]
 
     def at_data(field: np.ndarray) -> np.ndarray:
@@ -138,7 +138,7 @@ def _from_profiles(columns: Columns, index: int) -> tuple[np.ndarray, np.ndarray
 
 
 def stability_of(richardson: np.ndarray, height: np.ndarray, roughness: np.ndarray) -> np.ndarray:
-    """z/L from the bulk Richardson number (fits used by HYSPLIT), limited by nothing else."""
+    """Compute z/L from the bulk Richardson number (fits used by HYSPLIT), without other limits."""
     s = np.log(height / roughness + 1.0)
     t = np.log(height / (0.1 * roughness) + 1.0)
     v = math.log(10.0)
@@ -156,7 +156,7 @@ def _stable_part(x: np.ndarray) -> np.ndarray:
 
 
 def momentum_function(stability: np.ndarray) -> np.ndarray:
-    """phi_m of z/L: Beljaars and Holtslag (1991) stable, Kader and Perepelkin unstable."""
+    """Compute phi_m(z/L): Beljaars and Holtslag (1991) stable, Kader and Perepelkin unstable."""
     x = np.maximum(stability, 0.0)
     stable = 1.0 + (_A + _stable_part(x)) * x
     y = np.minimum(stability, 0.0)
@@ -165,7 +165,7 @@ def momentum_function(stability: np.ndarray) -> np.ndarray:
 
 
 def heat_function(stability: np.ndarray) -> np.ndarray:
-    """phi_h of z/L: Beljaars and Holtslag (1991) stable, Kader and Perepelkin unstable."""
+    """Compute phi_h(z/L): Beljaars and Holtslag (1991) stable, Kader and Perepelkin unstable."""
     x = np.maximum(stability, 0.0)
     stable = PRANDTL_NEUTRAL * (1.0 + (_A * np.sqrt(1.0 + _A * _B * x) + _stable_part(x)) * x)
     y = np.minimum(stability, 0.0)

@@ -72,7 +72,7 @@ def profiles(
     convective_velocity_m_s: np.ndarray,
     options: TurbulenceOptions,
 ) -> VerticalTurbulence:
-    """Standard deviation of vertical velocity and its time scale on every level."""
+    """Compute standard deviation of vertical velocity and its time scale on every level."""
     h = columns.heights_m
     zi = mixed_layer_height_m[None]
     inside = h < zi
@@ -134,7 +134,7 @@ def _sigma_mixed_layer(
 def _sigma_of_file(
     columns: Columns, surface: SurfaceLayer, options: TurbulenceOptions
 ) -> np.ndarray | None:
-    """sigma_w from the file, on every level as in HYSPLIT; None without what the scheme needs.
+    """Return sigma_w from the file, on every level as in HYSPLIT; None if the fields are missing.
 
     From the turbulent energy (KBLT 3) or the variance itself (KBLT 4).
     """
@@ -149,7 +149,7 @@ def _sigma_of_file(
 
 
 def vertical_to_horizontal(surface: SurfaceLayer, options: TurbulenceOptions) -> np.ndarray:
-    """Vertical variance over the sum of both horizontal ones, with KBLT 3."""
+    """Return the vertical variance over the sum of both horizontal ones, with KBLT 3."""
     day = surface.stability < 0.0
     return np.where(day, options.tke_ratio_day, options.tke_ratio_night)
 
@@ -165,7 +165,7 @@ def _sigma_hanna(
     zeta: np.ndarray,
     w_star: np.ndarray,
 ) -> np.ndarray:
-    """Hanna (1982): stable air from u*, unstable air from w*."""
+    """Compute sigma_w of Hanna (1982): stable air from u*, unstable air from w*."""
     stable = 1.3 * surface.friction_velocity_m_s * (1.0 - zeta)
     surface_part = 0.96 * np.maximum(3.0 * zeta - surface.obukhov_length_m / zi, 0.0) ** _THIRD
     unstable = np.where(
@@ -187,7 +187,7 @@ def _sigma_kantha_clayson(
     zeta: np.ndarray,
     w_star: np.ndarray,
 ) -> np.ndarray:
-    """Kantha and Clayson (2000)."""
+    """Compute sigma_w of Kantha and Clayson (2000)."""
     h = columns.heights_m
     stability = h / surface.obukhov_length_m
     u2 = surface.friction_velocity_m_s**2
@@ -200,7 +200,7 @@ def _sigma_kantha_clayson(
 
 
 def is_in_surface_layer(columns: Columns, surface: SurfaceLayer, zi: np.ndarray) -> np.ndarray:
-    """Levels up to that of the surface layer, or in the lowest tenth of the mixed layer."""
+    """Return which levels are in the surface layer, or in the lowest tenth of the mixed layer."""
     h = columns.heights_m
     return h <= np.maximum(h[surface.level_index], 0.1 * zi)
 
@@ -208,7 +208,7 @@ def is_in_surface_layer(columns: Columns, surface: SurfaceLayer, zi: np.ndarray)
 def _sigma_beljaars_holtslag(
     columns: Columns, surface: SurfaceLayer, zi: np.ndarray, w_star: np.ndarray
 ) -> np.ndarray:
-    """sigma_w whose own time scale gives the mixing coefficient of Beljaars and Holtslag (1991)."""
+    """Compute the sigma_w that gives the mixing coefficient of Beljaars and Holtslag (1991)."""
     h = columns.heights_m
     zeta = np.clip(h / zi, 0.0, 1.0)
     u_star = surface.friction_velocity_m_s
@@ -227,7 +227,7 @@ def _sigma_beljaars_holtslag(
 def _time_scale(
     columns: Columns, surface: SurfaceLayer, zi: np.ndarray, sigma: np.ndarray
 ) -> np.ndarray:
-    """Lagrangian time scale inside the mixed layer, Hanna (1982), s."""
+    """Compute the Lagrangian time scale inside the mixed layer, Hanna (1982), s."""
     h = columns.heights_m
     zeta = np.clip(h / zi, 0.0, 1.0)
     length = surface.obukhov_length_m[None]
@@ -242,7 +242,7 @@ def _time_scale(
 
 
 def _mixing_coefficient_at_top(surface: SurfaceLayer) -> np.ndarray:
-    """Mixing coefficient of a level at the very top of a convective mixed layer, m2 s-1.
+    """Return the mixing coefficient of a level at a convective mixed layer's top, m2 s-1.
 
     A fifth of the surface flux of temperature over a gradient of 0.05 K/m, as entrainment in
     Beljaars and Betts (1992). HYSPLIT has it on a level that is not below the mixed-layer height
@@ -256,7 +256,7 @@ def _mixing_coefficient_at_top(surface: SurfaceLayer) -> np.ndarray:
 
 
 def _mixing_coefficient_above(columns: Columns) -> np.ndarray:
-    """Local mixing coefficient from the gradients to the level below, m2 s-1."""
+    """Compute local mixing coefficients from the gradients to the level below, m2 s-1."""
     h, theta = columns.heights_m, columns.potential_temperature_k
     u, v = columns.wind_x_m_s, columns.wind_y_m_s
     d_z = h[1:] - h[:-1]

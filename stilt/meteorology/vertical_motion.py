@@ -21,7 +21,7 @@ def rate_from_divergence(
     cell_size_m: tuple[np.ndarray, np.ndarray],
     levels: InternalLevels,
 ) -> np.ndarray:
-    """Rate of sigma per minute from the divergence of the horizontal wind, (levels, ny, nx).
+    """Compute sigma's rate per minute from divergence of the horizontal wind, (levels, ny, nx).
 
     What HYSPLIT does (W_OPTION 5, and 0 when the file has no vertical motion), found by asking
     its program with winds that diverge on one level only. It is not the integral of the
@@ -61,7 +61,7 @@ def rate_along_surfaces(
     cell_size_m: tuple[np.ndarray, np.ndarray],
     levels: InternalLevels,
 ) -> np.ndarray:
-    """Rate of sigma per minute that keeps air on surfaces of a field X, (levels, ny, nx).
+    """Compute the rate of sigma per minute that keeps air on surfaces of X, (levels, ny, nx).
 
     The rate w for which dX/dt = 0 along the motion: -(dX/dt + u dX/dx + v dX/dy) / (dX/dsigma),
     at most 0.005 per minute (HYSPLIT's W_OPTION 1 to 3; found by asking its program). Differences
@@ -85,7 +85,7 @@ def rate_along_surfaces(
 
 
 def _smoothed(profile: np.ndarray) -> np.ndarray:
-    """Running mean over three levels, over two at either end."""
+    """Return the running mean over three levels, over two at either end."""
     out = np.empty_like(profile)
     out[0], out[-1] = profile[:2].mean(axis=0), profile[-2:].mean(axis=0)
     out[1:-1] = (profile[:-2] + profile[1:-1] + profile[2:]) / 3.0

@@ -134,6 +134,6 @@ def _identity(ref: AnalysisRef) -> str:
 
 
 def _sunlight(ref: AnalysisRef) -> float:
-    """Sine of the sun's elevation in the middle of the grid."""
+    """Return the sine of the sun's elevation in the middle of the grid."""
     middle = ref.grid.to_lonlat(0.5 * (ref.grid.nx - 1), 0.5 * (ref.grid.ny - 1))
     return float(sine_of_sun_elevation(ref.time, *middle))

@@ -72,14 +72,14 @@ def _write_period(handle: BinaryIO, grid: MetGrid, analysis: RawAnalysis) -> Non
 
 
 def _surface_height(grid: MetGrid) -> float:
-    """Level value of the surface: one for sigma, zero otherwise."""
+    """Return the level value of the surface: one for sigma, zero otherwise."""
     return 1.0 if grid.vertical_flag == 1 else 0.0
 
 
 def _fields(
     grid: MetGrid, analysis: RawAnalysis, level: int
 ) -> list[tuple[str, NDArray[np.float32]]]:
-    """The fields that exist on a level, under their four-character names."""
+    """Return the fields that exist on a level, under their four-character names."""
     shape = (grid.ny, grid.nx)
     found = []
     source = analysis.surface if level == 0 else analysis.upper
@@ -121,7 +121,7 @@ def _label(
 def _index_records(
     grid: MetGrid, time: pd.Timestamp, forecast_hour: int, levels: list[LvlInfo]
 ) -> list[bytes]:
-    """The index of one period, cut into as many records as it needs."""
+    """Return the index of one period, cut into as many records as it needs."""
     index = IndexRecord(
         header=_label(grid, time, forecast_hour, 0, "INDX", 0, 0.0, 0.0),
         source=grid.source,

@@ -200,7 +200,7 @@ class FootprintPlots:
 
 
 def _without_jump(data: xr.DataArray, xres: float) -> xr.DataArray:
-    """Footprint of a grid across the dateline with longitudes that go on above 180."""
+    """Return the footprint of a grid across the dateline with longitudes that go on above 180."""
     if "lon" not in data.dims or data.sizes["lon"] < 2:
         return data
     steps = np.diff(data["lon"].values)
@@ -213,14 +213,14 @@ def _without_jump(data: xr.DataArray, xres: float) -> xr.DataArray:
 
 
 def _edges(centres: np.ndarray, size: float) -> np.ndarray:
-    """Edges of neighbouring cells of one size, shape (cells + 1,)."""
+    """Return the edges of neighbouring cells of one size, shape (cells + 1,)."""
     return np.append(centres - size / 2, centres[-1] + size / 2)
 
 
 def _extent(
     layer: xr.DataArray, cell: tuple[float, float], zoom: bool
 ) -> tuple[float, float, float, float]:
-    """Edges of the part to show: x from and to, y from and to.
+    """Return the edges of the part to show: x from and to, y from and to.
 
     Args:
         layer: dims (y, x).
@@ -242,13 +242,13 @@ def _extent(
 
 
 def _widened(used: np.ndarray, size: int) -> np.ndarray:
-    """Indices from a little before the first used to a little after the last."""
+    """Return the indices from a little before the first used to a little after the last."""
     margin = max(2, (used[-1] - used[0]) // 12)
     return np.arange(max(0, used[0] - margin), min(size, used[-1] + margin + 1))
 
 
 def _shape(extent: tuple[float, float, float, float], projection: str) -> float:
-    """Height over width of the map on the ground."""
+    """Return the height over width of the map on the ground."""
     from stilt.footprint.cell_grid import is_longlat
 
     shape = (extent[3] - extent[2]) / (extent[1] - extent[0])

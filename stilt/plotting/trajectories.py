@@ -114,14 +114,14 @@ class TrajectoryPlots:
 
 
 def _without_jump(longitude: np.ndarray) -> np.ndarray:
-    """Longitudes on one side of the dateline when the particles cross it."""
+    """Return longitudes on one side of the dateline when the particles cross it."""
     if longitude.size and np.ptp(longitude) > 180.0:
         return longitude % 360.0
     return longitude
 
 
 def _extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
-    """Bounds of the dots with a margin; one degree around nothing."""
+    """Return the bounds of the dots with a margin; one degree around nothing."""
     if x.size == 0:
         return (-1.0, 1.0, -1.0, 1.0)
     margin_x, margin_y = (max(0.05 * np.ptp(v), 0.02) for v in (x, y))

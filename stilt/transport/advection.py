@@ -46,7 +46,7 @@ class MeanMotion(NamedTuple):
 def wind_at(
     levels: InternalLevels, profiles: Profiles, terrain_following_m: Array
 ) -> tuple[Array, Array, Array]:
-    """Vertical motion and wind (flat m/min, cells/min, cells/min) at heights within profiles.
+    """Interpolate vertical motion and wind (flat m/min, cells/min, cells/min) within profiles.
 
     Linear in level number between levels; below the lowest level linear in height to zero at the
     ground.
@@ -62,7 +62,7 @@ def wind_at(
 def _between_levels(
     levels: InternalLevels, terrain_following_m: Array
 ) -> tuple[Array, Array, Array]:
-    """Level below each height, how far towards the next, and the share left near the ground."""
+    """Return the level below each height, the next one's share, and the factor near the ground."""
     index = jnp.clip(level_index(levels, terrain_following_m), 0.0, levels.count - 1.0)
     base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
     lowest = level_height(levels, jnp.zeros_like(base))
@@ -71,7 +71,7 @@ def _between_levels(
 
 
 def wind_error_at(geometry: Geometry, profiles: Array, terrain_following_m: Array) -> Array:
-    """Errors of each particle's own profile (particles * levels, 2) at its height: (2, n).
+    """Interpolate each particle's own error profile (particles * levels, 2) to its height: (2, n).
 
     Between levels and near the ground as :func:`wind_at` treats the wind.
     """
@@ -121,7 +121,7 @@ def mean_step(
 
 
 def _rise_in_sigma(levels: InternalLevels, z: Array, first: Array, second: Array) -> Array:
-    """Mean of two vertical motions (flat m) in whole steps of a single-precision sigma.
+    """Average two vertical motions (flat m) in whole steps of a single-precision sigma.
 
     HYSPLIT adds both passes to sigma = 1 - z / Zm in single precision, and the sum of two sigmas
     has steps twice as long as a sigma: with a model top of 25 km a motion under 1.49 mm a minute

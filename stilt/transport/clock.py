@@ -22,7 +22,7 @@ class SweepClock:
     analysis_minutes: tuple[int, ...]
 
     def bracket(self, tick: int) -> tuple[int, int]:
-        """Indices of the analyses around the minute that begins at ``tick``, clock side first."""
+        """Return indices of the analyses around the minute that begins at ``tick``, in order."""
         minute = self.first_minute + self.direction * tick
         times = np.asarray(self.analysis_minutes)
         if self.direction < 0:
@@ -32,20 +32,20 @@ class SweepClock:
         return first, first + 1
 
     def analyses(self, ticks: int) -> range:
-        """Indices of the analyses that so many minutes need, in the order of the clock."""
+        """Return the indices of the analyses that so many minutes need, in the clock's order."""
         first, last = self.bracket(0)[0], self.bracket(ticks - 1)[1]
         return range(first, last + self.direction, self.direction)
 
     def ticks_left(self, tick: int, second: int) -> int:
-        """Minutes until the clock reaches analysis ``second``."""
+        """Return the minutes until the clock reaches analysis ``second``."""
         minute = self.first_minute + self.direction * tick
         return abs(self.analysis_minutes[second] - minute)
 
     def offset(self, tick: int, first: int) -> int:
-        """Minutes since analysis ``first``, along the particles' way."""
+        """Return the minutes since analysis ``first``, along the particles' way."""
         return abs(self.first_minute + self.direction * tick - self.analysis_minutes[first])
 
 
 def minute_of(time: np.datetime64) -> int:
-    """Whole minutes since the epoch."""
+    """Return whole minutes since the epoch."""
     return int(time.astype("datetime64[m]").astype(np.int64))

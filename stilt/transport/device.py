@@ -38,7 +38,7 @@ class Device(NamedTuple):
         return self.block * self.most_blocks
 
     def shape(self, particles: int) -> tuple[int, int]:
-        """Particles of a block and of a call, in a sweep of so many particles."""
+        """Return the particles of a block and of a call, in a sweep of so many particles."""
         if not self.grows:
             return self.block, self.most_particles
         blocks = min(max(1, -(-particles // self.block)), self.most_blocks)

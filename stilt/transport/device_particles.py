@@ -167,7 +167,7 @@ def _chosen(
     wanted: tuple[int, ...],
     grid: MetGrid | None,
 ) -> ChunkRows:
-    """A copy of the wanted columns, which the next call does not overwrite.
+    """Copy the wanted columns, which the next call would overwrite.
 
     Influence takes the place of the rows' own where it is given.
     """
@@ -188,7 +188,7 @@ def _chosen(
 
 @partial(jax.jit, static_argnames=("each", "count"))
 def _by_release(rows: ChunkRows, each: int, count: int) -> ChunkRows:
-    """ChunkRows of the first so many particles, one release after the other."""
+    """Return rows of the first ``count`` particles, one release after the other."""
 
     def put_together(leaf: jax.Array) -> jax.Array:
         leaf = leaf[..., :count]
@@ -198,7 +198,7 @@ def _by_release(rows: ChunkRows, each: int, count: int) -> ChunkRows:
 
 
 def to_host(array: jax.Array) -> np.ndarray:
-    """An array of a device as one of NumPy, to be read only."""
+    """Return an array of a device as one of NumPy, read-only."""
     place = next(iter(array.devices()))
     if any(memory.kind == _PINNED for memory in place.addressable_memories()):
         # Waits here, without Python's lock; NumPy then takes the memory as it is.

@@ -241,7 +241,7 @@ class _HalfStepSettings(NamedTuple):
 
 
 def _langevin_update(layer: Layer, step_fraction: float) -> LangevinUpdate:
-    """How often the velocity gets a Langevin update in a layer, and how much of it is replaced."""
+    """Return how often a layer's velocity is updated, and how much of it an update replaces."""
     interval_s = jnp.minimum(step_fraction * layer.time_scale, HALF_STEP_S)
     memory = jnp.exp(-interval_s / layer.time_scale)
     return LangevinUpdate(interval_s, memory, jnp.sqrt(1.0 - memory * memory) * layer.sigma)

@@ -52,7 +52,7 @@ class HostParticles:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Nothing is left behind: all rows were handed over."""
+        """Leave nothing behind: all rows were handed over."""
 
     def advance(self, chunk: Chunk) -> None:
         """Advance those that move in a chunk, and hand over their rows."""
@@ -64,7 +64,7 @@ class HostParticles:
     def _advanced(
         self, chunk: Chunk, numbers: np.ndarray
     ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
-        """What moved and the columns, (minutes, numbers) each; overwritten by the next chunk."""
+        """Return what moved and the columns, (minutes, numbers) each, until the next chunk."""
         count, together, minutes = len(numbers), self._together, chunk.minutes
         chosen = filled_up(self._state, numbers, together)
         room = self._buffer.of(minutes, count)
@@ -105,11 +105,11 @@ class _RowBuffer(NamedTuple):
 
     @classmethod
     def empty(cls, columns: int, rows: int) -> _RowBuffer:
-        """Room for so many columns and rows."""
+        """Reserve room for so many columns and rows."""
         return cls(np.empty((columns, rows), np.float32), np.empty(rows, bool))
 
     def of(self, minutes: int, particles: int) -> _RowBuffer:
-        """The beginning of this memory, for fewer rows."""
+        """Return the beginning of this memory, for fewer rows."""
         shape = (minutes, particles)
         rows = math.prod(shape)
         return _RowBuffer(
@@ -129,6 +129,6 @@ def _put(particles: Particles, which: slice | np.ndarray, new: Particles) -> Non
 
 
 def _by_height(now: Particles, tick: int, minutes: int) -> np.ndarray:
-    """Numbers of the particles that move in these minutes, by height."""
+    """Return the numbers of the particles that move in these minutes, by height."""
     due = np.flatnonzero(now.alive & (now.start < tick + minutes) & (now.stop > tick))
     return due[np.argsort(now.z[due], kind="stable")]

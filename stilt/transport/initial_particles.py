@@ -24,7 +24,7 @@ def initial_particles(
     duration_minutes: int,
     errors: TransportErrorSettings | None,
 ) -> Particles:
-    """State at release of all particles, NumPy leaves of (releases * numpar,) or more axes."""
+    """Return all particles at release, NumPy leaves of (releases * numpar,) or more axes."""
     parts = []
     for release, start in zip(releases, starts, strict=True):
         lon, lat, height = release.assign(numpar)

@@ -109,20 +109,20 @@ class Nodes(NamedTuple):
 
 
 def level_height(levels: InternalLevels, index: Array) -> Array:
-    """Flat height in metres of zero-based level numbers."""
+    """Return terrain-following heights, metres, of zero-based level numbers."""
     k = index.astype(jnp.float32) + 1.0
     return (jnp.float32(levels.a) * k + jnp.float32(levels.b)) * k + jnp.float32(levels.c)
 
 
 def level_index(levels: InternalLevels, terrain_following_m: Array) -> Array:
-    """Fractional zero-based level number of terrain-following heights."""
+    """Return fractional zero-based level numbers of terrain-following heights."""
     a, b = jnp.float32(levels.a), jnp.float32(levels.b)
     root = b * b - 4.0 * a * (jnp.float32(levels.c) - terrain_following_m)
     return (jnp.sqrt(jnp.maximum(root, 0.0)) - b) / (2.0 * a) - 1.0
 
 
 def nodes_at(geometry: Geometry, cell_x: Array, cell_y: Array, x: Array, y: Array) -> Nodes:
-    """Nodes around positions ``cell + offset``: int32 cells, float32 offsets, in cells."""
+    """Find the nodes around positions ``cell + offset``: int32 cells, float32 offsets, in cells."""
     floor_x, floor_y = jnp.floor(x), jnp.floor(y)
     fraction_x, fraction_y = x - floor_x, y - floor_y
     i = cell_x + floor_x.astype(jnp.int32)
@@ -148,7 +148,7 @@ def nodes_at(geometry: Geometry, cell_x: Array, cell_y: Array, x: Array, y: Arra
 
 
 def _runs(table: Array, start: Array, length: int) -> Array:
-    """``length`` neighbouring numbers of a flat table from each start: (n, length)."""
+    """Gather ``length`` neighbouring numbers of a flat table from each start: (n, length)."""
     numbers = jax.lax.GatherDimensionNumbers(
         offset_dims=(1,), collapsed_slice_dims=(), start_index_map=(0,)
     )
@@ -252,7 +252,7 @@ def load_profiles(
     time_weight: Array,
     terrain_following_m: Array,
 ) -> Profiles:
-    """Column fields on the levels around terrain-following heights."""
+    """Interpolate column fields on the levels around terrain-following heights."""
     level = jnp.floor(level_index(geometry.levels, terrain_following_m)).astype(jnp.int32)
     return profiles_from(analyses, geometry, nodes, time_weight, window_base(geometry, level))
 
@@ -260,7 +260,7 @@ def load_profiles(
 def profiles_from(
     analyses: BracketingAnalyses, geometry: Geometry, nodes: Nodes, time_weight: Array, base: Array
 ) -> Profiles:
-    """Column fields on ``WINDOW_LEVELS`` levels from level ``base`` (int32) up."""
+    """Interpolate column fields on ``WINDOW_LEVELS`` levels from level ``base`` (int32) up."""
     corners, weights = zip(*_weights(nodes), strict=True)
     fields = len(COLUMN_FIELDS)
     starts = (jnp.stack(corners) * geometry.level_count + base) * fields
@@ -275,12 +275,12 @@ def profiles_from(
 
 
 def window_base(geometry: Geometry, level: Array) -> Array:
-    """Lowest of the ``WINDOW_LEVELS`` levels to hold for particles in the layer above ``level``."""
+    """Return the lowest of the levels to hold for particles in the layer above ``level``."""
     return jnp.clip(level - WINDOW_LEVELS // 2, 0, geometry.level_count - WINDOW_LEVELS)
 
 
 def pick(values: Array, offset: Array) -> Array:
-    """values[offset, ..., particle] by selection; ``values`` is (WINDOW_LEVELS, ..., particles)."""
+    """Select values[offset, ..., particle]; ``values`` is (WINDOW_LEVELS, ..., particles)."""
     chosen = values[0]
     for position in range(1, WINDOW_LEVELS):
         chosen = jnp.where(offset == position, values[position], chosen)
@@ -288,7 +288,7 @@ def pick(values: Array, offset: Array) -> Array:
 
 
 def own_levels(table: Array, base: Array, *, geometry: Geometry, count: int) -> Array:
-    """Values of ``count`` levels from level ``base`` up, of profiles that particles own.
+    """Gather ``count`` levels from level ``base`` up, of profiles that particles own.
 
     Args:
         table: (particles * levels, fields).
@@ -318,7 +318,7 @@ def bilinear_surface(
 
 
 def terrain_at(analyses: BracketingAnalyses, nodes: Nodes) -> Array:
-    """Terrain height above sea level in metres; it does not change with time."""
+    """Interpolate terrain height above sea level, metres; it does not change with time."""
     total = jnp.zeros((), jnp.float32)
     for node, weight in _weights(nodes):
         total = total + weight * analyses.first.surface[node, _TERRAIN]
@@ -326,7 +326,7 @@ def terrain_at(analyses: BracketingAnalyses, nodes: Nodes) -> Array:
 
 
 def nearest_mixed_layer(analyses: BracketingAnalyses, nodes: Nodes) -> tuple[Array, Array]:
-    """Mixed-layer height at the nearest node in both analyses, metres."""
+    """Return the mixed-layer height at the nearest node in both analyses, metres."""
     first, second = (analysis.surface[nodes.nearest, _MIXED_LAYER] for analysis in analyses)
     return first, second
 

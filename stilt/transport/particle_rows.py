@@ -25,12 +25,12 @@ _CONSTANT = {"icdx": 2.0, "zloc": -999.0, "zfx1": 0.0}
 
 
 def needs_extra(wanted: Sequence[str]) -> bool:
-    """Whether any wanted column is outside the ones that every step gives."""
+    """Return whether any wanted column is outside the ones that every step gives."""
     return not _NEED_EXTRA.isdisjoint(wanted)
 
 
 def _needed(wanted: Sequence[str]) -> set[str]:
-    """Columns of a step from which the wanted columns of the table are made."""
+    """Return the columns of a step from which the wanted columns of the table are made."""
     needed = {"x", "y", *wanted}
     if "sphu" in needed:
         needed |= {*AIR_COLUMNS, "pres"}
@@ -40,7 +40,7 @@ def _needed(wanted: Sequence[str]) -> set[str]:
 
 
 def bytes_of_rows(config: ModelConfig) -> int:
-    """Memory for the rows of one release."""
+    """Return the memory that the rows of one release take, bytes."""
     names = MAIN_COLUMNS + EXTRA_COLUMNS if needs_extra(config.varsiwant) else MAIN_COLUMNS
     kept = len(_needed(config.varsiwant).intersection(names))
     return abs(config.n_hours) * 60 * config.numpar * (4 * kept + 1)
@@ -59,7 +59,7 @@ class RowStore(Protocol):
         """
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows there are, (minutes, particles), and all values, to be changed at will."""
+        """Return which rows there are, (minutes, particles), and all values, to be changed."""
 
 
 Reserve = Callable[[int, int, int], RowStore]
@@ -82,7 +82,7 @@ class OwnMemory:
         self.values[:, minutes] = values
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """All rows: see :class:`RowStore`."""
+        """Return which rows there are, (minutes, particles), and all values, to be changed."""
         return self.moved, self.values
 
 
@@ -173,7 +173,7 @@ class SweepCollector:
                 store.put(to.start, moved[place, rows], values[place, :, rows])
 
     def _to_gather_in(self, owner: int) -> OwnMemory:
-        """Memory for rows of a release that do not come all particles at a time."""
+        """Return the memory for rows of a release that do not come all particles at a time."""
         store = self._stores[owner]
         if isinstance(store, OwnMemory):
             return store
@@ -183,13 +183,13 @@ class SweepCollector:
         return self._gathered[owner]
 
     def _rows(self, owner: int, tick: int, minutes: int) -> tuple[slice, slice]:
-        """Minutes of a release within some of the sweep, and which of these they are."""
+        """Return the minutes of a release within some of the sweep, and which of these they are."""
         begin = tick - int(self._starts[owner])
         low, high = max(begin, 0), min(begin + minutes, self._minutes)
         return slice(low, high), slice(low - begin, high - begin)
 
     def release(self, number: int) -> ReleaseRows:
-        """What was collected of one release."""
+        """Return what was collected of one release."""
         store = self._stores[number]
         if number not in self._came_whole:
             gathered = self._to_gather_in(number)
@@ -207,7 +207,7 @@ class SweepCollector:
 
 
 def _run(places: np.ndarray) -> slice | None:
-    """The places as a slice where they follow each other."""
+    """Return the places as a slice where they follow each other."""
     first, end = places[0], places[-1] + 1
     if end - first != len(places) or not np.array_equal(places, np.arange(first, end)):
         return None
@@ -236,7 +236,7 @@ class ReleaseRows:
     cells: np.ndarray
 
     def to_frame(self) -> pd.DataFrame:
-        """The particle table, sorted by age and particle, without a row at the release.
+        """Return the particle table, sorted by age and particle, without a row at the release.
 
         Shares the memory of the rows where every particle moved to the end. Positions are in
         single precision, to about half a metre.
@@ -276,7 +276,7 @@ class ReleaseRows:
         return pd.DataFrame(chosen, copy=False)
 
     def _degrees(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Longitudes in [-180, 180) and latitudes of all rows."""
+        """Return longitudes in [-180, 180) and latitudes of all rows."""
         lon, lat = np.empty((2, *x.shape), np.float32)
         step = max(1, _ROWS_TOGETHER // x.shape[1])
         for begin in range(0, len(x), step):
@@ -293,7 +293,7 @@ class ReleaseRows:
 def _thinned(
     moved: np.ndarray, columns: dict[str, np.ndarray], every: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Rows every so many minutes and at each particle's end; foot and samt are summed."""
+    """Keep rows every so many minutes and at each particle's end; sum foot and samt."""
     minutes = np.arange(1, len(moved) + 1)
     last = moved & ~np.vstack([moved[1:], np.zeros_like(moved[:1])])
     written = moved & ((minutes % every == 0)[:, None] | last)
@@ -311,7 +311,7 @@ def _thinned(
 def _ages_and_numbers(
     direction: int, minutes: int, particles: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Columns ``time`` and ``indx`` of a table without gaps, the same for all: read-only."""
+    """Return columns ``time`` and ``indx`` of a table without gaps, the same for all: read-only."""
     ages = np.repeat(direction * np.arange(1.0, minutes + 1), particles)
     numbers = np.tile(np.arange(1, particles + 1, dtype=np.int32), minutes)
     for column in (ages, numbers):
@@ -322,6 +322,6 @@ def _ages_and_numbers(
 def _mixing_ratio(
     humidity: np.ndarray, temperature: np.ndarray, pressure: np.ndarray
 ) -> np.ndarray:
-    """Mass of vapour per mass of dry air, kg kg-1: 0.622 e / (p - e)."""
+    """Return the mass of vapour per mass of dry air, kg kg-1: 0.622 e / (p - e)."""
     vapour = humidity * thermo.saturation_vapour_pressure_hpa(temperature)
     return 0.622 * vapour / (pressure - vapour)

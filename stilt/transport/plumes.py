@@ -48,7 +48,7 @@ class NearField:
 
 
 def corrects_near_field(config: ModelConfig) -> bool:
-    """Whether the device can do what ``config.hnf_plume`` asks for, with heights above ground.
+    """Return whether the device can do what ``config.hnf_plume`` asks for, above ground.
 
     It keeps its particles, and their rows are those of the table.
     """
@@ -70,7 +70,7 @@ class Plumes(NamedTuple):
 
     @classmethod
     def at_release(cls, height_agl_m: np.ndarray, start: np.ndarray, particles: int) -> Self:
-        """Plumes of particles, and of copies of them up to a number."""
+        """Start plumes of particles, and of copies of them up to a number."""
         with jax.enable_x64(True):
             height = jnp.asarray(np.resize(height_agl_m, particles), jnp.float64)
             return cls(height, jnp.asarray(np.resize(start, particles)), jnp.zeros_like(height))
@@ -79,7 +79,7 @@ class Plumes(NamedTuple):
 def corrected_influence(
     rows: ChunkRows, plumes: Plumes, chunk: Chunk, *, names: tuple[str, ...], veght: float
 ) -> tuple[jax.Array, Plumes]:
-    """Influence of a chunk's rows, shape (minutes, particles), and the plumes after it.
+    """Return influence of a chunk's rows, (minutes, particles), and the plumes after it.
 
     Args:
         rows: of the chunk's minutes; those beyond are not looked at.

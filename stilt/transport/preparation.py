@@ -17,7 +17,7 @@ Preparation = tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]
 
 
 def first_minute_of(releases: Sequence[Release], config: ModelConfig) -> int:
-    """Minute at which a sweep of these releases begins."""
+    """Return the minute at which a sweep of these releases begins."""
     minutes = [minute_of(release.time) for release in releases]
     return max(minutes) if config.n_hours < 0 else min(minutes)
 
@@ -49,7 +49,7 @@ def lacking_weather(
     *,
     cache_dir: Path,
 ) -> list[Preparation]:
-    """Weather that :func:`run_transport` will ask for and nobody has prepared, in its order."""
+    """List analyses that :func:`run_transport` will ask for and nobody has prepared, in order."""
     analyses = sorted(refs, key=lambda ref: ref.time)
     store = PreparedStore(cache_dir, read_analysis)
     first_minute = first_minute_of(releases, config)
@@ -69,13 +69,13 @@ def prepare_one(lacking: Preparation, *, cache_dir: Path) -> None:
 def preparation(
     refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
 ) -> Preparation:
-    """How one of a run's analyses is prepared: what :meth:`PreparedStore.get` is asked for."""
+    """Return how one of a run's analyses is prepared: arguments of :meth:`PreparedStore.get`."""
     options = preparation_options(config, start_minute, minute_of(refs[index].time))
     return refs[index], options, analysis_pair(refs, index, config, start_minute)
 
 
 def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> PreparationOptions:
-    """Preparation settings of one analysis; ZISCALE goes by the hours since the start."""
+    """Return the preparation settings of one analysis; ZISCALE goes by hours since the start."""
     factor = 1.0
     if config.zicontroltf:
         scales = config.ziscale_factors(config.n_hours)
@@ -107,7 +107,7 @@ def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> 
 def analysis_pair(
     refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
 ) -> AnalysisPair | None:
-    """Two analyses whose difference tells how surfaces move at one of them (W_OPTION 1 to 3).
+    """Return two analyses whose difference tells how surfaces move at one of them.
 
     The one that a run meets before it, and itself; the first two of a run share theirs, as in
     HYSPLIT. None where the vertical motion does not depend on it.

@@ -16,7 +16,7 @@ from stilt.transport.step_columns import EXTRA_COLUMNS, MAIN_COLUMNS
 
 
 def column_names(physics: Physics) -> tuple[str, ...]:
-    """Names of the columns that a sweep with these settings gives."""
+    """Return the names of the columns that a sweep with these settings gives."""
     return MAIN_COLUMNS + EXTRA_COLUMNS if physics.extra else MAIN_COLUMNS
 
 
@@ -115,7 +115,7 @@ class ChunkRows(NamedTuple):
 
     @classmethod
     def empty(cls, columns: int, minutes: int, particles: int) -> ChunkRows:
-        """Room for so many columns, minutes and particles."""
+        """Reserve room for so many columns, minutes and particles."""
         return cls(
             jnp.zeros((columns, minutes, particles), jnp.float32),
             jnp.zeros((minutes, particles), bool),
@@ -209,12 +209,12 @@ def _advance(
 
 
 def taken(particles: Particles, which: slice | np.ndarray) -> Particles:
-    """Some of the particles."""
+    """Return some of the particles."""
     return jax.tree.map(lambda leaf: leaf[which], particles)
 
 
 def filled_up(particles: Particles, numbers: np.ndarray, multiple: int) -> Particles:
-    """Particles of these numbers, and copies that never move up to a multiple of some number."""
+    """Return the particles of these numbers, padded with copies that never move to a multiple."""
     chosen = taken(particles, np.resize(numbers, -(-len(numbers) // multiple) * multiple))
     chosen.alive[len(numbers) :] = False
     return chosen

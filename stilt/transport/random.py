@@ -27,7 +27,7 @@ _COSINE = (1.0, -0.4999999963, 0.0416666418, -0.0013888397, 0.0000247609, -0.000
 def stream(
     identity: tuple[Array, Array, Array], counter: Array, number_of_stream: int = 0
 ) -> Words:
-    """Random words of one of a particle's streams.
+    """Draw random words of one of a particle's streams.
 
     Args:
         identity: two words of the receptor's key and the particle's number, uint32.
@@ -40,7 +40,7 @@ def stream(
 
 
 def threefry(key: Words, counter: Words, rounds: int = _ROUNDS) -> Words:
-    """Four words of 32 random bits per element; all arguments are uint32 of one shape."""
+    """Compute four words of 32 random bits per element; all arguments are uint32 of one shape."""
     keys = [*key, key[0] ^ key[1] ^ key[2] ^ key[3] ^ jnp.uint32(_PARITY)]
     x = [word + start for word, start in zip(counter, key, strict=True)]
     for done in range(rounds):
@@ -57,7 +57,7 @@ def threefry(key: Words, counter: Words, rounds: int = _ROUNDS) -> Words:
 
 
 def mixed(bits: Array) -> Array:
-    """Another word from 32 random bits, related to them by no simple rule.
+    """Compute another word from 32 random bits, related to them by no simple rule.
 
     The finalizer of MurmurHash3 (Appleby, public domain), a bijection in which every bit of the
     result depends on all bits given. For a second number beside :func:`normals` of the same bits.
@@ -68,12 +68,12 @@ def mixed(bits: Array) -> Array:
 
 
 def uniform(bits: Array) -> Array:
-    """Uniform float32 in (0, 1) from 32 random bits."""
+    """Compute uniform float32 in (0, 1) from 32 random bits."""
     return ((bits >> jnp.uint32(9)).astype(jnp.float32) + 0.5) * jnp.float32(_INVERSE_2_23)
 
 
 def normals(size_bits: Array, angle_bits: Array) -> tuple[Array, Array]:
-    """Two independent standard normal float32 from two words of random bits.
+    """Compute two independent standard normal float32 from two words of random bits.
 
     By Box and Muller (1958, doi:10.1214/aoms/1177706645), sine and cosine by formulas 4.3.97 and
     4.3.99 of Abramowitz and Stegun (1964), in error by at most 2e-9. 24 bits give the size, at

@@ -43,7 +43,7 @@ class Release:
     key: int
 
     def assign(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Longitude, latitude and height of each of ``count`` particles.
+        """Return longitude, latitude and height of each of ``count`` particles.
 
         A column releases particle k at a random height inside the k-th of ``count`` equal slabs,
         bottom up. Several points share the particles in order, the first ones taking what is
@@ -77,7 +77,7 @@ class Release:
 
 
 def release_of(receptor: Receptor, sim_id: str, config: ModelConfig) -> Release:
-    """The release of a receptor under a configuration.
+    """Return the release of a receptor under a configuration.
 
     The random stream depends on ``config.seed`` and the receptor's id alone, so that neither
     workers nor batches nor order change a result. Without a seed, zero is used.
@@ -106,6 +106,6 @@ def release_of(receptor: Receptor, sim_id: str, config: ModelConfig) -> Release:
 
 
 def stream_key(seed: int, receptor_id: str) -> int:
-    """64 bits from a seed and a receptor's id."""
+    """Return 64 bits from a seed and a receptor's id."""
     digest = hashlib.sha256(f"{seed}:{receptor_id}".encode()).digest()
     return int.from_bytes(digest[:8], "little")

@@ -44,7 +44,7 @@ def sample_weather(
     cache_dir: Path,
     start: np.datetime64 | None = None,
 ) -> pd.DataFrame:
-    """Weather and turbulence at points.
+    """Interpolate met fields and turbulence to points.
 
     Args:
         points: columns ``time`` (UTC), ``long``, ``lati`` (degrees), ``zagl`` (m above ground).

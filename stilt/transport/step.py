@@ -192,7 +192,7 @@ def _release_above_ground_reached(
     z: Array,
     first: Array,
 ) -> Array:
-    """Flat height, in the first minute counted from the ground at the minute's mean end point.
+    """Count the release height, in the first minute, from the ground at its mean end point.
 
     HYSPLIT measures the release height from there: over a slope the clouds differ by that much.
     """
@@ -202,7 +202,7 @@ def _release_above_ground_reached(
 
 
 def _inside(geometry: Geometry, particles: Particles) -> Array:
-    """Whether a step may start here: HYSPLIT keeps a margin to the edge of the weather."""
+    """Return whether a step may start here: HYSPLIT keeps a margin to the edge of the met grid."""
     column = particles.cell_x + jnp.floor(particles.x).astype(jnp.int32)
     row = particles.cell_y + jnp.floor(particles.y).astype(jnp.int32)
     margin = geometry.margin
@@ -215,7 +215,7 @@ def _inside(geometry: Geometry, particles: Particles) -> Array:
 
 
 def _over_the_pole(geometry: Geometry, moved: Particles) -> Particles:
-    """Particles that went beyond a pole of a global grid, on the meridian opposite."""
+    """Put particles that went beyond a pole of a global grid on the meridian opposite."""
     y = moved.cell_y.astype(jnp.float32) + moved.y
     last = geometry.ny - 1.0
     beyond = (y < 0.0) | (y > last)
@@ -349,7 +349,7 @@ def _turbulent_step(
 
 
 def _drift_from(particles: Particles, *, as_hysplit: bool) -> Array:
-    """Where a minute's horizontal drift starts to be added up, cells, (2, particles).
+    """Return what a minute's horizontal drift is added to, cells, (2, particles).
 
     HYSPLIT adds the drift of each sub-step to a grid index that counts from one, in single
     precision: a drift under half of the last place is lost, others are rounded to whole ones. On
@@ -364,7 +364,7 @@ def _drift_from(particles: Particles, *, as_hysplit: bool) -> Array:
 
 
 def _horizontal_sigma(geometry: Geometry, profiles: Profiles, z: Array) -> Array:
-    """Standard deviations of the horizontal turbulent wind along x and y, m s-1: (2, n)."""
+    """Return standard deviations of the horizontal turbulent wind along x and y, m s-1: (2, n)."""
     index = jnp.clip(level_index(geometry.levels, z), 0.0, geometry.level_count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     variances = profiles.of("variance_x", "variance_y")

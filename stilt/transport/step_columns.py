@@ -53,7 +53,7 @@ def mean_columns(
     moved: Particles,
     mixed_layer: Array,
 ) -> Array:
-    """Columns of a step without turbulence: no surface influence, no random velocity."""
+    """Return columns of a step without turbulence: no influence, no random velocity."""
     levels = geometry.levels
     index = jnp.clip(level_index(levels, moved.z), 0.0, levels.count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
@@ -94,6 +94,7 @@ def extra_columns(
     vertical: Array,
     direction: int,
 ) -> Array:
+    """Return :data:`EXTRA_COLUMNS` of particles at terrain-following heights ``z``."""
     levels = geometry.levels
     before, after = weights
     index = jnp.clip(level_index(levels, z), 0.0, levels.count - 1.001)

@@ -149,8 +149,10 @@ def transport_rows(
 
 
 def most_together(config: ModelConfig, rows_bytes: int | None = None) -> int:
-    """Receptors to follow together: their tables fit in memory, their particles in whole calls,
-    or one where they stay on the device.
+    """Return how many receptors to follow together.
+
+    Their tables fit in memory and their particles in whole calls, or in one where particles stay on
+    the device.
 
     Args:
         config: length of a run, particles, columns.
@@ -169,8 +171,10 @@ def most_together(config: ModelConfig, rows_bytes: int | None = None) -> int:
 
 
 def _groups(releases: Sequence[Release], config: ModelConfig, most: int) -> list[list[int]]:
-    """Releases that share a sweep: no more than ``most``, and alone in time where ZISCALE counts
-    hours or the vertical motion depends on which analysis a run meets first.
+    """Return the indices of the releases that share each sweep, at most ``most``.
+
+    They are of one time where ZISCALE counts hours or the vertical motion depends on which analysis
+    a run meets first.
     """
     order = sorted(range(len(releases)), key=lambda index: releases[index].time)
     groups: list[list[int]] = []
@@ -260,7 +264,7 @@ def _run_group(
 
 
 def table_of(rows: ReleaseRows) -> Table:
-    """The particle table of a release, or an error when no particle moved."""
+    """Return the particle table of a release, or an error when no particle moved."""
     frame = rows.to_frame()
     if frame.empty:
         return NoParticleOutputError(
@@ -277,7 +281,7 @@ def _covered(
     clock: SweepClock,
     config: ModelConfig,
 ) -> list[SimulationError | None]:
-    """An error for each release whose hours the analyses do not bracket."""
+    """Return an error for each release whose hours the analyses do not bracket."""
     earliest, latest = clock.analysis_minutes[0], clock.analysis_minutes[-1]
     out: list[SimulationError | None] = []
     for release, minute in zip(releases, minutes, strict=True):
@@ -311,7 +315,7 @@ def _outside(grid: MetGrid, release: Release) -> SimulationError | None:
 
 
 def transport_error_settings(config: ModelConfig) -> TransportErrorSettings:
-    """Sizes of the weather errors of an error run.
+    """Return the sizes of the transport errors of an error run.
 
     Raises:
         ConfigValidationError: there are none.

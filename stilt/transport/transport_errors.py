@@ -79,7 +79,7 @@ class MinuteErrors(NamedTuple):
 def initial_errors(
     settings: TransportErrorSettings, levels: InternalLevels, key: int, count: int
 ) -> ErrorState:
-    """Errors of one release's particles at their start: float32 NumPy leaves.
+    """Draw the errors of one release's particles at their start: float32 NumPy leaves.
 
     Args:
         settings: which errors there are.
@@ -108,7 +108,7 @@ def next_errors(
     age_min: Array,
     distance_km: Array,
 ) -> ErrorState:
-    """Errors a minute later.
+    """Advance the errors by a minute.
 
     Forgetting with time and then with distance, each with fresh numbers, is one step with the
     product of both memories: e <- R e + sqrt(1 - R^2) n, R = exp(-1/tl) exp(-distance/l).
@@ -177,20 +177,20 @@ def errors_of_minute(
 
 
 def _profiles(settings: WindErrorSettings, wind: Array, cell_size_m: Array) -> Array:
-    """Wind errors in cells per minute, (particles * levels, 2)."""
+    """Return wind errors in cells per minute, (particles * levels, 2)."""
     scaled = wind * (settings.deviation_m_s * 60.0 / cell_size_m)[:, None, :]
     return scaled.reshape(-1, 2)
 
 
 def _memory(time_min: float, length_km: float, distance_km: Array) -> tuple[Array, Array]:
-    """Share of an error left after a minute, and of what replaces the rest; a scale may be 0."""
+    """Return shares of an error left after a minute and of fresh noise; a scale may be 0."""
     exponent = 1.0 / max(time_min, _LEAST) + distance_km / max(length_km, _LEAST)
     memory = jnp.exp(-exponent)
     return memory, jnp.sqrt(1.0 - memory * memory)
 
 
 def _vertical_memory(levels: InternalLevels, height_m: float) -> np.ndarray:
-    """Correlation of each level with the one below, (levels,); 0 for the lowest."""
+    """Return the correlation of each level with the one below, (levels,); 0 for the lowest."""
     apart = np.diff(levels.heights_m, prepend=-np.inf)
     return np.exp(-apart / max(height_m, _LEAST)).astype(np.float32)
 

@@ -88,7 +88,7 @@ class LevelWindow(NamedTuple):
     density: Array
 
     def at(self, level: Array) -> LevelWindow:
-        """Values at one zero-based level of each particle, which the window must hold."""
+        """Return values at one zero-based level of each particle, which the window must hold."""
         offset = level - self.base
         held = self._asdict()
         del held["base"]
@@ -126,7 +126,7 @@ def column_at(
     time_weight: Array,
     influence: float,
 ) -> tuple[Column, Array]:
-    """Heights of the column and the dry mass of its influence layer (kg m-2)."""
+    """Return heights of the column and the dry mass of its influence layer (kg m-2)."""
     levels = geometry.levels
     top = jnp.float32(levels.model_top_m)
     stretch = top / (top - terrain_at(analyses, nodes))
@@ -175,7 +175,7 @@ def load_window(
     inserted: Array,
     wind_error: Array | None = None,
 ) -> LevelWindow:
-    """Profiles on the levels around each particle's layer; ``wind_error`` as for `window_of`."""
+    """Load profiles on the levels around each particle's layer; see :func:`window_of`."""
     base = window_base(geometry, _property_level(layer, inserted))
     profiles = AirProfiles.of(profiles_from(analyses, geometry, nodes, time_weight, base))
     return window_of(analyses, geometry, nodes, time_weight, profiles, wind_error)
@@ -189,7 +189,7 @@ def window_of(
     air: AirProfiles,
     wind_error: Array | None = None,
 ) -> LevelWindow:
-    """Profiles of wind along x and y, pressure and density, with the turbulence added to them.
+    """Return profiles of wind, pressure and density, with the turbulence added to them.
 
     Args:
         analyses, geometry, nodes, time_weight: the weather.
@@ -217,7 +217,7 @@ def window_of(
 
 
 def layer_of(levels: InternalLevels, z: Array, inserted: Array) -> Array:
-    """Layer, in the list with the inserted level, that holds a terrain-following height."""
+    """Find the layer that holds a terrain-following height, counting the inserted level."""
     level = jnp.clip(jnp.floor(level_index(levels, z)).astype(jnp.int32), 0, levels.count - 2)
     extra = _inserted_height(levels, inserted)
     above = (level > inserted) | ((level == inserted) & (z >= extra))
@@ -230,18 +230,18 @@ def _inserted_height(levels: InternalLevels, inserted: Array) -> Array:
 
 
 def _bound(levels: InternalLevels, index: Array, inserted: Array) -> Array:
-    """Flat height of interface ``index`` in the list with the inserted level."""
+    """Return the terrain-following height of an interface in the list with the inserted level."""
     plain = level_height(levels, index - (index > inserted).astype(jnp.int32))
     return jnp.where(index == inserted + 1, _inserted_height(levels, inserted), plain)
 
 
 def _property_level(layer: Array, inserted: Array) -> Array:
-    """Level whose turbulence and density a layer has."""
+    """Return the level whose turbulence and density a layer has."""
     return layer - (layer > inserted + 1).astype(jnp.int32)
 
 
 def turbulence_of(window: LevelWindow, layer: Array, inserted: Array) -> tuple[Array, Array]:
-    """Standard deviation of vertical velocity (m s-1) and time scale (s) of each layer."""
+    """Return each layer's standard deviation of vertical velocity (m s-1) and time scale (s)."""
     offset = _property_level(layer, inserted) - window.base
     return pick(window.sigma, offset), pick(window.time_scale, offset)
 
@@ -281,7 +281,7 @@ def layer_constants(
 
 
 def outside_window(geometry: Geometry, inserted: Array, layer: Array, window: LevelWindow) -> Array:
-    """Whether a layer and its neighbours are not all among the levels held."""
+    """Return whether a layer and its neighbours are not all among the levels held."""
     level = _property_level(layer, inserted)
     first = (level - 1 < window.base) & (window.base > 0)
     last = (level + 1 > window.base + WINDOW_LEVELS - 1) & (
@@ -293,7 +293,7 @@ def outside_window(geometry: Geometry, inserted: Array, layer: Array, window: Le
 def air_at(
     levels: InternalLevels, column: Column, window: LevelWindow, layer: Array, z: Array
 ) -> tuple[Array, Array]:
-    """Dry density (kg m-3) and pressure (hPa) at a terrain-following height, between its levels."""
+    """Interpolate dry density (kg m-3) and pressure (hPa) to a terrain-following height."""
     level = layer - (layer > column.inserted).astype(jnp.int32)
     lower, upper = level_height(levels, level), level_height(levels, level + 1)
     fraction = jnp.clip((z - lower) / (upper - lower), 0.0, 1.0)
