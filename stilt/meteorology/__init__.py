@@ -1,4 +1,4 @@
-"""Weather: reads ARL files, finds the analyses a simulation needs, and says what is missing."""
+"""Meteorology: read ARL files, find the analyses a simulation needs, and say what is missing."""
 
 from __future__ import annotations
 

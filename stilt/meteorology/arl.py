@@ -1,4 +1,4 @@
-"""Reads NOAA ARL packed weather files: the index by seeking, fields only when they are wanted."""
+"""Read NOAA ARL packed weather files: the index by seeking, fields only when they are wanted."""
 
 from __future__ import annotations
 

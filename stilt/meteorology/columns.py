@@ -1,4 +1,4 @@
-"""Weather columns put on the transport's internal levels.
+"""Columns of met fields, put on the transport's internal levels.
 
 Each column of the file, with the ground as its lowest point, is interpolated to the internal
 levels (see :mod:`stilt.meteorology.levels`): temperature, humidity and wind linearly in height,

@@ -1,4 +1,4 @@
-"""Says, before anything is computed, whether the weather covers each receptor in time and space."""
+"""Say, before anything is computed, whether the analyses cover each receptor in time and space."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stilt.receptors import Receptor, release_points
 
 
 class Coverage(StrEnum):
-    """How far the weather serves a receptor."""
+    """How far the analyses serve a receptor."""
 
     COVERED = "covered"
     PARTLY = "partly"
@@ -31,11 +31,11 @@ class Coverage(StrEnum):
 
 @dataclass(frozen=True)
 class ReceptorCoverage:
-    """What the weather offers one receptor.
+    """What the analyses offer one receptor.
 
     Attributes:
         receptor_id: the receptor.
-        status: covered; partly, when some of its hours have weather; or not covered.
+        status: covered; partly, when some of its hours have analyses; or not covered.
         missing: valid times that no file holds.
         looked_for: beginnings of file names that were looked for and not found.
         files: files found by name.
@@ -76,7 +76,7 @@ def check_coverage(
         receptors: where and when particles are released.
         n_hours: hours that they are followed, negative for backward.
         config: settings that heights depend on; None leaves heights unchecked. Where a height is
-            above sea level or near the top of the weather, one analysis of each hour is read.
+            above sea level or near the top of the met fields, one analysis of each hour is read.
     """
     listed = list(receptors)
     by_window: dict[Window, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Fetches weather files from NOAA's archives when a configuration names one as its source."""
+"""Fetch weather files from NOAA's archives when a configuration names one as its source."""
 
 from __future__ import annotations
 

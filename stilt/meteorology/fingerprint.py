@@ -1,4 +1,4 @@
-"""Which weather an output was made from, so that files replaced under their names are noticed.
+"""Which analyses an output was made from, so that files replaced under their names are noticed.
 
 An output keeps ``<digest>@<first>/<last>``: a digest of the analyses that it used, and the times
 of the first and the last of them. The digest covers the times and the index of every analysis, in

@@ -1,4 +1,4 @@
-"""Says which receptors release air below the ground of the weather or above its top.
+"""Say which receptors release air below the ground of the met fields or above their top.
 
 Transport starts such particles at the ground, or in the wind of the top level. Up to
 :data:`TOLERATED_M` outside that is a matter of the weather's coarse terrain, and a person is told

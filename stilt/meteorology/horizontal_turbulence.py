@@ -41,7 +41,7 @@ def horizontal_variances(
         surface: its surface layer.
         mixed_layer_height_m, convective_velocity_m_s: (ny, nx).
         profile_sigma_w_m_s: before KZMIX.
-        grid: of the weather.
+        grid: of the meteorology.
         options: the scheme.
     """
     if options.horizontal == 1:

@@ -1,4 +1,4 @@
-"""Remembers the index of weather files, in memory and, if a folder is given, on disk."""
+"""Remember the index of weather files, in memory and, if a folder is given, on disk."""
 
 from __future__ import annotations
 

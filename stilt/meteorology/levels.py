@@ -1,8 +1,8 @@
 """The transport's own terrain-following levels.
 
-HYSPLIT puts every weather column on levels ``z_k = A k^2 + B k + C`` (metres over flat ground at
+HYSPLIT puts every met column on levels ``z_k = A k^2 + B k + C`` (metres over flat ground at
 sea level, k = 1, 2, ...), squeezed linearly under a model top that stays level. The set of
-coefficients depends on how many levels the weather file has below ``z_top``. Turbulence is
+coefficients depends on how many levels the met file has below ``z_top``. Turbulence is
 constant between two of these levels, so they decide how deep the air is mixed.
 """
 

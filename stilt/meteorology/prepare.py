@@ -1,4 +1,4 @@
-"""Weather made ready for transport: every analysis on internal levels, with its turbulence.
+"""Analyses prepared for transport: on its internal levels, with their turbulence.
 
 An analysis is decoded and put on the internal levels once, then kept as arrays on disk that all
 workers map into memory. A file's name carries the hash of everything that shaped its content.
@@ -70,7 +70,7 @@ time since the forecast began."""
 
 @dataclass(frozen=True)
 class PreparationOptions:
-    """What shapes prepared weather, besides the weather itself (HYSPLIT's names in brackets).
+    """What shapes a prepared analysis, besides its fields (HYSPLIT's names in brackets).
 
     Attributes:
         z_top_m: top of the computation (Z_TOP).

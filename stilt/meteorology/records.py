@@ -1,4 +1,4 @@
-"""What the weather reader hands on: a reference to one analysis in a file, and its fields."""
+"""What the reader of met files returns: a reference to one analysis in a file, and its fields."""
 
 from __future__ import annotations
 

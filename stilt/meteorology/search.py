@@ -1,4 +1,4 @@
-"""Finds weather files by name: the names that a window of time asks for, in a folder's tree.
+"""Find met files by name: the names that a window of time asks for, in a folder's tree.
 
 A name only narrows the search. Which analyses a file holds is read from its index.
 """

@@ -1,4 +1,4 @@
-"""Crops weather files to an area and to their lowest levels, once, and keeps the cropped files."""
+"""Crop weather files to an area and to their lowest levels, once, and keep the cropped files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OUTDATED_AFTER_S = 86_400.0
 
 
 def crop_file(source: Path, config: MetConfig, refs: Sequence[AnalysisRef] | None = None) -> Path:
-    """Return the cropped copy of a weather file, made now unless it is there and as it was made.
+    """Return the cropped copy of a weather file, cropping the file unless an intact copy is there.
 
     It holds the nodes that surround ``subgrid_bounds`` with its buffer, and the levels 0 to
     ``subgrid_levels`` - 1. Its name in ``config.subgrid_directory`` carries a digest of the
@@ -165,7 +165,7 @@ def _refused(folder: Path, why: str) -> MeteorologyError:
 def _make(crop: _Crop, source: Path, config: MetConfig, refs: Sequence[AnalysisRef]) -> None:
     """Write a crop and its note, and remove crops of what the source held before."""
     if crop.note.exists():
-        notice(logger, "A cropped weather file was damaged and is made again: %s", crop.path)
+        notice(logger, "A cropped weather file was damaged and is recreated: %s", crop.path)
         crop.note.unlink()
     partial = crop.path.with_name(f".{crop.path.name}.{os.getpid()}.partial")
     try:

@@ -1,4 +1,4 @@
-"""Vertical motion that is made, where the weather file has none or a setting asks for it.
+"""Vertical motion that is diagnosed, where the met file has none or a setting asks for it.
 
 Rates are those of the vertical coordinate sigma = 1 - z / Zm of the transport's levels, where z is
 the height over flat ground at sea level and Zm the model top; positive rates go down.

@@ -1,6 +1,6 @@
-"""Remembers what looks wrong in weather files, and says it once for each file and field.
+"""Remember what looks wrong in weather files, and say it once for each file and field.
 
-A note is a small file beside the prepared weather; whoever creates it says it. A file that is
+A note is a small file beside the prepared analyses; whoever creates it says it. A file that is
 replaced gets notes of its own.
 """
 
@@ -37,7 +37,7 @@ class WeatherNotes:
     """Notes on weather files.
 
     Args:
-        cache_dir: folder of the prepared weather.
+        cache_dir: folder of the prepared analyses.
     """
 
     def __init__(self, cache_dir: Path) -> None:

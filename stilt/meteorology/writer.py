@@ -1,4 +1,4 @@
-"""Writes ARL weather files: the demo's synthetic weather and the small files of the tests."""
+"""Write ARL weather files: the demo's synthetic weather and the small files of the tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Particle transport in JAX: arrays and weather references in, particle tables out."""
+"""Particle transport in JAX: releases and analyses in, particle tables out."""
 
 from stilt.transport.particle_rows import bytes_of_rows
 from stilt.transport.plumes import corrects_near_field

@@ -30,7 +30,7 @@ class MeanMotion(NamedTuple):
     Attributes:
         x, y: new offsets from the release cell, cells.
         terrain_following_m: new terrain-following height.
-        vertical_m_min: mean vertical motion of both passes, flat metres per minute, physical sign.
+        vertical_m_min: mean vertical motion of both passes, terrain-following m min-1, upward.
         nodes: nodes around the start, and around the end of the first pass.
         profiles: what was read there, at the start and at the end of the minute.
     """
@@ -46,7 +46,7 @@ class MeanMotion(NamedTuple):
 def wind_at(
     levels: InternalLevels, profiles: Profiles, terrain_following_m: Array
 ) -> tuple[Array, Array, Array]:
-    """Interpolate vertical motion and wind (flat m/min, cells/min, cells/min) within profiles.
+    """Interpolate vertical motion (m/min) and wind (cells/min) to terrain-following heights.
 
     Linear in level number between levels; below the lowest level linear in height to zero at the
     ground.
@@ -92,7 +92,7 @@ def mean_step(
     """Move positions by the mean wind over one minute, forward (+1) or backward (-1).
 
     Args:
-        analyses, geometry: the weather.
+        analyses, geometry: the met fields.
         cell, position: release cell (int32) and offset from it (cells), each (particles,).
         terrain_following_m: terrain-following height.
         weights: time weights of the second analysis at the start and the end of the minute.
@@ -121,7 +121,7 @@ def mean_step(
 
 
 def _rise_in_sigma(levels: InternalLevels, z: Array, first: Array, second: Array) -> Array:
-    """Average two vertical motions (flat m) in whole steps of a single-precision sigma.
+    """Average two vertical motions, m, in whole steps of a single-precision sigma.
 
     HYSPLIT adds both passes to sigma = 1 - z / Zm in single precision, and the sum of two sigmas
     has steps twice as long as a sigma: with a model top of 25 km a motion under 1.49 mm a minute

@@ -49,7 +49,7 @@ class DeviceParticles:
         """Take the particles of a sweep.
 
         Args:
-            setting: weather's shape, physics.
+            setting: shape of the met fields, physics.
             particles: initial state, NumPy leaves of shape (particles,).
             receiver: of their rows; another thread calls it.
         """

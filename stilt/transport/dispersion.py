@@ -2,7 +2,7 @@
 
 The vertical velocity of a particle is an Ornstein-Uhlenbeck process whose strength and time scale
 are constant between two internal levels (the values of the lower level). At a level the particle
-is passed on or reflected so that a well-mixed cloud stays well mixed (Thomson et al. 1997,
+is transmitted or reflected so that a well-mixed cloud stays well mixed (Thomson et al. 1997,
 doi:10.1016/S1352-2310(96)00198-9).
 
 A Langevin update decorrelates the velocity in part: some of it stays, the rest is replaced at
@@ -133,7 +133,7 @@ def half_step(
     """Fly every particle for ``flight.remaining_s`` seconds in one column.
 
     Args:
-        analyses, geometry: the weather.
+        analyses, geometry: the met fields.
         nodes: nodes around the column to use.
         time_weight: weight of the second analysis.
         air: wind, pressure and density on levels around the particle's height.
@@ -339,7 +339,7 @@ def _update_at_start(
 def _leave(
     setting: _HalfStepSettings, flight: Flight, layer: Layer, stay: tuple[Visit, Array]
 ) -> Flight:
-    """Move the particles that were let through to the next layer."""
+    """Move the particles that were transmitted to the next layer."""
     visit, draws = stay
     passes = (visit.remaining_s < 0.0) & (flight.remaining_s > 0.0)
     step = jnp.where(visit.w > 0.0, 1, -1)

@@ -31,7 +31,7 @@ class HostParticles:
         """Take the particles of a sweep.
 
         Args:
-            setting: weather's shape, physics.
+            setting: shape of the met fields, physics.
             particles: initial state, NumPy leaves of shape (particles,).
             receiver: of their rows.
         """

@@ -1,4 +1,4 @@
-"""Weather at a particle: gathers from two analyses, interpolated in space and time.
+"""Met fields at a particle: gathered from two analyses, interpolated in space and time.
 
 Horizontal interpolation is bilinear, except for the mixed-layer height and the turbulence, which
 come from the nearest node. Vertical positions are *terrain-following heights*: the height over flat
@@ -46,7 +46,7 @@ class BracketingAnalyses(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Static shape of the weather; hashable, so that it can steer compilation.
+    """Static shape of the met fields; hashable, so that it can steer compilation.
 
     Attributes:
         nx, ny: nodes of the grid.
@@ -228,7 +228,7 @@ def bilinear_levels(
         time_weight: weight of the second analysis, (particles,).
         base: lowest level wanted, int32 (particles,).
         table: ``"column"`` or ``"air"``.
-        geometry: shape of the weather.
+        geometry: shape of the met fields.
         count: how many levels.
         names: neighbouring fields of the table.
     """
@@ -293,7 +293,7 @@ def own_levels(table: Array, base: Array, *, geometry: Geometry, count: int) -> 
     Args:
         table: (particles * levels, fields).
         base: lowest level wanted, int32 (particles,).
-        geometry: shape of the weather.
+        geometry: shape of the met fields.
         count: how many levels.
 
     Returns:

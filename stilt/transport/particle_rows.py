@@ -119,7 +119,7 @@ class SweepCollector:
             cells: release cells of all particles along x and y, (2, particles).
             config: length and number of particles, columns wanted.
             names: columns that a step gives.
-            grid: of the weather.
+            grid: of the meteorology.
             reserve: gives memory.
             in_degrees: positions come as longitudes and latitudes.
             near_field: influence comes corrected for it.
@@ -221,7 +221,7 @@ class ReleaseRows:
     Attributes:
         release: what started where and when.
         config: length, number of particles, columns wanted.
-        grid: of the weather.
+        grid: of the meteorology.
         names: columns that were kept of a step, with ``long`` and ``lati`` for x and y where these
             came in degrees.
         store: where they are; values may be anything where there is no row.

@@ -18,11 +18,11 @@ class Particles(NamedTuple):
         u, v: horizontal turbulent velocity, m s-1.
         q: vertical turbulent velocity over its standard deviation.
         draws: random numbers used so far (uint32).
-        alive: still inside the weather's domain.
+        alive: still inside the met grid.
         cell_x, cell_y: release cell (int32).
         key0, key1, number: identity of the random stream (uint32).
         start, stop: first and last + 1 minute of the sweep in which the particle moves (int32).
-        errors: present weather errors in an error run, else None.
+        errors: present transport errors in an error run, else None.
     """
 
     x: Any

@@ -1,4 +1,4 @@
-"""Weather made ready by other cores of this process before the transport asks for it."""
+"""Analyses loaded by other cores of this process before the transport asks for them."""
 
 from __future__ import annotations
 

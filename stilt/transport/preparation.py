@@ -30,7 +30,7 @@ def prepare_ahead(
     cache_dir: Path,
     enough: Callable[[], bool],
 ) -> None:
-    """Prepare weather that a run of the transport will ask for, in the order in which it will.
+    """Prepare analyses that a run of the transport will ask for, in the order in which it will.
 
     Args:
         releases, refs, config, cache_dir: as :func:`run_transport` takes them.

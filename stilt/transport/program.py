@@ -88,7 +88,7 @@ class Chunk(NamedTuple):
     """Some minutes of a sweep, within one pair of analyses.
 
     Attributes:
-        analyses: the weather around them.
+        analyses: the two around them.
         tick: first minute of the sweep.
         minutes: how many.
         offset: minutes from the analysis on the clock's side.

@@ -1,4 +1,4 @@
-"""The weather that transport sees at given places, heights and times, for comparisons."""
+"""Met fields and turbulence as the transport has them at points, for comparisons."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sample_weather(
         points: columns ``time`` (UTC), ``long``, ``lati`` (degrees), ``zagl`` (m above ground).
         refs: analyses that bracket the times.
         config: transport settings.
-        cache_dir: folder for prepared weather.
+        cache_dir: folder of prepared analyses.
         start: release time, from which ZISCALE counts hours; the first analysis by default.
 
     Returns:

@@ -45,7 +45,7 @@ class Physics(NamedTuple):
         rounded: the drift of each sub-step is rounded as in HYSPLIT.
         layer_update: Langevin updates at layer interfaces too, as in HYSPLIT.
         extra: give :data:`EXTRA_COLUMNS` too.
-        errors: sizes of weather errors in an error run, else None.
+        errors: sizes of transport errors in an error run, else None.
     """
 
     direction: int
@@ -82,7 +82,7 @@ def minute_step(
     """Advance a block by one minute.
 
     Args:
-        analyses, geometry, physics: weather and settings.
+        analyses, geometry, physics: met fields and settings.
         particles: the block.
         tick: minute of the sweep, int32 scalar.
         weights: time weights of the second analysis at the start and the end of the minute.

@@ -1,4 +1,4 @@
-"""Particles of many receptors swept together through the weather, minute by minute.
+"""Particles of many receptors swept together through the met fields, minute by minute.
 
 All receptors of a sweep share one clock that starts at the latest release (the earliest, forward)
 and only the two analyses around the clock are on the device. Particles are computed in blocks of
@@ -40,7 +40,7 @@ def sweep(
     """Move particles until the last one stops.
 
     Args:
-        geometry: shape of the weather.
+        geometry: shape of the met fields.
         physics: settings.
         clock: times of the sweep.
         load: gives the prepared analysis with an index into ``clock.analysis_minutes``.

@@ -1,4 +1,4 @@
-"""Transport of a batch of receptors: releases and weather in, particle tables out."""
+"""Transport of a batch of receptors: releases and analyses in, particle tables out."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def run_transport(
     progress: Callable[[float], None] | None = None,
     programs: Programs = JUST_IN_TIME,
 ) -> list[Table]:
-    """Follow the particles of every release through the weather.
+    """Follow the particles of every release through the met fields.
 
     Args:
         releases: what starts where and when.
         refs: analyses that bracket every release's whole run; more is allowed.
         config: run controls and transport settings.
-        cache_dir: folder for prepared weather, shared by all workers.
+        cache_dir: folder of prepared analyses, shared by all workers.
         error_run: perturb wind and mixed-layer height by the config's error parameters; random
             numbers of the turbulence are those of the main run.
         near_field: correct ``foot`` for it, where :func:`corrects_near_field`.

@@ -1,4 +1,4 @@
-"""Random errors of the weather, for a second run whose spread tells what they do to a result.
+"""Random errors of wind and mixed-layer height: the spread of a second run is their effect.
 
 Wind errors (Lin and Gerbig 2005, doi:10.1029/2004GL021127) are a profile of velocities that each
 particle carries with it, correlated between levels, and forgotten with time and with the distance
@@ -67,7 +67,7 @@ class MinuteErrors(NamedTuple):
     Attributes:
         after: errors at its end.
         wind: wind errors at its start and end, cells per minute, (2, particles * levels, 2): the
-            layout from which weather is gathered.
+            layout from which profiles are gathered.
         influence: factor of the minute's influence, (particles,).
     """
 

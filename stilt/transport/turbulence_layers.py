@@ -44,7 +44,7 @@ class Column(NamedTuple):
 
     Attributes:
         inserted: zero-based level above which the extra level is inserted.
-        stretch: flat metres per metre above ground.
+        stretch: terrain-following metres per metre above ground.
         influence_m: terrain-following height of the influence layer's top.
         mixed_layer_m: height of the mixed layer above ground.
     """
@@ -101,7 +101,8 @@ class Layer(NamedTuple):
     Attributes:
         lower, upper: terrain-following heights of its bounds, metres.
         sigma, time_scale: turbulence, m s-1 and s.
-        pass_down, pass_up: chance to be let through at a bound; zero at the ground and the top.
+        pass_down, pass_up: probability of transmission at an interface; zero at the ground and
+            the top.
         share, share_per_m: the upper level's share of the wind is share + share_per_m * z.
         wind: along x and y at the lower level, cells per minute, (2, particles).
         shear: upper minus lower wind, as ``wind``.
@@ -192,7 +193,7 @@ def window_of(
     """Return profiles of wind, pressure and density, with the turbulence added to them.
 
     Args:
-        analyses, geometry, nodes, time_weight: the weather.
+        analyses, geometry, nodes, time_weight: the met fields.
         air: wind, pressure and density.
         wind_error: added to the wind of each particle's column, cells per minute,
             (particles * levels, 2).
