@@ -9,6 +9,7 @@ ground itself, as HYSPLIT puts them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,12 +25,20 @@ from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.records import RawAnalysis
 
 VELOCITY_VARIANCES = ("UVAR", "VVAR", "WVAR")
-"""Variances of the wind along x, along y and upward on the levels of a file."""
+"""A file's names of :class:`VelocityVariances`."""
 
 _TERRAIN_MODEL_TOP_M = 20_000.0
 _SURFACE_TEMPERATURES = ("TMPS", "T02M")
 _TERRAIN_FIELDS = ("SHGT", "HGTS", "TERR")
 _SUPPORTED_FLAGS = (1, 2, 3, 4)
+
+
+class VelocityVariances(NamedTuple):
+    """Variances of the wind along the grid's axes and upward, m2 s-2, (levels, ny, nx) each."""
+
+    along_x: np.ndarray
+    along_y: np.ndarray
+    upward: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,7 @@ class Columns:
         roughness_m: (ny, nx) roughness length.
         first_real_level: zero-based index of the lowest internal level not extrapolated.
         turbulent_kinetic_energy: m2 s-2, or None where the file has none.
-        velocity_variances: of the wind along x, along y and upward, m2 s-2, or None where the file
-            does not have all three.
+        velocity_variances: of the wind, or None where the file does not have all three.
     """
 
     heights_m: np.ndarray
@@ -65,7 +73,7 @@ class Columns:
     roughness_m: np.ndarray
     first_real_level: np.ndarray
     turbulent_kinetic_energy: np.ndarray | None
-    velocity_variances: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+    velocity_variances: VelocityVariances | None
 
 
 @dataclass(frozen=True)
@@ -423,8 +431,7 @@ def _interpolate(
     energy = positive("TKEN") if "TKEN" in raw.upper else None
     variances = None
     if all(name in raw.upper for name in VELOCITY_VARIANCES):
-        along_x, along_y, upward = VELOCITY_VARIANCES
-        variances = positive(along_x), positive(along_y), positive(upward)
+        variances = VelocityVariances(*map(positive, VELOCITY_VARIANCES))
     q = thermo.specific_humidity(humidity, temperature, pressure)
     moist = thermo.moist_density(pressure, thermo.virtual_temperature_k(temperature, q))
     depth = levels.model_top_m - terrain

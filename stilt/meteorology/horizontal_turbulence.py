@@ -51,7 +51,7 @@ def horizontal_variances(
         left = energy / (1.0 + vertical_to_horizontal(surface, options))
         return left, left
     if options.scheme == 4 and variances is not None:
-        return variances[0], variances[1]
+        return variances.along_x, variances.along_y
     half = 0.5 * profile_sigma_w_m_s**2
     if options.scheme in (1, 5):
         return half, half

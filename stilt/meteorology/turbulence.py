@@ -142,7 +142,7 @@ def _sigma_of_file(
         ratio = vertical_to_horizontal(surface, options)
         variance = 2.0 * columns.turbulent_kinetic_energy / (1.0 + 1.0 / ratio)
     elif options.scheme == 4 and columns.velocity_variances is not None:
-        variance = columns.velocity_variances[2]
+        variance = columns.velocity_variances.upward
     else:
         return None
     return np.maximum(np.sqrt(variance), _MIN_SIGMA)
