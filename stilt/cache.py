@@ -12,8 +12,10 @@ def user_cache(chosen: str | os.PathLike[str] | None = None) -> Path:
     """Return ``chosen``, else ``STILT_CACHE_DIR``, else ``stilt`` in the user's cache folder."""
     if chosen := chosen or os.environ.get("STILT_CACHE_DIR"):
         return Path(os.path.expandvars(chosen)).expanduser()
+    import platformdirs
+
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "stilt"
+        return platformdirs.user_cache_path("stilt", appauthor=False)
     except RuntimeError:  # no HOME, and a user whom the system does not know, as in containers
         return Path(os.sep, ".cache", "stilt")
 

@@ -1,4 +1,4 @@
-"""Distances and flat local coordinates on a spherical Earth."""
+"""Nearest points and flat local coordinates on a spherical Earth."""
 
 from __future__ import annotations
 
@@ -7,22 +7,38 @@ from numpy.typing import ArrayLike, NDArray
 
 EARTH_RADIUS_M = 6_371_000.0
 
+_TIE = 1e-12
+"""Chords on the unit sphere that differ by less are equal: 6 micrometres on the Earth."""
+
 Floats = NDArray[np.float64]
 
 
-def haversine_km(
+def nearest(
     longitude: ArrayLike, latitude: ArrayLike, to_longitude: ArrayLike, to_latitude: ArrayLike
-) -> Floats:
-    """Return great-circle distances in km between points in degrees; the inputs broadcast."""
-    lon, lat, to_lon, to_lat = (
-        np.radians(np.asarray(value, dtype=np.float64))
-        for value in (longitude, latitude, to_longitude, to_latitude)
-    )
-    half = (
-        np.sin((to_lat - lat) / 2) ** 2
-        + np.cos(lat) * np.cos(to_lat) * np.sin((to_lon - lon) / 2) ** 2
-    )
-    return 2 * EARTH_RADIUS_M / 1000 * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0)))
+) -> NDArray[np.intp]:
+    """Return which of some points is nearest to each target by great circle; of ties the first.
+
+    Args:
+        longitude, latitude: degrees, shape (points,), at least one.
+        to_longitude, to_latitude: degrees, shape (targets,).
+
+    Returns:
+        Indices of points, shape (targets,).
+    """
+    from scipy.spatial import KDTree
+
+    # The chord grows with the arc.
+    tree = KDTree(_on_unit_sphere(longitude, latitude))
+    targets = _on_unit_sphere(to_longitude, to_latitude)
+    chord, _ = tree.query(targets)
+    found = tree.query_ball_point(targets, chord + _TIE)
+    return np.array([min(ties) for ties in found], dtype=np.intp)
+
+
+def _on_unit_sphere(longitude: ArrayLike, latitude: ArrayLike) -> Floats:
+    """Return Cartesian coordinates of points in degrees, shape (points, 3)."""
+    lon, lat = np.radians(longitude), np.radians(latitude)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
 def offset_degrees(

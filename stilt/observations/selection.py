@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stilt.config import Bounds
 from stilt.errors import UsageError
-from stilt.observations.geodesy import haversine_km, wrapped
+from stilt.observations.geodesy import nearest, wrapped
 from stilt.observations.observation import Observation
 from stilt.receptors import TimeLike, parse_time
 
@@ -86,8 +86,7 @@ def select_observations_spatial(
     lat = np.array([item.latitude for item in observations])
     chosen: set[int] = set()
     for lattice in (near_field, background):
-        for x, y in zip(*lattice.points(), strict=True):
-            chosen.add(int(np.argmin(haversine_km(lon, lat, x, y))))
+        chosen.update(nearest(lon, lat, *lattice.points()).tolist())
     return [observations[index] for index in sorted(chosen, key=lambda index: (lat[index], index))]
 
 

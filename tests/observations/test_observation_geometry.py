@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pyproj
 import pytest
 
 from stilt.observations import (
@@ -12,10 +13,12 @@ from stilt.observations import (
     ViewingGeometry,
     build_slant_receptor,
 )
-from stilt.observations.geodesy import EARTH_RADIUS_M, LocalPlane, haversine_km, offset_degrees
+from stilt.observations.geodesy import EARTH_RADIUS_M, LocalPlane, nearest, offset_degrees
 from stilt.receptors import ColumnReceptor, MultiPointReceptor, PointReceptor
 
 NOON = "2023-01-01 12:00:00"
+
+SPHERE = pyproj.Geod(a=EARTH_RADIUS_M, b=EARTH_RADIUS_M)
 
 
 def observation(zenith=45.0, azimuth=90.0, **fields):
@@ -156,15 +159,29 @@ def test_the_local_plane_keeps_distances_from_its_centre(longitude, latitude):
     plane = LocalPlane(longitude, latitude)
     east, north = np.array([3000.0, 0.0, -2000.0]), np.array([4000.0, 100.0, -500.0])
     lon, lat = plane.to_degrees(east, north)
-    np.testing.assert_allclose(
-        haversine_km(longitude, latitude, lon, lat), np.hypot(east, north) / 1000, rtol=1e-6
-    )
+    centre = np.full(3, longitude), np.full(3, latitude)
+    _, _, distance_m = SPHERE.inv(*centre, lon, lat)
+    np.testing.assert_allclose(distance_m, np.hypot(east, north), rtol=1e-6)
     np.testing.assert_allclose(plane.to_plane(lon, lat), (east, north), atol=1e-3)
 
 
 def test_small_offsets_agree_with_great_circles():
     lon, lat = offset_degrees(-111.85, 40.77, 600.0, -800.0)
-    assert haversine_km(-111.85, 40.77, lon, lat) == pytest.approx(1.0, rel=1e-3)
+    _, _, distance_m = SPHERE.inv(-111.85, 40.77, lon, lat)
+    assert distance_m == pytest.approx(1000.0, rel=1e-3)
+
+
+def test_the_nearest_point_is_that_of_the_shortest_great_circle():
+    rng = np.random.default_rng(5)
+    lon, to_lon = rng.uniform(-180, 180, (2, 300))
+    lat, to_lat = np.degrees(np.arcsin(rng.uniform(-1, 1, (2, 300))))
+    _, _, distance_m = SPHERE.inv(*np.broadcast_arrays(lon, lat, to_lon[:, None], to_lat[:, None]))
+    assert np.array_equal(nearest(lon, lat, to_lon, to_lat), distance_m.argmin(axis=1))
+
+
+def test_of_equally_near_points_the_first_is_taken():
+    lon, lat = [179.9, -179.9, 179.9, 10.0], [0.0, 0.0, 0.0, 0.0]
+    assert nearest(lon, lat, [180.0, -179.8, 9.0], [0.0, 0.0, 80.0]).tolist() == [0, 1, 3]
 
 
 def test_areas_have_the_size_they_claim():
