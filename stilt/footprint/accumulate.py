@@ -362,7 +362,7 @@ class _GridWindow:
 
 
 def _add_kernels(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindow) -> Floats:
-    """Sum of all cells' kernels over the window, one cell's after the other's."""
+    """Return the sum of all cells' kernels over the window, one cell's after the other's."""
     size, along_x, along_y = nodes.size, nodes.along_x, nodes.along_y
     rows, columns = along_y.shape[1], along_x.shape[1]
     # What kernels put outside the grid is cut off at the end.
@@ -381,7 +381,7 @@ def _add_kernels(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindo
 
 
 def _convolve(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindow) -> Floats:
-    """Sum of all cells' kernels over the window, by banded products along x and then y.
+    """Return the sum of all cells' kernels over the window, by banded products along x and then y.
 
     The window is worked through in strips of columns that stay in the processor's cache.
     """
@@ -432,7 +432,7 @@ def _convolve(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindow) 
 
 
 def _strips(columns: int, most_tiles: int) -> tuple[int, int]:
-    """Number of strips of equal width for some columns, and tiles in each."""
+    """Return the number of strips of equal width for some columns, and tiles in each."""
     tiles = -(-columns // TILE)
     strips = -(-tiles // most_tiles)
     return strips, -(-tiles // strips)

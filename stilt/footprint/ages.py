@@ -114,7 +114,7 @@ def _changes(values: Floats) -> NDArray[np.intp]:
 
 
 def _about_mean(values: NDArray[np.floating], first: Ints) -> tuple[Floats, Floats]:
-    """Sum of squares about the mean, and the mean, of runs that begin at ``first``."""
+    """Return the sum of squares about the mean, and the mean, of runs that begin at ``first``."""
     sizes, base = np.diff(first), values[first[:-1]].astype(np.float64)
     if np.all(sizes == sizes[0]):
         centred = np.subtract(values.reshape(sizes.size, -1), base[:, None], dtype=np.float64)

@@ -47,7 +47,7 @@ def kernel_width(
 
 
 def nearest(sorted_values: Floats, wanted: Floats) -> np.ndarray:
-    """Index of the nearest of ``sorted_values`` for each wanted value; ties take the smaller."""
+    """Return the index of the nearest of ``sorted_values`` to each value; of ties the smaller."""
     after = np.searchsorted(sorted_values, wanted).clip(0, sorted_values.size - 1)
     before = (after - 1).clip(0)
     nearer_before = wanted - sorted_values[before] <= np.abs(sorted_values[after] - wanted)

@@ -216,7 +216,7 @@ class _Splits:
         return first[::2], last[::2]
 
     def sum(self, base: Ints, source: Ints, values: Floats, size: int) -> Floats:
-        """Sum of values times shares at ``base + target cell``, shape (size,)."""
+        """Return the sum of values times shares at ``base + target cell``, shape (size,)."""
         total = np.zeros(size)
         for cell, share in self.parts:
             place = cell[source]

@@ -80,7 +80,7 @@ class ParticleSteps:
         )
 
     def count_particles(self) -> int:
-        """Number of distinct particles, whatever their rows hold."""
+        """Return the number of distinct particles, whatever their rows hold."""
         period = repeated_list(self.particle)
         return period if period < len(self) else _count_distinct(self.numbers)
 
@@ -131,7 +131,7 @@ def _period(particle: Ints) -> int:
 
 
 def _count_distinct(particle: Ints) -> int:
-    """Number of distinct values."""
+    """Return the number of distinct values."""
     seen = np.zeros(int(particle.max(initial=-1)) + 1, bool)
     seen[particle] = True
     return int(np.count_nonzero(seen))

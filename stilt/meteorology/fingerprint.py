@@ -28,7 +28,7 @@ def fingerprint(refs: Sequence[AnalysisRef]) -> str:
 class WeatherCheck:
     """Compares the weather files that there are now with what outputs were made from.
 
-    Files are looked at once in the object's life: make a new one for each question.
+    Each object reads a file once: create a new one for each comparison.
 
     Args:
         cache_dir: folder that keeps the files' indexes between runs; in memory alone when None.

@@ -106,7 +106,7 @@ def _count(a: float, b: float, c: float, top_m: float) -> int:
 
 
 def _levels_needed(level_values: tuple[float, ...], vertical_flag: int, top_m: float) -> int:
-    """Number of input levels (surface counted) up to ``top_m``, plus one, at most all of them."""
+    """Return the number of input levels, surface included, up to ``top_m``, plus one if any."""
     total = len(level_values) + 1
     for position, value in enumerate(level_values, start=2):
         if approximate_height_m(value, vertical_flag) >= top_m:

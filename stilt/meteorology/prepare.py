@@ -423,7 +423,7 @@ class PreparedStore:
     def _write(self, folder: Path, prepared: PreparedAnalysis) -> None:
         """Write the arrays beside their final place, then rename the folder.
 
-        Damaged arrays that are there are discarded; who has them mapped keeps what it has.
+        Damaged arrays are replaced; a process that has them mapped keeps its own.
         """
         with tempfile.TemporaryDirectory(dir=self.directory, prefix=".making_") as scratch:
             made = Path(scratch) / "arrays"

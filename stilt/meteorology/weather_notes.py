@@ -66,7 +66,7 @@ class WeatherNotes:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 looked.touch()
             except (MeteorologyError, OSError) as problem:
-                logger.debug("%s was not looked at: %s", path, problem)
+                logger.debug("%s was not checked: %s", path, problem)
 
     def of(self, paths: Iterable[str]) -> dict[str, str]:
         """Return a sentence for each of these files that has notes."""
@@ -129,7 +129,7 @@ def _key(path: str, identity: str) -> str:
 
 
 def _identity(ref: AnalysisRef) -> str:
-    """Size and date of the file of an analysis."""
+    """Return the size and date of the file of an analysis."""
     return ref.checksum.rsplit("-", 1)[0]
 
 

@@ -168,7 +168,7 @@ def scale_bar(ax: Axes, projection: str) -> None:
 
 
 def influence_norm(values: np.ndarray, log: bool) -> Normalize:
-    """Colour scale of influence: the upper decades in logarithms, or from zero."""
+    """Return the colour scale of influence: the upper decades in logarithms, or from zero."""
     from matplotlib.colors import LogNorm, Normalize
 
     largest = float(np.nanmax(values)) if values.size else 0.0
@@ -181,7 +181,7 @@ def influence_norm(values: np.ndarray, log: bool) -> Normalize:
 
 
 def influence_colours(name: str | None = None) -> Any:
-    """Colour map of influence, from pale to dark."""
+    """Return the colour map of influence, from pale to dark."""
     from matplotlib.colors import LinearSegmentedColormap
 
     if name is not None:

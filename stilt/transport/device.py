@@ -1,4 +1,4 @@
-"""How the transport is cut for the device that JAX computes on."""
+"""How the transport is divided into calls for the device that JAX computes on."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ GPU = Device(
 
 
 def device() -> Device:
-    """Return the present one: that of JAX's context, else the one that it chooses itself."""
+    """Return the device in use: that of JAX's context, else the one that JAX chooses."""
     chosen = getattr(jax.config, "jax_default_device")  # noqa: B009  (unknown to type checkers)
     platform = jax.default_backend() if chosen is None else getattr(chosen, "platform", chosen)
     return CPU if platform == "cpu" else GPU

@@ -1,4 +1,4 @@
-"""A sweep's particles on the device from beginning to end: the way of a GPU.
+"""A sweep's particles on the device from beginning to end: used on a GPU.
 
 Their rows leave it while the next minutes are computed, through memory that the GPU writes to
 directly where there is such: ten times as fast as into the memory of a NumPy array.

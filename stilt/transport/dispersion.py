@@ -78,7 +78,7 @@ class Flight(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """What of a :class:`Flight` changes while a particle stays in one layer."""
+    """The part of a :class:`Flight` that changes while a particle stays in one layer."""
 
     z: Array
     w: Array
@@ -89,12 +89,12 @@ class Visit(NamedTuple):
 
 
 class LangevinUpdate(NamedTuple):
-    """Constants of the random velocity during a visit; all (particles,).
+    """Constants of the Langevin update while a particle stays in one layer; (particles,) each.
 
     Attributes:
         interval_s: time between two Langevin updates.
-        memory: share of the velocity that is left by a Langevin update.
-        noise: standard deviation of what is added to it, m s-1.
+        memory: share of the velocity that a Langevin update keeps.
+        noise: standard deviation of the random velocity it adds, m s-1.
     """
 
     interval_s: Array
@@ -103,7 +103,7 @@ class LangevinUpdate(NamedTuple):
 
 
 class HalfResult(NamedTuple):
-    """State after a half step, with the column it was made on and the last layer's turbulence."""
+    """State after a half step, with its column and the last layer's turbulence."""
 
     flight: Flight
     column: Column
@@ -226,7 +226,7 @@ class _InLayer(NamedTuple):
 
 
 def _wait(flight: Flight, which: Array) -> Flight:
-    """Have these particles wait until more levels are read."""
+    """Make these particles wait until more levels are read."""
     left = flight.remaining_s
     return flight._replace(remaining_s=jnp.where(which & (left > 0.0), -left, left))
 
@@ -339,7 +339,7 @@ def _update_at_start(
 def _leave(
     setting: _HalfStepSettings, flight: Flight, layer: Layer, stay: tuple[Visit, Array]
 ) -> Flight:
-    """Move the particles that were transmitted to the next layer."""
+    """Move the transmitted particles to the next layer."""
     visit, draws = stay
     passes = (visit.remaining_s < 0.0) & (flight.remaining_s > 0.0)
     step = jnp.where(visit.w > 0.0, 1, -1)

@@ -1,4 +1,4 @@
-"""A sweep's particles on the host, advanced some blocks at a time: the way of a CPU."""
+"""A sweep's particles on the host, advanced some blocks at a time: used on a CPU."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stilt.transport.receiver import Receiver
 
 
 class HostParticles:
-    """Particles that are gathered from the host for every chunk of minutes, by height."""
+    """Particles that stay on the host; those that move are gathered by height for every chunk."""
 
     def __init__(self, setting: SweepSettings, particles: Particles, receiver: Receiver) -> None:
         """Take the particles of a sweep.
@@ -40,7 +40,7 @@ class HostParticles:
         self._size, self._together = device().shape(len(particles.start))
         minutes = device().minutes
         self._rows = ChunkRows.empty(len(column_names(setting.physics)), minutes, self._together)
-        # Made once: fresh memory has to be cleared by the system.
+        # Allocated once: the system clears fresh memory.
         self._buffer = _RowBuffer.empty(len(receiver.columns), minutes * len(particles.start))
 
     def __enter__(self) -> Self:
@@ -119,7 +119,7 @@ class _RowBuffer(NamedTuple):
 
 
 def _put(particles: Particles, which: slice | np.ndarray, new: Particles) -> None:
-    """Overwrite what a step changes."""
+    """Overwrite the state that a step changes."""
     for name in (*MOVING, "alive", "errors"):
         jax.tree.map(
             lambda leaf, changed: leaf.__setitem__(which, np.asarray(changed)),

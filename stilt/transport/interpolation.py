@@ -162,7 +162,7 @@ def _runs(table: Array, start: Array, length: int) -> Array:
 
 
 def _weighted_runs(tables: tuple[Array, ...], starts: Array, weights: Array, length: int) -> Array:
-    """Sum of runs of neighbouring numbers, one from each table and start.
+    """Return the sum of runs of neighbouring numbers, one from each table and start.
 
     Args:
         tables: flat.

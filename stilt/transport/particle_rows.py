@@ -67,12 +67,12 @@ Reserve = Callable[[int, int, int], RowStore]
 
 
 class OwnMemory:
-    """Memory of this process for the rows of a release; none is there at first."""
+    """Memory of this process for the rows of a release, empty at first."""
 
     def __init__(self, columns: int, minutes: int, particles: int) -> None:
-        """Have memory."""
+        """Allocate the memory."""
         self.moved = np.zeros((minutes, particles), bool)
-        # Not cleared, which would go through all of it once more.
+        # Not cleared: that would write all of it once more.
         self.values = np.empty((columns, minutes, particles), np.float32)
 
     def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:

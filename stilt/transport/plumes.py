@@ -1,4 +1,4 @@
-"""The near-field correction of rows that are still on the device; see :mod:`stilt.plume`.
+"""The hyper-near-field (HNF) correction of rows still on the device; see :mod:`stilt.plume`.
 
 It is what :func:`stilt.footprint.apply_near_field` does to a table, minute by minute.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NearField:
-    """What the correction needs to know of a sweep's particles beside their rows.
+    """What the correction needs of a sweep's particles besides their rows.
 
     Attributes:
         height_agl_m: release height of every particle, shape (particles,).
@@ -37,7 +37,7 @@ class NearField:
 
     @classmethod
     def of(cls, releases: Sequence[Release], config: ModelConfig) -> Self:
-        """Release heights as a particle table gives them."""
+        """Return release heights as a particle table gives them."""
         heights = []
         for release in releases:
             nominal = release.nominal_heights(config.numpar)
@@ -50,7 +50,7 @@ class NearField:
 def corrects_near_field(config: ModelConfig) -> bool:
     """Return whether the device can do what ``config.hnf_plume`` asks for, above ground.
 
-    It keeps its particles, and their rows are those of the table.
+    The device must keep the particles, and every row must be written to the table.
     """
     return device().stays and config.hnf_plume and config.outdt == 0
 
@@ -82,7 +82,7 @@ def corrected_influence(
     """Return influence of a chunk's rows, (minutes, particles), and the plumes after it.
 
     Args:
-        rows: of the chunk's minutes; those beyond are not looked at.
+        rows: of the chunk's minutes; those beyond are ignored.
         plumes: at the chunk's begin; given up to the call.
         chunk: whose minutes count.
         names: of the columns.

@@ -49,7 +49,7 @@ def lacking_weather(
     *,
     cache_dir: Path,
 ) -> list[Preparation]:
-    """List analyses that :func:`run_transport` will ask for and nobody has prepared, in order."""
+    """List the analyses that :func:`run_transport` will ask for and that are not prepared yet."""
     analyses = sorted(refs, key=lambda ref: ref.time)
     store = PreparedStore(cache_dir, read_analysis)
     first_minute = first_minute_of(releases, config)

@@ -21,7 +21,7 @@ def column_names(physics: Physics) -> tuple[str, ...]:
 
 
 class Static(NamedTuple):
-    """What steers the compilation of the program, beside the shapes of its arguments.
+    """What determines the compiled program, besides the shapes of its arguments.
 
     Attributes:
         geometry: shape of the meteorology.
@@ -42,7 +42,7 @@ class Programs(Protocol):
 
 
 class JustInTime:
-    """Programs that JAX compiles when they first run, as it is set up in this process."""
+    """Programs that JAX compiles at their first run, with the options of this process."""
 
     def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, ChunkRows]:
         """Run the program for these settings and shapes."""
@@ -103,7 +103,7 @@ class Chunk(NamedTuple):
 
 
 class ChunkRows(NamedTuple):
-    """What the blocks of one call leave behind; overwritten by the next call.
+    """Rows of the minutes of one call; overwritten by the next call.
 
     Attributes:
         values: (columns, minutes, particles), float32.

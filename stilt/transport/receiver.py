@@ -1,4 +1,4 @@
-"""Who takes the rows of a sweep as they are computed."""
+"""Interface of what receives the rows of a sweep as they are computed."""
 
 from __future__ import annotations
 

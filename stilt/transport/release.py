@@ -47,7 +47,7 @@ class Release:
 
         A column releases particle k at a random height inside the k-th of ``count`` equal slabs,
         bottom up. Several points share the particles in order, the first ones taking what is
-        left over; :func:`release_of` sees to it that each has one.
+        left over; :func:`release_of` ensures that each has one.
         """
         if self.kind == "column":
             bottom, top = self.heights_m
@@ -64,7 +64,7 @@ class Release:
         return self.longitudes[which], self.latitudes[which], self.heights_m[which]
 
     def nominal_heights(self, count: int) -> np.ndarray | None:
-        """Release height of each particle for the ``xhgt`` column; None for a point.
+        """Return the release height of each particle for the ``xhgt`` column; None for a point.
 
         A column's particles get the centres of their slabs.
         """

@@ -2,8 +2,8 @@
 
 All receptors of a sweep share one clock that starts at the latest release (the earliest, forward)
 and only the two analyses around the clock are on the device. Particles are computed in blocks of
-one fixed size, so that one compiled program serves every batch; how they are put into blocks
-depends on the device (:mod:`stilt.transport.host_particles`,
+one fixed size, so that one compiled program serves every batch; how blocks are formed depends on
+the device (:mod:`stilt.transport.host_particles`,
 :mod:`stilt.transport.device_particles`).
 """
 
