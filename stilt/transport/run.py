@@ -18,7 +18,7 @@ from stilt.errors import (
     Reason,
     SimulationError,
 )
-from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import (
     SURFACES,
