@@ -1,4 +1,4 @@
-"""One meteorology: where its ARL files are, how they are named, how much of them to use."""
+"""One meteorology: where its files are, of what format, how named, how much of them to use."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from stilt.config.geometry import Bounds
 if TYPE_CHECKING:
     import pandas as pd
 
+FORMATS = ("arl", "era5", "auto")
+"""Formats of weather files that have a name; see :mod:`stilt.meteorology.formats`."""
+
 _HOURS_OR_MINUTES = re.compile(r"(\d{1,6}) ?(h|min)")
 
 
 class MetConfig(Section):
-    """Files of one meteorology in NOAA's ARL format.
+    """Files of one meteorology.
 
     With ``source`` set, keys that are not fields here are kept in ``source_options`` and handed
     to that archive.
@@ -29,20 +32,27 @@ class MetConfig(Section):
 
     directory: Path = described(
         ...,
-        "Folder searched, with its subfolders, for ARL files; ~ and environment variables work, "
-        "and a relative one is looked for beside config.yaml first",
+        "Folder searched, with its subfolders, for weather files; ~ and environment variables "
+        "work, and a relative one is looked for beside config.yaml first",
         visibility="basic",
+    )
+    format: str = described(
+        "arl",
+        "How the files are written: arl, era5, auto (looks into each file), or the import path of "
+        "a class of your own",
+        visibility="basic",
+        min_length=1,
     )
     file_format: str | None = described(
         None,
-        "Beginning of the file names as a strftime pattern, such as %Y%m%d_%H; required without "
-        "source",
+        "Beginning of the file names as a strftime pattern, such as %Y%m%d_%H; required for arl "
+        "without source, narrows the search for other formats",
         visibility="basic",
         min_length=1,
     )
     file_tres: str | None = described(
         None,
-        "Time covered by one file, such as 1h, 6h or 24h; required without source",
+        "Time covered by one file, such as 1h, 6h or 24h; required for arl without source",
         unit="pandas offset",
         visibility="basic",
     )
@@ -102,6 +112,16 @@ class MetConfig(Section):
         path = Path(os.path.expandvars(os.path.expanduser(value)))
         return Path(os.path.abspath(path)) if path.is_dir() else path
 
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in FORMATS and "." not in value:
+            raise ValueError(
+                f"'{value}' is no weather format: known are {', '.join(FORMATS)}, or the import "
+                "path of a class of your own"
+            )
+        return value
+
     @field_validator("file_format")
     @classmethod
     def _usable_pattern(cls, value: str | None) -> str | None:
@@ -127,11 +147,13 @@ class MetConfig(Section):
             _check_source(self.source)
         else:
             missing = [name for name in ("file_format", "file_tres") if getattr(self, name) is None]
-            if missing:
+            if missing and self.format == "arl":
                 raise problem("is required when there is no source", missing[0])
             if self.source_options:
                 key = next(iter(self.source_options))
                 raise problem(unknown_key(key, type(self).model_fields), key)
+        if self.source is not None and self.format != "arl":
+            raise problem("archives hold ARL files: remove it, or source", "format")
         if self.subgrid_enable and self.subgrid_bounds is None:
             raise problem("is required when subgrid_enable=True.", "subgrid_bounds")
         return self

@@ -74,8 +74,8 @@ def prepare_meteorology(
         How many analyses are ready.
     """
     prepare_process(files)
-    from stilt.meteorology.arl import read_analysis
     from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.formats import read_analysis
     from stilt.meteorology.prepare import PreparedStore
     from stilt.transport.clock import minute_of
     from stilt.transport.preparation import preparation

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,18 +21,10 @@ from stilt.meteorology.arl_format import (
     read_period_index,
 )
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
 
 _CORRECTED_ALOFT = {"DIFW": ("WWND", "DZDT"), "DIFT": ("TKEN", "TKEU")}
 _CORRECTED_AT_SURFACE = ("TPP", "PRT")
-
-
-@dataclass(frozen=True)
-class FileIndex:
-    """The usable periods of a file and, if it is damaged, one sentence about the damage."""
-
-    refs: tuple[AnalysisRef, ...]
-    damage: str = ""
 
 
 def read_index(path: str | os.PathLike[str]) -> list[AnalysisRef]:

@@ -16,11 +16,12 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket, bracket_window
 from stilt.meteorology.download import fetch_archive
+from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
-from stilt.meteorology.subgrid import crop_file, refuse_lacking, unwritable
+from stilt.meteorology.subgrid import crop_file, cropped_when_read, refuse_lacking, unwritable
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ class MetCatalogue:
     ) -> None:
         self.config = config
         self.name = name
-        self._indexes = IndexCache(Path(cache_dir) / "met-index" if cache_dir else None)
+        folder = Path(cache_dir) / "met-index" if cache_dir else None
+        self._indexes = IndexCache(folder, config.format)
         self._listing: FolderListing | None = None
         self._listed_at = 0.0
         self._warned: set[str] = set()
@@ -105,7 +107,8 @@ class MetCatalogue:
         """Return the analyses that bracket [start, end], sorted by time, each time once.
 
         With ``source`` configured, files that are missing are downloaded first; with
-        ``subgrid_enable``, the analyses are those of cropped files, which are made if needed.
+        ``subgrid_enable``, ARL analyses are those of cropped files, which are made if needed, and
+        of other formats only what is kept will be read.
 
         Args:
             start: first time needed, UTC.
@@ -133,7 +136,7 @@ class MetCatalogue:
                 _shortened(tuple(sorted(unheard))),
             )
         refs = list(assessment.bracket.refs)
-        return self._cropped(refs) if self.config.subgrid_enable else refs
+        return self._cropped(refs) if self._crops_files else refs
 
     def assess(self, start: Time, end: Time) -> Assessment:
         """Search as :meth:`select` does, with its error described instead of raised."""
@@ -167,12 +170,17 @@ class MetCatalogue:
 
     def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
         """Return files of the archive that analyses of :meth:`select` come from, cropped or not."""
-        paths = (self._archive_file.get(ref.path, ref.path) for ref in refs)
+        paths = (self._archive_file.get(path, path) for ref in refs for path in ref.paths)
         return tuple(dict.fromkeys(paths))
 
     @property
     def _folder(self) -> Path:
         return Path(self.config.directory)
+
+    @property
+    def _crops_files(self) -> bool:
+        """Whether cropped copies of files are made; other formats read a part of a file."""
+        return self.config.subgrid_enable and self.config.format == "arl"
 
     def _cropped(self, refs: list[AnalysisRef]) -> list[AnalysisRef]:
         """Return the same analyses from cropped files, cropping what is missing."""
@@ -265,7 +273,7 @@ class MetCatalogue:
             error = self._uncovered(found, damaged, bracket, longest is not None)
         if error is None:
             error = self._mixed_grids(bracket)
-        if error is None and self.config.subgrid_enable:
+        if error is None and self._crops_files:
             error = self._uncroppable(bracket)
         passed_over = tuple(other for ref in bracket.refs for other in others.get(ref.time, ()))
         return Assessment(bracket, found.files, found.absent_asked, error, passed_over)
@@ -281,7 +289,10 @@ class MetCatalogue:
             if index.damage:
                 damaged[path] = index.damage
             refs.extend(index.refs)
-        return *choose_by_time(refs), damaged
+        whole = merged(refs)
+        if self.config.subgrid_enable and not self._crops_files:
+            whole = [cropped_when_read(ref, self.config) for ref in whole]
+        return *choose_by_time(whole), damaged
 
     def _longest_interval(self, refs: list[AnalysisRef]) -> np.timedelta64 | None:
         """Return the time a file covers, where each holds one analysis and has its own name."""

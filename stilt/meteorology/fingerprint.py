@@ -1,9 +1,10 @@
 """Which analyses an output was made from, so that files replaced under their names are noticed.
 
 An output keeps ``<digest>@<first>/<last>``: a digest of the analyses that it used, and the times
-of the first and the last of them. The digest covers the times and the index of every analysis, in
-which ARL files keep a checksum of each field; so copying or touching a file changes nothing, nor do
-later analyses that are appended to it.
+of the first and the last of them; and ``@<format>`` where the files are no ARL files. The digest
+covers the times and the content of every analysis: of an ARL file its index, which has a checksum
+of each field; so copying or touching a file changes nothing, nor do later analyses that are
+appended to it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.index_cache import IndexCache
-from stilt.meteorology.overlap import LEAST_PREFERRED, Preference, choose_by_time, preference
-from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.overlap import choose_by_time
+from stilt.meteorology.records import AnalysisRef, FileIndex
 
 
 def fingerprint(refs: Sequence[AnalysisRef]) -> str:
@@ -22,7 +24,8 @@ def fingerprint(refs: Sequence[AnalysisRef]) -> str:
     contents = {str(ref.time): ref.content for ref in refs}
     if not contents or not all(contents.values()):
         return ""
-    return f"{_digest(contents)}@{min(contents)}/{max(contents)}"
+    form = "" if refs[0].format == "arl" else f"@{refs[0].format}"
+    return f"{_digest(contents)}@{min(contents)}/{max(contents)}{form}"
 
 
 class WeatherCheck:
@@ -35,8 +38,9 @@ class WeatherCheck:
     """
 
     def __init__(self, cache_dir: Path | None) -> None:
-        self._indexes = IndexCache(cache_dir / "met-index" if cache_dir else None)
-        self._known: dict[str, Mapping[str, tuple[Preference, str]] | None] = {}
+        self._cache_dir = cache_dir
+        self._indexes: dict[str, IndexCache] = {}
+        self._known: dict[tuple[str, str], FileIndex] = {}
 
     def has_changed(self, files: Iterable[str], recorded: str) -> bool:
         """Return whether these files now hold other analyses than the output's text describes.
@@ -47,33 +51,26 @@ class WeatherCheck:
             files: weather files that the output was made from.
             recorded: text of :func:`fingerprint`; "" when the output has none.
         """
-        digest, _, span = recorded.partition("@")
+        digest, _, rest = recorded.partition("@")
+        span, _, form = rest.partition("@")
         first, _, last = span.partition("/")
         paths = list(files)
         if not digest or not paths:
             return False
-        contents: dict[str, tuple[Preference, str]] = {}
-        for path in paths:
-            held = self._contents(path)
-            if held is None:
-                return False
-            for time, content in held.items():
-                if first <= time <= last and content < contents.get(time, (LEAST_PREFERRED, "")):
-                    contents[time] = content
-        return _digest({time: content for time, (_, content) in contents.items()}) != digest
+        indexes = [self._index(path, form or "arl") for path in paths]
+        refs = [ref for index in indexes for ref in index.refs]
+        if any(index.damage for index in indexes) or not all(ref.content for ref in refs):
+            return False
+        held = {str(ref.time): ref.content for ref in choose_by_time(merged(refs))[0]}
+        return _digest({time: held[time] for time in held if first <= time <= last}) != digest
 
-    def _contents(self, path: str) -> Mapping[str, tuple[Preference, str]] | None:
-        """Return preference and digest of a file's analyses by time; None if it cannot be read."""
-        if path not in self._known:
-            index = self._indexes.index_of(Path(path))
-            usable = not index.damage and all(ref.content for ref in index.refs)
-            used, _ = choose_by_time(index.refs)
-            self._known[path] = (
-                {str(ref.time): (preference(path, ref.forecast_hour), ref.content) for ref in used}
-                if usable
-                else None
-            )
-        return self._known[path]
+    def _index(self, path: str, form: str) -> FileIndex:
+        if (path, form) not in self._known:
+            if form not in self._indexes:
+                folder = self._cache_dir / "met-index" if self._cache_dir else None
+                self._indexes[form] = IndexCache(folder, form)
+            self._known[path, form] = self._indexes[form].index_of(Path(path))
+        return self._known[path, form]
 
 
 def _digest(contents: Mapping[str, str]) -> str:

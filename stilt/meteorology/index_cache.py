@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from stilt.meteorology.arl import FileIndex, scan_file
+from stilt.meteorology.formats import scan_file
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.records import AnalysisRef, FileIndex
 from stilt.notices import notice
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 3
-_KEPT = ("forecast_hour", "offset", "nbytes", "checksum", "n_records", "content")
+_FORMAT = 4
+_KEPT = ("forecast_hour", "offset", "nbytes", "checksum", "n_records", "content", "format")
 
 
 class IndexCache:
@@ -31,10 +31,12 @@ class IndexCache:
 
     Args:
         folder: where to keep them between runs; in memory alone when None.
+        form: format of the files, or ``auto``.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, form: str = "arl") -> None:
         self._folder = folder
+        self._form = form
         self._known: dict[str, tuple[str, FileIndex]] = {}
 
     def index_of(self, path: Path) -> FileIndex:
@@ -46,7 +48,7 @@ class IndexCache:
             return known[1]
         index = self._load(name, identity)
         if index is None:
-            index = scan_file(path)
+            index = scan_file(name, self._form)
             if not index.damage:
                 self._store(name, identity, index)
         self._known[name] = (identity, index)
@@ -55,7 +57,8 @@ class IndexCache:
     def _file(self, name: str) -> Path | None:
         if self._folder is None:
             return None
-        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
+        digest = hashlib.sha256(f"{self._form} {name}".encode()).hexdigest()
+        return self._folder / f"{digest[:24]}.json"
 
     def _load(self, name: str, identity: str) -> FileIndex | None:
         """Return the stored index, unless it is of another state of the file or cannot be read."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.records import AnalysisRef
 
 Preference = tuple[int, str, str]
-
-LEAST_PREFERRED: Preference = (sys.maxsize, "", "")
 
 
 def preference(path: str, forecast_hour: int) -> Preference:

@@ -1,4 +1,4 @@
-"""What the reader of met files returns: a reference to one analysis in a file, and its fields."""
+"""What readers of met files hand on: references to the analyses in files, and the fields of one."""
 
 from __future__ import annotations
 
@@ -11,21 +11,45 @@ from stilt.meteorology.grids import MetGrid
 
 
 @dataclass(frozen=True)
-class AnalysisRef:
-    """One valid time inside one ARL file: cheap to keep, to sort and to send to a worker.
+class Crop:
+    """The part of a grid that is kept; columns may pass the seam of a global grid.
 
     Attributes:
-        path: the file.
-        time: valid time, minute precision, UTC.
+        column, row: first node kept, counted from zero along x and y of the whole grid.
+        columns, rows: how many nodes are kept.
+        levels: how many levels are kept, from the ground up.
+    """
+
+    column: int
+    columns: int
+    row: int
+    rows: int
+    levels: int
+
+
+@dataclass(frozen=True)
+class AnalysisRef:
+    """One valid time in a weather file: cheap to keep, to sort and to send to a worker.
+
+    What one file holds may be a part of an analysis only, such as its surface fields; then
+    ``parts`` of the whole one refers to each of them.
+
+    Attributes:
+        path: the file, or the first of several; a path or a URL.
+        time: valid time, minute precision, UTC; NaT for fields that are the same at all times.
         forecast_hour: hours since the forecast began, 0 for an analysis.
-        offset: byte at which the period's first index record starts.
-        nbytes: bytes of the whole period, index included.
-        grid: horizontal grid and levels.
+        offset: where the analysis is in the file: the byte at which it starts in an ARL file,
+            else whatever the format counts.
+        nbytes: bytes of the analysis in an ARL file, index included.
+        grid: horizontal grid and levels, cropped if ``crop`` is set; a part without levels has
+            none in its grid.
         checksum: cheap identity of the bytes: file size, modification time and offset.
-        n_records: data records in the period, index records not counted.
-        content: digest of the period's index, which holds a checksum of every field, and of some
-            labels; the same after the file was copied or touched. Of a cropped analysis, that of
-            the analysis it was cropped from.
+        n_records: data records of the analysis in an ARL file, index records not counted.
+        content: digest of what the analysis holds, the same after the file was copied or touched.
+            Of a cropped analysis, that of the analysis it was cropped from.
+        format: how the file is written, a name of :mod:`stilt.meteorology.formats`.
+        parts: what the files of an analysis in several files contribute; else empty.
+        crop: the part of the file's grid that is read; None for all of it.
     """
 
     path: str
@@ -35,8 +59,24 @@ class AnalysisRef:
     nbytes: int
     grid: MetGrid
     checksum: str
-    n_records: int
+    n_records: int = 0
     content: str = ""
+    format: str = "arl"
+    parts: tuple[AnalysisRef, ...] = ()
+    crop: Crop | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files that hold a part of the analysis."""
+        return tuple(dict.fromkeys(part.path for part in self.parts)) or (self.path,)
+
+
+@dataclass(frozen=True)
+class FileIndex:
+    """What a weather file holds and, if it is damaged, one sentence about the damage."""
+
+    refs: tuple[AnalysisRef, ...]
+    damage: str = ""
 
 
 AnalysisPair = tuple[AnalysisRef, AnalysisRef]

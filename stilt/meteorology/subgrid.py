@@ -26,7 +26,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.arl_format import FIXED_INDEX_BYTES as SMALLEST_RECORD_BYTES
 from stilt.meteorology.grids import MetGrid, wrap_longitude
-from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, Crop, RawAnalysis
 from stilt.meteorology.search import crop_note, cropped_file
 from stilt.notices import notice
 
@@ -96,6 +96,23 @@ def crop_bounds(config: MetConfig) -> tuple[float, float, float, float]:
         bounds.xmax + buffer,
         min(bounds.ymax + buffer, 90.0),
     )
+
+
+def cropped_when_read(ref: AnalysisRef, config: MetConfig) -> AnalysisRef:
+    """Return the reference to what ``config`` keeps of an analysis, for formats that read a part.
+
+    Raises:
+        MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
+    """
+    columns, rows = kept_nodes(ref.grid, crop_bounds(config), Path(ref.path))
+    n_levels = config.subgrid_levels
+
+    def cropped(part: AnalysisRef) -> AnalysisRef:
+        grid = cropped_grid(part.grid, columns, rows, n_levels)
+        crop = Crop(int(columns[0]), len(columns), int(rows[0]), len(rows), grid.n_levels)
+        return replace(part, grid=grid, crop=crop, parts=tuple(map(cropped, part.parts)))
+
+    return cropped(ref)
 
 
 @dataclass(frozen=True)
@@ -191,7 +208,7 @@ def _crop(source: Path, target: Path, config: MetConfig, refs: Sequence[Analysis
     from stilt.meteorology.writer import write_arl
 
     levels = None if config.subgrid_levels is None else range(config.subgrid_levels)
-    columns, rows = _window(refs[0].grid, crop_bounds(config), source)
+    columns, rows = kept_nodes(refs[0].grid, crop_bounds(config), source)
     if len(columns) * len(rows) < SMALLEST_RECORD_BYTES:
         raise MeteorologyError(
             f"The subgrid_bounds keep only {len(columns)} x {len(rows)} nodes of the weather file "
@@ -202,12 +219,12 @@ def _crop(source: Path, target: Path, config: MetConfig, refs: Sequence[Analysis
     try:
         extract_subset(source, target, bbox=None if whole else crop_bounds(config), levels=levels)
     except (ARLFormatError, ValueError):
-        grid = _cropped_grid(refs[0].grid, columns, rows, config.subgrid_levels)
+        grid = cropped_grid(refs[0].grid, columns, rows, config.subgrid_levels)
         analyses = (read_analysis(ref) for ref in refs)
         write_arl(target, grid, _cropped(analyses, grid, columns, rows))
 
 
-def _window(
+def kept_nodes(
     grid: MetGrid, bounds: tuple[float, float, float, float], source: Path
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return columns and rows of the nodes around an area; columns may pass a cyclic seam."""
@@ -237,9 +254,10 @@ def _window(
     return columns, np.arange(int(low_y), int(high_y) + 1)
 
 
-def _cropped_grid(
+def cropped_grid(
     grid: MetGrid, columns: NDArray[np.intp], rows: NDArray[np.intp], n_levels: int | None
 ) -> MetGrid:
+    """Return the grid of some columns and rows, and of the surface and so many levels less one."""
     kept = grid.levels if n_levels is None else grid.levels[: n_levels - 1]
     cropped = replace(grid, nx=len(columns), ny=len(rows), levels=kept)
     if grid.kind == "conformal":

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stilt.errors import MeteorologyError
-from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.plausibility import implausible, sine_of_sun_elevation
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 
@@ -130,7 +130,8 @@ def _key(path: str, identity: str) -> str:
 
 def _identity(ref: AnalysisRef) -> str:
     """Return the size and date of the file of an analysis."""
-    return ref.checksum.rsplit("-", 1)[0]
+    part = next((part for part in ref.parts if part.path == ref.path), ref)
+    return part.checksum.rsplit("-", 1)[0]
 
 
 def _sunlight(ref: AnalysisRef) -> float:

@@ -106,6 +106,8 @@ def _expectation(config: ModelConfig, met: MetConfig, root: Path) -> Expectation
 def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     """What says which weather a meteorology is."""
     fields = met.model_dump(mode="json", exclude={"directory", "subgrid_dir", "n_min", "backend"})
+    if fields["format"] == "arl":
+        del fields["format"]
     base = os.path.realpath(root)
     # A folder that is not there stays relative; it must not depend on where the program runs.
     folder = os.path.realpath(os.path.join(base, met.directory))

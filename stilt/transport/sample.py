@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.config import ModelConfig
-from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.prepare import SURFACES, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.clock import minute_of

@@ -17,8 +17,8 @@ from stilt.errors import (
     Reason,
     SimulationError,
 )
-from stilt.meteorology.arl import read_analysis
 from stilt.meteorology.fields import SURFACE_FIELDS
+from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import (
     SURFACES,

@@ -1,0 +1,117 @@
+"""Formats of weather files: each lists the analyses of a file, and reads one of them.
+
+A format is known by its name in config.yaml (``format: era5``), or by the import path of a class
+of the user's own (``format: mypackage.weather.MyFormat``), see :class:`WeatherFormat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from importlib import import_module
+from typing import Protocol, cast
+
+from stilt.errors import ConfigValidationError
+from stilt.meteorology.formats.hybrid import with_pressure
+from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+
+FORMATS = {
+    "arl": "arl_files.ArlFormat",
+    "era5": "era5.Era5Format",
+}
+"""Formats of this package: name in config.yaml, and class in a module of this package."""
+
+AUTO = "auto"
+"""Every file is looked into, and read by the format that recognises it."""
+
+
+class WeatherFormat(Protocol):
+    """Reads weather files of one kind; made without arguments, and kept by a process."""
+
+    def recognises(self, path: str) -> bool:
+        """Whether a file looks like one of this format, from its first bytes or its metadata."""
+
+    def scan(self, path: str) -> FileIndex:
+        """List what a file holds, without reading fields; see :class:`AnalysisRef`.
+
+        Damage is described in the index and not raised. Analyses of one time are told from one
+        another by ``forecast_hour``. Two files that each hold a part of an analysis, one of them
+        its levels, are put together by their times.
+        """
+
+    def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
+        """Read what one file holds of an analysis, cropped as the reference says.
+
+        Args:
+            ref: one of :meth:`scan`.
+            variables: ARL names to read; every variable when None.
+
+        Returns:
+            Fields by ARL name, in ARL units, the levels from the ground up, rows from south to
+            north and columns from west to east (or along the grid's own axes).
+
+        Raises:
+            MeteorologyError: DAMAGED_MET_FILE when the file is not what the index promised.
+        """
+
+
+@cache
+def weather_format(name: str) -> WeatherFormat:
+    """Return the format of a name, or of an import path.
+
+    Raises:
+        ConfigValidationError: there is none, or it is not what a format must be.
+    """
+    where = FORMATS.get(name)
+    module, _, attribute = (f"{__name__}.{where}" if where else name).rpartition(".")
+    if not module:
+        raise ConfigValidationError(
+            f"Unknown weather format '{name}': known are {', '.join([*FORMATS, AUTO])}, or the "
+            "import path of a class (package.module.Class)."
+        )
+    try:
+        made = getattr(import_module(module), attribute)()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ConfigValidationError(
+            f"The weather format '{name}' cannot be used: {error}."
+        ) from error
+    missing = [verb for verb in ("recognises", "scan", "read") if not hasattr(made, verb)]
+    if missing:
+        raise ConfigValidationError(
+            f"The weather format '{name}' has no {' and no '.join(missing)}: see "
+            "stilt.meteorology.formats.WeatherFormat."
+        )
+    return cast(WeatherFormat, made)
+
+
+def format_of(path: str) -> str | None:
+    """Return the name of the format of this package that recognises a file; None for none."""
+    return next((name for name in FORMATS if weather_format(name).recognises(path)), None)
+
+
+def scan_file(path: str, form: str) -> FileIndex:
+    """List what a file holds; nothing, where no format recognises it.
+
+    Args:
+        path: the file.
+        form: name of its format, or ``auto``.
+    """
+    name = format_of(path) if form == AUTO else form
+    return FileIndex(()) if name is None else weather_format(name).scan(path)
+
+
+def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
+    """Read one analysis, from all files that hold a part of it.
+
+    Args:
+        ref: which analysis of which file, or files.
+        variables: ARL names to read; every variable when None.
+
+    Raises:
+        MeteorologyError: DAMAGED_MET_FILE when a file is not what the index promises.
+    """
+    wanted = None if variables is None else {*variables, "PRSS"}
+    read = [weather_format(part.format).read(part, wanted) for part in ref.parts or (ref,)]
+    surface = {name: field for raw in read for name, field in raw.surface.items()}
+    upper = {name: field for raw in read for name, field in raw.upper.items()}
+    return with_pressure(RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper))

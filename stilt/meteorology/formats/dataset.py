@@ -1,0 +1,303 @@
+"""Weather in files that xarray opens: where times, levels and nodes are, and reading one time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.formats.axes import (
+    NO_LEVELS,
+    AxisError,
+    Horizontal,
+    Vertical,
+    hybrid_levels,
+    latlon_axes,
+    pressure_levels,
+    with_levels,
+)
+from stilt.meteorology.formats.fields import Field, Product
+from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
+from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+
+_LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
+_TIMES = ("valid_time", "time")
+_PRESSURE = {"isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev"}
+_HYBRID = {"hybrid", "model_level", "hybridn", "level", "lev"}
+_HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
+_NETCDF = (b"CDF", b"\x89HDF")
+_SAMPLES, _SAMPLE_BYTES = 16, 65_536
+
+
+class ForeignFileError(ValueError):
+    """A file that is no weather file of a format, such as a text beside the weather."""
+
+
+class DatasetFormat:
+    """A product whose files xarray opens; a class for each sets :attr:`product`."""
+
+    product: ClassVar[Product]
+
+    def recognises(self, path: str) -> bool:
+        """Whether a file has levels or surface fields with names of this product."""
+        try:
+            parts = _opened(self, path, _identity(path))
+        except (OSError, ValueError, MeteorologyError):
+            return False
+        return any(part.fields for part in parts)
+
+    def open(self, path: str) -> list[xr.Dataset]:
+        """Open a file, lazily, as datasets each of which has one kind of levels at most.
+
+        Raises:
+            ForeignFileError: it is a file of another kind.
+        """
+        with open(path, "rb") as file:
+            if not file.read(8).startswith(_NETCDF):
+                raise ForeignFileError("it is not a NetCDF file")
+        return [xr.open_dataset(path, engine="netcdf4")]
+
+    def scan(self, path: str) -> FileIndex:
+        """List the times of a file; see :class:`stilt.meteorology.formats.WeatherFormat`."""
+        identity = _identity(path)
+        try:
+            parts = _opened(self, path, identity)
+            content = content_digest(path)
+        except ForeignFileError:
+            return FileIndex(())
+        except (OSError, ValueError) as problem:
+            return FileIndex((), _damage(path, str(problem)))
+        refs = []
+        for number, part in enumerate(parts):
+            if not part.fields:
+                continue
+            grid = with_levels(part.horizontal.grid, part.vertical)
+            for position, (time, hour) in enumerate(zip(part.times, part.hours, strict=True)):
+                refs.append(
+                    AnalysisRef(
+                        path=path,
+                        time=time,
+                        forecast_hour=int(hour),
+                        offset=number << 32 | position,
+                        nbytes=0,
+                        grid=grid,
+                        checksum=f"{identity}-{number}.{position}",
+                        content=f"{content}-{number}.{position}",
+                        format=self.product.name,
+                    )
+                )
+        return FileIndex(tuple(refs))
+
+    def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
+        """Read one time; see :class:`stilt.meteorology.formats.WeatherFormat`."""
+        number, position = ref.offset >> 32, ref.offset & 0xFFFFFFFF
+        try:
+            part = _opened(self, ref.path, _identity(ref.path))[number]
+            if part.times[position] != ref.time and not np.isnat(ref.time):
+                raise ValueError("its times have changed since they were read")
+            surface, upper = part.read(position, ref, variables)
+        except (OSError, ValueError, IndexError, RuntimeError) as problem:
+            raise MeteorologyError(
+                _damage(ref.path, str(problem)), reason=Reason.DAMAGED_MET_FILE
+            ) from problem
+        return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A dataset of one kind of levels.
+
+    Attributes:
+        data: opened lazily.
+        fields: what its variables become, by the variables' names.
+        horizontal, vertical: its axes.
+        level: name of the dimension of levels; "" for the surface.
+        time: name of the dimension of times; "" when it has one time only.
+        times: valid times; NaT for fields that are the same at all times.
+        hours: forecast hour of each.
+    """
+
+    data: xr.Dataset
+    fields: dict[str, Field]
+    horizontal: Horizontal
+    vertical: Vertical
+    level: str
+    time: str
+    times: NDArray[np.datetime64]
+    hours: NDArray[np.int64]
+
+    def read(
+        self, position: int, ref: AnalysisRef, variables: Collection[str] | None
+    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+        """Fields at the surface and on levels, of a position in time, cropped."""
+        nodes = self.horizontal.cropped(ref.crop)
+        order = self.vertical.order[: len(ref.grid.levels)]
+        surface: dict[str, NDArray[np.float32]] = {}
+        upper: dict[str, NDArray[np.float32]] = {}
+        for name, field in self.fields.items():
+            if variables is not None and field.name not in variables:
+                continue
+            values = self._values(name, position, nodes, order)
+            values = np.exp(values) if field.is_logarithm else values
+            (upper if self.level else surface)[field.name] = values * np.float32(field.factor)
+        if self.vertical.a_hpa and self.level:
+            # Pressure needs that of the surface, which may be in another file.
+            kept = slice(len(order))
+            for key, numbers in ((HYBRID_A, self.vertical.a_hpa), (HYBRID_B, self.vertical.b)):
+                upper[key] = np.asarray(numbers[kept], np.float32)[:, None, None]
+        return surface, upper
+
+    def _values(
+        self, name: str, position: int, nodes: Horizontal, order: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        variable = self.data[name]
+        chosen: dict[Hashable, Any] = {}
+        if self.time in variable.dims:
+            chosen[self.time] = position
+        variable = variable.isel(chosen)
+        y, x = _axis(variable, _LATITUDES), _axis(variable, _LONGITUDES)
+        wanted = (self.level, y, x) if self.level else (y, x)
+        extra = [dim for dim in variable.dims if dim not in wanted]
+        variable = variable.isel(dict.fromkeys(extra, 0)).transpose(*wanted)
+        # Slices first: an index array per axis would read chunks again and again.
+        rows, columns = _span(nodes.rows), _span(nodes.columns)
+        taken = variable.isel({y: rows, x: columns}).to_numpy()
+        taken = taken[..., nodes.rows - rows.start, :][..., nodes.columns - columns.start]
+        return np.ascontiguousarray(taken[order] if self.level else taken, np.float32)
+
+
+def _span(index: NDArray[np.intp]) -> slice:
+    """The smallest slice that holds some indices."""
+    return slice(int(index.min()), int(index.max()) + 1)
+
+
+@lru_cache(maxsize=8)
+def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[_Part, ...]:
+    """The parts of a file, kept open by this process while it stays as it is."""
+    del identity
+    found: list[_Part] = []
+    for data in form.open(path):
+        found.extend(_parts(form.product, data))
+    return tuple(found)
+
+
+def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
+    """The surface fields of a dataset, and those on each of its lists of levels."""
+    data = _one_expver(data)
+    by_level: dict[str, list[str]] = {}
+    for name in map(str, data.data_vars):
+        variable = data[name]
+        dims = [str(dim) for dim in variable.dims]
+        if _axis(variable, _LATITUDES, False) and _axis(variable, _LONGITUDES, False):
+            level = next((dim for dim in dims if dim.lower() in _PRESSURE | _HYBRID), "")
+            by_level.setdefault(level, []).append(name)
+    for level, names in by_level.items():
+        table = product.upper if level else product.surface
+        first = data[names[0]]
+        horizontal = _horizontal(data, first, product)
+        vertical = _vertical(data, level) if level else NO_LEVELS
+        if level and vertical.flag == 4 and data.sizes[level] == 1:
+            # Model levels carry the ground's geopotential and pressure on their first one.
+            level, vertical, table = "", NO_LEVELS, product.surface
+        time, times, hours = _times(data, first)
+        yield _Part(data, _fields(names, table), horizontal, vertical, level, time, times, hours)
+
+
+def _fields(names: list[str], table: Any) -> dict[str, Field]:
+    """What variables become; of several that become the same the one of the lowest rank."""
+    known = {name: table[name.lower()] for name in names if name.lower() in table}
+    best: dict[str, str] = {}
+    for name, field in known.items():
+        other = best.setdefault(field.name, name)
+        if field.rank < known[other].rank:
+            best[field.name] = name
+    return {name: known[name] for name in best.values()}
+
+
+def _one_expver(data: xr.Dataset) -> xr.Dataset:
+    """ERA5 and its first release ERA5T side by side (``expver``), each where it has values."""
+    if "expver" not in data.dims:
+        return data
+    final = data.isel(expver=0, drop=True)
+    for number in range(1, data.sizes["expver"]):
+        final = final.fillna(data.isel(expver=number, drop=True))
+    return final
+
+
+def _axis(variable: xr.DataArray, names: tuple[str, ...], required: bool = True) -> str:
+    found = next((str(dim) for dim in variable.dims if str(dim).lower() in names), "")
+    if required and not found:
+        raise ValueError(f"its field {variable.name} has no {names[0]}")
+    return found
+
+
+def _horizontal(data: xr.Dataset, variable: xr.DataArray, product: Product) -> Horizontal:
+    y, x = _axis(variable, _LATITUDES), _axis(variable, _LONGITUDES)
+    try:
+        return latlon_axes(data[x].to_numpy(), data[y].to_numpy(), product.source)
+    except AxisError as problem:
+        raise ValueError(str(problem)) from problem
+
+
+def _vertical(data: xr.Dataset, level: str) -> Vertical:
+    values = np.asarray(data[level].to_numpy(), float)
+    attributes = data[level].attrs
+    unit = str(attributes.get("units", "")).lower()
+    said = str(attributes.get("long_name", "")).lower()
+    hybrid = level.lower() in _HYBRID - _PRESSURE or "model" in said or "hybrid" in said
+    if not hybrid and (unit in _HPA or level.lower() in _PRESSURE):
+        factor = _HPA.get(unit, 0.01 if values.max() > 2000.0 else 1.0)
+        return pressure_levels(values * factor)
+    numbers = np.rint(values).astype(int)
+    if len(numbers) == 1:
+        return Vertical((float(numbers[0]),), 4, np.zeros(1, np.intp))
+    return hybrid_levels(*full_levels(numbers, attributes))
+
+
+def _times(
+    data: xr.Dataset, variable: xr.DataArray
+) -> tuple[str, NDArray[np.datetime64], NDArray[np.int64]]:
+    """Dimension of time of a variable, its valid times, and the forecast hour of each."""
+    name = next((name for name in _TIMES if name in variable.dims), "")
+    known = next((each for each in _TIMES if each in data.coords or each in data.variables), "")
+    if not known:
+        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
+    valid = np.atleast_1d(data[known].to_numpy()).astype("datetime64[m]")
+    hours = np.zeros(len(valid), np.int64)
+    if name == "" and len(valid) > 1:
+        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
+    return name, valid, hours
+
+
+def _identity(path: str) -> str:
+    stat = os.stat(path)
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def content_digest(path: str) -> str:
+    """Return a digest of a file's size and of some of its bytes, evenly spread.
+
+    Reading all of it would take as long as a run; compressed data hardly change without the size.
+    """
+    size = os.path.getsize(path)
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as file:
+        for number in range(_SAMPLES):
+            file.seek(max(0, size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def _damage(path: str, problem: str) -> str:
+    return (
+        f"The weather file {path} cannot be used: {problem}; fetch or copy the file again, or "
+        "remove it."
+    )

@@ -1,0 +1,58 @@
+"""ERA5: NetCDF files of the Climate Data Store, on pressure levels or model levels.
+
+Names, units and signs are those of ECMWF's parameter database. Fluxes that ECMWF counts positive
+downward are turned; J m-2 are collected over the hour that ends at the valid time.
+"""
+
+from __future__ import annotations
+
+from stilt.meteorology.formats.dataset import DatasetFormat
+from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
+
+_PER_GRAVITY = 1.0 / STANDARD_GRAVITY_M_S2
+_PER_HOUR = 1.0 / 3600.0
+
+_SURFACE: dict[tuple[str, ...], Field] = {
+    ("sp", "surface_pressure"): Field("PRSS", 0.01),
+    ("lnsp", "logarithm_of_surface_pressure"): Field("PRSS", 0.01, rank=1, is_logarithm=True),
+    ("z", "geopotential_at_surface"): Field("SHGT", _PER_GRAVITY),
+    ("t2m", "2t", "2m_temperature"): Field("T02M"),
+    ("u10", "10u", "10m_u_component_of_wind"): Field("U10M"),
+    ("v10", "10v", "10m_v_component_of_wind"): Field("V10M"),
+    ("blh", "boundary_layer_height"): Field("PBLH"),
+    ("fsr", "forecast_surface_roughness"): Field("RGHS"),
+    ("zust", "friction_velocity"): Field("USTR"),
+    ("iews", "instantaneous_eastward_turbulent_surface_stress"): Field("UMOF"),
+    ("inss", "instantaneous_northward_turbulent_surface_stress"): Field("VMOF"),
+    ("ishf", "instantaneous_surface_sensible_heat_flux"): Field("SHTF", -1.0),
+    ("sshf", "surface_sensible_heat_flux"): Field("SHTF", -_PER_HOUR, rank=1),
+    ("slhf", "surface_latent_heat_flux"): Field("LHTF", -_PER_HOUR),
+    ("ssrd", "surface_solar_radiation_downwards"): Field("DSWF", _PER_HOUR),
+    ("tp", "total_precipitation"): Field("TPP1"),
+    ("cp", "convective_precipitation"): Field("CPP1"),
+    ("tcc", "total_cloud_cover"): Field("TCLD", 100.0),
+    ("lcc", "low_cloud_cover"): Field("LCLD", 100.0),
+}
+_UPPER: dict[tuple[str, ...], Field] = {
+    ("u", "u_component_of_wind"): Field("UWND"),
+    ("v", "v_component_of_wind"): Field("VWND"),
+    ("w", "vertical_velocity"): Field("WWND", 0.01),
+    ("t", "temperature"): Field("TEMP"),
+    ("q", "specific_humidity"): Field("SPHU"),
+    ("r", "relative_humidity"): Field("RELH", rank=1),
+    ("z", "geopotential"): Field("HGTS", _PER_GRAVITY),
+}
+
+
+def by_name(table: Mapping[tuple[str, ...], Field]) -> dict[str, Field]:
+    """Return fields by each of their names."""
+    return {name: field for names, field in table.items() for name in names}
+
+
+ERA5 = Product("era5", "ERA5", by_name(_SURFACE), by_name(_UPPER))
+
+
+class Era5Format(DatasetFormat):
+    """ERA5 in NetCDF files."""
+
+    product = ERA5

@@ -1,0 +1,43 @@
+"""Fields of weather products by name: which ARL field each is, and in what unit and sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+STANDARD_GRAVITY_M_S2 = 9.80665
+"""By which geopotential is divided (WMO; ECMWF's documentation of ERA5)."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a field of a product becomes.
+
+    Attributes:
+        name: of the ARL field.
+        factor: from the product's unit and sign to ARL's.
+        rank: of several fields of one file that become the same, the lowest rank is taken.
+        is_logarithm: the product gives its natural logarithm.
+    """
+
+    name: str
+    factor: float = 1.0
+    rank: int = 0
+    is_logarithm: bool = False
+
+
+@dataclass(frozen=True)
+class Product:
+    """What the fields of a product are.
+
+    Attributes:
+        name: of the format.
+        source: four-character model id of its grids.
+        surface: fields without levels, by any of the names that files give them.
+        upper: fields on levels.
+    """
+
+    name: str
+    source: str
+    surface: Mapping[str, Field]
+    upper: Mapping[str, Field]

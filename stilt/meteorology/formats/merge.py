@@ -1,0 +1,74 @@
+"""Analyses put together from files that each hold a part: levels here, surface fields there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stilt.meteorology.records import AnalysisRef
+
+_Key = tuple[np.datetime64, int]
+
+
+def merged(parts: Iterable[AnalysisRef]) -> list[AnalysisRef]:
+    """Return the analyses that parts of files make up, in the order of their times.
+
+    Parts of one time and forecast hour belong together, and those without a time belong to all.
+    Of several parts with levels on one grid the fields complete one another; parts on another
+    horizontal grid than the levels' are left out. A time that has no levels, or lacks surface
+    fields that other times have in files of their own, is no analysis.
+
+    Args:
+        parts: what files hold, of one format; ARL files hold whole analyses, which stay as they
+            are.
+    """
+    whole, by_time, always = list[AnalysisRef](), defaultdict[_Key, list[AnalysisRef]](list), []
+    for part in parts:
+        if part.format == "arl":
+            whole.append(part)
+        elif np.isnat(part.time):
+            always.append(part)
+        else:
+            by_time[part.time, part.forecast_hour].append(part)
+    surface_elsewhere = any(not part.grid.levels for each in by_time.values() for part in each)
+    for key in sorted(by_time):
+        levels = [part for part in by_time[key] if part.grid.levels]
+        ground = [part for part in by_time[key] if not part.grid.levels]
+        if levels and (ground or not surface_elsewhere):
+            whole.extend(_analysis(each, [*ground, *always]) for each in _alike(levels))
+    return whole
+
+
+def _alike(levels: Sequence[AnalysisRef]) -> list[list[AnalysisRef]]:
+    """Parts with levels, those of one grid together."""
+    groups: dict[str, list[AnalysisRef]] = {}
+    for part in levels:
+        groups.setdefault(part.grid.key(), []).append(part)
+    return list(groups.values())
+
+
+def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> AnalysisRef:
+    grid = levels[0].grid
+    fitting = [part for part in others if _same_nodes(part, levels[0])]
+    parts = tuple(sorted((*levels, *fitting), key=lambda part: (part.path, part.offset)))
+    first = levels[0]
+    if len(parts) == 1:
+        return first
+    digest = hashlib.sha256(" ".join(part.content for part in parts).encode()).hexdigest()
+    # Which part comes first decides the path that messages name: that with the levels.
+    return replace(
+        first,
+        grid=grid,
+        checksum="+".join(part.checksum for part in parts),
+        content=digest[:16],
+        parts=parts,
+    )
+
+
+def _same_nodes(part: AnalysisRef, other: AnalysisRef) -> bool:
+    flat = replace(other.grid, levels=(), vertical_flag=part.grid.vertical_flag)
+    return part.grid == flat

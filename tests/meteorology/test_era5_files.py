@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.formats import format_of, read_analysis
+from stilt.meteorology.writer import write_arl
+from tests.support.era5_files import level_dataset, surface_dataset, write_era5
+from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+
+HOURS = np.arange(
+    np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")
+)
+FIRST, LAST = HOURS[0], HOURS[-1]
+
+
+def select(folder, **options):
+    config = MetConfig(directory=folder, **{"format": "era5", **options})
+    return MetCatalogue(config).select(FIRST, LAST)
+
+
+@pytest.fixture(scope="module")
+def analyses():
+    made = [
+        on_pressures(on_grid(truth(time), LATLON), np.array(PRESSURES_HPA, float)) for time in HOURS
+    ]
+    for raw in made:
+        del raw.upper["PRES"]
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path, analyses):
+    write_era5(tmp_path / "era5", analyses)
+    return tmp_path / "era5"
+
+
+def assert_alike(read, wanted):
+    for place in ("surface", "upper"):
+        fields, expected = getattr(read, place), getattr(wanted, place)
+        assert set(fields) == set(expected)
+        for name, field in fields.items():
+            np.testing.assert_allclose(field, expected[name], rtol=3e-6, atol=1e-9, err_msg=name)
+
+
+def test_levels_and_surface_in_two_files_make_one_analysis(folder, analyses):
+    refs = select(folder)
+    assert [ref.time for ref in refs] == list(HOURS)
+    assert {len(ref.paths) for ref in refs} == {2}
+    for ref, wanted in zip(refs, analyses, strict=True):
+        assert_alike(read_analysis(ref), wanted)
+        assert ref.grid.levels == tuple(map(float, PRESSURES_HPA))
+
+
+def test_any_order_of_axes_and_any_longitudes_are_the_same_weather(tmp_path, analyses):
+    plain, turned = tmp_path / "plain", tmp_path / "turned"
+    write_era5(plain, analyses)
+    turned.mkdir()
+    for name, data in (("a", level_dataset(analyses)), ("b", surface_dataset(analyses))):
+        data = data.assign_coords(longitude=data.longitude % 360).transpose(
+            "longitude", "valid_time", ..., "latitude"
+        )
+        if "pressure_level" in data.dims:
+            data = data.isel(pressure_level=slice(None, None, -1)).rename(pressure_level="level")
+            data.level.attrs["units"] = "millibars"
+        data.isel(latitude=slice(None, None, -1)).rename(valid_time="time").to_netcdf(
+            turned / f"{name}.nc"
+        )
+    for one, other in zip(select(plain), select(turned), strict=True):
+        assert one.grid == other.grid
+        assert_alike(read_analysis(one), read_analysis(other))
+
+
+def test_a_globe_closes_on_itself(tmp_path):
+    lon, lat = np.arange(0.0, 360.0, 5.0), np.arange(90.0, -91.0, -5.0)
+    shape = (1, 2, len(lat), len(lon))
+    wind = np.broadcast_to(lon, shape).astype(np.float32)
+    data = xr.Dataset(
+        {"u": (("time", "level", "latitude", "longitude"), wind)},
+        {
+            "time": [HOURS[0].astype("datetime64[ns]")],
+            "level": ("level", [1000, 500], {"units": "hPa"}),
+            "latitude": lat,
+            "longitude": lon,
+        },
+    )
+    data.to_netcdf(tmp_path / "global.nc")
+    (ref,) = MetCatalogue(MetConfig(directory=tmp_path, format="era5")).select(FIRST, FIRST)
+    assert ref.grid.cyclic_x
+    assert ref.grid.global_y
+    read = read_analysis(ref).upper["UWND"]
+    x, y = ref.grid.to_xy(355.0, 40.0)
+    assert ref.grid.interpolate(read[0], x, y) == pytest.approx(355.0)
+
+
+def test_only_what_is_kept_is_read(folder):
+    whole = select(folder)[0]
+    options = {
+        "subgrid_enable": True,
+        "subgrid_bounds": {"xmin": -112.4, "xmax": -111.2, "ymin": 40.1, "ymax": 41.0},
+        "subgrid_buffer": 0.1,
+        "subgrid_levels": 11,
+    }
+    kept = select(folder, **options)[0]
+    assert (kept.grid.nx, kept.grid.ny, kept.grid.n_levels) < (whole.grid.nx, whole.grid.ny, 11)
+    lon, lat = kept.grid.to_lonlat(0.0, 0.0)
+    x, y = (round(float(each)) for each in whole.grid.to_xy(lon, lat))
+    all_of_it, part = read_analysis(whole), read_analysis(kept)
+    nodes = np.s_[y : y + kept.grid.ny, x : x + kept.grid.nx]
+    np.testing.assert_array_equal(part.surface["PRSS"], all_of_it.surface["PRSS"][nodes])
+    np.testing.assert_array_equal(part.upper["UWND"], all_of_it.upper["UWND"][:10, *nodes])
+    assert not (folder / "subgrid").exists()
+
+
+def test_an_hour_without_its_surface_is_missing(tmp_path, analyses):
+    tmp_path.joinpath("met").mkdir()
+    level_dataset(analyses).to_netcdf(tmp_path / "met" / "levels.nc")
+    surface_dataset([*analyses[:1], *analyses[2:]]).to_netcdf(tmp_path / "met" / "surface.nc")
+    with pytest.raises(MeteorologyError, match="2023-07-15 16:00") as told:
+        select(tmp_path / "met")
+    assert told.value.reason == Reason.MET_COVERAGE
+
+
+def test_other_files_in_the_folder_are_passed_over(folder):
+    (folder / "README.txt").write_text("how these were made")
+    assert len(select(folder)) == len(HOURS)
+
+
+def test_a_file_cut_short_is_named(folder):
+    path = folder / "pressure-levels.nc"
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(MeteorologyError, match=r"pressure-levels\.nc"):
+        select(folder)
+
+
+def test_formats_are_told_by_their_content(folder, tmp_path, analyses):
+    arl = write_arl(tmp_path / "anything", analyses[0].grid, analyses)
+    assert format_of(str(folder / "single-levels.nc")) == "era5"
+    assert format_of(str(arl)) == "arl"
+    assert format_of(__file__) is None
+    assert len(select(folder, format="auto")) == len(HOURS)
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no weather format: known are arl, era5"):
+        MetConfig(directory=tmp_path, format="ear5")
