@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stilt.config import ModelConfig
-from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.prepare import SURFACES, PreparationOptions, PreparedStore
 from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from synthetic_weather import Laboratory, model_config, release
 
-from stilt.meteorology.arl import read_analysis
+from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.prepare import PreparedStore
 from stilt.transport import prefetch, prepare_ahead
 from stilt.transport.clock import SweepClock
