@@ -78,7 +78,7 @@ def prepare_meteorology(
     from stilt.meteorology.formats import read_analysis
     from stilt.meteorology.prepare import PreparedStore
     from stilt.transport.clock import minute_of
-    from stilt.transport.preparation import preparation
+    from stilt.transport.met_stream import met_streams
 
     store = PreparedStore(files.cache_dir, read_analysis)
     done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
@@ -86,11 +86,11 @@ def prepare_meteorology(
         catalogue = MetCatalogue(files.config.mets[met], met, cache_dir=files.cache_dir)
         with contextlib.suppress(MeteorologyError):
             refs = catalogue.select(start, end)
-            start_minute = minute_of(start.to_datetime64())
-            for index in range(len(refs)):
+            first_minute = minute_of(start.to_datetime64())
+            streams = met_streams(refs, files.config, first_minute, store)
+            for wanted in (one for stream in streams for one in stream.preparations()):
                 if enough():
                     return len(done)
-                wanted = preparation(refs, index, files.config, start_minute)
                 if wanted not in done:
                     store.get(*wanted)
                     done.add(wanted)

@@ -83,6 +83,7 @@ class PreparationOptions:
             1, 2, 3 along surfaces of pressure, potential temperature and density; 4 none; 5 from
             the divergence of the wind (W_OPTION).
         turbulence: KBLT, KZMIX, TVMIX, VSCALES, VSCALEU, TKERD / TKERN.
+        levels: internal levels; None takes those that belong to the grid's own.
     """
 
     z_top_m: float = 25_000.0
@@ -93,6 +94,7 @@ class PreparationOptions:
     use_ten_metre: bool = True
     vertical_motion: int = 0
     turbulence: TurbulenceOptions = field(default_factory=TurbulenceOptions)
+    levels: InternalLevels | None = None
 
 
 @dataclass(frozen=True)
@@ -393,7 +395,7 @@ class PreparedStore:
             self.directory.mkdir(parents=True, exist_ok=True)
             with locked_if_possible(f"{folder}.lock"):
                 if not _is_whole(folder):
-                    levels = levels_for(ref.grid, options.z_top_m)
+                    levels = options.levels or levels_for(ref.grid, options.z_top_m)
                     raw = {one: self._read(one) for one in {ref, *(pair or ())}}
                     WeatherNotes(self.directory).look(ref, raw[ref])
                     read = pair and (raw[pair[0]], raw[pair[1]])
@@ -411,7 +413,7 @@ class PreparedStore:
         identity = [
             PREPARATION_VERSION,
             ref.grid.key(),
-            asdict(options),
+            {name: value for name, value in asdict(options).items() if value is not None},
             *(
                 [os.path.realpath(one.path), one.checksum, one.content, str(one.time)]
                 for one in (ref, *(pair or ()))

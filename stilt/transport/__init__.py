@@ -2,7 +2,7 @@
 
 from stilt.transport.particle_rows import bytes_of_rows
 from stilt.transport.plumes import corrects_near_field
-from stilt.transport.preparation import lacking_weather, prepare_ahead, prepare_one
+from stilt.transport.preparing_ahead import lacking_weather, prepare_ahead, prepare_one
 from stilt.transport.release import Release, release_of, stream_key
 from stilt.transport.transport_batch import (
     most_together,

@@ -25,7 +25,11 @@ from stilt.transport.receiver import Receiver
 
 
 class HostParticles:
-    """Particles that stay on the host; those that move are gathered by height for every chunk."""
+    """Particles that stay on the host; those that move are gathered by height for every chunk.
+
+    Attributes:
+        state: of all particles, NumPy leaves of shape (particles,).
+    """
 
     def __init__(self, setting: SweepSettings, particles: Particles, receiver: Receiver) -> None:
         """Take the particles of a sweep.
@@ -36,7 +40,7 @@ class HostParticles:
             receiver: of their rows.
         """
         self._setting, self._receiver = setting, receiver
-        self._state = jax.tree.map(np.array, particles)
+        self.state = jax.tree.map(np.array, particles)
         self._size, self._together = device().shape(len(particles.start))
         minutes = device().minutes
         self._rows = ChunkRows.empty(len(column_names(setting.physics)), minutes, self._together)
@@ -56,17 +60,26 @@ class HostParticles:
 
     def advance(self, chunk: Chunk) -> None:
         """Advance those that move in a chunk, and hand over their rows."""
-        numbers = _by_height(self._state, chunk.tick, chunk.minutes)
+        numbers = self.moving(chunk.tick, chunk.minutes)
         if len(numbers):
-            moved, values = self._advanced(chunk, numbers)
+            moved, values = self.advanced(self._setting, chunk, numbers)
             self._receiver.add(chunk.tick, numbers, moved, values)
 
-    def _advanced(
-        self, chunk: Chunk, numbers: np.ndarray
+    def moving(self, tick: int, minutes: int) -> np.ndarray:
+        """Return the numbers of the particles that move in these minutes, by height."""
+        now = self.state
+        due = np.flatnonzero(now.alive & (now.start < tick + minutes) & (now.stop > tick))
+        return due[np.argsort(now.z[due], kind="stable")]
+
+    def advanced(
+        self, setting: SweepSettings, chunk: Chunk, numbers: np.ndarray
     ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
-        """Return what moved and the columns, (minutes, numbers) each, until the next chunk."""
+        """Advance some particles; return what moved and the columns, (minutes, numbers) each.
+
+        The arrays are overwritten by the next call.
+        """
         count, together, minutes = len(numbers), self._together, chunk.minutes
-        chosen = filled_up(self._state, numbers, together)
+        chosen = filled_up(self.state, numbers, together)
         room = self._buffer.of(minutes, count)
         moved: np.ndarray = room.moved
         values: Sequence[np.ndarray] = list(room.values)
@@ -74,7 +87,7 @@ class HostParticles:
             part = slice(begin, begin + together)
             here = min(together, count - begin)
             done, self._rows = advance(
-                self._setting, chunk, taken(chosen, part), self._rows, count=here, size=self._size
+                setting, chunk, taken(chosen, part), self._rows, count=here, size=self._size
             )
             _put(chosen, part, done)
             has_moved = np.asarray(self._rows.moved)[:minutes, :here]
@@ -88,7 +101,7 @@ class HostParticles:
                     column[:, part] = source
                 # Given back to the next call, which else could not write where they are.
                 del has_moved, every, columns
-        _put(self._state, numbers, taken(chosen, slice(count)))
+        _put(self.state, numbers, taken(chosen, slice(count)))
         return moved, values
 
 
@@ -126,9 +139,3 @@ def _put(particles: Particles, which: slice | np.ndarray, new: Particles) -> Non
             getattr(particles, name),
             getattr(new, name),
         )
-
-
-def _by_height(now: Particles, tick: int, minutes: int) -> np.ndarray:
-    """Return the numbers of the particles that move in these minutes, by height."""
-    due = np.flatnonzero(now.alive & (now.start < tick + minutes) & (now.stop > tick))
-    return due[np.argsort(now.z[due], kind="stable")]

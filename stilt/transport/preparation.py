@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from stilt.config import ModelConfig
-from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.prepare import SURFACES, PreparationOptions, PreparedStore
+from stilt.meteorology.prepare import SURFACES, PreparationOptions
 from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.transport.clock import SweepClock, minute_of
@@ -20,50 +18,6 @@ def first_minute_of(releases: Sequence[Release], config: ModelConfig) -> int:
     """Return the minute at which a sweep of these releases begins."""
     minutes = [minute_of(release.time) for release in releases]
     return max(minutes) if config.n_hours < 0 else min(minutes)
-
-
-def prepare_ahead(
-    releases: Sequence[Release],
-    refs: Sequence[AnalysisRef],
-    config: ModelConfig,
-    *,
-    cache_dir: Path,
-    enough: Callable[[], bool],
-) -> None:
-    """Prepare analyses that a run of the transport will ask for, in the order in which it will.
-
-    Args:
-        releases, refs, config, cache_dir: as :func:`run_transport` takes them.
-        enough: asked before each analysis; True ends the work.
-    """
-    for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
-        if enough():
-            return
-        prepare_one(lacking, cache_dir=cache_dir)
-
-
-def lacking_weather(
-    releases: Sequence[Release],
-    refs: Sequence[AnalysisRef],
-    config: ModelConfig,
-    *,
-    cache_dir: Path,
-) -> list[Preparation]:
-    """List the analyses that :func:`run_transport` will ask for and that are not prepared yet."""
-    analyses = sorted(refs, key=lambda ref: ref.time)
-    store = PreparedStore(cache_dir, read_analysis)
-    first_minute = first_minute_of(releases, config)
-    along = range(len(analyses))
-    every = [
-        preparation(analyses, index, config, first_minute)
-        for index in (along if config.n_hours > 0 else reversed(along))
-    ]
-    return [one for one in every if not store.has(*one)]
-
-
-def prepare_one(lacking: Preparation, *, cache_dir: Path) -> None:
-    """Prepare one of :func:`lacking_weather`."""
-    PreparedStore(cache_dir, read_analysis).get(*lacking)
 
 
 def preparation(
@@ -116,5 +70,6 @@ def analysis_pair(
         return None
     direction = 1 if config.n_hours > 0 else -1
     clock = SweepClock(start_minute, direction, tuple(minute_of(ref.time) for ref in refs))
-    later = index + direction if index == clock.bracket(0)[0] else index
+    first = index == clock.bracket(0)[0] or not 0 <= index - direction < len(refs)
+    later = index + direction if first else index
     return refs[later - direction], refs[later]

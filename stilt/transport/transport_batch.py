@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -17,20 +18,14 @@ from stilt.errors import (
     Reason,
     SimulationError,
 )
-from stilt.meteorology.fields import SURFACE_FIELDS
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.prepare import (
-    SURFACES,
-    PreparedAnalysis,
-    PreparedStore,
-    levels_for,
-)
+from stilt.meteorology.prepare import SURFACES, PreparedStore
 from stilt.meteorology.records import AnalysisRef
-from stilt.transport.clock import SweepClock, minute_of
+from stilt.transport.clock import minute_of
 from stilt.transport.device import device
 from stilt.transport.initial_particles import initial_particles
-from stilt.transport.interpolation import Geometry
+from stilt.transport.met_stream import MetStream, met_streams
+from stilt.transport.nested_sweep import nested_sweep
 from stilt.transport.particle_rows import (
     OwnMemory,
     ReleaseRows,
@@ -39,9 +34,10 @@ from stilt.transport.particle_rows import (
     bytes_of_rows,
     needs_extra,
 )
+from stilt.transport.particles import Particles
 from stilt.transport.plumes import NearField
 from stilt.transport.prefetch import prefetching
-from stilt.transport.preparation import first_minute_of, preparation
+from stilt.transport.preparation import first_minute_of
 from stilt.transport.program import JUST_IN_TIME, Programs, column_names
 from stilt.transport.release import Release
 from stilt.transport.step import Physics
@@ -71,7 +67,8 @@ def run_transport(
 
     Args:
         releases: what starts where and when.
-        refs: analyses that bracket every release's whole run; more is allowed.
+        refs: analyses that bracket every release's whole run; more is allowed. Where they are of
+            several grids, particles use the first of these that holds them.
         config: run controls and transport settings.
         cache_dir: folder of prepared analyses, shared by all workers.
         error_run: perturb wind and mixed-layer height by the config's error parameters; random
@@ -121,15 +118,6 @@ def transport_rows(
     if not releases:
         return []
     errors = transport_error_settings(config) if error_run else None
-    analyses = sorted(refs, key=lambda ref: ref.time)
-    grids = {ref.grid.key() for ref in analyses}
-    if len(grids) != 1:
-        error = MeteorologyError(
-            f"The weather files have {len(grids)} different grids or level lists; give each its "
-            "own entry under mets.",
-            reason=Reason.DAMAGED_MET_FILE if not grids else Reason.MET_COVERAGE,
-        )
-        return [error for _ in releases]
     store = PreparedStore(cache_dir, read_analysis)
     results: list[CollectedRows | None] = [None] * len(releases)
     groups = _groups(releases, config, most or most_together(config))
@@ -140,9 +128,7 @@ def transport_rows(
                 progress((done + fraction) / len(groups))
 
         batch = [releases[index] for index in group]
-        made = _run_group(
-            batch, analyses, config, store, report, errors, near_field, reserve, programs
-        )
+        made = _run_group(batch, refs, config, store, report, errors, near_field, reserve, programs)
         for index, result in zip(group, made, strict=True):
             results[index] = result
     return [result for result in results if result is not None]
@@ -200,12 +186,8 @@ def _run_group(
     reserve: Reserve,
     programs: Programs,
 ) -> list[CollectedRows]:
-    grid = refs[0].grid
-    levels = levels_for(grid, config.z_top)
-    margin = 2 if grid.vertical_flag == 5 else 1
-    geometry = Geometry(
-        grid.nx, grid.ny, grid.cyclic_x, margin, levels, grid.global_y, config.vscales > 0.0
-    )
+    first_minute = first_minute_of(releases, config)
+    streams = met_streams(refs, config, first_minute, store)
     physics = Physics(
         direction=1 if config.n_hours > 0 else -1,
         turbulent=config.nturb == 0,
@@ -218,49 +200,77 @@ def _run_group(
         errors=errors,
     )
     minutes = [minute_of(release.time) for release in releases]
-    first_minute = first_minute_of(releases, config)
-    clock = SweepClock(first_minute, physics.direction, tuple(minute_of(ref.time) for ref in refs))
-    covered = _covered(releases, minutes, clock, config)
-    outside = [_outside(grid, release) for release in releases]
-    problems = [a or b for a, b in zip(covered, outside, strict=True)]
+    starts = [abs(minute - first_minute) for minute in minutes]
+    found = [
+        _stream_of(streams, release, start) for release, start in zip(releases, starts, strict=True)
+    ]
+    covered = _covered(releases, minutes, streams, config)
+    problems = [
+        error or (_outside(release) if place is None else None)
+        for error, place, release in zip(covered, found, releases, strict=True)
+    ]
     good = [index for index, problem in enumerate(problems) if problem is None]
     if not good:
         return [problem for problem in problems if problem is not None]
-
-    def load(index: int) -> PreparedAnalysis:
-        return store.get(*preparation(refs, index, config, first_minute))
-
-    terrain = load(clock.bracket(0)[0]).surface[..., SURFACE_FIELDS.index("terrain_m")]
-    numpar = config.numpar
-    starts = [abs(minutes[index] - first_minute) for index in good]
     followed = [releases[index] for index in good]
-    state = initial_particles(
-        followed,
-        starts,
-        grid,
-        geometry,
-        terrain,
-        numpar,
-        abs(config.n_hours) * 60,
-        errors,
-    )
+    places = [place for place in (found[index] for index in good) if place is not None]
+    starts = [starts[index] for index in good]
+    state = _particles_at_release(streams, places, followed, starts, config, errors)
+    nested = len(streams) > 1
     rows = SweepCollector(
         followed,
         starts,
         np.stack([state.cell_x, state.cell_y]),
         config,
         column_names(physics),
-        grid,
+        streams[0].grid,
         reserve,
-        in_degrees=device().stays,
-        near_field=NearField.of(followed, config) if near_field else None,
+        in_degrees=nested or device().stays,
+        near_field=NearField.of(followed, config) if near_field and not nested else None,
     )
-    dx, dy = grid.spacing_m()
-    sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
-    with prefetching(load, clock.analyses(int(state.stop.max()))) as loaded:
-        sweep(geometry, physics, clock, loaded, sizes, state, rows, progress, programs)
+    if nested:
+        stream_of = np.repeat(np.array(places), config.numpar)
+        nested_sweep(streams, physics, state, stream_of, rows, progress, programs)
+    else:
+        (only,) = streams
+        with prefetching(only.load, only.clock.analyses(int(state.stop.max()))) as loaded:
+            sweep(
+                only.geometry, physics, only.clock, loaded, only.cell_size_m, state, rows, progress,
+                programs,
+            )  # fmt: skip
     collected = (rows.release(number) for number in range(len(good)))
     return [problem if problem is not None else next(collected) for problem in problems]
+
+
+def _stream_of(streams: Sequence[MetStream], release: Release, start: int) -> int | None:
+    """Return the first of the grids that hold a release, those that have its time before others."""
+    lon, lat = release.longitudes, release.latitudes
+    hold = [
+        place for place, stream in enumerate(streams)
+        if np.all(stream.grid.usable(*stream.grid.to_xy(lon, lat)))
+    ]  # fmt: skip
+    in_time = [place for place in hold if streams[place].covers(start, 1)]
+    return next(iter(in_time or hold), None)
+
+
+def _particles_at_release(
+    streams: Sequence[MetStream],
+    places: Sequence[int],
+    releases: Sequence[Release],
+    starts: Sequence[int],
+    config: ModelConfig,
+    errors: TransportErrorSettings | None,
+) -> Particles:
+    """Return the particles of all releases, each in the cells of its grid."""
+    terrain = {place: streams[place].terrain_m() for place in set(places)}
+    parts = [
+        initial_particles(
+            [release], [start], streams[place].grid, streams[place].geometry, terrain[place],
+            config.numpar, abs(config.n_hours) * 60, errors,
+        )
+        for place, release, start in zip(places, releases, starts, strict=True)
+    ]  # fmt: skip
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def table_of(rows: ReleaseRows) -> Table:
@@ -278,11 +288,12 @@ def table_of(rows: ReleaseRows) -> Table:
 def _covered(
     releases: Sequence[Release],
     minutes: Sequence[int],
-    clock: SweepClock,
+    streams: Sequence[MetStream],
     config: ModelConfig,
 ) -> list[SimulationError | None]:
     """Return an error for each release whose hours the analyses do not bracket."""
-    earliest, latest = clock.analysis_minutes[0], clock.analysis_minutes[-1]
+    times = [time for stream in streams for time in stream.clock.analysis_minutes]
+    earliest, latest = min(times), max(times)
     out: list[SimulationError | None] = []
     for release, minute in zip(releases, minutes, strict=True):
         end = minute + config.n_hours * 60
@@ -302,10 +313,7 @@ def _covered(
     return out
 
 
-def _outside(grid: MetGrid, release: Release) -> SimulationError | None:
-    x, y = grid.to_xy(release.longitudes, release.latitudes)
-    if bool(np.all(grid.usable(x, y))):
-        return None
+def _outside(release: Release) -> SimulationError:
     return MeteorologyError(
         f"The receptor at {release.longitudes[0]:g} E, {release.latitudes[0]:g} N lies outside "
         "the weather's domain or in its outermost cells; use weather that reaches further.",

@@ -1,0 +1,155 @@
+"""The analyses of one grid as a sweep reads them: their times, shape and prepared arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from stilt.config import ModelConfig
+from stilt.meteorology.fields import SURFACE_FIELDS
+from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.levels import InternalLevels
+from stilt.meteorology.prepare import PreparedAnalysis, PreparedStore, levels_for
+from stilt.meteorology.records import AnalysisRef
+from stilt.transport.clock import SweepClock, minute_of
+from stilt.transport.interpolation import Geometry
+from stilt.transport.preparation import Preparation, preparation
+
+_BRIDGED_MINUTES = 60
+
+
+@dataclass(frozen=True)
+class MetStream:
+    """Analyses of one grid in the order of their times.
+
+    Attributes:
+        refs: the analyses.
+        config: run controls and transport settings.
+        first_minute: minute of the sweep's tick zero, since the epoch.
+        store: of prepared analyses.
+        levels: internal levels, the same for all grids of a run.
+    """
+
+    refs: tuple[AnalysisRef, ...]
+    config: ModelConfig
+    first_minute: int
+    store: PreparedStore
+    levels: InternalLevels
+
+    @property
+    def grid(self) -> MetGrid:
+        """Grid of the analyses."""
+        return self.refs[0].grid
+
+    @cached_property
+    def clock(self) -> SweepClock:
+        """The sweep's clock among these analyses."""
+        direction = 1 if self.config.n_hours > 0 else -1
+        return SweepClock(
+            self.first_minute, direction, tuple(minute_of(ref.time) for ref in self.refs)
+        )
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Shape of the met fields."""
+        grid = self.grid
+        margin = 2 if grid.vertical_flag == 5 else 1
+        return Geometry(
+            grid.nx, grid.ny, grid.cyclic_x, margin, self.levels, grid.global_y,
+            self.config.vscales > 0.0,
+        )  # fmt: skip
+
+    @cached_property
+    def cell_size_m(self) -> np.ndarray:
+        """Cell sizes along x and y, (ny * nx, 2)."""
+        return np.stack([size.ravel() for size in self.grid.spacing_m()], axis=-1)
+
+    def preparation(self, index: int) -> Preparation:
+        """Return how the analysis with an index into ``refs`` is prepared."""
+        ref, options, pair = preparation(self.refs, index, self.config, self.first_minute)
+        if self.levels != levels_for(ref.grid, options.z_top_m):
+            options = replace(options, levels=self.levels)
+        return ref, options, pair
+
+    def preparations(self) -> list[Preparation]:
+        """Return how each analysis is prepared, in the order in which a run meets them."""
+        indices = range(len(self.refs))
+        along = indices if self.config.n_hours > 0 else reversed(indices)
+        return [self.preparation(index) for index in along]
+
+    def load(self, index: int) -> PreparedAnalysis:
+        """Return the prepared analysis with an index into ``refs``."""
+        return self.store.get(*self.preparation(index))
+
+    def terrain_m(self) -> np.ndarray:
+        """Return the height of the ground above sea level, (ny, nx)."""
+        index = min(max(self.clock.bracket(0)[0], 0), len(self.refs) - 1)
+        return self.load(index).surface[..., SURFACE_FIELDS.index("terrain_m")]
+
+    def covers(self, tick: int, minutes: int) -> bool:
+        """Return whether minutes from a tick lie between two analyses that belong together.
+
+        Analyses further apart than usual have a hole between them.
+        """
+        first, second = self.clock.bracket(tick)
+        if not (min(first, second) >= 0 and max(first, second) < len(self.refs)):
+            return False
+        times = self.clock.analysis_minutes
+        if abs(times[first] - times[second]) > self._usual_interval:
+            return False
+        return minutes <= self.clock.ticks_left(tick, second)
+
+    def minutes_away(self, tick: int) -> int:
+        """Return the minutes between a tick and the nearest analysis."""
+        minute = self.first_minute + self.clock.direction * tick
+        return min(abs(time - minute) for time in self.clock.analysis_minutes)
+
+    def bracket(self, tick: int, minutes: int) -> tuple[int, int, int, int]:
+        """Return two analyses around some minutes, the minutes since the first, and between them.
+
+        Outside the times that are covered both are the nearest analysis.
+        """
+        if self.covers(tick, minutes):
+            first, second = self.clock.bracket(tick)
+            times = self.clock.analysis_minutes
+            interval = abs(times[first] - times[second])
+            return first, second, self.clock.offset(tick, first), interval
+        minute = self.first_minute + self.clock.direction * tick
+        distances = [abs(time - minute) for time in self.clock.analysis_minutes]
+        nearest = int(np.argmin(distances))
+        return nearest, nearest, 0, _BRIDGED_MINUTES
+
+    @cached_property
+    def _usual_interval(self) -> int:
+        times = self.clock.analysis_minutes
+        return min((later - earlier for earlier, later in pairwise(times)), default=0)
+
+
+def met_streams(
+    refs: Sequence[AnalysisRef], config: ModelConfig, first_minute: int, store: PreparedStore
+) -> list[MetStream]:
+    """Return a stream of each grid of some analyses, in the order in which these come first.
+
+    All have the internal levels of the grid that has the most of them.
+
+    Args:
+        refs: in any order of time.
+        config, first_minute, store: see :class:`MetStream`.
+    """
+    groups = by_grid(refs)
+    levels = max(
+        (levels_for(each[0].grid, config.z_top) for each in groups), key=lambda levels: levels.count
+    )
+    return [MetStream(each, config, first_minute, store, levels) for each in groups]
+
+
+def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
+    """Return analyses by their grids, in the order in which these come first, sorted by time."""
+    groups: dict[str, list[AnalysisRef]] = {}
+    for ref in refs:
+        groups.setdefault(ref.grid.key(), []).append(ref)
+    return [tuple(sorted(each, key=lambda ref: ref.time)) for each in groups.values()]
