@@ -24,7 +24,8 @@ from stilt.transport.step_columns import MAIN_COLUMNS
 from stilt.transport.sweep import to_device
 
 REVIEW_MINUTES = 5
-"""After so many minutes every particle is given the finest grid that holds it."""
+"""At minutes of the day that are multiples of it every particle is given the finest grid that holds
+it; so results do not depend on when a sweep begins."""
 
 _NOWHERE = -1
 
@@ -53,7 +54,7 @@ def nested_sweep(
     last = int(particles.stop.max(initial=0))
     tick = int(particles.start.min(initial=0))
     while tick < last:
-        minutes = min(REVIEW_MINUTES, last - tick, *nest.ticks_to_analyses(tick))
+        minutes = min(nest.ticks_to_review(tick), last - tick, *nest.ticks_to_analyses(tick))
         nest.advance(tick, minutes)
         tick += minutes
         if progress is not None:
@@ -84,6 +85,12 @@ class _Nest:
         self._held: list[dict[int, AnalysisArrays]] = [{} for _ in streams]
         self._columns = [receiver.columns.index(MAIN_COLUMNS.index(name)) for name in ("x", "y")]
 
+    def ticks_to_review(self, tick: int) -> int:
+        """Return the minutes until particles are given the finest grid again."""
+        clock = self._streams[0].clock
+        since = (clock.first_minute + clock.direction * tick) * clock.direction
+        return REVIEW_MINUTES - since % REVIEW_MINUTES
+
     def ticks_to_analyses(self, tick: int) -> list[int]:
         """Return the minutes until the next analysis of each grid that has one ahead."""
         left = []
@@ -98,8 +105,10 @@ class _Nest:
         """Advance all particles by some minutes without an analysis of any grid in between."""
         numbers = self._host.moving(tick, minutes)
         self._assign(numbers, tick, minutes)
+        # Those that leave a grid meanwhile have been through these minutes in others.
+        begin_in = self._stream_of[numbers]
         for place in range(len(self._streams)):
-            self._run(place, numbers[self._stream_of[numbers] == place], tick, minutes)
+            self._run(place, numbers[begin_in == place], tick, minutes)
 
     def _assign(self, numbers: np.ndarray, tick: int, minutes: int) -> None:
         """Give particles the finest grid that holds them."""
