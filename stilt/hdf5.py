@@ -65,9 +65,11 @@ def text(file: h5py.File, name: str, item: str = ".") -> str:
     Raises:
         KeyError: there is none of this name.
     """
-    from h5py import h5a
+    from h5py import h5a, h5s
 
     stored = h5a.open(file.id, name.encode(), obj_name=item.encode())
+    if stored.get_space().get_simple_extent_type() == h5s.NULL:
+        return ""
     value = np.empty(stored.shape, stored.dtype)
     stored.read(value)
     one = value.item()

@@ -1,5 +1,6 @@
 """Particle transport in JAX: arrays and weather references in, particle tables out."""
 
+from stilt.transport.device import what_computes
 from stilt.transport.output import bytes_of_rows
 from stilt.transport.plumes import corrects_near_field
 from stilt.transport.release import Release, release_of, stream_key
@@ -26,4 +27,5 @@ __all__ = [
     "stream_key",
     "table_of",
     "transport_rows",
+    "what_computes",
 ]
