@@ -155,22 +155,20 @@ def _footprint(path: Path) -> Made:
     with open_hdf5(path) as file:
         # Another program's file of the same name has no such variable.
         file["foot"]
-        known = set(file.attrs)
-        texts = {
-            name: text(file, f"stilt_{name}")
-            for name in (HASH, DEVICE, JAX, VERSION, MET_FILES)
-            if f"stilt_{name}" in known
-        }
-        total = number(file, f"stilt_{TOTAL}") if f"stilt_{TOTAL}" in known else None
-        why = text(file, "empty_reason") if "empty_reason" in known else ""
-        if not why and "is_empty" in known and number(file, "is_empty"):
-            why = "legacy"
-        receptor = text(file, "receptor") if "receptor" in known else ""
-    return Made(
-        texts.get(HASH, ""),
-        receptor,
-        why,
-        total,
-        tuple(json.loads(texts.get(MET_FILES, "[]"))),
-        **{name: texts.get(name, "") for name in (DEVICE, JAX, VERSION)},
-    )
+
+        def texts(*names: str) -> dict[str, str]:
+            return {name: text(file, f"stilt_{name}") for name in names}
+
+        why = text(file, "empty_reason") or ("legacy" if number(file, "is_empty") else "")
+        receptor = text(file, "receptor")
+        try:
+            return Made(
+                receptor=receptor,
+                empty_reason=why,
+                total=number(file, f"stilt_{TOTAL}"),
+                met_files=tuple(json.loads(text(file, f"stilt_{MET_FILES}"))),
+                **texts(HASH, DEVICE, JAX, VERSION),
+            )
+        except KeyError:
+            # Written by a user, with Footprint.to_netcdf.
+            return Made("", receptor, why)
