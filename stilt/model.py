@@ -296,7 +296,8 @@ class Model:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.
 
         ``reasons`` counts the failed ones by reason; stale ones are pending because another
-        configuration made their outputs.
+        configuration made their outputs. ``made_by`` counts those with outputs by the device and
+        the version of JAX that computed them.
 
         Args:
             scene_id: count those of one scene only.

@@ -17,6 +17,7 @@ from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
+from stilt.execution.runs import Outcome, outcome_of
 from stilt.execution.setup import refuse_missing_gpu
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
@@ -40,7 +41,7 @@ def pull_simulations(
     skip_existing: bool | None = None,
     batch_size: int | None = None,
     observer: Observer | None = None,
-) -> None:
+) -> Outcome:
     """Claim pending simulations, run and record them, until none can be claimed.
 
     Any number of processes may pull from one project at once; each simulation is computed by
@@ -55,6 +56,10 @@ def pull_simulations(
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
         observer: called for each batch that has ended.
+
+    Returns:
+        What came of the simulations that were claimed here: counts, failures by reason, and
+        ``raise_for_failures()``.
 
     Raises:
         UsageError: the configuration asks for a GPU that this machine does not have, a folder for
@@ -74,6 +79,8 @@ def pull_simulations(
     index.reconcile(project.expectations)
     owner = new_owner()
     tried: set[str] = set()
+    claimed: dict[str, None] = {}
+    errors: list[str] = []
     shortest = max(poll_interval, 0.1)
     idle = shortest
     with interruptible(), _released(index, owner):
@@ -81,9 +88,10 @@ def pull_simulations(
             ids = claim(index, owner, limit=batch_size, exclude=tried)
             if ids:
                 tried.update(ids)
+                claimed.update(dict.fromkeys(ids))
                 plan = plan_run(project, ids, 1, skip_existing=skip_existing, owner=owner)
                 with _renewed(index, owner):
-                    run_plan(project, plan, InlineCrew(project), observer)
+                    errors += run_plan(project, plan, InlineCrew(project), observer)
                 idle = shortest
             elif not follow:
                 break
@@ -92,6 +100,7 @@ def pull_simulations(
                 idle = min(2 * idle, LONGEST_SLEEP_S, max(shortest, 8 * poll_interval))
                 tried.clear()
     refuse_unfinished(project, tried)
+    return outcome_of(project, list(claimed), errors) if claimed else Outcome()
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from stilt.execution.forks import allowed_workers, refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
+from stilt.execution.runs import Outcome, outcome_of
 from stilt.execution.setup import refuse_in_starting_worker, refuse_missing_gpu
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def push_simulations(
     n_cores: int | None = None,
     crew: Crew | None = None,
     observer: Observer | None = None,
-) -> None:
+) -> Outcome:
     """Run exactly these simulations; none needs to be registered, and nothing is claimed.
 
     One worker computes in this process. More are processes of their own, each held to its share
@@ -44,6 +45,9 @@ def push_simulations(
         crew: who computes; None takes this process, or `n_workers` processes of this machine.
         observer: told how the run goes on.
 
+    Returns:
+        What came of them: counts, failures by reason, and ``raise_for_failures()``.
+
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
         UsageError: the configuration asks for a GPU that this machine does not have, a folder for
@@ -55,7 +59,7 @@ def push_simulations(
     ids = list(dict.fromkeys(map(str, sim_ids)))
     workers = allowed_workers(n_workers or n_cores or 1)
     if not ids:
-        return
+        return Outcome()
     refuse_in_fork()
     refuse_in_starting_worker()
     model.files.require_folders()
@@ -68,3 +72,4 @@ def push_simulations(
     refuse_impossible(project.config)
     errors = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
     refuse_unfinished(project, ids, *errors[:1])
+    return outcome_of(project, ids, errors)

@@ -18,7 +18,7 @@ from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.present import show_present, show_states
 from stilt.project.remote import RemoteOutputs
 from stilt.project.schema import REGISTRATION_COLUMNS
-from stilt.project.states import RECORDED_COLUMNS, Counts, Failed, Recorded, count_states
+from stilt.project.states import RECORDED_COLUMNS, Alike, Counts, Failed, Recorded, count_states
 from stilt.project.waiting import show_waiting, waiting_receipts
 
 if TYPE_CHECKING:
@@ -335,13 +335,13 @@ class Index:
         """Simulations per state and per failure reason, receipts that wait included."""
         condition = "" if scene_id is None else "WHERE scene_id = ?"
         groups = self._groups(expected, condition, [] if scene_id is None else [scene_id])
-        return count_states([group[1:] for group in groups], expected)
+        return count_states([group for _, group in groups], expected)
 
     def scene_counts(self, expected: Expected = None) -> dict[str, Counts]:
         """Counts for every scene, by scene id."""
-        by_scene: dict[str, list[tuple[Recorded, str | None, int]]] = {}
-        for scene, *group in self._groups(expected, "WHERE scene_id IS NOT NULL", []):
-            by_scene.setdefault(scene, []).append(tuple(group))  # type: ignore[arg-type]
+        by_scene: dict[str, list[Alike]] = {}
+        for scene, group in self._groups(expected, "WHERE scene_id IS NOT NULL", []):
+            by_scene.setdefault(str(scene), []).append(group)
         return {scene: count_states(by_scene[scene], expected) for scene in sorted(by_scene)}
 
     def came_of(self, sim_ids: Sequence[str], expected: Expected) -> tuple[Counts, list[Failed]]:
@@ -371,7 +371,7 @@ class Index:
                   AND (alike.now = 'failed' OR coalesce(s.reason, '') NOT IN ('', 'INTERRUPTED'))
                 ORDER BY s.sim_id"""
             ).fetchall()
-            counts = count_states([(Recorded(*g[2:]), g[0], g[1]) for g in groups], expected)
+            counts = count_states([Alike(Recorded(*g[2:]), g[0], g[1]) for g in groups], expected)
             return counts, [Failed(*row) for row in failed]
 
         none: list[Failed] = []
@@ -422,20 +422,18 @@ class Index:
 
     def _groups(
         self, expected: Expected, condition: str, parameters: list[Any]
-    ) -> list[tuple[str | None, Recorded, str | None, int]]:
-        """Alike simulations with their number, as the waiting receipts would leave them."""
+    ) -> list[tuple[str | None, Alike]]:
+        """Alike simulations with their scene, as the waiting receipts would leave them."""
 
-        def work(
-            connection: duckdb.DuckDBPyConnection,
-        ) -> list[tuple[str | None, Recorded, str | None, int]]:
+        def work(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, Alike]]:
             found = connection.execute(
-                f"SELECT scene_id, reason, count(*), {RECORDED_COLUMNS} FROM present "
+                f"SELECT scene_id, reason, count(*), device, jax, {RECORDED_COLUMNS} FROM present "
                 f"{condition} GROUP BY ALL",
                 parameters,
             )
             return [
-                (scene, Recorded(*recorded), reason, number)
-                for scene, reason, number, *recorded in found.fetchall()
+                (scene, Alike(Recorded(*recorded), reason, number, device, jax))
+                for scene, reason, number, device, jax, *recorded in found.fetchall()
             ]
 
         return self._read_present(expected, work, [])

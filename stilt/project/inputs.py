@@ -19,7 +19,7 @@ from stilt.atomic import atomic_path
 from stilt.cache import require_folder
 from stilt.config import ModelConfig, RuntimeSettings, is_same
 from stilt.errors import StiltError, UsageError
-from stilt.project.artifacts import link, publish
+from stilt.project.artifacts import Stamp, link, publish
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
@@ -219,23 +219,33 @@ class Project:
             self._weather_check = (time.monotonic(), check)
         return check.has_changed(files, recorded)
 
-    def publish(self, working: Path, final: Path, *, linked: bool = True) -> None:
+    def stamp(self, path: Path) -> Stamp:
+        """Size of an output file that is here, and when it was changed unless it is a copy."""
+        stamp = Stamp.of(path)
+        return stamp if self.remote is None else Stamp(stamp.nbytes)
+
+    def publish(self, working: Path, final: Path, *, linked: bool = True) -> Stamp:
         """Put a finished file where readers look for it, whole: a rename, or an upload.
 
         Args:
             working: the file; it is not there afterwards, unless it is `final`.
             final: its path under the layout.
             linked: make its link in the flat folders, which only local outputs have.
+
+        Returns:
+            Size and time of change of the published file.
         """
         if self.remote is not None:
+            stamp = self.stamp(working)
             self.remote.upload(working, final.parent.name, final.name)
             working.unlink()
             with suppress(OSError):
                 working.parent.rmdir()
-            return
+            return stamp
         publish(working, final)
         if linked:
             link(self.layout, final)
+        return self.stamp(final)
 
     def local_copy(self, path: Path) -> Path:
         """An output file on this machine: the path itself, fetched first from a URL.

@@ -1,9 +1,10 @@
 """The index from the files: rebuilt whole, or brought up to date, by one scan of the folders.
 
 A scan lists each simulation's folder once and looks at names. A file is opened only when neither
-a receipt nor the old index knows what made it. Sizes are compared in projects of up to
-:data:`stilt.project.scan.VERIFY_UP_TO` folders, or when asked for: on network file systems one
-question per file takes minutes where listing folders takes seconds.
+a receipt nor the old index knows what made it, or when it was changed since. Sizes and times of
+change are compared in projects of up to :data:`stilt.project.scan.VERIFY_UP_TO` folders, or when
+asked for: on network file systems one question per file takes minutes where listing folders takes
+seconds.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pandas as pd
 
 from stilt.errors import Reason
 from stilt.project import records
+from stilt.project.artifacts import Stamp
 from stilt.project.database import DamagedIndexError, Database
 from stilt.project.keys import ERROR_SUFFIX, footprint_keys_text
 from stilt.project.layout import ProjectLayout, receipt_files
@@ -99,19 +101,28 @@ def refresh_index(index: Rebuilt, *, verify: bool | None) -> list[str]:
         for sim_id in known.keys() | found.keys()
         if not found.get(sim_id, Outputs()).same_as(known.get(sim_id, Outputs()))
     }
+    moved = {
+        sim_id: outputs
+        for sim_id, outputs in found.items()
+        if sim_id in known and sim_id not in changed and outputs.stamps != known[sim_id].stamps
+    }
+    if moved:
+        # Copied, or touched: as long as that is not recorded, all of them are opened each time.
+        rows = pd.DataFrame([_observed_row(sim_id, out, "") for sim_id, out in moved.items()])
+        index.write(lambda connection: records.record_stamps(connection, rows))
     if not changed:
         return []
     receptors = index.receptors(list(changed))
-    rows = [
+    observed = [
         _observed_row(sim_id, outputs, receptors.get(sim_id) or outputs.receptor)
         for sim_id, outputs in sorted(changed.items())
         if receptors.get(sim_id) or outputs.receptor
     ]
-    seen = pd.DataFrame(rows)
+    seen = pd.DataFrame(observed)
     if len(seen):
         seen["finished_at"] = pd.to_datetime(seen["sim_id"].map(finished))
     index.write(lambda connection: _apply_observed(connection, seen))
-    return [row["sim_id"] for row in rows]
+    return [row["sim_id"] for row in observed]
 
 
 def _old_tables(database: Database) -> pd.DataFrame:
@@ -137,7 +148,8 @@ _LOOKED_AT = """
 
 _FOOTPRINTS_AS_JSON = """
     SELECT sim_id, json_group_object(name, {key: key, total: total,
-               empty_reason: coalesce(empty_reason, ''), nbytes: nbytes})::VARCHAR AS footprints
+               empty_reason: coalesce(empty_reason, ''), nbytes: nbytes,
+               mtime_us: mtime_us})::VARCHAR AS footprints
     FROM footprints GROUP BY sim_id"""
 
 
@@ -179,23 +191,38 @@ def _with_id_parts(frame: pd.DataFrame) -> pd.DataFrame:
 def _known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
     """Recorded outputs by id; the first frame that has an id wins."""
     known: dict[str, Outputs] = {}
-    columns = [
-        "transport_key", "error_key", "trajectory_bytes", "error_bytes", "footprints", "met_files",
-        "weather",
-    ]  # fmt: skip
+    texts = ("met_files", "weather", "device", "jax", "version")
+    columns = (
+        "transport_key", "error_key", "footprints", "trajectory_bytes", "trajectory_mtime_us",
+        "error_bytes", "error_mtime_us", *texts,
+    )  # fmt: skip
     for frame in frames:
         if frame.empty:
             continue
         values = [frame["sim_id"].tolist(), *(_nones(frame[name]) for name in columns)]
-        for sim_id, transport, error, size, error_size, footprints, met_files, weather in zip(
-            *values, strict=True
-        ):
+        for (
+            sim_id,
+            transport,
+            error,
+            footprints,
+            size,
+            moment,
+            error_size,
+            error_moment,
+            *told,
+        ) in zip(*values, strict=True):
             if sim_id not in known:
-                known[sim_id] = Outputs(
-                    transport, error, _int(size), _int(error_size), dict(entries_of(footprints)),
-                    met_files=met_files or "", weather=weather or "",
+                outputs = known[sim_id] = Outputs(
+                    transport, error, _stamp(size, moment), _stamp(error_size, error_moment),
+                    dict(entries_of(footprints)),
                 )  # fmt: skip
+                for name, text in zip(texts, told, strict=True):
+                    setattr(outputs, name, text or "")
     return known
+
+
+def _stamp(nbytes: Any, mtime_us: Any) -> Stamp | None:
+    return None if nbytes is None else Stamp(int(nbytes), _int(mtime_us))
 
 
 def _nones(column: pd.Series) -> list[Any]:
@@ -237,10 +264,11 @@ def _rows(
     rows["reason"] = [reason for _, reason in states]
     rows["transport_key"] = [out.transport for out in outputs]
     rows["error_key"] = [out.error for out in outputs]
-    rows["trajectory_bytes"] = pd.array([o.trajectory_bytes for o in outputs], dtype="Int64")
-    rows["error_bytes"] = pd.array([o.error_bytes for o in outputs], dtype="Int64")
+    stamps = pd.DataFrame([_stamps_row(out) for out in outputs], rows.index)
+    for name in stamps:
+        rows[name] = stamps[name].astype("Int64")
     rows["footprint_keys"] = [_keys_text(out) for out in outputs]
-    for name in ("met_files", "weather"):
+    for name in ("met_files", "weather", "device", "jax", "version"):
         seen = pd.Series([getattr(out, name) or None for out in outputs], base.index, dtype=object)
         rows[name] = seen.where(seen.notna(), rows[name])
     rows["detail"] = rows["detail"].where(rows["detail"].notna(), "")
@@ -334,13 +362,25 @@ def _observed_row(sim_id: str, outputs: Outputs, receptor: str) -> dict[str, Any
         "receptor": receptor,
         "transport_key": outputs.transport,
         "error_key": outputs.error,
-        "trajectory_bytes": outputs.trajectory_bytes,
-        "error_bytes": outputs.error_bytes,
+        **_stamps_row(outputs),
         "footprint_keys": _keys_text(outputs),
         "footprints": _footprints_json(outputs),
         "met_files": outputs.met_files,
         "weather": outputs.weather,
+        "device": outputs.device,
+        "jax": outputs.jax,
+        "version": outputs.version,
     }
+
+
+def _stamps_row(outputs: Outputs) -> dict[str, int | None]:
+    """Sizes and times of change of the trajectories, by column of the table."""
+    row: dict[str, int | None] = {}
+    stamps = {"trajectory": outputs.trajectory_stamp, "error": outputs.error_stamp}
+    for name, stamp in stamps.items():
+        row[f"{name}_bytes"] = None if stamp is None else stamp.nbytes
+        row[f"{name}_mtime_us"] = None if stamp is None else stamp.mtime_us
+    return row
 
 
 def _apply_observed(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
@@ -360,8 +400,10 @@ def _apply_observed(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) 
     connection.execute(
         """
         UPDATE simulations SET transport_key = f.transport_key, error_key = f.error_key,
-            trajectory_bytes = f.trajectory_bytes, error_bytes = f.error_bytes,
+            trajectory_bytes = f.trajectory_bytes, trajectory_mtime_us = f.trajectory_mtime_us,
+            error_bytes = f.error_bytes, error_mtime_us = f.error_mtime_us,
             footprint_keys = f.footprint_keys, met_files = f.met_files, weather = f.weather,
+            device = f.device, jax = f.jax, version = f.version,
             state = CASE WHEN state = 'complete' THEN 'pending' ELSE state END
         FROM receipts f WHERE simulations.sim_id = f.sim_id"""
     )

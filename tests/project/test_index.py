@@ -45,6 +45,7 @@ def test_counts_add_up_and_name_reasons(mixed):
     assert status == {
         "total": 7, "completed": 3, "running": 0, "pending": 3, "failed": 1, "stale": 0,
         "empty": 1, "reasons": {"NO_TRAJECTORY_DATA": 1},
+        "made_by": {"cpu, JAX 0.10.2": 3},
     }  # fmt: skip
     assert mixed.status(scene_id="noon")["total"] == 1
     scenes = mixed.scene_counts()
