@@ -22,6 +22,7 @@ from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Ended, Observer, Silent, Tally
 from stilt.execution.orders import store_receipt
 from stilt.execution.plan import Batch, Plan
+from stilt.execution.runs import Outcome, outcome_of
 from stilt.execution.summary import BatchSummary
 from stilt.interrupts import interruptible, raise_if_interrupted
 from stilt.project.inputs import Project
@@ -67,9 +68,7 @@ class Crew(Protocol):
         """
 
 
-def run_plan(
-    project: Project, plan: Plan, crew: Crew, observer: Observer | None = None
-) -> list[str]:
+def run_plan(project: Project, plan: Plan, crew: Crew, observer: Observer | None = None) -> Outcome:
     """Compute every batch of a plan and record in the index what came of it.
 
     A batch whose worker dies twice is halved, and a simulation that kills its worker whenever it
@@ -82,7 +81,8 @@ def run_plan(
         observer: who is told.
 
     Returns:
-        What stopped whole batches, which is no matter of their simulations.
+        What came of it, read from the index in the transaction that recorded the last receipts,
+        so that no hole is hidden.
 
     Raises:
         WorkersError: workers end again and again before they have begun a batch.
@@ -96,10 +96,12 @@ def run_plan(
             for ended in run.batches():
                 run.note(ended)
                 raise_if_interrupted()
-    finally:
+    except BaseException:
         project.index.fold()
+        raise
+    outcome = outcome_of(project, plan.sim_ids, run.errors, ended=True)
     run.observer.done()
-    return run.errors
+    return outcome
 
 
 @dataclass
@@ -167,7 +169,7 @@ class _Run:
             self.tally.failed + (size if summary is None else summary.n_failed),
             self._in_hand(),
         )
-        if time.monotonic() - self.folded_at > FOLD_EVERY_S:
+        if self.queued and time.monotonic() - self.folded_at > FOLD_EVERY_S:
             # A receipt that cannot be folded now waits for the end of the run.
             with contextlib.suppress(StiltError):
                 self.project.index.fold()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from stilt.errors import StiltError
 from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import run_plan
-from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
+from stilt.execution.runs import outcome_of, require_finished
 from stilt.execution.setup import refuse_missing_gpu
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
@@ -70,7 +70,6 @@ def pull_simulations(
     refuse_impossible(model.config)
     model.store_inputs()
     index = project.index
-    index.fold()
     index.reconcile(project.expectations)
     owner = new_owner()
     tried: set[str] = set()
@@ -91,7 +90,8 @@ def pull_simulations(
                 time.sleep(idle)
                 idle = min(2 * idle, LONGEST_SLEEP_S, max(shortest, 8 * poll_interval))
                 tried.clear()
-    refuse_unfinished(project, tried)
+    ids = sorted(tried)
+    require_finished(project, ids, outcome_of(project, ids))
 
 
 @contextlib.contextmanager
