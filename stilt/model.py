@@ -418,8 +418,6 @@ class Model:
         always = scene_id is not None or not self._inputs_are_stored()
         if always:
             self.store_inputs()
-        if self._time_format is not None and self._receptor_source() == self.layout.receptors:
-            self.files.keep_time_format(self._time_format)
         registration = Registration(
             self.files.input_token(), self._registration_rows, scene_id, always
         )
@@ -432,7 +430,10 @@ class Model:
         return answer
 
     def _registration_rows(self) -> pd.DataFrame:
-        return registration_rows(self.receptors, self.config, self.files.expectations)
+        rows = registration_rows(self.receptors, self.config, self.files.expectations)
+        if self._time_format is not None and self._receptor_source() == self.layout.receptors:
+            self.files.keep_time_format(self._time_format)
+        return rows
 
     def _registered(self, connection: DuckDBPyConnection) -> list[str]:
         return registered(connection, list(self.config.mets))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilt.cli.common import counts_line
 from stilt.execution.observing import Silent, Tally
-from stilt.execution.plan import Plan
+
+if TYPE_CHECKING:
+    from stilt.execution.plan import Plan
 
 INTERVAL_S = 5.0
 

@@ -29,6 +29,7 @@ from stilt.project.inputs import Project
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
 from stilt.project.registration import receptor_json
+from stilt.receptors import Receptor
 from stilt.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class _Run:
                 again, given_up = self._after_death(batch, alone or self.crew.blames_surely)
                 suspects.extend(again)
                 if given_up:
-                    yield Ended(batch, record_worker_death(self.project, batch))
+                    yield Ended(batch, self._give_up(batch))
 
     def note(self, ended: Ended) -> None:
         """Count a batch that has ended, and fold receipts now and then.
@@ -189,6 +190,11 @@ class _Run:
     def _in_hand(self) -> int:
         return sum(islice(self.queued, self.plan.roles.transport))
 
+    def _give_up(self, batch: Batch) -> BatchSummary:
+        (sim_id,) = batch.sim_ids
+        known = self.plan.receptors or receptors_of(self.project, [sim_id])
+        return record_worker_death(self.project, batch, known[sim_id])
+
     def _after_death(self, batch: Batch, surely: bool) -> tuple[Sequence[Batch], bool]:
         """Return what to try again after the death of a batch's worker, and whether to give up."""
         self.deaths[batch.id] += 1
@@ -202,10 +208,15 @@ class _Run:
         return halves, False
 
 
-def record_worker_death(project: Project, batch: Batch) -> BatchSummary:
+def record_worker_death(project: Project, batch: Batch, receptor: Receptor) -> BatchSummary:
     """Record a simulation that killed its worker whenever it was alone in it.
 
     Writes the failure to the simulation's log and a receipt, as a batch would have.
+
+    Args:
+        project: whose simulation it is.
+        batch: of this simulation alone.
+        receptor: of the simulation.
     """
     (sim_id,) = batch.sim_ids
     detail = (
@@ -217,7 +228,7 @@ def record_worker_death(project: Project, batch: Batch) -> BatchSummary:
     logger.error("%s: %s: %s", sim_id, failure.reason, detail)
     result = Result(
         sim_id,
-        receptor_json(receptors_of(project, [sim_id])[sim_id]),
+        receptor_json(receptor),
         state="failed",
         reason=Reason.WORKER_DIED,
         detail=detail,
