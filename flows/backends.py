@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
     from stilt.execution.plan import Plan
-    from stilt.execution.runs import JobHandle
+    from stilt.execution.runs import JobHandle, Outcome
+    from stilt.project.holders import Share
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
@@ -103,17 +104,18 @@ class LocalBackend:
         # The server is starting: load what the run needs meanwhile.
         from flows.simulate import simulate_planned
         from stilt.execution.limits import thread_shortage
-        from stilt.execution.runs import EndedJob, SimulationsFailedError
+        from stilt.execution.runs import EndedJob
         from stilt.project.holders import shared
 
         note_computing()
         if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
             logger.warning("%s", shortage)
-        with shared(project.index, sim_ids) as mine:
-            plan = self.plan(project, mine, skip_existing)
+        ended: list[Outcome] = []
+        with shared(project.index, sim_ids) as share:
+            plan = self.plan(project, share, skip_existing)
             if server is not None:
                 self._get_ready(project, plan, lambda: server.ready)
-            flow = simulate_planned(project, plan, self, observer)
+            flow = simulate_planned(project, plan, self, observer, ended.append)
             with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
                 state = flow(
                     str(root),
@@ -123,17 +125,15 @@ class LocalBackend:
                     return_state=True,
                 )
         # A running event loop (a notebook) would turn the call into a coroutine.
-        outcome = state.result(raise_on_failure=False, _sync=True)
-        if isinstance(outcome, SimulationsFailedError):
-            if outcome.outcome.errors:
-                raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
-        elif isinstance(outcome, BaseException):
-            raise outcome
-        return EndedJob()
+        result = state.result(raise_on_failure=False, _sync=True)
+        if not ended:
+            raise result
+        (outcome,) = ended
+        if outcome.errors:
+            raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
+        return EndedJob(outcome)
 
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
+    def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for the processes of this machine."""
         from stilt.execution.plan import plan_run
 
@@ -141,7 +141,7 @@ class LocalBackend:
         if project.remote is not None:
             project.remote.check(self.n_workers)
         workers = allowed_workers(self.n_workers)
-        return plan_run(project, sim_ids, workers, skip_existing=skip_existing)
+        return plan_run(project, share.mine, workers, skip_existing=skip_existing, share=share)
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan in a flow run: task runs here or in a process pool."""
@@ -166,7 +166,7 @@ class LocalBackend:
 
         prepare_meteorology(project, plan.sim_ids, enough=enough)
         if not enough():
-            warm_up(project, plan.batches[0].sim_ids)
+            warm_up(project, plan)
 
     def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
         """Serve Prefect's web interface on a project's own state until Ctrl-C.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stilt.execution.engine import Crew
     from stilt.execution.plan import Batch, Plan
     from stilt.execution.runs import JobHandle
+    from stilt.project.holders import Share
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
@@ -90,17 +91,15 @@ class DaskBackend(LocalBackend):
         self.check(output_root=project.layout.root)
         return super().start(project, sim_ids, **arguments)
 
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
+    def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for workers each of which may have a GPU of its own."""
         from stilt.execution.plan import Roles, plan_run
 
         if project.remote is not None:
             project.remote.check(2)
         return plan_run(
-            project, sim_ids, self.n_workers, skip_existing=skip_existing,
-            roles=Roles(self.n_workers),
+            project, share.mine, self.n_workers, skip_existing=skip_existing,
+            roles=Roles(self.n_workers), share=share,
         )  # fmt: skip
 
     def crew(self, project: Project, plan: Plan) -> Crew:

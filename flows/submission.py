@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
     from stilt.execution.plan import Plan
+    from stilt.project.holders import Share
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
@@ -190,11 +191,9 @@ class PrefectBackend:
             _tell_missing_worker(client, deployment.work_pool_name)
         return SubmittedHandle(run.id, len(sim_ids), observer or Silent(), url)
 
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
+    def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for the processes of the worker."""
-        return self._in_the_worker.plan(project, sim_ids, skip_existing)
+        return self._in_the_worker.plan(project, share, skip_existing)
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan in the worker: its own processes."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stilt.execution.observing import Observer
     from stilt.execution.plan import Plan
     from stilt.execution.runs import JobHandle
+    from stilt.project.holders import Share
     from stilt.project.inputs import Project
 
 GROUP = "stilt.backends"
@@ -89,10 +90,8 @@ class Backend(Protocol):
             UsageError: the backend cannot run here, and why.
         """
 
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
-        """Return the plan of a run, cut for the workers of this backend."""
+    def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
+        """Return the plan of a run of what was taken, cut for the workers of this backend."""
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan inside a run of this backend."""

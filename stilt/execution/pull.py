@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from stilt.errors import StiltError
 from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import run_plan
-from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
-from stilt.execution.runs import Outcome, outcome_of
+from stilt.execution.runs import Outcome, outcome_of, require_finished
 from stilt.execution.setup import refuse_missing_gpu
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
@@ -75,7 +74,6 @@ def pull_simulations(
     refuse_impossible(model.config)
     model.store_inputs()
     index = project.index
-    index.fold()
     index.reconcile(project.expectations)
     owner = new_owner()
     tried: set[str] = set()
@@ -91,7 +89,8 @@ def pull_simulations(
                 claimed.update(dict.fromkeys(ids))
                 plan = plan_run(project, ids, 1, skip_existing=skip_existing, owner=owner)
                 with _renewed(index, owner):
-                    errors += run_plan(project, plan, InlineCrew(project), observer)
+                    outcome = run_plan(project, plan, InlineCrew(project), observer)
+                errors += outcome.errors
                 idle = shortest
             elif not follow:
                 break
@@ -99,8 +98,8 @@ def pull_simulations(
                 time.sleep(idle)
                 idle = min(2 * idle, LONGEST_SLEEP_S, max(shortest, 8 * poll_interval))
                 tried.clear()
-    refuse_unfinished(project, tried)
-    return outcome_of(project, list(claimed), errors) if claimed else Outcome()
+    ids = list(claimed)
+    return require_finished(project, ids, outcome_of(project, ids, errors)) if ids else Outcome()
 
 
 @contextlib.contextmanager

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from stilt.execution.crews import crew_of_this_machine
 from stilt.execution.engine import Crew, run_plan
-from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import allowed_workers, refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
-from stilt.execution.runs import Outcome, outcome_of
+from stilt.execution.runs import Outcome, require_finished
 from stilt.execution.setup import refuse_in_starting_worker, refuse_missing_gpu
 
 if TYPE_CHECKING:
@@ -70,6 +69,5 @@ def push_simulations(
     plan = plan_run(project, ids, workers, skip_existing=skip_existing, all_known=True)
     refuse_missing_gpu(project)
     refuse_impossible(project.config)
-    errors = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
-    refuse_unfinished(project, ids, *errors[:1])
-    return outcome_of(project, ids, errors)
+    outcome = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
+    return require_finished(project, ids, outcome)

@@ -35,6 +35,14 @@ def rows_of(
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def stored_receptors(
+    sim_ids: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> dict[str, str]:
+    """Return the stored receptor (JSON) of each of the given ids that has one."""
+    rows = rows_of(sim_ids, ("sim_id", "receptor"), connection)
+    return {row["sim_id"]: row["receptor"] for row in rows if row["receptor"]}
+
+
 def changed_definitions(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
     """Registration rows that say something the index does not know."""
     connection.register("rows", rows)

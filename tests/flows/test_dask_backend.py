@@ -16,6 +16,7 @@ from flows import simulate
 from stilt.errors import SimulationError, UsageError
 from stilt.execution.backend import get_executor
 from stilt.model import Model
+from stilt.project.holders import Share
 from stilt.project.inputs import Project
 from stilt.project.owners import pid_of
 from stilt.project.remote import RemoteOutputs
@@ -123,11 +124,11 @@ def test_a_cluster_that_is_there_already_is_used_by_its_address(
 
 def test_a_backend_brings_the_crew_that_its_config_names(new_project) -> None:
     model = Model(project=on_dask(new_project("named")))
-    ids = model.register_pending()
+    share = Share(model.register_pending())
     dask = get_executor(model.config.execution)
-    assert NoValidWorkerError in dask.crew(model.files, dask.plan(model.files, ids)).lost
+    assert NoValidWorkerError in dask.crew(model.files, dask.plan(model.files, share)).lost
     local = get_executor({"backend": "local", "n_workers": 2})
-    assert BrokenProcessPool in local.crew(model.files, local.plan(model.files, ids)).lost
+    assert BrokenProcessPool in local.crew(model.files, local.plan(model.files, share)).lost
 
 
 def test_a_run_without_workers_ends_with_a_sentence_and_stays_pending(

@@ -141,8 +141,7 @@ def test_a_damaged_receipt_is_set_aside_and_nothing_is_lost(make_model, caplog):
     receipt.write_bytes(receipt.read_bytes()[:100])
     model.index.fold()
     assert "damaged" in caplog.text
-    model.index.refresh()
-    model.index.reconcile(model.files.expectations)
+    model.index.refresh(model.files.expectations)
     assert model.status()["completed"] == 3
 
 
