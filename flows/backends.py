@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.environment import user_api_url, without_logging_errors
-from flows.options import refuse_unknown
-from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
+from flows.api import check_reachable, prefect_api
+from flows.private_server import PrivateServer, living_server, state_directory, stop_servers
+from flows.settings import our_prefect, user_api_url, without_logging_errors
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
+from stilt.execution.backend import refuse_unknown
 from stilt.execution.forks import allowed_workers, note_computing
 from stilt.project.held import require_locks
 
@@ -34,20 +35,16 @@ class LocalBackend:
 
     Attributes:
         n_workers: processes that compute; 1 computes in the calling process.
-        options: of the backend; this one has none.
     """
 
     name = "local"
     dispatch = "push"
     detaches = False
     on_this_machine = True
-    known_options: tuple[str, ...] = ()
 
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
-        refuse_unknown(self.name, options, self.known_options)
+        refuse_unknown(self.name, options, ())
         self.n_workers = n_workers
-        self.options = options
-        self._server: PrivateServer | None = None
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
@@ -60,13 +57,11 @@ class LocalBackend:
             from stilt.execution.memory import keep_freed_memory
 
             keep_freed_memory()
-        self._launch(output_root)
         try:
+            self._launched(output_root)
             yield
         finally:
-            if self._server is not None:
-                self._server.stop()
-                self._server = None
+            stop_servers()
 
     def check(self, *, output_root: Path) -> None:
         """Raise what :meth:`start` would, without starting anything.
@@ -98,30 +93,33 @@ class LocalBackend:
         if self.on_this_machine:
             # Said before Prefect takes over all logging.
             self.n_workers = allowed_workers(self.n_workers)
-        self._launch(root)
-        server, self._server = self._server, None
-        # The server is starting: load what the run needs meanwhile.
-        from flows.simulate import simulate_planned
-        from stilt.execution.limits import thread_shortage
-        from stilt.execution.runs import EndedJob, SimulationsFailedError
-        from stilt.project.holders import shared
-
+        server = self._launched(root)
         note_computing()
-        if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
-            logger.warning("%s", shortage)
-        with shared(project.index, sim_ids) as mine:
-            plan = self.plan(project, mine, skip_existing)
-            if server is not None:
-                self._get_ready(project, plan, lambda: server.ready)
-            flow = simulate_planned(project, plan, self, observer)
-            with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
-                state = flow(
-                    str(root),
-                    n_workers=self.n_workers,
-                    skip_existing=skip_existing,
-                    output_dir=None if project.remote is None else project.remote.url,
-                    return_state=True,
-                )
+        # The server is starting: load what the run needs meanwhile.
+        with our_prefect():
+            from flows.simulate import simulate_planned
+            from stilt.execution.limits import thread_shortage
+            from stilt.execution.runs import EndedJob, SimulationsFailedError
+            from stilt.project.holders import shared
+
+            if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
+                logger.warning("%s", shortage)
+            with shared(project.index, sim_ids) as mine:
+                plan = self.plan(project, mine, skip_existing)
+                if server is not None and not server.ready:
+                    self._get_ready(project, plan, lambda: server.ready)
+                flow = simulate_planned(project, plan, self, observer)
+                with (
+                    prefect_api(state_directory(root), checked=True),
+                    _broken_server_in_a_sentence(root),
+                ):
+                    state = flow(
+                        str(root),
+                        n_workers=self.n_workers,
+                        skip_existing=skip_existing,
+                        output_dir=None if project.remote is None else project.remote.url,
+                        return_state=True,
+                    )
         # A running event loop (a notebook) would turn the call into a coroutine.
         outcome = state.result(raise_on_failure=False, _sync=True)
         if isinstance(outcome, SimulationsFailedError):
@@ -187,11 +185,10 @@ class LocalBackend:
         finally:
             server.stop()
 
-    def _launch(self, root: Path) -> None:
-        if self._server is None:
-            LocalBackend.check(self, output_root=root)
-            if user_api_url() is None:
-                self._server = PrivateServer(state_directory(root))
+    def _launched(self, root: Path) -> PrivateServer | None:
+        """Return the private server of a run, launched if there is none; None with a user's API."""
+        self.check(output_root=root)
+        return living_server(state_directory(root)) if user_api_url() is None else None
 
 
 @contextmanager

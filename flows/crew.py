@@ -34,7 +34,7 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Crashed, Failed, State
 from prefect.task_runners import ProcessPoolTaskRunner
 
-from flows.environment import without_logging_errors
+from flows.settings import offline, without_logging_errors
 from stilt.errors import StiltError
 from stilt.execution import BatchSummary
 from stilt.execution.crews import InlineCrew
@@ -115,7 +115,7 @@ def crew_of_this_machine(project: Project, plan: Plan) -> InlineCrew | MappedTas
     if plan.roles.transport + plan.roles.helpers == 1:
         return InlineCrew(project, compute_as_task_run)
     running = project.layout.running
-    variables = computing_environment(project, plan.roles.transport)
+    variables = computing_environment(project, plan.roles.transport) | offline()
     return MappedTasks(
         project,
         Folders.of(project),

@@ -12,8 +12,7 @@ import tempfile
 from pathlib import Path
 
 from flows.database_template import copy_database, is_sound, template_of_installation
-from flows.environment import quiet_prefect
-from flows.server import PrivateServer
+from flows.private_server import PrivateServer
 from stilt.errors import StiltError
 
 
@@ -22,7 +21,6 @@ def main() -> int:
     target = template_of_installation()
     if target.exists() and is_sound(target):
         return 0
-    quiet_prefect()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="stilt-") as home:
