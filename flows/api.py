@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.private_server import PrivateServer, server_in_use
+from flows.private_server import SERVERS, PrivateServer
 from flows.settings import load_prefect, our_prefect, user_api_url
 from stilt.atomic import atomic_path
 from stilt.errors import UsageError
@@ -37,7 +37,7 @@ def prefect_api(home: Path, *, checked: bool = False) -> Iterator[str]:
         stack.enter_context(our_prefect())
         url = user_api_url()
         if url is None:
-            server = stack.enter_context(server_in_use(home))
+            server = stack.enter_context(SERVERS.in_use(home))
             url = server.url
             stack.enter_context(reached_directly(url))
             server.wait()

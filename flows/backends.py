@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.api import check_reachable, prefect_api
-from flows.private_server import PrivateServer, living_server, state_directory, stop_servers
+from flows.private_server import SERVERS, PrivateServer, state_directory
 from flows.settings import our_prefect, user_api_url, without_logging_errors
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
-from stilt.execution.backend import refuse_unknown
+from stilt.execution.backend import NoExtras, refuse_unknown
 from stilt.execution.forks import allowed_workers, note_computing
 from stilt.project.held import require_locks
 
 if TYPE_CHECKING:
-    from stilt.execution.backend import Announce, Registration
+    from stilt.execution.backend import Announce
     from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
     from stilt.execution.plan import Plan
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 FULL_BELOW_BYTES = 1_000_000
 
 
-class LocalBackend:
+class LocalBackend(NoExtras):
     """Runs simulations on this machine: inline for one worker, else in a process pool.
 
     Attributes:
@@ -61,7 +61,7 @@ class LocalBackend:
             self._launched(output_root)
             yield
         finally:
-            stop_servers()
+            SERVERS.stop()
 
     def check(self, *, output_root: Path) -> None:
         """Raise what :meth:`start` would, without starting anything.
@@ -147,15 +147,6 @@ class LocalBackend:
 
         return crew_of_this_machine(project, plan)
 
-    def deploy(self, registration: Registration, announce: Announce) -> None:
-        """Refuse.
-
-        Raises:
-            UsageError: always.
-        """
-        del registration, announce
-        raise UsageError(f"The {self.name} backend has no deployments: use --backend prefect.")
-
     def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
         """Use the time until the server answers: prepare meteorology, compile the transport."""
         if plan.roles.transport + plan.roles.helpers > 1:
@@ -188,7 +179,7 @@ class LocalBackend:
     def _launched(self, root: Path) -> PrivateServer | None:
         """Return the private server of a run, launched if there is none; None with a user's API."""
         self.check(output_root=root)
-        return living_server(state_directory(root)) if user_api_url() is None else None
+        return SERVERS.of(state_directory(root)) if user_api_url() is None else None
 
 
 @contextmanager

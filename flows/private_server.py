@@ -6,12 +6,8 @@ loads Prefect and JAX, plans and prepares weather in between.
 
 from __future__ import annotations
 
-import atexit
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +16,7 @@ from filelock import FileLock, Timeout
 from flows.database_template import copy_template, keep_template, template_of_user
 from flows.settings import OFFLINE
 from stilt.execution.child_server import STARTUP_TIMEOUT_S, ChildServer, ServerError, listen
+from stilt.execution.living_servers import LivingServers
 from stilt.execution.proxies import direct_variables
 
 _SETTINGS = OFFLINE | {
@@ -51,15 +48,11 @@ class PrivateServer:
         home: directory of its state, created when missing; on a local disk.
         ui: serve the web interface and all background services as well.
         port: TCP port on 127.0.0.1; 0 takes a free one.
-
-    Attributes:
-        users: runs of this process that use it now.
     """
 
     def __init__(self, home: Path, *, ui: bool = False, port: int = 0) -> None:
         self.home = home.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
-        self.users = 0
         self._template = template_of_user()
         # Released by the thread that hears that the server is up.
         self._starting = FileLock(
@@ -172,63 +165,8 @@ class PrivateServer:
         return self._child.wait_until_ended()
 
 
-_living: dict[Path, PrivateServer] = {}
-_taking = threading.RLock()
-
-
-def living_server(home: Path) -> PrivateServer:
-    """Return this process's server of a project, launched now if none lives.
-
-    It lives on for further runs. One of another project is ended, unless a run uses it: each holds
-    some hundred megabytes.
-
-    Args:
-        home: directory of its state.
-    """
-    home = home.resolve()
-    with _taking:
-        _end_with_this_process()
-        for other, server in list(_living.items()):
-            if not server.usable or (other != home and not server.users):
-                del _living[other]
-                threading.Thread(target=server.stop).start()
-        if home not in _living:
-            _living[home] = PrivateServer(home)
-        return _living[home]
-
-
-@contextmanager
-def server_in_use(home: Path) -> Iterator[PrivateServer]:
-    """Keep :func:`living_server` for a block of code."""
-    with _taking:
-        server = living_server(home)
-        server.users += 1
-    try:
-        yield server
-    finally:
-        with _taking:
-            server.users -= 1
-
-
-def stop_servers() -> None:
-    """End the servers that live in this process."""
-    with _taking:
-        while _living:
-            _living.popitem()[1].stop()
-
-
-@cache
-def _end_with_this_process() -> None:
-    atexit.register(stop_servers)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_leave_to_parent)
-
-
-def _leave_to_parent() -> None:
-    global _taking
-    _taking = threading.RLock()
-    while _living:
-        _living.popitem()[1].let_go()
+SERVERS = LivingServers(PrivateServer)
+"""Those of this process, by the folder of their state."""
 
 
 def _environment_of_server() -> dict[str, str]:

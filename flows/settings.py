@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from stilt.execution.environment import environment
+from stilt.notices import OwnLines
 
 OFFLINE = {
     "DO_NOT_TRACK": "1",
@@ -86,15 +87,6 @@ def _quiet_console() -> Iterator[None]:
         own.removeHandler(shown)
         for console, level in zip(consoles, levels, strict=True):
             console.setLevel(level)
-
-
-class OwnLines(logging.Handler):
-    """Shows records on stderr that no handler of the root logger would."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print the message of a record."""
-        if not any(handler.level <= record.levelno for handler in logging.getLogger().handlers):
-            print(record.getMessage(), file=sys.stderr)
 
 
 def without_logging_errors() -> None:

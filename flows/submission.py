@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
     from stilt.execution.backend import Announce, Registration
-    from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
-    from stilt.execution.plan import Plan
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
@@ -105,8 +103,8 @@ class SubmittedHandle:
             time.sleep(0.5)
 
 
-class PrefectBackend:
-    """Submits a run of a deployment to a work pool; a worker of the pool computes it.
+class PrefectBackend(LocalBackend):
+    """Submits a run of a deployment to a work pool; a worker of the pool computes it as if here.
 
     Attributes:
         n_workers: processes that the worker computes with.
@@ -115,7 +113,6 @@ class PrefectBackend:
     """
 
     name = "prefect"
-    dispatch = "push"
     detaches = True
     on_this_machine = False
 
@@ -128,10 +125,9 @@ class PrefectBackend:
         **options: Any,
     ) -> None:
         refuse_unknown(self.name, options, ("work_pool", "deployment"))
-        self.n_workers = n_workers
+        super().__init__(n_workers)
         self.work_pool = work_pool
         self.deployment = deployment if "/" in deployment else f"simulate/{deployment}"
-        self._in_the_worker = LocalBackend(n_workers)
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
@@ -182,26 +178,6 @@ class PrefectBackend:
             )
             _tell_missing_worker(client, deployment.work_pool_name)
         return SubmittedHandle(run.id, len(sim_ids), observer or Silent(), url)
-
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
-        """Return the plan of a run, cut for the processes of the worker."""
-        return self._in_the_worker.plan(project, sim_ids, skip_existing)
-
-    def crew(self, project: Project, plan: Plan) -> Crew:
-        """Return who computes a plan in the worker: its own processes."""
-        return self._in_the_worker.crew(project, plan)
-
-    def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
-        """Refuse: the user's Prefect server has an interface.
-
-        Raises:
-            UsageError: always.
-        """
-        del output_root, port, announce
-        where = user_api_url() or "PREFECT_API_URL"
-        raise UsageError(f"Runs are recorded by your Prefect API, {where}: open its interface.")
 
     def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
         """The deployment, registered in the work pool now if it was not before."""

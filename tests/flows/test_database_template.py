@@ -75,7 +75,7 @@ def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monke
         started.wait()
     finally:
         started.stop()
-    assert database_template.is_sound(path)
+    assert database_template.is_template(path)
 
 
 def test_a_template_that_is_there_is_left_alone(places):

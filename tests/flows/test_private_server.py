@@ -29,7 +29,7 @@ from prefect.settings import (
 )
 
 from flows.api import _pointed_at, check_reachable, prefect_api
-from flows.private_server import PrivateServer, living_server, stop_servers
+from flows.private_server import SERVERS, PrivateServer
 from stilt.errors import UsageError
 from stilt.execution.child_server import ServerError
 
@@ -57,9 +57,9 @@ def no_user_api(api: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PREFECT_API_URL")
         patch.setattr("flows.api.user_api_url", lambda: None)
-        patch.setattr("flows.private_server._living", {})
+        patch.setattr(SERVERS, "_servers", {})
         yield
-        stop_servers()
+        SERVERS.stop()
 
 
 def answers(url: str) -> bool:
@@ -82,12 +82,12 @@ def test_a_server_lives_on_for_the_next_run_however_the_first_one_ends(
     with pytest.raises(KeyboardInterrupt):
         interrupted_work()
     assert "PREFECT_API_URL" not in os.environ
-    server = living_server(home)
+    server = SERVERS.of(home)
     assert server.url == urls[0]
     assert answers(urls[0])
     with prefect_api(home) as url:
         assert url == urls[0]
-    stop_servers()
+    SERVERS.stop()
     assert not runs(server.pid)
     with pytest.raises(urllib.error.URLError):
         answers(url)
@@ -95,7 +95,7 @@ def test_a_server_lives_on_for_the_next_run_however_the_first_one_ends(
 
 def test_a_server_that_has_died_is_replaced(no_user_api: None, tmp_path: Path) -> None:
     with prefect_api(tmp_path):
-        dead = living_server(tmp_path)
+        dead = SERVERS.of(tmp_path)
     os.kill(dead.pid, signal.SIGKILL)
     assert eventually(lambda: not runs(dead.pid))
     with prefect_api(tmp_path) as url:
@@ -106,7 +106,7 @@ def test_a_server_that_has_died_is_replaced(no_user_api: None, tmp_path: Path) -
 def test_a_server_whose_state_was_deleted_is_replaced(no_user_api: None, tmp_path: Path) -> None:
     home = tmp_path / "state"
     with prefect_api(home):
-        old = living_server(home)
+        old = SERVERS.of(home)
     shutil.rmtree(home)
     with prefect_api(home) as url:
         assert url != old.url
@@ -118,12 +118,12 @@ def test_another_project_ends_the_server_of_the_last_one_unless_it_is_in_use(
     no_user_api: None, tmp_path: Path
 ) -> None:
     with prefect_api(tmp_path / "a") as url:
-        a = living_server(tmp_path / "a")
-        b = living_server(tmp_path / "b")
-        assert a is living_server(tmp_path / "a")
+        a = SERVERS.of(tmp_path / "a")
+        b = SERVERS.of(tmp_path / "b")
+        assert a is SERVERS.of(tmp_path / "a")
         assert answers(url)
     assert eventually(lambda: not runs(b.pid))
-    c = living_server(tmp_path / "c")
+    c = SERVERS.of(tmp_path / "c")
     assert eventually(lambda: not runs(a.pid))
     assert runs(c.pid)
 
@@ -131,17 +131,17 @@ def test_another_project_ends_the_server_of_the_last_one_unless_it_is_in_use(
 IN_A_FORK = """
 import os, signal, sys
 from pathlib import Path
-from flows.private_server import living_server
-server = living_server(Path(sys.argv[1]))
+from flows.private_server import SERVERS
+server = SERVERS.of(Path(sys.argv[1]))
 child = os.fork()
 if not child:
-    mine = living_server(Path(sys.argv[2]))
+    mine = SERVERS.of(Path(sys.argv[2]))
     assert mine.pid != server.pid
     print(server.pid, mine.pid, flush=True)
     sys.exit()
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 os.kill(server.pid, 0)
-assert living_server(Path(sys.argv[1])) is server
+assert SERVERS.of(Path(sys.argv[1])) is server
 """
 
 
