@@ -118,7 +118,15 @@ class PrivateServer:
             started=self._started,
         )
 
+    def _file(self) -> int:
+        """Return which file the database is, whatever its name; 0 when there is none."""
+        try:
+            return self.database.stat().st_ino
+        except OSError:
+            return 0
+
     def _started(self, up: bool) -> None:
+        self._serves = self._file()
         with suppress(OSError):  # what is kept saves time only
             if up and self._fresh:
                 keep_template(self.database, self._template)
@@ -138,8 +146,8 @@ class PrivateServer:
 
     @property
     def usable(self) -> bool:
-        """Whether it runs, and nobody has deleted its state."""
-        return self._child.alive and (self.database.exists() or not self.ready)
+        """Whether it runs, and nobody has deleted or replaced its state."""
+        return self._child.alive and (not self.ready or self._file() == self._serves)
 
     def wait(self, timeout_s: float = STARTUP_TIMEOUT_S) -> None:
         """Return when the server answers.

@@ -97,7 +97,7 @@ def test_a_server_that_has_died_is_replaced(no_user_api: None, tmp_path: Path) -
     with prefect_api(tmp_path):
         dead = SERVERS.of(tmp_path)
     os.kill(dead.pid, signal.SIGKILL)
-    assert eventually(lambda: not runs(dead.pid))
+    assert eventually(lambda: not dead.usable)
     with prefect_api(tmp_path) as url:
         assert url != dead.url
         assert answers(url)
