@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stilt.atomic import atomic_path
 from stilt.cache import user_cache
-from stilt.sqlite_files import copy_database, is_sound
+from stilt.project.sqlite_files import copy_database, is_sound
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from flows.database_template import is_template, template_of_installation
 from flows.private_server import PrivateServer
 from stilt.errors import StiltError
-from stilt.sqlite_files import copy_database
+from stilt.project.sqlite_files import copy_database
 
 
 def main() -> int:
