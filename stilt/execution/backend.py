@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -168,3 +169,16 @@ def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -
         )
     backend = known[execution.backend].load()
     return cast(Backend, backend(n_workers=execution.n_workers, **execution.options))
+
+
+def refuse_unknown(backend: str, options: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Stop at an option that a backend does not have.
+
+    Raises:
+        UsageError: names the option, and the nearest known one.
+    """
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
+            raise UsageError(f"The {backend} backend has no option '{name}' (execution): {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,6 +97,50 @@ def outcome_sentence(outcome: Outcome) -> str:
     if outcome.errors:
         text += f"; {len(outcome.errors)} batch(es) broke off, the first with {outcome.errors[0]}"
     return text
+
+
+_UNFINISHED = re.compile(r", \d+ unfinished\b|; \d+ batch\(es\) broke off")
+_OUTCOME = re.compile(r"\d+ of \d+ simulations complete\b")
+
+
+def is_outcome(text: str) -> bool:
+    """Return whether a text is an :func:`outcome_sentence`."""
+    return _OUTCOME.match(text) is not None
+
+
+def left_undone(text: str) -> bool:
+    """Return whether an outcome's sentence tells of simulations that were not finished."""
+    return is_outcome(text) and _UNFINISHED.search(text) is not None
+
+
+def outcome_markdown(
+    name: str, outcome: Outcome, places: Mapping[str, str], picture: str = ""
+) -> str:
+    """Return totals, failure reasons, where the results are and a picture, as Markdown.
+
+    Args:
+        name: heading.
+        outcome: what came of the run.
+        places: paths or URLs by what is there.
+        picture: Markdown of an image.
+    """
+    lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
+    counts = {name: n for name, n in outcome.counts.items() if name != "empty"}
+    lines += [f"| {label} | {count} |" for label, count in counts.items()]
+    if outcome.failures:
+        # A list, for Prefect's tables cut off what is longer than they are wide.
+        lines += ["", "What failed, and one of each:", ""]
+        one = {row["reason"]: row for row in reversed(outcome.failures)}
+        lines += [
+            f"- **{reason}** ({count}): `{one[reason]['sim_id']}`: "
+            f"{' '.join(one[reason]['detail'].split())}"
+            for reason, count in outcome.reasons.items()
+        ]
+        lines += ["", "Where:"]
+    lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
+    if picture:
+        lines += ["", picture]
+    return "\n".join(lines)
 
 
 def reason_counts(reasons: Mapping[str, int], total: int) -> str:

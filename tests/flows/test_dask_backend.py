@@ -134,8 +134,8 @@ def test_a_backend_brings_the_crew_that_its_config_names(new_project) -> None:
 def test_a_run_without_workers_ends_with_a_sentence_and_stays_pending(
     api: str, new_project, caplog, monkeypatch
 ) -> None:
-    monkeypatch.setattr("flows.dask_backend.SAID_AFTER_S", 1.0)
-    monkeypatch.setattr("flows.dask_backend.ASKED_EVERY_S", 0.5)
+    monkeypatch.setattr("stilt.execution.awaited_workers.SAID_AFTER_S", 1.0)
+    monkeypatch.setattr("stilt.execution.awaited_workers.ASKED_EVERY_S", 0.5)
     text = f"{EXECUTION}  cluster_options: {{n_workers: 0}}\n  no_workers_timeout: 3 s\n"
     root = on_dask(new_project("nobody"), text)
     with pytest.raises(SimulationError, match=r"No Dask worker has been connected for 3 s .*again"):
@@ -149,7 +149,7 @@ def test_a_run_without_workers_ends_with_a_sentence_and_stays_pending(
 def test_workers_that_all_leave_end_the_run_and_another_run_goes_on(
     api: str, new_project, monkeypatch
 ) -> None:
-    monkeypatch.setattr("flows.dask_backend.ASKED_EVERY_S", 0.5)
+    monkeypatch.setattr("stilt.execution.awaited_workers.ASKED_EVERY_S", 0.5)
     text = f"{EXECUTION}  no_workers_timeout: 3\n  cluster_options: {{lifetime: 1 ms}}\n"
     root = on_dask(new_project("leaving"), text)
     with pytest.raises(SimulationError, match="No Dask worker has been connected for 3 s"):
