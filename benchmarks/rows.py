@@ -95,7 +95,7 @@ def cold(bench: Bench) -> Row:
 
 def warm(bench: Bench) -> Row:
     """One receptor from the shell, a Prefect server up and caches warm."""
-    from flows.server import PrivateServer
+    from flows.private_server import PrivateServer
 
     home = bench.scratch / "home"
     with ExitStack() as stack:

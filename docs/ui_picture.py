@@ -27,8 +27,8 @@ def main() -> int:
         print("No Chromium was found: install Debian's package chromium.", file=sys.stderr)
         return 2
 
-    from flows.environment import environment
-    from flows.server import PrivateServer
+    from flows.private_server import PrivateServer
+    from stilt.execution.environment import environment
 
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)

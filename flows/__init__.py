@@ -1,7 +1,8 @@
 """Prefect flows over the library: each is a thin wrapper of a `stilt` function.
 
 ``from flows import simulate; simulate("./case")`` runs a project from a script or a notebook.
-Importing this package loads no Prefect; a flow is loaded when its name is first used.
+Importing this package loads no Prefect and changes nothing; a flow is loaded when its name is first
+used.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from flows.environment import quiet_prefect
+from flows.settings import load_prefect
 
 if TYPE_CHECKING:
     from flows.footprints import footprints as footprints
     from flows.maintain import maintain as maintain
     from flows.prepare_meteorology import prepare_meteorology as prepare_meteorology
     from flows.simulate import simulate as simulate
-
-quiet_prefect()
 
 FLOWS = ("footprints", "maintain", "prepare_meteorology", "simulate")
 
@@ -46,4 +45,5 @@ def __getattr__(name: str) -> Any:
     """Load a flow from its module on first use."""
     if name not in FLOWS:
         raise AttributeError(f"module 'flows' has no attribute {name!r}")
+    load_prefect()
     return getattr(import_module(f"flows.{name}"), name)

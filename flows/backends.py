@@ -9,19 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.environment import user_api_url, without_logging_errors
-from flows.options import refuse_unknown
-from flows.server import PrivateServer, check_reachable, prefect_api, state_directory
+from flows.api import check_reachable, prefect_api
+from flows.private_server import SERVERS, PrivateServer, state_directory
+from flows.settings import our_prefect, user_api_url, without_logging_errors
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
+from stilt.execution.backend import NoExtras, refuse_unknown
 from stilt.execution.forks import allowed_workers, note_computing
 from stilt.project.held import require_locks
 
 if TYPE_CHECKING:
-    from stilt.execution.backend import Announce, Registration
+    from stilt.execution.backend import Announce
     from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
     from stilt.execution.plan import Plan
-    from stilt.execution.runs import JobHandle
+    from stilt.execution.runs import JobHandle, Outcome
+    from stilt.project.holders import Share
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
@@ -29,25 +31,21 @@ logger = logging.getLogger(__name__)
 FULL_BELOW_BYTES = 1_000_000
 
 
-class LocalBackend:
+class LocalBackend(NoExtras):
     """Runs simulations on this machine: inline for one worker, else in a process pool.
 
     Attributes:
         n_workers: processes that compute; 1 computes in the calling process.
-        options: of the backend; this one has none.
     """
 
     name = "local"
     dispatch = "push"
     detaches = False
     on_this_machine = True
-    known_options: tuple[str, ...] = ()
 
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
-        refuse_unknown(self.name, options, self.known_options)
+        refuse_unknown(self.name, options, ())
         self.n_workers = n_workers
-        self.options = options
-        self._server: PrivateServer | None = None
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
@@ -60,13 +58,11 @@ class LocalBackend:
             from stilt.execution.memory import keep_freed_memory
 
             keep_freed_memory()
-        self._launch(output_root)
         try:
+            self._launched(output_root)
             yield
         finally:
-            if self._server is not None:
-                self._server.stop()
-                self._server = None
+            SERVERS.stop()
 
     def check(self, *, output_root: Path) -> None:
         """Raise what :meth:`start` would, without starting anything.
@@ -98,42 +94,44 @@ class LocalBackend:
         if self.on_this_machine:
             # Said before Prefect takes over all logging.
             self.n_workers = allowed_workers(self.n_workers)
-        self._launch(root)
-        server, self._server = self._server, None
-        # The server is starting: load what the run needs meanwhile.
-        from flows.simulate import simulate_planned
-        from stilt.execution.limits import thread_shortage
-        from stilt.execution.runs import EndedJob, SimulationsFailedError
-        from stilt.project.holders import shared
-
+        server = self._launched(root)
         note_computing()
-        if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
-            logger.warning("%s", shortage)
-        with shared(project.index, sim_ids) as mine:
-            plan = self.plan(project, mine, skip_existing)
-            if server is not None:
-                self._get_ready(project, plan, lambda: server.ready)
-            flow = simulate_planned(project, plan, self, observer)
-            with prefect_api(state_directory(root), server), _broken_server_in_a_sentence(root):
-                state = flow(
-                    str(root),
-                    n_workers=self.n_workers,
-                    skip_existing=skip_existing,
-                    output_dir=None if project.remote is None else project.remote.url,
-                    return_state=True,
-                )
-        # A running event loop (a notebook) would turn the call into a coroutine.
-        outcome = state.result(raise_on_failure=False, _sync=True)
-        if isinstance(outcome, SimulationsFailedError):
-            if outcome.outcome.errors:
-                raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
-        elif isinstance(outcome, BaseException):
-            raise outcome
-        return EndedJob()
+        # The server is starting: load what the run needs meanwhile.
+        with our_prefect():
+            from flows.simulate import simulate_planned
+            from stilt.execution.limits import thread_shortage
+            from stilt.execution.runs import EndedJob
+            from stilt.project.holders import shared
 
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
+            if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
+                logger.warning("%s", shortage)
+            ended: list[Outcome] = []
+            with shared(project.index, sim_ids) as share:
+                plan = self.plan(project, share, skip_existing)
+                if server is not None and not server.ready:
+                    self._get_ready(project, plan, lambda: server.ready)
+                flow = simulate_planned(project, plan, self, observer, ended.append)
+                with (
+                    prefect_api(state_directory(root), checked=True),
+                    _broken_server_in_a_sentence(root),
+                ):
+                    state = flow(
+                        str(root),
+                        n_workers=self.n_workers,
+                        skip_existing=skip_existing,
+                        output_dir=None if project.remote is None else project.remote.url,
+                        return_state=True,
+                    )
+        # A running event loop (a notebook) would turn the call into a coroutine.
+        result = state.result(raise_on_failure=False, _sync=True)
+        if not ended:
+            raise result
+        (outcome,) = ended
+        if outcome.errors:
+            raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
+        return EndedJob(outcome)
+
+    def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for the processes of this machine."""
         from stilt.execution.plan import plan_run
 
@@ -141,22 +139,13 @@ class LocalBackend:
         if project.remote is not None:
             project.remote.check(self.n_workers)
         workers = allowed_workers(self.n_workers)
-        return plan_run(project, sim_ids, workers, skip_existing=skip_existing)
+        return plan_run(project, share.mine, workers, skip_existing=skip_existing, share=share)
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan in a flow run: task runs here or in a process pool."""
         from flows.crew import crew_of_this_machine
 
         return crew_of_this_machine(project, plan)
-
-    def deploy(self, registration: Registration, announce: Announce) -> None:
-        """Refuse.
-
-        Raises:
-            UsageError: always.
-        """
-        del registration, announce
-        raise UsageError(f"The {self.name} backend has no deployments: use --backend prefect.")
 
     def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
         """Use the time until the server answers: prepare meteorology, compile the transport."""
@@ -166,7 +155,7 @@ class LocalBackend:
 
         prepare_meteorology(project, plan.sim_ids, enough=enough)
         if not enough():
-            warm_up(project, plan.batches[0].sim_ids)
+            warm_up(project, plan)
 
     def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
         """Serve Prefect's web interface on a project's own state until Ctrl-C.
@@ -187,11 +176,10 @@ class LocalBackend:
         finally:
             server.stop()
 
-    def _launch(self, root: Path) -> None:
-        if self._server is None:
-            LocalBackend.check(self, output_root=root)
-            if user_api_url() is None:
-                self._server = PrivateServer(state_directory(root))
+    def _launched(self, root: Path) -> PrivateServer | None:
+        """Return the private server of a run, launched if there is none; None with a user's API."""
+        self.check(output_root=root)
+        return SERVERS.of(state_directory(root)) if user_api_url() is None else None
 
 
 @contextmanager

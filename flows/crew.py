@@ -8,7 +8,6 @@ its task runs are marked as crashed, and the next wave gets a new pool.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -34,7 +33,7 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Crashed, Failed, State
 from prefect.task_runners import ProcessPoolTaskRunner
 
-from flows.environment import without_logging_errors
+from flows.settings import offline, without_logging_errors
 from stilt.errors import StiltError
 from stilt.execution import BatchSummary
 from stilt.execution.crews import InlineCrew
@@ -51,7 +50,6 @@ from stilt.execution.processes import (
     set_up_worker,
     stop_workers,
 )
-from stilt.execution.runs import reason_counts
 from stilt.execution.setup import computing_environment, main_not_run_again
 from stilt.project.inputs import Project
 
@@ -98,13 +96,7 @@ def batch_state(summary: BatchSummary, number: int) -> State[Any]:
         summary: what became of the batch.
         number: simulations in it.
     """
-    done = summary.n_complete + summary.n_empty
-    text = f"{done} of {number} simulations complete"
-    if summary.n_failed:
-        reasons = Counter(reason for _, reason, _ in summary.failures)
-        text += f", {summary.n_failed} failed{reason_counts(reasons, summary.n_failed)}"
-    if summary.interrupted:
-        text += f", {summary.n_interrupted} stopped"
+    text = summary.sentence(number)
     if summary.n_failed or summary.interrupted:
         return Failed(message=text, data=BatchFailedError(text, summary))
     return Completed(message=text, data=summary)
@@ -115,7 +107,7 @@ def crew_of_this_machine(project: Project, plan: Plan) -> InlineCrew | MappedTas
     if plan.roles.transport + plan.roles.helpers == 1:
         return InlineCrew(project, compute_as_task_run)
     running = project.layout.running
-    variables = computing_environment(project, plan.roles.transport)
+    variables = computing_environment(project, plan.roles.transport) | offline()
     return MappedTasks(
         project,
         Folders.of(project),

@@ -11,12 +11,13 @@ import os
 import shutil
 import sqlite3
 import sys
-from contextlib import closing, suppress
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from stilt.atomic import atomic_path
 from stilt.cache import user_cache
+from stilt.project.sqlite_files import copy_database, is_sound
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def copy_template(target: Path) -> bool:
         # As a file: SQLite cannot open it in a folder that only others may write to.
         with atomic_path(target) as part:
             shutil.copyfile(template, part)
-        if is_sound(target):
+        if is_template(target):
             return True
         target.unlink()
         with suppress(OSError):
@@ -58,24 +59,9 @@ def copy_template(target: Path) -> bool:
     return False
 
 
-def is_sound(database: Path) -> bool:
-    """Whether an SQLite file that nobody has open is whole and has been migrated."""
-    try:
-        uri = f"{database.resolve().as_uri()}?immutable=1"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
-                return False
-            return connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-    except sqlite3.Error:
-        return False
-
-
-def copy_database(source: Path, target: Path) -> None:
-    """Copy an SQLite database that others may be using, whole or not at all."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(part)) as new:
-        old.backup(new)
-    os.replace(part, target)
+def is_template(database: Path) -> bool:
+    """Return whether a database that nobody has open is whole and has been migrated."""
+    return is_sound(database, "alembic_version")
 
 
 def keep_template(database: Path, template: Path) -> None:

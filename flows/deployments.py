@@ -1,65 +1,23 @@
-"""The flows registered in a work pool, with what `prefect.yaml` says of each."""
+"""The flows as deployments of a work pool; `prefect.yaml` says the same to Prefect's own command.
+
+A deployment's description is its flow's docstring.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from flows.project_flow import flow_named
 from stilt.errors import UsageError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-WORK_POOL = "stilt"
-NAME = "local"
+RUNS_AT_ONCE = {"simulate": 4, "prepare-meteorology": 2, "footprints": 4, "maintain": 1}
+"""By name of the flow: runs of its deployment at a time; further ones wait."""
 
-
-@dataclass(frozen=True)
-class Deployed:
-    """How a flow is registered.
-
-    Attributes:
-        module: of `flows`; the flow has its name.
-        description: shown in Prefect.
-        tags: shown in Prefect.
-        concurrency_limit: runs of this deployment at a time; further ones wait.
-    """
-
-    module: str
-    description: str
-    tags: tuple[str, ...]
-    concurrency_limit: int
-
-
-DEPLOYMENTS = {
-    "simulate": Deployed(
-        "simulate",
-        "Compute what a project still lacks; the same as `stilt run PROJECT`.",
-        ("stilt", "transport"),
-        4,
-    ),
-    "prepare-meteorology": Deployed(
-        "prepare_meteorology",
-        "Check the weather a project needs and put it on internal levels, ahead of a run.",
-        ("stilt", "weather"),
-        2,
-    ),
-    "footprints": Deployed(
-        "footprints",
-        "Make footprints again from the trajectories that a project has kept.",
-        ("stilt", "footprints"),
-        4,
-    ),
-    "maintain": Deployed(
-        "maintain",
-        "Rebuild a project's index from its files and free claims of dead workers.",
-        ("stilt", "maintenance"),
-        1,
-    ),
-}
-"""By name of the flow; a test holds `prefect.yaml` to the same."""
+TAGS = ("stilt",)
 
 
 def ensure_work_pool(
@@ -105,22 +63,19 @@ def register(
     """Register a flow in a work pool, or again as it is now; returns ``FLOW/NAME``.
 
     Args:
-        flow_name: one of :data:`DEPLOYMENTS`.
+        flow_name: one of :data:`RUNS_AT_ONCE`.
         name: of the deployment.
         work_pool: which is there.
         parameters: of runs that do not say otherwise.
     """
     from prefect.deployments.runner import EntrypointType, RunnerDeployment
 
-    about = DEPLOYMENTS[flow_name]
-    flow = getattr(import_module("flows"), about.module)
     deployment = RunnerDeployment.from_flow(
-        flow,
+        flow_named(flow_name),
         name,
         parameters=dict(parameters or {}),
-        tags=list(about.tags),
-        concurrency_limit=about.concurrency_limit,
-        description=about.description,
+        tags=list(TAGS),
+        concurrency_limit=RUNS_AT_ONCE[flow_name],
         entrypoint_type=EntrypointType.MODULE_PATH,
         work_pool_name=work_pool,
     )

@@ -8,10 +8,7 @@ from prefect.states import Completed, State
 
 from flows.project_flow import project_flow
 from stilt.model import Model
-from stilt.project.claims import release
-from stilt.project.index import Index
-from stilt.project.owners import is_dead
-from stilt.project.receipts import now
+from stilt.project.claims import release_stale
 
 
 @project_flow(name="maintain")
@@ -32,20 +29,6 @@ def maintain(
         model.rebuild()
     else:
         model.index.fold()
-    freed = free_stale_claims(model.index)
-    counts = {**model.status(), "freed": freed}
+    counts = {**model.status(), "freed": release_stale(model.index)}
     text = "{completed} of {total} simulations complete, {failed} failed, {freed} claims freed"
     return Completed(message=text.format(**counts), data=counts)
-
-
-def free_stale_claims(index: Index) -> int:
-    """Make simulations pending again whose worker has died or let its lease end; how many."""
-    held = index.sql(
-        "SELECT owner, max(lease_end) AS lease_end FROM simulations "
-        "WHERE state = 'running' AND owner IS NOT NULL GROUP BY owner"
-    )
-    return sum(
-        release(index, owner)
-        for owner, lease_end in held.itertuples(index=False)
-        if is_dead(owner) or lease_end < now()
-    )

@@ -11,18 +11,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flows.database_template import copy_database, is_sound, template_of_installation
-from flows.environment import quiet_prefect
-from flows.server import PrivateServer
+from flows.database_template import is_template, template_of_installation
+from flows.private_server import PrivateServer
 from stilt.errors import StiltError
+from stilt.project.sqlite_files import copy_database
 
 
 def main() -> int:
     """Make it in the environment that runs this; the exit code says whether it is there."""
     target = template_of_installation()
-    if target.exists() and is_sound(target):
+    if target.exists() and is_template(target):
         return 0
-    quiet_prefect()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="stilt-") as home:

@@ -20,7 +20,7 @@ from prefect.logging import get_run_logger
 
 from stilt.execution.observing import Ended, Observer, Silent, Tally
 from stilt.execution.plan import Plan
-from stilt.execution.runs import Outcome
+from stilt.execution.runs import Outcome, outcome_markdown
 from stilt.plotting.thumbnail import footprint_thumbnail
 from stilt.project.inputs import Project
 
@@ -41,6 +41,7 @@ class PrefectObserver:
         self._name = project.name
         self._caller = caller or Silent()
         self._shown_at = time.monotonic()
+        self._shown: Tally | None = None
         self._artifact: UUID | None = None
 
     def planned(self, plan: Plan) -> None:
@@ -49,7 +50,7 @@ class PrefectObserver:
             create_progress_artifact,
             progress=0.0,
             key=artifact_key(self._name, "progress"),
-            description=tally_sentence(Tally(len(plan.sim_ids))),
+            description=Tally(len(plan.sim_ids)).sentence(),
         )
         self._caller.planned(plan)
 
@@ -57,14 +58,15 @@ class PrefectObserver:
         """Move the progress bar, not too often."""
         self._caller.progressed(tally)
         now = time.monotonic()
-        at_end = tally.done >= tally.total
-        if self._artifact and (at_end or now - self._shown_at > MIN_INTERVAL_S):
-            self._shown_at = now
+        at_end = tally.done >= tally.total and not tally.running
+        due = at_end or now - self._shown_at > MIN_INTERVAL_S
+        if self._artifact and due and tally != self._shown:
+            self._shown_at, self._shown = now, tally
             _quietly(
                 update_progress_artifact,
                 self._artifact,
                 progress=100.0 * tally.done / tally.total if tally.total else 100.0,
-                description=tally_sentence(tally),
+                description=tally.sentence(),
             )
 
     def ended(self, ended: Ended) -> None:
@@ -76,38 +78,6 @@ class PrefectObserver:
     def done(self) -> None:
         """Pass it on."""
         self._caller.done()
-
-
-_TALLY = re.compile(r"([\d.]+) of (\d+) simulations done, (\d+) failed, (\d+) running")
-_UNFINISHED = re.compile(r", \d+ unfinished\b|; \d+ batch\(es\) broke off")
-_OUTCOME = re.compile(r"\d+ of \d+ simulations complete\b")
-
-
-def tally_sentence(tally: Tally) -> str:
-    """Return ``12.5 of 40 simulations done, 1 failed, 8 running``."""
-    done = f"{tally.done:.1f}".removesuffix(".0")
-    return (
-        f"{done} of {tally.total} simulations done, {tally.failed} failed, {tally.running} running"
-    )
-
-
-def read_tally(text: str) -> Tally | None:
-    """Return the tally in a :func:`tally_sentence`, None for any other text."""
-    found = _TALLY.fullmatch(text)
-    if found is None:
-        return None
-    done, total, failed, running = found.groups()
-    return Tally(int(total), float(done), int(failed), int(running))
-
-
-def is_outcome(text: str) -> bool:
-    """Return whether a text is one of :func:`stilt.execution.runs.outcome_sentence`."""
-    return _OUTCOME.match(text) is not None
-
-
-def left_undone(text: str) -> bool:
-    """Return whether an outcome's sentence tells of simulations that were not finished."""
-    return is_outcome(text) and _UNFINISHED.search(text) is not None
 
 
 def artifact_key(name: str, what: str) -> str:
@@ -148,25 +118,9 @@ def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:
 
 def show_summary(name: str, outcome: Outcome, places: Mapping[str, str], picture: str = "") -> None:
     """Publish totals, failure reasons, a map and where the results are."""
-    lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
-    counts = {name: n for name, n in outcome.counts.items() if name != "empty"}
-    lines += [f"| {label} | {count} |" for label, count in counts.items()]
-    if outcome.failures:
-        # A list, for Prefect's tables cut off what is longer than they are wide.
-        lines += ["", "What failed, and one of each:", ""]
-        one = {row["reason"]: row for row in reversed(outcome.failures)}
-        lines += [
-            f"- **{reason}** ({count}): `{one[reason]['sim_id']}`: "
-            f"{' '.join(one[reason]['detail'].split())}"
-            for reason, count in outcome.reasons.items()
-        ]
-        lines += ["", "Where:"]
-    lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
-    if picture:
-        lines += ["", picture]
     _quietly(
         create_markdown_artifact,
-        markdown="\n".join(lines),
+        markdown=outcome_markdown(name, outcome, places, picture),
         key=artifact_key(name, "summary"),
         description=str(outcome),
     )

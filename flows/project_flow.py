@@ -17,7 +17,8 @@ from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import State
 
-from flows.server import prefect_api, state_directory
+from flows.api import prefect_api
+from flows.private_server import state_directory
 from stilt.roots import local_output_root
 
 P = ParamSpec("P")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -18,11 +18,11 @@ from stilt.execution.engine import run_plan
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import Plan
-from stilt.execution.runs import SimulationsFailedError, outcome_of
+from stilt.execution.runs import Outcome, SimulationsFailedError
 from stilt.execution.setup import refuse_in_starting_worker
 from stilt.execution.weather import weather_report
 from stilt.model import Model
-from stilt.project.holders import refuse_if_all_held, shared
+from stilt.project.holders import holders, refuse_if_all_held, shared
 from stilt.project.inputs import Project
 from stilt.receptors import met_of
 
@@ -60,7 +60,11 @@ def simulate(
 
 
 def simulate_planned(
-    project: Project, plan: Plan, backend: Backend, observer: Observer | None
+    project: Project,
+    plan: Plan,
+    backend: Backend,
+    observer: Observer | None,
+    ended: Callable[[Outcome], object],
 ) -> ProjectFlow[..., Any]:
     """Return the flow `simulate` for a caller in this process who has planned already.
 
@@ -69,12 +73,15 @@ def simulate_planned(
         plan: what to compute.
         backend: whose crew computes.
         observer: told how the run goes on, beside Prefect.
+        ended: told what came of it.
     """
 
     @wraps(simulate.fn)
     def planned(*arguments: Any, **parameters: Any) -> State[Any]:
         del arguments, parameters
-        return run_in_flow(project, plan, backend, observer)
+        outcome = run_in_flow(project, plan, backend, observer)
+        ended(outcome)
+        return final_state(outcome)
 
     return simulate.running(planned)
 
@@ -96,27 +103,31 @@ def run_simulations(
     project = model.files
     if not sim_ids:
         running = project.index.in_states(project.expectations, states=("running",))
-        refuse_if_all_held(project.index, running)
-    with shared(project.index, sim_ids) as mine:
-        return run_in_flow(project, backend.plan(project, mine, skip_existing), backend)
+        refuse_if_all_held(holders(project.index), running)
+    with shared(project.index, sim_ids) as share:
+        plan = backend.plan(project, share, skip_existing)
+        return final_state(run_in_flow(project, plan, backend))
 
 
 def run_in_flow(
     project: Project, plan: Plan, backend: Backend, observer: Observer | None = None
-) -> State[Any]:
-    """Compute a plan in the current flow run; the final state says what came of it."""
-    tag_content(*content(project, plan.sim_ids))
+) -> Outcome:
+    """Compute a plan in the current flow run, and show what came of it."""
+    tag_content(sorted(set(map(met_of, plan.sim_ids))), plan.scenes)
     try:
         crew = backend.crew(project, plan)
-        errors = run_plan(project, plan, crew, PrefectObserver(project, observer))
+        outcome = run_plan(project, plan, crew, PrefectObserver(project, observer))
     except BaseException:
         crash_unfinished("The run broke off; its simulations are pending again.")
         raise
-    # Read from the index, which has all receipts by now, so that no hole is hidden.
-    outcome = outcome_of(project, plan.sim_ids, errors)
     show_outcome(project, plan.sim_ids, outcome)
+    return outcome
+
+
+def final_state(outcome: Outcome) -> State[Any]:
+    """Return the final state of a flow run, whose message says what came of it."""
     counts = {name: outcome.counts[name] for name in ("total", "complete", "failed", "unfinished")}
-    if outcome.complete == outcome.total and not errors:
+    if outcome.complete == outcome.total and not outcome.errors:
         return Completed(message=str(outcome), data=counts)
     return Failed(message=str(outcome), data=SimulationsFailedError(outcome))
 
@@ -146,11 +157,3 @@ def simulations_to_run(
     for told in (*report.remarks[:SHOWN_PROBLEMS], *report.problems[:SHOWN_PROBLEMS]):
         get_run_logger().warning("%s", told)
     return ids
-
-
-def content(project: Project, sim_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the names of the meteorologies and the scenes that simulations belong to."""
-    mets = {met_of(sim_id) for sim_id in sim_ids}
-    known = project.index.sql("SELECT sim_id, scene_id FROM simulations WHERE scene_id IS NOT NULL")
-    scenes = known.loc[known["sim_id"].isin(sim_ids), "scene_id"].unique()
-    return sorted(mets), sorted(scenes)

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.api import check_reachable
 from flows.backends import LocalBackend
-from flows.environment import user_api_url
-from flows.options import refuse_unknown
-from flows.proxies import reached_directly
-from flows.server import check_reachable
+from flows.settings import our_prefect, user_api_url
 from stilt.errors import RunUnfinishedError, SimulationError, UsageError
+from stilt.execution.backend import refuse_unknown
 from stilt.execution.observing import Silent, Tally
 from stilt.execution.places import Folders
+from stilt.execution.proxies import reached_directly
+from stilt.execution.runs import is_outcome, left_undone
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
     from stilt.execution.backend import Announce, Registration
-    from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
-    from stilt.execution.plan import Plan
     from stilt.project.inputs import Project
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
 CANCEL_GRACE_S = 30.0
+IN_ORDER_TO_RUN = "set PREFECT_API_URL, or use --backend local."
 
 
 class SubmittedHandle:
@@ -62,11 +62,9 @@ class SubmittedHandle:
             SimulationError: the flow run broke off, or was cancelled.
             KeyboardInterrupt: Ctrl-C; the flow run is cancelled first.
         """
-        from prefect.client.orchestration import get_client
-
         if self._ended:
             return
-        with reached_directly(self._url), get_client(sync_client=True) as client:
+        with _client_of(self._url) as client:
             try:
                 run = self._until_final(client)
             except KeyboardInterrupt:
@@ -87,11 +85,9 @@ class SubmittedHandle:
         """Pass on the tally that the run shows in its progress artifact."""
         from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
-        from flows.observer import read_tally
-
         mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[self._id]))
         texts = [artifact.description for artifact in client.read_artifacts(artifact_filter=mine)]
-        tallies = [tally for text in texts if (tally := read_tally(text or ""))]
+        tallies = [tally for text in texts if (tally := Tally.read(text or ""))]
         self.observer.progressed(tallies[0] if tallies else Tally(self.total))
 
     def _cancel(self, client: SyncPrefectClient) -> None:
@@ -107,8 +103,8 @@ class SubmittedHandle:
             time.sleep(0.5)
 
 
-class PrefectBackend:
-    """Submits a run of a deployment to a work pool; a worker of the pool computes it.
+class PrefectBackend(LocalBackend):
+    """Submits a run of a deployment to a work pool; a worker of the pool computes it as if here.
 
     Attributes:
         n_workers: processes that the worker computes with.
@@ -117,7 +113,6 @@ class PrefectBackend:
     """
 
     name = "prefect"
-    dispatch = "push"
     detaches = True
     on_this_machine = False
 
@@ -130,10 +125,9 @@ class PrefectBackend:
         **options: Any,
     ) -> None:
         refuse_unknown(self.name, options, ("work_pool", "deployment"))
-        self.n_workers = n_workers
+        super().__init__(n_workers)
         self.work_pool = work_pool
         self.deployment = deployment if "/" in deployment else f"simulate/{deployment}"
-        self._in_the_worker = LocalBackend(n_workers)
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
@@ -148,10 +142,7 @@ class PrefectBackend:
             UsageError: there is no Prefect API, deployment or work pool of that name.
         """
         del output_root
-        url = _reachable_api("set PREFECT_API_URL, or use --backend local.")
-        from prefect.client.orchestration import get_client
-
-        with reached_directly(url), get_client(sync_client=True) as client:
+        with _client_of(_reachable_api(IN_ORDER_TO_RUN)) as client:
             self._registered(client)
 
     def start(
@@ -167,13 +158,9 @@ class PrefectBackend:
         Raises:
             UsageError: there is no Prefect API, deployment or work pool of that name.
         """
-        url = _reachable_api("set PREFECT_API_URL, or use --backend local.")
+        url = _reachable_api(IN_ORDER_TO_RUN)
         if project.remote is not None:
             project.remote.check(n_processes=2)
-        from prefect.client.orchestration import get_client
-
-        from flows.project_flow import run_tags
-
         place = Folders.of(project)
         parameters = {
             "project": place.root,
@@ -182,33 +169,15 @@ class PrefectBackend:
             "output_dir": place.output_dir,
             "compute_root": place.compute_root,
         }
-        with reached_directly(url), get_client(sync_client=True) as client:
+        with _client_of(url) as client:
+            from flows.project_flow import run_tags
+
             deployment = self._deployment(client)
             run = client.create_flow_run_from_deployment(
                 deployment.id, parameters=parameters, tags=run_tags(place.root, None, None)
             )
             _tell_missing_worker(client, deployment.work_pool_name)
         return SubmittedHandle(run.id, len(sim_ids), observer or Silent(), url)
-
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
-        """Return the plan of a run, cut for the processes of the worker."""
-        return self._in_the_worker.plan(project, sim_ids, skip_existing)
-
-    def crew(self, project: Project, plan: Plan) -> Crew:
-        """Return who computes a plan in the worker: its own processes."""
-        return self._in_the_worker.crew(project, plan)
-
-    def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
-        """Refuse: the user's Prefect server has an interface.
-
-        Raises:
-            UsageError: always.
-        """
-        del output_root, port, announce
-        where = user_api_url() or "PREFECT_API_URL"
-        raise UsageError(f"Runs are recorded by your Prefect API, {where}: open its interface.")
 
     def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
         """The deployment, registered in the work pool now if it was not before."""
@@ -261,22 +230,29 @@ class PrefectBackend:
             UsageError: there is no Prefect API, or a pool of that name and another type.
         """
         url = _reachable_api("start one (`prefect server start`) and set PREFECT_API_URL.")
-        from prefect.client.orchestration import get_client
+        with _client_of(url) as client:
+            from flows.deployments import RUNS_AT_ONCE, ensure_work_pool, register
 
-        from flows.deployments import DEPLOYMENTS, ensure_work_pool, register
-
-        with reached_directly(url):
-            with get_client(sync_client=True) as client:
-                made = ensure_work_pool(
-                    client, registration.work_pool, registration.kind, registration.template
-                )
+            made = ensure_work_pool(
+                client, registration.work_pool, registration.kind, registration.template
+            )
             announce(f"Work pool: {registration.work_pool} ({'made' if made else 'was there'})")
             parameters = {"project": registration.project} if registration.project else {}
-            for flow_name in DEPLOYMENTS:
+            for flow_name in RUNS_AT_ONCE:
                 registered = register(
                     flow_name, registration.name, registration.work_pool, parameters
                 )
                 announce(f"Deployed: {registered}")
+
+
+@contextmanager
+def _client_of(url: str) -> Iterator[SyncPrefectClient]:
+    """Give a client of the API at `url`, and have Prefect offline and quiet meanwhile."""
+    with our_prefect(), reached_directly(url):
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            yield client
 
 
 def _reachable_api(advice: str) -> str:
@@ -306,8 +282,6 @@ def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> No
 
 def _raise_for(run: FlowRun) -> None:
     """Raise what is no matter of single simulations."""
-    from flows.observer import is_outcome, left_undone
-
     state = run.state
     assert state is not None
     text = " ".join((state.message or "without a message").split())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -15,11 +16,11 @@ from stilt.config import ModelConfig, RuntimeSettings
 from stilt.errors import UsageError, WeatherWarning
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
-from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
+from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Observer
 from stilt.execution.refusals import refuse_impossible
-from stilt.execution.runs import EndedJob, Run
+from stilt.execution.runs import EndedJob, Outcome, Run
 from stilt.execution.setup import (
     main_not_run_again,
     refuse_in_starting_worker,
@@ -27,11 +28,12 @@ from stilt.execution.setup import (
 )
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
-from stilt.project.holders import refuse_if_all_held
-from stilt.project.index import Index
+from stilt.project.holders import holders, receptors_to_carry, refuse_if_all_held
+from stilt.project.index import Index, ids_in_states, registered
 from stilt.project.inputs import Project
 from stilt.project.layout import ProjectLayout
 from stilt.project.registration import registration_rows
+from stilt.project.update import Registration
 from stilt.receptors import (
     Receptor,
     parse_time,
@@ -42,7 +44,15 @@ from stilt.receptors import (
 from stilt.receptors.times import check_time_format
 from stilt.roots import PathLike
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from stilt.project.owners import Holder
+
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Known = Mapping[str, Receptor] | None
 
 SHOWN_WEATHER_PROBLEMS = 10
 SHOWN_PARTICLE_PROBLEMS = 3
@@ -52,11 +62,29 @@ _FORMS = (
 )
 
 
+@dataclass(frozen=True)
+class _Ahead:
+    """What a run would find.
+
+    Attributes:
+        pending: simulations that it would compute.
+        running: those that others compute.
+        holders: living processes that compute, or will compute, and what.
+        receptors: stored receptor (JSON) of each pending one; None when these are too many.
+    """
+
+    pending: list[str]
+    running: list[str]
+    holders: Sequence[Holder]
+    receptors: Mapping[str, str] | None
+
+
 class Model:
     """A project: what is simulated, and what came of it. Making one writes nothing to disk.
 
     Args:
-        project: the project's folder; None makes a temporary one.
+        project: the project's folder, or a :class:`stilt.project.Project`, which has its own
+            output_dir, compute_root, runtime and config; None makes a temporary one.
         receptors: one receptor, several, the path of a CSV file, a DataFrame or dictionaries with
             the columns of receptors.csv, or tuples (time, longitude, latitude, altitude); None
             reads receptors.csv of the project when they are first needed.
@@ -70,14 +98,15 @@ class Model:
         **kwargs: fields of a new configuration.
 
     Raises:
-        TypeError: config and further keywords together, or receptors of an unknown kind.
+        TypeError: config and further keywords together, a Project with what it has already, or
+            receptors of an unknown kind.
         UsageError: a project that is not a local folder, a time format that cannot be used, or a
             mistake in a table of receptors.
     """
 
     def __init__(
         self,
-        project: PathLike | None = None,
+        project: PathLike | Project | None = None,
         receptors: Any = None,
         config: ModelConfig | None = None,
         output_dir: PathLike | None = None,
@@ -88,13 +117,21 @@ class Model:
     ) -> None:
         if config is not None and kwargs:
             raise TypeError("Cannot pass both a ModelConfig instance and keyword arguments.")
-        self.files = Project(
-            project,
-            output_dir=output_dir,
-            compute_root=compute_root,
-            runtime=runtime,
-            config=ModelConfig(**kwargs) if kwargs else config,
-        )
+        own = (output_dir, compute_root, runtime, config)
+        if isinstance(project, Project):
+            if kwargs or any(given is not None for given in own):
+                raise TypeError(
+                    "A Project has its own output_dir, compute_root, runtime and config."
+                )
+            self.files = project
+        else:
+            self.files = Project(
+                project,
+                output_dir=output_dir,
+                compute_root=compute_root,
+                runtime=runtime,
+                config=ModelConfig(**kwargs) if kwargs else config,
+            )
         self._time_format = None if time_format is None else check_time_format(time_format)
         self._source, self._given = self._accepted(receptors)
         self._receptors: ReceptorList | None = None
@@ -194,25 +231,13 @@ class Model:
         if receptors is not None:
             self._source, self._given = self._accepted(receptors)
             self._receptors = None
-        if scene_id is None and self.is_registered():
-            ids = self.index.registered_in_order(list(self.config.mets))
-            self.index.reconcile(self.files.expectations)
-        else:
-            self.store_inputs()
-            ids = self._register(scene_id)
-        if self._given is None:
-            self._receptors = None
-        self._simulations = None
-        return ids
+        return self._update(self._registered, scene_id=scene_id, looks=False)
 
     def is_registered(self) -> bool:
         """Whether the stored inputs are this model's own and all their simulations registered."""
-        source = self._receptor_source()
-        if source is None or source != self.layout.receptors or not self.files.stores_this_config:
+        if not self._inputs_are_stored():
             return False
-        stored, _, form = self.index.token().partition(" ")
-        if self._time_format not in (None, form.partition(" ")[2]):
-            return False
+        stored = self.index.token()
         return bool(stored) and stored == self.files.input_token()
 
     def pending(self, *, skip_existing: bool | None = None) -> list[str]:
@@ -221,12 +246,7 @@ class Model:
         Args:
             skip_existing: leave out what is complete; None asks the configuration.
         """
-        skip = self.config.skip_existing if skip_existing is None else skip_existing
-        self.register_pending()
-        self.index.refresh()
-        self.index.reconcile(self.files.expectations)
-        states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
-        return self.index.in_states(self.files.expectations, states=states)
+        return self._look_ahead(skip_existing).pending
 
     def run(
         self,
@@ -270,24 +290,25 @@ class Model:
             self.files.require_folders()
         if rebuild:
             self.index.rebuild()
-        pending = self.pending(skip_existing=skip_existing)
+        ahead = self._look_ahead(skip_existing)
+        pending = ahead.pending
+        refuse_if_all_held(ahead.holders, pending or ahead.running)
         if not pending:
-            running = self.index.in_states(self.files.expectations, states=("running",))
-            refuse_if_all_held(self.index, running)
-            return Run(self.files, pending, EndedJob())
-        refuse_if_all_held(self.index, pending)
+            return Run(self.files, pending, EndedJob(Outcome()))
         refuse_impossible(self.config)
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
-        noted = self._tell_of_weather(pending)
-        self._tell_particle_problems(pending)
+        receptors = None
+        if ahead.receptors is not None:
+            receptors = receptors_of(self.files, pending, ahead.receptors)
+        noted = self._tell_of_weather(pending, receptors)
+        self._tell_particle_problems(pending, receptors)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
             handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
             run = Run(self.files, pending, handle)
             if wait or not run.detached:
-                run.wait()
-                refuse_unfinished(self.files, pending)
+                run.wait().require_finished()
         if not run.detached:
             self._tell_of_odd_weather(noted)
         return run
@@ -296,7 +317,8 @@ class Model:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.
 
         ``reasons`` counts the failed ones by reason; stale ones are pending because another
-        configuration made their outputs.
+        configuration made their outputs. ``made_by`` counts those with outputs by the device and
+        the version of JAX that computed them.
 
         Args:
             scene_id: count those of one scene only.
@@ -336,10 +358,10 @@ class Model:
             verify: compare file sizes with those recorded; None does so in small projects.
         """
         self.index.rebuild(verify=verify)
-        try:
-            self.index.reconcile(self.files.expectations)
-        except FileNotFoundError:
+        if self.files.expected is None:
             logger.info("Without config.yaml, states are as recorded.")
+        else:
+            self.index.reconcile(self.files.expected)
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -373,24 +395,66 @@ class Model:
 
     def _kept_time_format(self) -> str | None:
         """Time format that receptors.csv in the output root was registered with, unless changed."""
-        if self._receptor_source() != self.layout.receptors or not self.index.path.exists():
-            return None
-        content, _, time_format = self.index.token().partition(" ")[2].partition(" ")
-        return time_format if content and content == self.files.receptors_digest() else None
+        stored = self._receptor_source() == self.layout.receptors
+        return self.files.kept_time_format if stored else None
 
     def _receptor_source(self) -> Path | None:
         return None if self._given is not None else self._source or self.files.receptor_file
 
-    def _register(self, scene_id: str | None) -> list[str]:
+    def _inputs_are_stored(self) -> bool:
+        """Whether this model reads its inputs, all of them, from the output root."""
+        source = self._receptor_source()
+        return (
+            source is not None
+            and source == self.layout.receptors
+            and self._time_format in (None, self._kept_time_format())
+            and self.files.stores_this_config
+        )
+
+    def _update(
+        self, ask: Callable[[DuckDBPyConnection], T], *, scene_id: str | None = None, looks: bool
+    ) -> T:
+        """Store the inputs, and have the index know their simulations; then ask it something."""
+        self._tell_cut_grids()
+        always = scene_id is not None or not self._inputs_are_stored()
+        if always:
+            self.store_inputs()
+        registration = Registration(
+            self.files.input_token(), self._registration_rows, scene_id, always
+        )
+        answer, _ = self.index.update(
+            self.files.expectations, ask, registration=registration, looks=looks
+        )
+        if self._given is None:
+            self._receptors = None
+        self._simulations = None
+        return answer
+
+    def _registration_rows(self) -> pd.DataFrame:
+        rows = registration_rows(self.receptors, self.config, self.files.expectations)
+        if self._time_format is not None and self._receptor_source() == self.layout.receptors:
+            self.files.keep_time_format(self._time_format)
+        return rows
+
+    def _registered(self, connection: DuckDBPyConnection) -> list[str]:
+        return registered(connection, list(self.config.mets))
+
+    def _look_ahead(self, skip_existing: bool | None) -> _Ahead:
+        """Register, look at what the outputs are, and return what a run would find."""
+        skip = self.config.skip_existing if skip_existing is None else skip_existing
+        states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
         expected = self.files.expectations
-        rows = registration_rows(self.receptors, self.config, expected)
-        token = self.files.input_token()
-        time_format = self._time_format or self._kept_time_format()
-        if time_format is not None and self._receptor_source() == self.layout.receptors:
-            token = f"{token} {self.files.receptors_digest()} {time_format}"
-        self.index.register(rows, scene_id=scene_id, token=token, expected=expected)
-        ids: list[str] = rows["sim_id"].tolist()
-        return ids
+
+        def ask(connection: DuckDBPyConnection) -> _Ahead:
+            pending = ids_in_states(connection, expected, states)
+            return _Ahead(
+                pending,
+                ids_in_states(connection, expected, ["running"]),
+                holders(self.index, connection),
+                receptors_to_carry(connection, pending),
+            )
+
+        return self._update(ask, looks=True)
 
     def _tell_cut_grids(self) -> None:
         """Say once which grids in degrees are no whole number of cells, and where they end."""
@@ -400,7 +464,7 @@ class Model:
         for sentence in cut_grids(self.config, degrees_only=True):
             logger.warning("%s", sentence)
 
-    def _tell_of_weather(self, pending: Sequence[str]) -> set[str]:
+    def _tell_of_weather(self, pending: Sequence[str], receptors: Known) -> set[str]:
         """Name missing or odd weather before anything is computed; the others still run.
 
         Returns:
@@ -410,7 +474,7 @@ class Model:
         from stilt.meteorology.weather_notes import WeatherNotes
 
         noted = set(WeatherNotes(self.files.cache_dir).names())
-        report = weather_report(self.files, pending)
+        report = weather_report(self.files, pending, receptors)
         for remark in report.remarks[:SHOWN_WEATHER_PROBLEMS]:
             warnings.warn(remark, WeatherWarning, stacklevel=3)
         problems = report.problems
@@ -431,11 +495,11 @@ class Model:
         for text in list(found.values())[:SHOWN_WEATHER_PROBLEMS]:
             warnings.warn(text, WeatherWarning, stacklevel=3)
 
-    def _tell_particle_problems(self, pending: Sequence[str]) -> None:
+    def _tell_particle_problems(self, pending: Sequence[str], receptors: Known) -> None:
         """Name receptors with more points than particles; the others still run."""
         from stilt.execution.particles import particle_problems
 
-        problems = particle_problems(self.files, pending)
+        problems = particle_problems(self.files, pending, receptors)
         for sim_id, problem in list(problems.items())[:SHOWN_PARTICLE_PROBLEMS]:
             logger.warning("%s: %s: %s", sim_id, problem.reason, problem.detail)
         if len(problems) > SHOWN_PARTICLE_PROBLEMS:

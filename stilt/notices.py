@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 
 def notice(logger: logging.Logger, text: str, *arguments: object) -> None:
@@ -31,3 +32,12 @@ def _is_shown(logger: logging.Logger) -> bool:
         found += len(current.handlers)
         current = current.parent if current.propagate else None
     return found == 0
+
+
+class OwnLines(logging.Handler):
+    """Shows records on stderr that no handler of the root logger would."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message of a record."""
+        if not any(handler.level <= record.levelno for handler in logging.getLogger().handlers):
+            print(record.getMessage(), file=sys.stderr)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from flows.server import prefect_api
+from flows.api import prefect_api
 from stilt.compiler import request_options
 from stilt.demo import write_demo
 from stilt.execution.environment import environment

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilt.cli.common import counts_line
 from stilt.execution.observing import Silent, Tally
+
+if TYPE_CHECKING:
+    from stilt.execution.plan import Plan
 
 INTERVAL_S = 5.0
 
@@ -17,7 +20,7 @@ class RunProgress(Silent):
     """An observer that shows how a run goes on.
 
     Args:
-        model: the project's model; its counts before the run are where counting starts.
+        model: the project's model, asked how many simulations there are if the plan does not say.
         say: prints a line.
     """
 
@@ -27,7 +30,8 @@ class RunProgress(Silent):
         self._task: Any = None
         self._line = ""
         self._said_at = 0.0
-        self._base: dict[str, int] | None = None
+        self._registered = 0
+        self._begun = False
 
     def __enter__(self) -> RunProgress:
         return self
@@ -36,10 +40,15 @@ class RunProgress(Silent):
         if self._bar is not None:
             self._bar.stop()
 
+    def planned(self, plan: Plan) -> None:
+        """Note how many simulations the project has."""
+        self._registered = plan.n_registered
+
     def progressed(self, tally: Tally) -> None:
         """Show a tally: at once at first, then when it has changed."""
-        if self._base is None:
-            self._base = self._model.status()
+        if not self._begun:
+            self._begun = True
+            self._registered = self._registered or self._model.status()["total"]
             self._say("Workers launched. Waiting for completion...")
             if sys.stderr.isatty():
                 self._start_bar(tally.total)
@@ -53,12 +62,11 @@ class RunProgress(Silent):
             self._say(line)
 
     def _counts(self, tally: Tally) -> dict[str, int]:
-        assert self._base is not None
         ended = int(tally.done)
         running = min(tally.running, tally.total - ended)
         return {
-            "total": self._base["total"],
-            "completed": self._base["total"] - tally.total + ended - tally.failed,
+            "total": self._registered,
+            "completed": self._registered - tally.total + ended - tally.failed,
             "running": running,
             "pending": tally.total - ended - running,
             "failed": tally.failed,

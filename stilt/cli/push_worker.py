@@ -55,9 +55,8 @@ def push_worker(
     lines = decode_utf8(content, chunk).splitlines()
     ids = [line.strip() for line in lines if line.strip()]
     try:
-        push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)
+        outcome = push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)
     except KeyError as error:
         raise UsageError(f"{chunk}: {error.args[0]}; register it first.") from error
-    left = set(ids) & set(model.simulations.incomplete())
-    click.echo(f"{len(ids) - len(left)} of {len(ids)} simulation(s) complete.")
-    return EXIT_FAILED if left else EXIT_COMPLETE
+    click.echo(f"{outcome.complete} of {outcome.total} simulation(s) complete.")
+    return EXIT_FAILED if outcome.complete < outcome.total else EXIT_COMPLETE

@@ -97,17 +97,17 @@ def run(
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
-    for line in _failures(model):
+    for line in _failures(model, ran):
         click.echo(line, err=True)
     if as_json:
         print_json({"project": str(model.project), "job_id": ran.job_id, **counts})
     return exit_code(counts)
 
 
-def _failures(model: Any) -> list[str]:
+def _failures(model: Any, ran: Any) -> list[str]:
     """What has failed: one simulation for each reason, and where to ask for the others."""
-    first: dict[str, dict[str, Any]] = {}
-    for row in model.failures():
+    first: dict[str, Any] = {}
+    for row in ran.failures:
         first.setdefault(row["reason"], row)
     lines = [f"{row['sim_id']}: {reason}: {row['detail']}" for reason, row in first.items()]
     if lines:
@@ -140,25 +140,20 @@ def _prepare(
     time_format: str | None,
 ) -> tuple[Any, Any]:
     """The model and its executor, which starts slow things while the model reads its inputs."""
-    from stilt.config import ModelConfig
     from stilt.execution.backend import get_executor
+    from stilt.project.inputs import Project
 
-    config = ModelConfig.from_yaml(Path(root) / "config.yaml")
-    mapping = config.execution.to_dict()
+    project = Project(root, output_dir=output_dir, compute_root=compute_root)
+    mapping = project.config.execution.to_dict()
     if backend is not None and backend != mapping["backend"]:
         mapping = {"backend": backend, "n_workers": mapping["n_workers"]}
     if n_workers is not None:
         mapping["n_workers"] = n_workers
     executor = get_executor(mapping)
-    from stilt.roots import local_output_root
-
-    stack.enter_context(executor.prepare(local_output_root(root, output_dir)))
+    stack.enter_context(executor.prepare(project.layout.root))
     from stilt import Model
 
-    model = Model(
-        project=root, output_dir=output_dir, compute_root=compute_root, time_format=time_format
-    )
-    return model, executor
+    return Model(project=project, time_format=time_format), executor
 
 
 def _headline(model: Any, executor: Any, no_skip: bool) -> str:

@@ -23,6 +23,10 @@ STALE_NOTE = (
     "Stale: outputs exist, but another configuration or other weather made them; `stilt run` makes "
     "them again."
 )
+MIXED_NOTE = (
+    "Made by more than one: {makers}. Their numbers agree within rounding, not to the last byte; "
+    "none of them is stale."
+)
 
 
 def status_report(files: Project, scene_id: str | None = None) -> dict[str, Any]:
@@ -33,6 +37,7 @@ def status_report(files: Project, scene_id: str | None = None) -> dict[str, Any]
         "scene_id": scene_id,
         **{label: counts[label] for label in (*LABELS, "stale", "empty")},
         "reasons": counts["reasons"],
+        "made_by": counts["made_by"],
     }
 
 
@@ -49,6 +54,9 @@ def print_status(report: dict[str, Any]) -> None:
         click.echo(f"{text:<{width}}  {count}")
     if report["stale"]:
         click.echo(STALE_NOTE)
+    if len(report["made_by"]) > 1:
+        makers = "; ".join(f"{number} by {maker}" for maker, number in report["made_by"].items())
+        click.echo(MIXED_NOTE.format(makers=makers))
 
 
 def print_times(seconds: dict[str, float], as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stilt.execution.observing import Observer
     from stilt.execution.plan import Plan
     from stilt.execution.runs import JobHandle
+    from stilt.project.holders import Share
     from stilt.project.inputs import Project
 
 GROUP = "stilt.backends"
@@ -89,10 +91,8 @@ class Backend(Protocol):
             UsageError: the backend cannot run here, and why.
         """
 
-    def plan(
-        self, project: Project, sim_ids: Sequence[str], skip_existing: bool | None = None
-    ) -> Plan:
-        """Return the plan of a run, cut for the workers of this backend."""
+    def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
+        """Return the plan of a run of what was taken, cut for the workers of this backend."""
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan inside a run of this backend."""
@@ -169,3 +169,16 @@ def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -
         )
     backend = known[execution.backend].load()
     return cast(Backend, backend(n_workers=execution.n_workers, **execution.options))
+
+
+def refuse_unknown(backend: str, options: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Stop at an option that a backend does not have.
+
+    Raises:
+        UsageError: names the option, and the nearest known one.
+    """
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
+            raise UsageError(f"The {backend} backend has no option '{name}' (execution): {hint}")

@@ -22,12 +22,14 @@ from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Ended, Observer, Silent, Tally
 from stilt.execution.orders import store_receipt
 from stilt.execution.plan import Batch, Plan
+from stilt.execution.runs import Outcome, outcome_of
 from stilt.execution.summary import BatchSummary
 from stilt.interrupts import interruptible, raise_if_interrupted
 from stilt.project.inputs import Project
 from stilt.project.owners import this_place
 from stilt.project.receipts import Result, write_receipt
 from stilt.project.registration import receptor_json
+from stilt.receptors import Receptor
 from stilt.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -67,9 +69,7 @@ class Crew(Protocol):
         """
 
 
-def run_plan(
-    project: Project, plan: Plan, crew: Crew, observer: Observer | None = None
-) -> list[str]:
+def run_plan(project: Project, plan: Plan, crew: Crew, observer: Observer | None = None) -> Outcome:
     """Compute every batch of a plan and record in the index what came of it.
 
     A batch whose worker dies twice is halved, and a simulation that kills its worker whenever it
@@ -82,7 +82,8 @@ def run_plan(
         observer: who is told.
 
     Returns:
-        What stopped whole batches, which is no matter of their simulations.
+        What came of it, read from the index in the transaction that recorded the last receipts,
+        so that no hole is hidden.
 
     Raises:
         WorkersError: workers end again and again before they have begun a batch.
@@ -96,10 +97,12 @@ def run_plan(
             for ended in run.batches():
                 run.note(ended)
                 raise_if_interrupted()
-    finally:
+    except BaseException:
         project.index.fold()
+        raise
+    outcome = outcome_of(project, plan.sim_ids, run.errors, ended=True)
     run.observer.done()
-    return run.errors
+    return outcome
 
 
 @dataclass
@@ -144,7 +147,7 @@ class _Run:
                 again, given_up = self._after_death(batch, alone or self.crew.blames_surely)
                 suspects.extend(again)
                 if given_up:
-                    yield Ended(batch, record_worker_death(self.project, batch))
+                    yield Ended(batch, self._give_up(batch))
 
     def note(self, ended: Ended) -> None:
         """Count a batch that has ended, and fold receipts now and then.
@@ -167,7 +170,7 @@ class _Run:
             self.tally.failed + (size if summary is None else summary.n_failed),
             self._in_hand(),
         )
-        if time.monotonic() - self.folded_at > FOLD_EVERY_S:
+        if self.queued and time.monotonic() - self.folded_at > FOLD_EVERY_S:
             # A receipt that cannot be folded now waits for the end of the run.
             with contextlib.suppress(StiltError):
                 self.project.index.fold()
@@ -187,6 +190,11 @@ class _Run:
     def _in_hand(self) -> int:
         return sum(islice(self.queued, self.plan.roles.transport))
 
+    def _give_up(self, batch: Batch) -> BatchSummary:
+        (sim_id,) = batch.sim_ids
+        known = self.plan.receptors or receptors_of(self.project, [sim_id])
+        return record_worker_death(self.project, batch, known[sim_id])
+
     def _after_death(self, batch: Batch, surely: bool) -> tuple[Sequence[Batch], bool]:
         """Return what to try again after the death of a batch's worker, and whether to give up."""
         self.deaths[batch.id] += 1
@@ -200,10 +208,15 @@ class _Run:
         return halves, False
 
 
-def record_worker_death(project: Project, batch: Batch) -> BatchSummary:
+def record_worker_death(project: Project, batch: Batch, receptor: Receptor) -> BatchSummary:
     """Record a simulation that killed its worker whenever it was alone in it.
 
     Writes the failure to the simulation's log and a receipt, as a batch would have.
+
+    Args:
+        project: whose simulation it is.
+        batch: of this simulation alone.
+        receptor: of the simulation.
     """
     (sim_id,) = batch.sim_ids
     detail = (
@@ -215,7 +228,7 @@ def record_worker_death(project: Project, batch: Batch) -> BatchSummary:
     logger.error("%s: %s: %s", sim_id, failure.reason, detail)
     result = Result(
         sim_id,
-        receptor_json(receptors_of(project, [sim_id])[sim_id]),
+        receptor_json(receptor),
         state="failed",
         reason=Reason.WORKER_DIED,
         detail=detail,

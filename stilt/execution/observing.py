@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from stilt.execution.plan import Batch, Plan
     from stilt.execution.summary import BatchSummary
+
+
+_SENTENCE = re.compile(r"([\d.]+) of (\d+) simulations done, (\d+) failed, (\d+) running")
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,22 @@ class Tally:
     done: float = 0.0
     failed: int = 0
     running: int = 0
+
+    def sentence(self) -> str:
+        """Return ``12.5 of 40 simulations done, 1 failed, 8 running``."""
+        done = f"{self.done:.1f}".removesuffix(".0")
+        return (
+            f"{done} of {self.total} simulations done, {self.failed} failed, {self.running} running"
+        )
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Return the tally of a :meth:`sentence`, None for any other text."""
+        found = _SENTENCE.fullmatch(text)
+        if found is None:
+            return None
+        done, total, failed, running = found.groups()
+        return cls(int(total), float(done), int(failed), int(running))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,11 +36,13 @@ class Folders:
         root: the output root, or its local mirror.
         output_dir: URL of the outputs; None when they are in `root`.
         compute_root: folder in which files are made before they are published.
+        config: the configuration, which travels along; None has the worker read it from `root`.
     """
 
     root: str
     output_dir: str | None = None
     compute_root: str | None = None
+    config: ModelConfig | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, project: Project) -> Folders:
@@ -49,11 +51,17 @@ class Folders:
             str(project.layout.root),
             None if project.remote is None else project.remote.url,
             str(project.compute_root) if project.has_compute_root else None,
+            project.config,
         )
 
     def open(self) -> Project:
-        """Return the project, its configuration read from the output root."""
-        return Project(self.root, output_dir=self.output_dir, compute_root=self.compute_root)
+        """Return the project as this process sees it."""
+        return Project(
+            self.root,
+            output_dir=self.output_dir,
+            compute_root=self.compute_root,
+            config=self.config,
+        )
 
     def returned(self, summary: BatchSummary) -> BatchSummary:
         """Return the summary: the receipt is where the coordinator looks for it."""

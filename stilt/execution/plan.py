@@ -6,10 +6,11 @@ import itertools
 import math
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stilt.execution.lookup import receptors_of
+from stilt.project.holders import MOST_RECEPTORS_CARRIED, Share
 from stilt.receptors import sim_parts
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ LARGEST_BATCH = 256
 # A GPU with 15 helpers takes four minutes for these, as a core does for the largest of its own.
 LARGEST_HELPED_BATCH = 12_288
 MOST_BATCHES = 2000
-MOST_RECEPTORS_CARRIED = 20_000
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class Plan:
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         receptors: by simulation id, to travel with the batches; None lets workers ask the index.
         owner: holder of the claims on these simulations; "" when they were not claimed.
+        scenes: that they belong to, as far as they were asked for.
+        n_registered: all simulations of the project; 0 when they were not counted.
     """
 
     sim_ids: tuple[str, ...]
@@ -94,6 +96,8 @@ class Plan:
     skip_existing: bool | None = None
     receptors: Mapping[str, Receptor] | None = None
     owner: str = ""
+    scenes: tuple[str, ...] = ()
+    n_registered: int = 0
 
 
 def plan_run(
@@ -105,6 +109,7 @@ def plan_run(
     all_known: bool = False,
     roles: Roles | None = None,
     owner: str = "",
+    share: Share | None = None,
 ) -> Plan:
     """Plan a run of simulations of a project.
 
@@ -121,6 +126,7 @@ def plan_run(
         all_known: refuse ids whose receptor is not known; otherwise they fail one by one.
         roles: what the processes are for; None asks the configuration's device.
         owner: holder of the claims on these simulations.
+        share: what the index said of these simulations when they were taken; None asks it.
 
     Raises:
         KeyError: with `all_known`, no receptor is known for an id.
@@ -128,7 +134,7 @@ def plan_run(
     ids = tuple(dict.fromkeys(map(str, sim_ids)))
     receptors = None
     if all_known or len(ids) <= MOST_RECEPTORS_CARRIED:
-        receptors = receptors_of(project, ids)
+        receptors = receptors_of(project, ids, None if share is None else share.receptors)
         missing = [sim_id for sim_id in ids if sim_id not in receptors]
         if all_known and missing:
             more = f" and {len(missing) - 1} more ids" if len(missing) > 1 else ""
@@ -138,7 +144,10 @@ def plan_run(
     device = project.config.execution.device
     roles = roles or Roles.of(n_workers, device)
     batches = tuple(plan_batches(ids, roles.transport, device, roles.helpers))
-    return Plan(ids, batches, roles, skip_existing, receptors, owner)
+    plan = Plan(ids, batches, roles, skip_existing, receptors, owner)
+    if share is None:
+        return plan
+    return replace(plan, scenes=share.scenes, n_registered=share.n_registered)
 
 
 def batch_size(number: int, n_workers: int, device: str = "auto", n_helpers: int = 0) -> int:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from stilt.errors import StiltError
 from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import run_plan
-from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
+from stilt.execution.runs import Outcome, outcome_of, require_finished
 from stilt.execution.setup import refuse_missing_gpu
 from stilt.interrupts import interruptible
 from stilt.project.batches import LEASE_S
@@ -40,7 +40,7 @@ def pull_simulations(
     skip_existing: bool | None = None,
     batch_size: int | None = None,
     observer: Observer | None = None,
-) -> None:
+) -> Outcome:
     """Claim pending simulations, run and record them, until none can be claimed.
 
     Any number of processes may pull from one project at once; each simulation is computed by
@@ -56,6 +56,10 @@ def pull_simulations(
         batch_size: simulations claimed at once; None takes one, or more from a long queue.
         observer: called for each batch that has ended.
 
+    Returns:
+        What came of the simulations that were claimed here: counts, failures by reason, and
+        ``raise_for_failures()``.
+
     Raises:
         UsageError: the configuration asks for a GPU that this machine does not have, a folder for
             caches or for computing cannot be used, or this process was forked from one that has
@@ -70,10 +74,11 @@ def pull_simulations(
     refuse_impossible(model.config)
     model.store_inputs()
     index = project.index
-    index.fold()
     index.reconcile(project.expectations)
     owner = new_owner()
     tried: set[str] = set()
+    claimed: dict[str, None] = {}
+    errors: list[str] = []
     shortest = max(poll_interval, 0.1)
     idle = shortest
     with interruptible(), _released(index, owner):
@@ -81,9 +86,11 @@ def pull_simulations(
             ids = claim(index, owner, limit=batch_size, exclude=tried)
             if ids:
                 tried.update(ids)
+                claimed.update(dict.fromkeys(ids))
                 plan = plan_run(project, ids, 1, skip_existing=skip_existing, owner=owner)
                 with _renewed(index, owner):
-                    run_plan(project, plan, InlineCrew(project), observer)
+                    outcome = run_plan(project, plan, InlineCrew(project), observer)
+                errors += outcome.errors
                 idle = shortest
             elif not follow:
                 break
@@ -91,7 +98,8 @@ def pull_simulations(
                 time.sleep(idle)
                 idle = min(2 * idle, LONGEST_SLEEP_S, max(shortest, 8 * poll_interval))
                 tried.clear()
-    refuse_unfinished(project, tried)
+    ids = list(claimed)
+    return require_finished(project, ids, outcome_of(project, ids, errors)) if ids else Outcome()
 
 
 @contextlib.contextmanager

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from stilt.execution.crews import crew_of_this_machine
 from stilt.execution.engine import Crew, run_plan
-from stilt.execution.finished import refuse_unfinished
 from stilt.execution.forks import allowed_workers, refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
+from stilt.execution.runs import Outcome, require_finished
 from stilt.execution.setup import refuse_in_starting_worker, refuse_missing_gpu
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def push_simulations(
     n_cores: int | None = None,
     crew: Crew | None = None,
     observer: Observer | None = None,
-) -> None:
+) -> Outcome:
     """Run exactly these simulations; none needs to be registered, and nothing is claimed.
 
     One worker computes in this process. More are processes of their own, each held to its share
@@ -44,6 +44,9 @@ def push_simulations(
         crew: who computes; None takes this process, or `n_workers` processes of this machine.
         observer: told how the run goes on.
 
+    Returns:
+        What came of them: counts, failures by reason, and ``raise_for_failures()``.
+
     Raises:
         KeyError: the receptor of an id cannot be found; nothing was run.
         UsageError: the configuration asks for a GPU that this machine does not have, a folder for
@@ -55,7 +58,7 @@ def push_simulations(
     ids = list(dict.fromkeys(map(str, sim_ids)))
     workers = allowed_workers(n_workers or n_cores or 1)
     if not ids:
-        return
+        return Outcome()
     refuse_in_fork()
     refuse_in_starting_worker()
     model.files.require_folders()
@@ -66,5 +69,5 @@ def push_simulations(
     plan = plan_run(project, ids, workers, skip_existing=skip_existing, all_known=True)
     refuse_missing_gpu(project)
     refuse_impossible(project.config)
-    errors = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
-    refuse_unfinished(project, ids, *errors[:1])
+    outcome = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
+    return require_finished(project, ids, outcome)

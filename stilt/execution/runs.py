@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
-from stilt.errors import StiltError
+from stilt.errors import RunUnfinishedError, StiltError
+from stilt.project.batches import ids_in_batches
 
 if TYPE_CHECKING:
     from stilt.project.inputs import Project
+
+# With a reason, the error run of a pending simulation has failed.
+_NOT_FAILED = "coalesce(s.reason, '') IN ('', 'INTERRUPTED')"
 
 
 class SimulationsFailedError(StiltError):
@@ -94,6 +99,50 @@ def outcome_sentence(outcome: Outcome) -> str:
     return text
 
 
+_UNFINISHED = re.compile(r", \d+ unfinished\b|; \d+ batch\(es\) broke off")
+_OUTCOME = re.compile(r"\d+ of \d+ simulations complete\b")
+
+
+def is_outcome(text: str) -> bool:
+    """Return whether a text is an :func:`outcome_sentence`."""
+    return _OUTCOME.match(text) is not None
+
+
+def left_undone(text: str) -> bool:
+    """Return whether an outcome's sentence tells of simulations that were not finished."""
+    return is_outcome(text) and _UNFINISHED.search(text) is not None
+
+
+def outcome_markdown(
+    name: str, outcome: Outcome, places: Mapping[str, str], picture: str = ""
+) -> str:
+    """Return totals, failure reasons, where the results are and a picture, as Markdown.
+
+    Args:
+        name: heading.
+        outcome: what came of the run.
+        places: paths or URLs by what is there.
+        picture: Markdown of an image.
+    """
+    lines = [f"## {name}", "", "| | simulations |", "|---|---|"]
+    counts = {name: n for name, n in outcome.counts.items() if name != "empty"}
+    lines += [f"| {label} | {count} |" for label, count in counts.items()]
+    if outcome.failures:
+        # A list, for Prefect's tables cut off what is longer than they are wide.
+        lines += ["", "What failed, and one of each:", ""]
+        one = {row["reason"]: row for row in reversed(outcome.failures)}
+        lines += [
+            f"- **{reason}** ({count}): `{one[reason]['sim_id']}`: "
+            f"{' '.join(one[reason]['detail'].split())}"
+            for reason, count in outcome.reasons.items()
+        ]
+        lines += ["", "Where:"]
+    lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
+    if picture:
+        lines += ["", picture]
+    return "\n".join(lines)
+
+
 def reason_counts(reasons: Mapping[str, int], total: int) -> str:
     """Return `` (MET_COVERAGE 3, DISK 1)``; without numbers when some reasons are unknown."""
     known = sum(reasons.values()) == total
@@ -101,15 +150,19 @@ def reason_counts(reasons: Mapping[str, int], total: int) -> str:
     return f" ({listed})" if listed else ""
 
 
-def outcome_of(project: Project, sim_ids: Sequence[str], errors: Sequence[str] = ()) -> Outcome:
-    """Read from the index what came of simulations, once all receipts of their run are in it.
+def outcome_of(
+    project: Project, sim_ids: Sequence[str], errors: Sequence[str] = (), *, ended: bool = False
+) -> Outcome:
+    """Read from the index what came of simulations.
 
     Args:
         project: whose simulations these are.
         sim_ids: what was to be computed.
         errors: what stopped whole batches.
+        ended: their run has ended, so that its last receipts are recorded, too.
     """
-    counts, failed = project.index.came_of(sim_ids, project.expected)
+    ask = project.index.conclude if ended else project.index.came_of
+    counts, failed = ask(sim_ids, project.expected)
     total = len(set(sim_ids))
     return Outcome(
         total=total,
@@ -119,6 +172,51 @@ def outcome_of(project: Project, sim_ids: Sequence[str], errors: Sequence[str] =
         failures=tuple(row._asdict() for row in failed),
         errors=tuple(errors),
     )
+
+
+def require_finished(project: Project, sim_ids: Sequence[str], outcome: Outcome) -> Outcome:
+    """Refuse the end of a run that says of some simulations neither complete nor failed.
+
+    Those that other processes compute meanwhile are theirs to finish.
+
+    Args:
+        project: whose simulations these are, with all receipts recorded.
+        sim_ids: what was to be computed.
+        outcome: what came of them as far as the index knows.
+
+    Returns:
+        What came of them when the files have been looked at, if they had to be.
+
+    Raises:
+        RunUnfinishedError: how many, and one of them.
+    """
+    if not outcome.unfinished:
+        return outcome
+    left = _unfinished(project, sim_ids)
+    if left:
+        # The files are the truth: a receipt may have been lost to a full disk.
+        project.index.refresh(project.expectations)
+        left = _unfinished(project, sim_ids)
+    if left:
+        because = f" ({outcome.errors[0]})" if outcome.errors else ""
+        raise RunUnfinishedError(
+            f"{len(left)} of {len(sim_ids)} simulations were not computed, and no failure of "
+            f"theirs is recorded, {left[0]} for example{because}: run again; what is finished is "
+            "kept."
+        )
+    return outcome_of(project, sim_ids, outcome.errors)
+
+
+def _unfinished(project: Project, sim_ids: Sequence[str]) -> list[str]:
+    asked = set(sim_ids)
+    open_ids = project.index.in_states(
+        project.expectations, where=_NOT_FAILED, states=("pending", "stale")
+    )
+    asked_and_open = [sim_id for sim_id in open_ids if sim_id in asked]
+    if not asked_and_open:
+        return []
+    planned = ids_in_batches(project.layout.planned)
+    return [sim_id for sim_id in asked_and_open if sim_id not in planned]
 
 
 class JobHandle(Protocol):
@@ -132,8 +230,11 @@ class JobHandle(Protocol):
     job_id: str
     detached: bool
 
-    def wait(self) -> None:
+    def wait(self) -> Outcome | None:
         """Return when the run has ended. May be called again.
+
+        Returns:
+            What came of it; None leaves it to the caller to ask the index.
 
         Raises:
             SimulationError: what stopped the run itself.
@@ -141,14 +242,22 @@ class JobHandle(Protocol):
         """
 
 
+@dataclass(frozen=True)
 class EndedJob:
-    """The handle of a run that had ended when its backend returned."""
+    """The handle of a run that had ended when its backend returned.
+
+    Attributes:
+        outcome: what came of it.
+    """
+
+    outcome: Outcome
 
     job_id = "local"
     detached = False
 
-    def wait(self) -> None:
+    def wait(self) -> Outcome:
         """Return at once."""
+        return self.outcome
 
 
 class Run:
@@ -174,16 +283,23 @@ class Run:
             SimulationError: what stopped the run itself.
             KeyboardInterrupt: Ctrl-C; the run is cancelled first.
         """
-        self._handle.wait()
+        outcome = self._handle.wait()
         if self._outcome is None:
-            self._project.index.fold()
-            self._outcome = self._now()
+            self._outcome = outcome or outcome_of(self._project, self.sim_ids, ended=True)
         return self
+
+    def require_finished(self) -> None:
+        """Refuse the end of a run that has left simulations undone.
+
+        Raises:
+            RunUnfinishedError: see :func:`require_finished`.
+        """
+        self._outcome = require_finished(self._project, self.sim_ids, self.outcome)
 
     @property
     def outcome(self) -> Outcome:
         """What came of the simulations; of a run that goes on, how they are now."""
-        return self._outcome or self._now()
+        return self._outcome or outcome_of(self._project, self.sim_ids)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -210,9 +326,6 @@ class Run:
             SimulationsFailedError: its message has the counts by reason.
         """
         self.outcome.raise_for_failures()
-
-    def _now(self) -> Outcome:
-        return outcome_of(self._project, self.sim_ids) if self.sim_ids else Outcome()
 
     def __repr__(self) -> str:
         return f"<run {self.job_id}: {self.outcome}>"

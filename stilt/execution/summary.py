@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+
+from stilt.execution.runs import reason_counts
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,18 @@ class BatchSummary:
     failures: tuple[tuple[str, str, str], ...] = ()
     told_to_stop: bool = False
     content: bytes = b""
+
+    def sentence(self, number: int) -> str:
+        """Return the counts: ``3 of 6 simulations complete, 2 failed (DISK 2), 1 stopped``.
+
+        Args:
+            number: simulations of the batch.
+        """
+        text = f"{self.n_complete + self.n_empty} of {number} simulations complete"
+        if self.n_failed:
+            reasons = Counter(reason for _, reason, _ in self.failures)
+            text += f", {self.n_failed} failed{reason_counts(reasons, self.n_failed)}"
+        return f"{text}, {self.n_interrupted} stopped" if self.interrupted else text
 
     @property
     def interrupted(self) -> bool:

@@ -13,11 +13,11 @@ from stilt.errors import SimulationError
 from stilt.execution.failures import Failure, log_failure
 from stilt.interrupts import raise_if_interrupted
 from stilt.project.artifacts import (
-    HASH,
     DamagedArtifactError,
     Made,
     footprint_attributes,
     made_of,
+    trajectory_texts,
 )
 from stilt.project.inputs import Project
 from stilt.project.keys import (
@@ -32,6 +32,7 @@ from stilt.project.keys import (
 from stilt.project.receipts import FootprintEntry, Result, now
 from stilt.receptors import Receptor, met_of
 from stilt.timing import timed
+from stilt.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,16 +96,16 @@ class Task:
             if made is None:
                 self.missing_footprints.append(name)
             else:
-                result.footprints[name] = _entry(path, made)
+                result.footprints[name] = self._entry(path, made)
         main = layout.trajectory(self.sim_id)
         if self._valid(main, self.expected.transport) is not None:
             result.transport_key = self.expected.transport
-            result.trajectory_bytes = main.stat().st_size
+            result.trajectory_bytes, result.trajectory_mtime_us = self.project.stamp(main)
         error = layout.error_trajectory(self.sim_id)
         wanted = self.expected.error
         if wanted is not None and self._valid(error, wanted) is not None:
             result.error_key = wanted
-            result.error_bytes = error.stat().st_size
+            result.error_bytes, result.error_mtime_us = self.project.stamp(error)
         self.lacks_particles = self._lacks(False, result.transport_key)
         self.lacks_error_particles = wanted is not None and self._lacks(True, result.error_key)
 
@@ -134,7 +135,7 @@ class Task:
         if not self.skip:
             return None
         try:
-            made = made_of(self.project.local_copy(path), with_receptor=False)
+            made = made_of(self.project.local_copy(path))
         except DamagedArtifactError as error:
             logger.warning("%s; it is computed again.", error)
             return None
@@ -144,7 +145,23 @@ class Task:
         if self.project.has_other_weather(made.met_files, weather):
             return None
         self.met_files, self.weather = made.met_files, weather
+        self.result.device, self.result.jax = made.device, made.jax
         return made
+
+    def computed_on(self, device: str, jax: str) -> None:
+        """Note the kind of device, and the version of JAX, that computed its particles."""
+        self.result.device, self.result.jax = device, jax
+
+    def _made(self, key: str, total: float | None = None) -> Made:
+        """What a file made now says about itself."""
+        return Made(
+            content_hash(key, self._receptor_key, self.weather),
+            total=total,
+            met_files=self.met_files,
+            device=self.result.device,
+            jax=self.result.jax,
+            version=__version__,
+        )
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -267,14 +284,14 @@ class Task:
         final = (layout.error_trajectory if stored.is_error else layout.trajectory)(self.sim_id)
         working = self._working(final)
         with timed("writing"):
-            content = content_hash(key, self._receptor_key, self.weather)
-            stored.to_parquet(working, extra={HASH: content})
-            size = working.stat().st_size
-            self.project.publish(working, final, linked=not stored.is_error)
+            stored.to_parquet(working, extra=trajectory_texts(self._made(key)))
+            stamp = self.project.publish(working, final, linked=not stored.is_error)
         if stored.is_error:
-            self.result.error_key, self.result.error_bytes = key, size
+            self.result.error_key = key
+            self.result.error_bytes, self.result.error_mtime_us = stamp
         else:
-            self.result.transport_key, self.result.trajectory_bytes = key, size
+            self.result.transport_key = key
+            self.result.trajectory_bytes, self.result.trajectory_mtime_us = stamp
 
     def _make_footprint(self, particles: pd.DataFrame, name: str) -> None:
         with timed("import"):
@@ -295,13 +312,11 @@ class Task:
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
         key = self.expected.footprints[name]
-        content = content_hash(key, self._receptor_key, self.weather)
-        attrs = footprint_attributes(content, total, footprint.empty_reason, self.met_files)
+        attrs = footprint_attributes(self._made(key, total))
         with timed("writing"):
             footprint.to_netcdf(working, attrs=attrs)
-            size = working.stat().st_size
-            self.project.publish(working, final)
-        self.result.footprints[name] = FootprintEntry(key, total, footprint.empty_reason, size)
+            stamp = self.project.publish(working, final)
+        self.result.footprints[name] = FootprintEntry(key, total, footprint.empty_reason, *stamp)
 
     def _working(self, final: Path) -> Path:
         """Where a file is made before it is published."""
@@ -309,8 +324,7 @@ class Task:
             return final
         return self.project.compute_root / self.sim_id / final.name
 
-
-def _entry(path: Path, made: Made) -> FootprintEntry:
-    return FootprintEntry(
-        key_in(made.hash) or "", made.total, made.empty_reason, path.stat().st_size
-    )
+    def _entry(self, path: Path, made: Made) -> FootprintEntry:
+        """What the receipt says of a footprint that exists."""
+        key = key_in(made.hash) or ""
+        return FootprintEntry(key, made.total, made.empty_reason, *self.project.stamp(path))

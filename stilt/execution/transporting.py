@@ -141,7 +141,7 @@ def run_group(
     if not tasks:
         return
     with timed("import"):
-        from stilt.transport import prepare_ahead, release_of, run_transport
+        from stilt.transport import prepare_ahead, release_of, run_transport, what_computes
 
         time_compiling()
     collect = wanted(files.config, [task.receptor for task in tasks])
@@ -157,6 +157,7 @@ def run_group(
         programs = stored_programs(files.runtime.cache_dir, weather_meanwhile)
         begun = time.time()
         with timed("transport"), on_device(files.config.execution.device):
+            computing = what_computes()
             if helpers is None:
                 tables = run_transport(
                     releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
@@ -168,6 +169,8 @@ def run_group(
                     near_field=corrected, progress=progress, programs=programs,
                 )  # fmt: skip
         trust_compiled(begun)
+        for task in tasks:
+            task.computed_on(*computing)
     except Exception as error:
         if helpers is not None:
             helpers.drop_reserved()

@@ -18,22 +18,24 @@ from stilt.project.inputs import Project
 from stilt.receptors import met_of, sim_parts
 
 if TYPE_CHECKING:
+    from stilt.execution.plan import Plan
     from stilt.meteorology.prepare import PreparationOptions
     from stilt.meteorology.records import AnalysisPair, AnalysisRef
 
 logger = logging.getLogger(__name__)
 
 
-def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
-    """Run the first hour of a batch's transport for what it compiles; the particles are dropped.
+def warm_up(files: Project, plan: Plan) -> None:
+    """Run the first hour of the first batch for what it compiles; the particles are dropped.
 
-    A batch of the same simulations in this process then finds its program compiled. What stops
-    the transport here is left to that batch, which says it where it belongs.
+    The batch in this process then finds its program compiled. What stops the transport here is
+    left to that batch, which says it where it belongs.
 
     Args:
         files: the project.
-        sim_ids: simulations of one batch; those of the first one's meteorology are taken.
+        plan: what will be computed; simulations of one meteorology are taken.
     """
+    sim_ids = plan.batches[0].sim_ids
     prepare_process(files)
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.transport import most_together, release_of, run_transport
@@ -42,7 +44,7 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
         met = met_of(sim_ids[0])
         chosen = [sim_id for sim_id in sim_ids if met_of(sim_id) == met]
         chosen = chosen[: most_together(files.config)]
-        receptors = receptors_of(files, chosen)
+        receptors = plan.receptors or receptors_of(files, chosen)
         hour = 1 if files.config.n_hours > 0 else -1
         collect = wanted(files.config, [receptors[sim_id] for sim_id in chosen])
         config = collect.config.model_copy(update={"n_hours": hour})

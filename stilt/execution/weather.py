@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from stilt.errors import MeteorologyError, Reason
 from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
-from stilt.receptors import sim_parts
+from stilt.receptors import Receptor, sim_parts
 
 if TYPE_CHECKING:
     from stilt.meteorology.records import AnalysisRef
@@ -51,12 +51,15 @@ class WeatherReport:
     remarks: tuple[str, ...]
 
 
-def weather_report(files: Project, sim_ids: Sequence[str]) -> WeatherReport:
+def weather_report(
+    files: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None = None
+) -> WeatherReport:
     """Check the weather of every window of time that these simulations need.
 
     Args:
         files: the project.
         sim_ids: simulations; those of one time share a window.
+        receptors: of these simulations; None asks the index.
     """
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.weather_notes import WeatherNotes
@@ -83,11 +86,15 @@ def weather_report(files: Project, sim_ids: Sequence[str]) -> WeatherReport:
         by_grid.setdefault((met, refs[0].grid.key()), (refs[0], []))[1].extend(ids)
     remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
     for (met, _), (ref, ids) in by_grid.items():
-        remarks += _height_remarks(files, met, ref, ids)
+        known = receptors_of(files, ids) if receptors is None else receptors
+        found_here = [known[sim_id] for sim_id in ids if sim_id in known]
+        remarks += _height_remarks(files, met, ref, found_here)
     return WeatherReport(tuple(problems), tuple(remarks))
 
 
-def _height_remarks(files: Project, met: str, ref: AnalysisRef, ids: Sequence[str]) -> list[str]:
+def _height_remarks(
+    files: Project, met: str, ref: AnalysisRef, receptors: Sequence[Receptor]
+) -> list[str]:
     """Say that receptors are a little below the ground or above the top; one stands for all.
 
     One analysis tells for all times: the ground stays where it is, and the top moves little.
@@ -95,7 +102,6 @@ def _height_remarks(files: Project, met: str, ref: AnalysisRef, ids: Sequence[st
     from stilt.meteorology.coverage import kept_levels
     from stilt.meteorology.heights import check_heights
 
-    receptors = list(receptors_of(files, ids).values())
     try:
         checked = check_heights(receptors, ref, files.config, kept_levels(files.config.mets[met]))
     except MeteorologyError:

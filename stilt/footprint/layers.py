@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -89,6 +91,17 @@ class Layers:
         """Where the values of each layer begin, and their number, shape (layers + 1,)."""
         edges = np.arange(self.stamps.size + 1) * self.cells
         return self.first_value[np.searchsorted(self.starts, edges)]
+
+    def boxes(self) -> Iterator[tuple[int, slice, slice]]:
+        """Yield number, rows and columns of each layer with a run: the smallest box around all."""
+        edges = np.searchsorted(self.starts, np.arange(self.stamps.size + 1) * self.cells)
+        row, column = np.divmod(self.starts % max(self.cells, 1), max(self.x.size, 1))
+        end = column + self.lengths
+        for number, (first, last) in enumerate(itertools.pairwise(edges.tolist())):
+            if first < last:
+                rows = slice(int(row[first]), int(row[last - 1]) + 1)
+                columns = slice(int(column[first:last].min()), int(end[first:last].max()))
+                yield number, rows, columns
 
     def places(self) -> Ints:
         """Cell of every value within its layer, ``row * columns + column``, shape (values,)."""

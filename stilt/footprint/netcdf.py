@@ -15,26 +15,29 @@ import numpy as np
 
 from stilt.atomic import atomic_path
 from stilt.errors import FootprintError, UsageError
-from stilt.footprint.appendix import append_layers, appended_layers
 from stilt.footprint.cell_grid import coordinate_system, is_longlat
 from stilt.footprint.layers import Layers, runs_of
+from stilt.footprint.nonzero import define_nonzero, nonzero_in, seal
 from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
 from stilt.footprint.receptor_coordinates import receptor_coordinates
+from stilt.hdf5 import array, number, open_hdf5, text
 from stilt.receptors import Receptor
 from stilt.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from stilt.config import Grid
     from stilt.footprint.gridded import GriddedInfluence
 
 UNITS = "ppm m2 s umol-1"
+LONG_NAME = "mole fraction enhancement at the receptor per unit surface flux"
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 # Cells along a chunk's side: small enough that most chunks of an hour are zero, and not written.
 CHUNK = 64
 COMPRESSION_LEVEL: Final = 4
-NEEDED_GLOBALS = ("receptor", "projection", "smooth_factor", "time_integrate")
 GRID_NUMBERS = ("xmin", "xmax", "ymin", "ymax", "xres", "yres")
+NEEDED_GLOBALS = ("receptor", "projection", "smooth_factor", "time_integrate", *GRID_NUMBERS)
 
 
 def write_footprint(
@@ -54,56 +57,67 @@ def write_footprint(
     """
     with atomic_path(path) as temporary:
         _write_netcdf(footprint, temporary, attrs or {})
-        append_layers(temporary, Layers.of(footprint))
+        seal(temporary)
     return Path(path)
 
 
 def _write_netcdf(footprint: GriddedInfluence, path: Path, attrs: Mapping[str, Any]) -> None:
-    """Write the NetCDF part of a file."""
+    """Write all of a file but its check sum.
+
+    All is defined before any value is written: netCDF flushes the file at each change of the two.
+    """
     import netCDF4
 
-    data = footprint.data
+    data, layers = footprint.data, Layers.of(footprint)
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.setncatts({**_globals(footprint), **attrs})
         for dim, size in zip(data.dims, data.shape, strict=True):
             file.createDimension(str(dim), size)
+        values: list[tuple[Any, Any]] = []
         for name, attributes in coordinate_attributes(footprint.grid.projection).items():
             variable = file.createVariable(name, "f8", (name,), fill_value=False)
             variable.setncatts(attributes)
-            variable[:] = _seconds(data[name].values) if name == "time" else data[name].values
+            stored = data[name].values
+            values.append((variable, _seconds(stored) if name == "time" else stored))
         crs = file.createVariable("crs", "i4", (), fill_value=False)
         crs.setncatts(crs_attributes(footprint.grid.projection))
-        crs[...] = 0
-        _write_receptor(file, footprint.receptor)
-        foot = file.createVariable(
-            "foot",
-            "f8",
-            tuple(map(str, data.dims)),
-            zlib=True,
-            complevel=COMPRESSION_LEVEL,
-            chunksizes=(1, _chunk_size(data.shape[1]), _chunk_size(data.shape[2])),
-            fill_value=0.0,
-        )
-        # Chunks that are not written read as the zero above. As an attribute it would make zeros
-        # missing for readers, and without any mark some take it for one; so the mark is NaN.
-        foot.delncattr("_FillValue")
-        foot.setncatts(
-            {
-                "missing_value": np.nan,
-                **foot_attributes(footprint.empty_reason),
-                "coordinates": " ".join(RECEPTOR_ATTRIBUTES),
-            }
-        )
-        foot.set_auto_maskandscale(False)
-        for number, layer in enumerate(data.values):
-            used = layer != 0
-            rows, columns = (_around(used.any(axis=axis)) for axis in (1, 0))
-            if layer[rows, columns].size:
-                foot[number, rows, columns] = layer[rows, columns]
+        values.append((crs, 0))
+        values += _define_receptor(file, footprint.receptor)
+        foot = _define_foot(file, data)
+        foot.setncatts(foot_attributes(footprint.empty_reason))
+        values += define_nonzero(file, layers, {"units": UNITS, "long_name": LONG_NAME})
+        for variable, stored in values:
+            variable[...] = stored
+        for number, rows, columns in layers.boxes():
+            foot[number, rows, columns] = data.values[number, rows, columns]
 
 
-def _write_receptor(file: Any, receptor: Receptor) -> None:
-    """Write the scalar coordinates by which footprints of several receptors combine."""
+def _define_foot(file: Any, data: xr.DataArray) -> Any:
+    """Define the influence variable, whose unwritten chunks are zero."""
+    foot = file.createVariable(
+        "foot",
+        "f8",
+        tuple(map(str, data.dims)),
+        zlib=True,
+        complevel=COMPRESSION_LEVEL,
+        chunksizes=(1, _chunk_size(data.shape[1]), _chunk_size(data.shape[2])),
+        fill_value=0.0,
+    )
+    # Chunks that are not written read as the zero above. As an attribute it would make zeros
+    # missing for readers, and without any mark some take it for one; so the mark is NaN.
+    foot.delncattr("_FillValue")
+    foot.setncatts({"missing_value": np.nan, "coordinates": " ".join(RECEPTOR_ATTRIBUTES)})
+    foot.set_auto_maskandscale(False)
+    return foot
+
+
+def _define_receptor(file: Any, receptor: Receptor) -> list[tuple[Any, Any]]:
+    """Define the scalar coordinates by which footprints of several receptors combine.
+
+    Returns:
+        Variables and their values.
+    """
+    values = []
     for name, value in receptor_coordinates(receptor).items():
         attributes = RECEPTOR_ATTRIBUTES[name]
         if isinstance(value, str):
@@ -111,20 +125,18 @@ def _write_receptor(file: Any, receptor: Receptor) -> None:
             letters = np.frombuffer(value.encode(), "S1")
             file.createDimension(f"{name}_letters", letters.size)
             variable = file.createVariable(name, "S1", (f"{name}_letters",))
-            variable[:] = letters
             attributes = {**attributes, "_Encoding": "utf-8"}
+            # Values are letters, until the encoding makes them a text.
+            variable.set_auto_chartostring(False)
+            values.append((variable, letters))
         else:
             variable = file.createVariable(name, "f8", (), fill_value=False)
             if isinstance(value, np.datetime64):
                 attributes = {**attributes, "units": TIME_UNITS, "calendar": "standard"}
                 value = _seconds(np.asarray(value))
-            variable[...] = value
+            values.append((variable, value))
         variable.setncatts(attributes)
-
-
-def _around(used: np.ndarray) -> slice:
-    at = np.flatnonzero(used)
-    return slice(int(at[0]), int(at[-1]) + 1) if at.size else slice(0, 0)
+    return values
 
 
 def _chunk_size(cells: int) -> int:
@@ -158,7 +170,7 @@ def foot_attributes(empty_reason: str = "") -> dict[str, Any]:
     """Attributes of the influence variable."""
     attributes = {
         "units": UNITS,
-        "long_name": "mole fraction enhancement at the receptor per unit surface flux",
+        "long_name": LONG_NAME,
         "grid_mapping": "crs",
     }
     return {**attributes, "empty_reason": empty_reason} if empty_reason else attributes
@@ -252,48 +264,73 @@ def read_footprint(
                 dataset.load()
         else:
             dataset = xr.open_dataset(path, chunks=chunks, **kwargs)
-        missing = [name for name in (*NEEDED_GLOBALS, *GRID_NUMBERS) if name not in dataset.attrs]
+        missing = [name for name in NEEDED_GLOBALS if name not in dataset.attrs]
         if missing:
             raise KeyError(f"no attribute {', '.join(missing)}")
         foot = dataset["foot"].assign_coords(crs=dataset["crs"])
         return foot, dict(dataset.attrs)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from error
 
 
 def read_layers(path: str | os.PathLike[str]) -> Layers:
     """Read what is not zero in a footprint file.
 
-    The file's appendix has it, ten times as fast to read as the NetCDF part; a file without one,
-    such as one that another program has changed, is read as NetCDF.
+    The group ``nonzero`` has it, ten times as fast to read as ``foot``; in a file without one, or
+    whose ``foot`` another program has changed, ``foot`` is read.
 
     Raises:
         FileNotFoundError: there is no such file.
         FootprintError: the file is not a footprint or is damaged.
     """
-    from stilt.config import Grid
-
-    try:
-        layers = appended_layers(path)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError) as error:
-        raise _unreadable(path, error) from error
+    layers = _layers_of_group(path)
     if layers is not None:
         return layers
     foot, attrs = read_footprint(path)
     time, y, x = (foot[dim].values for dim in foot.dims)
     return Layers(
         Receptor.from_dict(json.loads(attrs["receptor"])),
-        Grid(**{key: float(attrs[key]) for key in GRID_NUMBERS}, projection=attrs["projection"]),
+        _grid(tuple(float(attrs[name]) for name in GRID_NUMBERS), str(attrs["projection"])),
         bool(attrs["time_integrate"]),
         x,
         y,
         time,
         *runs_of(foot.values),
     )
+
+
+def _layers_of_group(path: str | os.PathLike[str]) -> Layers | None:
+    """Read a file by its group ``nonzero``; None where that cannot be done."""
+    try:
+        with open_hdf5(path) as file:
+            runs = nonzero_in(file)
+            if runs is None or text(file, "units", "time") != TIME_UNITS:
+                return None
+            projection = text(file, "projection")
+            y, x = ("lat", "lon") if is_longlat(projection) else ("y", "x")
+            return Layers(
+                Receptor.from_dict(json.loads(text(file, "receptor"))),
+                _grid(tuple(number(file, name) for name in GRID_NUMBERS), projection),
+                bool(number(file, "time_integrate")),
+                array(file, x, np.float64),
+                array(file, y, np.float64),
+                array(file, "time", np.int64).astype("datetime64[s]"),
+                *runs,
+            )
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _grid(numbers: tuple[float, ...], projection: str) -> Grid:
+    """Return a grid from its fields; checking them takes longer than reading the file."""
+    from stilt.config import Grid
+
+    return Grid(**dict(zip(GRID_NUMBERS, numbers, strict=True)), projection=projection)
 
 
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> FootprintError:

@@ -107,6 +107,19 @@ def release(index: Index, owner: str) -> int:
     )
 
 
+def release_stale(index: Index) -> int:
+    """Give back what owners hold who have died or let their lease end; returns how many."""
+    held = index.sql(
+        "SELECT owner, max(lease_end) AS lease_end FROM simulations "
+        "WHERE state = 'running' AND owner IS NOT NULL GROUP BY owner"
+    )
+    return sum(
+        release(index, owner)
+        for owner, lease_end in held.itertuples(index=False)
+        if is_dead(owner) or lease_end < now()
+    )
+
+
 def _fair_share(connection: duckdb.DuckDBPyConnection) -> int:
     found = connection.execute("SELECT count(*) FROM simulations WHERE state = 'pending'")
     pending = int(found.fetchall()[0][0])

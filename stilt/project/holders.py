@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from stilt.errors import RunUnfinishedError
 from stilt.project.batches import kept, living_marks, mark_running
 from stilt.project.owners import Holder, is_dead, new_owner
 from stilt.project.receipts import now
+from stilt.project.records import stored_receptors
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# So many fill less memory than a worker; of more, workers ask the index.
+MOST_RECEPTORS_CARRIED = 20_000
 _NAMED = 3
 
 
@@ -35,10 +40,16 @@ class Share:
     Attributes:
         mine: simulations that it alone computes.
         others: who computes the rest.
+        receptors: stored receptor (JSON) of each of `mine`; None when they are too many.
+        scenes: that `mine` belong to.
+        n_registered: all simulations of the project.
     """
 
     mine: list[str]
-    others: list[Holder]
+    others: Sequence[Holder] = ()
+    receptors: Mapping[str, str] | None = None
+    scenes: tuple[str, ...] = ()
+    n_registered: int = 0
 
 
 @contextmanager
@@ -56,7 +67,7 @@ def planned(index: Index, sim_ids: Sequence[str]) -> Iterator[Share]:
         # Under the index's lock, so that two runs that begin together do not both take one.
         others = _of(holders(index, connection), sim_ids)
         held = frozenset[str]().union(*(holder.sim_ids for holder in others))
-        share = Share([sim_id for sim_id in sim_ids if sim_id not in held], others)
+        share = _share(connection, [sim_id for sim_id in sim_ids if sim_id not in held], others)
         if share.mine:
             mark_running(folder, name, owner, share.mine)
         return share
@@ -71,7 +82,7 @@ def planned(index: Index, sim_ids: Sequence[str]) -> Iterator[Share]:
 
 
 @contextmanager
-def shared(index: Index, sim_ids: Sequence[str]) -> Iterator[list[str]]:
+def shared(index: Index, sim_ids: Sequence[str]) -> Iterator[Share]:
     """Take simulations for a run as :func:`planned` does, and say what is left to others.
 
     Yields:
@@ -81,7 +92,7 @@ def shared(index: Index, sim_ids: Sequence[str]) -> Iterator[list[str]]:
         RunUnfinishedError: others compute all of them.
     """
     if not sim_ids:
-        yield []
+        yield Share([])
         return
     with planned(index, sim_ids) as share:
         if share.others and not share.mine:
@@ -91,7 +102,7 @@ def shared(index: Index, sim_ids: Sequence[str]) -> Iterator[list[str]]:
                 "%d of %d simulations are left to %s.",
                 len(sim_ids) - len(share.mine), len(sim_ids), names(share.others),
             )  # fmt: skip
-        yield share.mine
+        yield share
 
 
 def holders(index: Index, connection: duckdb.DuckDBPyConnection | None = None) -> list[Holder]:
@@ -107,13 +118,17 @@ def holders(index: Index, connection: duckdb.DuckDBPyConnection | None = None) -
     return marks + claims
 
 
-def refuse_if_all_held(index: Index, sim_ids: Sequence[str]) -> None:
+def refuse_if_all_held(found: Sequence[Holder], sim_ids: Sequence[str]) -> None:
     """Stop before a run of which others compute everything already; warn if it is a part.
+
+    Args:
+        found: who computes what; see :func:`holders`.
+        sim_ids: what the run is to compute.
 
     Raises:
         RunUnfinishedError: names them.
     """
-    others = _of(holders(index), sim_ids)
+    others = _of(found, sim_ids)
     if not others:
         return
     n_held = len(frozenset[str]().union(*(holder.sim_ids for holder in others)) & set(sim_ids))
@@ -138,6 +153,33 @@ def names(others: Sequence[Holder]) -> str:
     listed = list(dict.fromkeys(map(str, others)))
     more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
     return " and ".join(listed[:_NAMED]) + more
+
+
+def _share(
+    connection: duckdb.DuckDBPyConnection, mine: list[str], others: Sequence[Holder]
+) -> Share:
+    connection.register("mine", pd.DataFrame({"sim_id": mine}, dtype="string"))
+    scenes = connection.execute(
+        "SELECT DISTINCT scene_id FROM simulations SEMI JOIN mine USING (sim_id) "
+        "WHERE scene_id IS NOT NULL ORDER BY scene_id"
+    ).fetchall()
+    registered = connection.execute("SELECT count(*) FROM simulations").fetchall()
+    return Share(
+        mine,
+        others,
+        receptors_to_carry(connection, mine),
+        tuple(scene for (scene,) in scenes),
+        int(registered[0][0]),
+    )
+
+
+def receptors_to_carry(
+    connection: duckdb.DuckDBPyConnection, sim_ids: Sequence[str]
+) -> dict[str, str] | None:
+    """Return the stored receptor (JSON) of each simulation of a run; None when they are many."""
+    if len(sim_ids) > MOST_RECEPTORS_CARRIED:
+        return None
+    return stored_receptors(sim_ids, connection)
 
 
 def _of(found: Sequence[Holder], sim_ids: Sequence[str]) -> list[Holder]:

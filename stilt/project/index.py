@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,8 +16,7 @@ from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.present import show_present, show_states
 from stilt.project.remote import RemoteOutputs
-from stilt.project.schema import REGISTRATION_COLUMNS
-from stilt.project.states import RECORDED_COLUMNS, Counts, Failed, Recorded, count_states
+from stilt.project.states import RECORDED_COLUMNS, Alike, Counts, Failed, Recorded, count_states
 from stilt.project.waiting import show_waiting, waiting_receipts
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stilt.project.receipts import Result
+    from stilt.project.update import Pairs, Registration
 
 logger = logging.getLogger(__name__)
 
@@ -118,48 +117,33 @@ class Index:
 
     # -- writing --------------------------------------------------------------------------------
 
-    def register(
+    def update(
         self,
-        rows: pd.DataFrame,
+        expected: Expected,
+        ask: Callable[[duckdb.DuckDBPyConnection], T],
         *,
-        scene_id: str | None = None,
-        token: str = "",
-        expected: Expected = None,
-    ) -> int:
-        """Add simulations, or bring the definition of known ones up to date.
+        registration: Registration | None = None,
+        looks: bool = True,
+        verify: bool | None = None,
+    ) -> tuple[T, list[str]]:
+        """Register simulations and look at the files; see :mod:`stilt.project.update`."""
+        from stilt.project.update import update_index
 
-        States are not touched, and a scene is kept when none is given.
+        return update_index(
+            self, expected, ask, registration=registration, looks=looks, verify=verify
+        )
 
-        Args:
-            rows: columns sim_id, met, location_id, time, receptor (JSON) and targets, in the
-                order that :meth:`ids` gives back.
-            scene_id: scene of all of them.
-            token: what stands for these inputs; see :meth:`token`.
-            expected: outputs of a complete simulation, to bring states up to date as
-                :meth:`reconcile` does.
+    def refresh(self, expected: Expected, *, verify: bool | None = None) -> list[str]:
+        """Bring recorded outputs and states up to date with files and configuration.
 
         Returns:
-            How many were new.
+            Simulations whose files are not as recorded.
         """
-        from stilt.project import records
-        from stilt.project.receipts import write_registration
+        return self.update(expected, _nothing, verify=verify)[1]
 
-        rows = rows.assign(scene_id=scene_id, ordinal=range(len(rows)))[list(REGISTRATION_COLUMNS)]
-        # Read in a writing transaction, so that the first registration finds an index file.
-        changed = self.write(lambda c: records.changed_definitions(c, rows))
-        if len(changed):
-            write_registration(self.layout.registrations, changed)
-
-        outdated = self.outdated() if expected is not None else []
-
-        def work(connection: duckdb.DuckDBPyConnection) -> int:
-            new = records.upsert_definitions(connection, rows, token)
-            if expected is not None:
-                records.reconcile(connection, expected, outdated)
-            self._cap(connection)
-            return new
-
-        return self.write(work)
+    def reconcile(self, expected: Mapping[str, Expectation]) -> None:
+        """Make recorded states agree with a configuration: what is stale becomes pending."""
+        self.update(expected, _nothing, looks=False)
 
     def record(self, results: Iterable[Result], *, owner: str | None = None) -> int:
         """Record what became of simulations.
@@ -180,52 +164,47 @@ class Index:
 
     def record_frame(self, frame: pd.DataFrame, *, owner: str | None = None) -> int:
         """Record rows of receipts; see :meth:`record`."""
-        from stilt.project import records
-
-        def work(connection: duckdb.DuckDBPyConnection) -> int:
-            recorded = records.apply_receipts(connection, frame, owner)
-            self._cap(connection)
-            return recorded
-
-        return self.write(work)
+        return self.write(lambda connection: self._apply(connection, frame, owner))
 
     def fold(self) -> int:
         """Record all receipts that wait, then put them away; returns how many simulations.
 
         For those who run simulations; readers see what receipts say without it.
         """
-        paths = receipt_files(self.layout.receipts)
-        if not paths:
+        if not receipt_files(self.layout.receipts):
             return 0
+        return self._fold(_nothing)[0]
+
+    def _fold(self, ask: Callable[[duckdb.DuckDBPyConnection], T]) -> tuple[int, T]:
+        """Record the receipts that wait and answer a question in the same transaction."""
         from stilt.project.receipts import move_folded, read_receipts
 
+        paths = receipt_files(self.layout.receipts)
         frame, damaged = read_receipts(paths)
-        recorded = self.record_frame(frame) if len(frame) else 0
-        move_folded([path for path in paths if path not in damaged], self.layout.folded)
-        return recorded
 
-    def reconcile(self, expected: Mapping[str, Expectation]) -> None:
-        """Make recorded states agree with a configuration: what is stale becomes pending."""
+        def work(connection: duckdb.DuckDBPyConnection) -> tuple[int, T]:
+            recorded = self._apply(connection, frame, None) if len(frame) else 0
+            return recorded, ask(connection)
+
+        answer = self.write(work)
+        move_folded([path for path in paths if path not in damaged], self.layout.folded)
+        return answer
+
+    def _apply(
+        self, connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, owner: str | None
+    ) -> int:
         from stilt.project import records
 
-        outdated = self.outdated()
-        self.write(lambda connection: records.reconcile(connection, expected, outdated))
+        recorded = records.apply_receipts(connection, frame, owner)
+        if self.max_rows is not None:
+            records.cap(connection, self.max_rows)
+        return recorded
 
     def rebuild(self, *, verify: bool | None = None) -> None:
         """Rebuild the index from the project's files; see :mod:`stilt.project.rebuild`."""
         from stilt.project.rebuild import rebuild_index
 
         rebuild_index(self, self._database, verify=verify)
-
-    def refresh(self, *, verify: bool | None = None) -> list[str]:
-        """Bring recorded outputs up to date with the files; see :mod:`stilt.project.rebuild`.
-
-        Returns:
-            Simulations whose files are not as recorded.
-        """
-        from stilt.project.rebuild import refresh_index
-
-        return refresh_index(self, verify=verify)
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -237,11 +216,7 @@ class Index:
         return seconds_by_part(read_tables(paths)[0]["parts"].to_pylist())
 
     def token(self) -> str:
-        """What stood for the inputs at the last registration; "" when there was none.
-
-        Where the times of receptors.csv were read with a stated format, a space, the digest of that
-        file, a space and the format follow.
-        """
+        """What stood for the inputs at the last registration; "" when there was none."""
 
         def work(connection: duckdb.DuckDBPyConnection) -> str:
             rows = connection.execute("SELECT value FROM meta WHERE key = 'token'").fetchall()
@@ -253,15 +228,6 @@ class Index:
         """Registered ids for which an SQL condition on simulations ``s`` holds, sorted."""
         query = f"SELECT sim_id FROM simulations s WHERE {where} ORDER BY sim_id"
         return self._column(query, parameters)
-
-    def registered_in_order(self, mets: Sequence[str]) -> list[str]:
-        """Ids of the last registration, meteorology by meteorology, as they were given."""
-        query = f"""
-            SELECT sim_id FROM simulations
-            WHERE generation = (SELECT max(generation) FROM simulations)
-              AND met IN ({_marks(mets)})
-            ORDER BY ordinal"""
-        return self._column(query, mets) if mets else []
 
     def in_states(
         self,
@@ -279,14 +245,10 @@ class Index:
             states: pending, stale, running, complete, failed.
         """
 
-        def work(connection: duckdb.DuckDBPyConnection) -> list[str]:
-            chosen = show_states(connection, expected, set(states))
-            query = f"""
-                SELECT s.sim_id FROM {chosen} WHERE {where}
-                ORDER BY s.generation DESC NULLS LAST, s.ordinal, s.sim_id"""
-            return _texts(connection.execute(query, list(parameters)))
-
-        return self._read_present(expected, work, [])
+        ask = partial(
+            ids_in_states, expected=expected, states=states, where=where, parameters=parameters
+        )
+        return self._read_present(expected, ask, [])
 
     def frame(
         self,
@@ -335,13 +297,13 @@ class Index:
         """Simulations per state and per failure reason, receipts that wait included."""
         condition = "" if scene_id is None else "WHERE scene_id = ?"
         groups = self._groups(expected, condition, [] if scene_id is None else [scene_id])
-        return count_states([group[1:] for group in groups], expected)
+        return count_states([group for _, group in groups], expected)
 
     def scene_counts(self, expected: Expected = None) -> dict[str, Counts]:
         """Counts for every scene, by scene id."""
-        by_scene: dict[str, list[tuple[Recorded, str | None, int]]] = {}
-        for scene, *group in self._groups(expected, "WHERE scene_id IS NOT NULL", []):
-            by_scene.setdefault(scene, []).append(tuple(group))  # type: ignore[arg-type]
+        by_scene: dict[str, list[Alike]] = {}
+        for scene, group in self._groups(expected, "WHERE scene_id IS NOT NULL", []):
+            by_scene.setdefault(str(scene), []).append(group)
         return {scene: count_states(by_scene[scene], expected) for scene in sorted(by_scene)}
 
     def came_of(self, sim_ids: Sequence[str], expected: Expected) -> tuple[Counts, list[Failed]]:
@@ -354,44 +316,15 @@ class Index:
             sim_ids: which; those that are not registered are left out.
             expected: outputs of a complete simulation; None believes the recorded states.
         """
-        import pandas as pd
-
-        def work(connection: duckdb.DuckDBPyConnection) -> tuple[Counts, list[Failed]]:
-            connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
-            show_present(connection)
-            groups = connection.execute(
-                f"SELECT reason, count(*), {RECORDED_COLUMNS} FROM present "
-                "SEMI JOIN asked USING (sim_id) GROUP BY ALL"
-            ).fetchall()
-            chosen = show_states(connection, expected, {"failed", "pending", "stale"})
-            failed = connection.execute(
-                f"""
-                SELECT s.sim_id, coalesce(nullif(s.reason, ''), 'UNKNOWN'), coalesce(s.detail, '')
-                FROM {chosen} WHERE s.sim_id IN (SELECT sim_id FROM asked)
-                  AND (alike.now = 'failed' OR coalesce(s.reason, '') NOT IN ('', 'INTERRUPTED'))
-                ORDER BY s.sim_id"""
-            ).fetchall()
-            counts = count_states([(Recorded(*g[2:]), g[0], g[1]) for g in groups], expected)
-            return counts, [Failed(*row) for row in failed]
-
         none: list[Failed] = []
-        return self.read(work, (Counts(), none))
+        ask = partial(came_of, sim_ids=sim_ids, expected=expected)
+        return self.read(ask, (Counts(), none))
 
-    def outdated(self) -> list[tuple[str, str]]:
-        """Recorded pairs of weather files (JSON) and what they held, where they hold other now."""
-        query = "SELECT DISTINCT met_files, weather FROM simulations WHERE weather <> ''"
-        none: list[tuple[str, str]] = []
-        pairs = self.read(lambda connection: connection.execute(query).fetchall(), none)
-        if not pairs:
-            return []
-        from stilt.meteorology.fingerprint import WeatherCheck
-
-        check = WeatherCheck(self.cache_dir)
-        return [
-            (files, weather)
-            for files, weather in pairs
-            if check.has_changed(json.loads(files), weather)
-        ]
+    def conclude(self, sim_ids: Sequence[str], expected: Expected) -> tuple[Counts, list[Failed]]:
+        """Record all receipts that wait, and return what :meth:`came_of` does."""
+        if not receipt_files(self.layout.receipts):
+            return self.came_of(sim_ids, expected)
+        return self._fold(partial(came_of, sim_ids=sim_ids, expected=expected))[1]
 
     def receptors(self, sim_ids: Sequence[str], *, repair: bool = True) -> dict[str, str]:
         """Stored receptor (JSON) of each id that is registered and has one.
@@ -401,12 +334,17 @@ class Index:
             repair: rebuild the index when it is missing or damaged; False goes without it,
                 for workers, which must not all do so at once.
         """
-        columns = ("sim_id", "receptor")
+        if not sim_ids:
+            return {}
+        from stilt.project.records import stored_receptors
+
+        ask = partial(stored_receptors, sim_ids)
+        if repair:
+            return self.read(ask, {})
         try:
-            rows = self.rows(sim_ids, columns) if repair else self._rows(sim_ids, columns)
+            return self._database.read(ask)
         except (FileNotFoundError, DamagedIndexError):
-            rows = []
-        return {row["sim_id"]: row["receptor"] for row in rows if row["receptor"]}
+            return {}
 
     def rows(self, sim_ids: Sequence[str], columns: Sequence[str] = ("*",)) -> list[dict[str, Any]]:
         """Recorded rows of the given ids, as far as they are registered."""
@@ -422,20 +360,18 @@ class Index:
 
     def _groups(
         self, expected: Expected, condition: str, parameters: list[Any]
-    ) -> list[tuple[str | None, Recorded, str | None, int]]:
-        """Alike simulations with their number, as the waiting receipts would leave them."""
+    ) -> list[tuple[str | None, Alike]]:
+        """Alike simulations with their scene, as the waiting receipts would leave them."""
 
-        def work(
-            connection: duckdb.DuckDBPyConnection,
-        ) -> list[tuple[str | None, Recorded, str | None, int]]:
+        def work(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, Alike]]:
             found = connection.execute(
-                f"SELECT scene_id, reason, count(*), {RECORDED_COLUMNS} FROM present "
+                f"SELECT scene_id, reason, count(*), device, jax, {RECORDED_COLUMNS} FROM present "
                 f"{condition} GROUP BY ALL",
                 parameters,
             )
             return [
-                (scene, Recorded(*recorded), reason, number)
-                for scene, reason, number, *recorded in found.fetchall()
+                (scene, Alike(Recorded(*recorded), reason, number, device, jax))
+                for scene, reason, number, device, jax, *recorded in found.fetchall()
             ]
 
         return self._read_present(expected, work, [])
@@ -455,28 +391,24 @@ class Index:
         self, expected: Expected, work: Callable[[duckdb.DuckDBPyConnection], T], default: T
     ) -> T:
         """Run queries on the view ``present``, see :func:`stilt.project.present.show_present`."""
-        outdated = [] if expected is None else self.outdated()
-        busy = sorted(ids_in_batches(self.layout.running))
+        from stilt.project.update import changed_weather, weather_pairs
 
-        def look(connection: duckdb.DuckDBPyConnection) -> T:
+        busy = sorted(ids_in_batches(self.layout.running))
+        pairs: list[tuple[str, str]] = []
+
+        def look(connection: duckdb.DuckDBPyConnection, outdated: Pairs = ()) -> T:
+            if expected is not None and not outdated:
+                pairs[:] = weather_pairs(connection)
             show_present(connection, outdated=outdated, busy=busy)
             return work(connection)
 
-        return self.read(look, default)
-
-    def _rows(self, sim_ids: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
-        from stilt.project.records import rows_of
-
-        return self._database.read(partial(rows_of, sim_ids, columns))
+        answer = self.read(look, default)
+        # Weather files are not looked at while the index is open, and hardly ever replaced.
+        outdated = changed_weather(pairs, self.cache_dir)
+        return self.read(partial(look, outdated=outdated), default) if outdated else answer
 
     def _column(self, query: str, parameters: Sequence[Any]) -> list[str]:
         return self.read(lambda c: _texts(c.execute(query, list(parameters))), [])
-
-    def _cap(self, connection: duckdb.DuckDBPyConnection) -> None:
-        if self.max_rows is not None:
-            from stilt.project.records import cap
-
-            cap(connection, self.max_rows)
 
     def _has_files(self) -> bool:
         layout = self.layout
@@ -491,10 +423,65 @@ class Index:
         return f"Index({str(self.path)!r})"
 
 
+def registered(connection: duckdb.DuckDBPyConnection, mets: Sequence[str]) -> list[str]:
+    """Return ids of the last registration, meteorology by meteorology, as they were given."""
+    query = f"""
+        SELECT sim_id FROM simulations
+        WHERE generation = (SELECT max(generation) FROM simulations)
+          AND met IN ({", ".join("?" * len(mets))})
+        ORDER BY ordinal"""
+    return _texts(connection.execute(query, list(mets))) if mets else []
+
+
+def ids_in_states(
+    connection: duckdb.DuckDBPyConnection,
+    expected: Expected,
+    states: Iterable[str],
+    *,
+    where: str = "true",
+    parameters: Sequence[Any] = (),
+) -> list[str]:
+    """Return ids in some states; see :meth:`Index.in_states`.
+
+    Args:
+        connection: one with the view of :func:`stilt.project.present.show_present`.
+        expected, states, where, parameters: as for :meth:`Index.in_states`.
+    """
+    chosen = show_states(connection, expected, set(states))
+    query = f"""
+        SELECT s.sim_id FROM {chosen} WHERE {where}
+        ORDER BY s.generation DESC NULLS LAST, s.ordinal, s.sim_id"""
+    return _texts(connection.execute(query, list(parameters)))
+
+
+def came_of(
+    connection: duckdb.DuckDBPyConnection, sim_ids: Sequence[str], expected: Expected
+) -> tuple[Counts, list[Failed]]:
+    """Return counts and failures of some simulations; see :meth:`Index.came_of`."""
+    import pandas as pd
+
+    connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
+    show_present(connection)
+    groups = connection.execute(
+        f"SELECT reason, count(*), {RECORDED_COLUMNS} FROM present "
+        "SEMI JOIN asked USING (sim_id) GROUP BY ALL"
+    ).fetchall()
+    chosen = show_states(connection, expected, {"failed", "pending", "stale"})
+    failed = connection.execute(
+        f"""
+        SELECT s.sim_id, coalesce(nullif(s.reason, ''), 'UNKNOWN'), coalesce(s.detail, '')
+        FROM {chosen} WHERE s.sim_id IN (SELECT sim_id FROM asked)
+          AND (alike.now = 'failed' OR coalesce(s.reason, '') NOT IN ('', 'INTERRUPTED'))
+        ORDER BY s.sim_id"""
+    ).fetchall()
+    counts = count_states([Alike(Recorded(*g[2:]), g[0], g[1]) for g in groups], expected)
+    return counts, [Failed(*row) for row in failed]
+
+
 def _texts(result: duckdb.DuckDBPyConnection) -> list[str]:
     column = next(iter(result.fetchnumpy().values()))
     return list(column.tolist())
 
 
-def _marks(values: Sequence[Any]) -> str:
-    return ", ".join("?" * len(values))
+def _nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ask nothing."""

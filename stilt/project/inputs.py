@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import os
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING
 from stilt.atomic import atomic_path
 from stilt.cache import require_folder
 from stilt.config import ModelConfig, RuntimeSettings, is_same
+from stilt.config.files import config_text
 from stilt.errors import StiltError, UsageError
-from stilt.project.artifacts import link, publish
+from stilt.project.artifacts import Stamp, link, publish
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
@@ -86,6 +88,7 @@ class Project:
         chosen = compute_root or self.runtime.compute_root
         self.compute_root = self._default_compute_root() if chosen is None else expanded(chosen)
         self._given_config = config
+        self._config_read: tuple[Path, bytes | None] | None = None
         self._weather_check: tuple[float, WeatherCheck | None] = (-math.inf, None)
 
     @property
@@ -122,6 +125,7 @@ class Project:
         places = dict.fromkeys((self.root / "config.yaml", self.layout.config))
         for path in places:
             if path.exists():
+                self._config_read = path, _content(path)
                 return ModelConfig.from_yaml(path)
         raise FileNotFoundError(
             f"No config.yaml in {' or '.join(str(path.parent) for path in places)}: write one "
@@ -147,9 +151,7 @@ class Project:
         Returns:
             Simulations whose files were not as recorded.
         """
-        changed = self.index.refresh(verify=True)
-        if self.expected is not None:
-            self.index.reconcile(self.expectations)
+        changed = self.index.refresh(self.expected, verify=True)
         if changed:
             logger.warning(
                 "The files of %d simulation(s) are not as recorded, %s for example; what is "
@@ -219,23 +221,33 @@ class Project:
             self._weather_check = (time.monotonic(), check)
         return check.has_changed(files, recorded)
 
-    def publish(self, working: Path, final: Path, *, linked: bool = True) -> None:
+    def stamp(self, path: Path) -> Stamp:
+        """Size of an output file that is here, and when it was changed unless it is a copy."""
+        stamp = Stamp.of(path)
+        return stamp if self.remote is None else Stamp(stamp.nbytes)
+
+    def publish(self, working: Path, final: Path, *, linked: bool = True) -> Stamp:
         """Put a finished file where readers look for it, whole: a rename, or an upload.
 
         Args:
             working: the file; it is not there afterwards, unless it is `final`.
             final: its path under the layout.
             linked: make its link in the flat folders, which only local outputs have.
+
+        Returns:
+            Size and time of change of the published file.
         """
         if self.remote is not None:
+            stamp = self.stamp(working)
             self.remote.upload(working, final.parent.name, final.name)
             working.unlink()
             with suppress(OSError):
                 working.parent.rmdir()
-            return
+            return stamp
         publish(working, final)
         if linked:
             link(self.layout, final)
+        return self.stamp(final)
 
     def local_copy(self, path: Path) -> Path:
         """An output file on this machine: the path itself, fetched first from a URL.
@@ -255,9 +267,14 @@ class Project:
     @property
     def stores_this_config(self) -> bool:
         """Whether the config.yaml in the output root means this configuration."""
-        path = self.layout.config
+        path, config = self.layout.config, self.config
+        if not path.exists():
+            return False
+        content = _content(path)
+        if (path, content) == self._config_read or content == _written(config, path):
+            return True
         try:
-            return path.exists() and is_same(ModelConfig.from_yaml(path), self.config)
+            return is_same(ModelConfig.from_yaml(path), config)
         except StiltError:
             if self._given_config is None:
                 raise
@@ -304,6 +321,21 @@ class Project:
         except FileNotFoundError:
             return ""
 
+    def keep_time_format(self, time_format: str) -> None:
+        """Remember the form of the times in receptors.csv of the output root."""
+        told = {"receptors": self.receptors_digest(), "time_format": time_format}
+        with atomic_path(self.layout.time_format) as temporary:
+            temporary.write_text(json.dumps(told), encoding="utf-8")
+
+    @property
+    def kept_time_format(self) -> str | None:
+        """The form of the times that was kept with receptors.csv, unless that has changed."""
+        try:
+            told = json.loads(self.layout.time_format.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return told["time_format"] if told["receptors"] == self.receptors_digest() else None
+
     def input_token(self) -> str:
         """What stands for receptors, meteorologies and outputs together; "" without receptors.
 
@@ -314,3 +346,16 @@ class Project:
             return ""
         targets = {met: sorted(wanted.footprints) for met, wanted in self.expectations.items()}
         return digest([content, list(self.config.mets), targets])
+
+
+def _content(path: Path) -> bytes | None:
+    """Return the bytes of a file; None when it cannot be read, which whoever parses it says."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _written(config: ModelConfig, path: Path) -> bytes:
+    """Return the bytes of the file to which a configuration would be written."""
+    return config_text(config, path.parent).encode()

@@ -33,6 +33,7 @@ class ProjectLayout:
         self.running = self.state / "running"
         self.planned = self.state / "planned"
         self.weather_cache = self.state / "weather"
+        self.time_format = self.state / "time-format.json"
 
     def simulation_dir(self, sim_id: str) -> Path:
         """Folder of one simulation."""

@@ -1,16 +1,17 @@
-"""The index from the files: rebuilt whole, or brought up to date, by one scan of the folders.
+"""The index from the files: rebuilt whole by one scan of the folders.
 
 A scan lists each simulation's folder once and looks at names. A file is opened only when neither
-a receipt nor the old index knows what made it. Sizes are compared in projects of up to
-:data:`stilt.project.scan.VERIFY_UP_TO` folders, or when asked for: on network file systems one
-question per file takes minutes where listing folders takes seconds.
+a receipt nor the old index knows what made it, or when it was changed since. Sizes and times of
+change are compared in projects of up to :data:`stilt.project.scan.VERIFY_UP_TO` folders, or when
+asked for: on network file systems one question per file takes minutes where listing folders takes
+seconds.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,7 @@ import pandas as pd
 
 from stilt.errors import Reason
 from stilt.project import records
+from stilt.project.artifacts import Stamp
 from stilt.project.database import DamagedIndexError, Database
 from stilt.project.keys import ERROR_SUFFIX, footprint_keys_text
 from stilt.project.layout import ProjectLayout, receipt_files
@@ -31,13 +33,11 @@ if TYPE_CHECKING:
 
     from stilt.project.remote import RemoteOutputs
 
-    Work = Callable[[duckdb.DuckDBPyConnection], Any]
-
 logger = logging.getLogger(__name__)
 
 
 class Rebuilt(Protocol):
-    """What is rebuilt or refreshed: :class:`stilt.project.index.Index`."""
+    """What is rebuilt: :class:`stilt.project.index.Index`."""
 
     layout: ProjectLayout
     remote: RemoteOutputs | None
@@ -45,15 +45,6 @@ class Rebuilt(Protocol):
 
     def fold(self) -> int:
         """Record all receipts that wait."""
-
-    def read(self, work: Work, default: Any) -> Any:
-        """Run queries."""
-
-    def write(self, work: Work) -> Any:
-        """Run one short transaction."""
-
-    def receptors(self, sim_ids: Sequence[str]) -> dict[str, str]:
-        """Return stored receptors (JSON) by id."""
 
 
 def rebuild_index(index: Rebuilt, database: Database, *, verify: bool | None) -> None:
@@ -66,7 +57,7 @@ def rebuild_index(index: Rebuilt, database: Database, *, verify: bool | None) ->
     waiting = receipt_files(layout.receipts)
     receipts, _ = read_receipts([*receipt_files(layout.folded), *waiting])
     definitions = _definitions(layout, old, receipts)
-    known = _known_from(receipts, old)
+    known = known_from(receipts, old)
     found = scan(layout, known, verify=verify, remote=index.remote)
     rows, footprints = _rows(definitions, receipts, old, known, found, layout)
 
@@ -83,37 +74,6 @@ def rebuild_index(index: Rebuilt, database: Database, *, verify: bool | None) ->
     index.fold()
 
 
-def refresh_index(index: Rebuilt, *, verify: bool | None) -> list[str]:
-    """Record what the files say where it differs from what the index says.
-
-    Returns:
-        Simulations whose files are not as recorded.
-    """
-    index.fold()
-    frame = index.read(lambda connection: connection.execute(_LOOKED_AT).df(), pd.DataFrame())
-    finished = dict(zip(frame["sim_id"], frame["finished_at"], strict=True)) if len(frame) else {}
-    known = _known_from(_with_footprints(index, frame), pd.DataFrame())
-    found = scan(index.layout, known, verify=verify, remote=index.remote)
-    changed = {
-        sim_id: found.get(sim_id, Outputs())
-        for sim_id in known.keys() | found.keys()
-        if not found.get(sim_id, Outputs()).same_as(known.get(sim_id, Outputs()))
-    }
-    if not changed:
-        return []
-    receptors = index.receptors(list(changed))
-    rows = [
-        _observed_row(sim_id, outputs, receptors.get(sim_id) or outputs.receptor)
-        for sim_id, outputs in sorted(changed.items())
-        if receptors.get(sim_id) or outputs.receptor
-    ]
-    seen = pd.DataFrame(rows)
-    if len(seen):
-        seen["finished_at"] = pd.to_datetime(seen["sim_id"].map(finished))
-    index.write(lambda connection: _apply_observed(connection, seen))
-    return [row["sim_id"] for row in rows]
-
-
 def _old_tables(database: Database) -> pd.DataFrame:
     """Rows of the index that is about to be replaced, as far as it can be read."""
     try:
@@ -125,28 +85,16 @@ def _old_tables(database: Database) -> pd.DataFrame:
 def _all_rows(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return connection.execute(
         f"""
-        SELECT s.*, f.footprints FROM simulations s LEFT JOIN ({_FOOTPRINTS_AS_JSON}) f
+        SELECT s.*, f.footprints FROM simulations s LEFT JOIN ({FOOTPRINTS_AS_JSON}) f
         USING (sim_id)"""
     ).df()
 
 
-_LOOKED_AT = """
-    SELECT * FROM simulations
-    WHERE transport_key IS NOT NULL OR error_key IS NOT NULL OR footprint_keys <> ''
-       OR state <> 'pending'"""
-
-_FOOTPRINTS_AS_JSON = """
+FOOTPRINTS_AS_JSON = """
     SELECT sim_id, json_group_object(name, {key: key, total: total,
-               empty_reason: coalesce(empty_reason, ''), nbytes: nbytes})::VARCHAR AS footprints
+               empty_reason: coalesce(empty_reason, ''), nbytes: nbytes,
+               mtime_us: mtime_us})::VARCHAR AS footprints
     FROM footprints GROUP BY sim_id"""
-
-
-def _with_footprints(index: Rebuilt, frame: pd.DataFrame) -> pd.DataFrame:
-    """Add the recorded footprints as JSON to rows of the index."""
-    texts = index.read(lambda c: c.execute(_FOOTPRINTS_AS_JSON).df(), pd.DataFrame())
-    if texts.empty or frame.empty:
-        return frame.assign(footprints="")
-    return frame.merge(texts, on="sim_id", how="left")
 
 
 def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFrame:
@@ -176,26 +124,41 @@ def _with_id_parts(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(met=parts[0], location_id=parts[2])
 
 
-def _known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
+def known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
     """Recorded outputs by id; the first frame that has an id wins."""
     known: dict[str, Outputs] = {}
-    columns = [
-        "transport_key", "error_key", "trajectory_bytes", "error_bytes", "footprints", "met_files",
-        "weather",
-    ]  # fmt: skip
+    texts = ("met_files", "weather", "device", "jax", "version")
+    columns = (
+        "transport_key", "error_key", "footprints", "trajectory_bytes", "trajectory_mtime_us",
+        "error_bytes", "error_mtime_us", *texts,
+    )  # fmt: skip
     for frame in frames:
         if frame.empty:
             continue
         values = [frame["sim_id"].tolist(), *(_nones(frame[name]) for name in columns)]
-        for sim_id, transport, error, size, error_size, footprints, met_files, weather in zip(
-            *values, strict=True
-        ):
+        for (
+            sim_id,
+            transport,
+            error,
+            footprints,
+            size,
+            moment,
+            error_size,
+            error_moment,
+            *told,
+        ) in zip(*values, strict=True):
             if sim_id not in known:
-                known[sim_id] = Outputs(
-                    transport, error, _int(size), _int(error_size), dict(entries_of(footprints)),
-                    met_files=met_files or "", weather=weather or "",
+                outputs = known[sim_id] = Outputs(
+                    transport, error, _stamp(size, moment), _stamp(error_size, error_moment),
+                    dict(entries_of(footprints)),
                 )  # fmt: skip
+                for name, text in zip(texts, told, strict=True):
+                    setattr(outputs, name, text or "")
     return known
+
+
+def _stamp(nbytes: Any, mtime_us: Any) -> Stamp | None:
+    return None if nbytes is None else Stamp(int(nbytes), _int(mtime_us))
 
 
 def _nones(column: pd.Series) -> list[Any]:
@@ -237,10 +200,11 @@ def _rows(
     rows["reason"] = [reason for _, reason in states]
     rows["transport_key"] = [out.transport for out in outputs]
     rows["error_key"] = [out.error for out in outputs]
-    rows["trajectory_bytes"] = pd.array([o.trajectory_bytes for o in outputs], dtype="Int64")
-    rows["error_bytes"] = pd.array([o.error_bytes for o in outputs], dtype="Int64")
-    rows["footprint_keys"] = [_keys_text(out) for out in outputs]
-    for name in ("met_files", "weather"):
+    stamps = pd.DataFrame([stamps_row(out) for out in outputs], rows.index)
+    for name in stamps:
+        rows[name] = stamps[name].astype("Int64")
+    rows["footprint_keys"] = [keys_text(out) for out in outputs]
+    for name in ("met_files", "weather", "device", "jax", "version"):
         seen = pd.Series([getattr(out, name) or None for out in outputs], base.index, dtype=object)
         rows[name] = seen.where(seen.notna(), rows[name])
     rows["detail"] = rows["detail"].where(rows["detail"].notna(), "")
@@ -251,7 +215,7 @@ def _rows(
     rows["created_at"] = rows["created_at"].astype("datetime64[us]").fillna(moment)
     rows["updated_at"] = moment
     footprints = pd.DataFrame(
-        {"sim_id": sim_ids, "footprints": [_footprints_json(out) for out in outputs]}
+        {"sim_id": sim_ids, "footprints": [footprints_json(out) for out in outputs]}
     )
     return rows.reset_index(names="sim_id"), footprints
 
@@ -316,7 +280,8 @@ def _times(rows: pd.DataFrame) -> pd.Series:
     return times.fillna(pd.to_datetime(stamps, format="%Y%m%d%H%M%S"))
 
 
-def _keys_text(outputs: Outputs) -> str:
+def keys_text(outputs: Outputs) -> str:
+    """Return keys of footprints as the index stores them."""
     entries = outputs.footprints
     return footprint_keys_text(
         {name: entry.key for name, entry in entries.items()},
@@ -324,45 +289,16 @@ def _keys_text(outputs: Outputs) -> str:
     )
 
 
-def _footprints_json(outputs: Outputs) -> str:
+def footprints_json(outputs: Outputs) -> str:
+    """Return footprints as a receipt tells of them."""
     return json.dumps({name: vars(entry) for name, entry in outputs.footprints.items()})
 
 
-def _observed_row(sim_id: str, outputs: Outputs, receptor: str) -> dict[str, Any]:
-    return {
-        "sim_id": sim_id,
-        "receptor": receptor,
-        "transport_key": outputs.transport,
-        "error_key": outputs.error,
-        "trajectory_bytes": outputs.trajectory_bytes,
-        "error_bytes": outputs.error_bytes,
-        "footprint_keys": _keys_text(outputs),
-        "footprints": _footprints_json(outputs),
-        "met_files": outputs.met_files,
-        "weather": outputs.weather,
-    }
-
-
-def _apply_observed(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
-    """Write what was found over what was recorded; states follow when a run is planned.
-
-    What a running batch has reported since the files were looked at stays.
-    """
-    if frame.empty:
-        return
-    records.insert_unknown(connection, frame)
-    same = connection.execute(
-        "SELECT sim_id FROM receipts f JOIN simulations s USING (sim_id) "
-        "WHERE s.finished_at IS NOT DISTINCT FROM f.finished_at::TIMESTAMP"
-    ).fetchall()
-    frame = frame[frame["sim_id"].isin({sim_id for (sim_id,) in same})]
-    connection.register("receipts", frame)
-    connection.execute(
-        """
-        UPDATE simulations SET transport_key = f.transport_key, error_key = f.error_key,
-            trajectory_bytes = f.trajectory_bytes, error_bytes = f.error_bytes,
-            footprint_keys = f.footprint_keys, met_files = f.met_files, weather = f.weather,
-            state = CASE WHEN state = 'complete' THEN 'pending' ELSE state END
-        FROM receipts f WHERE simulations.sim_id = f.sim_id"""
-    )
-    records.replace_footprints(connection, frame)
+def stamps_row(outputs: Outputs) -> dict[str, int | None]:
+    """Return sizes and times of change of the trajectories, by column of the table."""
+    row: dict[str, int | None] = {}
+    stamps = {"trajectory": outputs.trajectory_stamp, "error": outputs.error_stamp}
+    for name, stamp in stamps.items():
+        row[f"{name}_bytes"] = None if stamp is None else stamp.nbytes
+        row[f"{name}_mtime_us"] = None if stamp is None else stamp.mtime_us
+    return row

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stilt.atomic import atomic_path
+from stilt.project.artifacts import Stamp
 from stilt.project.keys import footprint_keys_text
 from stilt.project.layout import receipt_files
 
@@ -33,13 +34,15 @@ _JOIN_ABOVE = 256
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
     "footprint_keys", "footprints", "batch_id", "host", "version", "owner", "met_files", "parts",
-    "weather",
+    "weather", "device", "jax",
 )  # fmt: skip
-_ADDED_LATER = ("parts", "weather")
+_NUMBERS = (
+    "seed", "n_rows", "trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us",
+)  # fmt: skip
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXT]
-    + [("seed", pa.int64()), ("n_rows", pa.int64()), ("trajectory_bytes", pa.int64())]
-    + [("error_bytes", pa.int64()), ("seconds", pa.float64())]
+    + [(name, pa.int64()) for name in _NUMBERS]
+    + [("seconds", pa.float64())]
     + [("started_at", pa.timestamp("us")), ("finished_at", pa.timestamp("us"))]
 )
 
@@ -53,12 +56,19 @@ class FootprintEntry:
         total: sum of the footprint, ppm per (umol m-2 s-1).
         empty_reason: "" or why all values are zero.
         nbytes: size of the file.
+        mtime_us: when the file was changed; None when unknown, and for files on a URL.
     """
 
     key: str
     total: float | None = None
     empty_reason: str = ""
     nbytes: int | None = None
+    mtime_us: int | None = None
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """Size and time of change of the file; None when unknown."""
+        return None if self.nbytes is None else Stamp(self.nbytes, self.mtime_us)
 
 
 @dataclass
@@ -75,6 +85,9 @@ class Result:
         footprints: footprints that exist now, by name.
         met_files: weather files that the outputs were made from.
         weather: what these held; see :mod:`stilt.meteorology.fingerprint`.
+        device, jax: kind of device, and version of JAX, that computed the particles.
+        trajectory_bytes, trajectory_mtime_us, error_bytes, error_mtime_us: sizes of the trajectory
+            files, and when these were changed.
         parts: seconds of a worker by part of the work; a batch's are shared equally.
     """
 
@@ -92,10 +105,14 @@ class Result:
     owner: str = ""
     met_files: tuple[str, ...] = ()
     weather: str = ""
+    device: str = ""
+    jax: str = ""
     seed: int | None = None
     n_rows: int | None = None
     trajectory_bytes: int | None = None
+    trajectory_mtime_us: int | None = None
     error_bytes: int | None = None
+    error_mtime_us: int | None = None
     seconds: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: now())
@@ -163,20 +180,12 @@ def read_tables(paths: Iterable[Path]) -> tuple[pa.Table, list[Path]]:
     tables, damaged = [], []
     for path in sorted(paths):
         try:
-            tables.append(_complete(pq.read_table(path)).select(SCHEMA.names).cast(SCHEMA))
+            tables.append(pq.read_table(path).select(SCHEMA.names).cast(SCHEMA))
         except FileNotFoundError:
             continue
         except (OSError, pa.ArrowException, KeyError):
             damaged.append(path)
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table(), damaged
-
-
-def _complete(table: pa.Table) -> pa.Table:
-    """A receipt with the columns that receipts have got since it was written."""
-    for name in _ADDED_LATER:
-        if name not in table.column_names:
-            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), pa.string()))
-    return table
 
 
 def seconds_by_part(texts: Iterable[str | None]) -> dict[str, float]:

@@ -35,6 +35,14 @@ def rows_of(
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def stored_receptors(
+    sim_ids: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> dict[str, str]:
+    """Return the stored receptor (JSON) of each of the given ids that has one."""
+    rows = rows_of(sim_ids, ("sim_id", "receptor"), connection)
+    return {row["sim_id"]: row["receptor"] for row in rows if row["receptor"]}
+
+
 def changed_definitions(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
     """Registration rows that say something the index does not know."""
     connection.register("rows", rows)
@@ -151,15 +159,16 @@ def write_footprints(
     """
     rows = [
         (sim_id, name, "complete-empty" if entry.empty_reason else "complete", entry.key,
-         entry.total, entry.empty_reason, entry.nbytes)
+         entry.total, entry.empty_reason, entry.nbytes, entry.mtime_us)
         for sim_id, text in zip(frame["sim_id"], frame["footprints"], strict=True)
         for name, entry in entries_of(text).items()
     ]  # fmt: skip
     if not rows:
         return
-    names = ("sim_id", "name", "state", "key", "total", "empty_reason", "nbytes")
+    names = ("sim_id", "name", "state", "key", "total", "empty_reason", "nbytes", "mtime_us")
     table = pd.DataFrame(rows, columns=list(names))
-    table["nbytes"] = table["nbytes"].astype("Int64")
+    for name in ("nbytes", "mtime_us"):
+        table[name] = table[name].astype("Int64")
     table["total"] = table["total"].astype("Float64")
     connection.register("new_footprints", table)
     changes = ", ".join(f"{name} = excluded.{name}" for name in names[2:])
@@ -168,6 +177,19 @@ def write_footprints(
         f"INSERT INTO footprints ({', '.join(names)}) "
         f"SELECT {', '.join(names)} FROM new_footprints {conflict}"
     )
+
+
+def record_stamps(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
+    """Record sizes and times of change of files that are otherwise as recorded."""
+    connection.register("stamped", frame)
+    changes = ", ".join(
+        f"{name} = f.{name}"
+        for name in ("trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us")
+    )
+    connection.execute(
+        f"UPDATE simulations SET {changes} FROM stamped f WHERE simulations.sim_id = f.sim_id"
+    )
+    write_footprints(connection, frame)
 
 
 def replace_footprints(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from stilt.project.artifacts import DamagedArtifactError, Made, made_of
+from stilt.project.artifacts import DamagedArtifactError, Made, Stamp, made_of
 from stilt.project.keys import key_in, weather_in
 from stilt.project.layout import (
     ProjectLayout,
     error_trajectory_name,
-    footprint_name,
     footprint_of_file,
     trajectory_name,
 )
@@ -38,22 +37,26 @@ class Outputs:
 
     Attributes:
         transport, error: keys of the trajectories, None when there is none.
-        trajectory_bytes, error_bytes: their sizes, None when unknown.
+        trajectory_stamp, error_stamp: their sizes and times of change, None when unknown.
         footprints: by name.
         receptor: JSON of the receptor where a file had to be opened.
         met_files: JSON of the weather files that they were made from, "" when unknown.
         weather: what these held; see :mod:`stilt.meteorology.fingerprint`.
+        device, jax, version: what computed the particles, and this package's version.
     """
 
     transport: str | None = None
     error: str | None = None
-    trajectory_bytes: int | None = None
-    error_bytes: int | None = None
+    trajectory_stamp: Stamp | None = None
+    error_stamp: Stamp | None = None
     footprints: dict[str, FootprintEntry] = field(default_factory=dict)
     has_log: bool = False
     receptor: str = ""
     met_files: str = ""
     weather: str = ""
+    device: str = ""
+    jax: str = ""
+    version: str = ""
 
     def same_as(self, other: Outputs) -> bool:
         """Whether keys, footprints and weather agree."""
@@ -61,6 +64,12 @@ class Outputs:
         theirs = {name: entry.key for name, entry in other.footprints.items()}
         keys = (self.transport, self.error, mine, self.weather)
         return keys == (other.transport, other.error, theirs, other.weather)
+
+    @property
+    def stamps(self) -> tuple[Stamp | None, ...]:
+        """Sizes and times of change of all files, footprints by name."""
+        footprints = (entry.stamp for _, entry in sorted(self.footprints.items()))
+        return self.trajectory_stamp, self.error_stamp, *footprints
 
     @property
     def exist(self) -> bool:
@@ -79,9 +88,10 @@ def scan(
 
     Args:
         layout: the project.
-        known: what is recorded; such files are not opened, unless `verify` is True.
-        verify: compare sizes with those recorded, so that a file cut short is noticed, and open
-            each local file. None compares sizes only, in projects of up to
+        known: what is recorded; files that have the recorded size and time of change are not
+            opened.
+        verify: look at size and time of change of each file; False believes that recorded files
+            which are there are as recorded. None looks in projects of up to
             :data:`VERIFY_UP_TO` folders.
         remote: where the outputs are, when they are on a URL; a listing there tells sizes.
     """
@@ -90,12 +100,12 @@ def scan(
     if remote is not None:
         for sim_id, sizes in sorted(remote.files().items()):
             fetched = partial(_fetched, layout, remote, sim_id)
-            found[sim_id] = _outputs_in(sizes.items(), fetched, sim_id, known.get(sim_id), damaged)
+            stamps = ((name, Stamp(size)) for name, size in sizes.items())
+            found[sim_id] = _outputs_in(stamps, fetched, sim_id, known.get(sim_id), damaged)
     else:
         for sim_id, names in _folders(layout, verify):
             path = layout.simulation_dir(sim_id).joinpath
-            recorded = known.get(sim_id)
-            found[sim_id] = _outputs_in(names, path, sim_id, recorded, damaged, verify is True)
+            found[sim_id] = _outputs_in(names, path, sim_id, known.get(sim_id), damaged)
     if damaged:
         logger.warning(
             "%d output file(s) cannot be used and will be computed again; the first: %s.",
@@ -104,7 +114,7 @@ def scan(
     return found
 
 
-Named = Iterable[tuple[str, int | None]]
+Named = Iterable[tuple[str, Stamp | None]]
 
 
 def _folders(layout: ProjectLayout, verify: bool | None) -> Iterator[tuple[str, Named]]:
@@ -132,49 +142,50 @@ def _outputs_in(
     sim_id: str,
     known: Outputs | None,
     damaged: list[str],
-    open_all: bool = False,
 ) -> Outputs:
     """Outputs in one folder; `path` gives a file of it to open."""
-    recorded = Outputs() if known is None or open_all else known
+    recorded = known or Outputs()
     outputs = Outputs()
-    for name, size in names:
+    for name, stamp in names:
+        made = None
         if name == trajectory_name(sim_id):
-            key, trusted = recorded.transport, _fits(size, recorded.trajectory_bytes)
-            made = None if key and trusted else _made(path(name), damaged)
-            outputs.transport = key if key and trusted else _key(made)
-            outputs.trajectory_bytes = recorded.trajectory_bytes if trusted else size
+            outputs.transport, outputs.trajectory_stamp = recorded.transport, stamp
+            if not recorded.transport or not _fits(stamp, recorded.trajectory_stamp):
+                made = _made(path(name), damaged)
+                outputs.transport = _key(made)
+            elif stamp is None:
+                outputs.trajectory_stamp = recorded.trajectory_stamp
         elif name == error_trajectory_name(sim_id):
-            key, trusted = recorded.error, _fits(size, recorded.error_bytes)
-            made = None if key and trusted else _made(path(name), damaged)
-            outputs.error = key if key and trusted else _key(made)
-            outputs.error_bytes = recorded.error_bytes if trusted else size
+            outputs.error, outputs.error_stamp = recorded.error, stamp
+            if not recorded.error or not _fits(stamp, recorded.error_stamp):
+                made = _made(path(name), damaged)
+                outputs.error = _key(made)
+            elif stamp is None:
+                outputs.error_stamp = recorded.error_stamp
         elif (footprint := footprint_of_file(sim_id, name)) is not None:
             entry = recorded.footprints.get(footprint)
-            made = None
-            if entry is None or not _fits(size, entry.nbytes):
+            if entry is None or not _fits(stamp, entry.stamp):
                 made = _made(path(name), damaged)
-                entry = _entry(made, size) if made else None
+                entry = _entry(made, stamp) if made else None
             if entry is not None:
                 outputs.footprints.setdefault(footprint, entry)
         else:
             outputs.has_log |= name == "stilt.log"
-            continue
         if made is not None:
             _note(outputs, made)
     if outputs.exist and not outputs.weather:
-        told = known or recorded
-        outputs.weather, outputs.met_files = told.weather, told.met_files
-    if known is None and outputs.footprints and not outputs.receptor:
-        made = made_of(path(footprint_name(sim_id, next(iter(outputs.footprints)))))
-        outputs.receptor = made.receptor if made else ""
+        outputs.weather, outputs.met_files = recorded.weather, recorded.met_files
+    if outputs.exist and not outputs.device:
+        outputs.device, outputs.jax = recorded.device, recorded.jax
+        outputs.version = recorded.version
     return outputs
 
 
-def _listing(folder: Path, verify: bool) -> Iterator[tuple[str, int | None]]:
-    """Names in a folder, with sizes when they are wanted; abandoned pieces of files go."""
+def _listing(folder: Path, verify: bool) -> Iterator[tuple[str, Stamp | None]]:
+    """Names in a folder, looked at when that is wanted; abandoned pieces of files go."""
     for entry in os.scandir(folder):
         if not entry.name.startswith("."):
-            yield entry.name, entry.stat().st_size if verify else None
+            yield entry.name, Stamp.of(entry) if verify else None
         elif entry.name.endswith(".tmp") and time.time() - entry.stat().st_mtime > ABANDONED_S:
             with suppress(OSError):
                 os.unlink(entry)
@@ -186,13 +197,17 @@ def _note(outputs: Outputs, made: Made) -> None:
     weather = weather_in(made.hash)
     if weather and not outputs.weather:
         outputs.weather, outputs.met_files = weather, json.dumps(list(made.met_files))
+    if made.device and not outputs.device:
+        outputs.device, outputs.jax, outputs.version = made.device, made.jax, made.version
 
 
-def _fits(size: int | None, recorded: int | None) -> bool:
-    """Whether a size is as recorded, as far as both are known."""
-    if size is None:
+def _fits(stamp: Stamp | None, recorded: Stamp | None) -> bool:
+    """Whether a file that was looked at is as recorded; on a URL, where times say less, in size."""
+    if stamp is None:
         return True
-    return recorded == size
+    if recorded is None or recorded.nbytes != stamp.nbytes:
+        return False
+    return stamp.mtime_us in (None, recorded.mtime_us)
 
 
 def _key(made: Made | None) -> str | None:
@@ -200,13 +215,13 @@ def _key(made: Made | None) -> str | None:
     return None if made is None else key_in(made.hash) or ""
 
 
-def _entry(made: Made, size: int | None) -> FootprintEntry:
-    return FootprintEntry(_key(made) or "", made.total, made.empty_reason, size)
+def _entry(made: Made, stamp: Stamp | None) -> FootprintEntry:
+    return FootprintEntry(_key(made) or "", made.total, made.empty_reason, *(stamp or ()))
 
 
 def _made(path: Path, damaged: list[str]) -> Made | None:
     try:
-        return made_of(path, with_receptor=False)
+        return made_of(path)
     except DamagedArtifactError as error:
         damaged.append(str(error))
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # One row per registered simulation. Times are UTC. Only primary keys: they are what upserts need,
 # and further indexes of DuckDB have bugs around unclean ends.
@@ -33,10 +33,14 @@ CREATE TABLE simulations (
     version VARCHAR,
     met_files VARCHAR,
     weather VARCHAR,
+    device VARCHAR,
+    jax VARCHAR,
     seed BIGINT,
     n_rows BIGINT,
     trajectory_bytes BIGINT,
+    trajectory_mtime_us BIGINT,
     error_bytes BIGINT,
+    error_mtime_us BIGINT,
     seconds DOUBLE,
     started_at TIMESTAMP,
     finished_at TIMESTAMP,
@@ -51,6 +55,7 @@ CREATE TABLE footprints (
     total DOUBLE,
     empty_reason VARCHAR,
     nbytes BIGINT,
+    mtime_us BIGINT,
     PRIMARY KEY (sim_id, name)
 );
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
@@ -59,8 +64,9 @@ CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
 # What a receipt says about a simulation, copied into its row as it is.
 RECEIPT_COLUMNS = (
     "state", "reason", "detail", "transport_key", "error_key", "footprint_keys", "batch_id",
-    "host", "version", "met_files", "weather", "seed", "n_rows", "trajectory_bytes",
-    "error_bytes", "seconds", "started_at", "finished_at",
+    "host", "version", "met_files", "weather", "device", "jax", "seed", "n_rows",
+    "trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us", "seconds",
+    "started_at", "finished_at",
 )  # fmt: skip
 
 REGISTRATION_COLUMNS = (

@@ -26,6 +26,31 @@ class Recorded(NamedTuple):
     outdated: str | None = None
 
 
+class Alike(NamedTuple):
+    """Simulations that are alike.
+
+    Attributes:
+        recorded: what the index holds about them.
+        reason: why they failed.
+        number: of simulations.
+        device, jax: what computed their particles.
+    """
+
+    recorded: Recorded
+    reason: str | None
+    number: int
+    device: str | None = None
+    jax: str | None = None
+
+    @property
+    def made_by(self) -> str:
+        """What computed their outputs, for a person; "" without outputs, and when unknown."""
+        recorded = self.recorded
+        if not self.device or not (recorded.transport_key or recorded.footprint_keys):
+            return ""
+        return f"{self.device}, JAX {self.jax}"
+
+
 class Failed(NamedTuple):
     """A simulation that failed, its typed reason, and one sentence."""
 
@@ -86,6 +111,7 @@ class Counts:
         stale: pending ones whose outputs another configuration, or other weather, made.
         empty: completed ones all of whose footprints are zero.
         reasons: failed ones by typed reason.
+        made_by: those with outputs by what computed these, such as ``cpu, JAX 0.10.2``.
     """
 
     total: int = 0
@@ -96,6 +122,7 @@ class Counts:
     stale: int = 0
     empty: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    made_by: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -107,19 +134,22 @@ class Counts:
 
 
 def count_states(
-    groups: Iterable[tuple[Recorded, str | None, int]],
+    groups: Iterable[Alike],
     expected: Mapping[str, Expectation] | None,
 ) -> Counts:
     """Count groups of alike simulations.
 
     Args:
-        groups: what is recorded, the reason, and how many simulations share it.
+        groups: simulations that are alike.
         expected: as in :func:`state_of`.
     """
     totals: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    makers: Counter[str] = Counter()
     empty = 0
-    for recorded, reason, number in groups:
+    for group in groups:
+        recorded, reason, number, *_ = group
+        makers[group.made_by] += number
         state = state_of(recorded, expected)
         totals[state] += number
         if state == "failed":
@@ -136,4 +166,5 @@ def count_states(
         stale=totals["stale"],
         empty=empty,
         reasons=dict(sorted(reasons.items())),
+        made_by={maker: number for maker, number in makers.most_common() if maker},
     )

@@ -1,5 +1,6 @@
 """Particle transport in JAX: releases and analyses in, particle tables out."""
 
+from stilt.transport.device import what_computes
 from stilt.transport.particle_rows import bytes_of_rows
 from stilt.transport.plumes import corrects_near_field
 from stilt.transport.preparing_ahead import lacking_weather, prepare_ahead, prepare_one
@@ -24,4 +25,5 @@ __all__ = [
     "stream_key",
     "table_of",
     "transport_rows",
+    "what_computes",
 ]

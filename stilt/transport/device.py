@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -70,6 +70,23 @@ GPU = Device(
 
 def device() -> Device:
     """Return the device in use: that of JAX's context, else the one that JAX chooses."""
-    chosen = getattr(jax.config, "jax_default_device")  # noqa: B009  (unknown to type checkers)
+    chosen = _chosen()
     platform = jax.default_backend() if chosen is None else getattr(chosen, "platform", chosen)
     return CPU if platform == "cpu" else GPU
+
+
+def what_computes() -> tuple[str, str]:
+    """Return the kind of the present device, such as ``cpu`` or ``NVIDIA H200``, and JAX's version.
+
+    With the same configuration, weather and seed, outputs of one kind and version are the same
+    bytes; those of others agree within rounding.
+    """
+    chosen = _chosen()
+    if chosen is None or isinstance(chosen, str):
+        chosen = jax.local_devices(backend=chosen)[0]
+    return chosen.device_kind, jax.__version__
+
+
+def _chosen() -> Any:
+    """Device or platform of JAX's context; None where it chooses itself."""
+    return getattr(jax.config, "jax_default_device")  # noqa: B009  (unknown to type checkers)

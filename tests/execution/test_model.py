@@ -108,6 +108,9 @@ def test_a_stated_time_format_is_kept_as_long_as_the_file_is_the_same(written):
     assert executor.asked == []
     assert again.is_registered()
     assert again.simulations.ids() == again.simulations.ids(state="complete") == AS_WRITTEN
+    again.index.path.unlink()
+    stilt.Model(written).rebuild()
+    assert stilt.Model(written).register_pending() == AS_WRITTEN
     more = CONFIG.replace("xres: 0.5", "xres: 1.0")
     (written / "config.yaml").write_text(more)
     stilt.Model(written).run(executor=executor)

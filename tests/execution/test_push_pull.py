@@ -16,6 +16,7 @@ import stilt_fakes as fakes
 import stilt
 from stilt.execution import plan_batches, pull_simulations, push_simulations
 from stilt.execution.observing import Silent
+from stilt.execution.runs import SimulationsFailedError
 from stilt.trajectories import Trajectories
 
 
@@ -46,7 +47,8 @@ def pids(steer):
 
 def test_one_worker_computes_in_this_process(make_model, steer):
     model = make_model(3)
-    push_simulations(model, model.register_pending())
+    outcome = push_simulations(model, model.register_pending())
+    assert outcome.counts == {"total": 3, "complete": 3, "empty": 0, "failed": 0, "unfinished": 0}
     assert model.status()["completed"] == 3
     assert pids(steer) == {os.getpid()}
 
@@ -87,7 +89,7 @@ def test_pushed_ids_need_no_registration_but_a_receptor(make_model):
     assert model.simulations.keys() == sorted(ids)
     with pytest.raises(KeyError, match="203001010000"):
         push_simulations(model, ["fake_203001010000_1_2_3"])
-    push_simulations(model, [])
+    assert push_simulations(model, []).total == 0
 
 
 def test_a_plan_keeps_neighbours_in_met_and_time_together_and_loses_nothing():
@@ -134,10 +136,14 @@ def test_a_pull_runs_what_is_pending_and_returns(make_model, steer):
     model = make_model(5)
     ids = model.register_pending()
     fakes.wish(steer, "fail", ids[3])
-    pull_simulations(model)
+    outcome = pull_simulations(model)
+    assert (outcome.total, outcome.complete, outcome.reasons) == (5, 4, {"NO_TRAJECTORY_DATA": 1})
+    assert [row["sim_id"] for row in outcome.failures] == [ids[3]]
+    with pytest.raises(SimulationsFailedError, match="4 of 5 simulations complete, 1 failed"):
+        outcome.raise_for_failures()
     status = model.status()
     assert (status["completed"], status["failed"]) == (4, 1)
-    pull_simulations(model)
+    assert pull_simulations(model).total == 0
     assert fakes.starts(steer) == dict.fromkeys(ids, 1)
 
 
@@ -150,7 +156,7 @@ def test_a_new_run_tries_failures_again_and_a_pull_does_not(make_model, steer):
     pull_simulations(model)
     assert model.status()["failed"] == 1
     assert model.pending() == [ids[0]]
-    push_simulations(model, model.pending())
+    push_simulations(model, model.pending()).raise_for_failures()
     assert model.status()["completed"] == 2
 
 

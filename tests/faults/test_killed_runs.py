@@ -13,7 +13,7 @@ import time
 import pytest
 from real_runs import check_everything, computing, digests, kill, n_footprints, wait_until
 
-from flows.server import prefect_api
+from flows.api import prefect_api
 
 NUMBER = 24
 

@@ -16,6 +16,7 @@ from flows import simulate
 from stilt.errors import SimulationError, UsageError
 from stilt.execution.backend import get_executor
 from stilt.model import Model
+from stilt.project.holders import Share
 from stilt.project.inputs import Project
 from stilt.project.owners import pid_of
 from stilt.project.remote import RemoteOutputs
@@ -123,18 +124,18 @@ def test_a_cluster_that_is_there_already_is_used_by_its_address(
 
 def test_a_backend_brings_the_crew_that_its_config_names(new_project) -> None:
     model = Model(project=on_dask(new_project("named")))
-    ids = model.register_pending()
+    share = Share(model.register_pending())
     dask = get_executor(model.config.execution)
-    assert NoValidWorkerError in dask.crew(model.files, dask.plan(model.files, ids)).lost
+    assert NoValidWorkerError in dask.crew(model.files, dask.plan(model.files, share)).lost
     local = get_executor({"backend": "local", "n_workers": 2})
-    assert BrokenProcessPool in local.crew(model.files, local.plan(model.files, ids)).lost
+    assert BrokenProcessPool in local.crew(model.files, local.plan(model.files, share)).lost
 
 
 def test_a_run_without_workers_ends_with_a_sentence_and_stays_pending(
     api: str, new_project, caplog, monkeypatch
 ) -> None:
-    monkeypatch.setattr("flows.dask_backend.SAID_AFTER_S", 1.0)
-    monkeypatch.setattr("flows.dask_backend.ASKED_EVERY_S", 0.5)
+    monkeypatch.setattr("stilt.execution.awaited_workers.SAID_AFTER_S", 1.0)
+    monkeypatch.setattr("stilt.execution.awaited_workers.ASKED_EVERY_S", 0.5)
     text = f"{EXECUTION}  cluster_options: {{n_workers: 0}}\n  no_workers_timeout: 3 s\n"
     root = on_dask(new_project("nobody"), text)
     with pytest.raises(SimulationError, match=r"No Dask worker has been connected for 3 s .*again"):
@@ -148,7 +149,7 @@ def test_a_run_without_workers_ends_with_a_sentence_and_stays_pending(
 def test_workers_that_all_leave_end_the_run_and_another_run_goes_on(
     api: str, new_project, monkeypatch
 ) -> None:
-    monkeypatch.setattr("flows.dask_backend.ASKED_EVERY_S", 0.5)
+    monkeypatch.setattr("stilt.execution.awaited_workers.ASKED_EVERY_S", 0.5)
     text = f"{EXECUTION}  no_workers_timeout: 3\n  cluster_options: {{lifetime: 1 ms}}\n"
     root = on_dask(new_project("leaving"), text)
     with pytest.raises(SimulationError, match="No Dask worker has been connected for 3 s"):

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from flows import database_template, make_template, server
+from flows import database_template, make_template, private_server
 
 
 def database(path, made_by):
@@ -27,16 +27,16 @@ def places(tmp_path, monkeypatch):
     """An empty environment and an empty cache; nothing is launched."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     monkeypatch.setattr(database_template, "user_cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(server.PrivateServer, "_launch", lambda *_: None)
+    monkeypatch.setattr(private_server.PrivateServer, "_launch", lambda *_: None)
     return tmp_path
 
 
 def test_the_installation_comes_first_then_the_user_then_nothing(places):
-    assert not server.PrivateServer(places / "a").database.exists()
+    assert not private_server.PrivateServer(places / "a").database.exists()
     database(database_template.template_of_user(), "user")
-    assert maker(server.PrivateServer(places / "b").database) == "user"
+    assert maker(private_server.PrivateServer(places / "b").database) == "user"
     database(database_template.template_of_installation(), "installation")
-    assert maker(server.PrivateServer(places / "c").database) == "installation"
+    assert maker(private_server.PrivateServer(places / "c").database) == "installation"
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "zeros"])
@@ -51,7 +51,7 @@ def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, dama
         "zeros": whole[:5000] + bytes(4000) + whole[9000:],
     }
     path.write_bytes(damaged[damage])
-    assert not server.PrivateServer(places / "a").database.exists()
+    assert not private_server.PrivateServer(places / "a").database.exists()
     assert not path.exists()
     (record,) = caplog.records
     assert str(path) in record.message
@@ -61,7 +61,7 @@ def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, dama
 def test_after_a_damaged_template_of_the_installation_the_users_is_taken(places):
     database(database_template.template_of_installation(), "installation").write_bytes(b"damaged")
     database(database_template.template_of_user(), "user")
-    assert maker(server.PrivateServer(places / "a").database) == "user"
+    assert maker(private_server.PrivateServer(places / "a").database) == "user"
 
 
 def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monkeypatch):
@@ -70,12 +70,12 @@ def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monke
     path = database_template.template_of_user()
     path.parent.mkdir()
     path.write_bytes(b"damaged")
-    started = server.PrivateServer(tmp_path / "a")
+    started = private_server.PrivateServer(tmp_path / "a")
     try:
         started.wait()
     finally:
         started.stop()
-    assert database_template.is_sound(path)
+    assert database_template.is_template(path)
 
 
 def test_a_template_that_is_there_is_left_alone(places):

@@ -11,7 +11,7 @@ import yaml
 from commands import prefect, stilt, worker
 from prefect_api_helpers import flow_run_of
 
-from flows.deployments import DEPLOYMENTS, NAME, WORK_POOL
+from flows.deployments import RUNS_AT_ONCE, TAGS
 from stilt.cli import cli
 from stilt.model import Model
 
@@ -43,17 +43,15 @@ def test_every_entry_point_of_prefect_yaml_is_a_flow_of_a_project() -> None:
         assert next(iter(flow.parameters.properties)) == "project"
         for name, schema in flow.parameters.properties.items():
             assert schema.get("description"), f"{flow.name}: {name} is not described"
-        assert deployment["tags"]
-        assert deployment["concurrency_limit"] >= 1
         assert len(json.dumps(flow.parameters.model_dump())) < 10_000
-        about = DEPLOYMENTS[flow.name]
-        assert deployment["entrypoint"] == f"flows.{about.module}.{about.module}"
-        assert deployment["description"] == about.description
-        assert deployment["tags"] == list(about.tags)
-        assert deployment["concurrency_limit"] == about.concurrency_limit
-        assert deployment["name"] == NAME
-        assert deployment["work_pool"]["name"] == WORK_POOL
-    assert names == DEPLOYMENTS.keys()
+        module = flow.name.replace("-", "_")
+        assert deployment["entrypoint"] == f"flows.{module}.{module}"
+        assert "description" not in deployment, "its flow has one"
+        assert deployment["tags"] == list(TAGS)
+        assert deployment["concurrency_limit"] == RUNS_AT_ONCE[flow.name]
+        assert deployment["name"] == "local"
+        assert deployment["work_pool"]["name"] == "stilt"
+    assert names == RUNS_AT_ONCE.keys()
     assert names == {"simulate", "prepare-meteorology", "footprints", "maintain"}
 
 

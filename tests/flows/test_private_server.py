@@ -1,6 +1,6 @@
 import ipaddress
-import json
 import os
+import shutil
 import signal
 import sqlite3
 import ssl
@@ -21,7 +21,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from prefect.context import refresh_global_settings_context
 from prefect.settings import (
     PREFECT_API_SSL_CERT_FILE,
     PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
@@ -29,15 +28,10 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from flows.server import (
-    PrivateServer,
-    ServerError,
-    _pointed_at,
-    check_reachable,
-    prefect_api,
-    stop_stale_servers,
-)
+from flows.api import _pointed_at, check_reachable, prefect_api
+from flows.private_server import SERVERS, PrivateServer
 from stilt.errors import UsageError
+from stilt.execution.child_server import ServerError
 
 
 def runs(pid: int) -> bool:
@@ -59,45 +53,113 @@ def eventually(condition, timeout_s: float = 30.0) -> bool:
 
 @pytest.fixture
 def no_user_api(api: str) -> Iterator[None]:
+    """A process whose user has no Prefect API, and which has no server of its own yet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PREFECT_API_URL")
-        patch.setattr("flows.server.user_api_url", lambda: None)
+        patch.setattr("flows.api.user_api_url", lambda: None)
+        patch.setattr(SERVERS, "_servers", {})
         yield
-    # A server that stops leaves Prefect's global settings as the environment was then: threads of
-    # later tests would look for an API where none is.
-    refresh_global_settings_context()
+        SERVERS.stop()
 
 
-def test_the_server_lasts_as_long_as_its_block_however_that_ends(
+def answers(url: str) -> bool:
+    with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
+        return bool(answer.status == 200)
+
+
+def test_a_server_lives_on_for_the_next_run_however_the_first_one_ends(
     no_user_api: None, tmp_path: Path
 ) -> None:
     home = tmp_path / "state"
-    seen = {}
+    urls = []
 
     def interrupted_work() -> None:
         with prefect_api(home) as url:
             assert os.environ["PREFECT_API_URL"] == url
-            with urllib.request.urlopen(f"{url}/health") as answer:
-                assert answer.status == 200
-            (record,) = home.glob("server-*.json")
-            seen.update(json.loads(record.read_text()))
+            urls.append(url)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted_work()
     assert "PREFECT_API_URL" not in os.environ
-    assert not runs(seen["pid"])
-    assert not list(home.glob("server-*.json"))
+    server = SERVERS.of(home)
+    assert server.url == urls[0]
+    assert answers(urls[0])
+    with prefect_api(home) as url:
+        assert url == urls[0]
+    SERVERS.stop()
+    assert not runs(server.pid)
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(f"{seen['url']}/health", timeout=2)
+        answers(url)
+
+
+def test_a_server_that_has_died_is_replaced(no_user_api: None, tmp_path: Path) -> None:
+    with prefect_api(tmp_path):
+        dead = SERVERS.of(tmp_path)
+    os.kill(dead.pid, signal.SIGKILL)
+    assert eventually(lambda: not dead.usable)
+    with prefect_api(tmp_path) as url:
+        assert url != dead.url
+        assert answers(url)
+
+
+def test_a_server_whose_state_was_deleted_is_replaced(no_user_api: None, tmp_path: Path) -> None:
+    home = tmp_path / "state"
+    with prefect_api(home):
+        old = SERVERS.of(home)
+    shutil.rmtree(home)
+    with prefect_api(home) as url:
+        assert url != old.url
+        assert (home / "prefect.db").exists()
+    assert eventually(lambda: not runs(old.pid))
+
+
+def test_another_project_ends_the_server_of_the_last_one_unless_it_is_in_use(
+    no_user_api: None, tmp_path: Path
+) -> None:
+    with prefect_api(tmp_path / "a") as url:
+        a = SERVERS.of(tmp_path / "a")
+        b = SERVERS.of(tmp_path / "b")
+        assert a is SERVERS.of(tmp_path / "a")
+        assert answers(url)
+    assert eventually(lambda: not runs(b.pid))
+    c = SERVERS.of(tmp_path / "c")
+    assert eventually(lambda: not runs(a.pid))
+    assert runs(c.pid)
+
+
+IN_A_FORK = """
+import os, signal, sys
+from pathlib import Path
+from flows.private_server import SERVERS
+server = SERVERS.of(Path(sys.argv[1]))
+child = os.fork()
+if not child:
+    mine = SERVERS.of(Path(sys.argv[2]))
+    assert mine.pid != server.pid
+    print(server.pid, mine.pid, flush=True)
+    sys.exit()
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+os.kill(server.pid, 0)
+assert SERVERS.of(Path(sys.argv[1])) is server
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_neither_uses_nor_stops_the_server_of_its_parent(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", IN_A_FORK, str(tmp_path / "parent"), str(tmp_path / "child")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for pid in map(int, done.stdout.split()):
+        assert not runs(pid), "each ends with its own process"
 
 
 def test_a_run_after_a_broken_one_does_not_look_for_its_server(tmp_path: Path) -> None:
     code = (
         "import sys, threading\n"
         "from pathlib import Path\n"
-        "from flows.environment import user_api_url\n"
-        "from flows.server import prefect_api\n"
+        "from flows.settings import user_api_url\n"
+        "from flows.api import prefect_api\n"
         "try:\n"
         "    with prefect_api(Path(sys.argv[1])):\n"
         "        raise OSError\n"
@@ -115,39 +177,36 @@ def test_a_run_after_a_broken_one_does_not_look_for_its_server(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
-def test_a_server_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    code = (
-        "import sys, time\n"
-        "from pathlib import Path\n"
-        "from flows.server import PrivateServer\n"
-        "print(PrivateServer(Path(sys.argv[1]))._process.pid, flush=True)\n"
-        "time.sleep(600)"
-    )
+HOLDS_A_SERVER = """
+import os, sys, time
+from pathlib import Path
+from flows.private_server import PrivateServer
+print(PrivateServer(Path(sys.argv[1])).pid, flush=True)
+if sys.argv[2] == "forked" and not os.fork():
+    print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", ["alone", "forked"])
+def test_a_server_ends_with_a_parent_that_is_killed(tmp_path: Path, how: str) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", HOLDS_A_SERVER, str(tmp_path), how],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert parent.stdout is not None
     server = int(parent.stdout.readline())
-    assert runs(server)
-    parent.kill()
-    parent.wait()
-    assert eventually(lambda: not runs(server))
-    stop_stale_servers(tmp_path)
-    assert not list(tmp_path.glob("server-*.json"))
-
-
-def test_a_stale_record_never_kills_a_stranger(tmp_path: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    record = tmp_path / f"server-{stranger.pid}.json"
-    record.write_text(json.dumps({"pid": stranger.pid, "parent": ended.pid, "url": ""}))
-    (tmp_path / "server-1.json").write_text("damaged")
-    stop_stale_servers(tmp_path)
-    assert stranger.poll() is None
-    assert not list(tmp_path.glob("server-*.json"))
-    stranger.send_signal(signal.SIGKILL)
-    stranger.wait()
+    # It holds a copy of the pipe whose end tells the server.
+    fork = int(parent.stdout.readline()) if how == "forked" else None
+    try:
+        assert runs(server)
+        parent.kill()
+        parent.wait()
+        assert eventually(lambda: not runs(server))
+    finally:
+        parent.stdout.close()
+        if fork is not None:
+            os.kill(fork, signal.SIGKILL)
 
 
 def test_a_server_that_cannot_start_says_where_its_log_is(tmp_path: Path) -> None:
@@ -215,13 +274,9 @@ def test_results_are_not_sought_where_another_server_knows_of(
         "print(r.default_storage_block or None, r.local_storage_path)"
     )
     server = SimpleNamespace(home=tmp_path, url=api)
-    try:
-        with _pointed_at(server):  # type: ignore[arg-type]
-            results = get_current_settings().results
-            child = subprocess.check_output([sys.executable, "-c", code], text=True)
-    finally:
-        monkeypatch.undo()
-        refresh_global_settings_context()
+    with _pointed_at(server):  # type: ignore[arg-type]
+        results = get_current_settings().results
+        child = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert results.default_storage_block is None
     assert results.local_storage_path == tmp_path / "storage"
     assert child.split() == ["None", str(tmp_path / "storage")]

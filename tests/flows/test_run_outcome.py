@@ -8,12 +8,12 @@ import stilt_fakes as fakes
 import stilt
 from flows import observer
 from flows.crew import BatchFailedError, batch_state
-from flows.simulate import content
 from stilt.execution import BatchSummary, SimulationsFailedError, plan_run
 from stilt.execution import plan as planning
 from stilt.execution.orders import work_orders
 from stilt.execution.places import Folders
 from stilt.execution.runs import Outcome, outcome_of
+from stilt.project.holders import shared
 
 WIND = {"siguverr": 2.0, "tluverr": 100.0, "zcoruverr": 400.0, "horcoruverr": 14.0}
 
@@ -58,13 +58,13 @@ def test_a_stopped_task_run_says_so() -> None:
     assert state.message == "1 of 3 simulations complete, 2 stopped"
 
 
-def test_a_run_knows_its_meteorologies_and_scenes(make_model) -> None:
+def test_a_run_knows_its_scenes_and_the_size_of_the_project(make_model) -> None:
     model = make_model(2)
     ids = model.register_pending(scene_id="overpass-7")
-    mets, scenes = content(model.files, ids)
-    assert mets == sorted(model.config.mets)
-    assert scenes == ["overpass-7"]
-    assert content(model.files, [])[1] == []
+    with shared(model.index, ids) as share:
+        plan = plan_run(model.files, share.mine, 1, share=share)
+    assert plan.scenes == ("overpass-7",)
+    assert plan.n_registered == 2
 
 
 def test_the_summary_says_for_each_reason_what_happened_to_one(monkeypatch) -> None:

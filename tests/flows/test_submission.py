@@ -12,14 +12,14 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Completed, Crashed, Failed
 
 import flows.submission
-from flows.deployments import DEPLOYMENTS
-from flows.observer import is_outcome, read_tally, tally_sentence
+from flows import simulate
+from flows.deployments import RUNS_AT_ONCE, TAGS
 from flows.submission import PrefectBackend, SubmittedHandle
 from stilt.cli import cli
 from stilt.errors import SimulationError, UsageError
 from stilt.execution.backend import get_executor
 from stilt.execution.observing import Silent, Tally
-from stilt.execution.runs import Outcome
+from stilt.execution.runs import Outcome, is_outcome
 from stilt.project.inputs import Project
 
 
@@ -74,6 +74,7 @@ def test_a_run_is_submitted_to_a_deployment_made_for_it(pool: str, tmp_path: Pat
         assert client.read_work_pool(pool).type == "process"
     assert (deployment.name, deployment.work_pool_name) == ("local", pool)
     assert deployment.entrypoint == "flows.simulate.simulate"
+    assert deployment.description == simulate.description
     assert deployment.global_concurrency_limit.limit == 4
     assert f"prefect worker start --pool {pool}" in caplog.text
     assert run_of(submit(tmp_path / "case", pool)).deployment_id == run.deployment_id
@@ -162,13 +163,12 @@ def test_the_command_line_makes_a_pool_and_registers_every_flow(pool: str, new_p
     with get_client(sync_client=True) as client:
         assert client.read_work_pool(pool).type == "process"
         assert {each.name for each in client.read_deployments()} == {"here"}
-        for flow_name, about in DEPLOYMENTS.items():
+        for flow_name, limit in RUNS_AT_ONCE.items():
             deployment = client.read_deployment_by_name(f"{flow_name}/here")
             assert f"Deployed: {flow_name}/here" in done.output
             assert deployment.work_pool_name == pool
-            assert deployment.tags == list(about.tags)
-            assert deployment.description == about.description
-            assert deployment.global_concurrency_limit.limit == about.concurrency_limit
+            assert deployment.tags == list(TAGS)
+            assert deployment.global_concurrency_limit.limit == limit
             assert deployment.parameters == {"project": str(root)}
     again = CliRunner().invoke(cli, ["deploy", "--pool", pool, "--type", "docker"])
     assert again.exit_code == 2
@@ -199,8 +199,8 @@ def test_without_a_server_there_is_nowhere_to_deploy(monkeypatch) -> None:
 
 @pytest.mark.parametrize("tally", [Tally(3), Tally(40, 12.5, 1, 8), Tally(0)])
 def test_a_tally_is_read_from_its_sentence(tally: Tally) -> None:
-    assert read_tally(tally_sentence(tally)) == tally
-    assert read_tally("something else") is None
+    assert Tally.read(tally.sentence()) == tally
+    assert Tally.read("something else") is None
 
 
 def test_an_outcome_is_told_from_an_exception() -> None:

@@ -11,7 +11,7 @@ import pytest
 from stilt.constants import GAS_CONSTANT_DRY_AIR, HEAT_CAPACITY_AIR
 from stilt.errors import MeteorologyError
 from stilt.meteorology import mixed_layer, prepare, surface_layer, turbulence
-from stilt.meteorology.columns import VELOCITY_VARIANCES, Columns
+from stilt.meteorology.columns import VELOCITY_VARIANCES, Columns, VelocityVariances
 from stilt.meteorology.grids import MetGrid, conformal_grid, latlon_grid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import internal_levels
@@ -51,7 +51,7 @@ def _columns(energy: np.ndarray | None = None, variances: tuple | None = None) -
         ground + 0.1,
         ground.astype(np.int64),
         None if energy is None else cube(energy),
-        None if variances is None else tuple(cube(values) for values in variances),
+        None if variances is None else VelocityVariances(*map(cube, variances)),
     )
 
 

@@ -150,8 +150,8 @@ def test_runs_that_begin_together_share_without_overlap(make_model):
 
 def test_nothing_planned_refuses_nothing(make_model):
     model = make_model(2)
-    refuse_if_all_held(model.index, [])
-    refuse_if_all_held(model.index, model.register_pending())
+    refuse_if_all_held(holders(model.index), [])
+    refuse_if_all_held(holders(model.index), model.register_pending())
 
 
 def test_the_sentence_names_a_few(make_model):
@@ -161,6 +161,6 @@ def test_the_sentence_names_a_few(make_model):
         owner = f"host{number}/1/2|{number}|34|abcd"
         batches.mark_running(model.layout.planned, f"b{number}", owner, [sim_id])
     with pytest.raises(RunUnfinishedError) as told:
-        refuse_if_all_held(model.index, ids)
+        refuse_if_all_held(holders(model.index), ids)
     assert len(re.findall("process", str(told.value))) == 3
     assert "and 2 more" in str(told.value)

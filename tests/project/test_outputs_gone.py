@@ -99,12 +99,12 @@ def test_the_command_line_verifies(model):
 
 def test_what_a_batch_reports_while_files_are_looked_at_stays(model, monkeypatch):
     """A file that was not there yet when its folder was listed is not taken for gone."""
-    from stilt.project import rebuild
+    from stilt.project import update
 
     sim_id = model.simulations.ids()[0]
     path = model.layout.footprint(sim_id, "default")
     path.unlink()
-    real = rebuild.scan
+    real = update.scan
 
     def slow_scan(*args, **kwargs):
         found = real(*args, **kwargs)
@@ -112,7 +112,7 @@ def test_what_a_batch_reports_while_files_are_looked_at_stays(model, monkeypatch
         model.index.fold()
         return found
 
-    monkeypatch.setattr(rebuild, "scan", slow_scan)
-    model.index.refresh()
+    monkeypatch.setattr(update, "scan", slow_scan)
+    model.index.refresh(None)
     assert path.exists()
     assert model.status()["completed"] == NUMBER

@@ -4,7 +4,8 @@ from stilt.execution import plan_run
 from stilt.execution.backend import NoExtras
 from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import run_plan
-from stilt.execution.runs import EndedJob
+from stilt.execution.runs import EndedJob, outcome_of
+from stilt.project.holders import Share
 
 
 class Inline(NoExtras):
@@ -18,13 +19,12 @@ class Inline(NoExtras):
 
     def start(self, project, sim_ids, *, skip_existing=None, observer=None):
         self.asked.append(list(sim_ids))
-        if chosen := list(sim_ids)[: self.part]:
-            plan = self.plan(project, chosen, skip_existing)
-            run_plan(project, plan, self.crew(project, plan), observer)
-        return EndedJob()
+        plan = self.plan(project, Share(list(sim_ids)[: self.part]), skip_existing)
+        run_plan(project, plan, self.crew(project, plan), observer)
+        return EndedJob(outcome_of(project, sim_ids))
 
-    def plan(self, project, sim_ids, skip_existing=None):
-        return plan_run(project, sim_ids, 1, skip_existing=skip_existing)
+    def plan(self, project, share, skip_existing=None):
+        return plan_run(project, share.mine, 1, skip_existing=skip_existing)
 
     def crew(self, project, plan):
         return InlineCrew(project)

@@ -21,6 +21,7 @@ import stilt
 from stilt.errors import MeteorologyError, NoParticleOutputError
 
 STEER = "STILT_FAKE_STEER"
+DEVICE = "STILT_FAKE_DEVICE"
 _GRID = SimpleNamespace(
     key=lambda: "fake",
     to_xy=lambda lon, lat: (lon, lat),
@@ -122,6 +123,7 @@ def install() -> None:
     fake.run_transport = run_transport
     fake.most_together = lambda config: 100
     fake.corrects_near_field = lambda config: False
+    fake.what_computes = lambda: (os.environ.get(DEVICE, "cpu"), "0.10.2")
     fake.prepare_ahead = lambda releases, refs, config, *, cache_dir, enough: None
     sys.modules["stilt.transport"] = fake
     MetCatalogue.select = select

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 
-from flows import proxies
-from flows.server import PrivateServer, check_reachable, prefect_api
+from flows.api import check_reachable, prefect_api
+from flows.private_server import PrivateServer
+from stilt.execution import proxies
 
 NOBODY = "http://127.0.0.1:9"
 ASK = "import sys, httpx; sys.exit(httpx.get(sys.argv[1] + '/health').status_code != 200)"

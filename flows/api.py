@@ -1,0 +1,206 @@
+"""One Prefect API for a run: the user's own, or the private server of this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flows.private_server import SERVERS, PrivateServer
+from flows.settings import load_prefect, our_prefect, user_api_url
+from stilt.atomic import atomic_path
+from stilt.errors import UsageError
+from stilt.execution.environment import environment
+from stilt.execution.proxies import reached_directly
+
+DRAIN_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 10.0
+
+_ANSWERED: ContextVar[str] = ContextVar("_ANSWERED", default="")
+
+
+@contextmanager
+def prefect_api(home: Path, *, checked: bool = False) -> Iterator[str]:
+    """One API for a block of code and all worker processes started in it; yields its URL.
+
+    The user's API is used when there is one. Otherwise the private server with its state in `home`
+    is, which is launched if this process has none and lives on after the block.
+
+    Args:
+        home: directory of a private server's state.
+        checked: the user's API has just answered.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(our_prefect())
+        url = user_api_url()
+        if url is None:
+            server = stack.enter_context(SERVERS.in_use(home))
+            url = server.url
+            stack.enter_context(reached_directly(url))
+            server.wait()
+            stack.enter_context(_pointed_at(server))
+        else:
+            if not checked and url != _ANSWERED.get():
+                check_reachable(url)
+            stack.enter_context(reached_directly(url))
+        stack.enter_context(_answered(url))
+        stack.callback(drain_clients)
+        yield url
+
+
+@contextmanager
+def _answered(url: str) -> Iterator[None]:
+    """Remember for a block that the API at `url` has answered, so that it is asked once a run."""
+    token = _ANSWERED.set(url)
+    try:
+        yield
+    finally:
+        _ANSWERED.reset(token)
+
+
+@contextmanager
+def _pointed_at(server: PrivateServer) -> Iterator[None]:
+    """Point Prefect at a server: in this context, in its background threads, in child processes.
+
+    A block for results that the user has registered with another server is not known to this one,
+    and nobody there misses a flow run's heartbeats, whose last one would be waited for.
+    """
+    from prefect import context
+
+    storage = server.home / "storage"
+    certificate = str(_one_certificate(server.home))
+    variables = {
+        "PREFECT_API_URL": server.url,
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(storage),
+        # Unset: Prefect takes an empty name for a block's.
+        "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": None,
+        "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": None,
+        "PREFECT_API_SSL_CERT_FILE": certificate,
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+    }
+    users = context.get_settings_context()
+    settings = users.settings
+    # Not by temporary_settings, which reads the environment and all files again.
+    own = settings.model_copy(
+        update={
+            "api": settings.api.model_copy(
+                update={"url": server.url, "ssl_cert_file": certificate}
+            ),
+            "client": settings.client.model_copy(update={"csrf_support_enabled": False}),
+            "flows": settings.flows.model_copy(update={"heartbeat_frequency": None}),
+            "results": settings.results.model_copy(
+                update={"local_storage_path": storage, "default_storage_block": None}
+            ),
+        }
+    )
+    everywhere = context.GLOBAL_SETTINGS_CONTEXT
+    with environment(variables), context.SettingsContext(profile=users.profile, settings=own):
+        # Threads that Prefect starts look here.
+        context.GLOBAL_SETTINGS_CONTEXT = context.get_settings_context()
+        try:
+            yield
+        finally:
+            context.GLOBAL_SETTINGS_CONTEXT = everywhere
+
+
+def _one_certificate(home: Path) -> Path:
+    """A file with one certificate, for clients of a server that has no use for any.
+
+    Every client of Prefect reads all that the file holds, two clients for each task: some 40 ms
+    of a core with the usual hundred of them.
+    """
+    path = home / "certificate.pem"
+    if not path.exists():
+        import certifi
+
+        first, mark, _ = certifi.contents().partition("-----END CERTIFICATE-----")
+        with atomic_path(path) as part:
+            part.write_text(f"{first}{mark}\n", encoding="utf-8")
+    return path
+
+
+def drain_clients() -> None:
+    """Send what Prefect's background clients still hold, before their server or we go away."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    def drain() -> None:
+        for worker in (APILogWorker, EventsWorker):
+            worker.drain_all(timeout=DRAIN_TIMEOUT_S, at_exit=False)
+
+    # In a thread, because a running event loop would turn the calls into awaitables.
+    thread = threading.Thread(target=drain)
+    thread.start()
+    thread.join()
+
+
+def check_reachable(url: str) -> None:
+    """Refuse to start when the user's Prefect API does not answer, or lets nobody in.
+
+    It is asked by Prefect's own client, so that certificates, proxies and passwords in Prefect's
+    settings count as they will in the run.
+
+    Raises:
+        UsageError: no address, no connection, or no password; any other answer counts as reachable.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise UsageError(
+            f"PREFECT_API_URL is '{url}', which is no address of an API: it looks like "
+            "http://127.0.0.1:4200/api."
+        )
+    load_prefect()
+    import httpx
+
+    try:
+        with reached_directly(url):
+            _ask(url)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code in (401, 403):
+            raise UsageError(
+                f"The Prefect API at {url} asks for a password or key: set PREFECT_API_AUTH_STRING "
+                "to what its PREFECT_SERVER_API_AUTH_STRING is, or PREFECT_API_KEY for Prefect "
+                "Cloud."
+            ) from error
+    except httpx.HTTPError as error:
+        unknown = "CERTIFICATE_VERIFY_FAILED" in str(error)
+        advice = "name its certificate in PREFECT_API_SSL_CERT_FILE" if unknown else "start it"
+        raise UsageError(
+            f"The Prefect API at {url} does not answer ({error}): {advice}, or unset "
+            "PREFECT_API_URL to let the run start a private server."
+        ) from error
+    except (OSError, ValueError, ImportError) as error:
+        raise UsageError(
+            f"The Prefect API at {url} cannot be asked ({error}): see that it is the address of an "
+            "API, that PREFECT_API_SSL_CERT_FILE names a certificate, if it is set, and that your "
+            "proxy is one that Prefect's client can use."
+        ) from error
+
+
+def _ask(url: str) -> None:
+    """Send the API at `url` one small request, which needs a password where others do."""
+    from prefect.client.base import ServerType
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_KEY,
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
+
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        SyncPrefectClient(
+            url,
+            auth_string=PREFECT_API_AUTH_STRING.value(),
+            api_key=PREFECT_API_KEY.value(),
+            httpx_settings={"timeout": ANSWER_TIMEOUT_S},
+        ) as client,
+    ):
+        if client.server_type is not ServerType.CLOUD:
+            client.api_version()
+        elif (error := client.api_healthcheck()) is not None:
+            raise error

@@ -1,0 +1,190 @@
+"""Private Prefect servers: one for the runs of a process in a project, until the process ends.
+
+Starting one takes seconds of importing, so it is launched first and awaited last: the caller
+loads Prefect and JAX, plans and prepares weather in between.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from flows.database_template import copy_template, keep_template, template_of_user
+from flows.settings import OFFLINE
+from stilt.execution.child_server import STARTUP_TIMEOUT_S, ChildServer, ServerError, listen
+from stilt.execution.living_servers import LivingServers
+from stilt.execution.proxies import direct_variables
+
+_SETTINGS = OFFLINE | {
+    "PREFECT__SERVER_EPHEMERAL": "1",  # only the services that record runs, no scheduler
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # it calls elsewhere; see flows/server_app.py
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+}
+
+_MIGRATED_SETTINGS = {
+    "PREFECT_API_DATABASE_MIGRATE_ON_START": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+}
+"""For a database in which an earlier start of the same Prefect has done both."""
+
+
+def state_directory(output_root: str | os.PathLike[str]) -> Path:
+    """Return where a project's private Prefect server keeps its database and log."""
+    return Path(output_root) / ".stilt" / "prefect"
+
+
+class PrivateServer:
+    """A Prefect server of our own: launched at once, healthy later, gone with this process.
+
+    Args:
+        home: directory of its state, created when missing; on a local disk.
+        ui: serve the web interface and all background services as well.
+        port: TCP port on 127.0.0.1; 0 takes a free one.
+    """
+
+    def __init__(self, home: Path, *, ui: bool = False, port: int = 0) -> None:
+        self.home = home.resolve()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._template = template_of_user()
+        # Released by the thread that hears that the server is up.
+        self._starting = FileLock(
+            str(self.home / "starting.lock"), timeout=STARTUP_TIMEOUT_S, thread_local=False
+        )
+        try:
+            self._starting.acquire()
+        except Timeout as error:
+            raise ServerError(
+                f"Another Prefect server has been starting in '{self.home}' for minutes: stop it, "
+                "or delete that directory."
+            ) from error
+        try:
+            self._fresh = not self.database.exists()
+            if self._fresh and copy_template(self.database):
+                self._version.write_text(version("prefect"))
+                self._fresh = False
+            self._launch(ui, port)
+        except BaseException:
+            self._starting.release()
+            raise
+
+    @property
+    def database(self) -> Path:
+        """The server's SQLite file."""
+        return self.home / "prefect.db"
+
+    @property
+    def _version(self) -> Path:
+        return self.home / "prefect.version"
+
+    def _migrated(self) -> bool:
+        """Return whether the database is one of this Prefect, so that a start changes nothing."""
+        if not (self.database.exists() and self._version.exists()):
+            return False
+        return self._version.read_text() == version("prefect")
+
+    @property
+    def url(self) -> str:
+        """The address for PREFECT_API_URL."""
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def _launch(self, ui: bool, port: int) -> None:
+        listener = listen(port)
+        self.port: int = listener.getsockname()[1]
+        settings = _SETTINGS | {
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.database}",
+        }
+        if self._migrated():
+            settings |= _MIGRATED_SETTINGS
+        if ui:
+            del settings["PREFECT__SERVER_EPHEMERAL"]
+            settings["PREFECT_SERVER_UI_ENABLED"] = "true"
+            settings["PREFECT_UI_API_URL"] = self.url
+        self._child = ChildServer(
+            listener,
+            "flows.server_app:application",
+            name="The private Prefect server",
+            folder=self.home,  # settings in files of the current folder are the user's too
+            variables=_environment_of_server() | direct_variables(self.url) | settings,
+            health="/api/health",
+            started=self._started,
+        )
+
+    def _file(self) -> int:
+        """Return which file the database is, whatever its name; 0 when there is none."""
+        try:
+            return self.database.stat().st_ino
+        except OSError:
+            return 0
+
+    def _started(self, up: bool) -> None:
+        self._serves = self._file()
+        with suppress(OSError):  # what is kept saves time only
+            if up and self._fresh:
+                keep_template(self.database, self._template)
+            if up:
+                self._version.write_text(version("prefect"))
+        self._starting.release()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server has answered, asked without waiting."""
+        return self._child.ready
+
+    @property
+    def usable(self) -> bool:
+        """Whether it runs, and nobody has deleted or replaced its state."""
+        return self._child.alive and (not self.ready or self._file() == self._serves)
+
+    def wait(self, timeout_s: float = STARTUP_TIMEOUT_S) -> None:
+        """Return when the server answers.
+
+        Raises:
+            ServerError: it ended, or did not answer within `timeout_s` seconds.
+        """
+        self._child.wait(timeout_s)
+
+    def stop(self) -> None:
+        """End the server; harmless when it has ended already."""
+        # Killing spares the seconds of a start-up that nobody needs any more, but not in the
+        # middle of a migration.
+        self._child.stop(at_once=not self.ready and self._migrated())
+        self._starting.release()
+
+    def let_go(self) -> None:
+        """Leave the server to the process that this one was forked from."""
+        self._child.let_go()
+
+    def wait_until_ended(self) -> int:
+        """Block until the server process ends; its exit code."""
+        return self._child.wait_until_ended()
+
+
+SERVERS = LivingServers(PrivateServer)
+"""Those of this process, by the folder of their state."""
+
+
+def _environment_of_server() -> dict[str, str]:
+    """Return our environment without the user's settings of Prefect, for a server elsewhere.
+
+    A password, a database, a base path or plugins of the user's own server would keep the private
+    one from starting, or its clients from being let in. Settings are read in any case of letters.
+    """
+    own = {k: v for k, v in os.environ.items() if not k.upper().startswith("PREFECT_")}
+    if path := own.get("PYTHONPATH"):
+        # The server has another current folder.
+        own["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
+    return own

@@ -1,0 +1,150 @@
+"""Prefect as a run of ours needs it: offline, quiet, with a home folder; afterwards as it was."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+from stilt.execution.environment import environment
+from stilt.notices import OwnLines
+
+OFFLINE = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+}
+"""Nothing is sent anywhere, unless the user has set one of these variables otherwise."""
+
+_CONSOLE_LEVEL = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+
+_loaded_here = False
+
+
+def offline() -> dict[str, str]:
+    """Return variables of a run's processes: of :data:`OFFLINE`, those the user has not set."""
+    unset = {name: value for name, value in OFFLINE.items() if name not in os.environ}
+    return unset | _home_of_prefect()
+
+
+def load_prefect() -> None:
+    """Import Prefect, as the user would, except that nobody is told of it.
+
+    Its settings and its logging are the user's own; to import it is our doing, so that
+    :func:`our_prefect` keeps it off the terminal.
+    """
+    global _loaded_here
+    if "prefect.main" not in sys.modules:
+        _loaded_here = True
+        with environment({"DO_NOT_TRACK": "1"} | _home_of_prefect()):
+            importlib.import_module("prefect.main")
+
+
+@contextmanager
+def our_prefect() -> Iterator[None]:
+    """Have Prefect offline for a block of code and the processes started in it, and quiet.
+
+    A user who has imported Prefect sees its lines as ever: in a notebook that runs flows of its
+    own, and in the process of a deployment, whose console is where a worker's logs are read.
+    """
+    load_prefect()
+    with environment(offline()):
+        if not _loaded_here or _CONSOLE_LEVEL in os.environ:
+            yield
+            return
+        with environment({_CONSOLE_LEVEL: "CRITICAL"}), _quiet_console():
+            yield
+
+
+@contextmanager
+def _quiet_console() -> Iterator[None]:
+    """Keep Prefect's records off the terminal; they still reach its API.
+
+    Prefect gives the root logger its handler for the terminal, so that warnings of this package
+    need one of their own.
+    """
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    root, own = logging.getLogger(), logging.getLogger(__package__)
+    consoles = [each for each in root.handlers if isinstance(each, PrefectConsoleHandler)]
+    levels = [console.level for console in consoles]
+    shown = OwnLines(logging.WARNING)
+    for console in consoles:
+        console.setLevel(logging.CRITICAL)
+    own.addHandler(shown)
+    try:
+        yield
+    finally:
+        own.removeHandler(shown)
+        for console, level in zip(consoles, levels, strict=True):
+            console.setLevel(level)
+
+
+def without_logging_errors() -> None:
+    """Leave it unsaid in this process when a record of the log cannot be handed to Prefect.
+
+    On a full disk each record would put lines of its own on the terminal, above the one sentence
+    that says what is wrong. For processes that are ours: it is a setting of all logging in them.
+    """
+    logging.raiseExceptions = False
+
+
+def _home_of_prefect() -> dict[str, str]:
+    """Name an empty temporary folder as Prefect's home where its own cannot be used.
+
+    Importing Prefect fails without a home folder of the user, and when it may not look into it;
+    it warns of one in which it cannot make its folder.
+    """
+    try:
+        home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
+        known = True
+    except RuntimeError:  # the user has no entry in the system's list, and HOME is not set
+        home, known = Path(os.sep), False
+    there = os.path.exists(home) and os.access(home, os.R_OK | os.X_OK)
+    if known and (there or os.access(home.parent, os.W_OK | os.X_OK)):
+        return {}
+    folder = _temporary_home()
+    return {"PREFECT_HOME": folder} if known else {"PREFECT_HOME": folder, "HOME": folder}
+
+
+@cache
+def _temporary_home() -> str:
+    folder = tempfile.mkdtemp(prefix="stilt-prefect-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def user_api_url() -> str | None:
+    """Return the Prefect API that the user has chosen, or None.
+
+    Prefect's settings say it. Importing them takes a second, which is spared where no variable
+    and no file that they are read from could name one.
+    """
+    if chosen := os.environ.get("PREFECT_API_URL"):
+        return chosen
+    if "prefect.settings" not in sys.modules and not _may_be_named():
+        return None
+    with environment({"DO_NOT_TRACK": "1"} | _home_of_prefect()):
+        from prefect.settings import get_current_settings
+    return get_current_settings().api.url or None
+
+
+def _may_be_named() -> bool:
+    """Return whether a place that Prefect reads its settings from mentions an API."""
+    home = os.environ.get("PREFECT_HOME") or "~/.prefect"
+    profiles = os.environ.get("PREFECT_PROFILES_PATH") or os.path.join(home, "profiles.toml")
+    places = {".env": "prefect", "prefect.toml": "", "pyproject.toml": "prefect"}
+    for name, word in {**places, os.path.expanduser(profiles): "prefect_api_url"}.items():
+        with suppress(OSError):
+            if word in Path(name).read_text(encoding="utf-8", errors="replace").lower():
+                return True
+    return any(name.upper() == "PREFECT_API_URL" and os.environ[name] for name in os.environ)

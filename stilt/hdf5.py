@@ -1,0 +1,101 @@
+"""NetCDF-4 files by way of h5py, which opens one in a tenth of the time that netCDF4 takes.
+
+The kind of what is read is given, not asked of the file: asking takes longer than reading.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import h5py
+
+
+def open_hdf5(path: str | os.PathLike[str], mode: str = "r") -> h5py.File:
+    """Open a file without locks: nobody sees a file of ours before it is whole.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError: it is not an HDF5 file, or was cut short.
+    """
+    import h5py
+
+    return h5py.File(path, mode, locking=False)
+
+
+def array(file: h5py.File, name: str, kind: npt.DTypeLike) -> np.ndarray:
+    """Read a variable of numbers, as numbers of this kind.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    from h5py import h5d, h5s
+
+    stored = h5d.open(file.id, name.encode())
+    values = np.empty(stored.shape, kind)
+    stored.read(h5s.ALL, h5s.ALL, values)
+    return values
+
+
+def number(file: h5py.File, name: str) -> float:
+    """Read a global attribute that is one number.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    from h5py import h5a
+
+    value = np.empty(1)
+    h5a.open(file.id, name.encode()).read(value)
+    return float(value[0])
+
+
+def text(file: h5py.File, name: str, item: str = ".") -> str:
+    """Read an attribute that is a text.
+
+    Args:
+        file: an open file.
+        name: of the attribute.
+        item: the variable or group that has it; the file itself by default.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    from h5py import h5a, h5s
+
+    stored = h5a.open(file.id, name.encode(), obj_name=item.encode())
+    if stored.get_space().get_simple_extent_type() == h5s.NULL:
+        return ""
+    value = np.empty(stored.shape, stored.dtype)
+    stored.read(value)
+    one = value.item()
+    return one.decode() if isinstance(one, bytes) else str(one)
+
+
+def stored_chunks(file: h5py.File, name: str) -> list[tuple[tuple[int, ...], memoryview]]:
+    """Return the chunks of a variable that were ever written, as they are stored.
+
+    Returns:
+        Offset of the chunk in the variable, followed by the mask of filters that it was spared,
+        and its bytes; ascending. Nothing for a variable without chunks.
+    """
+    from h5py import h5d
+
+    stored = h5d.open(file.id, name.encode())
+    if stored.get_create_plist().get_layout() != h5d.CHUNKED:
+        return []
+    chunks: list[h5d.StoreInfo] = []
+    stored.chunk_iter(chunks.append)
+    with open(file.filename, "rb") as whole:
+        content = memoryview(whole.read())
+    return sorted(
+        (
+            (*chunk.chunk_offset, chunk.filter_mask),
+            content[chunk.byte_offset : chunk.byte_offset + chunk.size],
+        )
+        for chunk in chunks
+    )
