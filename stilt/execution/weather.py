@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,9 +82,28 @@ def weather_report(files: Project, sim_ids: Sequence[str]) -> WeatherReport:
         paths.update(dict.fromkeys(ref.path for ref in refs))
         by_grid.setdefault((met, refs[0].grid.key()), (refs[0], []))[1].extend(ids)
     remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
+    remarks += _lacking(files, by_grid)
     for (met, _), (ref, ids) in by_grid.items():
         remarks += _height_remarks(files, met, ref, ids)
     return WeatherReport(tuple(problems), tuple(remarks))
+
+
+def _lacking(
+    files: Project, by_grid: Mapping[tuple[str, str], tuple[AnalysisRef, Any]]
+) -> list[str]:
+    """Say of each meteorology that is not in ARL files what fields it lacks.
+
+    Who has ARL files has chosen their fields with the program that wrote them, and `stilt check`
+    says what lacks.
+    """
+    from stilt.meteorology.coverage import lacking_fields
+
+    said = (
+        lacking_fields(met, ref, files.config)
+        for (met, _), (ref, _) in by_grid.items()
+        if ref.format != "arl"
+    )
+    return list(dict.fromkeys(filter(None, said)))
 
 
 def _height_remarks(files: Project, met: str, ref: AnalysisRef, ids: Sequence[str]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ from stilt.meteorology.arl_format import (
     read_period_index,
 )
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, Crop, FieldNames, FileIndex, RawAnalysis
 
 _CORRECTED_ALOFT = {"DIFW": ("WWND", "DZDT"), "DIFT": ("TKEN", "TKEU")}
 _CORRECTED_AT_SURFACE = ("TPP", "PRT")
@@ -69,20 +70,42 @@ def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) ->
     """Decode one analysis; records that correct a field (``DIFx``) are added to it by name.
 
     Args:
-        ref: which analysis of which file.
+        ref: which analysis of which file; with a crop, only that part is kept.
         variables: names to decode, without blanks; every variable when None.
 
     Raises:
         MeteorologyError: DAMAGED_MET_FILE when the bytes are not what the index promises.
     """
+    with _period_of(ref) as (handle, period):
+        return _decode(handle, ref, period, variables)
+
+
+def field_names(ref: AnalysisRef) -> FieldNames:
+    """Return the names of an analysis's fields from its index, without those that correct others.
+
+    Raises:
+        MeteorologyError: DAMAGED_MET_FILE when the bytes are not what the index promises.
+    """
+    with _period_of(ref) as (_, period):
+        listed = [name.strip() for name in period.manifest[0]]
+        aloft = [name.strip() for names in period.manifest[1:] for name in names]
+    return FieldNames(
+        tuple(name for name in dict.fromkeys(listed) if not name.startswith("DIF")),
+        tuple(name for name in dict.fromkeys(aloft) if not name.startswith("DIF")),
+    )
+
+
+@contextmanager
+def _period_of(ref: AnalysisRef) -> Iterator[tuple[BinaryIO, PeriodIndex]]:
+    """Open a file at an analysis, and raise what is wrong with its bytes in the block too."""
     try:
         with open(ref.path, "rb") as handle:
             period = read_period_index(handle, ref.offset)
-            if period.time != ref.time or period.grid != ref.grid:
+            if period.time != ref.time or (ref.crop is None and period.grid != ref.grid):
                 raise MalformedError(
                     f"its analysis of {minute_text(ref.time)} has changed since it was read"
                 )
-            return _decode(handle, ref.offset, period, variables)
+            yield handle, period
     except MalformedError as problem:
         raise _damaged(ref.path, str(problem)) from None
     except OSError as problem:
@@ -90,13 +113,13 @@ def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) ->
 
 
 def _decode(
-    handle: BinaryIO, offset: int, period: PeriodIndex, variables: Collection[str] | None
+    handle: BinaryIO, ref: AnalysisRef, period: PeriodIndex, variables: Collection[str] | None
 ) -> RawAnalysis:
-    grid = period.grid
+    grid, nodes = ref.grid, _kept_nodes(ref.crop, period.grid)
     surface: dict[str, NDArray[np.float32]] = {}
     upper: dict[str, NDArray[np.float32]] = {}
-    position = offset + period.n_index_records * period.record_bytes
-    for level, names in enumerate(period.manifest):
+    position = ref.offset + period.n_index_records * period.record_bytes
+    for level, names in enumerate(period.manifest[: 1 + grid.n_levels]):
         on_level: list[tuple[str, NDArray[np.float32]]] = []
         for raw_name in names:
             name = raw_name.strip()
@@ -105,11 +128,19 @@ def _decode(
             ):
                 field = _read_field(handle, position, period, raw_name)
                 if field is not None:
-                    on_level.append((name, field))
+                    on_level.append((name, field if nodes is None else field[nodes]))
             position += period.record_bytes
         for name, field in corrected_fields(on_level, level):
             _store(field, name, level, grid, surface, upper)
     return RawAnalysis(period.time, grid, period.forecast_hour, surface, upper)
+
+
+def _kept_nodes(crop: Crop | None, grid: MetGrid) -> tuple[NDArray[np.intp], ...] | None:
+    """Index of the nodes that a crop keeps of a field, (ny, nx); None for all of them."""
+    if crop is None:
+        return None
+    rows = crop.row + np.arange(crop.rows)
+    return np.ix_(rows, (crop.column + np.arange(crop.columns)) % grid.nx)
 
 
 def corrected_fields(
