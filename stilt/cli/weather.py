@@ -1,0 +1,168 @@
+"""`stilt weather`: look at weather, convert it, fetch it, and see to what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stilt.cli.common import (
+    EXIT_COMPLETE,
+    EXIT_FAILED,
+    Commands,
+    Verb,
+    json_option,
+    open_files,
+    print_json,
+    project_argument,
+)
+from stilt.errors import UsageError
+
+if TYPE_CHECKING:
+    from stilt.config import MetConfig, ModelConfig
+
+
+class _Verbs(click.Group):
+    """The verbs in the order in which a user meets them."""
+
+    list_commands = Commands.list_commands
+
+
+@click.group(cls=_Verbs)
+def weather() -> None:
+    """Look at weather files, convert and fetch them, and see to what is kept of them."""
+
+
+def _source_options(verb: Verb) -> Verb:
+    """Options that name weather without a project."""
+    decorators: tuple[Callable[[Verb], Verb], ...] = (
+        click.option("--directory", metavar="DIR", help="Folder of weather, without PROJECT."),
+        click.option(
+            "--format", "form", default="auto", metavar="FORMAT",
+            help="Format of the files in DIR, as in config.yaml.  [auto]",
+        ),
+        click.option("--met", metavar="NAME", help="Only this meteorology of the project."),
+    )  # fmt: skip
+    for decorator in reversed(decorators):
+        verb = decorator(verb)
+    return verb
+
+
+def _weather_of(
+    project: str | None, directory: str | None, form: str, met: str | None
+) -> tuple[dict[str, MetConfig], ModelConfig | None, Path | None]:
+    """Meteorologies to look at, the project's settings, and where it keeps indexes of files."""
+    if directory is not None:
+        if project is not None or met is not None:
+            raise UsageError("Give a PROJECT, with --met if you like, or --directory: not both.")
+        from stilt.config import MetConfig
+
+        folder = Path(directory).expanduser()
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {folder}: correct --directory.")
+        # ARL asks for names of files; any name will do here.
+        config = MetConfig(directory=folder, format=form, file_format="*", file_tres="1h")
+        return {folder.resolve().name: config}, None, None
+    files = open_files(project, None)
+    return _chosen(files.config.mets, met), files.config, files.cache_dir
+
+
+def _chosen(mets: Mapping[str, MetConfig], met: str | None) -> dict[str, MetConfig]:
+    if met is None:
+        return dict(mets)
+    if met not in mets:
+        raise UsageError(f"config.yaml has no meteorology '{met}': known are {', '.join(mets)}.")
+    return {met: mets[met]}
+
+
+@weather.command(
+    "list",
+    epilog="""\b
+Examples:
+  stilt weather list ./case --picture coverage.png
+  stilt weather list --directory /data/era5 --format era5
+""",
+)
+@project_argument()
+@_source_options
+@click.option("--picture", metavar="FILE", help="Draw area and times into FILE (.png, .pdf, .svg).")
+@json_option
+def list_(
+    project: str | None,
+    directory: str | None,
+    form: str,
+    met: str | None,
+    picture: str | None,
+    as_json: bool,
+) -> int:
+    """List what the weather of PROJECT, or of a folder, holds.
+
+    Times and gaps, grids, levels, fields and what stands in for those that lack, forecast cycles,
+    and files that are damaged, of another kind, or not found by file_format. Fields are not read.
+    Exit code 1 when a file is damaged or there is no analysis.
+    """
+    from stilt.cli.weather_text import archive_lines
+    from stilt.meteorology.archive import list_met
+
+    mets, _, cache_dir = _weather_of(project, directory, form, met)
+    archives = [list_met(config, name, cache_dir=cache_dir) for name, config in mets.items()]
+    if as_json:
+        print_json([archive.to_dict() for archive in archives])
+    else:
+        for archive in archives:
+            click.echo("\n".join(archive_lines(archive)))
+    if picture is not None:
+        from stilt.plotting.coverage import save_coverage
+
+        click.echo(f"Picture: {save_coverage(archives, picture)}", err=as_json)
+    bad = any(archive.damaged or not archive.streams for archive in archives)
+    return EXIT_FAILED if bad else EXIT_COMPLETE
+
+
+@weather.command(
+    # Longitudes west of Greenwich begin with a minus.
+    context_settings={"ignore_unknown_options": True},
+    epilog="""\b
+Examples:
+  stilt weather show "2023-07-15 18:00" -111.85 40.77 ./case
+  stilt weather show 2023-07-15T18:00 -111.85 40.77 --directory /data/era5 --format era5
+""",
+)
+@click.argument("time", metavar="TIME")
+@click.argument("longitude", type=float, metavar="LON")
+@click.argument("latitude", type=float, metavar="LAT")
+@project_argument()
+@_source_options
+@click.option("--top", type=float, default=5000.0, help="Height shown, m above ground.  [5000]")
+@json_option
+def show(
+    time: str,
+    longitude: float,
+    latitude: float,
+    project: str | None,
+    directory: str | None,
+    form: str,
+    met: str | None,
+    top: float,
+    as_json: bool,
+) -> None:
+    """Show the weather at TIME (UTC), LON and LAT as transport has it.
+
+    Fields at the ground, the height of the mixed layer, and on internal levels wind, temperature,
+    humidity, the standard deviation of the turbulent vertical velocity and its time scale. With
+    PROJECT by its settings (kmixd, kblt, ...), else by the usual ones.
+    """
+    from stilt.cli.weather_text import point_lines, point_record
+    from stilt.receptors.times import parse_time
+    from stilt.transport.point_meteorology import sample_meteorology
+
+    mets, config, _ = _weather_of(project, directory, form, met)
+    point = {"time": parse_time(time), "longitude": longitude, "latitude": latitude}
+    data = sample_meteorology(mets, point, config=config).isel(point=0)
+    if as_json:
+        print_json([point_record(data.isel(meteorology=n)) for n in range(len(mets))])
+        return
+    for number in range(len(mets)):
+        click.echo("\n".join(point_lines(data.isel(meteorology=number), top)))
