@@ -127,6 +127,9 @@ def point_record(data: xr.Dataset) -> dict[str, Any]:
     }
     for name in map(str, data.data_vars):
         values = data[name].to_numpy()
-        known = np.where(np.isfinite(values), values, None)
-        record[name] = known.tolist() if values.ndim else known.item()
+        record[name] = _known(values.tolist()) if values.ndim else _known([values.item()])[0]
     return record
+
+
+def _known(values: Sequence[float]) -> list[float | None]:
+    return [value if np.isfinite(value) else None for value in values]

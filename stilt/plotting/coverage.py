@@ -86,24 +86,22 @@ def _draw_times(ax: Axes, stream: Stream, row: int, colour: str) -> None:
     begins = [times[0], *(last + step for _, last in stream.gaps)]
     for begin, end in zip(begins, ends, strict=True):
         _bar(ax, row, begin, max(end, begin + step // 4), colour)
-    for (first, last), end in zip(stream.gaps, ends, strict=False):
+    for (_, last), end in zip(stream.gaps, ends, strict=False):
         _bar(ax, row, end, last + step, _MISSING, alpha=0.35)
-        del first
 
 
 def _bar(ax: Axes, row: int, begin: Any, end: Any, colour: str, alpha: float = 1.0) -> None:
-    from matplotlib.dates import date2num
-
-    left, right = (float(date2num(each.astype("datetime64[us]").item())) for each in (begin, end))
+    # matplotlib counts days since 1970.
+    left, right = (each.astype("datetime64[s]").astype(float) / 86_400.0 for each in (begin, end))
     ax.broken_barh([(left, right - left)], (row - 0.12, 0.24), facecolors=colour, alpha=alpha)
 
 
 def _dress_times(ax: Axes, rows: int) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib import dates
 
-    locator = AutoDateLocator()
+    locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.set_ylim(-0.5, rows - 0.2)
     ax.set_yticks([])
     ax.set_facecolor(PAPER)

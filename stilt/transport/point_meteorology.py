@@ -25,7 +25,7 @@ from stilt.transport.run import minute_of, preparation_options
 from stilt.transport.sample import sample_weather
 
 Points = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
-_Floats = NDArray[np.float64]
+_Floats = NDArray[Any]
 
 _MARGIN = 4
 _JUST_ABOVE = 1.0 + 1e-4
@@ -175,7 +175,8 @@ def _sample(
     found: list[tuple[NDArray[np.intp], dict[str, _Floats]]] = []
     with tempfile.TemporaryDirectory(prefix="stilt-") as scratch:
         for time, rows in where.groupby("time"):
-            refs = catalogue.select(time, time)
+            at = pd.Timestamp(str(time))
+            refs = catalogue.select(at, at)
             x, y = refs[0].grid.to_xy(rows["longitude"], rows["latitude"])
             refs = [cropped_around(ref, x, y, _MARGIN) for ref in refs]
             numbers = rows.index.to_numpy()
@@ -237,8 +238,8 @@ def _at_one_time(
         if all(field in one.surface for one in raw):
             profile[key] = between([one.surface[field] for one in raw])
     if all({"U10M", "V10M"} <= set(one.surface) for one in raw):
-        ten = [between([one.surface[field] for one in raw]) for field in ("U10M", "V10M")]
-        profile["eastward_wind_10m"], profile["northward_wind_10m"] = _earthward(*ten, turn)
+        u, v = (between([one.surface[field] for one in raw]) for field in ("U10M", "V10M"))
+        profile["eastward_wind_10m"], profile["northward_wind_10m"] = _earthward(u, v, turn)
     for values in profile.values():
         values[outside] = np.nan
     return profile
@@ -305,7 +306,7 @@ def _dataset(where: pd.DataFrame, sampled: Mapping[str, dict[str, _Floats]]) -> 
         for number, fields in enumerate(sampled.values()):
             if key in fields:
                 part = fields[key]
-                values[(number, slice(None), *(slice(n) for n in part.shape[1:]))] = part
+                values[number][..., : part.shape[-1]] = part
         variables[key] = (dims, values, _DESCRIBED[key].attributes())
     return xr.Dataset(
         variables,
