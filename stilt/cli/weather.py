@@ -166,3 +166,90 @@ def show(
         return
     for number in range(len(mets)):
         click.echo("\n".join(point_lines(data.isel(meteorology=number), top)))
+
+
+@weather.command(
+    "to-arl",
+    epilog="""\b
+Examples:
+  stilt weather to-arl /data/era5 ./arl --format era5
+  stilt weather to-arl ./case ./arl --met era5 --start 2023-07-01 --end 2023-07-31
+""",
+)
+@click.argument("source", metavar="SOURCE")
+@click.argument("target", metavar="TARGET")
+@click.option(
+    "--format", "form", default="auto", metavar="FORMAT",
+    help="Format of a folder's files, as in config.yaml.  [auto]",
+)  # fmt: skip
+@click.option("--met", metavar="NAME", help="Which meteorology, where SOURCE is a project.")
+@click.option("--start", metavar="TIME", help="First time needed, UTC; with --end.")
+@click.option("--end", metavar="TIME", help="Last time needed, UTC.")
+@click.option(
+    "--bounds", type=float, nargs=4, metavar="WEST SOUTH EAST NORTH", help="Only this area.",
+)  # fmt: skip
+@click.option(
+    "--hours-per-file", type=click.IntRange(min=1), default=24, help="Hours in one file.  [24]"
+)
+@click.option(
+    "--file-format", default="%Y%m%d_%H", metavar="PATTERN",
+    help="Names of the files, a strftime pattern.  [%Y%m%d_%H]",
+)  # fmt: skip
+@json_option
+def to_arl(
+    source: str,
+    target: str,
+    form: str,
+    met: str | None,
+    start: str | None,
+    end: str | None,
+    bounds: tuple[float, float, float, float] | None,
+    hours_per_file: int,
+    file_format: str,
+    as_json: bool,
+) -> None:
+    """Write the weather of SOURCE, a folder or a project, to ARL files in the folder TARGET.
+
+    The files are read by HYSPLIT and by every program for ARL files. Pressure levels stay; hybrid
+    levels become sigma levels with their pressure (PRES).
+    """
+    from stilt.meteorology import to_arl as convert
+    from stilt.receptors.times import parse_time
+
+    config = _one_source(source, form, met, bounds)
+    paths = convert(
+        config,
+        target,
+        start=None if start is None else parse_time(start),
+        end=None if end is None else parse_time(end),
+        hours_per_file=hours_per_file,
+        file_format=file_format,
+    )
+    if as_json:
+        print_json([str(path) for path in paths])
+        return
+    size = sum(path.stat().st_size for path in paths) / 1e6
+    click.echo(f"{len(paths)} file(s), {size:.1f} MB, in {target}. In config.yaml:")
+    click.echo(
+        f"  directory: {target}\n  file_format: '{file_format}'\n  file_tres: {hours_per_file}h"
+    )
+
+
+def _one_source(
+    source: str, form: str, met: str | None, bounds: tuple[float, float, float, float] | None
+) -> MetConfig:
+    """The one meteorology of a folder or a project, cropped to an area if one is given."""
+    is_project = (Path(source).expanduser() / "config.yaml").is_file()
+    mets, _, _ = _weather_of(
+        source if is_project else None, None if is_project else source, form, met
+    )
+    if len(mets) > 1:
+        raise UsageError(f"Say with --met which meteorology: {', '.join(mets)}.")
+    (config,) = mets.values()
+    if bounds is None:
+        return config
+    from stilt.config import Bounds
+
+    west, south, east, north = bounds
+    area = Bounds(xmin=west, ymin=south, xmax=east, ymax=north)
+    return config.model_copy(update={"subgrid_enable": True, "subgrid_bounds": area})
