@@ -21,9 +21,10 @@ from benchmarks.parity.cases import SOURCE
 from benchmarks.parity.hysplit import run_hysplit
 from stilt.config import MetConfig
 from stilt.meteorology import to_arl
+from stilt.meteorology.grids import latlon_grid
 from stilt.meteorology.records import RawAnalysis
 from tests.support.era5_files import level_dataset, surface_dataset, write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from tests.support.truth import PRESSURES_HPA, on_grid, on_pressures, truth
 
 CASES = [
     {"name": "afternoon", "time": "2023-07-15 22:00", "lon": -111.85, "lat": 40.77, "alt": 30.0,
@@ -35,6 +36,8 @@ CASES = [
 ]  # fmt: skip
 """Receptors in the invented atmosphere."""
 
+# Large enough for an index of one record, which the reader beside HYSPLIT asks for.
+_GRID = latlon_grid(-114.5, 39.0, 0.08, 0.08, 63, 44, levels=(), vertical_flag=0)
 _FIRST, _END = np.datetime64("2023-07-14T12:00", "m"), np.datetime64("2023-07-16T02:00", "m")
 _HOURS_PER_FILE, _FILE_FORMAT = 24, "%Y%m%d_%H"
 # Half levels, from the top down: hPa, and the share of the surface pressure.
@@ -49,7 +52,7 @@ _HALF_A_HPA = 1000.0 * (_HALF_SIGMA - _HALF_B)
 @cache
 def _atmosphere() -> tuple[RawAnalysis, ...]:
     times = np.arange(_FIRST, _END, np.timedelta64(1, "h"))
-    return tuple(on_grid(truth(time), LATLON) for time in times)
+    return tuple(on_grid(truth(time), _GRID) for time in times)
 
 
 def _without(raw: RawAnalysis, name: str) -> RawAnalysis:

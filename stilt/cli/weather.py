@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from stilt.cli.common import (
     Verb,
     json_option,
     open_files,
+    open_model,
     print_json,
     project_argument,
 )
@@ -253,3 +255,121 @@ def _one_source(
     west, south, east, north = bounds
     area = Bounds(xmin=west, ymin=south, xmax=east, ymax=north)
     return config.model_copy(update={"subgrid_enable": True, "subgrid_bounds": area})
+
+
+@weather.command(
+    epilog="""\b
+Examples:
+  stilt weather fetch ./case                       # what its receptors need
+  stilt weather fetch --source hrrr --directory met --start 2023-07-01 --end 2023-07-02
+"""
+)
+@project_argument()
+@click.option("--met", metavar="NAME", help="Only this meteorology of the project.")
+@click.option("--source", metavar="ARCHIVE", help="Archive to fetch from, without PROJECT.")
+@click.option("--directory", metavar="DIR", help="Folder to fetch into, without PROJECT.")
+@click.option("--start", metavar="TIME", help="First time needed, UTC, in place of the receptors'.")
+@click.option("--end", metavar="TIME", help="Last time needed, UTC.")
+@json_option
+def fetch(
+    project: str | None,
+    met: str | None,
+    source: str | None,
+    directory: str | None,
+    start: str | None,
+    end: str | None,
+    as_json: bool,
+) -> int:
+    """Fetch the weather files that PROJECT or a period needs, from the archives named as source.
+
+    Files that are there are not fetched again. A run fetches what it needs by itself; this is for
+    machines that compute without a network. Exit code 1 when some weather is still missing.
+    """
+    from stilt.meteorology.fetching import fetch_weather
+    from stilt.receptors.times import parse_time
+
+    if (start is None) != (end is None):
+        raise UsageError("Give both --start and --end, or neither.")
+    period = None if start is None or end is None else (parse_time(start), parse_time(end))
+    if source is not None or directory is not None:
+        if source is None or directory is None or period is None or project is not None:
+            raise UsageError(
+                "Without PROJECT give --source, --directory, --start and --end; with it, neither "
+                "--source nor --directory."
+            )
+        from stilt.config import MetConfig
+
+        fetched = [fetch_weather(MetConfig(directory=Path(directory), source=source), [period])]
+    else:
+        model = open_model(project, None)
+        mets = _chosen(model.config.mets, met)
+        fetchable = {name: config for name, config in mets.items() if config.source is not None}
+        if not fetchable:
+            raise UsageError(
+                "No meteorology has a source to fetch from: set source in config.yaml."
+            )
+        windows = [period] if period else model.weather_windows()
+        fetched = [
+            fetch_weather(config, windows, name, cache_dir=model.files.cache_dir)
+            for name, config in fetchable.items()
+        ]
+    if as_json:
+        print_json([asdict(one) for one in fetched])
+    for one in () if as_json else fetched:
+        label = f"{one.name}: " if one.name else ""
+        click.echo(f"{label}{len(one.files)} new file(s) for {len(one.windows)} period(s)")
+        for sentence in one.missing:
+            click.echo(f"  still missing: {sentence}")
+    return EXIT_FAILED if any(one.missing for one in fetched) else EXIT_COMPLETE
+
+
+@weather.command(
+    epilog="""\b
+Examples:
+  stilt weather cache ./case
+  stilt weather cache ./case --limit 20GB
+"""
+)
+@project_argument()
+@click.option("--limit", metavar="SIZE", help="Remove what was used least recently down to SIZE.")
+@click.option("--clear", is_flag=True, help="Remove everything that no run is using.")
+@json_option
+def cache(project: str | None, limit: str | None, clear: bool, as_json: bool) -> None:
+    """Tell how much is kept of the weather of PROJECT, and remove what was not used for long.
+
+    Prepared weather, indexes of weather files and cropped files, all of which are made again when
+    they are needed. What a run is using stays, and cropped files that were used within a day. With
+    STILT_CACHE_DIR the weather of all projects is kept together.
+    """
+    from stilt.cache import user_cache
+    from stilt.cli.weather_text import cache_lines
+    from stilt.meteorology import weather_cache
+
+    if limit is not None and clear:
+        raise UsageError("Give --limit or --clear, not both.")
+    most = None if limit is None else weather_cache.parse_size(limit)
+    files = open_files(project, None)
+    crops = [met.subgrid_directory for met in files.config.mets.values()]
+    entries = weather_cache.cache_entries(files.cache_dir, crops)
+    cleared = None
+    if clear or most is not None:
+        cleared = weather_cache.clear_cache(files.cache_dir, entries, limit_bytes=most or 0.0)
+        entries = weather_cache.cache_entries(files.cache_dir, crops)
+    user_folder = user_cache(files.runtime.cache_dir)
+    user_bytes = weather_cache.folder_bytes(user_folder)
+    if as_json:
+        print_json(
+            {
+                "directory": str(files.cache_dir),
+                "kinds": weather_cache.totals(entries),
+                "removed": [weather_cache.to_dict(entry) for entry in cleared.removed]
+                if cleared
+                else [],
+                "in_use": [weather_cache.to_dict(entry) for entry in cleared.in_use]
+                if cleared
+                else [],
+                "user_cache": {"directory": str(user_folder), "bytes": user_bytes},
+            }
+        )
+        return
+    click.echo("\n".join(cache_lines(files.cache_dir, entries, cleared, user_folder, user_bytes)))

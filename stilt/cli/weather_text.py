@@ -9,8 +9,11 @@ import numpy as np
 
 from stilt.meteorology.archive import LEVEL_KINDS, Archive, Stream, spacing_text
 from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.weather_cache import Cleared, Entry, size_text, totals
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import xarray as xr
 
 _PROFILE = (
@@ -133,3 +136,25 @@ def point_record(data: xr.Dataset) -> dict[str, Any]:
 
 def _known(values: Sequence[float]) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values]
+
+
+def cache_lines(
+    folder: Path,
+    entries: Sequence[Entry],
+    cleared: Cleared | None,
+    user_folder: Path,
+    user_bytes: int,
+) -> list[str]:
+    """Write what is kept of weather, and what was removed."""
+    lines = [f"{folder}"]
+    for kind, found in totals(entries).items():
+        lines.append(f"  {kind}: {found['number']}, {size_text(found['bytes'])}")
+    if cleared is not None:
+        freed = sum(entry.nbytes for entry in cleared.removed)
+        lines.append(f"  removed: {len(cleared.removed)}, {size_text(freed)}")
+        if cleared.in_use:
+            kept = sum(entry.nbytes for entry in cleared.in_use)
+            lines.append(f"  kept, may be in use: {len(cleared.in_use)}, {size_text(kept)}")
+    lines.append(f"{user_folder} (compiled code, and weather with STILT_CACHE_DIR)")
+    lines.append(f"  all of it: {size_text(user_bytes)}")
+    return lines

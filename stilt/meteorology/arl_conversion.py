@@ -45,8 +45,9 @@ def to_arl(
     """Write the analyses of a meteorology to ARL files; returns their paths in order of time.
 
     Fields are packed at eight bits a node, as ARL files are: a field is known to about a hundredth
-    of its largest step between neighbouring nodes. Vertical motion, precipitation and turbulent energy
-    get a second record with what packing lost (``DIFW``, ``DIFR``, ``DIFT``), which HYSPLIT adds.
+    of its largest step between neighbouring nodes. Vertical motion, precipitation and turbulent
+    energy get a second record with what packing lost (``DIFW``, ``DIFR``, ``DIFT``), which HYSPLIT
+    adds.
 
     Args:
         config: the weather; with ``subgrid_enable`` only that area and those levels.

@@ -187,7 +187,12 @@ class _Crop:
         """Return whether the copy is there as it was made; it is read once in a process."""
         try:
             note = json.loads(self.note.read_bytes())
-            return note["recipe"] == self.recipe and is_intact(self.path, note["digest"])
+            whole = note["recipe"] == self.recipe and is_intact(self.path, note["digest"])
+            if whole:
+                # Its date is that of the last use, for `stilt weather cache`.
+                with suppress(OSError):
+                    os.utime(self.note)
+            return whole
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from stilt.meteorology.arl import read_index
 from stilt.meteorology.writer import write_arl
 from tests.support.truth import truth
 
@@ -71,3 +72,42 @@ def test_a_project_and_a_folder_together_are_refused(stilt, project, folder):
     both = stilt("weather", "list", project, "--directory", folder)
     assert both.exit_code == 2
     assert "not both" in both.stderr
+
+
+def test_to_arl_says_how_to_use_what_it_wrote(stilt, folder, tmp_path):
+    done = stilt("weather", "to-arl", folder, tmp_path / "arl", "--hours-per-file", "6")
+    assert done.exit_code == 0, done.output
+    assert "file_tres: 6h" in done.stdout
+    assert [path.name for path in sorted((tmp_path / "arl").iterdir())] == [
+        "20230715_12", "20230715_18",
+    ]  # fmt: skip
+
+
+def test_to_arl_crops(stilt, folder, tmp_path):
+    area = ("-113", "40", "-111", "41.5")
+    done = stilt("weather", "to-arl", folder, tmp_path / "arl", "--bounds", *area, "--json")
+    assert done.exit_code == 0, done.output
+    (path,) = json.loads(done.stdout)
+    (grid,) = {ref.grid for ref in read_index(path)}
+    assert bool(grid.contains(-112.0, 40.7))
+    assert not bool(grid.contains(-110.0, 40.7))
+
+
+def test_cache_counts_and_clears(stilt, project):
+    where = project / ".stilt" / "weather"
+    stilt("weather", "list", project)
+    told = json.loads(stilt("weather", "cache", project, "--json").stdout)
+    assert told["kinds"]["indexes of files"]["number"] == 1
+    cleared = stilt("weather", "cache", project, "--clear")
+    assert cleared.exit_code == 0, cleared.output
+    assert "removed: 1" in cleared.stdout
+    assert list((where / "met-index").iterdir()) == []
+    both = stilt("weather", "cache", project, "--clear", "--limit", "1GB")
+    assert both.exit_code == 2
+
+
+def test_fetch_says_what_it_needs(stilt, project):
+    done = stilt("weather", "fetch", project)
+    assert done.exit_code == 2
+    assert "set source in config.yaml" in done.stderr
+    assert stilt("weather", "fetch", "--source", "hrrr").exit_code == 2
