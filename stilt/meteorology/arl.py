@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.arl_checks import RecordChecks
 from stilt.meteorology.arl_format import (
     LABEL_BYTES,
+    Label,
     MalformedError,
     PeriodIndex,
     minute_text,
@@ -119,6 +121,7 @@ def _decode(
     surface: dict[str, NDArray[np.float32]] = {}
     upper: dict[str, NDArray[np.float32]] = {}
     position = ref.offset + period.n_index_records * period.record_bytes
+    checks, number = RecordChecks(handle, ref.offset, period), 0
     for level, names in enumerate(period.manifest[: 1 + grid.n_levels]):
         on_level: list[tuple[str, NDArray[np.float32]]] = []
         for raw_name in names:
@@ -126,10 +129,11 @@ def _decode(
             if variables is None or any(
                 name == wanted or _corrects(name, wanted, level) for wanted in variables
             ):
-                field = _read_field(handle, position, period, raw_name)
+                field = _read_field(handle, position, period, raw_name, checks, number)
                 if field is not None:
                     on_level.append((name, field if nodes is None else field[nodes]))
             position += period.record_bytes
+            number += 1
         for name, field in corrected_fields(on_level, level):
             _store(field, name, level, grid, surface, upper)
     return RawAnalysis(period.time, grid, period.forecast_hour, surface, upper)
@@ -195,7 +199,12 @@ def _store(
 
 
 def _read_field(
-    handle: BinaryIO, position: int, period: PeriodIndex, raw_name: str
+    handle: BinaryIO,
+    position: int,
+    period: PeriodIndex,
+    raw_name: str,
+    checks: RecordChecks,
+    number: int,
 ) -> NDArray[np.float32] | None:
     """Decode the record at a byte position; None when it is marked missing."""
     from arlmet import unpack  # takes a second to import, and an index needs none of it
@@ -210,9 +219,10 @@ def _read_field(
         return None
     if label.variable != raw_name:
         raise MalformedError(
-            f"the index of {minute_text(period.time)} promises {raw_name.strip()} at byte "
+            f"the index of {minute_text(period.time)} promises {raw_name.strip()!r} at byte "
             f"{position} but the record is labelled {label.variable.strip()!r}"
         )
+    checks.check(label, record, number)
     try:
         return unpack(
             record[LABEL_BYTES:],
@@ -224,7 +234,7 @@ def _read_field(
         )
     except (OverflowError, ValueError):
         raise MalformedError(
-            f"the {raw_name.strip()} record of {minute_text(period.time)} cannot be unpacked"
+            f"the {raw_name.strip()!r} record of {minute_text(period.time)} cannot be unpacked"
         ) from None
 
 
@@ -259,12 +269,27 @@ def _content(handle: BinaryIO, offset: int, period: PeriodIndex, identity: str) 
         is_whole = has_any and not has_checksum
         if is_whole or name not in seen:
             handle.seek(position)
-            digest.update(handle.read(period.record_bytes if is_whole else LABEL_BYTES))
+            read = handle.read(period.record_bytes if is_whole else LABEL_BYTES)
+            digest.update(read)
+            _require_time(parse_label(read), period)
         seen.add(name)
         position += period.record_bytes
     if not has_any:
         digest.update(identity.encode())
     return digest.hexdigest()[:16]
+
+
+def _require_time(label: Label, period: PeriodIndex) -> None:
+    """Refuse a record of another hour than its index.
+
+    Raises:
+        MalformedError: it says both times.
+    """
+    if label.time != period.time.astype("datetime64[h]"):
+        raise MalformedError(
+            f"its index of {minute_text(period.time)} stands before a {label.variable.strip()!r} "
+            f"record of {minute_text(label.time)}"
+        )
 
 
 def _damage(path: str | os.PathLike[str], refs: list[AnalysisRef], problem: str) -> str:
