@@ -332,14 +332,14 @@ Examples:
 )
 @project_argument()
 @click.option("--limit", metavar="SIZE", help="Remove what was used least recently down to SIZE.")
-@click.option("--clear", is_flag=True, help="Remove everything that no run is using.")
+@click.option("--clear", is_flag=True, help="Remove everything that is not in use.")
 @json_option
 def cache(project: str | None, limit: str | None, clear: bool, as_json: bool) -> None:
     """Tell how much is kept of the weather of PROJECT, and remove what was not used for long.
 
     Prepared weather, indexes of weather files and cropped files, all of which are made again when
-    they are needed. What a run is using stays, and cropped files that were used within a day. With
-    STILT_CACHE_DIR the weather of all projects is kept together.
+    they are needed. What someone reads or has used within ten minutes stays, and cropped files that
+    were used within a day. With STILT_CACHE_DIR the weather of all projects is kept together.
     """
     from stilt.cache import user_cache
     from stilt.cli.weather_text import cache_lines
@@ -350,26 +350,22 @@ def cache(project: str | None, limit: str | None, clear: bool, as_json: bool) ->
     most = None if limit is None else weather_cache.parse_size(limit)
     files = open_files(project, None)
     crops = [met.subgrid_directory for met in files.config.mets.values()]
-    entries = weather_cache.cache_entries(files.cache_dir, crops)
+    kept = weather_cache.kept_weather(files.cache_dir, crops)
     cleared = None
     if clear or most is not None:
-        cleared = weather_cache.clear_cache(files.cache_dir, entries, limit_bytes=most or 0.0)
-        entries = weather_cache.cache_entries(files.cache_dir, crops)
+        cleared = weather_cache.clear_weather(kept, limit_bytes=most or 0.0)
+        kept = weather_cache.kept_weather(files.cache_dir, crops)
     user_folder = user_cache(files.runtime.cache_dir)
     user_bytes = weather_cache.folder_bytes(user_folder)
-    if as_json:
-        print_json(
-            {
-                "directory": str(files.cache_dir),
-                "kinds": weather_cache.totals(entries),
-                "removed": [weather_cache.to_dict(entry) for entry in cleared.removed]
-                if cleared
-                else [],
-                "in_use": [weather_cache.to_dict(entry) for entry in cleared.in_use]
-                if cleared
-                else [],
-                "user_cache": {"directory": str(user_folder), "bytes": user_bytes},
-            }
-        )
+    if not as_json:
+        click.echo("\n".join(cache_lines(files.cache_dir, kept, cleared, user_folder, user_bytes)))
         return
-    click.echo("\n".join(cache_lines(files.cache_dir, entries, cleared, user_folder, user_bytes)))
+    print_json(
+        {
+            "directory": str(files.cache_dir),
+            "kinds": weather_cache.totals(kept),
+            "removed": [each.to_dict() for each in cleared.removed] if cleared else [],
+            "in_use": [each.to_dict() for each in cleared.in_use] if cleared else [],
+            "user_cache": {"directory": str(user_folder), "bytes": user_bytes},
+        }
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from stilt.meteorology.archive import LEVEL_KINDS, Archive, Stream, spacing_text
 from stilt.meteorology.arl_format import minute_text
-from stilt.meteorology.weather_cache import Cleared, Entry, size_text, totals
+from stilt.meteorology.weather_cache import Cleared, Kept, size_text, totals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,21 +140,21 @@ def _known(values: Sequence[float]) -> list[float | None]:
 
 def cache_lines(
     folder: Path,
-    entries: Sequence[Entry],
+    kept: Sequence[Kept],
     cleared: Cleared | None,
     user_folder: Path,
     user_bytes: int,
 ) -> list[str]:
     """Write what is kept of weather, and what was removed."""
     lines = [f"{folder}"]
-    for kind, found in totals(entries).items():
+    for kind, found in totals(kept).items():
         lines.append(f"  {kind}: {found['number']}, {size_text(found['bytes'])}")
     if cleared is not None:
         freed = sum(entry.nbytes for entry in cleared.removed)
         lines.append(f"  removed: {len(cleared.removed)}, {size_text(freed)}")
         if cleared.in_use:
-            kept = sum(entry.nbytes for entry in cleared.in_use)
-            lines.append(f"  kept, may be in use: {len(cleared.in_use)}, {size_text(kept)}")
+            held = sum(entry.nbytes for entry in cleared.in_use)
+            lines.append(f"  kept, may be in use: {len(cleared.in_use)}, {size_text(held)}")
     lines.append(f"{user_folder} (compiled code, and weather with STILT_CACHE_DIR)")
     lines.append(f"  all of it: {size_text(user_bytes)}")
     return lines

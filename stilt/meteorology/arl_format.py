@@ -23,6 +23,8 @@ FIXED_INDEX_BYTES = 108
 MAX_INDEX_CHARACTERS = 9999
 _MISSING_FORECAST = -1
 _FIRST_LETTER = 64
+# Fields are numbers of four bytes.
+_LARGEST = 1e38
 _VERTICAL_FLAGS = (1, 2, 3, 4, 5)
 
 
@@ -127,7 +129,7 @@ def parse_label(record: bytes) -> Label:
         )
     except (ValueError, UnicodeDecodeError):
         raise MalformedError("a record does not begin with an ARL label") from None
-    if not (isfinite(label.precision) and isfinite(label.first_value)):
+    if not all(abs(each) < _LARGEST for each in (label.precision, label.first_value)):
         raise MalformedError(f"its {variable.strip()!r} of {minute_text(time)} is not a number")
     return label
 
@@ -283,7 +285,9 @@ def _require_possible(
 
 def checksum(packed: bytes) -> int:
     """Return the checksum of packed bytes: their sum, less 255 each time it passes 255."""
-    total = int(np.frombuffer(packed, np.uint8).sum(dtype=np.int64))
+    # The narrower sum is twice as fast, and holds 16 million bytes.
+    wide = np.uint32 if len(packed) < 1 << 24 else np.uint64
+    total = int(np.frombuffer(packed, np.uint8).sum(dtype=wide))
     return (total - 1) % 255 + 1 if total else 0
 
 

@@ -13,7 +13,6 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from stilt.digests import file_digest, is_intact
 from stilt.errors import MeteorologyError, Reason
 from stilt.locks import locked_if_possible
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
-from stilt.meteorology.cache_use import mark_in_use
 from stilt.meteorology.columns import (
     VELOCITY_VARIANCES,
     Columns,
@@ -36,6 +34,7 @@ from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.meteorology.used import in_use, note_use
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 from stilt.meteorology.weather_notes import WeatherNotes
 from stilt.notices import notice
@@ -81,10 +80,7 @@ SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
 that of air without vapour but for a factor, as in HYSPLIT."""
 
 _ARRAYS = ("column", "turbulence", "air", "surface")
-DIGESTS = "digests.json"
-"""File in the folder of a prepared analysis with its arrays' digests; its date is the last use."""
-
-_ATTEMPTS = 3
+_DIGESTS = "digests.json"
 # NumPy parses the header of a file as Python, and CPython before 3.11.8 now and then fails when two
 # threads parse at once (gh-106905: "AST constructor recursion depth mismatch").
 _ONE_HEADER_AT_A_TIME = threading.Lock()
@@ -402,22 +398,6 @@ class PreparedStore:
         pair: AnalysisPair | None,
     ) -> PreparedAnalysis:
         folder = self.directory / self._key(ref, options, pair)
-        mark_in_use(self.directory)
-        for _ in range(_ATTEMPTS - 1):
-            # Whoever clears the cache may have chosen it before it was used again.
-            with suppress(FileNotFoundError):
-                return self._loaded(folder, ref, options, pair)
-        return self._loaded(folder, ref, options, pair)
-
-    def _loaded(
-        self,
-        folder: Path,
-        ref: AnalysisRef,
-        options: PreparationOptions,
-        pair: AnalysisPair | None,
-    ) -> PreparedAnalysis:
-        with suppress(OSError):
-            os.utime(folder / DIGESTS)
         if not _is_whole(folder):
             self.directory.mkdir(parents=True, exist_ok=True)
             with locked_if_possible(f"{folder}.lock"):
@@ -427,7 +407,8 @@ class PreparedStore:
                     WeatherNotes(self.directory).look(ref, raw[ref])
                     read = pair and (raw[pair[0]], raw[pair[1]])
                     self._write(folder, prepare(raw[ref], levels, options, read))
-        with _ONE_HEADER_AT_A_TIME:
+        note_use(folder)
+        with _ONE_HEADER_AT_A_TIME, in_use(folder):
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         return PreparedAnalysis(**arrays)
 
@@ -460,7 +441,7 @@ class PreparedStore:
             for name in _ARRAYS:
                 np.save(made / f"{name}.npy", getattr(prepared, name))
             digests = {name: file_digest(made / f"{name}.npy") for name in _ARRAYS}
-            (made / DIGESTS).write_text(json.dumps(digests))
+            (made / _DIGESTS).write_text(json.dumps(digests))
             if os.path.lexists(folder):
                 notice(
                     logger, "Prepared weather was damaged and has been computed again: %s", folder
@@ -480,7 +461,7 @@ def _is_whole(folder: Path) -> bool:
     The arrays are read for it once in a process, and again when they have been written to.
     """
     try:
-        digests = json.loads((folder / DIGESTS).read_bytes())
+        digests = json.loads((folder / _DIGESTS).read_bytes())
         return all(is_intact(folder / f"{name}.npy", digests[name]) for name in _ARRAYS)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False

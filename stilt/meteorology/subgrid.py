@@ -32,8 +32,6 @@ from stilt.notices import notice
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float64]
-
 _EDGE_POINTS = 200
 _OUTDATED_AFTER_S = 86_400.0
 
@@ -106,50 +104,29 @@ def cropped_when_read(ref: AnalysisRef, config: MetConfig) -> AnalysisRef:
     Raises:
         MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
     """
-    columns, rows = kept_nodes(ref.grid, crop_bounds(config), Path(ref.path))
-    return cropped_to(ref, columns, rows, config.subgrid_levels)
-
-
-def cropped_around(ref: AnalysisRef, x: Floats, y: Floats, margin: int) -> AnalysisRef:
-    """Return the reference to the nodes of an analysis around some points.
-
-    Args:
-        ref: the analysis.
-        x, y: zero-based fractional indices of the points; those outside the grid do not count.
-        margin: nodes kept on every side of the cells that hold points.
-    """
-    grid = ref.grid
-    inside = (x >= 0) & (x <= grid.nx) & (y >= 0) & (y <= grid.ny - 1)
-    if not inside.any():
-        return ref
-    low, high = np.floor(x[inside].min()) - margin, np.ceil(x[inside].max()) + margin
-    if high - low + 1 >= grid.nx:
-        low, high = 0.0, grid.nx - 1.0
-    elif not grid.cyclic_x:
-        low, high = max(low, 0.0), min(high, grid.nx - 1.0)
-    first = max(np.floor(y[inside].min()) - margin, 0.0)
-    last = min(np.ceil(y[inside].max()) + margin, grid.ny - 1.0)
-    columns = np.arange(int(low), int(high) + 1) % grid.nx
-    return cropped_to(ref, columns, np.arange(int(first), int(last) + 1), None)
+    return cropped_to(ref, crop_bounds(config), config.subgrid_levels)
 
 
 def cropped_to(
-    ref: AnalysisRef, columns: NDArray[np.intp], rows: NDArray[np.intp], n_levels: int | None
+    ref: AnalysisRef, bounds: tuple[float, float, float, float], n_levels: int | None = None
 ) -> AnalysisRef:
-    """Return the reference to some nodes of an analysis, cropped already or not.
+    """Return the reference to a part of an analysis, which may be a part already.
 
     Args:
         ref: the analysis.
-        columns, rows: neighbouring nodes to keep; columns may pass a cyclic seam.
-        n_levels: levels to keep, the surface counted; None for all.
+        bounds: west, south, east and north, in degrees.
+        n_levels: levels kept, the surface counted; None keeps all.
+
+    Raises:
+        MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
     """
+    columns, rows = kept_nodes(ref.grid, bounds, Path(ref.path))
+    column, row = (ref.crop.column, ref.crop.row) if ref.crop else (0, 0)
 
     def cropped(part: AnalysisRef) -> AnalysisRef:
         grid = cropped_grid(part.grid, columns, rows, n_levels)
-        column, row = int(columns[0]), int(rows[0])
-        if part.crop is not None:
-            column, row = column + part.crop.column, row + part.crop.row
-        crop = Crop(column, len(columns), row, len(rows), grid.n_levels)
+        first, lowest = column + int(columns[0]), row + int(rows[0])
+        crop = Crop(first, len(columns), lowest, len(rows), grid.n_levels)
         return replace(part, grid=grid, crop=crop, parts=tuple(map(cropped, part.parts)))
 
     return cropped(ref)

@@ -1,38 +1,35 @@
-"""What is kept of weather between runs: how large it is, and removing what was not used for long.
+"""What is kept of weather between runs, for a person: how large it is, and removing it.
 
-Kept are prepared analyses and indexes of weather files, in the project's cache folder, and cropped
-copies of files. All of them are made again when they are needed.
+Prepared weather is in :mod:`stilt.meteorology.used`; indexes of weather files and cropped copies of
+ARL files come to it here. All of them are made again when they are needed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from stilt.errors import UsageError
-from stilt.meteorology.cache_use import in_use_since
-from stilt.meteorology.prepare import DIGESTS
+from stilt.meteorology import used
 from stilt.meteorology.search import crop_note, cropped_file
 
 PREPARED, INDEX, CROP = "prepared weather", "indexes of files", "cropped files"
-_PREPARED_NAME = re.compile(r"\d{8}T\d{4}_[0-9a-f]{20}")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB|)\s*")
-_FACTORS = {"": 1, "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
-# Crops may be shared by projects, whose runs cannot be seen from here.
+_FACTORS = {"": 1.0, "B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+# Projects may share crops, whose runs cannot be seen from here.
 _CROP_REST_S = 86_400.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class Kept:
     """One thing that is kept.
 
     Attributes:
@@ -47,71 +44,66 @@ class Entry:
     nbytes: int
     used_at: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same for JSON."""
+        return {**asdict(self), "path": str(self.path)}
+
 
 @dataclass(frozen=True)
 class Cleared:
     """What was removed, and what was left because a run may be using it."""
 
-    removed: tuple[Entry, ...]
-    in_use: tuple[Entry, ...]
+    removed: tuple[Kept, ...]
+    in_use: tuple[Kept, ...]
 
 
-def cache_entries(cache_dir: Path, crop_folders: Iterable[Path] = ()) -> list[Entry]:
-    """Return what is kept, that used least recently first.
+def kept_weather(cache_dir: Path, crop_folders: Iterable[Path] = ()) -> list[Kept]:
+    """Return what is kept, the least recently used first.
 
     Args:
         cache_dir: folder of prepared weather and of indexes.
-        crop_folders: folders of cropped files.
+        crop_folders: folders of cropped ARL files.
     """
     found = [
-        Entry(PREPARED, folder, folder_bytes(folder), _used_at(folder))
-        for folder in _children(cache_dir)
-        if _PREPARED_NAME.fullmatch(folder.name) and folder.is_dir()
+        Kept(PREPARED, entry.folder, entry.nbytes, entry.used)
+        for entry in used.cache_entries(cache_dir)
     ]
-    found += [
-        Entry(INDEX, file, folder_bytes(file), _used_at(file))
-        for file in _children(cache_dir / "met-index")
-        if file.suffix == ".json"
-    ]
+    indexes = cache_dir / "met-index"
+    found += [_file(INDEX, path, path) for path in indexes.glob("*.json")]
     for folder in dict.fromkeys(map(Path, crop_folders)):
-        for note in sorted(folder.glob(crop_note("*"))) if folder.is_dir() else ():
-            crop = cropped_file(note)
-            found.append(Entry(CROP, crop, folder_bytes(crop) + folder_bytes(note), _used_at(note)))
-    return sorted(found, key=lambda entry: (entry.used_at, str(entry.path)))
+        found += [_file(CROP, cropped_file(note), note) for note in folder.glob(crop_note("*"))]
+    return sorted(found, key=lambda each: (each.used_at, str(each.path)))
 
 
-def clear_cache(cache_dir: Path, entries: Sequence[Entry], *, limit_bytes: float = 0.0) -> Cleared:
+def clear_weather(kept: Sequence[Kept], *, limit_bytes: float = 0.0) -> Cleared:
     """Remove what was used least recently until the rest is no larger than a limit.
 
-    What a living process has used since it began to use the folder stays, and so do cropped files
-    that were used within a day. A run that needs something that was removed makes it again.
+    What someone reads, or has used within ten minutes, stays, and so do cropped files that were
+    used within a day. A run that needs something that was removed makes it again.
 
     Args:
-        cache_dir: folder of prepared weather.
-        entries: of :func:`cache_entries`.
+        kept: of :func:`kept_weather`.
         limit_bytes: what may stay; 0 removes all.
     """
-    since = in_use_since(cache_dir)
-    rest = sum(entry.nbytes for entry in entries)
-    removed, in_use = list[Entry](), list[Entry]()
-    for entry in entries:
+    rest = sum(each.nbytes for each in kept)
+    removed, in_use = list[Kept](), list[Kept]()
+    for each in kept:
         if rest <= limit_bytes:
             break
-        earliest = time.time() - _CROP_REST_S if entry.kind == CROP else since
-        if (earliest is not None and entry.used_at >= earliest) or not _remove(entry):
-            in_use.append(entry)
-            continue
-        removed.append(entry)
-        rest -= entry.nbytes
+        if _remove(each):
+            removed.append(each)
+            rest -= each.nbytes
+        else:
+            in_use.append(each)
     return Cleared(tuple(removed), tuple(in_use))
 
 
-def totals(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
+def totals(kept: Iterable[Kept]) -> dict[str, dict[str, int]]:
     """Return number and bytes of each kind."""
     found = {kind: {"number": 0, "bytes": 0} for kind in (PREPARED, INDEX, CROP)}
-    for entry in entries:
-        found[entry.kind]["number"] += 1
-        found[entry.kind]["bytes"] += entry.nbytes
+    for each in kept:
+        found[each.kind]["number"] += 1
+        found[each.kind]["bytes"] += each.nbytes
     return found
 
 
@@ -135,79 +127,41 @@ def size_text(nbytes: float) -> str:
     return f"{nbytes:.0f} B"
 
 
-def to_dict(entry: Entry) -> dict[str, Any]:
-    """Return an entry for JSON."""
-    return {
-        "kind": entry.kind,
-        "path": str(entry.path),
-        "bytes": entry.nbytes,
-        "used_at": entry.used_at,
-    }
+def folder_bytes(folder: Path) -> int:
+    """Return the bytes of all files below a folder; 0 when it is not there."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(root, name)).st_size
+    return total
 
 
-def _remove(entry: Entry) -> bool:
-    """Remove an entry; False when somebody is making or using it just now.
+def _file(kind: str, path: Path, dated: Path) -> Kept:
+    """A file that is kept, with the note beside it whose date is the last use."""
+    nbytes, used_at = 0, 0.0
+    for each in {path, dated}:
+        with suppress(OSError):
+            nbytes += each.stat().st_size
+    with suppress(OSError):
+        used_at = dated.stat().st_mtime
+    return Kept(kind, path, nbytes, used_at)
 
-    It is renamed first, so that nobody finds a half of it.
-    """
-    path = entry.path
-    lock = FileLock(
-        f"{path}.lock" if entry.kind == PREPARED else path.with_name(f".{path.name}.lock")
-    )
-    try:
-        if entry.kind != INDEX:
-            lock.acquire(timeout=0)
-        if _used_at_of(entry) > entry.used_at:
-            return False
-        if entry.kind == PREPARED:
-            doomed = path.with_name(f".removed_{path.name}_{os.getpid()}")
-            path.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
-        else:
-            if entry.kind == CROP:
-                _note_of(path).unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-    except Timeout:
+
+def _remove(kept: Kept) -> bool:
+    """Remove one thing; False when someone is making or using it."""
+    if kept.kind == PREPARED:
+        return used.remove_unused(kept.path)
+    if kept.kind == CROP and time.time() - kept.used_at < _CROP_REST_S:
         return False
-    except FileNotFoundError:
-        return True
-    except OSError:
+    lock = FileLock(kept.path.with_name(f".{kept.path.name}.lock"))
+    try:
+        if kept.kind == CROP:
+            lock.acquire(timeout=0)
+            kept.path.with_name(crop_note(kept.path.name)).unlink(missing_ok=True)
+        kept.path.unlink(missing_ok=True)
+    except (Timeout, OSError):
         return False
     finally:
-        if lock.is_locked:
-            with suppress(OSError):
-                Path(lock.lock_file).unlink(missing_ok=True)
-            lock.release()
+        lock.release()
     return True
-
-
-def _note_of(crop: Path) -> Path:
-    return crop.with_name(crop_note(crop.name))
-
-
-def _used_at_of(entry: Entry) -> float:
-    return _used_at(_note_of(entry.path) if entry.kind == CROP else entry.path)
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _used_at(path: Path) -> float:
-    """Date of the last use: of a folder that of its list of digests, which every use renews."""
-    for each in (path / DIGESTS, path):
-        with suppress(OSError):
-            return each.stat().st_mtime
-    return 0.0
-
-
-def folder_bytes(path: Path) -> int:
-    """Return the bytes of a file, or of all files below a folder; 0 when it is not there."""
-    if path.is_file():
-        with suppress(OSError):
-            return path.stat().st_size
-        return 0
-    return sum(folder_bytes(child) for child in _children(path) if not child.is_symlink())

@@ -18,9 +18,10 @@ from stilt.constants import SECONDS_PER_MINUTE
 from stilt.errors import UsageError
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import field_names, read_analysis
+from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
-from stilt.meteorology.subgrid import cropped_around
+from stilt.meteorology.subgrid import cropped_to
 from stilt.transport.run import minute_of, preparation_options
 from stilt.transport.sample import sample_weather
 
@@ -177,10 +178,14 @@ def _sample(
         for time, rows in where.groupby("time"):
             at = pd.Timestamp(str(time))
             refs = catalogue.select(at, at)
-            x, y = refs[0].grid.to_xy(rows["longitude"], rows["latitude"])
-            refs = [cropped_around(ref, x, y, _MARGIN) for ref in refs]
-            numbers = rows.index.to_numpy()
-            found.append((numbers, _at_one_time(refs, rows, config, Path(scratch))))
+            inside = rows[refs[0].grid.contains(rows["longitude"], rows["latitude"])]
+            if inside.empty:
+                inside, refs = rows, [_corner(ref) for ref in refs]
+            else:
+                bounds = _bounds_around(refs[0].grid, inside)
+                refs = [cropped_to(ref, bounds) for ref in refs]
+            numbers = inside.index.to_numpy()
+            found.append((numbers, _at_one_time(refs, inside, config, Path(scratch))))
     out: dict[str, _Floats] = {}
     for numbers, fields in found:
         for key, values in fields.items():
@@ -188,6 +193,25 @@ def _sample(
                 out[key] = np.full((len(where), *values.shape[1:]), np.nan)
             out[key][numbers] = values
     return out
+
+
+def _bounds_around(grid: MetGrid, rows: pd.DataFrame) -> tuple[float, float, float, float]:
+    """West, south, east and north of the nodes around places, with a margin of some nodes."""
+    x, y = grid.to_xy(rows["longitude"], rows["latitude"])
+    low_x, high_x = np.floor(x.min()) - _MARGIN, np.ceil(x.max()) + _MARGIN
+    low_y, high_y = max(y.min() - _MARGIN, 0.0), min(y.max() + _MARGIN, grid.ny - 1.0)
+    edge_x, edge_y = np.meshgrid(np.linspace(low_x, high_x, 9), np.linspace(low_y, high_y, 9))
+    lon, lat = grid.unwrapped_lonlat(edge_x, edge_y)
+    lon = np.unwrap(np.unwrap(lon, period=360.0, axis=1), period=360.0, axis=0)
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
+
+
+def _corner(ref: AnalysisRef) -> AnalysisRef:
+    """A small part of an analysis, to know the levels by where no place is inside the grid."""
+    grid = ref.grid
+    first, last = (grid.to_lonlat(at, at) for at in (0.0, min(8.0, grid.nx - 1.0, grid.ny - 1.0)))
+    (west, south), (east, north) = (tuple(map(float, each)) for each in (first, last))
+    return cropped_to(ref, (west, south, max(east, west + 1e-3), north))
 
 
 def _at_one_time(

@@ -14,15 +14,14 @@ import pytest
 from stilt.config import MetConfig
 from stilt.errors import UsageError
 from stilt.meteorology.arl import read_analysis, read_index
-from stilt.meteorology.cache_use import in_use_since
 from stilt.meteorology.prepare import PreparationOptions, PreparedStore
 from stilt.meteorology.subgrid import crop_file
 from stilt.meteorology.weather_cache import (
     CROP,
     INDEX,
     PREPARED,
-    cache_entries,
-    clear_cache,
+    clear_weather,
+    kept_weather,
     parse_size,
     size_text,
     totals,
@@ -41,100 +40,88 @@ def refs(tmp_path):
 
 
 @pytest.fixture
-def elsewhere(tmp_path):
-    """A cache folder that another process has filled and left."""
-    return tmp_path / "weather"
-
-
-@pytest.fixture
-def left(refs, elsewhere, monkeypatch):
-    """Prepared analyses of a process that has ended: this one leaves no mark of its own."""
-    monkeypatch.setattr("stilt.meteorology.prepare.mark_in_use", lambda folder: None)
-    store = PreparedStore(elsewhere, read_analysis)
-    for ref in refs:
+def folder(tmp_path, refs):
+    """A cache folder with a prepared analysis of each hour, used two days ago and before."""
+    folder = tmp_path / "weather"
+    store = PreparedStore(folder, read_analysis)
+    for days, ref in enumerate(refs, start=2):
+        before = set(prepared(folder))
         store.get(ref, OPTIONS)
-    return store
+        (new,) = set(prepared(folder)) - before
+        age(new, days)
+    return folder
 
 
-def another_process(refs, folder: Path) -> subprocess.Popen:
-    """Prepare analyses in a process that stays until its input is closed."""
+def prepared(folder: Path) -> list[Path]:
+    return [each.path for each in kept_weather(folder) if each.kind == PREPARED]
+
+
+def age(path: Path, days: float) -> None:
+    date = time.time() - days * 86_400
+    for each in (path / ".used", path):
+        os.utime(each, (date, date))
+
+
+def test_least_recently_used_goes_first_and_the_rest_stays(folder):
+    oldest, middle, newest = kept_weather(folder)
+    assert oldest.used_at < middle.used_at < newest.used_at
+    limit = newest.nbytes + middle.nbytes // 2
+    done = clear_weather(kept_weather(folder), limit_bytes=limit)
+    assert done.removed == (oldest, middle)
+    assert done.in_use == ()
+    assert prepared(folder) == [newest.path]
+    assert totals(kept_weather(folder))[PREPARED]["bytes"] <= limit
+
+
+def test_what_was_removed_is_made_again_the_same(refs, folder):
+    store = PreparedStore(folder, read_analysis)
+    before = np.array(store.get(refs[0], OPTIONS).column)
+    for path in prepared(folder):
+        age(path, 2)
+    clear_weather(kept_weather(folder))
+    assert prepared(folder) == []
+    np.testing.assert_array_equal(store.get(refs[0], OPTIONS).column, before)
+
+
+def test_nothing_goes_that_was_used_just_now_even_if_the_list_is_older(refs, folder):
+    listed = kept_weather(folder)
+    store = PreparedStore(folder, read_analysis)
+    used = store.get(refs[1], OPTIONS)
+    done = clear_weather(listed)
+    assert len(done.removed) == 2
+    assert len(done.in_use) == len(prepared(folder)) == 1
+    assert np.isfinite(used.column).all()
+
+
+def test_nothing_goes_that_another_process_reads(folder):
+    path = prepared(folder)[0]
     code = f"""
 import sys
 from pathlib import Path
-from stilt.meteorology.arl import read_analysis, read_index
-from stilt.meteorology.prepare import PreparationOptions, PreparedStore
-store = PreparedStore(Path({str(folder)!r}), read_analysis)
-for ref in read_index({refs[0].path!r}):
-    store.get(ref, PreparationOptions())
-print("ready", flush=True)
-sys.stdin.read()
+from stilt.meteorology.used import in_use
+with in_use(Path({str(path)!r})):
+    print("ready", flush=True)
+    sys.stdin.read()
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def prepared(folder):
-    return [entry for entry in cache_entries(folder) if entry.kind == PREPARED]
-
-
-def age(entry, days):
-    date = time.time() - days * 86_400
-    os.utime(entry.path / "digests.json", (date, date))
-
-
-def test_least_recently_used_goes_first_and_the_rest_stays(left, elsewhere):
-    for days, entry in enumerate(prepared(elsewhere), start=2):
-        age(entry, days)
-    oldest, middle, newest = prepared(elsewhere)
-    limit = newest.nbytes + middle.nbytes // 2
-    done = clear_cache(elsewhere, cache_entries(elsewhere), limit_bytes=limit)
-    assert [entry.path for entry in done.removed] == [oldest.path, middle.path]
-    assert [entry.path for entry in prepared(elsewhere)] == [newest.path]
-    assert totals(cache_entries(elsewhere))[PREPARED]["bytes"] <= limit
-
-
-def test_what_was_removed_is_made_again_the_same(refs, left, elsewhere):
-    before = np.array(left.get(refs[0], OPTIONS).column)
-    for entry in prepared(elsewhere):
-        age(entry, 2)
-    clear_cache(elsewhere, cache_entries(elsewhere))
-    assert prepared(elsewhere) == []
-    np.testing.assert_array_equal(left.get(refs[0], OPTIONS).column, before)
-
-
-def test_nothing_goes_that_a_living_process_has_used(refs, elsewhere):
-    process = another_process(refs, elsewhere)
     try:
-        assert in_use_since(elsewhere) is not None
-        old = prepared(elsewhere)[0]
-        age(old, 2)
-        done = clear_cache(elsewhere, cache_entries(elsewhere))
-        assert [entry.path for entry in done.removed] == [old.path]
-        assert len(done.in_use) == len(prepared(elsewhere)) == 2
+        assert process.stdout.readline() == "ready\n"
+        done = clear_weather(kept_weather(folder))
+        assert [each.path for each in done.in_use] == [path]
     finally:
         process.communicate()
-    assert in_use_since(elsewhere) is None
-    assert len(clear_cache(elsewhere, cache_entries(elsewhere)).removed) == 2
+    assert [each.path for each in clear_weather(kept_weather(folder)).removed] == [path]
 
 
-def test_a_killed_process_uses_nothing(refs, elsewhere):
-    process = another_process(refs, elsewhere)
-    process.kill()
-    process.communicate()
-    assert process.returncode != 0
-    assert in_use_since(elsewhere) is None
-    assert list((elsewhere / "in-use").iterdir()) == []
-
-
-def test_being_used_counts_as_the_last_use(refs, left, elsewhere):
-    entry = prepared(elsewhere)[0]
-    age(entry, 5)
-    for ref in refs:
-        left.get(ref, OPTIONS)
-    assert all(entry.used_at > time.time() - 3600 for entry in prepared(elsewhere))
+def test_arrays_that_are_mapped_stay_what_they_are(refs, folder):
+    mapped = PreparedStore(folder, read_analysis).get(refs[0], OPTIONS).column
+    before = np.array(mapped)
+    for path in prepared(folder):
+        age(path, 2)
+    assert len(clear_weather(kept_weather(folder)).removed) == 3
+    np.testing.assert_array_equal(mapped, before)
 
 
 def test_crops_used_within_a_day_stay(refs, tmp_path):
@@ -144,13 +131,13 @@ def test_crops_used_within_a_day_stay(refs, tmp_path):
         subgrid_dir=tmp_path / "crops",
     )  # fmt: skip
     crop = crop_file(Path(refs[0].path), config)
-    entries = cache_entries(tmp_path / "weather", [tmp_path / "crops"])
+    entries = kept_weather(tmp_path / "weather", [tmp_path / "crops"])
     assert [entry.path for entry in entries if entry.kind == CROP] == [crop]
-    assert clear_cache(tmp_path / "weather", entries).removed == ()
+    assert clear_weather(entries).removed == ()
     note = next(path for path in (tmp_path / "crops").iterdir() if path.name.endswith(".crop.json"))
     os.utime(note, (LONG_AGO, LONG_AGO))
-    entries = cache_entries(tmp_path / "weather", [tmp_path / "crops"])
-    assert len(clear_cache(tmp_path / "weather", entries).removed) == 1
+    entries = kept_weather(tmp_path / "weather", [tmp_path / "crops"])
+    assert len(clear_weather(entries).removed) == 1
     assert not crop.exists()
     assert not note.exists()
 
@@ -159,7 +146,7 @@ def test_indexes_are_counted(tmp_path, refs):
     from stilt.meteorology.index_cache import IndexCache
 
     IndexCache(tmp_path / "weather" / "met-index").index_of(Path(refs[0].path))
-    found = totals(cache_entries(tmp_path / "weather"))
+    found = totals(kept_weather(tmp_path / "weather"))
     assert found[INDEX]["number"] == 1
     assert found[PREPARED]["number"] == 0
 
