@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help demo test test-slow test-all test-python lint format types parity test-parity bench bench-orchestration docs ui-picture lock dist install clean
+.PHONY: help demo test test-slow test-all test-python lint format types parity test-parity fuzz bench bench-orchestration docs ui-picture lock dist install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -45,6 +45,9 @@ test-python: $(READY)  ## run the tests with PYTHON (python3.12) and the newest 
 	$(UV) pip install --python $(OTHER)/bin/python --editable '.[dev,plots,dask]'
 	$(OTHER)/bin/python -m pytest -m "not slow and not parity" \
 	    --deselect tests/test_architecture.py::test_this_environment_comes_from_the_lock $(ARGS)
+
+fuzz: $(READY)  ## damage a thousand copies of weather files and read them (ARGS="--copies 20000 --seed 7")
+	$(PY) -m tests.fuzz_weather $(ARGS)
 
 lint: $(READY)  ## check style and import directions
 	$(VENV)/bin/ruff check .

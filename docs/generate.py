@@ -121,17 +121,19 @@ def cli_page() -> str:
         "2 the input is wrong: one line on standard error says what; 3 interrupted.",
     ]
     context = click.Context(cli, info_name="stilt")
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None
+    for name, command in cli.commands.items():
         parts += _command_section(name, command, context)
+        if isinstance(command, click.Group):
+            group = click.Context(command, info_name=name, parent=context)
+            for verb, below in command.commands.items():
+                parts += _command_section(verb, below, group)
     return "\n\n".join(parts) + "\n"
 
 
 def _command_section(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
     context = click.Context(command, info_name=name, parent=parent)
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    yield f"## stilt {name}"
+    yield f"## {context.command_path}"
     yield f"```\n{usage}\n```"
     yield from _prose(command.help or "")
     yield from _prose(command.epilog or "")
@@ -141,7 +143,8 @@ def _command_section(name: str, command: click.Command, parent: click.Context) -
         for record in records
         if record and record[1] and not record[0].endswith("--help")
     ]
-    yield table(["option", "meaning"], rows)
+    if rows:
+        yield table(["option", "meaning"], rows)
 
 
 def _prose(text: str) -> Iterator[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stilt.receptors import read_receptors as read_receptors
     from stilt.simulation import Simulation as Simulation
     from stilt.trajectories import Trajectories as Trajectories
+    from stilt.transport.point_meteorology import sample_meteorology as sample_meteorology
 
 refuse_pystilt()
 
@@ -56,6 +57,7 @@ _HOME = {
     "pull_simulations": "execution",
     "push_simulations": "execution",
     "read_receptors": "receptors",
+    "sample_meteorology": "transport.point_meteorology",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

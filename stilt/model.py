@@ -456,6 +456,12 @@ class Model:
 
         return self._update(ask, looks=True)
 
+    def weather_windows(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+        """Return first and last time, UTC, that each receptor needs weather for."""
+        span = pd.Timedelta(hours=self.config.n_hours)
+        both = ((receptor.time, receptor.time + span) for receptor in self.receptors)
+        return [(min(times), max(times)) for times in both]
+
     def _tell_cut_grids(self) -> None:
         """Say once which grids in degrees are no whole number of cells, and where they end."""
         if self._told_grids:

@@ -4,13 +4,16 @@
     python -m benchmarks.parity --only gdas042 --seeds 2     # some of them, fewer seeds of ours
     python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --weather met \\
         --file-format %Y%m%d_%H --file-tres 6h --receptors receptors.csv --hours -24
+    python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --formats
     python -m benchmarks.parity --in-our-place FOLDER        # HYSPLIT against HYSPLIT
     python -m benchmarks.parity --further-totals 20 --only aloft2km --file-tres 6h \\
         --hysplit-python ~/hysplit/bin/python                # more seeds for a total
 
 The third form runs HYSPLIT first, through pystilt in an environment of its own. With --out it keeps
-the runs in a folder of the kind that the fourth takes. The fifth runs HYSPLIT on stored cases and
-keeps the totals alone, in a file of this package that every later comparison uses.
+the runs in a folder of the kind that the fifth takes. With --format the weather is no ARL files:
+HYSPLIT runs on what `stilt weather to-arl` makes of it, ours on the weather itself. The fourth does
+that for invented weather in several formats. The last runs HYSPLIT on stored cases and keeps the
+totals alone, in a file of this package that every later comparison uses.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from benchmarks.parity.cases import (
     reference_folder,
 )
 from benchmarks.parity.checks import CANNOT_TELL, Check
+from benchmarks.parity.formats import convert_and_run, make_formats
 from benchmarks.parity.hysplit import receptors_as_cases, run_hysplit
 from benchmarks.parity.totals import further_totals, make_further_totals
 
@@ -192,20 +196,24 @@ def _show(check: Check) -> Check:
 
 
 def _made_now(options: argparse.Namespace) -> Path:
+    python, seeds = Path(options.hysplit_python).absolute(), range(1, options.hysplit_seeds + 1)
+    if options.formats:
+        root = Path(options.out or tempfile.mkdtemp(prefix="parity_"))
+        make_formats(root, python, seeds, options.particles, options.only)
+        return root
     if not (options.weather and options.receptors):
         raise SystemExit("--hysplit-python needs --weather and --receptors.")
     root = Path(options.out or tempfile.mkdtemp(prefix="parity_"))
     weather = Path(options.weather)
-    run_hysplit(
-        Path(options.hysplit_python).absolute(),
-        root / weather.resolve().name,
-        weather,
-        options.file_format,
-        options.file_tres,
-        receptors_as_cases(Path(options.receptors), options.hours),
-        range(1, options.hysplit_seeds + 1),
-        options.particles,
-    )
+    folder = root / weather.resolve().name
+    cases = receptors_as_cases(Path(options.receptors), options.hours)
+    if options.format != "arl":
+        convert_and_run(folder, weather, options.format, python, cases, seeds, options.particles)
+    else:
+        run_hysplit(
+            python, folder, weather, options.file_format, options.file_tres, cases, seeds,
+            options.particles,
+        )  # fmt: skip
     print(f"HYSPLIT's runs are in {root}: use --reference {root} to compare with them again.")
     return root
 
@@ -247,7 +255,11 @@ def _arguments() -> argparse.Namespace:
     )
     live = parser.add_argument_group("run HYSPLIT first")
     live.add_argument("--hysplit-python", help="Python of an environment with pystilt")
-    live.add_argument("--weather", help="folder of ARL files")
+    live.add_argument("--weather", help="folder of weather files")
+    live.add_argument("--format", default="arl", help="their format, as in config.yaml (arl)")
+    live.add_argument(
+        "--formats", action="store_true", help="invented weather in several formats instead"
+    )
     live.add_argument("--file-format", default="%Y%m%d_%H", help="names of the files")
     live.add_argument("--file-tres", default="6h", help="time that one file covers")
     live.add_argument("--receptors", help="receptors.csv, or a cases.json")

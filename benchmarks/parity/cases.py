@@ -3,7 +3,8 @@
 A folder of cases has one sub-folder per weather with ``cases.json`` (receptors), ``met/`` (ARL
 files) and ``hysplit/``: ``CASE_mean.parquet`` (one particle, no turbulence, every minute),
 ``CASE_sN_particles.parquet`` (the ensemble of seed N at some ages) and ``CASE_sN_rawfoot.parquet``
-(the sum of ``foot`` over particles and steps, per hour and cell of 0.1 degree).
+(the sum of ``foot`` over particles and steps, per hour and cell of 0.1 degree). Where the ARL
+files were made from weather of another format, ``source.json`` says of which, and ours reads that.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from stilt.config import MetConfig
+from stilt.meteorology.archive import list_met
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.records import AnalysisRef
 
 REFERENCE_VARIABLE = "STILT_REFERENCE"
+SOURCE = "source.json"
+"""File beside ARL files that were made from weather of another format, which ours reads."""
+
 CELL_DEG = 0.1
 FILE_RESOLUTION_DEG = 1e-4
 FINER_CELLS_DEG = (0.01, 0.001)
@@ -95,7 +101,10 @@ class Case:
 
     @cached_property
     def refs(self) -> list[AnalysisRef]:
-        """Every analysis of the case's weather, by time."""
+        """Every analysis of the case's weather, by time: of the source of its ARL files, if any."""
+        note = self.folder / SOURCE
+        if note.exists():
+            return list(list_met(MetConfig(**json.loads(note.read_text()))).streams[0].analyses)
         return weather_of(self.folder / "met")
 
     @cached_property

@@ -27,6 +27,7 @@ from stilt.cli.run import run
 from stilt.cli.serve import serve
 from stilt.cli.status import status
 from stilt.cli.ui import ui
+from stilt.cli.weather import weather
 
 EPILOG = """\b
 Exit codes:
@@ -68,6 +69,7 @@ for command in (
     run,
     status,
     explain,
+    weather,
     register,
     push_worker,
     pull_worker,

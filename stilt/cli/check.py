@@ -32,7 +32,7 @@ def coverage_report(model: Model) -> list[dict[str, Any]]:
     """One entry per met and receptor: what stops it, what is missing, what looks odd."""
     from stilt.execution.particles import too_few_particles
     from stilt.meteorology.catalogue import MetCatalogue
-    from stilt.meteorology.coverage import check_coverage
+    from stilt.meteorology.coverage import check_coverage, lacking_fields
     from stilt.meteorology.weather_notes import WeatherNotes
 
     report = []
@@ -42,6 +42,8 @@ def coverage_report(model: Model) -> list[dict[str, Any]]:
         catalogue = MetCatalogue(met, name, cache_dir=model.files.cache_dir)
         covered = check_coverage(catalogue, receptors, model.config.n_hours, model.config)
         odd = _odd_weather(notes, covered)
+        one = next((ref for found in covered for ref in found.analyses), None)
+        lacks = "" if one is None else lacking_fields(name, one, model.config)
         for receptor, found in zip(receptors, covered, strict=True):
             problem = too_few_particles(receptor, model.config.numpar)
             details = [problem.detail, found.detail] if problem else [found.detail]
@@ -58,6 +60,7 @@ def coverage_report(model: Model) -> list[dict[str, Any]]:
                     "height": found.height,
                     "overlap": found.overlap,
                     "weather": odd[id(found.analyses)],
+                    "lacks": lacks,
                 }
             )
     return report
@@ -81,6 +84,7 @@ def remarks(report: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is odd but no reason to fail: one line for each file, receptor or meteorology."""
     lines = list(dict.fromkeys(text for entry in report for text in entry["weather"]))
     lines = _first_of(lines)
+    lines += dict.fromkeys(entry["lacks"] for entry in report if entry["lacks"])
     lines += _first_of(
         [
             f"{entry['met']} {entry['receptor']}: {entry['height']}"
@@ -110,7 +114,7 @@ def refused_report(model: Model) -> list[dict[str, Any]]:
 
     nothing: dict[str, Any] = {
         "met": "", "receptor": "", "missing_hours": [], "looked_for": [], "files": 0,
-        "height": "", "overlap": "", "weather": [],
+        "height": "", "overlap": "", "weather": [], "lacks": "",
     }  # fmt: skip
     return [
         {**nothing, "status": "refused", "reason": "REFUSED", "detail": said}
@@ -136,9 +140,9 @@ def check(
 
     Says what a run would refuse (exit code 2), and names the weather that is missing: which
     receptors, which hours, which files were looked for (exit code 1). Says also what looks wrong in
-    the weather files, which of overlapping forecasts are used, which receptors lie below the ground
-    or above the top of the weather, and which have more points than particles, of which some would
-    release none.
+    the weather files, which fields they lack and what takes their place, which of overlapping
+    forecasts are used, which receptors lie below the ground or above the top of the weather, and
+    which have more points than particles, of which some would release none.
     """
     from stilt.execution.cut_grids import cut_grids
 

@@ -85,11 +85,30 @@ def weather_report(
         paths.update(dict.fromkeys(ref.path for ref in refs))
         by_grid.setdefault((met, refs[0].grid.key()), (refs[0], []))[1].extend(ids)
     remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
+    remarks += _lacking(files, by_grid)
     for (met, _), (ref, ids) in by_grid.items():
         known = receptors_of(files, ids) if receptors is None else receptors
         found_here = [known[sim_id] for sim_id in ids if sim_id in known]
         remarks += _height_remarks(files, met, ref, found_here)
     return WeatherReport(tuple(problems), tuple(remarks))
+
+
+def _lacking(
+    files: Project, by_grid: Mapping[tuple[str, str], tuple[AnalysisRef, Any]]
+) -> list[str]:
+    """Say of each meteorology that is not in ARL files what fields it lacks.
+
+    Who has ARL files has chosen their fields with the program that wrote them, and `stilt check`
+    says what lacks.
+    """
+    from stilt.meteorology.coverage import lacking_fields
+
+    said = (
+        lacking_fields(met, ref, files.config)
+        for (met, _), (ref, _) in by_grid.items()
+        if ref.format != "arl"
+    )
+    return list(dict.fromkeys(filter(None, said)))
 
 
 def _height_remarks(

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from stilt.lazy import loader
 
 if TYPE_CHECKING:
+    from stilt.meteorology.archive import list_archive as list_archive
+    from stilt.meteorology.archive import list_met as list_met
     from stilt.meteorology.arl import read_analysis as read_analysis
     from stilt.meteorology.arl import read_index as read_index
+    from stilt.meteorology.arl_conversion import to_arl as to_arl
     from stilt.meteorology.catalogue import MetCatalogue as MetCatalogue
     from stilt.meteorology.coverage import check_coverage as check_coverage
     from stilt.meteorology.grids import MetGrid as MetGrid
@@ -22,8 +25,11 @@ _HOME = {
     "MetGrid": "grids",
     "RawAnalysis": "records",
     "check_coverage": "coverage",
+    "list_archive": "archive",
+    "list_met": "archive",
     "read_analysis": "arl",
     "read_index": "arl",
+    "to_arl": "arl_conversion",
     "write_arl": "writer",
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.arl_checks import RecordChecks
 from stilt.meteorology.arl_format import (
     LABEL_BYTES,
+    Label,
     MalformedError,
     PeriodIndex,
     minute_text,
@@ -21,7 +24,7 @@ from stilt.meteorology.arl_format import (
     read_period_index,
 )
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, Crop, FieldNames, FileIndex, RawAnalysis
 
 _CORRECTED_ALOFT = {"DIFW": ("WWND", "DZDT"), "DIFT": ("TKEN", "TKEU")}
 _CORRECTED_AT_SURFACE = ("TPP", "PRT")
@@ -69,20 +72,42 @@ def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) ->
     """Decode one analysis; records that correct a field (``DIFx``) are added to it by name.
 
     Args:
-        ref: which analysis of which file.
+        ref: which analysis of which file; with a crop, only that part is kept.
         variables: names to decode, without blanks; every variable when None.
 
     Raises:
         MeteorologyError: DAMAGED_MET_FILE when the bytes are not what the index promises.
     """
+    with _period_of(ref) as (handle, period):
+        return _decode(handle, ref, period, variables)
+
+
+def field_names(ref: AnalysisRef) -> FieldNames:
+    """Return the names of an analysis's fields from its index, without those that correct others.
+
+    Raises:
+        MeteorologyError: DAMAGED_MET_FILE when the bytes are not what the index promises.
+    """
+    with _period_of(ref) as (_, period):
+        listed = [name.strip() for name in period.manifest[0]]
+        aloft = [name.strip() for names in period.manifest[1:] for name in names]
+    return FieldNames(
+        tuple(name for name in dict.fromkeys(listed) if not name.startswith("DIF")),
+        tuple(name for name in dict.fromkeys(aloft) if not name.startswith("DIF")),
+    )
+
+
+@contextmanager
+def _period_of(ref: AnalysisRef) -> Iterator[tuple[BinaryIO, PeriodIndex]]:
+    """Open a file at an analysis, and raise what is wrong with its bytes in the block too."""
     try:
         with open(ref.path, "rb") as handle:
             period = read_period_index(handle, ref.offset)
-            if period.time != ref.time or period.grid != ref.grid:
+            if period.time != ref.time or (ref.crop is None and period.grid != ref.grid):
                 raise MalformedError(
                     f"its analysis of {minute_text(ref.time)} has changed since it was read"
                 )
-            return _decode(handle, ref.offset, period, variables)
+            yield handle, period
     except MalformedError as problem:
         raise _damaged(ref.path, str(problem)) from None
     except OSError as problem:
@@ -90,26 +115,36 @@ def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) ->
 
 
 def _decode(
-    handle: BinaryIO, offset: int, period: PeriodIndex, variables: Collection[str] | None
+    handle: BinaryIO, ref: AnalysisRef, period: PeriodIndex, variables: Collection[str] | None
 ) -> RawAnalysis:
-    grid = period.grid
+    grid, nodes = ref.grid, _kept_nodes(ref.crop, period.grid)
     surface: dict[str, NDArray[np.float32]] = {}
     upper: dict[str, NDArray[np.float32]] = {}
-    position = offset + period.n_index_records * period.record_bytes
-    for level, names in enumerate(period.manifest):
+    position = ref.offset + period.n_index_records * period.record_bytes
+    checks, number = RecordChecks(handle, ref.offset, period), 0
+    for level, names in enumerate(period.manifest[: 1 + grid.n_levels]):
         on_level: list[tuple[str, NDArray[np.float32]]] = []
         for raw_name in names:
             name = raw_name.strip()
             if variables is None or any(
                 name == wanted or _corrects(name, wanted, level) for wanted in variables
             ):
-                field = _read_field(handle, position, period, raw_name)
+                field = _read_field(handle, position, period, raw_name, checks, number)
                 if field is not None:
-                    on_level.append((name, field))
+                    on_level.append((name, field if nodes is None else field[nodes]))
             position += period.record_bytes
+            number += 1
         for name, field in corrected_fields(on_level, level):
             _store(field, name, level, grid, surface, upper)
     return RawAnalysis(period.time, grid, period.forecast_hour, surface, upper)
+
+
+def _kept_nodes(crop: Crop | None, grid: MetGrid) -> tuple[NDArray[np.intp], ...] | None:
+    """Index of the nodes that a crop keeps of a field, (ny, nx); None for all of them."""
+    if crop is None:
+        return None
+    rows = crop.row + np.arange(crop.rows)
+    return np.ix_(rows, (crop.column + np.arange(crop.columns)) % grid.nx)
 
 
 def corrected_fields(
@@ -164,7 +199,12 @@ def _store(
 
 
 def _read_field(
-    handle: BinaryIO, position: int, period: PeriodIndex, raw_name: str
+    handle: BinaryIO,
+    position: int,
+    period: PeriodIndex,
+    raw_name: str,
+    checks: RecordChecks,
+    number: int,
 ) -> NDArray[np.float32] | None:
     """Decode the record at a byte position; None when it is marked missing."""
     from arlmet import unpack  # takes a second to import, and an index needs none of it
@@ -179,9 +219,10 @@ def _read_field(
         return None
     if label.variable != raw_name:
         raise MalformedError(
-            f"the index of {minute_text(period.time)} promises {raw_name.strip()} at byte "
+            f"the index of {minute_text(period.time)} promises {raw_name.strip()!r} at byte "
             f"{position} but the record is labelled {label.variable.strip()!r}"
         )
+    checks.check(label, record, number)
     try:
         return unpack(
             record[LABEL_BYTES:],
@@ -193,7 +234,7 @@ def _read_field(
         )
     except (OverflowError, ValueError):
         raise MalformedError(
-            f"the {raw_name.strip()} record of {minute_text(period.time)} cannot be unpacked"
+            f"the {raw_name.strip()!r} record of {minute_text(period.time)} cannot be unpacked"
         ) from None
 
 
@@ -228,12 +269,27 @@ def _content(handle: BinaryIO, offset: int, period: PeriodIndex, identity: str) 
         is_whole = has_any and not has_checksum
         if is_whole or name not in seen:
             handle.seek(position)
-            digest.update(handle.read(period.record_bytes if is_whole else LABEL_BYTES))
+            read = handle.read(period.record_bytes if is_whole else LABEL_BYTES)
+            digest.update(read)
+            _require_time(parse_label(read), period)
         seen.add(name)
         position += period.record_bytes
     if not has_any:
         digest.update(identity.encode())
     return digest.hexdigest()[:16]
+
+
+def _require_time(label: Label, period: PeriodIndex) -> None:
+    """Refuse a record of another hour than its index.
+
+    Raises:
+        MalformedError: it says both times.
+    """
+    if label.time != period.time.astype("datetime64[h]"):
+        raise MalformedError(
+            f"its index of {minute_text(period.time)} stands before a {label.variable.strip()!r} "
+            f"record of {minute_text(label.time)}"
+        )
 
 
 def _damage(path: str | os.PathLike[str], refs: list[AnalysisRef], problem: str) -> str:

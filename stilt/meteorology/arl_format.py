@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from typing import BinaryIO
 
@@ -22,6 +23,9 @@ FIXED_INDEX_BYTES = 108
 MAX_INDEX_CHARACTERS = 9999
 _MISSING_FORECAST = -1
 _FIRST_LETTER = 64
+# Fields are numbers of four bytes.
+_LARGEST = 1e38
+_VERTICAL_FLAGS = (1, 2, 3, 4, 5)
 
 
 class MalformedError(ValueError):
@@ -58,8 +62,8 @@ class PeriodIndex:
         manifest: per level, the surface first, the four-character variable names in file order.
         n_index_records: records the index takes.
         digest: of the index's text; it holds a checksum of every field.
-        has_checksum: whether each field's checksum is there, in file order: some programs write
-            zeros for all fields, or for some.
+        checksums: of each field, in file order, see :func:`checksum`; 0 where there is none: some
+            programs write zeros for all fields, or for some. -1 for one that is no number.
     """
 
     time: np.datetime64
@@ -68,7 +72,7 @@ class PeriodIndex:
     manifest: tuple[tuple[str, ...], ...]
     n_index_records: int
     digest: str = ""
-    has_checksum: tuple[bool, ...] = ()
+    checksums: tuple[int, ...] = ()
 
     @property
     def record_bytes(self) -> int:
@@ -84,6 +88,11 @@ class PeriodIndex:
     def nbytes(self) -> int:
         """Bytes of the whole period."""
         return (self.n_index_records + self.n_records) * self.record_bytes
+
+    @property
+    def has_checksum(self) -> tuple[bool, ...]:
+        """Whether each field's checksum is there, in file order."""
+        return tuple(number != 0 for number in self.checksums)
 
     def records(self) -> Iterator[tuple[int, str]]:
         """Return the level and variable of every data record, in file order."""
@@ -120,8 +129,8 @@ def parse_label(record: bytes) -> Label:
         )
     except (ValueError, UnicodeDecodeError):
         raise MalformedError("a record does not begin with an ARL label") from None
-    if not (isfinite(label.precision) and isfinite(label.first_value)):
-        raise MalformedError(f"its {variable.strip()} of {minute_text(time)} is not a number")
+    if not all(abs(each) < _LARGEST for each in (label.precision, label.first_value)):
+        raise MalformedError(f"its {variable.strip()!r} of {minute_text(time)} is not a number")
     return label
 
 
@@ -192,7 +201,8 @@ def _parse_index(
     minutes = int(fixed[7:9])
     reals = [float(fixed[9 + 7 * i : 16 + 7 * i] or "0") for i in range(12)]
     n_levels = int(fixed[99:102])
-    heights, manifest, has_checksum = _parse_levels(body, n_levels)
+    heights, manifest, checksums = _parse_levels(body, n_levels)
+    _require_possible(minutes, reals, heights, int(fixed[102:104]))
     grid = MetGrid(
         nx=nx,
         ny=ny,
@@ -220,17 +230,17 @@ def _parse_index(
         manifest=manifest,
         n_index_records=n_records,
         digest=hashlib.sha256(f"{label.time} {body.rstrip()}".encode()).hexdigest()[:16],
-        has_checksum=has_checksum,
+        checksums=checksums,
     )
 
 
 def _parse_levels(
     body: str, n_levels: int
-) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...], tuple[bool, ...]]:
-    """Parse level values, the variables of each level, surface first, and which are checksums."""
+) -> tuple[tuple[float, ...], tuple[tuple[str, ...], ...], tuple[int, ...]]:
+    """Parse level values, the variables of each level, surface first, and checksums of fields."""
     heights: list[float] = []
     manifest: list[tuple[str, ...]] = []
-    has_checksum: list[bool] = []
+    checksums: list[int] = []
     at = FIXED_INDEX_BYTES
     for _ in range(n_levels):
         heights.append(float(body[at : at + 6]))
@@ -241,9 +251,44 @@ def _parse_levels(
             raise ValueError("the list of variables is cut off")
         manifest.append(names)
         sums = (body[at + 8 * i + 4 : at + 8 * i + 7] for i in range(n_variables))
-        has_checksum += [bool(text.strip("0 ")) for text in sums]
+        checksums += [_checksum_number(text.strip()) for text in sums]
         at += 8 * n_variables
-    return tuple(heights), tuple(manifest), tuple(has_checksum)
+    if body[at:].strip(" \0"):
+        raise ValueError("the list of levels goes on")
+    return tuple(heights), tuple(manifest), tuple(checksums)
+
+
+def _checksum_number(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    return -1 if text else 0
+
+
+def _require_possible(
+    minutes: int, reals: list[float], heights: tuple[float, ...], vertical_flag: int
+) -> None:
+    """Refuse an index with values that no file has.
+
+    Raises:
+        ValueError: they are outside of what they mean.
+    """
+    pole_lat, _, ref_lat, ref_lon, size_km, _, cone_lat, _, _, sync_lat = reals[:10]
+    possible = 0 <= minutes < 60 and len(heights) > 1 and vertical_flag in _VERTICAL_FLAGS
+    possible = possible and all(map(isfinite, (*reals, *heights)))
+    possible = possible and max(map(abs, (pole_lat, sync_lat, cone_lat))) <= 90.0
+    possible = possible and (size_km > 0.0 or (size_km == 0.0 and ref_lat > 0.0 and ref_lon > 0.0))
+    upward = {1: -1.0, 2: -1.0, 3: 1.0}.get(vertical_flag, 0.0)
+    steps = (upward * (high - low) for low, high in pairwise(heights[1:]))
+    if not possible or any(step < 0.0 for step in steps):
+        raise ValueError("the index holds impossible values")
+
+
+def checksum(packed: bytes) -> int:
+    """Return the checksum of packed bytes: their sum, less 255 each time it passes 255."""
+    # The narrower sum is twice as fast, and holds 16 million bytes.
+    wide = np.uint32 if len(packed) < 1 << 24 else np.uint64
+    total = int(np.frombuffer(packed, np.uint8).sum(dtype=wide))
+    return (total - 1) % 255 + 1 if total else 0
 
 
 def minute_text(time: np.datetime64) -> str:

@@ -27,9 +27,11 @@ from stilt.meteorology.records import RawAnalysis
 VELOCITY_VARIANCES = ("UVAR", "VVAR", "WVAR")
 """A file's names of :class:`VelocityVariances`."""
 
+TERRAIN_FIELDS = ("SHGT", "HGTS", "TERR")
+"""Names of the height of the ground, the first of which that a file has is taken."""
+
 _TERRAIN_MODEL_TOP_M = 20_000.0
 _SURFACE_TEMPERATURES = ("TMPS", "T02M")
-_TERRAIN_FIELDS = ("SHGT", "HGTS", "TERR")
 _SUPPORTED_FLAGS = (1, 2, 3, 4)
 
 
@@ -157,7 +159,7 @@ def terrain_m(raw: RawAnalysis) -> np.ndarray:
     Raises:
         MeteorologyError: a field that it is made from is missing.
     """
-    known = _optional_surface(raw, *_TERRAIN_FIELDS)
+    known = _optional_surface(raw, *TERRAIN_FIELDS)
     return _pressure_and_terrain(raw)[1] if known is None else known
 
 
@@ -205,7 +207,7 @@ def _pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.
     values = np.asarray(grid.levels, dtype=np.float64)[:, None, None]
     flag = grid.vertical_flag
     ground_pressure = _optional_surface(raw, "PRSS")
-    terrain = _optional_surface(raw, *_TERRAIN_FIELDS)
+    terrain = _optional_surface(raw, *TERRAIN_FIELDS)
     shape = (grid.ny, grid.nx)
     if flag == 2:
         pressure = np.broadcast_to(values, (len(values), *shape)).copy()

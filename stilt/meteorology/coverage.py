@@ -13,10 +13,12 @@ import pandas as pd
 from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.catalogue import Assessment, MetCatalogue
+from stilt.meteorology.formats import field_names
 from stilt.meteorology.grids import MetGrid, wrap_longitude
 from stilt.meteorology.heights import HeightProblem, check_heights
 from stilt.meteorology.overlap import overlap_text
 from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.stand_ins import stand_in_text, stand_ins
 from stilt.meteorology.subgrid import crop_bounds
 from stilt.receptors import Receptor, release_points
 
@@ -96,6 +98,24 @@ def check_coverage(
             found = _coverage(receptor, window, assessment, catalogue.config, height)
             results[number] = replace(found, overlap=overlap, analyses=assessment.bracket.refs)
     return [results[number] for number in range(len(listed))]
+
+
+def lacking_fields(name: str, ref: AnalysisRef, config: ModelConfig) -> str:
+    """Say in one sentence what fields a meteorology lacks, and what takes their place.
+
+    Args:
+        name: of the meteorology.
+        ref: one of its analyses, whose fields stand for all.
+        config: settings that decide which fields count.
+
+    Returns:
+        The sentence; "" when it lacks nothing, or cannot be read, which is said elsewhere.
+    """
+    try:
+        names = field_names(ref)
+    except MeteorologyError:
+        return ""
+    return stand_in_text(name, stand_ins(names, ref.grid.vertical_flag, config))
 
 
 def kept_levels(met: MetConfig) -> int | None:

@@ -13,9 +13,11 @@ from stilt.meteorology.columns import Columns
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.surface_layer import SurfaceLayer
 
+MIXED_LAYER_FIELDS = ("PBLH", "HPBL", "MXHT")
+"""Names of the mixed-layer height, the first of which that a file has is taken."""
+
 _CRITICAL_RICHARDSON = 0.25
 _THIRD = 1.0 / 3.0
-_FILE_NAMES = ("PBLH", "HPBL", "MXHT")
 
 
 def mixed_layer_height(
@@ -44,7 +46,7 @@ def mixed_layer_height(
 
 def file_mixed_layer_height(raw: RawAnalysis) -> np.ndarray | None:
     """Return the file's own mixed-layer height (PBLH, HPBL or MXHT), metres, or None."""
-    for name in _FILE_NAMES:
+    for name in MIXED_LAYER_FIELDS:
         if name in raw.surface:
             return raw.surface[name].astype(np.float64)
     return None

@@ -40,6 +40,7 @@ from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
+from stilt.meteorology.used import in_use, note_use
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 from stilt.meteorology.weather_notes import WeatherNotes
 from stilt.notices import notice
@@ -400,7 +401,8 @@ class PreparedStore:
                     WeatherNotes(self.directory).look(ref, raw[ref])
                     read = pair and (raw[pair[0]], raw[pair[1]])
                     self._write(folder, prepare(raw[ref], levels, options, read))
-        with _ONE_HEADER_AT_A_TIME:
+        note_use(folder)
+        with _ONE_HEADER_AT_A_TIME, in_use(folder):
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         return PreparedAnalysis(**arrays)
 

@@ -72,6 +72,14 @@ class AnalysisRef:
 
 
 @dataclass(frozen=True)
+class FieldNames:
+    """Fields of an analysis by their ARL names, each once, in the order of the files."""
+
+    surface: tuple[str, ...]
+    upper: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FileIndex:
     """What a weather file holds and, if it is damaged, one sentence about the damage."""
 

@@ -104,12 +104,29 @@ def cropped_when_read(ref: AnalysisRef, config: MetConfig) -> AnalysisRef:
     Raises:
         MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
     """
-    columns, rows = kept_nodes(ref.grid, crop_bounds(config), Path(ref.path))
-    n_levels = config.subgrid_levels
+    return cropped_to(ref, crop_bounds(config), config.subgrid_levels)
+
+
+def cropped_to(
+    ref: AnalysisRef, bounds: tuple[float, float, float, float], n_levels: int | None = None
+) -> AnalysisRef:
+    """Return the reference to a part of an analysis, which may be a part already.
+
+    Args:
+        ref: the analysis.
+        bounds: west, south, east and north, in degrees.
+        n_levels: levels kept, the surface counted; None keeps all.
+
+    Raises:
+        MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
+    """
+    columns, rows = kept_nodes(ref.grid, bounds, Path(ref.path))
+    column, row = (ref.crop.column, ref.crop.row) if ref.crop else (0, 0)
 
     def cropped(part: AnalysisRef) -> AnalysisRef:
         grid = cropped_grid(part.grid, columns, rows, n_levels)
-        crop = Crop(int(columns[0]), len(columns), int(rows[0]), len(rows), grid.n_levels)
+        first, lowest = column + int(columns[0]), row + int(rows[0])
+        crop = Crop(first, len(columns), lowest, len(rows), grid.n_levels)
         return replace(part, grid=grid, crop=crop, parts=tuple(map(cropped, part.parts)))
 
     return cropped(ref)
@@ -147,7 +164,12 @@ class _Crop:
         """Return whether the copy is there as it was made; it is read once in a process."""
         try:
             note = json.loads(self.note.read_bytes())
-            return note["recipe"] == self.recipe and is_intact(self.path, note["digest"])
+            whole = note["recipe"] == self.recipe and is_intact(self.path, note["digest"])
+            if whole:
+                # Its date is that of the last use, for `stilt weather cache`.
+                with suppress(OSError):
+                    os.utime(self.note)
+            return whole
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
 

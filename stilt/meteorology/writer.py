@@ -1,4 +1,4 @@
-"""Write ARL weather files: the demo's synthetic weather and the small files of the tests."""
+"""Write ARL weather files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,29 @@ from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-from arlmet import Header, IndexRecord, calculate_checksum, pack
+from arlmet import Header, IndexRecord, calculate_checksum, pack, unpack
 from arlmet.indexrecord import LvlInfo, VarInfo
 from numpy.typing import NDArray
 
-from stilt.meteorology.arl_format import FIXED_INDEX_BYTES, LABEL_BYTES, MAX_INDEX_CHARACTERS
+from stilt.meteorology.arl_format import (
+    FIXED_INDEX_BYTES,
+    LABEL_BYTES,
+    MAX_INDEX_CHARACTERS,
+    parse_label,
+)
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import RawAnalysis
 
 _LARGEST_LABEL_FORECAST = 99
 
 
-def write_arl(path: str | os.PathLike[str], grid: MetGrid, analyses: Iterable[RawAnalysis]) -> Path:
+def write_arl(
+    path: str | os.PathLike[str],
+    grid: MetGrid,
+    analyses: Iterable[RawAnalysis],
+    *,
+    corrections: bool = False,
+) -> Path:
     """Write analyses to one ARL file, packed at eight bits a node; the file appears when whole.
 
     On upper levels a variable is left out where it is NaN throughout. An index that does not fit
@@ -30,6 +41,8 @@ def write_arl(path: str | os.PathLike[str], grid: MetGrid, analyses: Iterable[Ra
         path: file to write or to replace.
         grid: grid and levels of every analysis.
         analyses: in the order of their times.
+        corrections: write a second record with what packing lost for vertical motion, turbulent
+            energy and precipitation (``DIFW``, ``DIFT``, ``DIFR``), which HYSPLIT adds.
 
     Returns:
         The path written.
@@ -43,32 +56,73 @@ def write_arl(path: str | os.PathLike[str], grid: MetGrid, analyses: Iterable[Ra
     try:
         with temporary.open("wb") as handle:
             for analysis in analyses:
-                _write_period(handle, grid, analysis)
+                _write_period(handle, grid, analysis, corrections)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
 
 
-def _write_period(handle: BinaryIO, grid: MetGrid, analysis: RawAnalysis) -> None:
+def _write_period(
+    handle: BinaryIO, grid: MetGrid, analysis: RawAnalysis, corrections: bool
+) -> None:
     time = pd.Timestamp(analysis.time)
     levels: list[LvlInfo] = []
     data: list[bytes] = []
     for level, height in enumerate((_surface_height(grid), *grid.levels)):
         variables: list[tuple[str, VarInfo]] = []
         for name, field in _fields(grid, analysis, level):
-            packed, precision, exponent, first = pack(field)
-            payload = packed.tobytes()
-            variables.append((name, VarInfo(calculate_checksum(payload), " ")))
-            label = _label(
-                grid, time, analysis.forecast_hour, level, name, exponent, precision, first
-            )
-            data.append(label.tobytes() + payload)
+            record = _record(grid, time, analysis.forecast_hour, level, name, field)
+            records = {name: record}
+            if corrections and (correction := correction_name(name.strip(), level)):
+                lost = field - _unpacked(record, grid)
+                records[correction] = _record(
+                    grid, time, analysis.forecast_hour, level, correction, lost
+                )
+            data += records.values()
+            variables += [
+                (each, VarInfo(calculate_checksum(packed[LABEL_BYTES:]), " "))
+                for each, packed in records.items()
+            ]
         levels.append(LvlInfo(level, height, variables))
     for record in _index_records(grid, time, analysis.forecast_hour, levels):
         handle.write(record)
     for record in data:
         handle.write(record)
+
+
+def _record(
+    grid: MetGrid,
+    time: pd.Timestamp,
+    forecast_hour: int,
+    level: int,
+    name: str,
+    field: NDArray[np.float32],
+) -> bytes:
+    """Label and packed bytes of a field."""
+    packed, precision, exponent, first = pack(field)
+    label = _label(grid, time, forecast_hour, level, name, exponent, precision, first)
+    return label.tobytes() + packed.tobytes()
+
+
+def correction_name(name: str, level: int) -> str:
+    """Return the name of the record that corrects a field; "" where HYSPLIT knows none.
+
+    Args:
+        name: of the field.
+        level: 0 for the surface.
+    """
+    if level == 0:
+        return "DIFR" if name.startswith(("TPP", "PRT")) else ""
+    return {"WWND": "DIFW", "DZDT": "DIFW", "TKEN": "DIFT"}.get(name, "")
+
+
+def _unpacked(record: bytes, grid: MetGrid) -> NDArray[np.float32]:
+    """What a reader makes of a record: its label has fewer digits than the numbers packed with."""
+    label = parse_label(record)
+    return unpack(
+        record[LABEL_BYTES:], grid.nx, grid.ny, label.precision, label.exponent, label.first_value
+    )
 
 
 def _surface_height(grid: MetGrid) -> float:

@@ -48,7 +48,7 @@ def sample_weather(
 
     Args:
         points: columns ``time`` (UTC), ``long``, ``lati`` (degrees), ``zagl`` (m above ground).
-        refs: analyses that bracket the times.
+        refs: analyses that bracket the times; one that has the time of all of them will do.
         config: transport settings.
         cache_dir: folder of prepared analyses.
         start: release time, from which ZISCALE counts hours; the first analysis by default.
@@ -66,19 +66,23 @@ def sample_weather(
     times = tuple(minute_of(ref.time) for ref in ordered)
     store = PreparedStore(cache_dir, read_analysis)
     minutes = points["time"].to_numpy().astype("datetime64[s]").astype(np.int64) / 60.0
-    interval = np.clip(np.searchsorted(times, minutes, side="right") - 1, 0, len(times) - 2)
+    last = len(times) - 1
+    interval = np.clip(np.searchsorted(times, minutes, side="right") - 1, 0, max(last - 1, 0))
     begin = times[0] if start is None else minute_of(start)
     out = []
     for first in np.unique(interval):
         rows = points[interval == first]
-        options = [preparation_options(config, begin, times[first + step]) for step in (0, 1)]
+        both = (first, min(first + 1, last))
         # Vertical motion is not sampled: any pair will do.
-        pair = (ordered[first], ordered[first + 1]) if config.w_option in SURFACES else None
+        pair = (ordered[both[0]], ordered[both[1]]) if config.w_option in SURFACES else None
         analyses = BracketingAnalyses(
-            *(to_device(store.get(ordered[first + step], options[step], pair)) for step in (0, 1))
+            *(
+                to_device(store.get(ordered[n], preparation_options(config, begin, times[n]), pair))
+                for n in both
+            )
         )
         chosen = interval == first
-        weight = (minutes[chosen] - times[first]) / (times[first + 1] - times[first])
+        weight = (minutes[chosen] - times[first]) / max(times[both[1]] - times[first], 1)
         x, y = grid.to_xy(rows["long"].to_numpy(), rows["lati"].to_numpy())
         # Whole blocks of points: few shapes to compile, and what a gather is cut into.
         padded = np.resize(np.arange(len(rows)), -(-len(rows) // _BLOCK) * _BLOCK)

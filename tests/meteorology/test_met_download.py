@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 
+import pandas as pd
 import pytest
 
 from stilt.config import MetConfig
-from stilt.errors import MeteorologyError, Reason
+from stilt.errors import MeteorologyError, Reason, UsageError
 from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.fetching import fetch_weather
 
 
 class FakeArchive:
@@ -54,3 +56,29 @@ def test_checking_never_downloads(remote):
     fake, config = remote
     assert MetCatalogue(config).assess("2023-07-14 04:00", "2023-07-14 07:00").error
     assert fake.calls == []
+
+
+def test_windows_of_receptors_are_fetched_together_and_once(remote):
+    fake, config = remote
+    hours = [pd.Timestamp(f"2023-07-14 {hour:02d}:00") for hour in range(2, 8)]
+    windows = [(hours[2], hours[3]), (hours[4], hours[3])]
+    first = fetch_weather(config, windows, "hrrr")
+    assert [call[:2] for call in fake.calls] == [(hours[2], hours[4])]
+    assert first.files
+    assert first.missing == ()
+    again = fetch_weather(config, windows, "hrrr")
+    assert again.files == again.windows == ()
+    assert len(fake.calls) == 1
+
+
+def test_what_the_archive_does_not_have_is_said(remote):
+    _, config = remote
+    late = pd.Timestamp("2023-08-14 04:00")
+    fetched = fetch_weather(config, [(late, late + pd.Timedelta("2h"))], "hrrr")
+    assert len(fetched.missing) == 1
+
+
+def test_without_a_source_nothing_is_fetched(tmp_path):
+    config = MetConfig(directory=tmp_path, file_format="%Y", file_tres="1h")
+    with pytest.raises(UsageError, match="no source"):
+        fetch_weather(config, [], "hrrr")

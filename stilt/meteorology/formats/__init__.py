@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cache
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from stilt.errors import ConfigValidationError
-from stilt.meteorology.formats.hybrid import with_pressure
-from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
+from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis
 
 FORMATS = {
     "arl": "arl_files.ArlFormat",
@@ -53,6 +53,14 @@ class WeatherFormat(Protocol):
         Raises:
             MeteorologyError: DAMAGED_MET_FILE when the file is not what the index promised.
         """
+
+
+@runtime_checkable
+class ListsFields(Protocol):
+    """A format that tells the fields of an analysis without reading them."""
+
+    def fields(self, ref: AnalysisRef) -> FieldNames:
+        """Return the names of what :meth:`WeatherFormat.read` would give of one file."""
 
 
 @cache
@@ -115,3 +123,30 @@ def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) ->
     surface = {name: field for raw in read for name, field in raw.surface.items()}
     upper = {name: field for raw in read for name, field in raw.upper.items()}
     return with_pressure(RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper))
+
+
+def field_names(ref: AnalysisRef) -> FieldNames:
+    """Return the names of an analysis's fields, from all files that hold a part of it.
+
+    Formats that do not tell them without reading are read.
+
+    Raises:
+        MeteorologyError: DAMAGED_MET_FILE when a file is not what the index promises.
+    """
+    found = [_field_names(part) for part in ref.parts or (ref,)]
+    surface = dict.fromkeys(name for each in found for name in each.surface)
+    upper = dict.fromkeys(
+        "PRES" if name == HYBRID_A else name
+        for each in found
+        for name in each.upper
+        if name != HYBRID_B
+    )
+    return FieldNames(tuple(surface), tuple(upper))
+
+
+def _field_names(part: AnalysisRef) -> FieldNames:
+    form = weather_format(part.format)
+    if isinstance(form, ListsFields):
+        return form.fields(part)
+    raw = form.read(part)
+    return FieldNames(tuple(raw.surface), tuple(raw.upper))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from stilt.meteorology import arl
 from stilt.meteorology.arl_format import MalformedError, read_period_index
-from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis
 
 
 class ArlFormat:
@@ -28,3 +28,7 @@ class ArlFormat:
     def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
         """Decode one analysis; see :func:`stilt.meteorology.arl.read_analysis`."""
         return arl.read_analysis(ref, variables)
+
+    def fields(self, ref: AnalysisRef) -> FieldNames:
+        """Return the names in an analysis's index, without records that correct others."""
+        return arl.field_names(ref)

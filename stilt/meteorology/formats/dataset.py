@@ -26,7 +26,7 @@ from stilt.meteorology.formats.axes import (
 )
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
-from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis
 
 _LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
 _TIMES = ("valid_time", "time")
@@ -109,6 +109,19 @@ class DatasetFormat:
                 _damage(ref.path, str(problem)), reason=Reason.DAMAGED_MET_FILE
             ) from problem
         return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
+
+    def fields(self, ref: AnalysisRef) -> FieldNames:
+        """Return the names of what :meth:`read` would give."""
+        try:
+            part = _opened(self, ref.path, _identity(ref.path))[ref.offset >> 32]
+        except (OSError, ValueError, IndexError) as problem:
+            raise MeteorologyError(
+                _damage(ref.path, str(problem)), reason=Reason.DAMAGED_MET_FILE
+            ) from problem
+        names = tuple(field.name for field in part.fields.values())
+        if not part.level:
+            return FieldNames(names, ())
+        return FieldNames((), (*names, HYBRID_A, HYBRID_B) if part.vertical.a_hpa else names)
 
 
 @dataclass(frozen=True)

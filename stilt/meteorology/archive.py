@@ -1,0 +1,313 @@
+"""What a weather archive holds: files, times, gaps, grids, levels, fields and forecast cycles."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError, UsageError
+from stilt.meteorology.formats import AUTO, field_names, format_of, weather_format
+from stilt.meteorology.formats.merge import merged
+from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.index_cache import IndexCache
+from stilt.meteorology.overlap import choose_by_time
+from stilt.meteorology.records import AnalysisRef, FieldNames
+from stilt.meteorology.search import FolderListing, name_beginnings
+from stilt.meteorology.stand_ins import StandIn, stand_ins
+
+LEVEL_KINDS = {
+    1: "sigma", 2: "pressure", 3: "terrain-following", 4: "hybrid", 5: "WRF hybrid",
+}  # fmt: skip
+"""What the levels of a vertical flag are, see :class:`stilt.meteorology.grids.MetGrid`."""
+
+_EDGE_POINTS = 50
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Analyses on one grid with one list of levels.
+
+    Attributes:
+        grid: horizontal grid and levels.
+        analyses: one of each valid time, in their order.
+        interval: between most neighbouring times; None with fewer than two.
+        gaps: times that lack within the analyses, each (first, last) of neighbouring ones.
+        fields: names of the fields of the first analysis.
+        lacks: what transport does without, or cannot do without.
+        cycles: when forecasts began, and how many analyses used are of each.
+        passed_over: analyses of the same times that are not used.
+    """
+
+    grid: MetGrid
+    analyses: tuple[AnalysisRef, ...]
+    interval: np.timedelta64 | None
+    gaps: tuple[tuple[np.datetime64, np.datetime64], ...]
+    fields: FieldNames
+    lacks: tuple[StandIn, ...]
+    cycles: dict[np.datetime64, int]
+    passed_over: tuple[AnalysisRef, ...]
+
+    @property
+    def times(self) -> NDArray[np.datetime64]:
+        """Valid times, in their order."""
+        return np.array([ref.time for ref in self.analyses])
+
+    def outline(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Longitudes and latitudes along the edge of the grid, once around."""
+        return grid_outline(self.grid)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is in a folder of weather files.
+
+    Attributes:
+        name: of the meteorology; "" for a folder alone.
+        directory: the folder.
+        format: of the files, as configured.
+        files: files that hold analyses.
+        streams: analyses by grid, that with the most first.
+        not_weather: files that are not of the format.
+        damaged: files with damage, and a sentence about it; analyses before it are listed.
+        not_named: files with analyses whose names ``file_format`` does not find.
+        incomplete: times of which a part is there only, such as surface fields without levels.
+    """
+
+    name: str
+    directory: Path
+    format: str
+    files: tuple[Path, ...]
+    streams: tuple[Stream, ...]
+    not_weather: tuple[Path, ...]
+    damaged: dict[Path, str]
+    not_named: tuple[Path, ...]
+    incomplete: tuple[np.datetime64, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as numbers, texts and lists, for JSON."""
+        return {
+            "name": self.name,
+            "directory": str(self.directory),
+            "format": self.format,
+            "files": [str(path) for path in self.files],
+            "not_weather": [str(path) for path in self.not_weather],
+            "damaged": {str(path): text for path, text in self.damaged.items()},
+            "not_named": [str(path) for path in self.not_named],
+            "incomplete": [str(time) for time in self.incomplete],
+            "streams": [_stream_dict(stream) for stream in self.streams],
+        }
+
+
+def list_met(config: MetConfig, name: str = "", *, cache_dir: str | Path | None = None) -> Archive:
+    """List what the weather files of one meteorology hold, without reading their fields.
+
+    Every file in its folder is looked at, whatever its name.
+
+    Args:
+        config: where the files are and how they are named.
+        name: of the meteorology.
+        cache_dir: folder that keeps the files' indexes between runs; in memory alone when None.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    archive, listing = _listed(config.directory, config.format, config.subgrid_directory, cache_dir)
+    times = [time for stream in archive.streams for time in (stream.times[0], stream.times[-1])]
+    unnamed = _not_named(listing, config, archive.files, sorted(times))
+    return replace(archive, name=name, not_named=unnamed)
+
+
+def list_archive(
+    directory: str | Path, form: str = AUTO, *, cache_dir: str | Path | None = None
+) -> Archive:
+    """List what the weather files in a folder hold, without reading their fields.
+
+    Args:
+        directory: the folder, searched with those in it.
+        form: format of the files, as in config.yaml.
+        cache_dir: folder that keeps the files' indexes between runs; in memory alone when None.
+
+    Raises:
+        UsageError: there is no such folder.
+        ConfigValidationError: there is no such format.
+    """
+    return _listed(Path(directory), form, None, cache_dir)[0]
+
+
+def _listed(
+    folder: Path, form: str, exclude: Path | None, cache_dir: str | Path | None
+) -> tuple[Archive, FolderListing]:
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}: correct the directory of the weather.")
+    if form != AUTO:
+        weather_format(form)
+    listing = FolderListing(folder, exclude=exclude)
+    indexes = IndexCache(Path(cache_dir) / "met-index" if cache_dir else None, form)
+    parts: list[AnalysisRef] = []
+    files, foreign, damaged = list[Path](), list[Path](), dict[Path, str]()
+    for path in listing.all_files:
+        index = indexes.index_of(path)
+        if index.damage and (index.refs or _is_of_format(path, form)):
+            damaged[path] = index.damage
+        if index.refs:
+            files.append(path)
+        elif path not in damaged:
+            foreign.append(path)
+        parts.extend(index.refs)
+    whole = merged(parts)
+    halves = {part.time for part in parts if not np.isnat(part.time)} - {r.time for r in whole}
+    archive = Archive(
+        name="",
+        directory=folder,
+        format=form,
+        files=tuple(files),
+        streams=_streams(whole),
+        not_weather=tuple(foreign),
+        damaged=damaged,
+        not_named=(),
+        incomplete=tuple(sorted(halves)),
+    )
+    return archive, listing
+
+
+def grid_outline(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitudes, without jumps, and latitudes along the edge of a grid, once around."""
+    x = np.linspace(0.0, grid.nx - 1.0, _EDGE_POINTS)
+    y = np.linspace(0.0, grid.ny - 1.0, _EDGE_POINTS)
+    along_x, along_y = np.full_like(x, grid.nx - 1.0), np.full_like(y, grid.ny - 1.0)
+    edge_x = np.concatenate([x, along_x, x[::-1], np.zeros_like(y)])
+    edge_y = np.concatenate([np.zeros_like(x), y, along_y, y[::-1]])
+    lon, lat = grid.to_lonlat(edge_x, edge_y)
+    if grid.cyclic_x:
+        lon = np.where(edge_x > 0.5 * grid.nx, 180.0, -180.0) * np.ones_like(lat)
+    return np.unwrap(lon, period=360.0) if not grid.cyclic_x else lon, lat
+
+
+def gaps_in(
+    times: Sequence[np.datetime64],
+) -> tuple[np.timedelta64 | None, tuple[tuple[np.datetime64, np.datetime64], ...]]:
+    """Return the usual interval between times, and where times are missing.
+
+    Args:
+        times: in their order, each once.
+
+    Returns:
+        The most frequent interval (the shortest of equally frequent ones), None with fewer than
+        two times; and the first and last missing time of each gap.
+    """
+    if len(times) < 2:
+        return None, ()
+    steps = np.diff(np.array(times, "datetime64[m]"))
+    counted = Counter(steps.tolist())
+    most = max(counted.values())
+    interval = np.timedelta64(min(step for step, n in counted.items() if n == most), "m")
+    gaps = [
+        (times[number] + interval, times[number + 1] - interval)
+        for number, step in enumerate(steps)
+        if step > interval
+    ]
+    return interval, tuple((first, max(first, last)) for first, last in gaps)
+
+
+def _streams(whole: Sequence[AnalysisRef]) -> tuple[Stream, ...]:
+    by_grid: dict[MetGrid, list[AnalysisRef]] = {}
+    for ref in whole:
+        by_grid.setdefault(ref.grid, []).append(ref)
+    streams = [_stream(grid, refs) for grid, refs in by_grid.items()]
+    return tuple(sorted(streams, key=lambda stream: -len(stream.analyses)))
+
+
+def _stream(grid: MetGrid, refs: Sequence[AnalysisRef]) -> Stream:
+    used, others = choose_by_time(refs)
+    interval, gaps = gaps_in([ref.time for ref in used])
+    try:
+        fields = field_names(used[0])
+    except MeteorologyError:
+        fields = FieldNames((), ())
+    hours = np.timedelta64(1, "h")
+    begun = Counter(ref.time - ref.forecast_hour * hours for ref in used if ref.forecast_hour >= 0)
+    passed_over = tuple(ref for time in sorted(others) for ref in others[time])
+    is_forecast = any(ref.forecast_hour > 0 for ref in (*used, *passed_over))
+    return Stream(
+        grid=grid,
+        analyses=tuple(used),
+        interval=interval,
+        gaps=gaps,
+        fields=fields,
+        lacks=stand_ins(fields, grid.vertical_flag),
+        cycles=dict(sorted(begun.items())) if is_forecast else {},
+        passed_over=passed_over,
+    )
+
+
+def _is_of_format(path: Path, form: str) -> bool:
+    """Whether a file without a whole analysis is a damaged one of a format, or another file."""
+    if form == AUTO:
+        return format_of(str(path)) is not None
+    return weather_format(form).recognises(str(path))
+
+
+def _not_named(
+    listing: FolderListing, config: MetConfig, files: Sequence[Path], times: Sequence[np.datetime64]
+) -> tuple[Path, ...]:
+    """Files that the pattern of names does not find in the time that the archive covers."""
+    if config.file_format is None or not times:
+        return ()
+    step = config.file_interval
+    first, last = pd.Timestamp(times[0]), pd.Timestamp(times[-1])
+    # A file named for its last hour, or for the beginning of a long forecast, is found too.
+    margin = max(pd.Timedelta(days=1), step)
+    beginnings = name_beginnings(config.file_format, first - margin, last + margin, step)
+    named = {path for text in beginnings for path in listing.beginning_with(text)}
+    return tuple(path for path in files if path not in named)
+
+
+def _stream_dict(stream: Stream) -> dict[str, Any]:
+    grid, times = stream.grid, stream.times
+    lon, lat = stream.outline()
+    minutes = None if stream.interval is None else int(stream.interval / np.timedelta64(1, "m"))
+    return {
+        "first": str(times[0]),
+        "last": str(times[-1]),
+        "analyses": len(times),
+        "interval_minutes": minutes,
+        "gaps": [{"first": str(first), "last": str(last)} for first, last in stream.gaps],
+        "grid": {
+            "kind": grid.kind,
+            "nx": grid.nx,
+            "ny": grid.ny,
+            "spacing": spacing_text(grid),
+            "west": float(lon.min()),
+            "east": float(lon.max()),
+            "south": float(lat.min()),
+            "north": float(lat.max()),
+            "source": grid.source.strip(),
+        },
+        "levels": {
+            "kind": LEVEL_KINDS.get(grid.vertical_flag, str(grid.vertical_flag)),
+            "number": grid.n_levels,
+            "values": list(grid.levels),
+        },
+        "fields": {"surface": list(stream.fields.surface), "levels": list(stream.fields.upper)},
+        "lacks": [{"field": one.lacks, "instead": one.instead} for one in stream.lacks],
+        "cycles": {str(begun): number for begun, number in stream.cycles.items()},
+        "passed_over": [
+            {"time": str(ref.time), "path": ref.path, "forecast_hour": ref.forecast_hour}
+            for ref in stream.passed_over
+        ],
+    }
+
+
+def spacing_text(grid: MetGrid) -> str:
+    """Write the distance between nodes: degrees or kilometres."""
+    if grid.kind == "latlon":
+        return f"{grid.ref_lon:g} x {grid.ref_lat:g} degrees"
+    return f"{grid.size_km:g} km"

@@ -1,0 +1,221 @@
+"""Writes ARL files from weather of any format, for HYSPLIT and whatever reads them.
+
+Pressure levels stay what they are. Hybrid levels become sigma levels that carry their pressure in
+``PRES``: HYSPLIT takes pressure from that field on sigma levels (ARL flag 1), and not on hybrid
+ones (flag 4), whose code has room for whole hPa and two to five digits of the fraction only. Both
+were found by giving its program levels with codes that contradict ``PRES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError, Reason, UsageError
+from stilt.meteorology.archive import list_met
+from stilt.meteorology.arl import read_index
+from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.formats import read_analysis
+from stilt.meteorology.grids import MetGrid, wrap_longitude
+from stilt.meteorology.levels import STANDARD_SURFACE_HPA
+from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.subgrid import cropped_when_read
+from stilt.meteorology.writer import write_arl
+
+_LEVEL_DIGITS = 5
+_LIKE = 0.1
+_CELL_TOLERANCE = 0.05
+
+
+def to_arl(
+    config: MetConfig,
+    target: str | Path,
+    *,
+    start: pd.Timestamp | str | None = None,
+    end: pd.Timestamp | str | None = None,
+    hours_per_file: int = 24,
+    file_format: str = "%Y%m%d_%H",
+) -> list[Path]:
+    """Write the analyses of a meteorology to ARL files; returns their paths in order of time.
+
+    Fields are packed at eight bits a node, as ARL files are: a field is known to about a hundredth
+    of its largest step between neighbouring nodes. Vertical motion, precipitation and turbulent
+    energy get a second record with what packing lost (``DIFW``, ``DIFR``, ``DIFT``), which HYSPLIT
+    adds.
+
+    Args:
+        config: the weather; with ``subgrid_enable`` only that area and those levels.
+        target: folder of the ARL files; files of the same names are replaced.
+        start, end: first and last time needed, UTC; everything there is without both.
+        hours_per_file: hours that a file begins anew after, counted from midnight UTC.
+        file_format: strftime pattern of the files' names.
+
+    Raises:
+        UsageError: files would share a name, or the weather is on several grids.
+        MeteorologyError: the weather is missing, damaged, or cannot be written as ARL.
+    """
+    if hours_per_file < 1:
+        raise UsageError("hours_per_file must be 1 or more.")
+    refs = _wanted(config, start, end)
+    files = _by_file(refs, hours_per_file, file_format)
+    codes: tuple[float, ...] | None = None
+    paths = []
+    for name, of_file in files.items():
+        first = read_analysis(of_file[0])
+        codes = codes or level_codes(first)
+        analyses = _readied(first, of_file[1:], codes)
+        grid = _arl_grid(first.grid, codes)
+        try:
+            paths.append(write_arl(Path(target) / name, grid, analyses, corrections=True))
+        except ValueError as problem:
+            raise MeteorologyError(
+                f"The weather of {config.directory} cannot be written as ARL: {problem}",
+                reason=Reason.DAMAGED_MET_FILE,
+            ) from problem
+        if len(paths) == 1:
+            _require_same_nodes(grid, paths[0])
+    return paths
+
+
+def level_codes(raw: RawAnalysis) -> tuple[float, ...]:
+    """Return the level values under which an analysis is written.
+
+    Of hybrid levels with PRES they are the ratio to the surface pressure, so that what reads
+    levels alone has them nearly right: that of a standard surface pressure where the level list
+    gives it, which is the same for every analysis, else the mean of this one.
+    """
+    grid = raw.grid
+    if not _becomes_sigma(raw):
+        return grid.levels
+    ratio = raw.upper["PRES"] / raw.surface["PRSS"]
+    mean = ratio.mean(axis=(1, 2), dtype=np.float64)
+    listed = np.array(grid.levels, float)
+    whole = np.floor(listed)
+    nominal = (whole + (listed - whole) * STANDARD_SURFACE_HPA) / STANDARD_SURFACE_HPA
+    fits = np.all(np.diff(nominal) < 0.0) and np.all(np.abs(nominal - mean) < _LIKE)
+    codes = np.round(nominal if fits else mean, _LEVEL_DIGITS)
+    return tuple(float(max(code, 10.0**-_LEVEL_DIGITS)) for code in codes)
+
+
+def arl_analysis(raw: RawAnalysis, codes: Sequence[float]) -> RawAnalysis:
+    """Return an analysis as it is written: its levels as ARL has them, without what says it twice.
+
+    Args:
+        raw: the analysis.
+        codes: of :func:`level_codes`, the same for all analyses.
+
+    Raises:
+        MeteorologyError: a field is not known at some nodes.
+    """
+    dropped = {2: {"PRES"}}.get(raw.grid.vertical_flag, {"HGTS"})
+    upper = {name: field for name, field in raw.upper.items() if name not in dropped}
+    for name, field in (*raw.surface.items(), *upper.items()):
+        bad = ~np.isfinite(field)
+        if bad.any() and not _lacks_whole_levels(bad):
+            raise MeteorologyError(
+                f"The weather at {raw.time} has no {name} at {int(bad.sum())} of its nodes, which "
+                "ARL files cannot say; crop it to where the field is, or leave the field out.",
+                reason=Reason.DAMAGED_MET_FILE,
+            )
+    return replace(raw, grid=_arl_grid(raw.grid, codes), upper=upper)
+
+
+def _readied(
+    first: RawAnalysis, others: Iterable[AnalysisRef], codes: Sequence[float]
+) -> Iterator[RawAnalysis]:
+    yield arl_analysis(first, codes)
+    for ref in others:
+        yield arl_analysis(read_analysis(ref), codes)
+
+
+def _becomes_sigma(raw: RawAnalysis) -> bool:
+    return raw.grid.vertical_flag == 4 and "PRES" in raw.upper and "PRSS" in raw.surface
+
+
+def _arl_grid(grid: MetGrid, codes: Sequence[float]) -> MetGrid:
+    if tuple(codes) == grid.levels:
+        return grid
+    return replace(grid, levels=tuple(codes), vertical_flag=1, pressure_offset_hpa=0.0)
+
+
+def _lacks_whole_levels(bad: NDArray[np.bool_]) -> bool:
+    """Whether a field on levels is missing on whole levels only, which ARL leaves out."""
+    if bad.ndim < 3:
+        return False
+    missing = bad.all(axis=(1, 2))
+    return bool(not bad[~missing].any() and not missing.all())
+
+
+def _wanted(
+    config: MetConfig, start: pd.Timestamp | str | None, end: pd.Timestamp | str | None
+) -> Sequence[AnalysisRef]:
+    """The analyses to write, one of each time."""
+    if (start is None) != (end is None):
+        raise UsageError("Give both start and end, or neither.")
+    if start is not None and end is not None:
+        return MetCatalogue(config).select(start, end)
+    archive = list_met(config)
+    if len(archive.streams) != 1:
+        found = "no analysis" if not archive.streams else f"{len(archive.streams)} grids"
+        raise UsageError(
+            f"The folder {config.directory} holds {found}, and ARL files are of one grid; see "
+            "`stilt weather list`, and give start and end of one of them."
+        )
+    refs = archive.streams[0].analyses
+    if config.subgrid_enable:
+        return [cropped_when_read(ref, config) for ref in refs]
+    return refs
+
+
+def _by_file(
+    refs: Sequence[AnalysisRef], hours_per_file: int, file_format: str
+) -> dict[str, list[AnalysisRef]]:
+    """Analyses of each file, by its name; files begin at multiples of their length."""
+    begins: dict[str, pd.Timestamp] = {}
+    files: dict[str, list[AnalysisRef]] = {}
+    for ref in refs:
+        time = pd.Timestamp(ref.time)
+        midnight = time.normalize()
+        step = pd.Timedelta(hours=hours_per_file)
+        # Files of more than a day are counted from 1970.
+        begin = (
+            time.floor(step) if hours_per_file > 24 else midnight + (time - midnight) // step * step
+        )
+        name = begin.strftime(file_format)
+        if begins.setdefault(name, begin) != begin:
+            raise UsageError(
+                f"Two files would be named {name}: give a file_format that tells files of "
+                f"{hours_per_file} h apart, such as %Y%m%d_%H."
+            )
+        files.setdefault(name, []).append(ref)
+    return files
+
+
+def _require_same_nodes(grid: MetGrid, path: Path) -> None:
+    """Refuse a grid that the seven characters of each number in the header do not describe.
+
+    Raises:
+        MeteorologyError: nodes of the file are elsewhere; it is removed.
+    """
+    written = read_index(path)[0].grid
+    corners = np.array([0.0, grid.nx - 1.0, 0.0, grid.nx - 1.0]), np.repeat([0.0, grid.ny - 1.0], 2)
+    (lon, lat), (lon_there, lat_there) = (one.to_lonlat(*corners) for one in (grid, written))
+    dx, dy = grid.spacing_m()
+    metres_per_degree = 111_195.0
+    apart = (
+        np.hypot(wrap_longitude(lon - lon_there) * np.cos(np.radians(lat)), lat - lat_there)
+        * metres_per_degree
+    )
+    if apart.max() > _CELL_TOLERANCE * min(dx.min(), dy.min()):
+        path.unlink()
+        raise MeteorologyError(
+            f"An ARL header cannot describe this grid: its corners would be up to "
+            f"{apart.max():.0f} m off; interpolate it to a spacing of few digits, or crop it.",
+            reason=Reason.DAMAGED_MET_FILE,
+        )

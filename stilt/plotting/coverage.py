@@ -1,0 +1,111 @@
+"""A picture of what a weather archive covers: its area, and its times with their gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stilt.errors import UsageError
+from stilt.meteorology.archive import Archive, Stream
+from stilt.plotting.style import ACCENT, INK, PAPER, dress, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = (ACCENT, "#c25b12", "#5a7d2a", "#7a4a9e", "#a8324a")
+_MISSING = "#d94f4f"
+_LONGLAT = "+proj=longlat"
+_SINGLE_MINUTES = 60
+
+
+def plot_coverage(archives: Sequence[Archive]) -> Figure:
+    """Draw the outlines of the grids on a map, and the times of each below it.
+
+    Args:
+        archives: what to draw; each grid is a row of times.
+
+    Raises:
+        UsageError: matplotlib is not installed, or no archive has an analysis.
+    """
+    rows = [(archive, stream) for archive in archives for stream in archive.streams]
+    if not rows:
+        raise UsageError("There is no analysis to draw: the weather files hold none.")
+    plt = pyplot()
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(7.6, 5.2 + 0.4 * len(rows)), layout="constrained",
+        height_ratios=[4.0, 0.6 + 0.4 * len(rows)],
+    )  # fmt: skip
+    for number, (archive, stream) in enumerate(rows):
+        colour = _COLOURS[number % len(_COLOURS)]
+        _draw_area(top, stream, colour)
+        _draw_times(bottom, stream, len(rows) - 1 - number, colour)
+        label = archive.name or archive.directory.name
+        bottom.annotate(
+            f"{label}: {len(stream.analyses)} analyses", (0.0, len(rows) - 1 - number + 0.3),
+            xycoords=("axes fraction", "data"), fontsize=8, color=INK,
+        )  # fmt: skip
+    dress(top, _LONGLAT)
+    _dress_times(bottom, len(rows))
+    return figure
+
+
+def save_coverage(archives: Sequence[Archive], path: str | Path) -> Path:
+    """Write the picture of :func:`plot_coverage` to a file, of the kind its name ends with.
+
+    Raises:
+        UsageError: matplotlib is not installed, does not know the kind of file, or there is
+            nothing to draw.
+    """
+    figure = plot_coverage(archives)
+    try:
+        figure.savefig(path, dpi=150)
+    except ValueError as error:
+        raise UsageError(f"The picture {path} cannot be written: {error}.") from error
+    finally:
+        pyplot().close(figure)
+    return Path(path)
+
+
+def _draw_area(ax: Axes, stream: Stream, colour: str) -> None:
+    lon, lat = stream.outline()
+    ax.fill(lon, lat, facecolor=colour, alpha=0.15)
+    ax.plot(lon, lat, color=colour, linewidth=1.4)
+    ax.margins(0.06)
+
+
+def _draw_times(ax: Axes, stream: Stream, row: int, colour: str) -> None:
+    """Bars of unbroken times; gaps between them are marked."""
+    step = stream.interval or np.timedelta64(_SINGLE_MINUTES, "m")
+    times = stream.times
+    # A gap begins one interval after the last analysis before it.
+    ends = [first - step for first, _ in stream.gaps] + [times[-1]]
+    begins = [times[0], *(last + step for _, last in stream.gaps)]
+    for begin, end in zip(begins, ends, strict=True):
+        _bar(ax, row, begin, max(end, begin + step // 4), colour)
+    for (_, last), end in zip(stream.gaps, ends, strict=False):
+        _bar(ax, row, end, last + step, _MISSING, alpha=0.35)
+
+
+def _bar(ax: Axes, row: int, begin: Any, end: Any, colour: str, alpha: float = 1.0) -> None:
+    # matplotlib counts days since 1970.
+    left, right = (each.astype("datetime64[s]").astype(float) / 86_400.0 for each in (begin, end))
+    ax.broken_barh([(left, right - left)], (row - 0.12, 0.24), facecolors=colour, alpha=alpha)
+
+
+def _dress_times(ax: Axes, rows: int) -> None:
+    from matplotlib import dates
+
+    locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.set_ylim(-0.5, rows - 0.2)
+    ax.set_yticks([])
+    ax.set_facecolor(PAPER)
+    ax.tick_params(colors=INK, labelsize=8, length=3)
+    for side in ax.spines.values():
+        side.set_color(INK)
+        side.set_linewidth(0.8)

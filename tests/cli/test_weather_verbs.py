@@ -1,0 +1,113 @@
+"""`stilt weather`: thin calls whose output a person and a program can read."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from stilt.meteorology.arl import read_index
+from stilt.meteorology.writer import write_arl
+from tests.support.truth import truth
+
+HOURS = [np.datetime64(f"2023-07-15T{hour}:00", "m") for hour in (16, 17, 19)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weather") / "met"
+    analyses = [truth(time) for time in HOURS]
+    write_arl(folder / "20230715_00", analyses[0].grid, analyses)
+    (folder / "README").write_text("invented")
+    return folder
+
+
+@pytest.fixture
+def project(folder, tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        f"mets:\n  demo: {{directory: {folder}, file_format: '%Y%m%d_%H', file_tres: 24h}}\n"
+        "n_hours: -1\nnumpar: 10\nkmixd: 900\n"
+    )
+    (tmp_path / "receptors.csv").write_text(
+        "time,longitude,latitude,altitude\n2023-07-15 17:00,-111.85,40.77,5\n"
+    )
+    return tmp_path
+
+
+def test_list_tells_the_same_in_words_and_json(stilt, project, tmp_path):
+    shown = stilt("weather", "list", project)
+    assert shown.exit_code == 0, shown.output
+    assert "gap: 2023-07-15 18:00" in shown.stdout
+    assert "not weather files of this format: README" in shown.stdout
+    (told,) = json.loads(stilt("weather", "list", project, "--json").stdout)
+    (stream,) = told["streams"]
+    assert stream["gaps"] == [{"first": "2023-07-15T18:00", "last": "2023-07-15T18:00"}]
+    assert stream["analyses"] == 3
+
+
+def test_list_needs_no_project_and_draws_a_picture(stilt, folder, tmp_path):
+    picture = tmp_path / "coverage.png"
+    shown = stilt("weather", "list", "--directory", folder, "--picture", picture)
+    assert shown.exit_code == 0, shown.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    wrong = stilt("weather", "list", "--directory", folder, "--picture", tmp_path / "a.nothing")
+    assert wrong.exit_code == 2
+
+
+def test_show_uses_the_projects_settings(stilt, project, folder):
+    where = ("2023-07-15 16:30", "-111.85", "40.77")
+    (told,) = json.loads(stilt("weather", "show", *where, project, "--json").stdout)
+    assert told["mixed_layer_height"] == pytest.approx(900.0)
+    shown = stilt("weather", "show", *where, "--directory", folder, "--top", "1000")
+    assert shown.exit_code == 0, shown.output
+    heights = [
+        float(line.split()[0]) for line in shown.stdout.splitlines() if line[:10].strip().isdigit()
+    ]
+    assert heights == sorted(heights)
+    assert 0 < heights[-1] <= 1000
+
+
+def test_a_project_and_a_folder_together_are_refused(stilt, project, folder):
+    both = stilt("weather", "list", project, "--directory", folder)
+    assert both.exit_code == 2
+    assert "not both" in both.stderr
+
+
+def test_to_arl_says_how_to_use_what_it_wrote(stilt, folder, tmp_path):
+    done = stilt("weather", "to-arl", folder, tmp_path / "arl", "--hours-per-file", "6")
+    assert done.exit_code == 0, done.output
+    assert "file_tres: 6h" in done.stdout
+    assert [path.name for path in sorted((tmp_path / "arl").iterdir())] == [
+        "20230715_12", "20230715_18",
+    ]  # fmt: skip
+
+
+def test_to_arl_crops(stilt, folder, tmp_path):
+    area = ("-113", "40", "-111", "41.5")
+    done = stilt("weather", "to-arl", folder, tmp_path / "arl", "--bounds", *area, "--json")
+    assert done.exit_code == 0, done.output
+    (path,) = json.loads(done.stdout)
+    (grid,) = {ref.grid for ref in read_index(path)}
+    assert bool(grid.contains(-112.0, 40.7))
+    assert not bool(grid.contains(-110.0, 40.7))
+
+
+def test_cache_counts_and_clears(stilt, project):
+    where = project / ".stilt" / "weather"
+    stilt("weather", "list", project)
+    told = json.loads(stilt("weather", "cache", project, "--json").stdout)
+    assert told["kinds"]["indexes of files"]["number"] == 1
+    cleared = stilt("weather", "cache", project, "--clear")
+    assert cleared.exit_code == 0, cleared.output
+    assert "removed: 1" in cleared.stdout
+    assert list((where / "met-index").iterdir()) == []
+    both = stilt("weather", "cache", project, "--clear", "--limit", "1GB")
+    assert both.exit_code == 2
+
+
+def test_fetch_says_what_it_needs(stilt, project):
+    done = stilt("weather", "fetch", project)
+    assert done.exit_code == 2
+    assert "set source in config.yaml" in done.stderr
+    assert stilt("weather", "fetch", "--source", "hrrr").exit_code == 2
