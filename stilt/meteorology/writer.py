@@ -72,8 +72,8 @@ def _write_period(handle: BinaryIO, grid: MetGrid, analysis: RawAnalysis) -> Non
 
 
 def _surface_height(grid: MetGrid) -> float:
-    """Level value of the surface: one for sigma, zero otherwise."""
-    return 1.0 if grid.vertical_flag == 1 else 0.0
+    """Level value of the surface: one for sigma and WRF's eta, zero otherwise."""
+    return 1.0 if grid.vertical_flag in (1, 5) else 0.0
 
 
 def _fields(

@@ -19,7 +19,7 @@ from stilt.errors import (
     SimulationError,
 )
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.grids import EDGE_CELLS, MetGrid
 from stilt.meteorology.prepare import (
     SURFACES,
     PreparationOptions,
@@ -198,9 +198,8 @@ def _run_group(
 ) -> list[Rows]:
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
-    margin = 2 if grid.vertical_flag == 5 else 1
     geometry = Geometry(
-        grid.nx, grid.ny, grid.cyclic_x, margin, levels, grid.global_y, config.vscales > 0.0
+        grid.nx, grid.ny, grid.cyclic_x, EDGE_CELLS, levels, grid.global_y, config.vscales > 0.0
     )
     physics = Physics(
         direction=1 if config.n_hours > 0 else -1,
