@@ -104,7 +104,7 @@ HYSPLITS_WEIGHTS = {
     3: {4: 0.101, 5: 0.349, 6: 0.347, 7: 0.117},
     4: {6: 0.343, 7: 0.283, 8: 0.307},
 }
-"""What each level's motion counts at 190, 365 and 597 m above ground, measured with HYSPLIT v5.1."""
+"""What each level's motion counts at 190, 365 and 597 m above ground in HYSPLIT v5.1."""
 
 
 @pytest.mark.parametrize("internal", HYSPLITS_WEIGHTS)

@@ -42,13 +42,17 @@ def run(refs, cache):
     return table
 
 
+@pytest.fixture(scope="module")
+def of_arl(packed, tmp_path_factory):
+    return run(read_index(packed[0]), tmp_path_factory.mktemp("cache"))
+
+
 @pytest.mark.parametrize("averaged", [False, True])
-def test_the_same_atmosphere_gives_the_same_run(packed, tmp_path, averaged):
-    path, analyses = packed
+def test_the_same_atmosphere_gives_the_same_run(packed, of_arl, tmp_path, averaged):
+    _, analyses = packed
     attributes = lambert_attributes(analyses[0].grid, 40.77, 40.77)
     write_wrf(tmp_path / "wrf", wrf_dataset(analyses, attributes, averaged=averaged))
     catalogue = MetCatalogue(MetConfig(directory=tmp_path / "wrf", format="wrf"))
-    of_arl = run(read_index(path), tmp_path / "cache")
     of_wrf = run(catalogue.select(FIRST, LAST), tmp_path / "cache")
     first, last = (
         table.groupby("time")[["long", "lati", "zagl"]].mean() for table in (of_arl, of_wrf)
