@@ -17,7 +17,7 @@ from stilt.config.geometry import Bounds
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("arl", "era5", "auto")
+FORMATS = ("arl", "era5", "wrf", "wrf-instantaneous", "auto")
 """Formats of weather files that have a name; see :mod:`stilt.meteorology.formats`."""
 
 _HOURS_OR_MINUTES = re.compile(r"(\d{1,6}) ?(h|min)")
@@ -38,8 +38,8 @@ class MetConfig(Section):
     )
     format: str = described(
         "arl",
-        "How the files are written: arl, era5, auto (looks into each file), or the import path of "
-        "a class of your own",
+        "How the files are written: arl, era5, wrf, wrf-instantaneous (winds of each time, not "
+        "averaged ones), auto (looks into each file), or the import path of a class of your own",
         visibility="basic",
         min_length=1,
     )

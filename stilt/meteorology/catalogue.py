@@ -32,6 +32,7 @@ _NO_TIME = pd.Timedelta(0)
 _WIDER_SEARCH = pd.Timedelta(days=1)
 _SHOWN = 6
 _SHOWN_PATTERNS = 3
+_EXAMPLE = ", such as file_format: wrfout_d02"
 
 
 @dataclass(frozen=True)
@@ -271,11 +272,11 @@ class MetCatalogue:
         error = self._too_few(found, bracket)
         if error is None and not bracket.is_complete:
             error = self._uncovered(found, damaged, bracket, longest is not None)
+        passed_over = tuple(other for ref in bracket.refs for other in others.get(ref.time, ()))
         if error is None:
-            error = self._mixed_grids(bracket)
+            error = self._mixed_grids(bracket, passed_over)
         if error is None and self._crops_files:
             error = self._uncroppable(bracket)
-        passed_over = tuple(other for ref in bracket.refs for other in others.get(ref.time, ()))
         return Assessment(bracket, found.files, found.absent_asked, error, passed_over)
 
     def _analyses(
@@ -360,14 +361,21 @@ class MetCatalogue:
         step = self.config.file_interval
         return any(time <= pd.Timestamp(hour) < time + step for time in named for hour in missing)
 
-    def _mixed_grids(self, bracket: Bracket) -> MeteorologyError | None:
+    def _mixed_grids(
+        self, bracket: Bracket, passed_over: tuple[AnalysisRef, ...]
+    ) -> MeteorologyError | None:
+        """Why the analyses cannot be used together.
+
+        Domains of WRF lie in one folder, at the same times: which one is wanted must be said.
+        """
         first = bracket.refs[0]
-        for ref in bracket.refs:
+        domains = [ref for ref in passed_over if ref.format.startswith("wrf")]
+        for ref in (*bracket.refs, *domains):
             if ref.grid != first.grid:
                 return MeteorologyError(
                     f"The weather files {Path(first.path).name} and {Path(ref.path).name} of "
                     f"{self._label} have different grids or levels; give each its own folder or "
-                    "file_format.",
+                    f"file_format{_EXAMPLE if domains else ''}.",
                     reason=Reason.MET_COVERAGE,
                 )
         return None

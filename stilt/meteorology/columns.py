@@ -23,6 +23,13 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology import thermodynamics as thermo
 from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.records import RawAnalysis
+from stilt.meteorology.wrf_staggering import (
+    at_mass_points,
+    between_faces,
+    is_staggered,
+    lower_face_heights_m,
+    shifted_down,
+)
 
 VELOCITY_VARIANCES = ("UVAR", "VVAR", "WVAR")
 """A file's names of :class:`VelocityVariances`."""
@@ -32,7 +39,7 @@ TERRAIN_FIELDS = ("SHGT", "HGTS", "TERR")
 
 _TERRAIN_MODEL_TOP_M = 20_000.0
 _SURFACE_TEMPERATURES = ("TMPS", "T02M")
-_SUPPORTED_FLAGS = (1, 2, 3, 4)
+_SUPPORTED_FLAGS = (1, 2, 3, 4, 5)
 
 
 class VelocityVariances(NamedTuple):
@@ -111,11 +118,11 @@ def remap(raw: RawAnalysis, levels: InternalLevels, *, use_ten_metre: bool = Tru
     """
     if raw.grid.vertical_flag not in _SUPPORTED_FLAGS:
         raise MeteorologyError(
-            f"The weather at {raw.time} has vertical coordinate {raw.grid.vertical_flag} (5 is "
-            "WRF's own, with staggered winds), which transport cannot use yet; convert it to sigma "
-            "or pressure levels.",
+            f"The weather at {raw.time} has vertical coordinate {raw.grid.vertical_flag}, which is "
+            "none that transport knows (1 to 5); convert it to sigma or pressure levels.",
             reason=Reason.DAMAGED_MET_FILE,
         )
+    raw = at_mass_points(raw)
     pressure, terrain, ground_pressure = _pressure_and_terrain(raw)
     temperature = _temperature(raw, pressure)
     humidity = _humidity(raw, temperature, pressure)
@@ -237,7 +244,7 @@ def _terrain_following_pressure(
 ) -> np.ndarray:
     if "PRES" in raw.upper:
         return _required(raw, "PRES")
-    if raw.grid.vertical_flag == 3:
+    if raw.grid.vertical_flag in (3, 5):
         return _required(raw, "PRES")
     if raw.grid.vertical_flag == 1:
         offset = raw.grid.pressure_offset_hpa
@@ -419,7 +426,10 @@ def _interpolate(
     humidity = between(source.humidity_fraction[0], source.humidity_fraction)
     wind_x = between(source.ground_wind_x, source.wind_x)
     wind_y = between(source.ground_wind_y, source.wind_y)
-    vertical = between(0.0, source.vertical)
+    if is_staggered(raw):
+        vertical = _from_lower_faces(raw, source, target)
+    else:
+        vertical = between(0.0, source.vertical)
     if raw.grid.vertical_flag == 3:
         pressure = between(source.ground_pressure_hpa, source.pressure_hpa)
     else:
@@ -441,6 +451,8 @@ def _interpolate(
         sigma_rate = 100.0 * vertical / (moist * GRAVITY_M_S2 * depth) * 60.0
     else:
         sigma_rate = -vertical / depth * 60.0
+    if is_staggered(raw):
+        sigma_rate = shifted_down(sigma_rate)
     if source.ground_is_measured:
         first_real = np.zeros(terrain.shape, dtype=np.int64)
     else:
@@ -462,6 +474,16 @@ def _interpolate(
         turbulent_kinetic_energy=energy,
         velocity_variances=variances,
     )
+
+
+def _from_lower_faces(raw: RawAnalysis, source: _InputColumns, target: np.ndarray) -> np.ndarray:
+    """Vertical motion at heights above ground, where the file has it on lower faces."""
+    humidity = thermo.specific_humidity(
+        source.humidity_fraction, source.temperature_k, source.pressure_hpa
+    )
+    virtual = thermo.virtual_temperature_k(source.temperature_k, humidity)
+    faces = lower_face_heights_m(raw, source.ground_pressure_hpa, virtual)
+    return between_faces(source.vertical, faces, target)
 
 
 def _extend_above(

@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 EARTH_RADIUS_M = 6_371_200.0
 """Radius of the sphere on which ARL projections are defined."""
 
+EDGE_CELLS = 1
+"""Cells along the edges of a grid that particles may not enter."""
+
 FloatArray = NDArray[np.float64]
 
 _SMALL_GAMMA = 1e-7
@@ -165,7 +168,7 @@ class MetGrid:
         """Return whether a particle at zero-based indices is kept, by HYSPLIT's edge margin."""
         column = np.floor(np.asarray(x, float))
         row = np.floor(np.asarray(y, float))
-        margin = 2 if self.vertical_flag == 5 else 1
+        margin = EDGE_CELLS
         inside_x = self.cyclic_x | ((column >= margin) & (column < self.nx - 2 - margin))
         inside_y = self.global_y | ((row >= margin) & (row < self.ny - 2 - margin))
         return np.asarray(inside_x & inside_y)

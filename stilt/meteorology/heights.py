@@ -190,7 +190,7 @@ def _certain_top_m(grid: MetGrid, levels: InternalLevels, ground_m: Floats | flo
     terrain are higher over high ground than the pressure levels that are counted here.
     """
     value, flag, offset_hpa = grid.levels[-1], grid.vertical_flag, grid.pressure_offset_hpa
-    if flag == 1:
+    if flag in (1, 5):
         value, flag = value * (STANDARD_SURFACE_HPA - offset_hpa) + offset_hpa, 2
     weathers = 0.85 * approximate_height_m(value, flag) - np.asarray(ground_m)
     return np.minimum(weathers, _computed_top_m(levels, ground_m))

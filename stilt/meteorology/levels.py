@@ -84,7 +84,8 @@ def internal_levels(
 
     Args:
         level_values: the file's level values without the surface, bottom-up (sigma, hPa, metres).
-        vertical_flag: ARL vertical flag (1 sigma, 2 pressure, 3 terrain-following, 4 hybrid).
+        vertical_flag: ARL vertical flag (1 sigma, 2 pressure, 3 terrain-following, 4 hybrid,
+            5 WRF's hybrid one, taken for sigma).
         z_top_m: top of the computation in metres.
 
     Returns:
@@ -118,7 +119,7 @@ def approximate_height_m(value: float, vertical_flag: int) -> float:
     """Estimate an input level's height from its value, with 1013 hPa at the ground and a table."""
     if vertical_flag == 3:
         return value
-    if vertical_flag == 1:
+    if vertical_flag in (1, 5):
         pressure = value * STANDARD_SURFACE_HPA
     elif vertical_flag == 4:
         pressure = math.floor(value) + (value - math.floor(value)) * STANDARD_SURFACE_HPA

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.levels import STANDARD_SURFACE_HPA, approximate_height_m
 from stilt.meteorology.records import RawAnalysis
+from stilt.meteorology.wrf_staggering import has_mass_fluxes
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,9 @@ def _extremes(field: NDArray[np.float32]) -> tuple[float, float]:
 
 def _too_fast(raw: RawAnalysis) -> list[Finding]:
     u, v = raw.upper.get("UWND"), raw.upper.get("VWND")
-    if u is None or v is None or max(map(abs, (*_extremes(u), *_extremes(v)))) < 100.0:
+    if u is None or v is None or has_mass_fluxes(raw):
+        return []
+    if max(map(abs, (*_extremes(u), *_extremes(v)))) < 100.0:
         return []
     speed = float(np.sqrt(np.nanmax(u * u + v * v)))
     if speed <= FASTEST_WIND_M_S:
@@ -191,7 +194,7 @@ def _level_pressure_hpa(raw: RawAnalysis) -> NDArray[np.float64]:
     """Return pressure of the levels over the highest ground, where hybrid levels are closest."""
     values, flag = np.asarray(raw.grid.levels), raw.grid.vertical_flag
     lowest = float(np.min(raw.surface.get("PRSS", STANDARD_SURFACE_HPA)))
-    if flag == 1:
+    if flag in (1, 5):
         return values * lowest
     if flag == 4:
         return np.floor(values) + (values - np.floor(values)) * lowest

@@ -48,7 +48,7 @@ from stilt.timing import timed
 
 logger = logging.getLogger(__name__)
 
-PREPARATION_VERSION = 14
+PREPARATION_VERSION = 15
 """Raised whenever prepared arrays change for the same input."""
 
 SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {

@@ -126,8 +126,8 @@ def _unpacked(record: bytes, grid: MetGrid) -> NDArray[np.float32]:
 
 
 def _surface_height(grid: MetGrid) -> float:
-    """Return the level value of the surface: one for sigma, zero otherwise."""
-    return 1.0 if grid.vertical_flag == 1 else 0.0
+    """Return the level value of the surface: one for sigma and WRF's eta, zero otherwise."""
+    return 1.0 if grid.vertical_flag in (1, 5) else 0.0
 
 
 def _fields(

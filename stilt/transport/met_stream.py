@@ -11,7 +11,7 @@ import numpy as np
 
 from stilt.config import ModelConfig
 from stilt.meteorology.fields import SURFACE_FIELDS
-from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.grids import EDGE_CELLS, MetGrid
 from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.prepare import PreparedAnalysis, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
@@ -57,9 +57,8 @@ class MetStream:
     def geometry(self) -> Geometry:
         """Shape of the met fields."""
         grid = self.grid
-        margin = 2 if grid.vertical_flag == 5 else 1
         return Geometry(
-            grid.nx, grid.ny, grid.cyclic_x, margin, self.levels, grid.global_y,
+            grid.nx, grid.ny, grid.cyclic_x, EDGE_CELLS, self.levels, grid.global_y,
             self.config.vscales > 0.0,
         )  # fmt: skip
 

@@ -18,6 +18,8 @@ from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAna
 FORMATS = {
     "arl": "arl_files.ArlFormat",
     "era5": "era5.Era5Format",
+    "wrf": "wrf.WrfFormat",
+    "wrf-instantaneous": "wrf.WrfInstantaneousFormat",
 }
 """Formats of this package: name in config.yaml, and class in a module of this package."""
 

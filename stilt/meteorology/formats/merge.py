@@ -11,6 +11,9 @@ import numpy as np
 
 from stilt.meteorology.records import AnalysisRef
 
+WHOLE = ("arl", "wrf", "wrf-instantaneous")
+"""Formats whose files hold whole analyses."""
+
 _Key = tuple[np.datetime64, int]
 
 
@@ -23,12 +26,11 @@ def merged(parts: Iterable[AnalysisRef]) -> list[AnalysisRef]:
     fields that other times have in files of their own, is no analysis.
 
     Args:
-        parts: what files hold, of one format; ARL files hold whole analyses, which stay as they
-            are.
+        parts: what files hold, of one format; of those in :data:`WHOLE` all stay as they are.
     """
     whole, by_time, always = list[AnalysisRef](), defaultdict[_Key, list[AnalysisRef]](list), []
     for part in parts:
-        if part.format == "arl":
+        if part.format in WHOLE:
             whole.append(part)
         elif np.isnat(part.time):
             always.append(part)

@@ -1,0 +1,238 @@
+"""WRF: wrfout files, with one time or many in a file, each of one domain.
+
+Fields become those of the mass points, on WRF's own levels. Winds are the averages over the output
+interval where a file has them (``do_avgflx_em = 1``), since those conserve mass; those of the time
+itself in the format ``wrf-instantaneous``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.formats.axes import AxisError, Horizontal
+from stilt.meteorology.formats.dataset import content_digest
+from stilt.meteorology.formats.wrf_fields import SURFACE, UPPER, Floats, Frame, Maker, precipitation
+from stilt.meteorology.formats.wrf_grid import wrf_horizontal
+from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+
+_NETCDF = (b"CDF", b"\x89HDF")
+_SIGMA = 1
+_NEEDED = (
+    "U", "V", "W", "T", "P", "PB", "PH", "PHB", "QVAPOR", "PSFC", "HGT", "XLAT", "XLONG", "ZNU",
+    "P_TOP", "Times",
+)  # fmt: skip
+
+
+class WrfFormat:
+    """WRF's output, with its averaged winds where it has them."""
+
+    name = "wrf"
+    averaged_winds = True
+
+    def recognises(self, path: str) -> bool:
+        """Whether a file is WRF's output with winds on levels."""
+        try:
+            return _opened(path, _identity(path)) is not None
+        except (OSError, ValueError):
+            return False
+
+    def scan(self, path: str) -> FileIndex:
+        """List the times of a file; see :class:`stilt.meteorology.formats.WeatherFormat`."""
+        identity = _identity(path)
+        try:
+            output = _opened(path, identity)
+            if output is None:
+                return FileIndex(())
+            content = f"{content_digest(path)}-{self.name}"
+            grids = [output.grid(position) for position in range(len(output.times))]
+        except (OSError, ValueError) as problem:
+            return FileIndex((), _damage(path, str(problem)))
+        refs = [
+            AnalysisRef(
+                path=path,
+                time=time,
+                forecast_hour=int(minutes // 60),
+                offset=position,
+                nbytes=0,
+                grid=grids[position],
+                checksum=f"{identity}-{position}",
+                content=f"{content}-{position}",
+                format=self.name,
+            )
+            for position, (time, minutes) in enumerate(
+                zip(output.times, output.minutes, strict=True)
+            )
+        ]
+        return FileIndex(tuple(refs))
+
+    def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
+        """Read one time; see :class:`stilt.meteorology.formats.WeatherFormat`."""
+        try:
+            output = _opened(ref.path, _identity(ref.path))
+            if output is None or output.times[ref.offset] != ref.time:
+                raise ValueError("its times have changed since they were read")
+            frame = output.frame(ref, averaged_winds=self.averaged_winds)
+            surface = _made(SURFACE, frame, variables)
+            if variables is None or {"TPP1", "TPPA"} & set(variables):
+                surface |= precipitation(frame)
+            upper = _made(UPPER, frame, variables)
+        except (OSError, ValueError, IndexError, KeyError, RuntimeError) as problem:
+            raise MeteorologyError(
+                _damage(ref.path, str(problem)), reason=Reason.DAMAGED_MET_FILE
+            ) from problem
+        return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
+
+
+class WrfInstantaneousFormat(WrfFormat):
+    """WRF's output with the winds of each time, also where it has averaged ones."""
+
+    name = "wrf-instantaneous"
+    averaged_winds = False
+
+
+def _made(
+    table: Mapping[str, Maker], frame: Frame, variables: Collection[str] | None
+) -> dict[str, Floats]:
+    """The fields of a table that are wanted and that the file has."""
+    made = {}
+    for name, make in table.items():
+        if variables is None or name in variables:
+            field = make(frame)
+            if field is not None:
+                made[name] = np.ascontiguousarray(field, np.float32)
+    return made
+
+
+@dataclass(frozen=True)
+class _Output:
+    """A file of WRF, opened lazily.
+
+    Attributes:
+        data: its variables and attributes.
+        times: valid times, to the minute.
+        minutes: since the run of WRF began.
+        horizontal: the grid of its mass points at the first time.
+        levels: eta of its mass points, from the ground up.
+    """
+
+    data: xr.Dataset
+    times: NDArray[np.datetime64]
+    minutes: NDArray[np.int64]
+    horizontal: Horizontal
+    levels: tuple[float, ...]
+
+    def grid(self, position: int) -> MetGrid:
+        """The grid of a time: that of the first one, unless the domain has moved."""
+        corners = [
+            tuple(float(self.data[name][each, 0, 0]) for name in ("XLAT", "XLONG"))
+            for each in {0, position}
+        ]
+        horizontal = self.horizontal
+        if len(set(corners)) > 1:
+            horizontal = _horizontal(self.data, position)
+        # WRF's sigma is that of the dry air under P_TOP; the pressures are those of PRES.
+        return replace(
+            horizontal.grid,
+            levels=self.levels,
+            vertical_flag=_SIGMA,
+            pressure_offset_hpa=round(0.01 * float(self.data["P_TOP"].values.ravel()[0]), 4),
+        )
+
+    def frame(self, ref: AnalysisRef, *, averaged_winds: bool) -> Frame:
+        """One time, as far as a reference keeps it."""
+        nodes = self.horizontal.cropped(ref.crop)
+        return Frame(
+            self.data,
+            ref.offset,
+            nodes.rows,
+            nodes.columns,
+            len(ref.grid.levels),
+            int(self.minutes[ref.offset]),
+            self._hours_before(ref.offset),
+            averaged_winds,
+        )
+
+    def _hours_before(self, position: int) -> float | None:
+        """Hours since the file's previous time; None at its first one."""
+        if position == 0:
+            return None
+        hours = (self.times[position] - self.times[position - 1]) / np.timedelta64(1, "h")
+        return float(hours) if hours > 0.0 else None
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str, identity: str) -> _Output | None:
+    """A file kept open by this process while it stays as it is; None for other kinds of files.
+
+    Raises:
+        ValueError: it is WRF's output and lacks what is needed, or its grid cannot be used.
+        OSError: it cannot be read.
+    """
+    del identity
+    with open(path, "rb") as file:
+        if not file.read(8).startswith(_NETCDF):
+            return None
+    data = xr.open_dataset(path, engine="netcdf4", decode_times=False).reset_coords()
+    title = str(data.attrs.get("TITLE", ""))
+    if "MAP_PROJ" not in data.attrs or not {"U", "V"} & set(data.variables):
+        return None
+    # Initial conditions, written by WRF's preprocessor real.
+    if "REAL_EM" in title.upper():
+        return None
+    if lacking := [name for name in _NEEDED if name not in data.variables]:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
+    if "west_east_stag" not in data["U"].dims:
+        raise ValueError("its winds are not on the faces of WRF's cells: use WRF's own output")
+    times = _times(data)
+    if len(times) == 0:
+        raise ValueError("it holds no time")
+    eta = data["ZNU"][0].to_numpy().astype(float)
+    levels = tuple(round(float(value), 7) for value in eta)
+    return _Output(data, times, _minutes(data, times), _horizontal(data, 0), levels)
+
+
+def _horizontal(data: xr.Dataset, position: int) -> Horizontal:
+    lon, lat = (data[name][position].to_numpy() for name in ("XLONG", "XLAT"))
+    domain = int(data.attrs.get("GRID_ID", 1))
+    try:
+        return wrf_horizontal(data.attrs, lon, lat, f"WRF{domain % 10}")
+    except AxisError as problem:
+        raise ValueError(str(problem)) from problem
+
+
+def _times(data: xr.Dataset) -> NDArray[np.datetime64]:
+    """Valid times, rounded to the minute."""
+    texts = [bytes(each).decode().replace("_", "T") for each in data["Times"].to_numpy()]
+    seconds = np.array(texts, "datetime64[s]")
+    return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
+
+
+def _minutes(data: xr.Dataset, times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Minutes since WRF's run began."""
+    attributes = data.attrs
+    start = attributes.get("SIMULATION_START_DATE", attributes.get("START_DATE", ""))
+    if not start:
+        return np.zeros(len(times), np.int64)
+    began = np.datetime64(str(start).replace("_", "T"), "m")
+    return np.asarray((times - began) / np.timedelta64(1, "m"), np.int64)
+
+
+def _identity(path: str) -> str:
+    stat = os.stat(path)
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _damage(path: str, problem: str) -> str:
+    return (
+        f"The WRF file {path} cannot be used: {problem}; fetch or copy the file again, or remove "
+        "it."
+    )
