@@ -437,7 +437,7 @@ class Model:
         return rows
 
     def _registered(self, connection: DuckDBPyConnection) -> list[str]:
-        return registered(connection, list(self.config.mets))
+        return registered(connection, list(self.config.simulated_mets))
 
     def _look_ahead(self, skip_existing: bool | None) -> _Ahead:
         """Register, look at what the outputs are, and return what a run would find."""

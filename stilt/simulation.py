@@ -142,13 +142,11 @@ class Simulation:
 
     def _look_at_weather(self, used: Sequence[str]) -> dict[str, Any]:
         """What of :meth:`explain` the weather files tell: those used and those there are now."""
-        from stilt.meteorology.catalogue import MetCatalogue
         from stilt.meteorology.coverage import check_coverage
+        from stilt.meteorology.nest import catalogue_of
         from stilt.meteorology.weather_notes import WeatherNotes
 
-        catalogue = MetCatalogue(
-            self.params.mets[self.id.met], self.id.met, cache_dir=self._project.cache_dir
-        )
+        catalogue = catalogue_of(self.params.mets, self.id.met, self._project.cache_dir)
         (found,) = check_coverage(catalogue, [self.receptor], self.params.n_hours, self.params)
         paths = [*used, *(ref.path for ref in found.analyses)]
         odd = WeatherNotes(self._project.cache_dir).of(paths)
@@ -176,10 +174,9 @@ class Simulation:
         Raises:
             MeteorologyError: weather is missing.
         """
-        from stilt.meteorology.catalogue import MetCatalogue
+        from stilt.meteorology.nest import catalogue_of
 
-        met = self.params.mets[self.id.met]
-        catalogue = MetCatalogue(met, self.id.met, cache_dir=self._project.cache_dir)
+        catalogue = catalogue_of(self.params.mets, self.id.met, self._project.cache_dir)
         return catalogue.files(self.receptor.time, self.params.n_hours)
 
     @property

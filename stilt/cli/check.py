@@ -22,6 +22,7 @@ from stilt.errors import Reason
 
 if TYPE_CHECKING:
     from stilt.meteorology.coverage import ReceptorCoverage
+    from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.weather_notes import WeatherNotes
     from stilt.model import Model
 
@@ -31,15 +32,14 @@ SHOWN = 20
 def coverage_report(model: Model) -> list[dict[str, Any]]:
     """One entry per met and receptor: what stops it, what is missing, what looks odd."""
     from stilt.execution.particles import too_few_particles
-    from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.coverage import check_coverage, lacking_fields
     from stilt.meteorology.weather_notes import WeatherNotes
 
     report = []
     receptors = list(model.receptors)
     notes = WeatherNotes(model.files.cache_dir)
-    for name, met in model.config.mets.items():
-        catalogue = MetCatalogue(met, name, cache_dir=model.files.cache_dir)
+    for name in model.config.simulated_mets:
+        catalogue = catalogue_of(model.config.mets, name, model.files.cache_dir)
         covered = check_coverage(catalogue, receptors, model.config.n_hours, model.config)
         odd = _odd_weather(notes, covered)
         one = next((ref for found in covered for ref in found.analyses), None)

@@ -56,6 +56,12 @@ class MetConfig(Section):
         unit="pandas offset",
         visibility="basic",
     )
+    nested_in: tuple[str, ...] = described(
+        (),
+        "Meteorologies of coarser grids, the finest first, in which particles go on when they "
+        "leave this one; those are not run on their own",
+        visibility="advanced",
+    )
     n_min: Int = described(1, "Fewest files that a run may start with", visibility="advanced", ge=1)
     source: str | None = described(
         None, "Archive to download missing files from", visibility="advanced"
@@ -122,6 +128,11 @@ class MetConfig(Section):
             )
         return value
 
+    @field_validator("nested_in", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
     @field_validator("file_format")
     @classmethod
     def _usable_pattern(cls, value: str | None) -> str | None:
@@ -178,6 +189,28 @@ class MetConfig(Section):
     def remember_written(self, directory: str) -> None:
         """Keep how the user wrote the directory; it is no part of the configuration's meaning."""
         self._written_directory = directory
+
+
+def nest_of(mets: Mapping[str, MetConfig], name: str) -> tuple[str, ...]:
+    """Return a meteorology and those that it is nested in, the finest grid first.
+
+    Args:
+        mets: meteorologies by name.
+        name: of the finest.
+    """
+    nest, coming = [], [name]
+    while coming:
+        each = coming.pop(0)
+        if each not in nest:
+            nest.append(each)
+            coming += [outer for outer in mets[each].nested_in if outer not in coming]
+    return tuple(nest)
+
+
+def run_on_their_own(mets: Mapping[str, MetConfig]) -> tuple[str, ...]:
+    """Return the names of the meteorologies in which no other one is nested."""
+    outer = {name for met in mets.values() for name in met.nested_in}
+    return tuple(name for name in mets if name not in outer)
 
 
 def _interval(text: str) -> timedelta:

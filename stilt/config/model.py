@@ -14,7 +14,7 @@ from stilt.config.execution import ExecutionConfig
 from stilt.config.files import config_text, read_text, write_config
 from stilt.config.footprints import FootprintConfig, inline_grid
 from stilt.config.geometry import Grid
-from stilt.config.meteorology import MetConfig
+from stilt.config.meteorology import MetConfig, nest_of, run_on_their_own
 from stilt.config.run import (
     FOOTPRINT_CODES,
     MIXED_HEIGHT_ERROR_FIELDS,
@@ -43,7 +43,7 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
 
     mets: dict[str, MetConfig] = described(
         ..., "Meteorologies by name (lower-case letters and digits); each is run with every "
-        "receptor", visibility="basic",
+        "receptor, unless another one is nested in it", visibility="basic",
     )  # fmt: skip
     grids: dict[str, Grid] = described(
         {}, "Grids by name, for several footprints to refer to", visibility="advanced"
@@ -78,10 +78,20 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelConfig:
-        problems = [*_transport_problems(self), *_error_problems(self), *_output_problems(self)]
+        checks = (_nesting_problems, _transport_problems, _error_problems, _output_problems)
+        problems = [problem for check in checks for problem in check(self)]
         if problems:
             raise ConfigFieldError(problems)
         return self
+
+    @property
+    def simulated_mets(self) -> tuple[str, ...]:
+        """Names of the meteorologies that are run with every receptor."""
+        return run_on_their_own(self.mets)
+
+    def nest_of(self, met: str) -> tuple[str, ...]:
+        """Return a meteorology and those that it is nested in, the finest first."""
+        return nest_of(self.mets, met)
 
     @property
     def heights_msl(self) -> bool | None:
@@ -177,6 +187,19 @@ def _with_grids(
                 (("footprints", name, *where), message) for where, message in error.problems
             ]
     return resolved, problems
+
+
+def _nesting_problems(config: ModelConfig) -> Problems:
+    problems: Problems = []
+    for name, met in config.mets.items():
+        for outer in met.nested_in:
+            where = ("mets", name, "nested_in")
+            if outer not in config.mets:
+                problems.append((where, f"'{outer}' is no meteorology under mets"))
+    if not problems and not run_on_their_own(config.mets):
+        first = next(iter(config.mets))
+        problems.append((("mets", first, "nested_in"), "no meteorology is left to be run"))
+    return problems
 
 
 def _transport_problems(config: ModelConfig) -> Problems:

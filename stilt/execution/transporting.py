@@ -47,14 +47,14 @@ def group_by_weather(
     by default no more than have room in memory with their particle tables. A task whose weather is
     missing, or that has too few particles, fails here.
     """
-    from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.heights import raise_if_fatal
+    from stilt.meteorology.nest import catalogue_of, of_outermost_grid
 
     with timed("import"):
         from stilt.transport import most_together
 
     config = files.config
-    catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
+    catalogue = catalogue_of(config.mets, met, files.cache_dir)
     # Equal groups where a number is given: one program of a GPU then serves all of them.
     most = math.ceil(len(tasks) / math.ceil(len(tasks) / most)) if most else most_together(config)
     span = pd.Timedelta(hours=config.n_hours)
@@ -77,13 +77,14 @@ def group_by_weather(
         if task.failure is not None:
             continue
         refs = known[start].refs
-        apart = last is None or refs[0].time > last
+        outermost = of_outermost_grid(refs)
+        apart = last is None or outermost[0].time > last
         if not groups or apart or len(groups[-1][0]) >= most:
             groups.append(([], {}))
         groups[-1][0].append(task)
-        groups[-1][1].update((ref.time, ref) for ref in refs)
-        last = refs[-1].time
-    return [(group, [refs[time] for time in sorted(refs)]) for group, refs in groups]
+        groups[-1][1].update(((ref.grid.key(), ref.time), ref) for ref in refs)
+        last = outermost[-1].time
+    return [(group, list(refs.values())) for group, refs in groups]
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,10 @@ class _Weather:
     ) -> Self:
         """Look for the weather of a window; raises why it cannot be had."""
         from stilt.meteorology.heights import check_heights
+        from stilt.meteorology.nest import of_outermost_grid
 
         refs = catalogue.select(start, end)
-        first = refs[0 if config.n_hours > 0 else -1]
+        first = of_outermost_grid(refs)[0 if config.n_hours > 0 else -1]
         problems = check_heights(receptors, first, config)
         return cls(
             refs,
@@ -144,7 +146,8 @@ def run_group(
         from stilt.transport import prepare_ahead, release_of, run_transport, what_computes
 
         time_compiling()
-    collect = wanted(files.config, [task.receptor for task in tasks])
+    receptors = [task.receptor for task in tasks]
+    collect = wanted(files.config, receptors, one_grid=len({ref.grid for ref in analyses}) == 1)
     config, corrected = collect.config, collect.corrected
     tables: Sequence[Table] = ()
     rows: Sequence[CollectedRows] = ()
@@ -207,15 +210,15 @@ class Wanted:
     corrected: bool = False
 
 
-def wanted(config: ModelConfig, receptors: Sequence[Receptor]) -> Wanted:
-    """What to collect for these receptors."""
+def wanted(config: ModelConfig, receptors: Sequence[Receptor], *, one_grid: bool = True) -> Wanted:
+    """What to collect for these receptors; `one_grid`: particles stay in one met grid."""
     chosen = config.footprints.values()
     if config.trajectories or any(footprint.transforms for footprint in chosen):
         return Wanted(config)
     msl = config.heights_msl or any(receptor.altitude_ref == "msl" for receptor in receptors)
     with timed("import"):
         from stilt.transport import corrects_near_field
-    corrected = not msl and corrects_near_field(config)
+    corrected = one_grid and not msl and corrects_near_field(config)
     read = set(FOOTPRINT_CODES)
     if config.hnf_plume and not corrected:
         read |= set(PLUME_CODES)

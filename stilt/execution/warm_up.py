@@ -37,7 +37,7 @@ def warm_up(files: Project, plan: Plan) -> None:
     """
     sim_ids = plan.batches[0].sim_ids
     prepare_process(files)
-    from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.nest import catalogue_of
     from stilt.transport import most_together, release_of, run_transport
 
     try:
@@ -51,7 +51,7 @@ def warm_up(files: Project, plan: Plan) -> None:
         span = pd.Timedelta(hours=hour)
         times = [receptors[sim_id].time for sim_id in chosen]
         bounds = sorted([*times, *(time + span for time in times)])
-        catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
+        catalogue = catalogue_of(config.mets, met, files.cache_dir)
         analyses = catalogue.select(bounds[0], bounds[-1])
         releases = [release_of(receptors[sim_id], sim_id, config) for sim_id in chosen]
         run_transport(
@@ -76,8 +76,8 @@ def prepare_meteorology(
         How many analyses are ready.
     """
     prepare_process(files)
-    from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.formats import read_analysis
+    from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.prepare import PreparedStore
     from stilt.transport.clock import minute_of
     from stilt.transport.met_stream import met_streams
@@ -85,7 +85,7 @@ def prepare_meteorology(
     store = PreparedStore(files.cache_dir, read_analysis)
     done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
     for met, start, end in _windows(files, sim_ids):
-        catalogue = MetCatalogue(files.config.mets[met], met, cache_dir=files.cache_dir)
+        catalogue = catalogue_of(files.config.mets, met, files.cache_dir)
         with contextlib.suppress(MeteorologyError):
             refs = catalogue.select(start, end)
             first_minute = minute_of(start.to_datetime64())

@@ -61,7 +61,7 @@ def weather_report(
         sim_ids: simulations; those of one time share a window.
         receptors: of these simulations; None asks the index.
     """
-    from stilt.meteorology.catalogue import MetCatalogue
+    from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.weather_notes import WeatherNotes
 
     windows: dict[tuple[str, str], list[str]] = {}
@@ -75,7 +75,7 @@ def weather_report(
         if met not in files.config.mets:
             continue
         if met not in catalogues:
-            catalogues[met] = MetCatalogue(files.config.mets[met], met, cache_dir=files.cache_dir)
+            catalogues[met] = catalogue_of(files.config.mets, met, files.cache_dir)
         time = pd.to_datetime(stamp, format="%Y%m%d%H%M%S")
         found = catalogues[met].assess(time, time + pd.Timedelta(hours=files.config.n_hours))
         if found.error is not None:

@@ -6,6 +6,7 @@ import logging
 import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,14 @@ class MetCatalogue:
         refs = list(assessment.bracket.refs)
         return self._cropped(refs) if self._crops_files else refs
 
+    def available(self, start: Time, end: Time) -> list[AnalysisRef]:
+        """Return what there is of the analyses around [start, end], cropped; raise nothing."""
+        assessment = self.assess(start, end)
+        refs = list(assessment.bracket.refs)
+        if not refs or self._mixed_grids(assessment.bracket, assessment.passed_over):
+            return []
+        return self._cropped(refs) if self._crops_files else refs
+
     def assess(self, start: Time, end: Time) -> Assessment:
         """Search as :meth:`select` does, with its error described instead of raised."""
         first, last = sorted((_minutes(start), _minutes(end)))
@@ -171,8 +180,11 @@ class MetCatalogue:
 
     def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
         """Return files of the archive that analyses of :meth:`select` come from, cropped or not."""
-        paths = (self._archive_file.get(path, path) for ref in refs for path in ref.paths)
-        return tuple(dict.fromkeys(paths))
+        return tuple(dict.fromkeys(self.archive_file(path) for ref in refs for path in ref.paths))
+
+    def archive_file(self, path: str) -> str:
+        """Return the file of the archive that a file was cropped from; itself when it was not."""
+        return self._archive_file.get(path, path)
 
     @property
     def _folder(self) -> Path:
@@ -366,11 +378,14 @@ class MetCatalogue:
     ) -> MeteorologyError | None:
         """Why the analyses cannot be used together.
 
-        Domains of WRF lie in one folder, at the same times: which one is wanted must be said.
+        A model may change its grid once and for all; grids that take turns, or that lie in one
+        folder at the same times, as domains of WRF do, are not one meteorology.
         """
+        changes = [now for before, now in pairwise(bracket.refs) if now.grid != before.grid]
+        once = len(changes) == len({ref.grid for ref in bracket.refs}) - 1
         first = bracket.refs[0]
         domains = [ref for ref in passed_over if ref.format.startswith("wrf")]
-        for ref in (*bracket.refs, *domains):
+        for ref in (*([] if once else bracket.refs), *domains):
             if ref.grid != first.grid:
                 return MeteorologyError(
                     f"The weather files {Path(first.path).name} and {Path(ref.path).name} of "

@@ -1,7 +1,9 @@
 """Which analyses an output was made from, so that files replaced under their names are noticed.
 
 An output keeps ``<digest>@<first>/<last>``: a digest of the analyses that it used, and the times
-of the first and the last of them; and ``@<format>`` where the files are no ARL files. The digest
+of the first and the last of them; and ``@<format>`` where the files are no ARL files. Where a
+simulation uses several grids there is such a text for each, joined by ``+`` and followed by ``#``
+and the number of its files among those of the output. The digest
 covers the times and the content of every analysis: of an ARL file its index, which has a checksum
 of each field; so copying or touching a file changes nothing, nor do later analyses that are
 appended to it.
@@ -21,6 +23,21 @@ from stilt.meteorology.records import AnalysisRef, FileIndex
 
 def fingerprint(refs: Sequence[AnalysisRef]) -> str:
     """Describe the analyses that a simulation uses, in the order of their times; "" for none."""
+    by_grid: dict[str, list[AnalysisRef]] = {}
+    for ref in refs:
+        by_grid.setdefault(ref.grid.key(), []).append(ref)
+    if len(by_grid) < 2:
+        return _of_one_grid(refs)
+    texts = []
+    seen: set[str] = set()
+    for each in by_grid.values():
+        paths = {path for ref in each for path in ref.paths} - seen
+        seen |= paths
+        texts.append(f"{_of_one_grid(each)}#{len(paths)}")
+    return "+".join(texts) if all(not text.startswith("#") for text in texts) else ""
+
+
+def _of_one_grid(refs: Sequence[AnalysisRef]) -> str:
     contents = {str(ref.time): ref.content for ref in refs}
     if not contents or not all(contents.values()):
         return ""
@@ -51,10 +68,19 @@ class WeatherCheck:
             files: weather files that the output was made from.
             recorded: text of :func:`fingerprint`; "" when the output has none.
         """
+        paths = list(files)
+        begin = 0
+        for text in recorded.split("+") if "#" in recorded else ():
+            told, _, number = text.partition("#")
+            end = begin + int(number)
+            if self.has_changed(paths[begin:end], told):
+                return True
+            begin = end
+        if "#" in recorded:
+            return False
         digest, _, rest = recorded.partition("@")
         span, _, form = rest.partition("@")
         first, _, last = span.partition("/")
-        paths = list(files)
         if not digest or not paths:
             return False
         indexes = [self._index(path, form or "arl") for path in paths]

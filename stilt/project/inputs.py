@@ -345,7 +345,7 @@ class Project:
         if not content:
             return ""
         targets = {met: sorted(wanted.footprints) for met, wanted in self.expectations.items()}
-        return digest([content, list(self.config.mets), targets])
+        return digest([content, list(self.config.simulated_mets), targets])
 
 
 def _content(path: Path) -> bytes | None:

@@ -85,11 +85,12 @@ def expectations(config: ModelConfig, root: Path) -> dict[str, Expectation]:
         root: output root; weather folders below it count by their relative path, so that a
             project that contains its weather can be moved.
     """
-    return {name: _expectation(config, met, root) for name, met in config.mets.items()}
+    return {name: _expectation(config, name, root) for name in config.mets}
 
 
-def _expectation(config: ModelConfig, met: MetConfig, root: Path) -> Expectation:
-    weather = met_identity(met, root)
+def _expectation(config: ModelConfig, name: str, root: Path) -> Expectation:
+    identities = [met_identity(config.mets[each], root) for each in config.nest_of(name)]
+    weather = identities if len(identities) > 1 else identities[0]
     transport = digest([PHYSICS_VERSION, config.transport_dict(), weather])
     error = None
     if config.error_run:
@@ -103,9 +104,12 @@ def _expectation(config: ModelConfig, met: MetConfig, root: Path) -> Expectation
     return Expectation(transport, error, footprints, config.trajectories)
 
 
+_NO_MATTER = {"directory", "subgrid_dir", "n_min", "backend", "nested_in"}
+
+
 def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     """What says which weather a meteorology is."""
-    fields = met.model_dump(mode="json", exclude={"directory", "subgrid_dir", "n_min", "backend"})
+    fields = met.model_dump(mode="json", exclude=_NO_MATTER)
     if fields["format"] == "arl":
         del fields["format"]
     base = os.path.realpath(root)

@@ -35,7 +35,7 @@ def registration_rows(
         }
     )
     parts = []
-    for met in config.mets:
+    for met in config.simulated_mets:
         targets = ",".join(sorted(expectations[met].footprints))
         sim_ids = pd.Series([f"{met}_{receptor_id}" for receptor_id in ids], dtype="str")
         parts.append(base.assign(sim_id=sim_ids, met=met, targets=targets))

@@ -131,7 +131,7 @@ class MetStream:
 def met_streams(
     refs: Sequence[AnalysisRef], config: ModelConfig, first_minute: int, store: PreparedStore
 ) -> list[MetStream]:
-    """Return a stream of each grid of some analyses, in the order in which these come first.
+    """Return a stream of each grid of some analyses, that of the smallest cells first.
 
     All have the internal levels of the grid that has the most of them.
 
@@ -147,8 +147,14 @@ def met_streams(
 
 
 def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
-    """Return analyses by their grids, in the order in which these come first, sorted by time."""
+    """Return analyses by their grids, that of the smallest cells first, sorted by time."""
     groups: dict[str, list[AnalysisRef]] = {}
     for ref in refs:
         groups.setdefault(ref.grid.key(), []).append(ref)
-    return [tuple(sorted(each, key=lambda ref: ref.time)) for each in groups.values()]
+    finest_first = sorted(groups.values(), key=lambda each: _cell_size_m(each[0].grid))
+    return [tuple(sorted(each, key=lambda ref: ref.time)) for each in finest_first]
+
+
+def _cell_size_m(grid: MetGrid) -> float:
+    """Return the mean size of the cells of a grid."""
+    return float(np.mean(grid.spacing_m()))

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from stilt.demo.weather import DemoWeather
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2
+from stilt.demo.synthetic_fields import DemoWeather
 from stilt.meteorology.columns import _input_heights
 from stilt.meteorology.grids import MetGrid, latlon_grid
 from stilt.meteorology.records import RawAnalysis

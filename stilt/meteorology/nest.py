@@ -1,0 +1,67 @@
+"""Meteorologies nested in one another: the analyses of several grids for one simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stilt.config import MetConfig
+from stilt.config.meteorology import nest_of
+from stilt.meteorology.catalogue import MetCatalogue, Time
+from stilt.meteorology.records import AnalysisRef
+
+
+class NestedCatalogue(MetCatalogue):
+    """Analyses of finer grids before those of the outermost one, which covers every window.
+
+    What a receptor needs is asked of the outermost meteorology alone; the finer ones give what
+    they have of it.
+
+    Args:
+        finer: catalogues of the finer grids, the finest first.
+        config, name, cache_dir: see :class:`MetCatalogue`; of the outermost meteorology.
+    """
+
+    def __init__(
+        self,
+        finer: Sequence[MetCatalogue],
+        config: MetConfig,
+        name: str = "",
+        cache_dir: str | Path | None = None,
+    ) -> None:
+        super().__init__(config, name, cache_dir)
+        self._finer = tuple(finer)
+
+    def select(self, start: Time, end: Time) -> list[AnalysisRef]:
+        """Return the analyses of all grids in a window, the finest first; see the base class."""
+        inner = [ref for catalogue in self._finer for ref in catalogue.available(start, end)]
+        return [*inner, *super().select(start, end)]
+
+    def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
+        """Return files of the archives that analyses of :meth:`select` come from."""
+        paths = super().archive_files(refs)
+        for catalogue in self._finer:
+            paths = tuple(catalogue.archive_file(path) for path in paths)
+        return tuple(dict.fromkeys(paths))
+
+
+def catalogue_of(
+    mets: Mapping[str, MetConfig], name: str, cache_dir: str | Path | None = None
+) -> MetCatalogue:
+    """Return the catalogue of a meteorology, and of those that it is nested in.
+
+    Args:
+        mets: meteorologies by name.
+        name: of the finest.
+        cache_dir: see :class:`MetCatalogue`.
+    """
+    *finer, outermost = nest_of(mets, name)
+    if not finer:
+        return MetCatalogue(mets[name], name, cache_dir)
+    inner = [MetCatalogue(mets[each], each, cache_dir) for each in finer]
+    return NestedCatalogue(inner, mets[outermost], outermost, cache_dir)
+
+
+def of_outermost_grid(refs: Sequence[AnalysisRef]) -> list[AnalysisRef]:
+    """Return those of some analyses that are of the last one's grid, in their order."""
+    return [ref for ref in refs if ref.grid == refs[-1].grid]

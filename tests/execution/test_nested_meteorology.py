@@ -1,0 +1,94 @@
+"""Runs of a project whose meteorology is nested in another, of another format."""
+
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import stilt
+from stilt.config.base import ConfigFieldError
+from stilt.demo.synthetic_fields import DemoWeather
+from stilt.meteorology.writer import write_arl
+from tests.support.era5_files import write_era5
+from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+
+HOURS = np.arange(
+    np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")
+)
+RECEPTOR = ("2023-07-15 18:00", -111.0, 40.5, 30.0)
+"""Where a west wind brings air from within the finer grid's western edge and beyond."""
+
+
+@pytest.fixture(scope="module")
+def weather(tmp_path_factory):
+    """ERA5-like files around, and ARL files of finer cells for a part of them."""
+    folder = tmp_path_factory.mktemp("met")
+    coarse = [
+        on_pressures(on_grid(truth(t), LATLON), np.array(PRESSURES_HPA, float)) for t in HOURS
+    ]
+    write_era5(folder / "era5", coarse)
+    demo = DemoWeather()
+    write_arl(folder / "fine" / "all", demo.grid, [demo.analysis(time) for time in HOURS])
+    return folder
+
+
+def config(weather, **fine):
+    return stilt.ModelConfig(
+        mets={
+            "fine": {
+                "directory": weather / "fine", "file_format": "all", "file_tres": "24h",
+                "subgrid_enable": True,
+                "subgrid_bounds": {"xmin": -111.5, "xmax": -109.5, "ymin": 39.5, "ymax": 41.5},
+                "nested_in": "era5", **fine,
+            },
+            "era5": {"directory": weather / "era5", "format": "era5"},
+        },
+        n_hours=-3, numpar=100, seed=1, footprints={
+            "near": {"grid": {"xmin": -114, "xmax": -109.5, "ymin": 39.5, "ymax": 41.5,
+                              "xres": 0.1, "yres": 0.1}},
+        },
+    )  # fmt: skip
+
+
+def test_particles_go_on_in_the_coarser_meteorology(weather, tmp_path):
+    model = stilt.Model(
+        project=tmp_path / "case",
+        receptors=[RECEPTOR],
+        config=config(weather, subgrid_dir=tmp_path),
+    )
+    outcome = stilt.push_simulations(model, model.register_pending())
+    assert outcome.counts["complete"] == 1
+    assert {each.partition("_")[0] for each in model.simulations.ids()} == {"fine"}
+    (found,) = model.trajectories.load()
+    table = found.data
+    # Every particle is followed to the end, many of them out of the finer grid.
+    assert len(table) == 3 * 60 * 100
+    assert (table.long < -111.8).sum() > 1000
+    row = model.index.frame().iloc[0]
+    assert "single-levels.nc" in row.met_files
+    assert "fine" in row.met_files
+    # The weather is as it was, and so nothing is to be done again.
+    assert model.run().counts["total"] == 0
+
+
+def test_a_change_in_either_meteorology_is_noticed(weather, tmp_path):
+    copy = shutil.copytree(weather, tmp_path / "met")
+    chosen = config(copy, subgrid_dir=tmp_path)
+    model = stilt.Model(project=tmp_path / "case", receptors=[RECEPTOR], config=chosen)
+    stilt.push_simulations(model, model.register_pending())
+    assert model.pending() == []
+    path = copy / "era5" / "single-levels.nc"
+    changed = xr.load_dataset(path)
+    changed["sp"] = changed["sp"] + 100.0
+    changed.to_netcdf(path)
+    again = stilt.Model(project=tmp_path / "case")
+    assert len(again.pending()) == 1
+
+
+def test_a_nest_names_meteorologies_that_there_are(tmp_path):
+    met = {"directory": tmp_path, "format": "era5"}
+    with pytest.raises(ConfigFieldError, match="'around' is no meteorology under mets"):
+        stilt.ModelConfig(mets={"fine": {**met, "nested_in": "around"}})
+    with pytest.raises(ConfigFieldError, match="no meteorology is left to be run"):
+        stilt.ModelConfig(mets={"a": {**met, "nested_in": "b"}, "b": {**met, "nested_in": ["a"]}})
