@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import PrivateAttr, field_validator, model_validator
 
 from stilt.config.base import Float, Int, Section, described, problem, unknown_key
+from stilt.config.forecasts import ForecastChoice, cycle_text, lead_text
 from stilt.config.geometry import Bounds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("arl", "era5", "auto")
+FORMATS = ("arl", "era5", "gfs", "hrrr", "auto")
 """Formats of weather files that have a name; see :mod:`stilt.meteorology.formats`."""
 
 _HOURS_OR_MINUTES = re.compile(r"(\d{1,6}) ?(h|min)")
@@ -38,7 +39,7 @@ class MetConfig(Section):
     )
     format: str = described(
         "arl",
-        "How the files are written: arl, era5, auto (looks into each file), or the import path of "
+        "How the files are written: arl, era5, gfs, hrrr, auto (looks into each file), or the import path of "
         "a class of your own",
         visibility="basic",
         min_length=1,
@@ -55,6 +56,19 @@ class MetConfig(Section):
         "Time covered by one file, such as 1h, 6h or 24h; required for arl without source",
         unit="pandas offset",
         visibility="basic",
+    )
+    cycle: str | None = described(
+        None,
+        "Use forecasts of these cycles only: an hour such as 06, a list of hours, or one full time; "
+        "of several the newest is used",
+        unit="UTC",
+        visibility="advanced",
+    )
+    lead: str | None = described(
+        None,
+        "Use forecasts of this length only, hours since they began: 1h, or a range as 6h..11h",
+        unit="hours",
+        visibility="advanced",
     )
     n_min: Int = described(1, "Fewest files that a run may start with", visibility="advanced", ge=1)
     source: str | None = described(
@@ -122,6 +136,16 @@ class MetConfig(Section):
             )
         return value
 
+    @field_validator("cycle", mode="before")
+    @classmethod
+    def _usable_cycle(cls, value: Any) -> Any:
+        return None if value is None else cycle_text(value)
+
+    @field_validator("lead", mode="before")
+    @classmethod
+    def _usable_lead(cls, value: Any) -> Any:
+        return None if value is None else lead_text(value)
+
     @field_validator("file_format")
     @classmethod
     def _usable_pattern(cls, value: str | None) -> str | None:
@@ -164,6 +188,11 @@ class MetConfig(Section):
         import pandas as pd
 
         return pd.Timedelta(_interval(self.file_tres) if self.file_tres else "1h")
+
+    @property
+    def forecasts(self) -> ForecastChoice:
+        """Which forecasts may be used."""
+        return ForecastChoice(self.cycle or "", self.lead or "")
 
     @property
     def subgrid_directory(self) -> Path:

@@ -120,7 +120,7 @@ class _Weather:
         return cls(
             refs,
             catalogue.archive_files(refs),
-            fingerprint(refs),
+            fingerprint(refs, catalogue.config.forecasts),
             dict(zip(receptors, problems, strict=True)),
         )
 

@@ -81,8 +81,8 @@ class MetCatalogue:
     """Answers which analyses, of which files, a simulation needs.
 
     Names narrow the search to a few files; the valid times in the files' own indexes decide. Of a
-    time that several files hold the shortest forecast is used, see
-    :mod:`stilt.meteorology.overlap`.
+    time that several files hold the shortest forecast is used, of those that ``cycle`` and
+    ``lead`` allow, see :mod:`stilt.meteorology.overlap`.
 
     Args:
         config: where the files are and how they are named.
@@ -188,8 +188,9 @@ class MetCatalogue:
         for path in dict.fromkeys(ref.path for ref in refs):
             source = self._whole_index(path)
             crop = crop_file(Path(path), self.config, source)
-            content = {ref.time: ref.content for ref in choose_by_time(source)[0]}
-            for ref in choose_by_time(self._indexes.index_of(crop).refs)[0]:
+            choice = self.config.forecasts
+            content = {ref.time: ref.content for ref in choose_by_time(source, choice)[0]}
+            for ref in choose_by_time(self._indexes.index_of(crop).refs, choice)[0]:
                 cropped[path, ref.time] = replace(ref, content=content[ref.time])
             self._archive_file[str(crop)] = path
         return [cropped[ref.path, ref.time] for ref in refs]
@@ -243,7 +244,8 @@ class MetCatalogue:
             return _Found(files, files, {}, {}, frozenset())
         asked = name_beginnings(pattern, start, end, step)
         counted = name_beginnings(pattern, start, end if forward else end.ceil(step), step)
-        margin = max(margin, step)
+        # Amounts since a forecast began need the hour before the first one, too.
+        margin = max(margin, step if self.config.format == "arl" else 2 * step)
         wide = name_beginnings(pattern, start - margin, end + margin + step, step)
         named: dict[Path, list[pd.Timestamp]] = {}
         chosen: list[Path] = []
@@ -292,7 +294,7 @@ class MetCatalogue:
         whole = merged(refs)
         if self.config.subgrid_enable and not self._crops_files:
             whole = [cropped_when_read(ref, self.config) for ref in whole]
-        return *choose_by_time(whole), damaged
+        return *choose_by_time(whole, self.config.forecasts), damaged
 
     def _longest_interval(self, refs: list[AnalysisRef]) -> np.timedelta64 | None:
         """Time covered by a file, where every file holds one analysis and has a name of its own."""
@@ -346,6 +348,8 @@ class MetCatalogue:
             )
         absent = tuple(t for t, times in found.absent.items() if self._belongs(times, missing))
         remedy = "add the files that hold them"
+        if self.config.forecasts.text:
+            remedy += f", or allow for more than {self.config.forecasts.words}"
         if by_tres:
             remedy += f", or correct file_tres ({self.config.file_tres})"
         hint = f" (no file name begins with {_shortened(absent)})" if absent else ""

@@ -1,7 +1,8 @@
 """Which weather an output was made from, so that files replaced under their names are noticed.
 
 An output keeps ``<digest>@<first>/<last>``: a digest of the analyses that it used, and the times
-of the first and the last of them; and ``@<format>`` where the files are no ARL files. The digest
+of the first and the last of them; ``@<format>`` where the files are no ARL files, and after it
+``@<choice>`` where the configuration limits which forecasts may be used. The digest
 covers the times and the content of every analysis: of an ARL file its index, which has a checksum
 of each field; so copying or touching a file changes nothing, nor do later analyses that are
 appended to it.
@@ -13,19 +14,26 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from stilt.config.forecasts import ForecastChoice
 from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.index_cache import IndexCache
-from stilt.meteorology.overlap import choose_by_time
+from stilt.meteorology.overlap import EVERY_FORECAST, choose_by_time
 from stilt.meteorology.records import AnalysisRef, FileIndex
 
 
-def fingerprint(refs: Sequence[AnalysisRef]) -> str:
-    """Text for the analyses that a simulation uses, in the order of their times; "" for none."""
+def fingerprint(refs: Sequence[AnalysisRef], choice: ForecastChoice = EVERY_FORECAST) -> str:
+    """Text for the analyses that a simulation uses, in the order of their times; "" for none.
+
+    Args:
+        refs: the analyses.
+        choice: the forecasts that they were chosen among.
+    """
     contents = {str(ref.time): ref.content for ref in refs}
     if not contents or not all(contents.values()):
         return ""
-    form = "" if refs[0].format == "arl" else f"@{refs[0].format}"
-    return f"{_digest(contents)}@{min(contents)}/{max(contents)}{form}"
+    form = f"@{refs[0].format}" if refs[0].format != "arl" or choice.text else ""
+    rule = f"@{choice.text}" if choice.text else ""
+    return f"{_digest(contents)}@{min(contents)}/{max(contents)}{form}{rule}"
 
 
 class WeatherCheck:
@@ -52,7 +60,8 @@ class WeatherCheck:
             recorded: text of :func:`fingerprint`; "" when the output has none.
         """
         digest, _, rest = recorded.partition("@")
-        span, _, form = rest.partition("@")
+        span, _, rest = rest.partition("@")
+        form, _, limits = rest.partition("@")
         first, _, last = span.partition("/")
         paths = list(files)
         if not digest or not paths:
@@ -61,7 +70,8 @@ class WeatherCheck:
         refs = [ref for index in indexes for ref in index.refs]
         if any(index.damage for index in indexes) or not all(ref.content for ref in refs):
             return False
-        held = {str(ref.time): ref.content for ref in choose_by_time(merged(refs))[0]}
+        chosen, _ = choose_by_time(merged(refs), ForecastChoice.parse(limits))
+        held = {str(ref.time): ref.content for ref in chosen}
         return _digest({time: held[time] for time in held if first <= time <= last}) != digest
 
     def _index(self, path: str, form: str) -> FileIndex:

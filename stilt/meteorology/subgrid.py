@@ -110,7 +110,9 @@ def cropped_when_read(ref: AnalysisRef, config: MetConfig) -> AnalysisRef:
     def cropped(part: AnalysisRef) -> AnalysisRef:
         grid = cropped_grid(part.grid, columns, rows, n_levels)
         crop = Crop(int(columns[0]), len(columns), int(rows[0]), len(rows), grid.n_levels)
-        return replace(part, grid=grid, crop=crop, parts=tuple(map(cropped, part.parts)))
+        parts = tuple(map(cropped, part.parts))
+        earlier = None if part.earlier is None else cropped(part.earlier)
+        return replace(part, grid=grid, crop=crop, parts=parts, earlier=earlier)
 
     return cropped(ref)
 
