@@ -39,8 +39,8 @@ class MetConfig(Section):
     )
     format: str = described(
         "arl",
-        "How the files are written: arl, era5, gfs, hrrr, auto (looks into each file), or the import path of "
-        "a class of your own",
+        "How the files are written: arl, era5, gfs, hrrr, auto (looks into each file), or the "
+        "import path of a class of your own",
         visibility="basic",
         min_length=1,
     )
@@ -59,8 +59,8 @@ class MetConfig(Section):
     )
     cycle: str | None = described(
         None,
-        "Use forecasts of these cycles only: an hour such as 06, a list of hours, or one full time; "
-        "of several the newest is used",
+        "Use forecasts of these cycles only: an hour such as 06, a list of hours, or one full "
+        "time; of several the newest is used",
         unit="UTC",
         visibility="advanced",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def choose_by_time(
     chosen: dict[np.datetime64, AnalysisRef] = {}
     others: dict[np.datetime64, list[AnalysisRef]] = {}
     for ref in refs:
-        if choice.text and not choice.admits(ref.time.item(), ref.forecast_hour):
+        if choice.text and not choice.admits(ref.time.astype(datetime), ref.forecast_hour):
             continue
         kept = chosen.setdefault(ref.time, ref)
         if kept is ref:

@@ -18,6 +18,8 @@ from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
 FORMATS = {
     "arl": "arl_files.ArlFormat",
     "era5": "era5.Era5Format",
+    "gfs": "ncep.GfsFormat",
+    "hrrr": "ncep.HrrrFormat",
 }
 """Formats of this package: name in config.yaml, and class in a module of this package."""
 

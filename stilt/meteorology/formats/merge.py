@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from stilt.meteorology.formats.step_ranges import with_earlier
 from stilt.meteorology.records import AnalysisRef
 
 _Key = tuple[np.datetime64, int]
@@ -27,7 +28,7 @@ def merged(parts: Iterable[AnalysisRef]) -> list[AnalysisRef]:
             are.
     """
     whole, by_time, always = list[AnalysisRef](), defaultdict[_Key, list[AnalysisRef]](list), []
-    for part in parts:
+    for part in with_earlier(list(parts)):
         if part.format == "arl":
             whole.append(part)
         elif np.isnat(part.time):
