@@ -14,6 +14,8 @@ from stilt.meteorology.formats.grib_messages import GribError, eccodes
 from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, wrap_longitude
 
 _LARGEST_ERROR_CELLS = 0.01
+_ALONG_GRID = 8
+"""Bit of GRIB's resolution and component flags (code table 7, flag table 3.3)."""
 _REGULAR = "regular_ll"
 _CONFORMAL = ("lambert", "polar_stereographic", "mercator")
 
@@ -60,8 +62,8 @@ def grid_of(handle: Any, source: str, *, checked: bool = True) -> GribGrid:
     if kind != _REGULAR and kind not in _CONFORMAL:
         raise GribError(
             f"its fields are on a grid of type {kind}, and transport needs latitudes and "
-            "longitudes at even distances (for ERA5 request a grid such as 0.25/0.25) or a "
-            "Lambert, polar stereographic or Mercator map"
+            "longitudes at even distances or a Lambert, polar stereographic or Mercator map; "
+            "request such a grid (for ERA5 grid: 0.25/0.25)"
         )
     across, along = ("Ni", "Nj") if kind in (_REGULAR, "mercator") else ("Nx", "Ny")
     nx, ny = int(get(handle, across)), int(get(handle, along))
@@ -72,7 +74,7 @@ def grid_of(handle: Any, source: str, *, checked: bool = True) -> GribGrid:
         along_grid = True
     else:
         nodes = _conformal(handle, kind, nx, ny, source)
-        along_grid = bool(get(handle, "uvRelativeToGrid"))
+        along_grid = bool(get(handle, "resolutionAndComponentFlags") & _ALONG_GRID)
     grid = GribGrid(nodes, (ny, nx), by_column, turns_back, along_grid)
     if checked and kind != _REGULAR:
         _check_nodes(handle, grid)

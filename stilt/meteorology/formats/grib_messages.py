@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 _MAGIC = b"GRIB"
-_SEARCHED_BYTES = 64
+_SEARCHED_BYTES = 256
 _HEAD_BYTES = 4096
 _NO_BITMAP, _EARLIER_BITMAP = 255, 254
 _END = b"7777"
