@@ -57,8 +57,20 @@ class ForecastChoice:
             return False
         if not self.lead:
             return True
+        first, last = self._lead_hours
+        return first <= hours <= last
+
+    def reach(self, time: datetime) -> timedelta:
+        """How long before a time its forecasts may have begun, as far as the limits tell."""
+        longest = timedelta(hours=self._lead_hours[1]) if self.lead else timedelta()
+        if "T" in self.cycle:
+            longest = max(longest, time - datetime.fromisoformat(self.cycle))
+        return longest
+
+    @property
+    def _lead_hours(self) -> tuple[int, int]:
         first, _, last = self.lead.replace("h", "").partition("..")
-        return int(first) <= hours <= int(last or first)
+        return int(first), int(last or first)
 
 
 def cycle_text(value: Any) -> str:

@@ -263,7 +263,8 @@ class MetCatalogue:
 
     def _assess(self, start: np.datetime64, end: np.datetime64) -> Assessment:
         """Bracket a window; files that cover more than ``file_tres`` says are looked for last."""
-        for margin in (_NO_TIME, _WIDER_SEARCH):
+        reach = pd.Timedelta(self.config.forecasts.reach(pd.Timestamp(start).to_pydatetime()))
+        for margin in (_NO_TIME, max(_WIDER_SEARCH, reach)):
             found = self._find(pd.Timestamp(start), pd.Timestamp(end), margin=margin)
             refs, others, damaged = self._analyses(found.around)
             longest = self._longest_interval(refs)
