@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import eccodes
@@ -359,3 +360,10 @@ def test_a_cone_that_cuts_at_two_latitudes():
     """Of the cone through 30 and 60 degrees, Snyder (1987, page 104) has n = 0.7156."""
     assert np.sin(np.radians(cone_latitude(30.0, 60.0))) == pytest.approx(0.7156, abs=5e-5)
     assert cone_latitude(38.5, 38.5) == 38.5
+
+
+def test_without_the_library_the_extra_is_named(tmp_path, pressures, monkeypatch):
+    ncep(tmp_path / "gfs.grib2", pressures[:1])
+    monkeypatch.setitem(sys.modules, "eccodes", None)
+    with pytest.raises(MeteorologyError, match=r"pip install 'stilt\[grib\]'"):
+        select(tmp_path, "gfs")

@@ -115,7 +115,8 @@ def _messages(path: str, reader: Reader) -> tuple[dict[_Group, list[_Found]], di
             named = reader.named(handle)
             field = None if named is None else _field(named, reader.product)
             if named is None or field is None:
-                seen.add(str(eccodes().codes_get(handle, "shortName")) if len(seen) < 99 else "")
+                if not groups and len(seen) <= _SHOWN:
+                    seen.add(str(eccodes().codes_get(handle, "shortName")))
                 continue
             message = _message(handle, named, place)
             if message is None:
@@ -316,5 +317,5 @@ def _terrain(ref: AnalysisRef, product: Product) -> tuple[Message, ...]:
 
 
 def _some(names: Iterable[str]) -> str:
-    known = sorted(name for name in names if name)
+    known = sorted(names)
     return ", ".join(known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
