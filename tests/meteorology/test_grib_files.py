@@ -1,7 +1,7 @@
+import subprocess
 import sys
 from dataclasses import replace
 
-import eccodes
 import numpy as np
 import pytest
 
@@ -16,6 +16,7 @@ from stilt.meteorology.grids import latlon_grid
 from tests.support.grib_files import (
     LAMBERT,
     GribFile,
+    eccodes,
     era5_levels,
     era5_model_levels,
     era5_surface,
@@ -367,3 +368,14 @@ def test_without_the_library_the_extra_is_named(tmp_path, pressures, monkeypatch
     monkeypatch.setitem(sys.modules, "eccodes", None)
     with pytest.raises(MeteorologyError, match=r"pip install 'stilt\[grib\]'"):
         select(tmp_path, "gfs")
+
+
+def test_maps_can_be_drawn_after_grib_was_read():
+    """ecCodes' own PROJ must not take the place of pyproj's."""
+    code = (
+        "from stilt.meteorology.formats.grib_messages import eccodes; eccodes(); "
+        "import pyproj; print(pyproj.CRS('EPSG:4326').name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "WGS 84"
+    assert done.stderr == ""

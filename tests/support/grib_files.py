@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import eccodes
 import numpy as np
 
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2
+from stilt.meteorology.formats.grib_messages import eccodes as library
 from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, conformal_grid
 from stilt.meteorology.records import RawAnalysis
 from tests.support.era5_files import SURFACE as ERA5_SURFACE
 from tests.support.era5_files import UPPER as ERA5_UPPER
+
+eccodes = library()
+"""ecCodes, imported after pyproj, as the package does."""
 
 HRRR_RADIUS_M = 6_371_229.0
 LAMBERT = conformal_grid(

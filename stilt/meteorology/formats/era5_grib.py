@@ -48,10 +48,13 @@ def _named(handle: Any) -> Named | None:
 
 
 def _is_reanalysis(handle: Any) -> bool:
-    """Whether a message is of no operational forecast: its fluxes are those of short forecasts."""
+    """Whether a message is of no operational forecast: its fluxes are those of short forecasts.
+
+    Converted files may lack the class.
+    """
     module = eccodes()
     if not module.codes_is_defined(handle, "class"):
-        return False
+        return True
     return str(module.codes_get(handle, "class")) != "od"
 
 

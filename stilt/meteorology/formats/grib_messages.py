@@ -54,6 +54,9 @@ def eccodes() -> Any:
     Raises:
         GribError: it is not installed.
     """
+    # ecCodes' wheel brings a PROJ of its own, with which a pyproj that is imported later crashes.
+    import pyproj  # noqa: F401
+
     try:
         import eccodes as module
     except (ImportError, RuntimeError) as error:
