@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import PrivateAttr, field_validator, model_validator
 
 from stilt.config.base import Float, Int, Section, described, problem, unknown_key
+from stilt.config.forecasts import ForecastChoice, cycle_text, lead_text
 from stilt.config.geometry import Bounds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("arl", "era5", "wrf", "wrf-instantaneous", "auto")
+FORMATS = ("arl", "era5", "gfs", "hrrr", "wrf", "wrf-instantaneous", "auto")
 """Formats of weather files that have a name; see :mod:`stilt.meteorology.formats`."""
 
 _HOURS_OR_MINUTES = re.compile(r"(\d{1,6}) ?(h|min)")
@@ -38,8 +39,9 @@ class MetConfig(Section):
     )
     format: str = described(
         "arl",
-        "How the files are written: arl, era5, wrf, wrf-instantaneous (winds of each time, not "
-        "averaged ones), auto (looks into each file), or the import path of a class of your own",
+        "How the files are written: arl, era5, gfs, hrrr, wrf, wrf-instantaneous (winds of each "
+        "time, not averaged ones), auto (looks into each file), or the import path of a class of "
+        "your own",
         visibility="basic",
         min_length=1,
     )
@@ -60,6 +62,19 @@ class MetConfig(Section):
         (),
         "Meteorologies of coarser grids, the finest first, in which particles go on when they "
         "leave this one; those are not run on their own",
+        visibility="advanced",
+    )
+    cycle: str | None = described(
+        None,
+        "Use forecasts of these cycles only: an hour such as 06, a list of hours, or one full "
+        "time; of several the newest is used",
+        unit="UTC",
+        visibility="advanced",
+    )
+    lead: str | None = described(
+        None,
+        "Use forecasts of this length only, hours since they began: 1h, or a range as 6h..11h",
+        unit="hours",
         visibility="advanced",
     )
     n_min: Int = described(1, "Fewest files that a run may start with", visibility="advanced", ge=1)
@@ -133,6 +148,16 @@ class MetConfig(Section):
     def _one_or_several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("cycle", mode="before")
+    @classmethod
+    def _usable_cycle(cls, value: Any) -> Any:
+        return None if value is None else cycle_text(value)
+
+    @field_validator("lead", mode="before")
+    @classmethod
+    def _usable_lead(cls, value: Any) -> Any:
+        return None if value is None else lead_text(value)
+
     @field_validator("file_format")
     @classmethod
     def _usable_pattern(cls, value: str | None) -> str | None:
@@ -175,6 +200,11 @@ class MetConfig(Section):
         import pandas as pd
 
         return pd.Timedelta(_interval(self.file_tres) if self.file_tres else "1h")
+
+    @property
+    def forecasts(self) -> ForecastChoice:
+        """Which forecasts may be used."""
+        return ForecastChoice(self.cycle or "", self.lead or "")
 
     @property
     def subgrid_directory(self) -> Path:

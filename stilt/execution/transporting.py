@@ -19,7 +19,6 @@ from stilt.execution.programs import stored_programs
 from stilt.execution.setup import on_device
 from stilt.execution.task import ERROR_PHASE, Task
 from stilt.interrupts import raise_if_interrupted
-from stilt.meteorology.fingerprint import fingerprint
 from stilt.project.inputs import Project
 from stilt.receptors import require_particles
 from stilt.timing import timed
@@ -122,7 +121,7 @@ class _Weather:
         return cls(
             refs,
             catalogue.archive_files(refs),
-            fingerprint(refs),
+            catalogue.fingerprint(refs),
             dict(zip(receptors, problems, strict=True)),
         )
 

@@ -17,6 +17,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket, bracket_window
 from stilt.meteorology.download import fetch_archive
+from stilt.meteorology.fingerprint import fingerprint
 from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
@@ -83,8 +84,8 @@ class MetCatalogue:
     """Answers which analyses, of which files, a simulation needs.
 
     Names narrow the search to a few files; the valid times in the files' own indexes decide. Of a
-    time that several files hold the shortest forecast is used, see
-    :mod:`stilt.meteorology.overlap`.
+    time that several files hold the shortest forecast is used, of those that ``cycle`` and
+    ``lead`` allow, see :mod:`stilt.meteorology.overlap`.
 
     Args:
         config: where the files are and how they are named.
@@ -182,6 +183,10 @@ class MetCatalogue:
         """Return files of the archive that analyses of :meth:`select` come from, cropped or not."""
         return tuple(dict.fromkeys(self.archive_file(path) for ref in refs for path in ref.paths))
 
+    def fingerprint(self, refs: Sequence[AnalysisRef]) -> str:
+        """Describe analyses of :meth:`select`; see :func:`stilt.meteorology.fingerprint`."""
+        return fingerprint(refs, self.config.forecasts)
+
     def archive_file(self, path: str) -> str:
         """Return the file of the archive that a file was cropped from; itself when it was not."""
         return self._archive_file.get(path, path)
@@ -201,8 +206,9 @@ class MetCatalogue:
         for path in dict.fromkeys(ref.path for ref in refs):
             source = self._whole_index(path)
             crop = crop_file(Path(path), self.config, source)
-            content = {ref.time: ref.content for ref in choose_by_time(source)[0]}
-            for ref in choose_by_time(self._indexes.index_of(crop).refs)[0]:
+            choice = self.config.forecasts
+            content = {ref.time: ref.content for ref in choose_by_time(source, choice)[0]}
+            for ref in choose_by_time(self._indexes.index_of(crop).refs, choice)[0]:
                 cropped[path, ref.time] = replace(ref, content=content[ref.time])
             self._archive_file[str(crop)] = path
         return [cropped[ref.path, ref.time] for ref in refs]
@@ -256,7 +262,8 @@ class MetCatalogue:
             return _Found(files, files, {}, {}, frozenset())
         asked = name_beginnings(pattern, start, end, step)
         counted = name_beginnings(pattern, start, end if forward else end.ceil(step), step)
-        margin = max(margin, step)
+        # Amounts since a forecast began need the hour before the first one, too.
+        margin = max(margin, step if self.config.format == "arl" else 2 * step)
         wide = name_beginnings(pattern, start - margin, end + margin + step, step)
         named: dict[Path, list[pd.Timestamp]] = {}
         chosen: list[Path] = []
@@ -274,7 +281,8 @@ class MetCatalogue:
 
     def _assess(self, start: np.datetime64, end: np.datetime64) -> Assessment:
         """Bracket a window; files that cover more than ``file_tres`` says are looked for last."""
-        for margin in (_NO_TIME, _WIDER_SEARCH):
+        reach = pd.Timedelta(self.config.forecasts.reach(pd.Timestamp(start).to_pydatetime()))
+        for margin in (_NO_TIME, max(_WIDER_SEARCH, reach)):
             found = self._find(pd.Timestamp(start), pd.Timestamp(end), margin=margin)
             refs, others, damaged = self._analyses(found.around)
             longest = self._longest_interval(refs)
@@ -305,7 +313,7 @@ class MetCatalogue:
         whole = merged(refs)
         if self.config.subgrid_enable and not self._crops_files:
             whole = [cropped_when_read(ref, self.config) for ref in whole]
-        return *choose_by_time(whole), damaged
+        return *choose_by_time(whole, self.config.forecasts), damaged
 
     def _longest_interval(self, refs: list[AnalysisRef]) -> np.timedelta64 | None:
         """Return the time a file covers, where each holds one analysis and has its own name."""
@@ -359,6 +367,8 @@ class MetCatalogue:
             )
         absent = tuple(t for t, times in found.absent.items() if self._belongs(times, missing))
         remedy = "add the files that hold them"
+        if self.config.forecasts.text:
+            remedy += f", or allow for more than {self.config.forecasts.words}"
         if by_tres:
             remedy += f", or correct file_tres ({self.config.file_tres})"
         hint = f" (no file name begins with {_shortened(absent)})" if absent else ""

@@ -93,7 +93,9 @@ def check_coverage(
         assessment = catalogue.assess(*window)
         there = [listed[number] for number in numbers]
         heights = _heights(there, assessment, catalogue.config, n_hours, config)
-        overlap = overlap_text(assessment.bracket.refs, assessment.passed_over)
+        overlap = overlap_text(
+            assessment.bracket.refs, assessment.passed_over, catalogue.config.forecasts
+        )
         for number, receptor, height in zip(numbers, there, heights, strict=True):
             found = _coverage(receptor, window, assessment, catalogue.config, height)
             results[number] = replace(found, overlap=overlap, analyses=assessment.bracket.refs)

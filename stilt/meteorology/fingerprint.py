@@ -1,9 +1,10 @@
 """Which analyses an output was made from, so that files replaced under their names are noticed.
 
 An output keeps ``<digest>@<first>/<last>``: a digest of the analyses that it used, and the times
-of the first and the last of them; and ``@<format>`` where the files are no ARL files. Where a
-simulation uses several grids there is such a text for each, joined by ``+`` and followed by ``#``
-and the number of its files among those of the output. The digest
+of the first and the last of them; ``@<format>`` where the files are no ARL files, and after it
+``@<choice>`` where the configuration limits which forecasts may be used. Where a simulation uses
+several grids there is such a text for each, joined by ``+`` and followed by ``#`` and the number of
+its files among those of the output. The digest
 covers the times and the content of every analysis: of an ARL file its index, which has a checksum
 of each field; so copying or touching a file changes nothing, nor do later analyses that are
 appended to it.
@@ -15,34 +16,48 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from stilt.config.forecasts import ForecastChoice
 from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.index_cache import IndexCache
-from stilt.meteorology.overlap import choose_by_time
+from stilt.meteorology.overlap import EVERY_FORECAST, choose_by_time
 from stilt.meteorology.records import AnalysisRef, FileIndex
 
 
-def fingerprint(refs: Sequence[AnalysisRef]) -> str:
-    """Describe the analyses that a simulation uses, in the order of their times; "" for none."""
+def fingerprint(refs: Sequence[AnalysisRef], choice: ForecastChoice = EVERY_FORECAST) -> str:
+    """Describe the analyses that a simulation uses, in the order of their times; "" for none.
+
+    Args:
+        refs: the analyses.
+        choice: the forecasts that they were chosen among.
+    """
     by_grid: dict[str, list[AnalysisRef]] = {}
     for ref in refs:
         by_grid.setdefault(ref.grid.key(), []).append(ref)
     if len(by_grid) < 2:
-        return _of_one_grid(refs)
+        return _of_one_grid(refs, choice)
+    return joined(tuple((each, _of_one_grid(each, choice)) for each in by_grid.values()))
+
+
+def joined(told: Sequence[tuple[Sequence[AnalysisRef], str]]) -> str:
+    """Join texts of :func:`fingerprint`, each with the analyses that it is of."""
     texts = []
     seen: set[str] = set()
-    for each in by_grid.values():
-        paths = {path for ref in each for path in ref.paths} - seen
+    for refs, text in told:
+        paths = {path for ref in refs for path in ref.paths} - seen
         seen |= paths
-        texts.append(f"{_of_one_grid(each)}#{len(paths)}")
-    return "+".join(texts) if all(not text.startswith("#") for text in texts) else ""
+        if not text:
+            return ""
+        texts.append(f"{text}#{len(paths)}")
+    return "+".join(texts)
 
 
-def _of_one_grid(refs: Sequence[AnalysisRef]) -> str:
+def _of_one_grid(refs: Sequence[AnalysisRef], choice: ForecastChoice) -> str:
     contents = {str(ref.time): ref.content for ref in refs}
     if not contents or not all(contents.values()):
         return ""
-    form = "" if refs[0].format == "arl" else f"@{refs[0].format}"
-    return f"{_digest(contents)}@{min(contents)}/{max(contents)}{form}"
+    form = f"@{refs[0].format}" if refs[0].format != "arl" or choice.text else ""
+    rule = f"@{choice.text}" if choice.text else ""
+    return f"{_digest(contents)}@{min(contents)}/{max(contents)}{form}{rule}"
 
 
 class WeatherCheck:
@@ -79,7 +94,8 @@ class WeatherCheck:
         if "#" in recorded:
             return False
         digest, _, rest = recorded.partition("@")
-        span, _, form = rest.partition("@")
+        span, _, rest = rest.partition("@")
+        form, _, limits = rest.partition("@")
         first, _, last = span.partition("/")
         if not digest or not paths:
             return False
@@ -87,7 +103,8 @@ class WeatherCheck:
         refs = [ref for index in indexes for ref in index.refs]
         if any(index.damage for index in indexes) or not all(ref.content for ref in refs):
             return False
-        held = {str(ref.time): ref.content for ref in choose_by_time(merged(refs))[0]}
+        chosen, _ = choose_by_time(merged(refs), ForecastChoice.parse(limits))
+        held = {str(ref.time): ref.content for ref in chosen}
         return _digest({time: held[time] for time in held if first <= time <= last}) != digest
 
     def _index(self, path: str, form: str) -> FileIndex:

@@ -17,12 +17,12 @@ import numpy as np
 
 from stilt.meteorology.formats import scan_file
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef, FileIndex
+from stilt.meteorology.records import AnalysisRef, FileIndex, Message
 from stilt.notices import notice
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 4
+_FORMAT = 5
 _KEPT = ("forecast_hour", "offset", "nbytes", "checksum", "n_records", "content", "format")
 
 
@@ -123,7 +123,8 @@ def _refs_to_json(name: str, identity: str, index: FileIndex) -> dict[str, Any]:
     rows = []
     for ref in index.refs:
         number = grids.setdefault(ref.grid, len(grids))
-        rows.append([str(ref.time), number, *(getattr(ref, field) for field in _KEPT)])
+        kept = (getattr(ref, field) for field in _KEPT)
+        rows.append([str(ref.time), number, ref.messages, *kept])
     return {
         "format": _FORMAT,
         "path": name,
@@ -136,7 +137,8 @@ def _refs_to_json(name: str, identity: str, index: FileIndex) -> dict[str, Any]:
 def _refs_from_json(name: str, stored: dict[str, Any]) -> tuple[AnalysisRef, ...]:
     grids = [MetGrid(**{**grid, "levels": tuple(grid["levels"])}) for grid in stored["grids"]]
     refs = []
-    for time, number, *kept in stored["analyses"]:
+    for time, number, messages, *kept in stored["analyses"]:
         fields = dict(zip(_KEPT, kept, strict=True))
+        fields["messages"] = tuple(Message(*each) for each in messages)
         refs.append(AnalysisRef(name, np.datetime64(time, "m"), grid=grids[number], **fields))
     return tuple(refs)

@@ -8,6 +8,7 @@ from pathlib import Path
 from stilt.config import MetConfig
 from stilt.config.meteorology import nest_of
 from stilt.meteorology.catalogue import MetCatalogue, Time
+from stilt.meteorology.fingerprint import joined
 from stilt.meteorology.records import AnalysisRef
 
 
@@ -31,11 +32,26 @@ class NestedCatalogue(MetCatalogue):
     ) -> None:
         super().__init__(config, name, cache_dir)
         self._finer = tuple(finer)
+        self._source: dict[str, MetCatalogue] = {}
 
     def select(self, start: Time, end: Time) -> list[AnalysisRef]:
         """Return the analyses of all grids in a window, the finest first; see the base class."""
-        inner = [ref for catalogue in self._finer for ref in catalogue.available(start, end)]
-        return [*inner, *super().select(start, end)]
+        each = [catalogue.available(start, end) for catalogue in self._finer]
+        for catalogue, refs in zip(self._finer, each, strict=True):
+            self._source.update((ref.grid.key(), catalogue) for ref in refs)
+        return [*(ref for refs in each for ref in refs), *super().select(start, end)]
+
+    def fingerprint(self, refs: Sequence[AnalysisRef]) -> str:
+        """Describe analyses of :meth:`select`, those of each meteorology by its own rule."""
+        told = []
+        for grid in dict.fromkeys(ref.grid for ref in refs):
+            own = [ref for ref in refs if ref.grid == grid]
+            catalogue = self._source.get(grid.key())
+            if catalogue is None:
+                told.append((own, super().fingerprint(own)))
+            else:
+                told.append((own, catalogue.fingerprint(own)))
+        return joined(told) if len(told) > 1 else told[0][1]
 
     def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
         """Return files of the archives that analyses of :meth:`select` come from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,29 @@ class Crop:
     row: int
     rows: int
     levels: int
+
+
+class Message(NamedTuple):
+    """Where a GRIB file has one field of an analysis.
+
+    Attributes:
+        name: of the field in the table of its product.
+        level: index among the levels of the grid, from the ground up; -1 at the surface.
+        offset: first byte of the message.
+        nbytes: bytes of the message.
+        number: of the field in the message, from 0; NCEP puts both components of the wind in one.
+        step_type: "instant", "accum" (an amount) or "avg" (a mean).
+        start, end: minutes since the forecast began between which an amount or a mean is taken.
+    """
+
+    name: str
+    level: int
+    offset: int
+    nbytes: int
+    number: int = 0
+    step_type: str = "instant"
+    start: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +74,9 @@ class AnalysisRef:
         format: how the file is written, a name of :mod:`stilt.meteorology.formats`.
         parts: what the files of an analysis in several files contribute; else empty.
         crop: the part of the file's grid that is read; None for all of it.
+        messages: where the fields are in a GRIB file.
+        earlier: surface fields of an earlier hour of the same forecast, by which amounts and means
+            since then are known; see :mod:`stilt.meteorology.formats.step_ranges`.
     """
 
     path: str
@@ -64,11 +91,14 @@ class AnalysisRef:
     format: str = "arl"
     parts: tuple[AnalysisRef, ...] = ()
     crop: Crop | None = None
+    messages: tuple[Message, ...] = ()
+    earlier: AnalysisRef | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:
         """All files that hold a part of the analysis."""
-        return tuple(dict.fromkeys(part.path for part in self.parts)) or (self.path,)
+        held = [one.path for part in self.parts for one in (part, part.earlier) if one is not None]
+        return tuple(dict.fromkeys(held)) or (self.path,)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,9 @@ def cropped_to(
         grid = cropped_grid(part.grid, columns, rows, n_levels)
         first, lowest = column + int(columns[0]), row + int(rows[0])
         crop = Crop(first, len(columns), lowest, len(rows), grid.n_levels)
-        return replace(part, grid=grid, crop=crop, parts=tuple(map(cropped, part.parts)))
+        parts = tuple(map(cropped, part.parts))
+        earlier = None if part.earlier is None else cropped(part.earlier)
+        return replace(part, grid=grid, crop=crop, parts=parts, earlier=earlier)
 
     return cropped(ref)
 

@@ -112,6 +112,9 @@ def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     fields = met.model_dump(mode="json", exclude=_NO_MATTER)
     if fields["format"] == "arl":
         del fields["format"]
+    for name in ("cycle", "lead"):
+        if fields[name] is None:
+            del fields[name]
     base = os.path.realpath(root)
     # A folder that is not there stays relative; it must not depend on where the program runs.
     folder = os.path.realpath(os.path.join(base, met.directory))

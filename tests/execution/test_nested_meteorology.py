@@ -61,7 +61,7 @@ def test_particles_go_on_in_the_coarser_meteorology(weather, tmp_path):
     assert outcome.counts["complete"] == 1
     assert {each.partition("_")[0] for each in model.simulations.ids()} == {"fine"}
     (found,) = model.trajectories.load()
-    table = found.data
+    table = found.particles
     # Every particle is followed to the end, many of them out of the finer grid.
     assert len(table) == 3 * 60 * 100
     assert (table.long < -111.8).sum() > 1000

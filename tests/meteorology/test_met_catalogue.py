@@ -269,6 +269,42 @@ def test_overlapping_cycles_are_told_of(forecasts):
     assert overlap_text(alone.bracket.refs, alone.passed_over) == ""
 
 
+@pytest.mark.parametrize(
+    ("limits", "wanted"),
+    [
+        ({"cycle": "00"}, ["30T00"] * 5),
+        ({"cycle": "2019-05-30 00:00"}, ["30T00"] * 5),
+        ({"cycle": [0, 6], "lead": "1h..6h"}, ["30T00"] * 3 + ["30T06"] * 2),
+        ({"lead": "6h..11h"}, ["30T00"] * 5),
+    ],
+)
+def test_cycle_and_lead_limit_the_forecasts(forecasts, limits, wanted):
+    config = forecasts("3000", "3006").model_copy(update=MetConfig(
+        directory=".", format="era5", **limits
+    ).model_dump(include={"cycle", "lead"}))  # fmt: skip
+    times = ("2019-05-30 04:00", "2019-05-30 08:00")
+    if limits == {"lead": "6h..11h"}:
+        times = ("2019-05-30 06:00", "2019-05-30 10:00")
+    catalogue = MetCatalogue(config)
+    refs = catalogue.select(*times)
+    assert cycles(refs) == wanted
+    found = catalogue.assess(*times)
+    text = overlap_text(found.bracket.refs, found.passed_over, config.forecasts)
+    assert all(f"{key}: " in text for key in limits)
+    # An output's record of its weather keeps the limits: the same files mean another choice.
+    recorded = fingerprint(refs, config.forecasts)
+    files = [str(path) for path in sorted(config.directory.rglob("hysplit*"))]
+    assert not WeatherCheck(None).has_changed(files, recorded)
+    digest, span, form, _ = recorded.split("@")
+    assert WeatherCheck(None).has_changed(files, f"{digest}@{span}@{form}")
+
+
+def test_hours_that_the_limits_leave_out_are_missing(forecasts):
+    config = forecasts("3000", "3006").model_copy(update={"lead": "1h..3h"})
+    with pytest.raises(MeteorologyError, match=r"lacks .*2019-05-30 05:00.* lead: 1h\.\.3h"):
+        MetCatalogue(config).select("2019-05-30 02:00", "2019-05-30 08:00")
+
+
 def test_outputs_of_overlapping_cycles_do_not_become_stale(forecasts):
     refs = MetCatalogue(forecasts("3000", "3006")).select("2019-05-30 04:00", "2019-05-30 08:00")
     files = [ref.path for ref in refs]

@@ -18,6 +18,8 @@ from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAna
 FORMATS = {
     "arl": "arl_files.ArlFormat",
     "era5": "era5.Era5Format",
+    "gfs": "ncep.GfsFormat",
+    "hrrr": "ncep.HrrrFormat",
     "wrf": "wrf.WrfFormat",
     "wrf-instantaneous": "wrf.WrfInstantaneousFormat",
 }

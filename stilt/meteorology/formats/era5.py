@@ -1,4 +1,4 @@
-"""ERA5: NetCDF files of the Climate Data Store, on pressure levels or model levels.
+"""ERA5: NetCDF or GRIB files of the Climate Data Store, on pressure levels or model levels.
 
 Names, units and signs are those of ECMWF's parameter database. Fluxes that ECMWF counts positive
 downward are turned; J m-2 are collected over the hour that ends at the valid time.
@@ -6,10 +6,13 @@ downward are turned; J m-2 are collected over the hour that ends at the valid ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from stilt.meteorology.formats.dataset import DatasetFormat
+from stilt.meteorology.formats.era5_grib import era5_grib
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
+from stilt.meteorology.formats.grib_messages import is_grib
+from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
 
 _PER_GRAVITY = 1.0 / STANDARD_GRAVITY_M_S2
 _PER_HOUR = 1.0 / 3600.0
@@ -55,6 +58,21 @@ ERA5 = Product("era5", "ERA5", by_name(_SURFACE), by_name(_UPPER))
 
 
 class Era5Format(DatasetFormat):
-    """ERA5 in NetCDF files."""
+    """ERA5 in NetCDF or GRIB files."""
 
     product = ERA5
+
+    def __init__(self) -> None:
+        self._grib = era5_grib(ERA5)
+
+    def recognises(self, path: str) -> bool:
+        """Whether a file is ECMWF's GRIB, or has fields with names of ERA5."""
+        return self._grib.recognises(path) if is_grib(path) else super().recognises(path)
+
+    def scan(self, path: str) -> FileIndex:
+        """List what a file holds."""
+        return self._grib.scan(path) if is_grib(path) else super().scan(path)
+
+    def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
+        """Read what a file holds of one analysis."""
+        return self._grib.read(ref, variables) if ref.messages else super().read(ref, variables)

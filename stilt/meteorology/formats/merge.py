@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from stilt.meteorology.formats.step_ranges import with_earlier
 from stilt.meteorology.records import AnalysisRef
 
 WHOLE = ("arl", "wrf", "wrf-instantaneous")
@@ -29,7 +30,7 @@ def merged(parts: Iterable[AnalysisRef]) -> list[AnalysisRef]:
         parts: what files hold, of one format; of those in :data:`WHOLE` all stay as they are.
     """
     whole, by_time, always = list[AnalysisRef](), defaultdict[_Key, list[AnalysisRef]](list), []
-    for part in parts:
+    for part in with_earlier(list(parts)):
         if part.format in WHOLE:
             whole.append(part)
         elif np.isnat(part.time):

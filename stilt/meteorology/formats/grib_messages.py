@@ -1,0 +1,221 @@
+"""GRIB files as a sequence of fields: where each is, its header, and its bytes.
+
+Headers of GRIB2 are found by walking over the lengths of the sections, so that of a file of some
+hundred megabytes a few are read; ecCodes decodes them. Earlier editions are read by ecCodes whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+_MAGIC = b"GRIB"
+_SEARCHED_BYTES = 256
+_HEAD_BYTES = 4096
+_NO_BITMAP, _EARLIER_BITMAP = 255, 254
+_END = b"7777"
+_PADDING = b"\0\r\n\x03 "
+
+
+class GribError(ValueError):
+    """A GRIB file that cannot be used; the text says why, and what to do unless it is damaged."""
+
+
+class DamagedGribError(GribError):
+    """A GRIB file that is damaged."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One field of a GRIB file.
+
+    Attributes:
+        offset: first byte of its message.
+        nbytes: bytes of the message.
+        number: of the field in the message.
+        header: a message of its own without values, for ecCodes.
+        digest: of the header and of the first values.
+    """
+
+    offset: int
+    nbytes: int
+    number: int
+    header: bytes
+    digest: bytes
+
+
+def eccodes() -> Any:
+    """Return ecCodes' module.
+
+    Raises:
+        GribError: it is not installed.
+    """
+    # ecCodes' wheel brings a PROJ of its own, with which a pyproj that is imported later crashes.
+    import pyproj  # noqa: F401
+
+    try:
+        import eccodes as module
+    except (ImportError, RuntimeError) as error:
+        raise GribError(
+            "GRIB needs packages that are not installed (pip install 'stilt[grib]')"
+        ) from error
+    return module
+
+
+def is_grib(path: str) -> bool:
+    """Whether a file begins as GRIB files do, a telegraph's header before it included."""
+    try:
+        with open(path, "rb") as file:
+            return _MAGIC in file.read(_SEARCHED_BYTES)
+    except OSError:
+        return False
+
+
+@contextmanager
+def decoded(message: bytes) -> Iterator[Any]:
+    """Hand ecCodes a message, and give it back at the end."""
+    module = eccodes()
+    try:
+        handle = module.codes_new_from_message(message)
+    except module.CodesInternalError as error:
+        raise DamagedGribError(f"a message cannot be decoded ({error})") from error
+    try:
+        yield handle
+    except module.CodesInternalError as error:
+        raise DamagedGribError(f"a message cannot be decoded ({error})") from error
+    finally:
+        module.codes_release(handle)
+
+
+def places(path: str) -> Iterator[Place]:
+    """Yield the fields of a file in their order.
+
+    Raises:
+        GribError: it is cut short, or is no GRIB from some byte on.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb", buffering=0) as file:
+        offset = _next_message(file, 0, size)
+        while offset < size:
+            file.seek(offset)
+            head = file.read(_HEAD_BYTES)
+            nbytes = _length(head, offset)
+            if offset + nbytes > size:
+                raise DamagedGribError(f"it ends within the message at byte {offset}")
+            file.seek(offset + nbytes - len(_END))
+            if file.read(len(_END)) != _END:
+                raise DamagedGribError(f"the message at byte {offset} has no end")
+            yield from _fields(file, head, offset, nbytes)
+            offset = _next_message(file, offset + nbytes, size)
+
+
+def field_bytes(file: BinaryIO, offset: int, nbytes: int, number: int) -> bytes:
+    """Return one field as a message of its own.
+
+    Raises:
+        GribError: it is not there.
+    """
+    file.seek(offset)
+    message = file.read(nbytes)
+    if len(message) < nbytes or not message.startswith(_MAGIC) or not message.endswith(_END):
+        raise DamagedGribError(f"its message at byte {offset} has changed since it was read")
+    if message[7] < 2:
+        return message
+    groups = list(_groups(_Source.of(message)))
+    if number >= len(groups):
+        raise DamagedGribError(f"its message at byte {offset} has changed since it was read")
+    if len(groups) == 1:
+        return message
+    return _message(message[:8], groups[number])
+
+
+def _next_message(file: BinaryIO, offset: int, size: int) -> int:
+    """First byte of the next message; padding, and what telegraphs put between, is passed over."""
+    junk = 0
+    while offset < size:
+        file.seek(offset)
+        read = file.read(_HEAD_BYTES)
+        found = read.find(_MAGIC)
+        between = read[: found if found >= 0 else None]
+        junk += len(between.strip(_PADDING))
+        if junk > _SEARCHED_BYTES:
+            raise DamagedGribError(f"it is no GRIB from byte {offset} on")
+        if found >= 0:
+            return offset + found
+        # The magic word may begin in the last bytes.
+        offset += max(len(read) - len(_MAGIC) + 1, 1)
+    return size
+
+
+def _length(head: bytes, offset: int) -> int:
+    if len(head) < 16:
+        raise DamagedGribError(f"it ends within the message at byte {offset}")
+    if head[7] >= 2:
+        return int.from_bytes(head[8:16], "big")
+    length = int.from_bytes(head[4:7], "big")
+    # ECMWF counts messages that are longer than three bytes tell in units of 120 bytes.
+    return length if length < 0x800000 else (length & 0x7FFFFF) * 120
+
+
+def _fields(file: BinaryIO, head: bytes, offset: int, nbytes: int) -> Iterator[Place]:
+    digest = hashlib.sha256(b"%d " % nbytes + head[:nbytes]).digest()
+    if head[7] < 2:
+        file.seek(offset)
+        yield Place(offset, nbytes, 0, file.read(nbytes), digest)
+        return
+    source = _Source(head, offset, nbytes, file)
+    for number, sections in enumerate(_groups(source)):
+        yield Place(offset, nbytes, number, _message(head[:8], sections), digest)
+
+
+@dataclass
+class _Source:
+    """Bytes of a message, of which the head is in memory and the rest may be in a file."""
+
+    head: bytes
+    offset: int
+    nbytes: int
+    file: BinaryIO | None
+
+    @classmethod
+    def of(cls, message: bytes) -> _Source:
+        return cls(message, 0, len(message), None)
+
+    def take(self, start: int, length: int) -> bytes:
+        if start + length <= len(self.head) or self.file is None:
+            return self.head[start : start + length]
+        self.file.seek(self.offset + start)
+        return self.file.read(length)
+
+
+def _groups(source: _Source) -> Iterator[dict[int, bytes]]:
+    """Sections of each field of a GRIB2 message by number; those before it hold on.
+
+    From a file, values are left out, and so is the bitmap.
+    """
+    position, held = 16, dict[int, bytes]()
+    while position < source.nbytes - len(_END):
+        start = source.take(position, 5)
+        length, kind = int.from_bytes(start[:4], "big"), start[4] if len(start) == 5 else 0
+        if not 1 <= kind <= 7 or length < 5:
+            raise DamagedGribError(f"its message at byte {source.offset} is damaged")
+        if source.file is not None and kind == 7:
+            held[kind] = b"\0\0\0\x05\x07"
+        elif source.file is not None and kind == 6:
+            held[kind] = b"\0\0\0\x06\x06" + bytes([_NO_BITMAP])
+        else:
+            section = source.take(position, length)
+            if kind != 6 or section[5] != _EARLIER_BITMAP:
+                held[kind] = section
+        if kind == 7:
+            yield dict(held)
+        position += length
+
+
+def _message(start: bytes, sections: dict[int, bytes]) -> bytes:
+    body = b"".join(sections[kind] for kind in sorted(sections)) + _END
+    return start + (16 + len(body)).to_bytes(8, "big") + body
