@@ -50,6 +50,8 @@ _FORECAST_IN_LABEL = range(8, 10)
 _GRID_LETTERS = range(12, 14)
 # Source, forecast hour, minutes, the twelve numbers of the grid, and the kind of levels.
 _UNCHECKED_IN_INDEX = (*range(0, 93), *range(102, 104))
+# Nodes along x and y, levels, and characters of the index.
+_SIZES_IN_INDEX = (range(93, 96), range(96, 99), range(99, 102), range(104, 108))
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,8 @@ def _may_change(
 ) -> bool:
     record, inside = divmod(at, period.record_bytes)
     if record < period.n_index_records:
-        return _may_change_index(period, content, offset, record, inside)
+        header = whole.content[begin + LABEL_BYTES :][:FIXED_INDEX_BYTES]
+        return _may_change_index(period, header, content, offset, record, inside)
     if inside < LABEL_BYTES:
         if inside in (*_FIRST_VALUE, *_FORECAST_IN_LABEL, *_GRID_LETTERS):
             return True
@@ -306,14 +309,21 @@ def _may_change(
 
 
 def _may_change_index(
-    period: PeriodIndex, content: bytes, offset: int, record: int, inside: int
+    period: PeriodIndex, whole: bytes, content: bytes, offset: int, record: int, inside: int
 ) -> bool:
+    """Whether a byte of an index may change; ``whole`` is the header as it was."""
     if inside < LABEL_BYTES:
-        # Of an index's own label its time and name count, and the letters of the grid's size.
-        return inside not in (*range(8), *range(12, 18))
+        # Of an index's own label its time and name count, and the letters of the grid's size; of
+        # the records in which it goes on, the name.
+        return inside not in (*range(14, 18), *(() if record else (*range(8), 12, 13)))
     at = record * (period.record_bytes - LABEL_BYTES) + inside - LABEL_BYTES
     if at < FIXED_INDEX_BYTES:
-        return at in _UNCHECKED_IN_INDEX
+        # A number may be written in more than one way.
+        return at in _UNCHECKED_IN_INDEX or any(
+            at in place and _same_integer(whole[place.start : place.stop], now)
+            for place in _SIZES_IN_INDEX
+            if (now := content[offset + LABEL_BYTES :][place.start : place.stop])
+        )
     # Values of levels, checksums, and what follows the list.
     position = FIXED_INDEX_BYTES
     for names in period.manifest:
@@ -324,6 +334,13 @@ def _may_change_index(
             return (at - position) % 8 >= 4
         position += 8 * len(names)
     return at >= position
+
+
+def _same_integer(one: bytes, other: bytes) -> bool:
+    try:
+        return int(one) == int(other)
+    except ValueError:
+        return False
 
 
 def _same_numbers(label: bytes, other: bytes) -> bool:

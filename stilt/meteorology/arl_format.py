@@ -26,6 +26,7 @@ _FIRST_LETTER = 64
 # Fields are numbers of four bytes.
 _LARGEST = 1e38
 _VERTICAL_FLAGS = (1, 2, 3, 4, 5)
+_LARGEST_SIGMA = 1.001
 
 
 class MalformedError(ValueError):
@@ -277,6 +278,9 @@ def _require_possible(
     possible = possible and all(map(isfinite, (*reals, *heights)))
     possible = possible and max(map(abs, (pole_lat, sync_lat, cone_lat))) <= 90.0
     possible = possible and (size_km > 0.0 or (size_km == 0.0 and ref_lat > 0.0 and ref_lon > 0.0))
+    # Sigma is at most 1, and pressure levels begin below.
+    is_sigma = max(heights[1:], default=0.0) <= _LARGEST_SIGMA
+    possible = possible and {1: is_sigma, 2: not is_sigma}.get(vertical_flag, True)
     upward = {1: -1.0, 2: -1.0, 3: 1.0}.get(vertical_flag, 0.0)
     steps = (upward * (high - low) for low, high in pairwise(heights[1:]))
     if not possible or any(step < 0.0 for step in steps):

@@ -51,3 +51,41 @@ def test_yaml_of_the_guides_is_accepted(tmp_path):
             path = tmp_path / "config.yaml"
             path.write_text(yaml.safe_dump({"mets": met} | yaml.safe_load(block)))
             get_executor(ModelConfig.from_yaml(path).execution)
+
+
+def test_commands_and_code_of_the_page_on_weather_run(tmp_path, monkeypatch):
+    """What needs a network is left out, and the project is one with the page's weather."""
+    import shlex
+
+    import numpy as np
+    from click.testing import CliRunner
+
+    from stilt.cli import cli
+    from tests.support.era5_files import write_era5
+    from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+
+    hours = [np.datetime64(f"2023-07-15T{hour}:00", "m") for hour in (17, 18, 19)]
+    analyses = [
+        on_pressures(on_grid(truth(hour), LATLON), np.array(PRESSURES_HPA, float)) for hour in hours
+    ]
+    write_era5(tmp_path / "era5", analyses)
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "config.yaml").write_text(
+        "mets: {era5: {directory: era5, format: era5}}\nn_hours: -1\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    page = (PAGES / "looking-at-weather.md").read_text()
+    commands = [
+        line
+        for block in re.findall(r"```bash\n(.*?)```", page, re.S)
+        for line in block.splitlines()
+    ]
+    ran = [line for line in commands if " fetch " not in line]
+    assert len(ran) == 5
+    for line in ran:
+        done = CliRunner().invoke(cli, shlex.split(line)[1:])
+        assert done.exit_code == 0, f"{line}: {done.output}"
+    assert (tmp_path / "coverage.png").exists()
+    assert list((tmp_path / "arl").iterdir())
+    for block in re.findall(r"```python\n(.*?)```", page, re.S):
+        exec(compile(block, "looking-at-weather.md", "exec"), {})
