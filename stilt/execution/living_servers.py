@@ -72,7 +72,12 @@ class LivingServers(Generic[S]):
                 self._users[folder.resolve()] -= 1
 
     def stop(self) -> None:
-        """End all of them."""
+        """End all that nobody uses."""
+        with self._taking:
+            for folder in [each for each in self._servers if not self._users[each]]:
+                self._servers.pop(folder).stop()
+
+    def _stop_all(self) -> None:
         with self._taking:
             while self._servers:
                 self._servers.popitem()[1].stop()
@@ -80,7 +85,7 @@ class LivingServers(Generic[S]):
     def _end_with_this_process(self) -> None:
         if not self._watched:
             self._watched = True
-            atexit.register(self.stop)
+            atexit.register(self._stop_all)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=self._leave_to_parent)
 

@@ -120,11 +120,13 @@ def test_another_project_ends_the_server_of_the_last_one_unless_it_is_in_use(
     with prefect_api(tmp_path / "a") as url:
         a = SERVERS.of(tmp_path / "a")
         b = SERVERS.of(tmp_path / "b")
+        SERVERS.stop()
+        assert eventually(lambda: not runs(b.pid))
         assert a is SERVERS.of(tmp_path / "a")
         assert answers(url)
-    assert eventually(lambda: not runs(b.pid))
+        b = SERVERS.of(tmp_path / "b")
     c = SERVERS.of(tmp_path / "c")
-    assert eventually(lambda: not runs(a.pid))
+    assert eventually(lambda: not runs(a.pid) and not runs(b.pid))
     assert runs(c.pid)
 
 
