@@ -16,7 +16,7 @@ from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, tr
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")
 )
-RECEPTOR = ("2023-07-15 18:00", -111.0, 40.5, 30.0)
+RECEPTOR = ("2023-07-15 18:00", -111.3, 40.5, 30.0)
 """Where a west wind brings air from within the finer grid's western edge and beyond."""
 
 
@@ -64,7 +64,7 @@ def test_particles_go_on_in_the_coarser_meteorology(weather, tmp_path):
     table = found.particles
     # Every particle is followed to the end, many of them out of the finer grid.
     assert len(table) == 3 * 60 * 100
-    assert (table.long < -111.8).sum() > 1000
+    assert (table.long < -111.75).sum() > 2000
     row = model.index.frame().iloc[0]
     assert "single-levels.nc" in row.met_files
     assert "fine" in row.met_files
@@ -81,7 +81,9 @@ def test_a_change_in_either_meteorology_is_noticed(weather, tmp_path):
     path = copy / "era5" / "single-levels.nc"
     changed = xr.load_dataset(path)
     changed["sp"] = changed["sp"] + 100.0
-    changed.to_netcdf(path)
+    # The process that has read the file keeps it open.
+    changed.to_netcdf(path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
     again = stilt.Model(project=tmp_path / "case")
     assert len(again.pending()) == 1
 
