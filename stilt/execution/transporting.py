@@ -146,7 +146,9 @@ def run_group(
 
         time_compiling()
     receptors = [task.receptor for task in tasks]
-    collect = wanted(files.config, receptors, one_grid=len({ref.grid for ref in analyses}) == 1)
+    collect = wanted(
+        files.config, receptors, one_grid=len({ref.grid.key() for ref in analyses}) == 1
+    )
     config, corrected = collect.config, collect.corrected
     tables: Sequence[Table] = ()
     rows: Sequence[CollectedRows] = ()
