@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pandas as pd
 
 from stilt.config.run import FOOTPRINT_CODES, PLUME_CODES
@@ -21,7 +20,7 @@ from stilt.execution.task import ERROR_PHASE, Task
 from stilt.interrupts import raise_if_interrupted
 from stilt.meteorology.fingerprint import fingerprint
 from stilt.project.inputs import Project
-from stilt.receptors import require_particles
+from stilt.receptors import release_points, require_particles
 from stilt.timing import timed
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from stilt.execution.helpers import Helpers
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.heights import HeightProblem
+    from stilt.meteorology.reach import Area
     from stilt.meteorology.records import AnalysisRef
     from stilt.receptors import Receptor
     from stilt.transport.run import Rows, Table
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[float], None]
+_Window = tuple[pd.Timestamp, "Area | None"]
 
 
 def group_by_weather(
@@ -59,31 +60,47 @@ def group_by_weather(
     most = math.ceil(len(tasks) / math.ceil(len(tasks) / most)) if most else most_together(config)
     span = pd.Timedelta(hours=config.n_hours)
     groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
-    last: np.datetime64 | None = None
-    known: dict[pd.Timestamp, _Weather] = {}
+    last: AnalysisRef | None = None
+    known: dict[_Window, _Weather] = {}
     # The transport counts whole minutes.
-    together: dict[pd.Timestamp, list[Receptor]] = {}
+    together: dict[_Window, list[Receptor]] = {}
+    reaches = {task.sim_id: reach_of_receptor(task.receptor, config, met) for task in tasks}
+
+    def window_of(task: Task) -> _Window:
+        return task.receptor.time.floor("min"), reaches[task.sim_id]
+
+    def in_order(task: Task) -> tuple[Any, ...]:
+        return reaches[task.sim_id] or (), task.receptor.time, task.sim_id
+
     for task in tasks:
-        together.setdefault(task.receptor.time.floor("min"), []).append(task.receptor)
-    for task in sorted(tasks, key=lambda task: (task.receptor.time, task.sim_id)):
-        start = task.receptor.time.floor("min")
+        together.setdefault(window_of(task), []).append(task.receptor)
+    for task in sorted(tasks, key=in_order):
+        start, reach = window = window_of(task)
         with task.phase("trajectory"):
             require_particles(task.receptor, config.numpar)
-            if start not in known:
+            if window not in known:
                 first, end = sorted((start, start + span))
-                known[start] = _Weather.of(catalogue, first, end, together[start], config)
-            task.met_files, task.weather = known[start].files, known[start].fingerprint
-            raise_if_fatal(known[start].heights[task.receptor])
+                known[window] = _Weather.of(catalogue, first, end, together[window], config, reach)
+            task.met_files, task.weather = known[window].files, known[window].fingerprint
+            raise_if_fatal(known[window].heights[task.receptor])
         if task.failure is not None:
             continue
-        refs = known[start].refs
-        apart = last is None or refs[0].time > last
+        refs = known[window].refs
+        apart = last is None or refs[0].time > last.time or refs[0].grid != last.grid
         if not groups or apart or len(groups[-1][0]) >= most:
             groups.append(([], {}))
         groups[-1][0].append(task)
         groups[-1][1].update((ref.time, ref) for ref in refs)
-        last = refs[-1].time
+        last = refs[-1]
     return [(group, [refs[time] for time in sorted(refs)]) for group, refs in groups]
+
+
+def reach_of_receptor(receptor: Receptor, config: ModelConfig, met: str) -> Area | None:
+    """Area that the particles of a receptor can reach; None where the weather is not cropped."""
+    from stilt.meteorology.reach import reach_of
+
+    lon, lat, _ = release_points(receptor)
+    return reach_of(lon, lat, config.n_hours, config.mets[met])
 
 
 @dataclass(frozen=True)
@@ -110,11 +127,12 @@ class _Weather:
         end: pd.Timestamp,
         receptors: Sequence[Receptor],
         config: ModelConfig,
+        reach: Area | None,
     ) -> Self:
         """Look for the weather of a window; raises why it cannot be had."""
         from stilt.meteorology.heights import check_heights
 
-        refs = catalogue.select(start, end)
+        refs = catalogue.select(start, end, reach)
         first = refs[0 if config.n_hours > 0 else -1]
         problems = check_heights(receptors, first, config)
         return cls(
@@ -181,6 +199,8 @@ def run_group(
             return
         tasks[0].fail(Failure.of(error, ERROR_PHASE if is_error else "trajectory"))
         return
+    finally:
+        files.bound_weather_cache()
     if helpers is None:
         for task, table in zip(tasks, tables, strict=True):
             task.receive(table, is_error=is_error, corrected=corrected)

@@ -13,12 +13,13 @@ from stilt.errors import MeteorologyError, StiltError
 from stilt.execution.lookup import receptors_of
 from stilt.execution.programs import stored_programs
 from stilt.execution.setup import prepare_process
-from stilt.execution.transporting import wanted
+from stilt.execution.transporting import reach_of_receptor, wanted
 from stilt.project.inputs import Project
 from stilt.receptors import met_of, sim_parts
 
 if TYPE_CHECKING:
     from stilt.meteorology.prepare import PreparationOptions
+    from stilt.meteorology.reach import Area
     from stilt.meteorology.records import AnalysisPair, AnalysisRef
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,10 @@ def warm_up(files: Project, sim_ids: Sequence[str]) -> None:
         times = [receptors[sim_id].time for sim_id in chosen]
         bounds = sorted([*times, *(time + span for time in times)])
         catalogue = MetCatalogue(config.mets[met], met, cache_dir=files.cache_dir)
-        analyses = catalogue.select(bounds[0], bounds[-1])
+        # One program serves all receptors of a group, which share the area that they can reach.
+        areas = {each: reach_of_receptor(receptors[each], files.config, met) for each in chosen}
+        chosen = [each for each in chosen if areas[each] == areas[chosen[0]]]
+        analyses = catalogue.select(bounds[0], bounds[-1], areas[chosen[0]])
         releases = [release_of(receptors[sim_id], sim_id, config) for sim_id in chosen]
         run_transport(
             releases, analyses, config, cache_dir=files.cache_dir,
@@ -81,10 +85,10 @@ def prepare_meteorology(
 
     store = PreparedStore(files.cache_dir, read_analysis)
     done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
-    for met, start, end in _windows(files, sim_ids):
+    for met, start, end, reach in _windows(files, sim_ids):
         catalogue = MetCatalogue(files.config.mets[met], met, cache_dir=files.cache_dir)
         with contextlib.suppress(MeteorologyError):
-            refs = catalogue.select(start, end)
+            refs = catalogue.select(start, end, reach)
             start_minute = minute_of(start.to_datetime64())
             for index in range(len(refs)):
                 if enough():
@@ -93,14 +97,22 @@ def prepare_meteorology(
                 if wanted not in done:
                     store.get(*wanted)
                     done.add(wanted)
+                    files.bound_weather_cache()
     return len(done)
 
 
 def _windows(
     files: Project, sim_ids: Sequence[str]
-) -> list[tuple[str, pd.Timestamp, pd.Timestamp]]:
-    """Return meteorology, release time and end of every distinct window of time, in order."""
+) -> list[tuple[str, pd.Timestamp, pd.Timestamp, Area | None]]:
+    """Return met, release time, end and reach of every distinct window of time, in order."""
     span = pd.Timedelta(hours=files.config.n_hours)
-    stamps = sorted({sim_parts(sim_id)[:2] for sim_id in sim_ids})
-    times = [(met, pd.to_datetime(text, format="%Y%m%d%H%M%S")) for met, text in stamps]
-    return [(met, time, time + span) for met, time in times]
+    found: dict[tuple[str, str, Area | None], None] = {}
+    receptors = receptors_of(files, sim_ids)
+    for sim_id in sorted(receptors):
+        met, stamp = sim_parts(sim_id)[:2]
+        found[met, stamp, reach_of_receptor(receptors[sim_id], files.config, met)] = None
+    windows = []
+    for met, stamp, reach in found:
+        time = pd.to_datetime(stamp, format="%Y%m%d%H%M%S")
+        windows.append((met, time, time + span, reach))
+    return windows

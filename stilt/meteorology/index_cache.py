@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from stilt.meteorology.formats import scan_file
+from stilt.meteorology.formats import scan_file, scan_store
+from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef, FileIndex
+from stilt.meteorology.records import AnalysisRef, FileIndex, Window
 from stilt.notices import notice
+from stilt.roots import Place
 
 logger = logging.getLogger(__name__)
 
 _FORMAT = 4
+_ALL_TIMES = (np.datetime64("0001-01-01T00:00", "m"), np.datetime64("9999-12-31T00:00", "m"))
 _KEPT = ("forecast_hour", "offset", "nbytes", "checksum", "n_records", "content", "format")
 
 
@@ -39,9 +42,17 @@ class IndexCache:
         self._form = form
         self._known: dict[str, tuple[str, FileIndex]] = {}
 
-    def index_of(self, path: Path) -> FileIndex:
-        """The index of a file; of a damaged file, the whole analyses before the damage."""
+    def index_of(self, path: Place, window: Window | None = None) -> FileIndex:
+        """The index of a file; of a damaged file, the whole analyses before the damage.
+
+        Args:
+            path: the file, or a Zarr store, which is looked into each time.
+            window: times that are asked for of a store.
+        """
         name = str(path)
+        if is_store(path):
+            return scan_store(name, self._form, window or _ALL_TIMES)
+        path = Path(path)
         identity = _identity(path)
         known = self._known.get(name)
         if known and known[0] == identity:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -63,6 +62,6 @@ def overlap_text(used: Sequence[AnalysisRef], passed_over: Sequence[AnalysisRef]
         rule = "the shortest forecast is used, of equal ones the first file by name"
     return (
         f"{number} of the {len(used)} analyses needed are in more than one file; of each {rule}: "
-        f"{minute_text(taken.time)} from {Path(taken.path)} (forecast hour {taken.forecast_hour}), "
-        f"not {Path(last.path)} (forecast hour {last.forecast_hour})."
+        f"{minute_text(taken.time)} from {taken.path} (forecast hour {taken.forecast_hour}), "
+        f"not {last.path} (forecast hour {last.forecast_hour})."
     )

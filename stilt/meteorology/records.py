@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from stilt.meteorology.grids import MetGrid
 
+Window = tuple[np.datetime64, np.datetime64]
+"""First and last time that is asked for."""
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -18,6 +21,7 @@ class Crop:
         column, row: first node kept, counted from zero along x and y of the whole grid.
         columns, rows: how many nodes are kept.
         levels: how many levels are kept, from the ground up.
+        of_columns, of_rows: nodes of the whole grid.
     """
 
     column: int
@@ -25,6 +29,8 @@ class Crop:
     row: int
     rows: int
     levels: int
+    of_columns: int
+    of_rows: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class AnalysisRef:
         format: how the file is written, a name of :mod:`stilt.meteorology.formats`.
         parts: what the files of an analysis in several files contribute; else empty.
         crop: the part of the file's grid that is read; None for all of it.
+        kept_in: folder that keeps what was read of a store at a URL; "" where nothing is kept.
     """
 
     path: str
@@ -64,6 +71,7 @@ class AnalysisRef:
     format: str = "arl"
     parts: tuple[AnalysisRef, ...] = ()
     crop: Crop | None = None
+    kept_in: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:

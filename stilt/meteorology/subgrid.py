@@ -104,12 +104,30 @@ def cropped_when_read(ref: AnalysisRef, config: MetConfig) -> AnalysisRef:
     Raises:
         MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
     """
-    columns, rows = kept_nodes(ref.grid, crop_bounds(config), Path(ref.path))
-    n_levels = config.subgrid_levels
+    return cropped_to(ref, crop_bounds(config), config.subgrid_levels)
+
+
+def cropped_to(
+    ref: AnalysisRef, bounds: tuple[float, float, float, float], n_levels: int | None = None
+) -> AnalysisRef:
+    """Return the reference to a part of an analysis, which may be a part already.
+
+    Args:
+        ref: the analysis.
+        bounds: west, south, east and north, in degrees.
+        n_levels: levels kept, the surface counted; None keeps all.
+
+    Raises:
+        MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
+    """
+    columns, rows = kept_nodes(ref.grid, bounds, ref.path)
+    column, row = (ref.crop.column, ref.crop.row) if ref.crop else (0, 0)
+    whole = (ref.crop.of_columns, ref.crop.of_rows) if ref.crop else (ref.grid.nx, ref.grid.ny)
 
     def cropped(part: AnalysisRef) -> AnalysisRef:
         grid = cropped_grid(part.grid, columns, rows, n_levels)
-        crop = Crop(int(columns[0]), len(columns), int(rows[0]), len(rows), grid.n_levels)
+        first, lowest = column + int(columns[0]), row + int(rows[0])
+        crop = Crop(first, len(columns), lowest, len(rows), grid.n_levels, *whole)
         return replace(part, grid=grid, crop=crop, parts=tuple(map(cropped, part.parts)))
 
     return cropped(ref)
@@ -225,7 +243,7 @@ def _crop(source: Path, target: Path, config: MetConfig, refs: Sequence[Analysis
 
 
 def kept_nodes(
-    grid: MetGrid, bounds: tuple[float, float, float, float], source: Path
+    grid: MetGrid, bounds: tuple[float, float, float, float], source: Path | str
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Columns and rows of the nodes that surround an area; columns may pass a cyclic seam."""
     west, south, east, north = bounds

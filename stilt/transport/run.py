@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from stilt.meteorology.records import AnalysisPair, AnalysisRef
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.transport.ahead import loading_ahead
 from stilt.transport.device import device
+from stilt.transport.edges import cropped_text, ended_at_crop
 from stilt.transport.output import (
     OwnMemory,
     ReleaseRows,
@@ -51,6 +53,8 @@ from stilt.transport.weather_error import (
     WindError,
     initial_errors,
 )
+
+logger = logging.getLogger(__name__)
 
 Table = pd.DataFrame | SimulationError
 Rows = ReleaseRows | SimulationError
@@ -255,7 +259,12 @@ def _run_group(
     sizes = np.stack([dx.ravel(), dy.ravel()], axis=-1)
     with loading_ahead(load, clock.analyses(int(state.stop.max()))) as loaded:
         sweep(geometry, physics, clock, loaded, sizes, state, rows, progress, programs)
-    collected = (rows.release(number) for number in range(len(good)))
+    made = [rows.release(number) for number in range(len(good))]
+    crop = refs[0].crop
+    ended = [(each.release.sim_id, ended_at_crop(each, crop)) for each in made] if crop else []
+    if ended := [each for each in ended if each[1]]:
+        logger.warning("%s", cropped_text(ended, numpar))
+    collected = iter(made)
     return [problem if problem is not None else next(collected) for problem in problems]
 
 

@@ -6,6 +6,8 @@ downward are turned; J m-2 are collected over the hour that ends at the valid ti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stilt.meteorology.formats.dataset import DatasetFormat
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
 
