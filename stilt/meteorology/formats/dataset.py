@@ -100,7 +100,8 @@ class DatasetFormat:
         grid = with_levels(part.horizontal.grid, part.vertical)
         positions = part.within(window)
         if is_store(path):
-            name = next(iter(part.fields))
+            # One field stands for all: a server is asked once for each time.
+            name = min(part.fields, key=lambda name: part.fields[name].name != "UWND")
             tokens = chunk_tokens(path, part.data[name], part.time, positions)
             content = layout_digest(part.data, part.fields)
             contents = [f"{content}-{token}" for token in tokens]

@@ -96,7 +96,8 @@ def _spool(ref: AnalysisRef, read: Read, folder: Path) -> None:
     if ref.grid.levels:
         groups += [{name} for name in UPPER_FIELDS]
     for group in groups:
-        raw = read(ref, group)
+        # HGTS is the height of the ground in some files and of the levels in others.
+        raw = read(ref, {name for name in group if not (folder / f"{_UPPER}{name}.npy").exists()})
         for beginning, fields in ((_SURFACE, raw.surface), (_UPPER, raw.upper)):
             for name, field in fields.items():
                 np.save(folder / f"{beginning}{name}.npy", field)

@@ -7,6 +7,7 @@ field only the chunks that hold what is asked for.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -19,8 +20,6 @@ import xarray as xr
 
 from stilt.digests import sampled_digest
 from stilt.roots import is_url
-
-STORE_SUFFIXES = (".zarr", ".zarr-v3")
 
 _METADATA = (".zmetadata", "zarr.json", ".zgroup")
 _STATE_LIFE_S = 60.0
@@ -48,8 +47,10 @@ def open_store(path: str) -> xr.Dataset:
         raise OSError(
             "Zarr stores need a package that is not installed (pip install 'stilt[zarr]')"
         ) from error
+    name, document = _document(path)
+    whole = name == ".zmetadata" or bool(json.loads(document).get("consolidated_metadata"))
     try:
-        return xr.open_dataset(path, engine="zarr", chunks=None, cache=False)
+        return xr.open_dataset(path, engine="zarr", chunks=None, cache=False, consolidated=whole)
     except Exception as error:
         raise _unreachable(error) from error
 
@@ -64,16 +65,20 @@ def store_state(path: str) -> str:
     now = time.monotonic()
     if known and is_url(path) and now - known[0] < _STATE_LIFE_S:
         return known[1]
+    _states[path] = now, hashlib.sha256(_document(path)[1]).hexdigest()[:16]
+    return _states[path][1]
+
+
+def _document(path: str) -> tuple[str, bytes]:
+    """Name and text of a store's metadata document."""
     filesystem, root = _place(path)
     for name in _METADATA:
         try:
-            document = filesystem.cat_file(f"{root}/{name}")
+            return name, filesystem.cat_file(f"{root}/{name}")
         except FileNotFoundError:
             continue
         except Exception as error:
             raise _unreachable(error) from error
-        _states[path] = now, hashlib.sha256(document).hexdigest()[:16]
-        return _states[path][1]
     raise OSError("there is no Zarr group there")
 
 
