@@ -24,5 +24,7 @@ def dataset_digest(dataset: xr.Dataset) -> str:
         values = np.ascontiguousarray(variable.to_numpy())
         attributes = sorted(variable.attrs.items(), key=str)
         digest.update(f"{name} {variable.dims} {values.dtype} {attributes!r}".encode())
-        digest.update(repr(values.tolist()).encode() if values.dtype.hasobject else values.data)
+        digest.update(
+            repr(values.tolist()).encode() if values.dtype.hasobject else values.tobytes()
+        )
     return digest.hexdigest()[:16]

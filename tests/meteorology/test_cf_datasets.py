@@ -68,8 +68,9 @@ def test_hybrid_and_sigma_levels_take_their_pressure_from_the_formula(tmp_path, 
             "atmosphere_hybrid_sigma_pressure_coordinate",
             f"a: a b: b ps: {ground} p0: p0",
         )
-        wanted = 400.0 * (1.0 - fraction)[:, None, None] + fraction[:, None, None] * (
-            analyses[0].surface["PRSS"]
+        wanted = (
+            400.0 * (1.0 - fraction)[:, None, None]
+            + fraction[:, None, None] * (analyses[0].surface["PRSS"])
         )
     attributes = {"standard_name": said[0], "formula_terms": said[1], "axis": "Z"}
     data = data.assign_coords(z=("z", fraction if is_sigma else np.arange(28.0), attributes))

@@ -29,8 +29,7 @@ ARRAYS = ("column", "turbulence", "air", "surface")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = [
-        on_pressures(on_grid(truth(hour), LATLON), np.array(PRESSURES_HPA, float))
-        for hour in HOURS
+        on_pressures(on_grid(truth(hour), LATLON), np.array(PRESSURES_HPA, float)) for hour in HOURS
     ]
     for raw in made:
         del raw.upper["PRES"]

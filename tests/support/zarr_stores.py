@@ -29,9 +29,7 @@ SURFACE_NAMES = {
 
 def level_store(analyses: Sequence[RawAnalysis]) -> xr.Dataset:
     """Return fields on pressure levels under ARCO's names."""
-    return level_dataset(analyses).rename(
-        valid_time="time", pressure_level="level", **LONG_NAMES
-    )
+    return level_dataset(analyses).rename(valid_time="time", pressure_level="level", **LONG_NAMES)
 
 
 def surface_store(analyses: Sequence[RawAnalysis]) -> xr.Dataset:
