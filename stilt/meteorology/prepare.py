@@ -86,10 +86,11 @@ SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
 """What air keeps in vertical motion of a choice, see :class:`PreparationOptions`; the density is
 that of air without vapour but for a factor, as in HYSPLIT."""
 
-BLOCK_VALUES = 800_000
-"""Nodes times levels that are prepared at a time on large grids, in some 400 MB."""
+BLOCK_VALUES = 500_000
+"""Nodes times levels that are prepared at a time on large grids, in some 300 MB."""
 
 _HALO = 2
+_ROWS_LOOKED_AT = 40
 _ARRAYS = ("column", "turbulence", "air", "surface")
 _DIGESTS = "digests.json"
 # NumPy parses the header of a file as Python, and CPython before 3.11.8 now and then fails when two
@@ -224,8 +225,6 @@ def prepare_in_blocks(
             pair and (_rows_of(pair[0], rows), _rows_of(pair[1], rows)),
             (dx[rows], dy[rows]),
         )
-        for each in (raw, *(pair or ())):
-            _release_memory(each)
         own = slice(first - rows.start, last - rows.start)
         yield PreparedAnalysis(*(getattr(block, name)[own] for name in _ARRAYS))
 
@@ -233,20 +232,30 @@ def prepare_in_blocks(
 def _rows_of(raw: RawAnalysis, rows: slice) -> RawAnalysis:
     """Some rows of an analysis; its grid keeps its origin, which preparing does not ask for."""
     surface = {name: values[rows] for name, values in raw.surface.items()}
-    upper = {
-        name: np.array(values if values.shape[1] == 1 else values[:, rows])
-        for name, values in raw.upper.items()
-    }
-    grid = replace(raw.grid, ny=rows.stop - rows.start)
+    upper = {name: _read_rows(values, rows) for name, values in raw.upper.items()}
+    grid = replace(raw.grid, ny=len(range(*rows.indices(raw.grid.ny))))
     return with_pressure(RawAnalysis(raw.time, grid, raw.forecast_hour, surface, upper))
 
 
-def _release_memory(raw: RawAnalysis) -> None:
-    """Let go of what was read of memory-mapped fields."""
-    for values in raw.upper.values():
-        mapping = getattr(values, "_mmap", None)
-        if mapping is not None and hasattr(mapping, "madvise"):
-            mapping.madvise(mmap.MADV_DONTNEED)
+def _read_rows(values: np.ndarray, rows: slice) -> np.ndarray:
+    """A copy of some rows of a field; what a mapping has read for it is let go of."""
+    taken = np.array(values if values.shape[1] == 1 else values[:, rows])
+    mapping = getattr(values, "_mmap", None)
+    if mapping is not None and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+    return taken
+
+
+def _to_look_at(raw: RawAnalysis) -> Iterator[RawAnalysis]:
+    """What is looked at for odd values: of a large grid the surface, and levels in some rows."""
+    if not is_large(raw.grid):
+        yield raw
+        return
+    yield replace(raw, upper={})
+    rows = slice(0, None, max(1, raw.grid.ny // _ROWS_LOOKED_AT))
+    heat = ("DSWF", "SHTF", "HFLX")
+    surface = {name: values for name, values in raw.surface.items() if name not in heat}
+    yield _rows_of(replace(raw, surface=surface), rows)
 
 
 def check_variances(raw: RawAnalysis, options: TurbulenceOptions) -> None:
@@ -489,7 +498,9 @@ class PreparedStore:
                     raw[one] = open_analysis(one, Path(scratch) / str(number))
                 else:
                     raw[one] = self._read(one)
-            WeatherNotes(self.directory).look(ref, raw[ref])
+            notes = WeatherNotes(self.directory)
+            for part in _to_look_at(raw[ref]):
+                notes.look(ref, part)
             read = pair and (raw[pair[0]], raw[pair[1]])
             if is_large(ref.grid):
                 self._write(folder, prepare_in_blocks(raw[ref], levels, options, read), ref.grid.ny)

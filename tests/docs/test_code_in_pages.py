@@ -8,7 +8,7 @@ import pytest
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
 
 
-@pytest.mark.parametrize("page", ["observations.md"])
+@pytest.mark.parametrize("page", ["observations.md", "cf-datasets.md"])
 def test_code_of_a_page_runs_in_order(page):
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.S):
@@ -38,7 +38,8 @@ def test_yaml_of_the_guides_is_accepted(tmp_path):
     from stilt.execution.backend import get_executor
 
     met = {"hrrr": {"directory": "met", "file_format": "%Y%m%d_%H", "file_tres": "1h"}}
-    for page in ("footprints.md", "running.md", "error-runs.md", "clusters.md"):
+    pages = ("footprints.md", "running.md", "error-runs.md", "clusters.md")
+    for page in (*pages, "zarr-stores.md", "cf-datasets.md"):
         for block in re.findall(r"```yaml\n(.*?)```", (PAGES / page).read_text(), re.S):
             path = tmp_path / "config.yaml"
             path.write_text(yaml.safe_dump({"mets": met} | yaml.safe_load(block)))
