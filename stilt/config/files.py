@@ -95,7 +95,10 @@ def config_text(config: Configuration, folder: Path | None) -> str:
     data = config.to_dict()
     sections: dict[str, Any] = {
         "mets": {
-            name: {**_set_values(data["mets"][name]), "directory": _directory_text(met, folder)}
+            name: {
+                **_met_values(met, data["mets"][name]),
+                "directory": _directory_text(met, folder),
+            }
             for name, met in config.mets.items()
         },
         "grids": data["grids"],
@@ -257,6 +260,15 @@ def _footprint(config: Configuration, name: str, data: Mapping[str, Any]) -> dic
         (known for known, other in config.grids.items() if other == grid), values["grid"]
     )
     return _set_values(values)
+
+
+def _met_values(met: MetConfig, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a meteorology that are set; its wind where it is not the usual one."""
+    chosen = _set_values(values)
+    chosen.pop("fastest_wind", None)
+    if met.fastest_wind != MetConfig.model_fields["fastest_wind"].default:
+        chosen["fastest_wind"] = met.fastest_wind
+    return chosen
 
 
 def _set_values(values: Mapping[str, Any]) -> dict[str, Any]:

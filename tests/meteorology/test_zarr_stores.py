@@ -194,6 +194,12 @@ def test_a_url_and_lists_of_places_stay_what_they_are_in_config_yaml(tmp_path):
     text = config.to_yaml(tmp_path / "config.yaml")
     assert all(place in text for place in places)
     assert ModelConfig.from_yaml(tmp_path / "config.yaml") == config
+    for wind in (None, 70.0):
+        changed = config.with_changes(
+            mets={"era": MetConfig(directory=places, format="era5", fastest_wind=wind)}
+        )
+        changed.to_yaml(tmp_path / "config.yaml")
+        assert ModelConfig.from_yaml(tmp_path / "config.yaml") == changed
     with pytest.raises(ValueError, match="ARL files must be in one folder"):
         MetConfig(directory=places, file_format="%Y", file_tres="1h")
 
