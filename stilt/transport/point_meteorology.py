@@ -22,7 +22,8 @@ from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.subgrid import cropped_to
-from stilt.transport.run import minute_of, preparation_options
+from stilt.transport.clock import minute_of
+from stilt.transport.preparation import preparation_options
 from stilt.transport.sample import sample_weather
 
 Points = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
