@@ -22,7 +22,6 @@ from stilt.errors import Reason
 
 if TYPE_CHECKING:
     from stilt.meteorology.coverage import ReceptorCoverage
-    from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.weather_notes import WeatherNotes
     from stilt.model import Model
 
@@ -33,6 +32,7 @@ def coverage_report(model: Model) -> list[dict[str, Any]]:
     """One entry per met and receptor: what stops it, what is missing, what looks odd."""
     from stilt.execution.particles import too_few_particles
     from stilt.meteorology.coverage import check_coverage, lacking_fields
+    from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.weather_notes import WeatherNotes
 
     report = []

@@ -33,7 +33,14 @@ class _Verbs(click.Group):
     list_commands = Commands.list_commands
 
 
-@click.group(cls=_Verbs)
+@click.group(
+    cls=_Verbs,
+    epilog="""\b
+Examples:
+  stilt weather list ./case
+  stilt weather show "2023-07-15 18:00" -111.85 40.77 ./case
+""",
+)
 def weather() -> None:
     """Look at weather files, convert and fetch them, and see to what is kept of them."""
 

@@ -99,7 +99,15 @@ def select(self, start, end):
         raise MeteorologyError(f"No weather for {end}.")
     times = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h") + np.timedelta64(2, "h"))
     return [
-        SimpleNamespace(time=time, path=f"met/{time}", grid=_GRID, content="fake") for time in times
+        SimpleNamespace(
+            time=time,
+            path=f"met/{time}",
+            paths=(f"met/{time}",),
+            grid=_GRID,
+            content="fake",
+            format="arl",
+        )
+        for time in times
     ]
 
 
