@@ -10,13 +10,15 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 
 from stilt.errors import ConfigValidationError
-from stilt.meteorology.formats.dataset import DatasetFormat
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
 from stilt.meteorology.formats.kept import open_kept, read_kept, spooled
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
+
+if TYPE_CHECKING:
+    from stilt.meteorology.formats.dataset import DatasetFormat
 
 FORMATS = {
     "arl": "arl_files.ArlFormat",
@@ -122,7 +124,7 @@ def scan_store(path: str, form: str, window: Window | None) -> FileIndex:
     if name is None:
         return FileIndex((), f"The weather store {path} is in no format that is known here.")
     chosen = weather_format(name)
-    if not isinstance(chosen, DatasetFormat):
+    if not _reads_datasets(chosen):
         return FileIndex(
             (),
             f"The weather store {path} cannot be read as format: {name}; Zarr stores are era5 or "
@@ -166,6 +168,13 @@ def open_analysis(ref: AnalysisRef, scratch: Path) -> RawAnalysis:
         else:
             read.append(form.read(part))
     return _joined(ref, read)
+
+
+def _reads_datasets(form: WeatherFormat) -> TypeGuard[DatasetFormat]:
+    """Whether xarray opens the files of a format; xarray is not loaded for others."""
+    from stilt.meteorology.formats.dataset import DatasetFormat
+
+    return isinstance(form, DatasetFormat)
 
 
 def _read(part: AnalysisRef, variables: Collection[str] | None) -> RawAnalysis:

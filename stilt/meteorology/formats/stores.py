@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from stilt.digests import sampled_digest
 from stilt.roots import is_url
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _METADATA = (".zmetadata", "zarr.json", ".zgroup")
 _STATE_LIFE_S = 60.0
@@ -47,6 +48,8 @@ def open_store(path: str) -> xr.Dataset:
         raise OSError(
             "Zarr stores need a package that is not installed (pip install 'stilt[zarr]')"
         ) from error
+    import xarray as xr
+
     name, document = _document(path)
     whole = name == ".zmetadata" or bool(json.loads(document).get("consolidated_metadata"))
     try:
