@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from stilt.errors import UsageError
 
 PathLike = str | os.PathLike[str]
+Place = Path | str
+"""A path of this machine, or the text of a URL."""
 
 _MIRRORS = "remote"
 
@@ -19,6 +21,16 @@ _MIRRORS = "remote"
 def is_url(path: str | os.PathLike[str] | None) -> bool:
     """Return whether a text names something that is not a path of this machine."""
     return path is not None and "://" in os.fspath(path)
+
+
+def place_of(text: str | os.PathLike[str]) -> Place:
+    """Return a URL as its text, anything else as a path."""
+    return os.fspath(text) if is_url(text) else Path(text)
+
+
+def real_place(text: str | os.PathLike[str]) -> str:
+    """Return a URL as its text, of a path its real one."""
+    return os.fspath(text) if is_url(text) else os.path.realpath(text)
 
 
 def mirror_of(root: Path, url: str) -> Path:

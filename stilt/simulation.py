@@ -19,6 +19,7 @@ from stilt.project.keys import ERROR_SUFFIX
 from stilt.project.receipts import Result
 from stilt.project.registration import receptor_json
 from stilt.receptors import Receptor, SimID
+from stilt.roots import Place, place_of
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -62,8 +63,8 @@ class Simulation:
         return sorted(path for path in self.directory.iterdir() if not path.name.startswith("."))
 
     @property
-    def met_dir(self) -> Path:
-        """Folder of the weather files."""
+    def met_dir(self) -> Place | tuple[Place, ...]:
+        """Folder of the weather files, or the URL of a store, or several of them."""
         return self.params.mets[self.id.met].directory
 
     @property
@@ -168,7 +169,7 @@ class Simulation:
         return self.log_path.read_text(encoding="utf-8")
 
     @cached_property
-    def source_met_files(self) -> list[Path]:
+    def source_met_files(self) -> list[Place]:
         """Weather files that the simulation's hours need, as the configuration finds them.
 
         Raises:
@@ -180,13 +181,13 @@ class Simulation:
         return catalogue.files(self.receptor.time, self.params.n_hours)
 
     @property
-    def met_files(self) -> list[Path]:
+    def met_files(self) -> list[Place]:
         """Weather files that the stored trajectory was computed with; none without one."""
         if not self.trajectories_path.exists():
             return []
         from stilt.trajectories import read_metadata
 
-        return [Path(path) for path in read_metadata(self.trajectories_path)["met_files"]]
+        return [place_of(path) for path in read_metadata(self.trajectories_path)["met_files"]]
 
     @property
     def trajectories(self) -> Trajectories | None:

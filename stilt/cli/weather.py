@@ -21,6 +21,7 @@ from stilt.cli.common import (
     project_argument,
 )
 from stilt.errors import UsageError
+from stilt.roots import is_url
 
 if TYPE_CHECKING:
     from stilt.config import MetConfig, ModelConfig
@@ -47,7 +48,9 @@ def weather() -> None:
 def _source_options(verb: Verb) -> Verb:
     """Options that name weather without a project."""
     decorators: tuple[Callable[[Verb], Verb], ...] = (
-        click.option("--directory", metavar="DIR", help="Folder of weather, without PROJECT."),
+        click.option(
+            "--directory", metavar="DIR", help="Folder or URL of weather, without PROJECT.",
+        ),
         click.option(
             "--format", "form", default="auto", metavar="FORMAT",
             help="Format of the files in DIR, as in config.yaml.  [auto]",
@@ -68,6 +71,9 @@ def _weather_of(
             raise UsageError("Give a PROJECT, with --met if you like, or --directory: not both.")
         from stilt.config import MetConfig
 
+        if is_url(directory):
+            name = directory.rstrip("/").rpartition("/")[2]
+            return {name: MetConfig(directory=directory, format=form)}, None, None
         folder = Path(directory).expanduser()
         if not folder.is_dir():
             raise UsageError(f"There is no folder {folder}: correct --directory.")

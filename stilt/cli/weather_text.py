@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ _HEADER = (
 def archive_lines(archive: Archive) -> list[str]:
     """Write what an archive holds for a person, a line for each fact."""
     title = f"{archive.name}: " if archive.name else ""
-    lines = [f"{title}{archive.directory} ({archive.format}): {len(archive.files)} file(s)"]
+    lines = [f"{title}{archive.where} ({archive.format}): {len(archive.files)} file(s)"]
     for stream in archive.streams:
         lines += [f"  {line}" for line in _stream_lines(stream)]
     if not archive.streams:
@@ -39,7 +40,7 @@ def archive_lines(archive: Archive) -> list[str]:
         ("not found by file_format", archive.not_named),
     ):
         if paths:
-            lines.append(f"  {label}: {_some([path.name for path in paths])}")
+            lines.append(f"  {label}: {_some([os.path.basename(path) for path in paths])}")
     if archive.incomplete:
         times = [minute_text(time) for time in archive.incomplete]
         lines.append(f"  no whole analysis at: {_some(times)}")

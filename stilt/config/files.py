@@ -21,6 +21,7 @@ from stilt.config.support import SUPPORT
 from stilt.config.transport import TransportParameters
 from stilt.encoding import decode_utf8
 from stilt.errors import ConfigValidationError, UsageError
+from stilt.roots import Place, expanded, is_url
 
 Lines = dict[Location, int]
 
@@ -39,7 +40,7 @@ class ConfigText:
     path: Path
     data: dict[str, Any]
     lines: Lines
-    written: dict[str, str]
+    written: dict[str, str | tuple[str, ...]]
 
     def located(self, error: ConfigFieldError) -> ConfigValidationError:
         """Return an error with file and line of each mistake."""
@@ -94,7 +95,10 @@ def config_text(config: Configuration, folder: Path | None) -> str:
     data = config.to_dict()
     sections: dict[str, Any] = {
         "mets": {
-            name: {**_set_values(data["mets"][name]), "directory": _directory_text(met, folder)}
+            name: {
+                **_met_values(met, data["mets"][name]),
+                "directory": _directory_text(met, folder),
+            }
             for name, met in config.mets.items()
         },
         "grids": data["grids"],
@@ -195,13 +199,13 @@ def _line_of(location: Location, lines: Lines) -> int | None:
     return lines.get(found)
 
 
-def _resolve_directories(data: dict[str, Any], folder: Path) -> dict[str, str]:
+def _resolve_directories(data: dict[str, Any], folder: Path) -> dict[str, str | tuple[str, ...]]:
     """Make relative weather folders absolute where they exist beside the file.
 
     Returns:
         The folders as written, by meteorology.
     """
-    written: dict[str, str] = {}
+    written: dict[str, str | tuple[str, ...]] = {}
     mets = data.get("mets")
     for name, met in mets.items() if isinstance(mets, dict) else ():
         if not isinstance(met, dict):
@@ -209,9 +213,10 @@ def _resolve_directories(data: dict[str, Any], folder: Path) -> dict[str, str]:
         directory, subgrid = met.get("directory"), met.get("subgrid_dir")
         if isinstance(directory, str) and directory:
             written[name] = directory
-            beside = folder / os.path.expandvars(os.path.expanduser(directory))
-            if beside.is_dir():
-                met["directory"] = os.path.abspath(beside)
+            met["directory"] = _beside(directory, folder)
+        elif isinstance(directory, list) and all(isinstance(each, str) for each in directory):
+            written[name] = tuple(directory)
+            met["directory"] = [_beside(each, folder) for each in directory]
         if isinstance(subgrid, str) and subgrid:
             met["subgrid_dir"] = os.path.abspath(
                 folder / os.path.expandvars(os.path.expanduser(subgrid))
@@ -219,15 +224,32 @@ def _resolve_directories(data: dict[str, Any], folder: Path) -> dict[str, str]:
     return written
 
 
-def _directory_text(met: MetConfig, folder: Path | None) -> str:
+def _beside(directory: str, folder: Path) -> str:
+    """A weather folder, absolute where it exists beside the file."""
+    if is_url(directory):
+        return directory
+    beside = folder / expanded(directory)
+    return os.path.abspath(beside) if beside.is_dir() else directory
+
+
+def _directory_text(met: MetConfig, folder: Path | None) -> str | list[str]:
     """Return the weather folder as the user wrote it, if that still leads to it from ``folder``."""
     written = met.written_directory
-    expanded = Path(os.path.expandvars(os.path.expanduser(written)))
-    if expanded.is_absolute() or not met.directory.is_absolute():
+    if isinstance(written, str):
+        return _place_text(written, met.places[0], folder)
+    pairs = zip(written, met.places, strict=True)
+    return [_place_text(text, place, folder) for text, place in pairs]
+
+
+def _place_text(written: str, place: Place, folder: Path | None) -> str:
+    if isinstance(place, str):
+        return place
+    path = expanded(written)
+    if path.is_absolute() or not place.is_absolute():
         return written
-    if folder is not None and os.path.abspath(folder / expanded) == str(met.directory):
+    if folder is not None and os.path.abspath(folder / path) == str(place):
         return written
-    return str(met.directory)
+    return str(place)
 
 
 def _footprint(config: Configuration, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,6 +260,15 @@ def _footprint(config: Configuration, name: str, data: Mapping[str, Any]) -> dic
         (known for known, other in config.grids.items() if other == grid), values["grid"]
     )
     return _set_values(values)
+
+
+def _met_values(met: MetConfig, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a meteorology that are set; its wind where it is not the usual one."""
+    chosen = _set_values(values)
+    chosen.pop("fastest_wind", None)
+    if met.fastest_wind != MetConfig.model_fields["fastest_wind"].default:
+        chosen["fastest_wind"] = met.fastest_wind
+    return chosen
 
 
 def _set_values(values: Mapping[str, Any]) -> dict[str, Any]:

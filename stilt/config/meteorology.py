@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import PrivateAttr, field_validator, model_validator
 
 from stilt.config.base import Float, Int, Section, described, problem, unknown_key
+from stilt.config.datasets import dataset_digest
 from stilt.config.forecasts import ForecastChoice, cycle_text, lead_text
 from stilt.config.geometry import Bounds
+from stilt.roots import Place, expanded, is_url
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
-FORMATS = ("arl", "era5", "gfs", "hrrr", "wrf", "wrf-instantaneous", "auto")
+FORMATS = ("arl", "era5", "gfs", "hrrr", "wrf", "wrf-instantaneous", "cf", "auto")
 """Formats of weather files that have a name; see :mod:`stilt.meteorology.formats`."""
+
+DATASETS = "weather"
+"""Folder of a project that keeps datasets which were given in memory."""
 
 _HOURS_OR_MINUTES = re.compile(r"(\d{1,6}) ?(h|min)")
 
@@ -29,19 +35,26 @@ class MetConfig(Section):
 
     With ``source`` set, keys that are not fields here are kept in ``source_options`` and handed
     to that archive.
+
+    Args:
+        dataset: an ``xarray.Dataset`` in memory, in place of ``directory``; read as ``format: cf``
+            unless another format is given. It is stored as a NetCDF file in the project's folder
+            ``weather`` when its inputs are stored.
+        **data: fields of the section.
     """
 
-    directory: Path = described(
+    directory: Place | tuple[Place, ...] = described(
         ...,
-        "Folder searched, with its subfolders, for weather files; ~ and environment variables "
+        "Folder searched, with its subfolders, for weather files and Zarr stores, or the URL of a "
+        "Zarr store, or a list of these whose fields belong together; ~ and environment variables "
         "work, and a relative one is looked for beside config.yaml first",
         visibility="basic",
     )
     format: str = described(
         "arl",
         "How the files are written: arl, era5, gfs, hrrr, wrf, wrf-instantaneous (winds of each "
-        "time, not averaged ones), auto (looks into each file), or the import path of a class of "
-        "your own",
+        "time, not averaged ones), cf (any dataset with CF standard names), auto (looks into each "
+        "file), or the import path of a class of your own",
         visibility="basic",
         min_length=1,
     )
@@ -106,11 +119,30 @@ class MetConfig(Section):
         visibility="expert",
     )
 
-    _written_directory: str = PrivateAttr(default="")
+    fastest_wind: Float | None = described(
+        40.0,
+        "Mean speed that bounds how far particles can go: of large grids that are no ARL files "
+        "only the weather within that reach of a receptor is prepared; null prepares all of it",
+        unit="m s-1",
+        visibility="expert",
+        gt=0,
+        le=1000,
+    )
 
-    def __init__(self, **data: Any) -> None:
+    _written_directory: str | tuple[str, ...] = PrivateAttr(default="")
+    _dataset: Any = PrivateAttr(default=None)
+
+    def __init__(self, dataset: xr.Dataset | None = None, **data: Any) -> None:
+        if dataset is not None:
+            if "directory" in data:
+                raise problem("is of no use beside a dataset: remove one of them", "directory")
+            data["directory"] = f"{DATASETS}/{dataset_digest(dataset)}"
+            data.setdefault("format", "cf")
         super().__init__(**data)
-        self._written_directory = str(data["directory"])
+        given = data["directory"]
+        several = isinstance(given, list | tuple)
+        self._written_directory = tuple(map(str, given)) if several else str(given)
+        self._dataset = dataset
 
     @model_validator(mode="before")
     @classmethod
@@ -123,15 +155,19 @@ class MetConfig(Section):
             known["source_options"] = {**extra, **(known.get("source_options") or {})}
         return known
 
-    @field_validator("directory", "subgrid_dir", mode="before")
+    @field_validator("directory", mode="before")
+    @classmethod
+    def _expand_places(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return _expanded(value)
+        if not value:
+            raise ValueError("a folder is needed, not an empty list")
+        return _expanded(value[0]) if len(value) == 1 else tuple(map(_expanded, value))
+
+    @field_validator("subgrid_dir", mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
-        if not isinstance(value, (str, os.PathLike)):
-            return value
-        if not str(value).strip():
-            raise ValueError("a folder is needed, not an empty text")
-        path = Path(os.path.expandvars(os.path.expanduser(value)))
-        return Path(os.path.abspath(path)) if path.is_dir() else path
+        return _expanded(value)
 
     @field_validator("format")
     @classmethod
@@ -190,6 +226,8 @@ class MetConfig(Section):
                 raise problem(unknown_key(key, type(self).model_fields), key)
         if self.source is not None and self.format != "arl":
             raise problem("archives hold ARL files: remove it, or source", "format")
+        if self.format == "arl" and (len(self.places) > 1 or is_url(self.places[0])):
+            raise problem("ARL files must be in one folder of this machine", "directory")
         if self.subgrid_enable and self.subgrid_bounds is None:
             raise problem("is required when subgrid_enable=True.", "subgrid_bounds")
         return self
@@ -207,16 +245,42 @@ class MetConfig(Section):
         return ForecastChoice(self.cycle or "", self.lead or "")
 
     @property
-    def subgrid_directory(self) -> Path:
-        """Folder for cropped files."""
-        return self.subgrid_dir or self.directory / "subgrid"
+    def places(self) -> tuple[Place, ...]:
+        """Every folder and URL of ``directory``, in its order."""
+        return self.directory if isinstance(self.directory, tuple) else (self.directory,)
 
     @property
-    def written_directory(self) -> str:
+    def where(self) -> str:
+        """The folders and URLs of ``directory``, for a person."""
+        return " and ".join(map(str, self.places))
+
+    @property
+    def subgrid_directory(self) -> Path:
+        """Folder for cropped files."""
+        folders = (place for place in self.places if isinstance(place, Path))
+        return self.subgrid_dir or next(folders, Path()) / "subgrid"
+
+    @property
+    def dataset(self) -> xr.Dataset | None:
+        """The dataset in memory that ``directory`` is going to hold; None where there is none."""
+        return self._dataset
+
+    def dataset_below(self, root: Path) -> MetConfig:
+        """Return the same meteorology with its dataset in a folder of a project."""
+        if self._dataset is None or not isinstance(self.directory, Path):
+            return self
+        return self.model_copy(update={"directory": root / self.directory})
+
+    def forget_dataset(self) -> None:
+        """Let go of the dataset, which ``directory`` holds by now."""
+        self._dataset = None
+
+    @property
+    def written_directory(self) -> str | tuple[str, ...]:
         """The directory as the user wrote it."""
         return self._written_directory
 
-    def remember_written(self, directory: str) -> None:
+    def remember_written(self, directory: str | tuple[str, ...]) -> None:
         """Keep how the user wrote the directory; it is no part of the configuration's meaning."""
         self._written_directory = directory
 
@@ -241,6 +305,18 @@ def run_on_their_own(mets: Mapping[str, MetConfig]) -> tuple[str, ...]:
     """Return the names of the meteorologies in which no other one is nested."""
     outer = {name for met in mets.values() for name in met.nested_in}
     return tuple(name for name in mets if name not in outer)
+
+
+def _expanded(value: Any) -> Any:
+    """A folder with ``~`` and variables filled in, absolute if it exists; a URL as it is."""
+    if not isinstance(value, (str, os.PathLike)):
+        return value
+    if not str(value).strip():
+        raise ValueError("a folder is needed, not an empty text")
+    if is_url(value):
+        return str(value)
+    path = expanded(value)
+    return Path(os.path.abspath(path)) if path.is_dir() else path
 
 
 def _interval(text: str) -> timedelta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import model_validator
@@ -142,6 +143,13 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
             names += ErrorParameters.model_fields
         data = self.model_dump(mode="json", include=set(names))
         return {name: data[name] for name in names}
+
+    def with_datasets_below(self, root: Path) -> ModelConfig:
+        """Return the same configuration, its datasets in memory to be stored in a project."""
+        if not any(met.dataset is not None for met in self.mets.values()):
+            return self
+        mets = {name: met.dataset_below(root) for name, met in self.mets.items()}
+        return self.model_copy(update={"mets": mets})
 
     def with_changes(self, **changes: Any) -> ModelConfig:
         """Return a copy with some fields replaced, checked like a new configuration."""

@@ -32,6 +32,14 @@ class RuntimeSettings(BaseSettings):
         "Folder for what projects share: prepared weather, compiled code",
         visibility="advanced",
     )
+    weather_cache_gb: float = described(
+        100.0,
+        "Most disk that prepared weather and downloaded crops take in the cache folder; what was "
+        "not used for longest goes first",
+        unit="GB",
+        visibility="advanced",
+        gt=0,
+    )
     max_rows: int | None = described(
         None,
         "Most rows kept in the index; the oldest finished ones go first",

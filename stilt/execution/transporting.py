@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pandas as pd
 
 from stilt.config.run import FOOTPRINT_CODES, PLUME_CODES
@@ -20,14 +19,17 @@ from stilt.execution.setup import on_device
 from stilt.execution.task import ERROR_PHASE, Task
 from stilt.interrupts import raise_if_interrupted
 from stilt.project.inputs import Project
-from stilt.receptors import require_particles
+from stilt.receptors import release_points, require_particles
 from stilt.timing import timed
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from stilt.config import ModelConfig
     from stilt.execution.helpers import Helpers
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.heights import HeightProblem
+    from stilt.meteorology.reach import Reach
     from stilt.meteorology.records import AnalysisRef
     from stilt.receptors import Receptor
     from stilt.transport.transport_batch import CollectedRows, Table
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[float], None]
+_Window = tuple[pd.Timestamp, "Reach"]
 
 
 def group_by_weather(
@@ -47,7 +50,7 @@ def group_by_weather(
     missing, or that has too few particles, fails here.
     """
     from stilt.meteorology.heights import raise_if_fatal
-    from stilt.meteorology.nest import catalogue_of, of_outermost_grid
+    from stilt.meteorology.nest import catalogue_of
 
     with timed("import"):
         from stilt.transport import most_together
@@ -57,33 +60,43 @@ def group_by_weather(
     # Equal groups where a number is given: one program of a GPU then serves all of them.
     most = math.ceil(len(tasks) / math.ceil(len(tasks) / most)) if most else most_together(config)
     span = pd.Timedelta(hours=config.n_hours)
-    groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
-    last: np.datetime64 | None = None
-    known: dict[pd.Timestamp, _Weather] = {}
-    # The transport counts whole minutes.
-    together: dict[pd.Timestamp, list[Receptor]] = {}
+    windows: dict[str, _Window] = {}
+    together: dict[_Window, list[Receptor]] = {}
     for task in tasks:
-        together.setdefault(task.receptor.time.floor("min"), []).append(task.receptor)
+        reach = reach_of_receptor(task.receptor, config.n_hours, catalogue)
+        # The transport counts whole minutes.
+        windows[task.sim_id] = window = (task.receptor.time.floor("min"), reach)
+        together.setdefault(window, []).append(task.receptor)
+    known: dict[_Window, _Weather] = {}
+    ready: list[tuple[Task, _Weather]] = []
     for task in sorted(tasks, key=lambda task: (task.receptor.time, task.sim_id)):
-        start = task.receptor.time.floor("min")
+        start, reach = window = windows[task.sim_id]
         with task.phase("trajectory"):
             require_particles(task.receptor, config.numpar)
-            if start not in known:
+            if window not in known:
                 first, end = sorted((start, start + span))
-                known[start] = _Weather.of(catalogue, first, end, together[start], config)
-            task.met_files, task.weather = known[start].files, known[start].fingerprint
-            raise_if_fatal(known[start].heights[task.receptor])
-        if task.failure is not None:
-            continue
-        refs = known[start].refs
-        outermost = of_outermost_grid(refs)
-        apart = last is None or outermost[0].time > last
+                known[window] = _Weather.of(catalogue, first, end, together[window], config, reach)
+            task.met_files, task.weather = known[window].files, known[window].fingerprint
+            raise_if_fatal(known[window].heights[task.receptor])
+        if task.failure is None:
+            ready.append((task, known[window]))
+    groups: list[tuple[list[Task], dict[Any, AnalysisRef]]] = []
+    last: _Weather | None = None
+    # Particles move on the part of the meteorology that their own receptor can reach.
+    for task, weather in sorted(ready, key=lambda each: each[1].area):
+        apart = last is None or weather.area != last.area or weather.first > last.last
         if not groups or apart or len(groups[-1][0]) >= most:
             groups.append(([], {}))
         groups[-1][0].append(task)
-        groups[-1][1].update(((ref.grid.key(), ref.time), ref) for ref in refs)
-        last = outermost[-1].time
+        groups[-1][1].update(((ref.grid.key(), ref.time), ref) for ref in weather.refs)
+        last = weather
     return [(group, list(refs.values())) for group, refs in groups]
+
+
+def reach_of_receptor(receptor: Receptor, n_hours: float, catalogue: MetCatalogue) -> Reach:
+    """Return the areas that the particles of a receptor can reach, see :data:`Reach`."""
+    lon, lat, _ = release_points(receptor)
+    return catalogue.reach_of(lon, lat, n_hours)
 
 
 @dataclass(frozen=True)
@@ -92,12 +105,17 @@ class _Weather:
 
     Attributes:
         refs: the analyses.
+        first, last: times of the first and the last one of the outermost grid.
+        area: part of the grids that they were cropped to; empty where they are whole.
         files: the files that hold them.
         fingerprint: what tells them from others.
         heights: problems with the heights of receptors.
     """
 
     refs: list[AnalysisRef]
+    first: np.datetime64
+    last: np.datetime64
+    area: tuple[tuple[float, ...], ...]
     files: tuple[str, ...]
     fingerprint: str
     heights: Mapping[Receptor, HeightProblem | None]
@@ -110,16 +128,21 @@ class _Weather:
         end: pd.Timestamp,
         receptors: Sequence[Receptor],
         config: ModelConfig,
+        reach: Reach,
     ) -> Self:
         """Look for the weather of a window; raises why it cannot be had."""
         from stilt.meteorology.heights import check_heights
         from stilt.meteorology.nest import of_outermost_grid
 
-        refs = catalogue.select(start, end)
-        first = of_outermost_grid(refs)[0 if config.n_hours > 0 else -1]
-        problems = check_heights(receptors, first, config)
+        refs = catalogue.select(start, end, reach)
+        outermost = of_outermost_grid(refs)
+        problems = check_heights(receptors, outermost[0 if config.n_hours > 0 else -1], config)
+        is_cropped = any(ref.crop for ref in refs)
         return cls(
             refs,
+            outermost[0].time,
+            outermost[-1].time,
+            tuple(area or () for area in reach) if is_cropped else (),
             catalogue.archive_files(refs),
             catalogue.fingerprint(refs),
             dict(zip(receptors, problems, strict=True)),
@@ -188,6 +211,8 @@ def run_group(
             return
         tasks[0].fail(Failure.of(error, ERROR_PHASE if is_error else "trajectory"))
         return
+    finally:
+        files.bound_weather_cache()
     if helpers is None:
         for task, table in zip(tasks, tables, strict=True):
             task.receive(table, is_error=is_error, corrected=corrected)

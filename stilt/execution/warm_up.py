@@ -13,13 +13,15 @@ from stilt.errors import MeteorologyError, StiltError
 from stilt.execution.lookup import receptors_of
 from stilt.execution.programs import stored_programs
 from stilt.execution.setup import prepare_process
-from stilt.execution.transporting import wanted
+from stilt.execution.transporting import reach_of_receptor, wanted
 from stilt.project.inputs import Project
 from stilt.receptors import met_of, sim_parts
 
 if TYPE_CHECKING:
     from stilt.execution.plan import Plan
+    from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.prepare import PreparationOptions
+    from stilt.meteorology.reach import Reach
     from stilt.meteorology.records import AnalysisPair, AnalysisRef
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,11 @@ def warm_up(files: Project, plan: Plan) -> None:
         times = [receptors[sim_id].time for sim_id in chosen]
         bounds = sorted([*times, *(time + span for time in times)])
         catalogue = catalogue_of(config.mets, met, files.cache_dir)
-        analyses = catalogue.select(bounds[0], bounds[-1])
+        # One program serves all receptors of a group, which share the area that they can reach.
+        n_hours = files.config.n_hours
+        areas = {each: reach_of_receptor(receptors[each], n_hours, catalogue) for each in chosen}
+        chosen = [each for each in chosen if areas[each] == areas[chosen[0]]]
+        analyses = catalogue.select(bounds[0], bounds[-1], areas[chosen[0]])
         releases = [release_of(receptors[sim_id], sim_id, config) for sim_id in chosen]
         run_transport(
             releases, analyses, config, cache_dir=files.cache_dir,
@@ -77,17 +83,15 @@ def prepare_meteorology(
     """
     prepare_process(files)
     from stilt.meteorology.formats import read_analysis
-    from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.prepare import PreparedStore
     from stilt.transport.clock import minute_of
     from stilt.transport.met_stream import met_streams
 
     store = PreparedStore(files.cache_dir, read_analysis)
     done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
-    for met, start, end in _windows(files, sim_ids):
-        catalogue = catalogue_of(files.config.mets, met, files.cache_dir)
+    for catalogue, start, end, reach in _windows(files, sim_ids):
         with contextlib.suppress(MeteorologyError):
-            refs = catalogue.select(start, end)
+            refs = catalogue.select(start, end, reach)
             first_minute = minute_of(start.to_datetime64())
             streams = met_streams(refs, files.config, first_minute, store)
             for wanted in (one for stream in streams for one in stream.preparations()):
@@ -96,14 +100,29 @@ def prepare_meteorology(
                 if wanted not in done:
                     store.get(*wanted)
                     done.add(wanted)
+                    files.bound_weather_cache()
     return len(done)
 
 
 def _windows(
     files: Project, sim_ids: Sequence[str]
-) -> list[tuple[str, pd.Timestamp, pd.Timestamp]]:
-    """Return meteorology, release time and end of every distinct window of time, in order."""
-    span = pd.Timedelta(hours=files.config.n_hours)
-    stamps = sorted({sim_parts(sim_id)[:2] for sim_id in sim_ids})
-    times = [(met, pd.to_datetime(text, format="%Y%m%d%H%M%S")) for met, text in stamps]
-    return [(met, time, time + span) for met, time in times]
+) -> list[tuple[MetCatalogue, pd.Timestamp, pd.Timestamp, Reach]]:
+    """Return catalogue, release time, end and reach of every distinct window, in order."""
+    from stilt.meteorology.nest import catalogue_of
+
+    config = files.config
+    span = pd.Timedelta(hours=config.n_hours)
+    receptors = receptors_of(files, sim_ids)
+    catalogues: dict[str, MetCatalogue] = {}
+    found: dict[tuple[str, str, Reach], None] = {}
+    for sim_id in sorted(receptors):
+        met, stamp = sim_parts(sim_id)[:2]
+        if met not in catalogues:
+            catalogues[met] = catalogue_of(config.mets, met, files.cache_dir)
+        reach = reach_of_receptor(receptors[sim_id], config.n_hours, catalogues[met])
+        found[met, stamp, reach] = None
+    windows = []
+    for met, stamp, reach in found:
+        time = pd.to_datetime(stamp, format="%Y%m%d%H%M%S")
+        windows.append((catalogues[met], time, time + span, reach))
+    return windows

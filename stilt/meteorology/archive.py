@@ -16,12 +16,14 @@ from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, UsageError
 from stilt.meteorology.formats import AUTO, field_names, format_of, weather_format
 from stilt.meteorology.formats.merge import merged
+from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
 from stilt.meteorology.records import AnalysisRef, FieldNames
 from stilt.meteorology.search import FolderListing, name_beginnings
 from stilt.meteorology.stand_ins import StandIn, stand_ins
+from stilt.roots import Place, is_url, place_of
 
 LEVEL_KINDS = {
     1: "sigma", 2: "pressure", 3: "terrain-following", 4: "hybrid", 5: "WRF hybrid",
@@ -67,13 +69,13 @@ class Stream:
 
 @dataclass(frozen=True)
 class Archive:
-    """What is in a folder of weather files.
+    """What is in folders of weather files, and in Zarr stores.
 
     Attributes:
         name: of the meteorology; "" for a folder alone.
-        directory: the folder.
+        places: the folders and URLs.
         format: of the files, as configured.
-        files: files that hold analyses.
+        files: files and stores that hold analyses.
         streams: analyses by grid, that with the most first.
         not_weather: files that are not of the format.
         damaged: files with damage, and a sentence about it; analyses before it are listed.
@@ -82,20 +84,25 @@ class Archive:
     """
 
     name: str
-    directory: Path
+    places: tuple[Place, ...]
     format: str
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
     streams: tuple[Stream, ...]
-    not_weather: tuple[Path, ...]
-    damaged: dict[Path, str]
-    not_named: tuple[Path, ...]
+    not_weather: tuple[Place, ...]
+    damaged: dict[Place, str]
+    not_named: tuple[Place, ...]
     incomplete: tuple[np.datetime64, ...]
+
+    @property
+    def where(self) -> str:
+        """The folders and URLs, for a person."""
+        return " and ".join(map(str, self.places))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as numbers, texts and lists, for JSON."""
         return {
             "name": self.name,
-            "directory": str(self.directory),
+            "directories": [str(place) for place in self.places],
             "format": self.format,
             "files": [str(path) for path in self.files],
             "not_weather": [str(path) for path in self.not_weather],
@@ -109,7 +116,7 @@ class Archive:
 def list_met(config: MetConfig, name: str = "", *, cache_dir: str | Path | None = None) -> Archive:
     """List what the weather files of one meteorology hold, without reading their fields.
 
-    Every file in its folder is looked at, whatever its name.
+    Every file in its folders is looked at, whatever its name, and every store.
 
     Args:
         config: where the files are and how they are named.
@@ -119,9 +126,9 @@ def list_met(config: MetConfig, name: str = "", *, cache_dir: str | Path | None 
     Raises:
         UsageError: there is no such folder.
     """
-    archive, listing = _listed(config.directory, config.format, config.subgrid_directory, cache_dir)
+    archive, listings = _listed(config.places, config.format, config.subgrid_directory, cache_dir)
     times = [time for stream in archive.streams for time in (stream.times[0], stream.times[-1])]
-    unnamed = _not_named(listing, config, archive.files, sorted(times))
+    unnamed = _not_named(listings, config, archive.files, sorted(times))
     return replace(archive, name=name, not_named=unnamed)
 
 
@@ -131,7 +138,7 @@ def list_archive(
     """List what the weather files in a folder hold, without reading their fields.
 
     Args:
-        directory: the folder, searched with those in it.
+        directory: the folder, searched with those in it, or the URL of a Zarr store.
         form: format of the files, as in config.yaml.
         cache_dir: folder that keeps the files' indexes between runs; in memory alone when None.
 
@@ -139,34 +146,38 @@ def list_archive(
         UsageError: there is no such folder.
         ConfigValidationError: there is no such format.
     """
-    return _listed(Path(directory), form, None, cache_dir)[0]
+    return _listed((place_of(directory),), form, None, cache_dir)[0]
 
 
 def _listed(
-    folder: Path, form: str, exclude: Path | None, cache_dir: str | Path | None
-) -> tuple[Archive, FolderListing]:
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}: correct the directory of the weather.")
+    places: Sequence[Place], form: str, exclude: Path | None, cache_dir: str | Path | None
+) -> tuple[Archive, list[FolderListing]]:
+    folders = [place for place in places if isinstance(place, Path)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {folder}: correct the directory of the weather.")
     if form != AUTO:
         weather_format(form)
-    listing = FolderListing(folder, exclude=exclude)
+    listings = [FolderListing(folder, exclude=exclude) for folder in folders]
     indexes = IndexCache(Path(cache_dir) / "met-index" if cache_dir else None, form)
     parts: list[AnalysisRef] = []
-    files, foreign, damaged = list[Path](), list[Path](), dict[Path, str]()
-    for path in listing.all_files:
+    files, foreign, damaged = list[Place](), list[Place](), dict[Place, str]()
+    held: list[Place] = [place for place in places if isinstance(place, str)]
+    held.extend(file for listing in listings for file in listing.all_files)
+    for path in held:
         index = indexes.index_of(path)
-        if index.damage and (index.refs or _is_of_format(path, form)):
+        if index.damage and (index.refs or is_store(path) or _is_of_format(path, form)):
             damaged[path] = index.damage
         if index.refs:
             files.append(path)
         elif path not in damaged:
             foreign.append(path)
         parts.extend(index.refs)
-    whole = merged(parts)
+    whole = merged(parts, places)
     halves = {part.time for part in parts if not np.isnat(part.time)} - {r.time for r in whole}
     archive = Archive(
         name="",
-        directory=folder,
+        places=tuple(places),
         format=form,
         files=tuple(files),
         streams=_streams(whole),
@@ -175,7 +186,7 @@ def _listed(
         not_named=(),
         incomplete=tuple(sorted(halves)),
     )
-    return archive, listing
+    return archive, listings
 
 
 def grid_outline(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -248,7 +259,7 @@ def _stream(grid: MetGrid, refs: Sequence[AnalysisRef]) -> Stream:
     )
 
 
-def _is_of_format(path: Path, form: str) -> bool:
+def _is_of_format(path: Place, form: str) -> bool:
     """Whether a file without a whole analysis is a damaged one of a format, or another file."""
     if form == AUTO:
         return format_of(str(path)) is not None
@@ -256,8 +267,11 @@ def _is_of_format(path: Path, form: str) -> bool:
 
 
 def _not_named(
-    listing: FolderListing, config: MetConfig, files: Sequence[Path], times: Sequence[np.datetime64]
-) -> tuple[Path, ...]:
+    listings: Sequence[FolderListing],
+    config: MetConfig,
+    files: Sequence[Place],
+    times: Sequence[np.datetime64],
+) -> tuple[Place, ...]:
     """Files that the pattern of names does not find in the time that the archive covers."""
     if config.file_format is None or not times:
         return ()
@@ -266,8 +280,10 @@ def _not_named(
     # A file named for its last hour, or for the beginning of a long forecast, is found too.
     margin = max(pd.Timedelta(days=1), step)
     beginnings = name_beginnings(config.file_format, first - margin, last + margin, step)
-    named = {path for text in beginnings for path in listing.beginning_with(text)}
-    return tuple(path for path in files if path not in named)
+    named = {
+        path for listing in listings for text in beginnings for path in listing.beginning_with(text)
+    }
+    return tuple(path for path in files if path not in named and not is_url(path))
 
 
 def _stream_dict(stream: Stream) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def to_arl(
             paths.append(write_arl(Path(target) / name, grid, analyses, corrections=True))
         except ValueError as problem:
             raise MeteorologyError(
-                f"The weather of {config.directory} cannot be written as ARL: {problem}",
+                f"The weather of {config.where} cannot be written as ARL: {problem}",
                 reason=Reason.DAMAGED_MET_FILE,
             ) from problem
         if len(paths) == 1:
@@ -164,7 +164,7 @@ def _wanted(
     if len(archive.streams) != 1:
         found = "no analysis" if not archive.streams else f"{len(archive.streams)} grids"
         raise UsageError(
-            f"The folder {config.directory} holds {found}, and ARL files are of one grid; see "
+            f"The weather of {config.where} has {found}, and ARL files are of one grid; see "
             "`stilt weather list`, and give start and end of one of them."
         )
     refs = archive.streams[0].analyses

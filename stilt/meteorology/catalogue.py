@@ -11,19 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl_format import minute_text
-from stilt.meteorology.bracket import Bracket, bracket_window
+from stilt.meteorology.bracket import LONGEST_INTERVAL, Bracket, bracket_window
 from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.fingerprint import fingerprint
 from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
-from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.reach import Reach, reach_of, within_reach
+from stilt.meteorology.records import AnalysisRef, Window
 from stilt.meteorology.search import FolderListing, name_beginnings, unique_files
 from stilt.meteorology.subgrid import crop_file, cropped_when_read, refuse_lacking, unwritable
+from stilt.meteorology.used import CROPS
+from stilt.roots import Place, is_url, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +54,7 @@ class Assessment:
     """
 
     bracket: Bracket
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
     absent: tuple[str, ...]
     error: MeteorologyError | None
     passed_over: tuple[AnalysisRef, ...] = ()
@@ -68,9 +72,9 @@ class _Found:
         asked: name beginnings of the window itself.
     """
 
-    files: tuple[Path, ...]
-    around: tuple[Path, ...]
-    named: dict[Path, list[pd.Timestamp]]
+    files: tuple[Place, ...]
+    around: tuple[Place, ...]
+    named: dict[Place, list[pd.Timestamp]]
     absent: dict[str, list[pd.Timestamp]]
     asked: frozenset[str]
 
@@ -100,13 +104,14 @@ class MetCatalogue:
         self.name = name
         folder = Path(cache_dir) / "met-index" if cache_dir else None
         self._indexes = IndexCache(folder, config.format)
-        self._listing: FolderListing | None = None
+        self._crops_dir = str(Path(cache_dir) / CROPS) if cache_dir else ""
+        self._listings: list[FolderListing] | None = None
         self._listed_at = 0.0
         self._warned: set[str] = set()
         self._crops_unwritable: str | None = None
         self._archive_file: dict[str, str] = {}
 
-    def select(self, start: Time, end: Time) -> list[AnalysisRef]:
+    def select(self, start: Time, end: Time, reach: Reach = ()) -> list[AnalysisRef]:
         """Return the analyses that bracket [start, end], sorted by time, each time once.
 
         With ``source`` configured, files that are missing are downloaded first; with
@@ -116,6 +121,8 @@ class MetCatalogue:
         Args:
             start: first time needed, UTC.
             end: last time needed, UTC; the two may be swapped.
+            reach: areas of :meth:`reach_of`, which large grids are cropped to; empty for whole
+                grids.
 
         Raises:
             MeteorologyError: MISSING_MET_FILES when too few files are found, MET_COVERAGE when
@@ -127,7 +134,7 @@ class MetCatalogue:
         if error is not None and error.reason != Reason.DISK and self.config.source is not None:
             first, last = sorted((_minutes(start), _minutes(end)))
             fetch_archive(self.config, pd.Timestamp(first), pd.Timestamp(last))
-            self._listing = None
+            self._listings = None
             assessment = self.assess(start, end)
         if assessment.error is not None:
             raise assessment.error
@@ -139,26 +146,41 @@ class MetCatalogue:
                 _shortened(tuple(sorted(unheard))),
             )
         refs = list(assessment.bracket.refs)
-        return self._cropped(refs) if self._crops_files else refs
+        if self._crops_files:
+            return self._cropped(refs)
+        # A receptor outside the grid is refused where it is released.
+        return [within_reach(ref, reach[-1]) or ref for ref in refs] if reach else refs
 
-    def available(self, start: Time, end: Time) -> list[AnalysisRef]:
+    def available(self, start: Time, end: Time, reach: Reach = ()) -> list[AnalysisRef]:
         """Return what there is of the analyses around [start, end], cropped; raise nothing."""
         assessment = self.assess(start, end)
         refs = list(assessment.bracket.refs)
         if not refs or self._mixed_grids(assessment.bracket, assessment.passed_over):
             return []
-        return self._cropped(refs) if self._crops_files else refs
+        if self._crops_files:
+            return self._cropped(refs)
+        parts = [within_reach(ref, reach[-1]) for ref in refs] if reach else refs
+        return [part for part in parts if part is not None]
+
+    def reach_of(self, lon: ArrayLike, lat: ArrayLike, n_hours: float) -> Reach:
+        """Return the areas that particles can reach, as :meth:`select` takes them.
+
+        Args:
+            lon, lat: of their release, degrees.
+            n_hours: length of the run.
+        """
+        return (reach_of(lon, lat, n_hours, self.config),)
 
     def assess(self, start: Time, end: Time) -> Assessment:
         """Search as :meth:`select` does, with its error described instead of raised."""
         first, last = sorted((_minutes(start), _minutes(end)))
         assessment = self._assess(first, last)
         if assessment.error is not None and self._listing_is_old():
-            self._listing = None
+            self._listings = None
             assessment = self._assess(first, last)
         return assessment
 
-    def files(self, receptor_time: Time, n_hours: float) -> list[Path]:
+    def files(self, receptor_time: Time, n_hours: float) -> list[Place]:
         """Return files that the names of one receptor's window ask for, sorted by name.
 
         Args:
@@ -172,7 +194,7 @@ class MetCatalogue:
         start, end = sorted((release, release + pd.Timedelta(hours=n_hours)))
         found = self._find(start, end, forward=n_hours > 0)
         if (error := self._too_few(found)) is not None and self._listing_is_old():
-            self._listing = None
+            self._listings = None
             found = self._find(start, end, forward=n_hours > 0)
             error = self._too_few(found)
         if error is not None:
@@ -190,10 +212,6 @@ class MetCatalogue:
     def archive_file(self, path: str) -> str:
         """Return the file of the archive that a file was cropped from; itself when it was not."""
         return self._archive_file.get(path, path)
-
-    @property
-    def _folder(self) -> Path:
-        return Path(self.config.directory)
 
     @property
     def _crops_files(self) -> bool:
@@ -237,11 +255,17 @@ class MetCatalogue:
     def _listing_is_old(self) -> bool:
         return clock.monotonic() - self._listed_at > _LISTING_LIFE_S
 
-    def _files_on_disk(self) -> FolderListing:
-        if self._listing is None:
-            self._listing = FolderListing(self._folder, exclude=self.config.subgrid_directory)
+    def _files_on_disk(self) -> list[FolderListing]:
+        if self._listings is None:
+            folders = [place for place in self.config.places if isinstance(place, Path)]
+            exclude = self.config.subgrid_directory
+            self._listings = [FolderListing(folder, exclude=exclude) for folder in folders]
             self._listed_at = clock.monotonic()
-        return self._listing
+        return self._listings
+
+    @property
+    def _urls(self) -> list[Place]:
+        return [place.rstrip("/") for place in self.config.places if isinstance(place, str)]
 
     def _find(
         self,
@@ -255,36 +279,38 @@ class MetCatalogue:
         Unless the run is forward, the file after an end between two files belongs to it. The
         margin is one file interval or more.
         """
-        listing = self._files_on_disk()
+        listings = self._files_on_disk()
+        urls = self._urls
         pattern, step = self.config.file_format, self.config.file_interval
         if pattern is None:
-            files = tuple(listing.all_files)
+            files = (*urls, *(file for listing in listings for file in listing.all_files))
             return _Found(files, files, {}, {}, frozenset())
         asked = name_beginnings(pattern, start, end, step)
         counted = name_beginnings(pattern, start, end if forward else end.ceil(step), step)
         # Amounts since a forecast began need the hour before the first one, too.
         margin = max(margin, step if self.config.format == "arl" else 2 * step)
         wide = name_beginnings(pattern, start - margin, end + margin + step, step)
-        named: dict[Path, list[pd.Timestamp]] = {}
-        chosen: list[Path] = []
+        named: dict[Place, list[pd.Timestamp]] = {}
+        chosen: list[Place] = []
         absent = {}
         for text, times in wide.items():
-            paths = listing.beginning_with(text)
+            paths = [path for listing in listings for path in listing.beginning_with(text)]
             for path in paths:
                 named.setdefault(path, []).extend(times)
             if text in counted:
                 chosen.extend(paths)
             if not paths:
                 absent[text] = times
-        around = tuple(unique_files(list(named)))
-        return _Found(tuple(unique_files(chosen)), around, named, absent, frozenset(asked))
+        around = (*urls, *unique_files(list(named)))
+        files = (*urls, *unique_files(chosen))
+        return _Found(files, around, named, absent, frozenset(asked))
 
     def _assess(self, start: np.datetime64, end: np.datetime64) -> Assessment:
         """Bracket a window; files that cover more than ``file_tres`` says are looked for last."""
         reach = pd.Timedelta(self.config.forecasts.reach(pd.Timestamp(start).to_pydatetime()))
         for margin in (_NO_TIME, max(_WIDER_SEARCH, reach)):
             found = self._find(pd.Timestamp(start), pd.Timestamp(end), margin=margin)
-            refs, others, damaged = self._analyses(found.around)
+            refs, others, damaged = self._analyses(found.around, (start, end))
             longest = self._longest_interval(refs)
             bracket = bracket_window(refs, start, end, longest)
             if bracket.is_complete:
@@ -300,17 +326,22 @@ class MetCatalogue:
         return Assessment(bracket, found.files, found.absent_asked, error, passed_over)
 
     def _analyses(
-        self, files: tuple[Path, ...]
-    ) -> tuple[list[AnalysisRef], dict[np.datetime64, list[AnalysisRef]], dict[Path, str]]:
-        """Return one analysis of each time; the others; a sentence for each damaged file."""
+        self, files: tuple[Place, ...], window: Window
+    ) -> tuple[list[AnalysisRef], dict[np.datetime64, list[AnalysisRef]], dict[Place, str]]:
+        """Return one analysis of each time; the others; a sentence for each damaged file.
+
+        Of stores those of a window and of the longest interval around it.
+        """
         refs: list[AnalysisRef] = []
-        damaged: dict[Path, str] = {}
+        damaged: dict[Place, str] = {}
+        around = (window[0] - LONGEST_INTERVAL, window[1] + LONGEST_INTERVAL)
         for path in files:
-            index = self._indexes.index_of(path)
+            index = self._indexes.index_of(path, around)
             if index.damage:
                 damaged[path] = index.damage
-            refs.extend(index.refs)
-        whole = merged(refs)
+            kept_in = self._crops_dir if is_url(path) else ""
+            refs.extend(replace(ref, kept_in=kept_in) if kept_in else ref for ref in index.refs)
+        whole = merged(refs, self.config.places)
         if self.config.subgrid_enable and not self._crops_files:
             whole = [cropped_when_read(ref, self.config) for ref in whole]
         return *choose_by_time(whole, self.config.forecasts), damaged
@@ -330,24 +361,26 @@ class MetCatalogue:
         required = max(1, self.config.n_min)
         files = set(found.files)
         if len(files) < required and bracket is not None and bracket.is_complete:
-            files |= {Path(ref.path) for ref in bracket.refs}
+            files |= {place_of(ref.path) for ref in bracket.refs}
         if len(files) >= required:
             return None
         text = (
             "Insufficient number of meteorological files found. "
             f"Found: {len(files)}, Required: {required}."
         )
-        if not self._folder.is_dir():
-            text += f" The folder {self._folder} does not exist."
+        folders = [place for place in self.config.places if isinstance(place, Path)]
+        gone = [folder for folder in folders if not folder.is_dir()]
+        if gone:
+            text += f" The folder {gone[0]} does not exist."
         elif found.absent_asked:
             shown = ", ".join(found.absent_asked[:_SHOWN_PATTERNS])
-            text += f" Patterns not found in {self._folder}: {shown}."
+            text += f" Patterns not found in {self.config.where}: {shown}."
         else:
-            text += f" Nothing is in {self._folder}."
+            text += f" Nothing is in {self.config.where}."
         return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
 
     def _uncovered(
-        self, found: _Found, damaged: dict[Path, str], bracket: Bracket, by_tres: bool
+        self, found: _Found, damaged: dict[Place, str], bracket: Bracket, by_tres: bool
     ) -> MeteorologyError:
         """Say why a window is not bracketed: damage, irregular times, or missing hours."""
         missing = bracket.missing
@@ -407,7 +440,7 @@ class MetCatalogue:
 
     @property
     def _label(self) -> str:
-        return f"{self.name} in {self._folder}" if self.name else str(self._folder)
+        return f"{self.name} in {self.config.where}" if self.name else self.config.where
 
 
 def times_text(times: tuple[np.datetime64, ...]) -> str:

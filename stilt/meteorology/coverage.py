@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,7 @@ from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.stand_ins import stand_in_text, stand_ins
 from stilt.meteorology.subgrid import crop_bounds
 from stilt.receptors import Receptor, release_points
+from stilt.roots import Place
 
 
 class Coverage(StrEnum):
@@ -53,7 +53,7 @@ class ReceptorCoverage:
     status: Coverage
     missing: tuple[np.datetime64, ...] = ()
     looked_for: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
+    files: tuple[Place, ...] = ()
     outside_grid: bool = False
     reason: Reason | None = None
     detail: str = ""

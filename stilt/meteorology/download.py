@@ -21,7 +21,7 @@ def fetch_archive(config: MetConfig, start: pd.Timestamp, end: pd.Timestamp) -> 
     assert config.source is not None
     try:
         archive = get_archive(config.source, **config.source_options)
-        archive.fetch(start, end, dest_dir=config.directory, mirror=config.backend)
+        archive.fetch(start, end, dest_dir=config.places[0], mirror=config.backend)
     except ImportError as problem:
         raise _failed(config, f"{problem}; install stilt[download]") from None
     except Exception as problem:
@@ -32,6 +32,6 @@ def fetch_archive(config: MetConfig, start: pd.Timestamp, end: pd.Timestamp) -> 
 def _failed(config: MetConfig, text: str) -> MeteorologyError:
     return MeteorologyError(
         f"The weather of {config.source} ({config.backend}) could not be downloaded to "
-        f"{config.directory}: {text}.",
+        f"{config.where}: {text}.",
         reason=Reason.MISSING_MET_FILES,
     )

@@ -55,7 +55,7 @@ def fetch_weather(
     """
     if config.source is None:
         raise UsageError(
-            f"The meteorology {name or config.directory} has no source to fetch from: set source "
+            f"The meteorology {name or config.where} has no source to fetch from: set source "
             "in config.yaml."
         )
     catalogue = MetCatalogue(config, name, cache_dir=cache_dir)
@@ -89,4 +89,4 @@ def merged_windows(windows: Iterable[Window]) -> list[Window]:
 
 
 def _files(config: MetConfig) -> set[Path]:
-    return set(FolderListing(Path(config.directory)).all_files)
+    return set(FolderListing(Path(config.places[0])).all_files)

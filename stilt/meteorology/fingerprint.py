@@ -16,11 +16,15 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from stilt.config.forecasts import ForecastChoice
 from stilt.meteorology.formats.merge import merged
+from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import EVERY_FORECAST, choose_by_time
 from stilt.meteorology.records import AnalysisRef, FileIndex
+from stilt.roots import place_of
 
 
 def fingerprint(refs: Sequence[AnalysisRef], choice: ForecastChoice = EVERY_FORECAST) -> str:
@@ -72,7 +76,7 @@ class WeatherCheck:
     def __init__(self, cache_dir: Path | None) -> None:
         self._cache_dir = cache_dir
         self._indexes: dict[str, IndexCache] = {}
-        self._known: dict[tuple[str, str], FileIndex] = {}
+        self._known: dict[tuple[str, str, str], FileIndex] = {}
 
     def has_changed(self, files: Iterable[str], recorded: str) -> bool:
         """Return whether these files now hold other analyses than the output's text describes.
@@ -99,21 +103,24 @@ class WeatherCheck:
         first, _, last = span.partition("/")
         if not digest or not paths:
             return False
-        indexes = [self._index(path, form or "arl") for path in paths]
+        indexes = [self._index(path, form or "arl", first, last) for path in paths]
         refs = [ref for index in indexes for ref in index.refs]
         if any(index.damage for index in indexes) or not all(ref.content for ref in refs):
             return False
-        chosen, _ = choose_by_time(merged(refs), ForecastChoice.parse(limits))
+        chosen, _ = choose_by_time(merged(refs, paths), ForecastChoice.parse(limits))
         held = {str(ref.time): ref.content for ref in chosen}
         return _digest({time: held[time] for time in held if first <= time <= last}) != digest
 
-    def _index(self, path: str, form: str) -> FileIndex:
-        if (path, form) not in self._known:
+    def _index(self, path: str, form: str, first: str, last: str) -> FileIndex:
+        place = place_of(path)
+        span = f"{first}/{last}" if is_store(place) else ""
+        if (path, form, span) not in self._known:
             if form not in self._indexes:
                 folder = self._cache_dir / "met-index" if self._cache_dir else None
                 self._indexes[form] = IndexCache(folder, form)
-            self._known[path, form] = self._indexes[form].index_of(Path(path))
-        return self._known[path, form]
+            window = (np.datetime64(first, "m"), np.datetime64(last, "m"))
+            self._known[path, form, span] = self._indexes[form].index_of(place, window)
+        return self._known[path, form, span]
 
 
 def _digest(contents: Mapping[str, str]) -> str:

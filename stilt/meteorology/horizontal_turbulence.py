@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from stilt.meteorology.columns import Columns
-from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.surface_layer import SurfaceLayer
 from stilt.meteorology.turbulence import (
     TurbulenceOptions,
@@ -25,7 +24,8 @@ def horizontal_variances(
     mixed_layer_height_m: np.ndarray,
     convective_velocity_m_s: np.ndarray,
     profile_sigma_w_m_s: np.ndarray,
-    grid: MetGrid,
+    grid_kind: str,
+    cell_size_m: tuple[np.ndarray, np.ndarray],
     options: TurbulenceOptions,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute variances along the grid's axes on every level, m2 s-2, (levels, ny, nx) each.
@@ -41,11 +41,12 @@ def horizontal_variances(
         surface: its surface layer.
         mixed_layer_height_m, convective_velocity_m_s: (ny, nx).
         profile_sigma_w_m_s: before KZMIX.
-        grid: of the meteorology.
+        grid_kind: kind of the meteorology's grid.
+        cell_size_m: along x and y, (ny, nx) each.
         options: the scheme.
     """
     if options.horizontal == 1:
-        return _from_deformation(columns, grid)
+        return _from_deformation(columns, grid_kind, cell_size_m)
     energy, variances = columns.turbulent_kinetic_energy, columns.velocity_variances
     if options.scheme == 3 and energy is not None:
         left = energy / (1.0 + vertical_to_horizontal(surface, options))
@@ -74,7 +75,9 @@ def _kantha_clayson(
     return np.where(is_stable, 4.0 * stable, unstable), np.where(is_stable, 5.0 * stable, unstable)
 
 
-def _from_deformation(columns: Columns, grid: MetGrid) -> tuple[np.ndarray, np.ndarray]:
+def _from_deformation(
+    columns: Columns, grid_kind: str, cell_size_m: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Compute ``K = 0.014 dx dy D`` within 432 to 43,200 m2 s-1, over a time scale of 3 hours.
 
     Smagorinsky (1963), with HYSPLIT's constant and limits. The deformation D is that of the wind in
@@ -82,12 +85,12 @@ def _from_deformation(columns: Columns, grid: MetGrid) -> tuple[np.ndarray, np.n
     are. Asked of HYSPLIT on grids of either kind from 3 to 70 degrees north: on Lambert grids K is
     half of that, on latitude-longitude grids all of it.
     """
-    dx, dy = grid.spacing_m()
+    dx, dy = cell_size_m
     u, v = columns.wind_x_m_s / dx, columns.wind_y_m_s / dy
     du_dy, du_dx = np.gradient(u, axis=(1, 2))
     dv_dy, dv_dx = np.gradient(v, axis=(1, 2))
     deformation = np.hypot(du_dy + dv_dx, du_dx - dv_dy)
-    if grid.kind != "latlon":
+    if grid_kind != "latlon":
         deformation = 0.5 * deformation
     mixing = np.clip(_DEFORMATION_FACTOR * dx * dy * deformation, *_DEFORMATION_LIMITS_M2_S)
     variance = mixing / _HORIZONTAL_TIME_S

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from stilt.meteorology.formats import scan_file
+from stilt.meteorology.formats import scan_file, scan_store
+from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef, FileIndex, Message
+from stilt.meteorology.records import AnalysisRef, FileIndex, Message, Window
 from stilt.notices import notice
+from stilt.roots import Place
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +41,18 @@ class IndexCache:
         self._form = form
         self._known: dict[str, tuple[str, FileIndex]] = {}
 
-    def index_of(self, path: Path) -> FileIndex:
-        """Return the index of a file; of a damaged file, the whole analyses before the damage."""
+    def index_of(self, path: Place, window: Window | None = None) -> FileIndex:
+        """Return the index of a file; of a damaged file, the whole analyses before the damage.
+
+        Args:
+            path: the file, or a Zarr store, which is looked into each time.
+            window: times that are asked for of a store; None lists all of them, without what
+                tells their content, which would be asked for one by one.
+        """
         name = str(path)
+        if is_store(path):
+            return scan_store(name, self._form, window)
+        path = Path(path)
         identity = _identity(path)
         known = self._known.get(name)
         if known and known[0] == identity:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from numpy.typing import ArrayLike
+
 from stilt.config import MetConfig
 from stilt.config.meteorology import nest_of
 from stilt.meteorology.catalogue import MetCatalogue, Time
 from stilt.meteorology.fingerprint import joined
+from stilt.meteorology.reach import Reach
 from stilt.meteorology.records import AnalysisRef
 
 
@@ -34,12 +37,21 @@ class NestedCatalogue(MetCatalogue):
         self._finer = tuple(finer)
         self._source: dict[str, MetCatalogue] = {}
 
-    def select(self, start: Time, end: Time) -> list[AnalysisRef]:
+    def reach_of(self, lon: ArrayLike, lat: ArrayLike, n_hours: float) -> Reach:
+        """Return the area that particles can reach of each meteorology, the finest first."""
+        each = [catalogue.reach_of(lon, lat, n_hours) for catalogue in self._finer]
+        return (*(area for reach in each for area in reach), *super().reach_of(lon, lat, n_hours))
+
+    def select(self, start: Time, end: Time, reach: Reach = ()) -> list[AnalysisRef]:
         """Return the analyses of all grids in a window, the finest first; see the base class."""
-        each = [catalogue.available(start, end) for catalogue in self._finer]
+        areas = reach or (None,) * (len(self._finer) + 1)
+        each = [
+            catalogue.available(start, end, (area,))
+            for catalogue, area in zip(self._finer, areas[:-1], strict=True)
+        ]
         for catalogue, refs in zip(self._finer, each, strict=True):
             self._source.update((ref.grid.key(), catalogue) for ref in refs)
-        return [*(ref for refs in each for ref in refs), *super().select(start, end)]
+        return [*(ref for refs in each for ref in refs), *super().select(start, end, areas)]
 
     def fingerprint(self, refs: Sequence[AnalysisRef]) -> str:
         """Describe analyses of :meth:`select`, those of each meteorology by its own rule."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -81,8 +80,8 @@ def overlap_text(
         rule = f"with {choice.words}, {rule}"
     return (
         f"{number} of the {len(used)} analyses needed are in more than one file; of each {rule}: "
-        f"{minute_text(taken.time)} from {Path(taken.path)} (forecast hour {taken.forecast_hour}), "
-        f"not {Path(last.path)} (forecast hour {last.forecast_hour})."
+        f"{minute_text(taken.time)} from {taken.path} (forecast hour {taken.forecast_hour}), "
+        f"not {last.path} (forecast hour {last.forecast_hour})."
     )
 
 

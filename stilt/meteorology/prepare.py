@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -35,15 +38,19 @@ from stilt.meteorology.fields import (
     SURFACE_FIELDS,
     TURBULENCE_FIELDS,
 )
+from stilt.meteorology.formats import open_analysis
+from stilt.meteorology.formats.hybrid import with_pressure
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
+from stilt.meteorology.reach import is_large
 from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.used import in_use, note_use
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
 from stilt.meteorology.weather_notes import WeatherNotes
 from stilt.notices import notice
+from stilt.roots import real_place
 from stilt.timing import timed
 
 logger = logging.getLogger(__name__)
@@ -59,6 +66,11 @@ SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
 """What air keeps in vertical motion of a choice, see :class:`PreparationOptions`; the density is
 that of air without vapour but for a factor, as in HYSPLIT."""
 
+BLOCK_VALUES = 500_000
+"""Nodes times levels that are prepared at a time on large grids, in some 300 MB."""
+
+_HALO = 2
+_ROWS_LOOKED_AT = 40
 _ARRAYS = ("column", "turbulence", "air", "surface")
 _DIGESTS = "digests.json"
 # NumPy parses the header of a file as Python, and CPython before 3.11.8 now and then fails when two
@@ -126,6 +138,7 @@ def prepare(
     levels: InternalLevels,
     options: PreparationOptions,
     pair: tuple[RawAnalysis, RawAnalysis] | None = None,
+    cell_size: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> PreparedAnalysis:
     """Put one analysis on internal levels and diagnose its turbulence.
 
@@ -135,12 +148,13 @@ def prepare(
         options: settings.
         pair: two analyses in the order in which a run meets them, whose difference tells how
             surfaces move; ``vertical_motion`` 1 to 3 need it.
+        cell_size: along x and y in metres, (ny, nx) each; None asks the grid.
 
     Raises:
         MeteorologyError: a field that transport needs is missing.
     """
     columns = remap(raw, levels, use_ten_metre=options.use_ten_metre)
-    cell_size = raw.grid.spacing_m()
+    cell_size = cell_size or raw.grid.spacing_m()
     columns = _with_vertical_motion(raw, columns, levels, cell_size, options, pair)
     surface = surface_layer.diagnose(raw, columns, levels, from_fluxes=options.from_fluxes)
     height = _mixed_layer(raw, columns, surface, options)
@@ -153,7 +167,8 @@ def prepare(
         height,
         w_star,
         vertical.profile_sigma_w_m_s,
-        raw.grid,
+        raw.grid.kind,
+        cell_size,
         options.turbulence,
     )
     return PreparedAnalysis(
@@ -172,6 +187,65 @@ def prepare(
         ),
         surface=_pack_surface(raw, columns, surface, height),
     )
+
+
+def prepare_in_blocks(
+    raw: RawAnalysis,
+    levels: InternalLevels,
+    options: PreparationOptions,
+    pair: tuple[RawAnalysis, RawAnalysis] | None = None,
+) -> Iterator[PreparedAnalysis]:
+    """Prepare some rows after the other, in bounded memory; together they are :func:`prepare`'s.
+
+    Args:
+        raw, levels, options, pair: as :func:`prepare` takes them; fields may be memory-mapped, and
+            the coefficients of hybrid levels may stand in place of PRES.
+    """
+    ny, nx = raw.grid.ny, raw.grid.nx
+    dx, dy = raw.grid.spacing_m()
+    step = max(1, BLOCK_VALUES // (nx * max(levels.count, raw.grid.n_levels)))
+    for first in range(0, ny, step):
+        last = min(first + step, ny)
+        # Differences reach one row further, and at the edge of a grid they are others.
+        rows = slice(max(first - _HALO, 0), min(last + _HALO, ny))
+        block = prepare(
+            _rows_of(raw, rows),
+            levels,
+            options,
+            pair and (_rows_of(pair[0], rows), _rows_of(pair[1], rows)),
+            (dx[rows], dy[rows]),
+        )
+        own = slice(first - rows.start, last - rows.start)
+        yield PreparedAnalysis(*(getattr(block, name)[own] for name in _ARRAYS))
+
+
+def _rows_of(raw: RawAnalysis, rows: slice) -> RawAnalysis:
+    """Some rows of an analysis; its grid keeps its origin, which preparing does not ask for."""
+    surface = {name: values[rows] for name, values in raw.surface.items()}
+    upper = {name: _read_rows(values, rows) for name, values in raw.upper.items()}
+    grid = replace(raw.grid, ny=len(range(*rows.indices(raw.grid.ny))))
+    return with_pressure(RawAnalysis(raw.time, grid, raw.forecast_hour, surface, upper))
+
+
+def _read_rows(values: np.ndarray, rows: slice) -> np.ndarray:
+    """A copy of some rows of a field; what a mapping has read for it is let go of."""
+    taken = np.array(values if values.shape[1] == 1 else values[:, rows])
+    mapping = getattr(values, "_mmap", None)
+    if mapping is not None and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+    return taken
+
+
+def _to_look_at(raw: RawAnalysis) -> Iterator[RawAnalysis]:
+    """What is looked at for odd values: of a large grid the surface, and levels in some rows."""
+    if not is_large(raw.grid):
+        yield raw
+        return
+    yield replace(raw, upper={})
+    rows = slice(0, None, max(1, raw.grid.ny // _ROWS_LOOKED_AT))
+    heat = ("DSWF", "SHTF", "HFLX")
+    surface = {name: values for name, values in raw.surface.items() if name not in heat}
+    yield _rows_of(replace(raw, surface=surface), rows)
 
 
 def check_variances(raw: RawAnalysis, options: TurbulenceOptions) -> None:
@@ -396,15 +470,36 @@ class PreparedStore:
             self.directory.mkdir(parents=True, exist_ok=True)
             with locked_if_possible(f"{folder}.lock"):
                 if not _is_whole(folder):
-                    levels = options.levels or levels_for(ref.grid, options.z_top_m)
-                    raw = {one: self._read(one) for one in {ref, *(pair or ())}}
-                    WeatherNotes(self.directory).look(ref, raw[ref])
-                    read = pair and (raw[pair[0]], raw[pair[1]])
-                    self._write(folder, prepare(raw[ref], levels, options, read))
+                    self._make(folder, ref, options, pair)
         note_use(folder)
         with _ONE_HEADER_AT_A_TIME, in_use(folder):
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
         return PreparedAnalysis(**arrays)
+
+    def _make(
+        self,
+        folder: Path,
+        ref: AnalysisRef,
+        options: PreparationOptions,
+        pair: AnalysisPair | None,
+    ) -> None:
+        """Prepare an analysis, that of a large grid in blocks of rows."""
+        levels = options.levels or levels_for(ref.grid, options.z_top_m)
+        with tempfile.TemporaryDirectory(dir=self.directory, prefix=".reading_") as scratch:
+            raw: dict[AnalysisRef, RawAnalysis] = {}
+            for number, one in enumerate({ref, *(pair or ())}):
+                if is_large(ref.grid):
+                    raw[one] = open_analysis(one, Path(scratch) / str(number))
+                else:
+                    raw[one] = self._read(one)
+            notes = WeatherNotes(self.directory)
+            for part in _to_look_at(raw[ref]):
+                notes.look(ref, part)
+            read = pair and (raw[pair[0]], raw[pair[1]])
+            if is_large(ref.grid):
+                self._write(folder, prepare_in_blocks(raw[ref], levels, options, read), ref.grid.ny)
+            else:
+                self._write(folder, [prepare(raw[ref], levels, options, read)], ref.grid.ny)
 
     def _key(
         self,
@@ -417,23 +512,27 @@ class PreparedStore:
             ref.grid.key(),
             {name: value for name, value in asdict(options).items() if value is not None},
             *(
-                [os.path.realpath(one.path), one.checksum, one.content, str(one.time)]
+                [real_place(one.path), one.checksum, one.content, str(one.time)]
                 for one in (ref, *(pair or ()))
             ),
         ]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
         return f"{str(ref.time).replace(':', '').replace('-', '')}_{digest}"
 
-    def _write(self, folder: Path, prepared: PreparedAnalysis) -> None:
+    def _write(self, folder: Path, blocks: Iterable[PreparedAnalysis], ny: int) -> None:
         """Write the arrays beside their final place, then rename the folder.
+
+        Args:
+            folder: the final place.
+            blocks: of rows, from south to north.
+            ny: how many rows there are.
 
         Damaged arrays are replaced; a process that has them mapped keeps its own.
         """
         with tempfile.TemporaryDirectory(dir=self.directory, prefix=".making_") as scratch:
             made = Path(scratch) / "arrays"
             made.mkdir()
-            for name in _ARRAYS:
-                np.save(made / f"{name}.npy", getattr(prepared, name))
+            _save_blocks(made, blocks, ny)
             digests = {name: file_digest(made / f"{name}.npy") for name in _ARRAYS}
             (made / _DIGESTS).write_text(json.dumps(digests))
             if os.path.lexists(folder):
@@ -447,6 +546,22 @@ class PreparedStore:
                 # Where there are no locks, another process may have been faster.
                 if not _is_whole(folder):
                     raise
+
+
+def _save_blocks(folder: Path, blocks: Iterable[PreparedAnalysis], ny: int) -> None:
+    """Write blocks of rows as one ``.npy`` file an array, as NumPy would write the whole."""
+    with ExitStack() as files:
+        open_files: dict[str, BinaryIO] = {}
+        for block in blocks:
+            for name in _ARRAYS:
+                rows = np.ascontiguousarray(getattr(block, name))
+                if name not in open_files:
+                    file = files.enter_context((folder / f"{name}.npy").open("wb"))
+                    header = np.lib.format.header_data_from_array_1_0(rows)
+                    header["shape"] = (ny, *rows.shape[1:])
+                    np.lib.format.write_array_header_1_0(file, header)
+                    open_files[name] = file
+                rows.tofile(open_files[name])
 
 
 def _is_whole(folder: Path) -> bool:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from stilt.meteorology.grids import MetGrid
 
+Window = tuple[np.datetime64, np.datetime64]
+"""First and last time that is asked for."""
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -19,6 +22,7 @@ class Crop:
         column, row: first node kept, counted from zero along x and y of the whole grid.
         columns, rows: how many nodes are kept.
         levels: how many levels are kept, from the ground up.
+        of_columns, of_rows: nodes of the whole grid.
     """
 
     column: int
@@ -26,6 +30,8 @@ class Crop:
     row: int
     rows: int
     levels: int
+    of_columns: int
+    of_rows: int
 
 
 class Message(NamedTuple):
@@ -77,6 +83,7 @@ class AnalysisRef:
         messages: where the fields are in a GRIB file.
         earlier: surface fields of an earlier hour of the same forecast, by which amounts and means
             since then are known; see :mod:`stilt.meteorology.formats.step_ranges`.
+        kept_in: folder that keeps what was read of a store at a URL; "" where nothing is kept.
     """
 
     path: str
@@ -93,6 +100,7 @@ class AnalysisRef:
     crop: Crop | None = None
     messages: tuple[Message, ...] = ()
     earlier: AnalysisRef | None = None
+    kept_in: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:

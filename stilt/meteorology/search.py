@@ -11,8 +11,14 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
+
+from stilt.meteorology.formats.stores import is_store
+from stilt.roots import Place
+
+AnyPlace = TypeVar("AnyPlace", Path, Place)
 
 _UNFINISHED = ("~", ".partial", ".bad")
 _CROP_NOTE = ".crop.json"
@@ -47,7 +53,7 @@ def cropped_file(note: Path) -> Path:
 
 
 class FolderListing:
-    """Names and paths of the regular files under a folder, read once.
+    """Names and paths of the regular files under a folder, read once; a Zarr store is one file.
 
     Files that are locked, unfinished or set aside (``*.lock``, ``*~``, ``*.partial``, ``*.bad``)
     and folders named ``*.lock`` are passed over, and so are files in lower folders that this
@@ -113,6 +119,11 @@ class FolderListing:
                 folders.clear()
                 continue
             seen.add(real)
+            if is_store(root):
+                # Its files are parts of one, which stands for a file.
+                folders.clear()
+                yield Path(root)
+                continue
             folders[:] = [name for name in folders if not name.endswith(".lock")]
             here = set(files) if Path(root) != self._folder else set()
             for name in files:
@@ -123,6 +134,6 @@ class FolderListing:
                     yield path
 
 
-def unique_files(paths: list[Path]) -> list[Path]:
+def unique_files(paths: list[AnyPlace]) -> list[AnyPlace]:
     """Return each file once, sorted by file name."""
-    return sorted(set(paths), key=lambda path: (path.name, str(path)))
+    return sorted(set(paths), key=lambda path: (os.path.basename(path), str(path)))

@@ -120,13 +120,14 @@ def cropped_to(
     Raises:
         MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
     """
-    columns, rows = kept_nodes(ref.grid, bounds, Path(ref.path))
+    columns, rows = kept_nodes(ref.grid, bounds, ref.path)
     column, row = (ref.crop.column, ref.crop.row) if ref.crop else (0, 0)
+    whole = (ref.crop.of_columns, ref.crop.of_rows) if ref.crop else (ref.grid.nx, ref.grid.ny)
 
     def cropped(part: AnalysisRef) -> AnalysisRef:
         grid = cropped_grid(part.grid, columns, rows, n_levels)
         first, lowest = column + int(columns[0]), row + int(rows[0])
-        crop = Crop(first, len(columns), lowest, len(rows), grid.n_levels)
+        crop = Crop(first, len(columns), lowest, len(rows), grid.n_levels, *whole)
         parts = tuple(map(cropped, part.parts))
         earlier = None if part.earlier is None else cropped(part.earlier)
         return replace(part, grid=grid, crop=crop, parts=parts, earlier=earlier)
@@ -249,7 +250,7 @@ def _crop(source: Path, target: Path, config: MetConfig, refs: Sequence[Analysis
 
 
 def kept_nodes(
-    grid: MetGrid, bounds: tuple[float, float, float, float], source: Path
+    grid: MetGrid, bounds: tuple[float, float, float, float], source: Path | str
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return columns and rows of the nodes around an area; columns may pass a cyclic seam."""
     west, south, east, north = bounds
@@ -297,6 +298,25 @@ def cropped_grid(
         sync_lat=south,
         pole_lon=east + turn,
         pole_lat=south + (len(rows) - 1) * grid.ref_lat,
+    )
+
+
+def uncropped_grid(ref: AnalysisRef) -> MetGrid:
+    """Return the grid of which an analysis is a part, of the same levels."""
+    grid, crop = ref.grid, ref.crop
+    if crop is None:
+        return grid
+    whole = replace(grid, nx=crop.of_columns, ny=crop.of_rows)
+    if grid.kind == "conformal":
+        return replace(whole, sync_x=grid.sync_x + crop.column, sync_y=grid.sync_y + crop.row)
+    west = grid.sync_lon - crop.column * grid.ref_lon
+    south = grid.sync_lat - crop.row * grid.ref_lat
+    return replace(
+        whole,
+        sync_lon=west,
+        sync_lat=south,
+        pole_lon=west + (whole.nx - 1) * grid.ref_lon,
+        pole_lat=south + (whole.ny - 1) * grid.ref_lat,
     )
 
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from stilt.errors import MeteorologyError
 from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.formats import read_analysis
+from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.plausibility import implausible, sine_of_sun_elevation
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.roots import is_url, real_place
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +53,13 @@ class WeatherNotes:
     def look_at_files(self, refs: Iterable[AnalysisRef]) -> None:
         """Look at one analysis of each file, that with the most sun, unless that was done.
 
-        Nothing is said; see :meth:`of`. A file that cannot be read is passed over.
+        Nothing is said; see :meth:`of`. A file that cannot be read is passed over, and so are
+        stores at URLs, of which no more is read than a run needs.
         """
         chosen: dict[str, AnalysisRef] = {}
         for ref in refs:
+            if is_url(ref.path):
+                continue
             if ref.path not in chosen or _sunlight(ref) > _sunlight(chosen[ref.path]):
                 chosen[ref.path] = ref
         for path, ref in chosen.items():
@@ -74,10 +79,9 @@ class WeatherNotes:
         found = {}
         for path in dict.fromkeys(paths) if names else ():
             try:
-                stat = os.stat(path)
+                key = _key(path, _state(path))
             except OSError:
                 continue
-            key = _key(path, f"{stat.st_size}-{stat.st_mtime_ns}")
             found.update(self.sentences(name for name in names if name.startswith(key)))
         return found
 
@@ -125,11 +129,21 @@ def _sentence(path: str, notes: Sequence[_Note]) -> str:
 
 
 def _key(path: str, identity: str) -> str:
-    return hashlib.sha256(f"{os.path.realpath(path)} {identity}".encode()).hexdigest()[:20]
+    return hashlib.sha256(f"{real_place(path)} {identity}".encode()).hexdigest()[:20]
+
+
+def _state(path: str) -> str:
+    """Size and date of a file; "" of a store, whose notes stay."""
+    if is_store(path):
+        return ""
+    stat = os.stat(path)
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
 def _identity(ref: AnalysisRef) -> str:
-    """Return the size and date of the file of an analysis."""
+    """Return the size and date of the file of an analysis; see :func:`_state`."""
+    if is_store(ref.path):
+        return ""
     part = next((part for part in ref.parts if part.path == ref.path), ref)
     return part.checksum.rsplit("-", 1)[0]
 

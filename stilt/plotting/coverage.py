@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def plot_coverage(archives: Sequence[Archive]) -> Figure:
         colour = _COLOURS[number % len(_COLOURS)]
         _draw_area(top, stream, colour)
         _draw_times(bottom, stream, len(rows) - 1 - number, colour)
-        label = archive.name or archive.directory.name
+        label = archive.name or os.path.basename(archive.places[0])
         bottom.annotate(
             f"{label}: {len(stream.analyses)} analyses", (0.0, len(rows) - 1 - number + 0.3),
             xycoords=("axes fraction", "data"), fontsize=8, color=INK,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stilt.errors import UsageError
 from stilt.project.batches import ids_in_batches
+from stilt.project.changed_weather import changed_weather, weather_pairs
 from stilt.project.database import DamagedIndexError, Database
 from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
@@ -391,8 +392,6 @@ class Index:
         self, expected: Expected, work: Callable[[duckdb.DuckDBPyConnection], T], default: T
     ) -> T:
         """Run queries on the view ``present``, see :func:`stilt.project.present.show_present`."""
-        from stilt.project.update import changed_weather, weather_pairs
-
         busy = sorted(ids_in_batches(self.layout.running))
         pairs: list[tuple[str, str]] = []
 

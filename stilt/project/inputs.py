@@ -22,6 +22,7 @@ from stilt.config import ModelConfig, RuntimeSettings, is_same
 from stilt.config.files import config_text
 from stilt.errors import StiltError, UsageError
 from stilt.project.artifacts import Stamp, link, publish
+from stilt.project.datasets import store_dataset
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 # A batch looks at hundreds of simulations that share weather files.
 WEATHER_CHECK_LIFE_S = 5.0
+WEATHER_CACHE_TRIMMED_EVERY_S = 60.0
 
 
 class Project:
@@ -87,8 +89,9 @@ class Project:
         self.runtime = runtime if runtime is not None else RuntimeSettings()
         chosen = compute_root or self.runtime.compute_root
         self.compute_root = self._default_compute_root() if chosen is None else expanded(chosen)
-        self._given_config = config
+        self._given_config = config and config.with_datasets_below(self.layout.root)
         self._config_read: tuple[Path, bytes | None] | None = None
+        self._trimmed_at = -math.inf
         self._weather_check: tuple[float, WeatherCheck | None] = (-math.inf, None)
 
     @property
@@ -190,6 +193,14 @@ class Project:
         """Folder for prepared weather and the indexes of weather files."""
         return self.runtime.cache_dir or self.layout.weather_cache
 
+    def bound_weather_cache(self) -> None:
+        """Remove weather that was not used for longest where the cache has outgrown its limit."""
+        from stilt.meteorology.used import trim_cache
+
+        if time.monotonic() - self._trimmed_at > WEATHER_CACHE_TRIMMED_EVERY_S:
+            self._trimmed_at = time.monotonic()
+            trim_cache(self.cache_dir, 1e9 * self.runtime.weather_cache_gb)
+
     def require_folders(self) -> None:
         """Make the folders that computing needs beside those for results.
 
@@ -281,7 +292,12 @@ class Project:
             return False
 
     def store_config(self) -> None:
-        """Have this configuration in the output root; a file that means the same is kept."""
+        """Have this configuration in the output root; a file that means the same is kept.
+
+        Datasets in memory are stored before it, as NetCDF files.
+        """
+        for met in self.config.mets.values():
+            store_dataset(met)
         if self.stores_this_config:
             return
         path = self.layout.config

@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stilt.config import MetConfig
+
 if TYPE_CHECKING:
-    from stilt.config import MetConfig, ModelConfig
+    from stilt.config import ModelConfig
     from stilt.receptors import Receptor
+    from stilt.roots import Place
 
 # Raised whenever particles of the same configuration change.
 PHYSICS_VERSION = 4
@@ -27,6 +30,8 @@ PHYSICS_VERSION = 4
 GRIDDING_VERSION = 1
 
 ERROR_SUFFIX = "_error"
+
+_USUAL_WIND = MetConfig.model_fields["fastest_wind"].default
 
 
 @dataclass(frozen=True)
@@ -110,16 +115,22 @@ _NO_MATTER = {"directory", "subgrid_dir", "n_min", "backend", "nested_in"}
 def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     """What says which weather a meteorology is."""
     fields = met.model_dump(mode="json", exclude=_NO_MATTER)
-    if fields["format"] == "arl":
-        del fields["format"]
-    for name in ("cycle", "lead"):
-        if fields[name] is None:
+    usual = {"format": "arl", "fastest_wind": _USUAL_WIND, "cycle": None, "lead": None}
+    for name, value in usual.items():
+        if fields[name] == value:
             del fields[name]
     base = os.path.realpath(root)
+    places = [_place_identity(place, base) for place in met.places]
+    return {**fields, "directory": places[0] if len(places) == 1 else places}
+
+
+def _place_identity(place: Place, base: str) -> str:
+    """A URL as it is; of a folder its relative path inside ``base``, else its real path."""
+    if isinstance(place, str):
+        return place.rstrip("/")
     # A folder that is not there stays relative; it must not depend on where the program runs.
-    folder = os.path.realpath(os.path.join(base, met.directory))
-    inside = os.path.commonpath([folder, base]) == base
-    return {**fields, "directory": os.path.relpath(folder, base) if inside else folder}
+    folder = os.path.realpath(os.path.join(base, place))
+    return os.path.relpath(folder, base) if os.path.commonpath([folder, base]) == base else folder
 
 
 def footprint_keys_text(keys: Mapping[str, str], empty: frozenset[str] | set[str]) -> str:

@@ -6,8 +6,7 @@ that differs and answers what its caller wants to know then.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import pandas as pd
 
 from stilt.project import records
 from stilt.project.batches import ids_in_batches
+from stilt.project.changed_weather import changed_weather, weather_pairs
 from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.present import show_present
@@ -150,29 +150,6 @@ def update_index(
         return ask(connection), changed
 
     return index.write(work)
-
-
-def weather_pairs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Return recorded pairs of weather files (JSON) and what they held."""
-    return connection.execute(
-        "SELECT DISTINCT met_files, weather FROM simulations WHERE weather <> ''"
-    ).fetchall()
-
-
-def changed_weather(pairs: Iterable[tuple[str, str]], cache_dir: Path) -> list[tuple[str, str]]:
-    """Return the pairs of weather files (JSON) and what they held that hold something else now.
-
-    Args:
-        pairs: of :func:`weather_pairs`.
-        cache_dir: folder with the indexes of weather files.
-    """
-    told = [(files, weather) for files, weather in pairs if weather]
-    if not told:
-        return []
-    from stilt.meteorology.fingerprint import WeatherCheck
-
-    check = WeatherCheck(cache_dir)
-    return [pair for pair in told if check.has_changed(json.loads(pair[0]), pair[1])]
 
 
 def _recorded(connection: duckdb.DuckDBPyConnection, *, outputs: bool) -> _Recorded:

@@ -15,6 +15,7 @@ from stilt.meteorology.grids import EDGE_CELLS, MetGrid
 from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.prepare import PreparedAnalysis, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.subgrid import uncropped_grid
 from stilt.transport.clock import SweepClock, minute_of
 from stilt.transport.interpolation import Geometry
 from stilt.transport.preparation import Preparation, preparation
@@ -151,10 +152,10 @@ def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
     groups: dict[str, list[AnalysisRef]] = {}
     for ref in refs:
         groups.setdefault(ref.grid.key(), []).append(ref)
-    finest_first = sorted(groups.values(), key=lambda each: _cell_size_m(each[0].grid))
+    finest_first = sorted(groups.values(), key=lambda each: _cell_size_m(each[0]))
     return [tuple(sorted(each, key=lambda ref: ref.time)) for each in finest_first]
 
 
-def _cell_size_m(grid: MetGrid) -> float:
-    """Return the mean size of the cells of a grid."""
-    return float(np.mean(grid.spacing_m()))
+def _cell_size_m(ref: AnalysisRef) -> float:
+    """Return the mean size of the cells of a whole grid, whatever part of it is used."""
+    return float(np.mean(uncropped_grid(ref).spacing_m()))

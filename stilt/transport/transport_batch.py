@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from stilt.meteorology.prepare import SURFACES, PreparedStore
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.clock import minute_of
 from stilt.transport.device import device
+from stilt.transport.edges import cropped_text, ended_at_crop
 from stilt.transport.initial_particles import initial_particles
 from stilt.transport.met_stream import MetStream, met_streams
 from stilt.transport.nested_sweep import nested_sweep
@@ -47,6 +49,8 @@ from stilt.transport.transport_errors import (
     TransportErrorSettings,
     WindErrorSettings,
 )
+
+logger = logging.getLogger(__name__)
 
 Table = pd.DataFrame | SimulationError
 CollectedRows = ReleaseRows | SimulationError
@@ -238,8 +242,25 @@ def _run_group(
                 only.geometry, physics, only.clock, loaded, only.cell_size_m, state, rows, progress,
                 programs,
             )  # fmt: skip
-    collected = (rows.release(number) for number in range(len(good)))
+    made = [rows.release(number) for number in range(len(good))]
+    _warn_of_crop(made, streams[-1].refs[0], config.numpar)
+    collected = iter(made)
     return [problem if problem is not None else next(collected) for problem in problems]
+
+
+def _warn_of_crop(made: Sequence[ReleaseRows], ref: AnalysisRef, numpar: int) -> None:
+    """Say which particles ended at the edge of a part of the met fields.
+
+    Args:
+        made: rows of the releases.
+        ref: an analysis of the outermost grid, at whose edge particles end.
+        numpar: particles of a release.
+    """
+    if ref.crop is None:
+        return
+    counted = [(each.release.sim_id, ended_at_crop(each, ref.grid, ref.crop)) for each in made]
+    if ended := [each for each in counted if each[1]]:
+        logger.warning("%s", cropped_text(ended, numpar))
 
 
 def _stream_of(streams: Sequence[MetStream], release: Release, start: int) -> int | None:

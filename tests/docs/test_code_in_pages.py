@@ -8,7 +8,9 @@ import pytest
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
 
 
-@pytest.mark.parametrize("page", ["observations.md", "era5.md", "hrrr.md", "gfs.md"])
+@pytest.mark.parametrize(
+    "page", ["observations.md", "era5.md", "hrrr.md", "gfs.md", "cf-datasets.md"]
+)
 def test_code_of_a_page_runs_in_order(page):
     names: dict[str, object] = {}
     for block in re.findall(r"```python\n(.*?)```", (PAGES / page).read_text(), re.S):
@@ -46,6 +48,8 @@ def test_yaml_of_the_guides_is_accepted(tmp_path):
         "era5.md",
         "hrrr.md",
         "gfs.md",
+        "zarr-stores.md",
+        "cf-datasets.md",
     ):
         for block in re.findall(r"```yaml\n(.*?)```", (PAGES / page).read_text(), re.S):
             path = tmp_path / "config.yaml"

@@ -9,6 +9,9 @@ import xarray as xr
 import stilt
 from stilt.config.base import ConfigFieldError
 from stilt.demo.synthetic_fields import DemoWeather
+from stilt.meteorology import reach
+from stilt.meteorology.grids import latlon_grid
+from stilt.meteorology.nest import catalogue_of
 from stilt.meteorology.writer import write_arl
 from tests.support.era5_files import write_era5
 from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
@@ -18,6 +21,11 @@ HOURS = np.arange(
 )
 RECEPTOR = ("2023-07-15 18:00", -111.3, 40.5, 30.0)
 """Where a west wind brings air from within the finer grid's western edge and beyond."""
+
+OUTSIDE = ("2023-07-15 18:00", -113.5, 41.5, 30.0)
+"""A place that the finer grid does not hold."""
+
+FINE = latlon_grid(-112.5, 39.5, 0.0625, 0.0625, 41, 33, levels=(), vertical_flag=0)
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +38,8 @@ def weather(tmp_path_factory):
     write_era5(folder / "era5", coarse)
     demo = DemoWeather()
     write_arl(folder / "fine" / "all", demo.grid, [demo.analysis(time) for time in HOURS])
+    fine = [on_pressures(on_grid(truth(t), FINE), np.array(PRESSURES_HPA, float)) for t in HOURS]
+    write_era5(folder / "fine-era5", fine)
     return folder
 
 
@@ -94,3 +104,68 @@ def test_a_nest_names_meteorologies_that_there_are(tmp_path):
         stilt.ModelConfig(mets={"fine": {**met, "nested_in": "around"}})
     with pytest.raises(ConfigFieldError, match="no meteorology is left to be run"):
         stilt.ModelConfig(mets={"a": {**met, "nested_in": "b"}, "b": {**met, "nested_in": ["a"]}})
+
+
+@pytest.fixture
+def tight(monkeypatch):
+    """Every grid is large, and its particles are expected to stay near."""
+    monkeypatch.setattr(reach, "LARGE_NODES", 0)
+    monkeypatch.setattr(reach, "MARGIN_KM", 0.0)
+    monkeypatch.setattr(reach, "LATTICE_DEG", 0.125)
+
+
+def cropped_nest(weather, fastest_wind, n_hours=-1):
+    usual = {"format": "era5", "fastest_wind": fastest_wind}
+    return stilt.ModelConfig(
+        mets={
+            "fine": {"directory": weather / "fine-era5", "nested_in": "era5", **usual},
+            "era5": {"directory": weather / "era5", **usual},
+        },
+        n_hours=n_hours, numpar=200, seed=1,
+    )  # fmt: skip
+
+
+def particles(folder, receptors, config):
+    model = stilt.Model(project=folder, receptors=receptors, config=config)
+    outcome = stilt.push_simulations(model, model.register_pending())
+    assert outcome.counts["complete"] == len(receptors), model.failures()
+    return [found.particles for found in model.trajectories.load()]
+
+
+def test_each_grid_of_a_nest_is_cropped_to_what_particles_reach(weather, tight):
+    catalogue = catalogue_of(cropped_nest(weather, 20.0).mets, "fine")
+    _, lon, lat, _ = RECEPTOR
+    chosen = catalogue.reach_of(lon, lat, -1)
+    whole = catalogue.select(HOURS[2], HOURS[3])
+    parts = catalogue.select(HOURS[2], HOURS[3], chosen)
+    assert [part.time for part in parts] == [ref.time for ref in whole]
+    for part, ref in zip(parts, whole, strict=True):
+        assert part.grid.ref_lon == ref.grid.ref_lon
+        assert part.grid.nx * part.grid.ny < 0.6 * ref.grid.nx * ref.grid.ny
+        assert part.grid.contains(lon, lat)
+    # Of a finer grid that is out of reach there is nothing.
+    _, lon, lat, _ = OUTSIDE
+    parts = catalogue.select(HOURS[2], HOURS[3], catalogue.reach_of(lon, lat, -1))
+    assert {part.grid.ref_lon for part in parts} == {0.125}
+
+
+def test_particles_in_cropped_grids_go_where_they_go_in_whole_ones(weather, tight, tmp_path):
+    (cropped,) = particles(tmp_path / "cropped", [RECEPTOR], cropped_nest(weather, 25.0, -2))
+    (whole,) = particles(tmp_path / "whole", [RECEPTOR], cropped_nest(weather, None, -2))
+    assert len(cropped) == len(whole)
+    apart = np.hypot(*(cropped - whole)[["long", "lati"]].to_numpy().T)
+    assert np.mean(apart < 1e-4) > 0.9
+
+
+def test_results_do_not_depend_on_which_receptors_share_a_run(weather, tight, tmp_path):
+    """Receptors with areas of their own, one of them out of reach of the finer grid."""
+    earlier = ("2023-07-15 17:40", *RECEPTOR[1:])
+    chosen = [RECEPTOR, OUTSIDE, earlier]
+    together = particles(tmp_path / "together", chosen, cropped_nest(weather, 20.0))
+    alone = [
+        particles(tmp_path / str(number), [each], cropped_nest(weather, 20.0))[0]
+        for number, each in enumerate(chosen)
+    ]
+    assert {len(table) for table in together} == {200 * 60}
+    for table in alone:
+        assert sum(table.equals(other) for other in together) == 1

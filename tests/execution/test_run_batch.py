@@ -92,7 +92,7 @@ def test_receptors_of_one_minute_look_for_their_weather_once(tmp_path, faked, mo
     model = stilt.Model(tmp_path / "case", receptors=receptors, config=fakes.config())
     looked, select = [], MetCatalogue.select
 
-    def counted(self, start, end):
+    def counted(self, start, end, reach=()):
         looked.append((start, end))
         return select(self, start, end)
 

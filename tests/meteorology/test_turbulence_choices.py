@@ -84,7 +84,9 @@ def _horizontal(
     columns = columns or _columns()
     surface, depth, w_star, chosen, vertical = _vertical(heat, height, columns, **options)
     profile = vertical.profile_sigma_w_m_s
-    both = horizontal_variances(columns, surface, depth, w_star, profile, _GRID, chosen)
+    both = horizontal_variances(
+        columns, surface, depth, w_star, profile, _GRID.kind, _GRID.spacing_m(), chosen
+    )
     return np.sqrt(both[0][:, 0, 0]), np.sqrt(both[1][:, 0, 0]), profile[:, 0, 0]
 
 
@@ -205,7 +207,14 @@ def _deformed(grid: MetGrid, u_slope: float) -> tuple[np.ndarray, np.ndarray, np
     options = TurbulenceOptions(horizontal=1)
     nothing = np.zeros((grid.ny, grid.nx))
     along_x, along_y = horizontal_variances(
-        columns, _surface(_columns(), 50.0), nothing, nothing, nothing, grid, options
+        columns,
+        _surface(_columns(), 50.0),
+        nothing,
+        nothing,
+        nothing,
+        grid.kind,
+        grid.spacing_m(),
+        options,
     )
     return along_x[0], along_y[0], 10_800.0 * (along_x[0] + along_y[0])
 

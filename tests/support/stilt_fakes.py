@@ -19,6 +19,7 @@ import pandas as pd
 
 import stilt
 from stilt.errors import MeteorologyError, NoParticleOutputError
+from stilt.meteorology.records import AnalysisRef
 
 STEER = "STILT_FAKE_STEER"
 DEVICE = "STILT_FAKE_DEVICE"
@@ -92,23 +93,19 @@ def run_transport(
     return tables
 
 
-def select(self, start, end):
+def select(self, start, end, reach=()):
     start, end = sorted(map(pd.Timestamp, (start, end)))
     folder = Path(os.environ.get(STEER, "/nowhere"))
     if (folder / "no-weather" / end.strftime("%d%H%M")).exists():
         raise MeteorologyError(f"No weather for {end}.")
     times = np.arange(np.datetime64(start, "h"), np.datetime64(end, "h") + np.timedelta64(2, "h"))
     return [
-        SimpleNamespace(
-            time=time,
-            path=f"met/{time}",
-            paths=(f"met/{time}",),
-            grid=_GRID,
+        AnalysisRef(
+            f"met/{time}", time, forecast_hour=0, offset=0, nbytes=0, grid=_GRID, checksum="",
             content="fake",
-            format="arl",
         )
         for time in times
-    ]
+    ]  # fmt: skip
 
 
 def assess(self, start, end):

@@ -6,14 +6,19 @@ of the user's own (``format: mypackage.weather.MyFormat``), see :class:`WeatherF
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Protocol, cast, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 
 from stilt.errors import ConfigValidationError
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
-from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis
+from stilt.meteorology.formats.kept import open_kept, read_kept, spooled
+from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
+
+if TYPE_CHECKING:
+    from stilt.meteorology.formats.dataset import DatasetFormat
 
 FORMATS = {
     "arl": "arl_files.ArlFormat",
@@ -22,6 +27,7 @@ FORMATS = {
     "hrrr": "ncep.HrrrFormat",
     "wrf": "wrf.WrfFormat",
     "wrf-instantaneous": "wrf.WrfInstantaneousFormat",
+    "cf": "cf.CFFormat",
 }
 """Formats of this package: name in config.yaml, and class in a module of this package."""
 
@@ -112,6 +118,21 @@ def scan_file(path: str, form: str) -> FileIndex:
     return FileIndex(()) if name is None else weather_format(name).scan(path)
 
 
+def scan_store(path: str, form: str, window: Window | None) -> FileIndex:
+    """List what a Zarr store holds in a window of time, or at all times without their content."""
+    name = format_of(path) if form == AUTO else form
+    if name is None:
+        return FileIndex((), f"The weather store {path} is in no format that is known here.")
+    chosen = weather_format(name)
+    if not _reads_datasets(chosen):
+        return FileIndex(
+            (),
+            f"The weather store {path} cannot be read as format: {name}; Zarr stores are era5 or "
+            "cf.",
+        )
+    return chosen.scan(path, window)
+
+
 def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
     """Read one analysis, from all files that hold a part of it.
 
@@ -123,10 +144,48 @@ def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) ->
         MeteorologyError: DAMAGED_MET_FILE when a file is not what the index promises.
     """
     wanted = None if variables is None else {*variables, "PRSS"}
-    read = [weather_format(part.format).read(part, wanted) for part in ref.parts or (ref,)]
-    surface = {name: field for raw in read for name, field in raw.surface.items()}
-    upper = {name: field for raw in read for name, field in raw.upper.items()}
-    return with_pressure(RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper))
+    return with_pressure(_joined(ref, [_read(part, wanted) for part in ref.parts or (ref,)]))
+
+
+def open_analysis(ref: AnalysisRef, scratch: Path) -> RawAnalysis:
+    """Open one analysis that is too large for memory; fields are memory-mapped where they can be.
+
+    Args:
+        ref: which analysis of which file, or files.
+        scratch: folder for the fields, which must stay while they are used.
+
+    Returns:
+        The analysis, with the coefficients of hybrid levels in place of PRES.
+    """
+    read = []
+    for number, part in enumerate(ref.parts or (ref,)):
+        form = weather_format(part.format)
+        if part.kept_in:
+            read.append(open_kept(part, form.read))
+        elif part.format in FORMATS and part.format != "arl":
+            # A format of the user's own may read all fields to give one.
+            read.append(spooled(part, form.read, scratch / str(number)))
+        else:
+            read.append(form.read(part))
+    return _joined(ref, read)
+
+
+def _reads_datasets(form: WeatherFormat) -> TypeGuard[DatasetFormat]:
+    """Whether xarray opens the files of a format; xarray is not loaded for others."""
+    from stilt.meteorology.formats.dataset import DatasetFormat
+
+    return isinstance(form, DatasetFormat)
+
+
+def _read(part: AnalysisRef, variables: Collection[str] | None) -> RawAnalysis:
+    form = weather_format(part.format)
+    return read_kept(part, form.read, variables) if part.kept_in else form.read(part, variables)
+
+
+def _joined(ref: AnalysisRef, parts: Sequence[RawAnalysis]) -> RawAnalysis:
+    surface = {name: field for raw in parts for name, field in raw.surface.items()}
+    upper = {name: field for raw in parts for name, field in raw.upper.items()}
+    return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
 
 
 def field_names(ref: AnalysisRef) -> FieldNames:

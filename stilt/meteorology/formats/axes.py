@@ -73,6 +73,8 @@ def latlon_axes(lon: ArrayLike, lat: ArrayLike, source: str) -> Horizontal:
         AxisError: they are not evenly spaced, as on a Gaussian grid, or too few.
     """
     lon, lat = np.asarray(lon, float).ravel(), np.asarray(lat, float).ravel()
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        raise AxisError("some of its longitudes or latitudes are missing values")
     columns, lon = _eastward(lon)
     rows = np.argsort(lat, kind="stable")
     lat = lat[rows]

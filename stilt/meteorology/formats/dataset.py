@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import (
     NO_LEVELS,
@@ -26,15 +26,24 @@ from stilt.meteorology.formats.axes import (
 )
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
-from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis
+from stilt.meteorology.formats.stores import (
+    chunk_tokens,
+    is_store,
+    layout_digest,
+    open_store,
+    store_state,
+)
+from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
 _LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
 _TIMES = ("valid_time", "time")
 _PRESSURE = {"isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev"}
 _HYBRID = {"hybrid", "model_level", "hybridn", "level", "lev"}
 _HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
+LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
+"""Attributes of levels whose coefficients of hybrid levels are known: a value for each level."""
+
 _NETCDF = (b"CDF", b"\x89HDF")
-_SAMPLES, _SAMPLE_BYTES = 16, 65_536
 
 
 class ForeignFileError(ValueError):
@@ -60,41 +69,59 @@ class DatasetFormat:
         Raises:
             ForeignFileError: it is a file of another kind.
         """
+        if is_store(path):
+            return [open_store(path)]
         with open(path, "rb") as file:
             if not file.read(8).startswith(_NETCDF):
                 raise ForeignFileError("it is not a NetCDF file")
         return [xr.open_dataset(path, engine="netcdf4")]
 
-    def scan(self, path: str) -> FileIndex:
+    def product_of(self, data: xr.Dataset) -> Product:
+        """Return what the variables of a file are; by default what :attr:`product` says."""
+        del data
+        return self.product
+
+    def scan(self, path: str, window: Window | None = None) -> FileIndex:
         """List the times of a file; see :class:`stilt.meteorology.formats.WeatherFormat`."""
-        identity = _identity(path)
+        refs: list[AnalysisRef] = []
         try:
-            parts = _opened(self, path, identity)
-            content = content_digest(path)
+            for number, part in enumerate(_opened(self, path, _identity(path))):
+                if part.fields:
+                    refs.extend(self._refs(path, number, part, window))
         except ForeignFileError:
             return FileIndex(())
         except (OSError, ValueError) as problem:
             return FileIndex((), _damage(path, str(problem)))
-        refs = []
-        for number, part in enumerate(parts):
-            if not part.fields:
-                continue
-            grid = with_levels(part.horizontal.grid, part.vertical)
-            for position, (time, hour) in enumerate(zip(part.times, part.hours, strict=True)):
-                refs.append(
-                    AnalysisRef(
-                        path=path,
-                        time=time,
-                        forecast_hour=int(hour),
-                        offset=number << 32 | position,
-                        nbytes=0,
-                        grid=grid,
-                        checksum=f"{identity}-{number}.{position}",
-                        content=f"{content}-{number}.{position}",
-                        format=self.product.name,
-                    )
-                )
         return FileIndex(tuple(refs))
+
+    def _refs(
+        self, path: str, number: int, part: _Part, window: Window | None
+    ) -> Iterator[AnalysisRef]:
+        grid = with_levels(part.horizontal.grid, part.vertical)
+        positions = part.within(window)
+        if is_store(path) and window is None:
+            contents = checksums = [""] * len(positions)
+        elif is_store(path):
+            # One field stands for all: a server is asked once for each time.
+            name = min(part.fields, key=lambda name: part.fields[name].name != "UWND")
+            tokens = chunk_tokens(path, part.data[name], part.time, positions)
+            content = layout_digest(part.data, part.fields)
+            contents = checksums = [f"{content}-{token}" for token in tokens]
+        else:
+            contents = [f"{sampled_digest(path)}-{number}.{each}" for each in positions]
+            checksums = [f"{_identity(path)}-{number}.{each}" for each in positions]
+        for position, checksum, content in zip(positions, checksums, contents, strict=True):
+            yield AnalysisRef(
+                path=path,
+                time=part.times[position],
+                forecast_hour=int(part.hours[position]),
+                offset=number << 32 | position,
+                nbytes=0,
+                grid=grid,
+                checksum=checksum,
+                content=content,
+                format=self.product.name,
+            )
 
     def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
         """Read one time; see :class:`stilt.meteorology.formats.WeatherFormat`."""
@@ -147,6 +174,13 @@ class _Part:
     times: NDArray[np.datetime64]
     hours: NDArray[np.int64]
 
+    def within(self, window: Window | None) -> list[int]:
+        """Positions of the times in a window; of times without a date all."""
+        if window is None:
+            return list(range(len(self.times)))
+        inside = (self.times >= window[0]) & (self.times <= window[1])
+        return [int(each) for each in np.flatnonzero(inside | np.isnat(self.times))]
+
     def read(
         self, position: int, ref: AnalysisRef, variables: Collection[str] | None
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
@@ -159,8 +193,14 @@ class _Part:
             if variables is not None and field.name not in variables:
                 continue
             values = self._values(name, position, nodes, order)
-            values = np.exp(values) if field.is_logarithm else values
-            (upper if self.level else surface)[field.name] = values * np.float32(field.factor)
+            # In place: one field of a globe has 150 MB.
+            if field.is_logarithm:
+                np.exp(values, out=values)
+            if field.factor != 1.0:
+                values *= np.float32(field.factor)
+            if field.offset:
+                values += np.float32(field.offset)
+            (upper if self.level else surface)[field.name] = values
         if self.vertical.a_hpa and self.level:
             # Pressure needs that of the surface, which may be in another file.
             kept = slice(len(order))
@@ -180,16 +220,32 @@ class _Part:
         wanted = (self.level, y, x) if self.level else (y, x)
         extra = [dim for dim in variable.dims if dim not in wanted]
         variable = variable.isel(dict.fromkeys(extra, 0)).transpose(*wanted)
-        # Slices first: an index array per axis would read chunks again and again.
-        rows, columns = _span(nodes.rows), _span(nodes.columns)
-        taken = variable.isel({y: rows, x: columns}).to_numpy()
-        taken = taken[..., nodes.rows - rows.start, :][..., nodes.columns - columns.start]
-        return np.ascontiguousarray(taken[order] if self.level else taken, np.float32)
+        # Slices first: an index array per axis would read chunks again and again. Columns that pass
+        # the seam of a globe are two slices, so that the chunks between them are not read.
+        rows = _span(nodes.rows)
+        chosen = {y: rows, **({self.level: _span(order)} if self.level else {})}
+        pieces = []
+        for run in _runs(nodes.columns):
+            columns = _span(run)
+            taken = variable.isel({**chosen, x: columns}).to_numpy()
+            pieces.append(taken[..., nodes.rows - rows.start, :][..., run - columns.start])
+        values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
+        if self.level:
+            values = values[order - order.min()]
+            if not np.isfinite(values).any():
+                raise ValueError(f"it has no values of {name} at {self.times[position]}")
+        return np.ascontiguousarray(values, np.float32)
 
 
 def _span(index: NDArray[np.intp]) -> slice:
     """The smallest slice that holds some indices."""
     return slice(int(index.min()), int(index.max()) + 1)
+
+
+def _runs(index: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Indices in runs of neighbours, which at most one jump divides; else all of them."""
+    jumps = np.flatnonzero(np.abs(np.diff(index)) > 1)
+    return np.split(index, jumps + 1) if len(jumps) == 1 else [index]
 
 
 @lru_cache(maxsize=8)
@@ -198,7 +254,7 @@ def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[_Part, ...]:
     del identity
     found: list[_Part] = []
     for data in form.open(path):
-        found.extend(_parts(form.product, data))
+        found.extend(_parts(form.product_of(data), data))
     return tuple(found)
 
 
@@ -214,7 +270,8 @@ def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
             by_level.setdefault(level, []).append(name)
     for level, names in by_level.items():
         table = product.upper if level else product.surface
-        first = data[names[0]]
+        # Fields that are the same at all times stand beside those of a time.
+        first = max((data[name] for name in names), key=lambda each: each.ndim)
         horizontal = _horizontal(data, first, product)
         vertical = _vertical(data, level) if level else NO_LEVELS
         if level and vertical.flag == 4 and data.sizes[level] == 1:
@@ -263,6 +320,8 @@ def _horizontal(data: xr.Dataset, variable: xr.DataArray, product: Product) -> H
 def _vertical(data: xr.Dataset, level: str) -> Vertical:
     values = np.asarray(data[level].to_numpy(), float)
     attributes = data[level].attrs
+    if LEVEL_A_HPA in attributes:
+        return hybrid_levels(attributes[LEVEL_A_HPA], attributes[LEVEL_B])
     unit = str(attributes.get("units", "")).lower()
     said = str(attributes.get("long_name", "")).lower()
     hybrid = level.lower() in _HYBRID - _PRESSURE or "model" in said or "hybrid" in said
@@ -291,22 +350,10 @@ def _times(
 
 
 def _identity(path: str) -> str:
+    if is_store(path):
+        return store_state(path)
     stat = os.stat(path)
     return f"{stat.st_size}-{stat.st_mtime_ns}"
-
-
-def content_digest(path: str) -> str:
-    """Return a digest of a file's size and of some of its bytes, evenly spread.
-
-    Reading all of it would take as long as a run; compressed data hardly change without the size.
-    """
-    size = os.path.getsize(path)
-    digest = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
-        for number in range(_SAMPLES):
-            file.seek(max(0, size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
-            digest.update(file.read(_SAMPLE_BYTES))
-    return digest.hexdigest()[:16]
 
 
 def _damage(path: str, problem: str) -> str:

@@ -1,4 +1,4 @@
-"""ERA5: NetCDF or GRIB files of the Climate Data Store, on pressure levels or model levels.
+"""ERA5 on pressure or model levels: NetCDF and GRIB of the Climate Data Store, Zarr stores.
 
 Names, units and signs are those of ECMWF's parameter database. Fluxes that ECMWF counts positive
 downward are turned; J m-2 are collected over the hour that ends at the valid time.
@@ -12,7 +12,7 @@ from stilt.meteorology.formats.dataset import DatasetFormat
 from stilt.meteorology.formats.era5_grib import era5_grib
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
 from stilt.meteorology.formats.grib_messages import is_grib
-from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis, Window
 
 _PER_GRAVITY = 1.0 / STANDARD_GRAVITY_M_S2
 _PER_HOUR = 1.0 / 3600.0
@@ -58,7 +58,7 @@ ERA5 = Product("era5", "ERA5", by_name(_SURFACE), by_name(_UPPER))
 
 
 class Era5Format(DatasetFormat):
-    """ERA5 in NetCDF or GRIB files."""
+    """ERA5 in NetCDF or GRIB files, or in Zarr stores."""
 
     product = ERA5
 
@@ -69,9 +69,9 @@ class Era5Format(DatasetFormat):
         """Whether a file is ECMWF's GRIB, or has fields with names of ERA5."""
         return self._grib.recognises(path) if is_grib(path) else super().recognises(path)
 
-    def scan(self, path: str) -> FileIndex:
-        """List what a file holds."""
-        return self._grib.scan(path) if is_grib(path) else super().scan(path)
+    def scan(self, path: str, window: Window | None = None) -> FileIndex:
+        """List what a file or a store holds."""
+        return self._grib.scan(path) if is_grib(path) else super().scan(path, window)
 
     def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
         """Read what a file holds of one analysis."""

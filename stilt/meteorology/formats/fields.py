@@ -18,12 +18,14 @@ class Field:
         factor: from the product's unit and sign to ARL's.
         rank: of several fields of one file that become the same, the lowest rank is taken.
         is_logarithm: the product gives its natural logarithm.
+        offset: added after the factor was applied, in ARL's unit.
     """
 
     name: str
     factor: float = 1.0
     rank: int = 0
     is_logarithm: bool = False
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)

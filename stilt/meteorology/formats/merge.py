@@ -11,6 +11,7 @@ import numpy as np
 
 from stilt.meteorology.formats.step_ranges import with_earlier
 from stilt.meteorology.records import AnalysisRef
+from stilt.roots import Place
 
 WHOLE = ("arl", "wrf", "wrf-instantaneous")
 """Formats whose files hold whole analyses."""
@@ -18,7 +19,7 @@ WHOLE = ("arl", "wrf", "wrf-instantaneous")
 _Key = tuple[np.datetime64, int]
 
 
-def merged(parts: Iterable[AnalysisRef]) -> list[AnalysisRef]:
+def merged(parts: Iterable[AnalysisRef], order: Sequence[Place] = ()) -> list[AnalysisRef]:
     """Return the analyses that parts of files make up, in the order of their times.
 
     Parts of one time and forecast hour belong together, and those without a time belong to all.
@@ -28,6 +29,8 @@ def merged(parts: Iterable[AnalysisRef]) -> list[AnalysisRef]:
 
     Args:
         parts: what files hold, of one format; of those in :data:`WHOLE` all stay as they are.
+        order: files, folders or URLs; where several hold levels of one time, on other grids or
+            other levels, those of the first are taken.
     """
     whole, by_time, always = list[AnalysisRef](), defaultdict[_Key, list[AnalysisRef]](list), []
     for part in with_earlier(list(parts)):
@@ -42,6 +45,9 @@ def merged(parts: Iterable[AnalysisRef]) -> list[AnalysisRef]:
         levels = [part for part in by_time[key] if part.grid.levels]
         ground = [part for part in by_time[key] if not part.grid.levels]
         if levels and (ground or not surface_elsewhere):
+            first = min(_rank(part, order) for part in levels)
+            grids = {part.grid for part in levels if _rank(part, order) == first}
+            levels = [part for part in levels if part.grid in grids]
             whole.extend(_analysis(each, [*ground, *always]) for each in _alike(levels))
     return whole
 
@@ -54,10 +60,20 @@ def _alike(levels: Sequence[AnalysisRef]) -> list[list[AnalysisRef]]:
     return list(groups.values())
 
 
+def _rank(part: AnalysisRef, order: Sequence[Place]) -> int:
+    """Number of the first place that holds a part."""
+    for number, place in enumerate(order):
+        if part.path == str(place) or part.path.startswith(f"{str(place).rstrip('/')}/"):
+            return number
+    return len(order)
+
+
 def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> AnalysisRef:
     grid = levels[0].grid
     fitting = [part for part in others if _same_nodes(part, levels[0])]
-    parts = tuple(sorted((*levels, *fitting), key=lambda part: (part.path, part.offset)))
+    parts = tuple(
+        sorted((*levels, *fitting), key=lambda each: (not each.grid.levels, each.path, each.offset))
+    )
     first = levels[0]
     if len(parts) == 1:
         return first

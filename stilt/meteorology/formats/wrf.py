@@ -16,9 +16,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import AxisError, Horizontal
-from stilt.meteorology.formats.dataset import content_digest
 from stilt.meteorology.formats.wrf_fields import SURFACE, UPPER, Floats, Frame, Maker, precipitation
 from stilt.meteorology.formats.wrf_grid import wrf_horizontal
 from stilt.meteorology.grids import MetGrid
@@ -52,7 +52,7 @@ class WrfFormat:
             output = _opened(path, identity)
             if output is None:
                 return FileIndex(())
-            content = f"{content_digest(path)}-{self.name}"
+            content = f"{sampled_digest(path)}-{self.name}"
             grids = [output.grid(position) for position in range(len(output.times))]
         except (OSError, ValueError) as problem:
             return FileIndex((), _damage(path, str(problem)))

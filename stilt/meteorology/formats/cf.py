@@ -1,0 +1,223 @@
+"""Any dataset that follows the CF conventions: fields by standard name, in whatever unit.
+
+Axes are told by ``standard_name``, ``axis`` and units. Levels are pressures, or hybrid or sigma
+levels whose ``formula_terms`` name their coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stilt.meteorology.formats.dataset import LEVEL_A_HPA, LEVEL_B, DatasetFormat
+from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
+
+_G = STANDARD_GRAVITY_M_S2
+_PER_HOUR_TO_M = 3600.0 / 1000.0
+
+_Table = dict[str, tuple[str, str, float]]
+"""Standard name: ARL's name, the unit to convert to, and the factor after it."""
+
+_UPPER: _Table = {
+    "eastward_wind": ("UWND", "m s-1", 1.0),
+    "northward_wind": ("VWND", "m s-1", 1.0),
+    "lagrangian_tendency_of_air_pressure": ("WWND", "hPa s-1", 1.0),
+    "upward_air_velocity": ("DZDT", "m s-1", 1.0),
+    "air_temperature": ("TEMP", "K", 1.0),
+    "air_potential_temperature": ("THET", "K", 1.0),
+    "specific_humidity": ("SPHU", "1", 1.0),
+    "relative_humidity": ("RELH", "%", 1.0),
+    "geopotential_height": ("HGTS", "m", 1.0),
+    "geopotential": ("HGTS", "m2 s-2", 1.0 / _G),
+    "air_pressure": ("PRES", "hPa", 1.0),
+}
+_SURFACE: _Table = {
+    "surface_air_pressure": ("PRSS", "hPa", 1.0),
+    "surface_altitude": ("SHGT", "m", 1.0),
+    "surface_geopotential": ("SHGT", "m2 s-2", 1.0 / _G),
+    "air_temperature": ("T02M", "K", 1.0),
+    "eastward_wind": ("U10M", "m s-1", 1.0),
+    "northward_wind": ("V10M", "m s-1", 1.0),
+    "atmosphere_boundary_layer_thickness": ("PBLH", "m", 1.0),
+    "surface_roughness_length": ("RGHS", "m", 1.0),
+    "friction_velocity": ("USTR", "m s-1", 1.0),
+    "surface_downward_eastward_stress": ("UMOF", "Pa", 1.0),
+    "surface_downward_northward_stress": ("VMOF", "Pa", 1.0),
+    "surface_upward_sensible_heat_flux": ("SHTF", "W m-2", 1.0),
+    "surface_downward_sensible_heat_flux": ("SHTF", "W m-2", -1.0),
+    "surface_upward_latent_heat_flux": ("LHTF", "W m-2", 1.0),
+    "surface_downward_latent_heat_flux": ("LHTF", "W m-2", -1.0),
+    "surface_downwelling_shortwave_flux_in_air": ("DSWF", "W m-2", 1.0),
+    "cloud_area_fraction": ("TCLD", "%", 1.0),
+    "low_type_cloud_area_fraction": ("LCLD", "%", 1.0),
+    "precipitation_flux": ("TPP1", "kg m-2 s-1", _PER_HOUR_TO_M),
+    "convective_precipitation_flux": ("CPP1", "kg m-2 s-1", _PER_HOUR_TO_M),
+}
+_AXES = {"latitude": "Y", "longitude": "X", "time": "T"}
+_SIGMA = "atmosphere_sigma_coordinate"
+_HYBRID = "atmosphere_hybrid_sigma_pressure_coordinate"
+_HIGHEST_OF_TWO_METRE_M = 3.0
+
+
+class CFFormat(DatasetFormat):
+    """Datasets with CF standard names and units, in NetCDF files and Zarr stores."""
+
+    product = Product("cf", "CF  ", {}, {})
+
+    def open(self, path: str) -> list[xr.Dataset]:
+        """Open a file with its axes under names of their own; see :class:`DatasetFormat`."""
+        return [with_known_axes(data) for data in super().open(path)]
+
+    def product_of(self, data: xr.Dataset) -> Product:
+        """Return what the variables of a file are, by their standard names and units.
+
+        Raises:
+            ValueError: a unit is missing or cannot be converted.
+        """
+        surface: dict[str, Field] = {}
+        upper: dict[str, Field] = {}
+        for name in map(str, data.data_vars):
+            variable = data[name]
+            is_upper = {"pressure_level", "hybrid"} & set(map(str, variable.dims))
+            known = (_UPPER if is_upper else _SURFACE).get(_standard_name(variable))
+            if known is None or not (is_upper or _is_near_surface(variable, known[0])):
+                continue
+            arl, unit, after = known
+            factor, offset = _conversion(variable, unit)
+            field = Field(arl, factor * after, offset=offset * after)
+            (upper if is_upper else surface)[name.lower()] = field
+        return Product(self.product.name, self.product.source, surface, upper)
+
+
+def with_known_axes(data: xr.Dataset) -> xr.Dataset:
+    """Return a dataset whose axes have the names by which they are looked for.
+
+    Raises:
+        ValueError: levels are of a kind that transport cannot use.
+    """
+    for name, axis in _AXES.items():
+        found = next(_coordinates(data, name, axis), None)
+        if found is not None:
+            data = _renamed(data, found, name)
+    for found in list(_coordinates(data, "", "Z")):
+        data = _with_levels(data, found)
+    return data
+
+
+def _coordinates(data: xr.Dataset, standard_name: str, axis: str) -> Iterator[str]:
+    """Names of one-dimensional or scalar coordinates of a kind."""
+    for name in map(str, data.variables):
+        variable = data[name]
+        if variable.ndim > 1 or (variable.ndim == 1 and axis == "Z" and _is_data(variable)):
+            continue
+        said = _standard_name(variable)
+        is_level = axis == "Z" and (said in (_SIGMA, _HYBRID, "air_pressure") or _is_z(variable))
+        if (is_level and variable.ndim == 1) or (
+            axis != "Z" and (said == standard_name or variable.attrs.get("axis") == axis)
+        ):
+            yield name
+
+
+def _is_data(variable: xr.DataArray) -> bool:
+    """Whether a one-dimensional variable is a field along another axis, not an axis itself."""
+    others = {_standard_name(variable[dim]) for dim in variable.dims if dim in variable.coords}
+    return variable.name not in variable.dims and bool(others & set(_AXES))
+
+
+def _is_z(variable: xr.DataArray) -> bool:
+    return variable.attrs.get("axis") == "Z" or "positive" in variable.attrs
+
+
+def _renamed(data: xr.Dataset, coordinate: str, name: str) -> xr.Dataset:
+    """A dataset with a coordinate, and the dimension that it is of, under another name."""
+    dims = data[coordinate].dims
+    if coordinate != name:
+        data = data.rename({coordinate: name})
+    if dims and dims[0] not in (coordinate, name):
+        data = data.swap_dims({dims[0]: name})
+    return data.set_coords(name) if name not in data.coords else data
+
+
+def _with_levels(data: xr.Dataset, found: str) -> xr.Dataset:
+    """A dataset whose levels are pressures in hPa, or have coefficients of hybrid levels."""
+    coordinate = data[found]
+    said = _standard_name(coordinate)
+    if said in (_SIGMA, _HYBRID):
+        a_hpa, b = _coefficients(data, coordinate, said)
+        data = _renamed(data, found, "hybrid")
+        numbers = np.arange(1.0, len(b) + 1.0)
+        attributes = {LEVEL_A_HPA: a_hpa.tolist(), LEVEL_B: b.tolist()}
+        return data.assign_coords(hybrid=("hybrid", numbers, attributes))
+    try:
+        factor, _ = _conversion(coordinate, "hPa")
+    except ValueError as problem:
+        raise ValueError(
+            f"its levels {found} are neither pressures nor hybrid or sigma levels"
+        ) from problem
+    values = factor * np.asarray(coordinate.to_numpy(), float)
+    data = _renamed(data, found, "pressure_level")
+    return data.assign_coords(pressure_level=("pressure_level", values, {"units": "hPa"}))
+
+
+def _coefficients(
+    data: xr.Dataset, coordinate: xr.DataArray, kind: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pressure on each level is ``a + b p_s``: a in hPa, and b."""
+    words = str(coordinate.attrs.get("formula_terms", "")).replace(":", " ").split()
+    terms = dict(zip(words[::2], words[1::2], strict=False))
+
+    def values(term: str, unit: str) -> NDArray[np.float64]:
+        name = terms.get(term)
+        if name is None or name not in data.variables:
+            raise ValueError(
+                f"its levels {coordinate.name} name no {term} in formula_terms, or it is not there"
+            )
+        variable = data[name]
+        factor = _conversion(variable, unit)[0] if unit else 1.0
+        return factor * np.asarray(variable.to_numpy(), float)
+
+    if kind == _SIGMA:
+        sigma = values("sigma", "")
+        return (1.0 - sigma) * values("ptop", "hPa"), sigma
+    b = values("b", "")
+    a = values("ap", "hPa") if "ap" in terms else values("a", "") * values("p0", "hPa")
+    return np.broadcast_to(a, b.shape).astype(float), b
+
+
+def _is_near_surface(variable: xr.DataArray, name: str) -> bool:
+    """Whether a field without levels is at the height of its ARL field, as far as it says."""
+    if name not in ("T02M", "U10M", "V10M"):
+        return True
+    for coordinate in variable.coords.values():
+        if _standard_name(coordinate) == "height" and coordinate.ndim == 0:
+            low = float(coordinate) <= _HIGHEST_OF_TWO_METRE_M
+            return low if name == "T02M" else not low
+    return True
+
+
+def _standard_name(variable: xr.DataArray) -> str:
+    """Standard name of a variable, without a modifier."""
+    return (str(variable.attrs.get("standard_name", "")).split() or [""])[0]
+
+
+def _conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
+    """Factor and offset from a variable's unit to another one.
+
+    Raises:
+        ValueError: it has none, or one of another kind.
+    """
+    from cf_units import Unit
+
+    given = variable.attrs.get("units")
+    if given is None:
+        raise ValueError(f"its variable {variable.name} has no units")
+    try:
+        zero, one = Unit(str(given)).convert(np.array([0.0, 1.0]), Unit(unit))
+    except ValueError as problem:
+        raise ValueError(
+            f"the units of its variable {variable.name} ({given}) cannot be made {unit}"
+        ) from problem
+    return float(one - zero), float(zero)

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError
+from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.formats import format_of, read_analysis
+from tests.support.cf_datasets import cf_dataset
+from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+
+HOURS = np.arange(
+    np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T17:00"), np.timedelta64(1, "h")
+)
+
+
+@pytest.fixture(scope="module")
+def analyses():
+    made = [
+        on_pressures(on_grid(truth(time), LATLON), np.array(PRESSURES_HPA, float)) for time in HOURS
+    ]
+    for raw in made:
+        del raw.upper["PRES"]
+    return made
+
+
+def select(folder):
+    return MetCatalogue(MetConfig(directory=folder, format="cf")).select(HOURS[0], HOURS[-1])
+
+
+def stored(tmp_path, data):
+    (tmp_path / "met").mkdir()
+    data.to_netcdf(tmp_path / "met" / "weather.nc")
+    return tmp_path / "met"
+
+
+def test_fields_are_known_by_standard_name_whatever_their_names_and_units(tmp_path, analyses):
+    refs = select(stored(tmp_path, cf_dataset(analyses)))
+    assert [ref.time for ref in refs] == list(HOURS)
+    for ref, wanted in zip(refs, analyses, strict=True):
+        read = read_analysis(ref)
+        assert ref.grid.levels == pytest.approx(list(map(float, PRESSURES_HPA)))
+        for place in ("surface", "upper"):
+            fields, expected = getattr(read, place), getattr(wanted, place)
+            assert set(fields) == set(expected)
+            for name, field in fields.items():
+                np.testing.assert_allclose(
+                    field, expected[name], rtol=1e-5, atol=1e-4, err_msg=name
+                )
+
+
+@pytest.mark.parametrize("is_sigma", [False, True])
+def test_hybrid_and_sigma_levels_take_their_pressure_from_the_formula(tmp_path, analyses, is_sigma):
+    fraction = np.linspace(0.99, 0.0, len(PRESSURES_HPA))
+    data = cf_dataset(analyses)
+    ground = next(
+        name for name, field in data.items() if field.standard_name == "surface_air_pressure"
+    )
+    if is_sigma:
+        data["top"] = ((), 50.0, {"units": "hPa"})
+        said = ("atmosphere_sigma_coordinate", f"sigma: z ps: {ground} ptop: top")
+        wanted = 50.0 + fraction[:, None, None] * (analyses[0].surface["PRSS"] - 50.0)
+    else:
+        data["a"] = ("z", 0.4 * (1.0 - fraction), {"units": "1"})
+        data["b"] = ("z", fraction, {"units": "1"})
+        data["p0"] = ((), 100_000.0, {"units": "Pa"})
+        said = (
+            "atmosphere_hybrid_sigma_pressure_coordinate",
+            f"a: a b: b ps: {ground} p0: p0",
+        )
+        wanted = (
+            400.0 * (1.0 - fraction)[:, None, None]
+            + fraction[:, None, None] * (analyses[0].surface["PRSS"])
+        )
+    attributes = {"standard_name": said[0], "formula_terms": said[1], "axis": "Z"}
+    data = data.assign_coords(z=("z", fraction if is_sigma else np.arange(28.0), attributes))
+    ref = select(stored(tmp_path, data))[0]
+    assert ref.grid.vertical_flag == 4
+    np.testing.assert_allclose(read_analysis(ref).upper["PRES"], wanted, rtol=1e-5)
+
+
+def test_what_cannot_be_understood_is_one_sentence(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    data["upper0"].attrs["units"] = "kg"
+    with pytest.raises(MeteorologyError, match=r"units of its variable upper0 \(kg\) cannot be"):
+        select(stored(tmp_path, data))
+    data = cf_dataset(analyses).assign_coords(
+        z=("z", np.arange(28.0), {"standard_name": "height", "units": "m", "positive": "up"})
+    )
+    data.to_netcdf(tmp_path / "met" / "weather.nc")
+    with pytest.raises(MeteorologyError, match="neither pressures nor hybrid or sigma levels"):
+        select(tmp_path / "met")
+
+
+def test_a_wind_of_another_height_is_no_ten_metre_wind(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    for name in data:
+        if "z" not in data[name].dims and data[name].standard_name == "eastward_wind":
+            height = xr.DataArray(2.0, attrs={"standard_name": "height", "units": "m"})
+            data[name] = data[name].assign_coords(height=height)
+    assert "U10M" not in read_analysis(select(stored(tmp_path, data))[0]).surface
+
+
+def test_a_cf_dataset_is_recognised_and_era5_stays_era5(tmp_path, analyses):
+    path = stored(tmp_path, cf_dataset(analyses)) / "weather.nc"
+    assert format_of(str(path)) == "cf"
