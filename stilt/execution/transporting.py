@@ -42,12 +42,12 @@ def group_by_weather(
 ) -> list[tuple[list[Task], list[AnalysisRef]]]:
     """Tasks that go through the transport together, with the analyses that they need.
 
-    Their windows of time touch, and they are no more than ``most``, in groups of nearly equal size:
-    by default no more than have room in memory with their particle tables. A task whose weather is
-    missing, or that has too few particles, fails here.
+    Their windows of time touch, all have analyses of the same grids, and they are no more than
+    ``most``, in groups of nearly equal size: by default no more than have room in memory with their
+    particle tables. A task whose weather is missing, or that has too few particles, fails here.
     """
     from stilt.meteorology.heights import raise_if_fatal
-    from stilt.meteorology.nest import catalogue_of, of_outermost_grid
+    from stilt.meteorology.nest import agree, catalogue_of, of_outermost_grid
 
     with timed("import"):
         from stilt.transport import most_together
@@ -77,11 +77,13 @@ def group_by_weather(
             continue
         refs = known[start].refs
         outermost = of_outermost_grid(refs)
-        apart = last is None or outermost[0].time > last
-        if not groups or apart or len(groups[-1][0]) >= most:
+        own = {(ref.grid.key(), ref.time): ref for ref in refs}
+        first = outermost[0].time
+        apart = last is None or first > last or not agree(own, groups[-1][1], (first, last))
+        if apart or len(groups[-1][0]) >= most:
             groups.append(([], {}))
         groups[-1][0].append(task)
-        groups[-1][1].update(((ref.grid.key(), ref.time), ref) for ref in refs)
+        groups[-1][1].update(own)
         last = outermost[-1].time
     return [(group, list(refs.values())) for group, refs in groups]
 

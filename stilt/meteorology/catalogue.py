@@ -142,11 +142,15 @@ class MetCatalogue:
         return self._cropped(refs) if self._crops_files else refs
 
     def available(self, start: Time, end: Time) -> list[AnalysisRef]:
-        """Return what there is of the analyses around [start, end], cropped; raise nothing."""
+        """Return what there is of the analyses around [start, end], cropped; raise nothing.
+
+        Those with a missing hour on either side are left out: nothing lies between them.
+        """
         assessment = self.assess(start, end)
-        refs = list(assessment.bracket.refs)
-        if not refs or self._mixed_grids(assessment.bracket, assessment.passed_over):
+        bracket = assessment.bracket
+        if not bracket.refs or self._mixed_grids(bracket, assessment.passed_over):
             return []
+        refs = bracket.with_neighbours
         return self._cropped(refs) if self._crops_files else refs
 
     def assess(self, start: Time, end: Time) -> Assessment:

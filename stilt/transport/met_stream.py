@@ -11,7 +11,7 @@ import numpy as np
 
 from stilt.config import ModelConfig
 from stilt.meteorology.fields import SURFACE_FIELDS
-from stilt.meteorology.grids import EDGE_CELLS, MetGrid
+from stilt.meteorology.grids import EARTH_RADIUS_M, EDGE_CELLS, MetGrid
 from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.prepare import PreparedAnalysis, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
@@ -170,5 +170,7 @@ def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
 
 
 def _cell_size_m(grid: MetGrid) -> float:
-    """Return the mean size of the cells of a grid."""
-    return float(np.mean(grid.spacing_m()))
+    """Return the size of a grid's cells that HYSPLIT compares: of a lat-lon grid that along y."""
+    if grid.kind == "latlon":
+        return EARTH_RADIUS_M * float(np.radians(grid.ref_lat))
+    return 1000.0 * grid.size_km
