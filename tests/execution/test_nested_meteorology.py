@@ -79,14 +79,13 @@ def test_hours_of_a_finer_meteorology_do_not_depend_on_who_shares_a_sweep(weathe
     later, earlier = RECEPTOR, ("2023-07-15 17:00", *RECEPTOR[1:])
 
     def tables(name, *receptors):
-        chosen = config(
-            weather, directory=weather / "short", subgrid_dir=tmp_path
-        ).model_copy(update={"n_hours": -1, "footprints": {}})  # fmt: skip
+        chosen = config(weather, directory=weather / "short", subgrid_dir=tmp_path)
+        chosen = chosen.model_copy(update={"n_hours": -1, "footprints": {}})
         model = stilt.Model(project=tmp_path / name, receptors=list(receptors), config=chosen)
         outcome = stilt.push_simulations(model, model.register_pending())
         assert outcome.counts["complete"] == len(receptors)
-        files = dict(zip(model.index.frame().sim_id, model.index.frame().met_files, strict=True))
-        return {one.sim_id: (one.particles, files[one.sim_id]) for one in model.trajectories.load()}
+        files = model.index.frame().set_index("sim_id").met_files
+        return {name: (model.trajectories[name].particles, files[name]) for name in files.index}
 
     together = tables("together", later, earlier)
     apart = tables("later", later) | tables("earlier", earlier)
