@@ -78,8 +78,8 @@ def group_by_weather(
         refs = known[start].refs
         outermost = of_outermost_grid(refs)
         own = {(ref.grid.key(), ref.time): ref for ref in refs}
-        first = outermost[0].time
-        apart = last is None or first > last or not agree(own, groups[-1][1], (first, last))
+        opens = outermost[0].time
+        apart = last is None or opens > last or not agree(own, groups[-1][1], (opens, last))
         if apart or len(groups[-1][0]) >= most:
             groups.append(([], {}))
         groups[-1][0].append(task)
