@@ -5,15 +5,17 @@
     python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --weather met \\
         --file-format %Y%m%d_%H --file-tres 6h --receptors receptors.csv --hours -24
     python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --formats
+    python -m benchmarks.parity --hysplit-python ~/hysplit/bin/python --nested
     python -m benchmarks.parity --in-our-place FOLDER        # HYSPLIT against HYSPLIT
     python -m benchmarks.parity --further-totals 20 --only aloft2km --file-tres 6h \\
         --hysplit-python ~/hysplit/bin/python                # more seeds for a total
 
 The third form runs HYSPLIT first, through pystilt in an environment of its own. With --out it keeps
-the runs in a folder of the kind that the fifth takes. With --format the weather is no ARL files:
+the runs in a folder of the kind that the sixth takes. With --format the weather is no ARL files:
 HYSPLIT runs on what `stilt weather to-arl` makes of it, ours on the weather itself. The fourth does
-that for invented weather in several formats. The last runs HYSPLIT on stored cases and keeps the
-totals alone, in a file of this package that every later comparison uses.
+that for invented weather in several formats, the fifth takes a fine grid in a coarse one. The last
+runs HYSPLIT on stored cases and keeps the totals alone, in a file of this package that every later
+comparison uses.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from benchmarks.parity.cases import (
 from benchmarks.parity.checks import CANNOT_TELL, Check
 from benchmarks.parity.formats import convert_and_run, make_formats
 from benchmarks.parity.hysplit import receptors_as_cases, run_hysplit
+from benchmarks.parity.nested import make_nested
 from benchmarks.parity.totals import further_totals, make_further_totals
 
 # Seeds from here on stand in HYSPLIT's place.
@@ -201,6 +204,10 @@ def _made_now(options: argparse.Namespace) -> Path:
         root = Path(options.out or tempfile.mkdtemp(prefix="parity_"))
         make_formats(root, python, seeds, options.particles, options.only)
         return root
+    if options.nested:
+        root = Path(options.out or tempfile.mkdtemp(prefix="parity_"))
+        make_nested(root, python, seeds, options.particles)
+        return root
     if not (options.weather and options.receptors):
         raise SystemExit("--hysplit-python needs --weather and --receptors.")
     root = Path(options.out or tempfile.mkdtemp(prefix="parity_"))
@@ -259,6 +266,9 @@ def _arguments() -> argparse.Namespace:
     live.add_argument("--format", default="arl", help="their format, as in config.yaml (arl)")
     live.add_argument(
         "--formats", action="store_true", help="invented weather in several formats instead"
+    )
+    live.add_argument(
+        "--nested", action="store_true", help="invented weather of a fine grid in a coarse one"
     )
     live.add_argument("--file-format", default="%Y%m%d_%H", help="names of the files")
     live.add_argument("--file-tres", default="6h", help="time that one file covers")

@@ -1,10 +1,11 @@
 """Cases to compare: weather, receptors, and what HYSPLIT made of them.
 
 A folder of cases has one sub-folder per weather with ``cases.json`` (receptors), ``met/`` (ARL
-files) and ``hysplit/``: ``CASE_mean.parquet`` (one particle, no turbulence, every minute),
-``CASE_sN_particles.parquet`` (the ensemble of seed N at some ages) and ``CASE_sN_rawfoot.parquet``
-(the sum of ``foot`` over particles and steps, per hour and cell of 0.1 degree). Where the ARL
-files were made from weather of another format, ``source.json`` says of which, and ours reads that.
+files, or a folder of them for each of several grids) and ``hysplit/``: ``CASE_mean.parquet`` (one
+particle, no turbulence, every minute), ``CASE_sN_particles.parquet`` (the ensemble of seed N at
+some ages) and ``CASE_sN_rawfoot.parquet`` (the sum of ``foot`` over particles and steps, per hour
+and cell of 0.1 degree). Where the ARL files were made from weather of another format,
+``source.json`` says of which, and ours reads that.
 """
 
 from __future__ import annotations
@@ -101,11 +102,16 @@ class Case:
 
     @cached_property
     def refs(self) -> list[AnalysisRef]:
-        """Every analysis of the case's weather, by time: of the source of its ARL files, if any."""
+        """Every analysis of the case's weather, by time: of the source of its ARL files, if any.
+
+        Of several grids they are those of one after the other.
+        """
         note = self.folder / SOURCE
         if note.exists():
             return list(list_met(MetConfig(**json.loads(note.read_text()))).streams[0].analyses)
-        return weather_of(self.folder / "met")
+        met = self.folder / "met"
+        grids = sorted(path for path in met.iterdir() if path.is_dir())
+        return [ref for grid in grids or [met] for ref in weather_of(grid)]
 
     @cached_property
     def mean(self) -> pd.DataFrame | None:

@@ -51,18 +51,41 @@ def run_hysplit(
     Raises:
         SystemExit: HYSPLIT's environment reports an error; its own words are passed on.
     """
+    link = folder / "met"
+    if not link.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(weather.resolve(), target_is_directory=True)
+    met = {
+        "directory": str(weather.resolve()),
+        "file_format": file_format,
+        "file_tres": file_tres,
+    }
+    run_cases(python, folder, met, cases, seeds, particles, settings)
+
+
+def run_cases(
+    python: Path,
+    folder: Path,
+    met: dict,
+    cases: list[dict],
+    seeds: Sequence[int],
+    particles: int,
+    settings: dict | None = None,
+) -> None:
+    """Have HYSPLIT's environment run cases on a weather that is in their folder already.
+
+    Args:
+        python, folder, cases, seeds, particles, settings: as :func:`run_hysplit` takes them.
+        met: pystilt's own keywords, or ``grids``: a file for each of several grids.
+
+    Raises:
+        SystemExit: HYSPLIT's environment reports an error; its own words are passed on.
+    """
     out = folder / "hysplit"
     out.mkdir(parents=True, exist_ok=True)
     write_cases(folder, cases)
-    link = folder / "met"
-    if not link.exists():
-        link.symlink_to(weather.resolve(), target_is_directory=True)
     job = {
-        "met": {
-            "directory": str(weather.resolve()),
-            "file_format": file_format,
-            "file_tres": file_tres,
-        },
+        "met": met,
         "cases": cases,
         "seeds": list(seeds),
         "particles": particles,

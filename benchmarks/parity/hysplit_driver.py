@@ -7,10 +7,19 @@ the seeds and where to write.
 
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from stilt.transport.hysplit.config import HysplitConfig
+from stilt.transport.hysplit.driver import (
+    CONTROL_FILE,
+    PARTICLE_STILT_FILE,
+    read_particle_dat,
+    run_hycs_std,
+    write_inputs,
+)
 
 import stilt
 
@@ -28,18 +37,31 @@ def run(job, case, columns=COLUMNS, **settings):
     receptor = stilt.PointReceptor(
         time=case["time"], longitude=case["lon"], latitude=case["lat"], altitude=case["alt"]
     )
-    table = stilt.run_trajectories(
-        receptor,
-        job["met"],
-        n_hours=case["hours"],
-        varsiwant=columns,
-        hnf_plume=False,
-        **{**job["settings"], **settings},
-    )
+    settings = {
+        "n_hours": case["hours"], "varsiwant": columns, "hnf_plume": False, **job["settings"],
+        **settings,
+    }  # fmt: skip
+    if "grids" in job["met"]:
+        table = run_nested(receptor, [Path(path) for path in job["met"]["grids"]], settings)
+    else:
+        table = stilt.run_trajectories(receptor, job["met"], **settings)
     table = table.rename(columns=RENAMED)
     if "age" not in table:
         table = table.rename(columns={"time": "age"})
     return table.drop(columns=[name for name in ("time",) if name in table])
+
+
+def run_nested(receptor, files, settings):
+    """Particle table of one receptor on several grids, a file each, which pystilt does not do."""
+    config = HysplitConfig(**settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "run"
+        write_inputs(folder, receptor, config, files)
+        control = folder / CONTROL_FILE
+        one_grid, several = f"\n1 {len(files)}\n", f"\n{len(files)} 1\n"
+        control.write_text(control.read_text().replace(one_grid, several, 1))
+        run_hycs_std(folder)
+        return read_particle_dat(folder / PARTICLE_STILT_FILE, config.varsiwant)
 
 
 def cell_sums(table):

@@ -14,6 +14,7 @@ from stilt.config import ModelConfig
 from stilt.execution.programs import stored_programs
 from stilt.receptors import PointReceptor
 from stilt.transport import Release, release_of, run_transport
+from stilt.transport.met_stream import by_grid
 from stilt.transport.sample import sample_weather
 
 POINT_COLUMNS = ("mlht", "sigw", "tlgr", "dens", "pres", "temp", "zsfc")
@@ -96,7 +97,7 @@ def _of_seeds(
 
 
 def points(case: Case, rows: pd.DataFrame, cache: Path) -> pd.DataFrame:
-    """Our weather and turbulence at HYSPLIT's own places and times."""
+    """Our weather and turbulence at HYSPLIT's own places and times, of the finest grid there."""
     where = pd.DataFrame(
         {
             "time": pd.Timestamp(case.time) + pd.to_timedelta(rows["age"], unit="min"),
@@ -105,7 +106,12 @@ def points(case: Case, rows: pd.DataFrame, cache: Path) -> pd.DataFrame:
             "zagl": rows["zagl"],
         }
     )
-    return sample_weather(where, case.refs, config_for(case), cache_dir=cache)
+    found: pd.DataFrame | None = None
+    for refs in by_grid(case.refs):
+        sampled = sample_weather(where, refs, config_for(case), cache_dir=cache)
+        # What lies outside a grid is NaN.
+        found = sampled if found is None else found.combine_first(sampled)
+    return found
 
 
 def minute_from_each(case: Case, track: pd.DataFrame, cache: Path) -> pd.DataFrame:
@@ -118,7 +124,8 @@ def minute_from_each(case: Case, track: pd.DataFrame, cache: Path) -> pd.DataFra
     template = _release(case, config)
     start = np.datetime64(case.time, "s")
     edge = np.timedelta64(3600 * sign, "s")
-    first, last = case.refs[0].time, case.refs[-1].time
+    times = [ref.time for ref in case.refs]
+    first, last = min(times), max(times)
     releases, kept = [], []
     for number, row in enumerate(track.itertuples()):
         time = start + np.timedelta64(int(60 * row.age), "s")

@@ -45,12 +45,12 @@ def group_by_weather(
 ) -> list[tuple[list[Task], list[AnalysisRef]]]:
     """Tasks that go through the transport together, with the analyses that they need.
 
-    Their windows of time touch, and they are no more than ``most``, in groups of nearly equal size:
-    by default no more than have room in memory with their particle tables. A task whose weather is
-    missing, or that has too few particles, fails here.
+    Their windows of time touch, all have analyses of the same grids, and they are no more than
+    ``most``, in groups of nearly equal size: by default no more than have room in memory with their
+    particle tables. A task whose weather is missing, or that has too few particles, fails here.
     """
     from stilt.meteorology.heights import raise_if_fatal
-    from stilt.meteorology.nest import catalogue_of
+    from stilt.meteorology.nest import agree, catalogue_of
 
     with timed("import"):
         from stilt.transport import most_together
@@ -84,11 +84,17 @@ def group_by_weather(
     last: _Weather | None = None
     # Particles move on the part of the meteorology that their own receptor can reach.
     for task, weather in sorted(ready, key=lambda each: each[1].area):
-        apart = last is None or weather.area != last.area or weather.first > last.last
-        if not groups or apart or len(groups[-1][0]) >= most:
+        own = {(ref.grid.key(), ref.time): ref for ref in weather.refs}
+        apart = (
+            last is None
+            or weather.area != last.area
+            or weather.first > last.last
+            or not agree(own, groups[-1][1], (weather.first, last.last))
+        )
+        if apart or len(groups[-1][0]) >= most:
             groups.append(([], {}))
         groups[-1][0].append(task)
-        groups[-1][1].update(((ref.grid.key(), ref.time), ref) for ref in weather.refs)
+        groups[-1][1].update(own)
         last = weather
     return [(group, list(refs.values())) for group, refs in groups]
 
@@ -169,7 +175,9 @@ def run_group(
 
         time_compiling()
     receptors = [task.receptor for task in tasks]
-    collect = wanted(files.config, receptors, one_grid=len({ref.grid for ref in analyses}) == 1)
+    collect = wanted(
+        files.config, receptors, one_grid=len({ref.grid.key() for ref in analyses}) == 1
+    )
     config, corrected = collect.config, collect.corrected
     tables: Sequence[Table] = ()
     rows: Sequence[CollectedRows] = ()

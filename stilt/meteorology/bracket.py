@@ -43,6 +43,16 @@ class Bracket:
         """Whether the window is bracketed without a hole."""
         return bool(self.refs) and not self.missing and self.irregular is None
 
+    @property
+    def with_neighbours(self) -> list[AnalysisRef]:
+        """The analyses that have another at most an interval away."""
+        near = [
+            self.interval is not None and after.time - before.time <= self.interval
+            for before, after in pairwise(self.refs)
+        ]
+        beside = zip(self.refs, [False, *near], [*near, False], strict=True)
+        return [ref for ref, before, after in beside if before or after]
+
 
 def bracket_window(
     refs: Sequence[AnalysisRef],

@@ -152,11 +152,15 @@ class MetCatalogue:
         return [within_reach(ref, reach[-1]) or ref for ref in refs] if reach else refs
 
     def available(self, start: Time, end: Time, reach: Reach = ()) -> list[AnalysisRef]:
-        """Return what there is of the analyses around [start, end], cropped; raise nothing."""
+        """Return what there is of the analyses around [start, end], cropped; raise nothing.
+
+        Those with a missing hour on either side are left out: nothing lies between them.
+        """
         assessment = self.assess(start, end)
-        refs = list(assessment.bracket.refs)
-        if not refs or self._mixed_grids(assessment.bracket, assessment.passed_over):
+        bracket = assessment.bracket
+        if not bracket.refs or self._mixed_grids(bracket, assessment.passed_over):
             return []
+        refs = bracket.with_neighbours
         if self._crops_files:
             return self._cropped(refs)
         parts = [within_reach(ref, reach[-1]) for ref in refs] if reach else refs

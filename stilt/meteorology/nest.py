@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from stilt.config import MetConfig
@@ -13,6 +14,8 @@ from stilt.meteorology.catalogue import MetCatalogue, Time
 from stilt.meteorology.fingerprint import joined
 from stilt.meteorology.reach import Reach
 from stilt.meteorology.records import AnalysisRef
+
+GridTime = tuple[str, np.datetime64]
 
 
 class NestedCatalogue(MetCatalogue):
@@ -93,3 +96,25 @@ def catalogue_of(
 def of_outermost_grid(refs: Sequence[AnalysisRef]) -> list[AnalysisRef]:
     """Return those of some analyses that are of the last one's grid, in their order."""
     return [ref for ref in refs if ref.grid == refs[-1].grid]
+
+
+def agree(
+    own: Mapping[GridTime, AnalysisRef],
+    others: Mapping[GridTime, AnalysisRef],
+    shared: tuple[np.datetime64, np.datetime64],
+) -> bool:
+    """Return whether a simulation finds the same analyses alone and together with others.
+
+    Hours that a finer grid lacks, and so its internal levels, may differ between windows of time.
+
+    Args:
+        own: its analyses, by the key of their grid and their time.
+        others: those of the simulations with which it would be followed.
+        shared: first and last time of the outermost grid in both.
+    """
+
+    def within(refs: Mapping[GridTime, AnalysisRef]) -> set[GridTime]:
+        return {key for key in refs if shared[0] <= key[1] <= shared[1]}
+
+    same_grids = {grid for grid, _ in own} == {grid for grid, _ in others}
+    return same_grids and within(own) == within(others)

@@ -101,8 +101,12 @@ class HostParticles:
                     column[:, part] = source
                 # Given back to the next call, which else could not write where they are.
                 del has_moved, every, columns
-        _put(self.state, numbers, taken(chosen, slice(count)))
+        self.put(numbers, taken(chosen, slice(count)))
         return moved, values
+
+    def put(self, numbers: np.ndarray, particles: Particles) -> None:
+        """Give particles of these numbers the state that a step changes."""
+        _put(self.state, numbers, particles)
 
 
 class _RowBuffer(NamedTuple):

@@ -11,11 +11,10 @@ import numpy as np
 
 from stilt.config import ModelConfig
 from stilt.meteorology.fields import SURFACE_FIELDS
-from stilt.meteorology.grids import EDGE_CELLS, MetGrid
+from stilt.meteorology.grids import EARTH_RADIUS_M, EDGE_CELLS, MetGrid
 from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.prepare import PreparedAnalysis, PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef
-from stilt.meteorology.subgrid import uncropped_grid
 from stilt.transport.clock import SweepClock, minute_of
 from stilt.transport.interpolation import Geometry
 from stilt.transport.preparation import Preparation, preparation
@@ -90,38 +89,41 @@ class MetStream:
         index = min(max(self.clock.bracket(0)[0], 0), len(self.refs) - 1)
         return self.load(index).surface[..., SURFACE_FIELDS.index("terrain_m")]
 
-    def covers(self, tick: int, minutes: int) -> bool:
-        """Return whether minutes from a tick lie between two analyses that belong together.
+    def covers(self, tick: int) -> bool:
+        """Return whether the minute from a tick lies between analyses that belong together.
 
         Analyses further apart than usual have a hole between them.
         """
         first, second = self.clock.bracket(tick)
-        if not (min(first, second) >= 0 and max(first, second) < len(self.refs)):
+        if not self._are_there(first, second):
             return False
         times = self.clock.analysis_minutes
-        if abs(times[first] - times[second]) > self._usual_interval:
-            return False
-        return minutes <= self.clock.ticks_left(tick, second)
+        return abs(times[first] - times[second]) <= self._usual_interval
+
+    def minutes_to_analysis(self, tick: int) -> int | None:
+        """Return the minutes from a tick to the next analysis on the way, None beyond the last."""
+        second = self.clock.bracket(tick)[1]
+        return self.clock.ticks_left(tick, second) if self._are_there(second) else None
 
     def minutes_away(self, tick: int) -> int:
         """Return the minutes between a tick and the nearest analysis."""
         minute = self.first_minute + self.clock.direction * tick
         return min(abs(time - minute) for time in self.clock.analysis_minutes)
 
-    def bracket(self, tick: int, minutes: int) -> tuple[int, int, int, int]:
-        """Return two analyses around some minutes, the minutes since the first, and between them.
+    def bracket(self, tick: int) -> tuple[int, int, int, int]:
+        """Return the analyses around a tick, the minutes since the first, and between them.
 
-        Outside the times that are covered both are the nearest analysis.
+        Before the first analysis and after the last one, both are that one.
         """
-        if self.covers(tick, minutes):
-            first, second = self.clock.bracket(tick)
-            times = self.clock.analysis_minutes
-            interval = abs(times[first] - times[second])
-            return first, second, self.clock.offset(tick, first), interval
-        minute = self.first_minute + self.clock.direction * tick
-        distances = [abs(time - minute) for time in self.clock.analysis_minutes]
-        nearest = int(np.argmin(distances))
-        return nearest, nearest, 0, _BRIDGED_MINUTES
+        first, second = self.clock.bracket(tick)
+        if not self._are_there(first, second):
+            only = first if self._are_there(first) else second
+            return only, only, 0, _BRIDGED_MINUTES
+        times = self.clock.analysis_minutes
+        return first, second, self.clock.offset(tick, first), abs(times[first] - times[second])
+
+    def _are_there(self, *indices: int) -> bool:
+        return all(0 <= index < len(self.refs) for index in indices)
 
     @cached_property
     def _usual_interval(self) -> int:
@@ -147,15 +149,28 @@ def met_streams(
     return [MetStream(each, config, first_minute, store, levels) for each in groups]
 
 
+def in_use(streams: Sequence[MetStream], tick: int) -> list[int]:
+    """Return the places of the streams that are used in the minute from a tick, in their order.
+
+    They are those that cover it. Where none does, as between two grids of one archive, they are
+    all, the one with the nearest analysis first.
+    """
+    places = range(len(streams))
+    covering = [place for place in places if streams[place].covers(tick)]
+    return covering or sorted(places, key=lambda place: streams[place].minutes_away(tick))
+
+
 def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
     """Return analyses by their grids, that of the smallest cells first, sorted by time."""
     groups: dict[str, list[AnalysisRef]] = {}
     for ref in refs:
         groups.setdefault(ref.grid.key(), []).append(ref)
-    finest_first = sorted(groups.values(), key=lambda each: _cell_size_m(each[0]))
+    finest_first = sorted(groups.values(), key=lambda each: _cell_size_m(each[0].grid))
     return [tuple(sorted(each, key=lambda ref: ref.time)) for each in finest_first]
 
 
-def _cell_size_m(ref: AnalysisRef) -> float:
-    """Return the mean size of the cells of a whole grid, whatever part of it is used."""
-    return float(np.mean(uncropped_grid(ref).spacing_m()))
+def _cell_size_m(grid: MetGrid) -> float:
+    """Return the size of a grid's cells that HYSPLIT compares: of a lat-lon grid that along y."""
+    if grid.kind == "latlon":
+        return EARTH_RADIUS_M * float(np.radians(grid.ref_lat))
+    return 1000.0 * grid.size_km

@@ -1,8 +1,11 @@
 """Particles swept through several grids, each in the finest that holds its place and time.
 
-A particle that leaves a grid goes on in the next one that holds it, from the minute and place at
-which it left. It keeps its terrain-following height, so that its height above ground changes with
-the terrain of the grids. Whether a finer grid holds it again is looked at every few minutes.
+Every minute a particle begins in the finest grid that holds it, as in HYSPLIT: one that has left a
+grid goes on in the next, one that has come into a finer grid uses that. It keeps its
+terrain-following height, so that its height above ground changes with the terrain of the grids.
+
+Most particles stay in one grid for many minutes, so several minutes are computed at once. Those
+that come into a finer grid meanwhile are put back and computed again up to that minute.
 """
 
 from __future__ import annotations
@@ -13,19 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from stilt.meteorology.grids import wrap_longitude
+from stilt.transport.device import device
 from stilt.transport.host_particles import HostParticles
 from stilt.transport.interpolation import AnalysisArrays, BracketingAnalyses
-from stilt.transport.met_stream import MetStream
+from stilt.transport.met_stream import MetStream, in_use
 from stilt.transport.particles import Particles
-from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, SweepSettings
+from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, SweepSettings, taken
 from stilt.transport.receiver import Receiver
 from stilt.transport.step import Physics
 from stilt.transport.step_columns import MAIN_COLUMNS
 from stilt.transport.sweep import to_device
-
-REVIEW_MINUTES = 5
-"""At minutes of the day that are multiples of it every particle is given the finest grid that holds
-it; so results do not depend on when a sweep begins."""
 
 _NOWHERE = -1
 
@@ -54,7 +54,7 @@ def nested_sweep(
     last = int(particles.stop.max(initial=0))
     tick = int(particles.start.min(initial=0))
     while tick < last:
-        minutes = min(nest.ticks_to_review(tick), last - tick, *nest.ticks_to_analyses(tick))
+        minutes = min(device().minutes, last - tick, nest.minutes_alike(tick))
         nest.advance(tick, minutes)
         tick += minutes
         if progress is not None:
@@ -84,56 +84,75 @@ class _Nest:
         self._host = HostParticles(self._settings[0], particles, receiver)
         self._held: list[dict[int, AnalysisArrays]] = [{} for _ in streams]
         self._columns = [receiver.columns.index(MAIN_COLUMNS.index(name)) for name in ("x", "y")]
+        self._in_use: list[int] = []
 
-    def ticks_to_review(self, tick: int) -> int:
-        """Return the minutes until particles are given the finest grid again."""
-        clock = self._streams[0].clock
-        since = (clock.first_minute + clock.direction * tick) * clock.direction
-        return REVIEW_MINUTES - since % REVIEW_MINUTES
-
-    def ticks_to_analyses(self, tick: int) -> list[int]:
-        """Return the minutes until the next analysis of each grid that has one ahead."""
-        left = []
-        for stream in self._streams:
-            direction = stream.clock.direction
-            minute = stream.first_minute + direction * tick
-            ahead = [direction * (time - minute) for time in stream.clock.analysis_minutes]
-            left += [min(each)] if (each := [minutes for minutes in ahead if minutes > 0]) else []
-        return left
+    def minutes_alike(self, tick: int) -> int:
+        """Return the minutes from a tick in which the same analyses of the same grids are used."""
+        if not any(stream.covers(tick) for stream in self._streams):
+            return 1
+        return min(
+            minutes
+            for stream in self._streams
+            if (minutes := stream.minutes_to_analysis(tick)) is not None
+        )
 
     def advance(self, tick: int, minutes: int) -> None:
-        """Advance all particles by some minutes without an analysis of any grid in between."""
-        numbers = self._host.moving(tick, minutes)
-        self._assign(numbers, tick, minutes)
-        # Those that leave a grid meanwhile have been through these minutes in others.
+        """Advance all particles by some minutes, no more than :meth:`minutes_alike`."""
+        self._in_use = in_use(self._streams, tick)
+        for place in set(range(len(self._streams))).difference(self._in_use):
+            self._held[place] = {}
+        self._follow(self._host.moving(tick, minutes), tick, minutes)
+
+    def _follow(self, numbers: np.ndarray, tick: int, minutes: int) -> None:
+        """Advance particles, each in the first grid that holds it."""
+        self._assign(numbers)
+        # Those that change to another grid meanwhile have been followed there to the end.
         begin_in = self._stream_of[numbers]
-        for place in range(len(self._streams)):
-            self._run(place, numbers[begin_in == place], tick, minutes)
+        there = self._host.state.alive[numbers]
+        for place in self._in_use:
+            self._run(place, numbers[there & (begin_in == place)], tick, minutes)
 
-    def _assign(self, numbers: np.ndarray, tick: int, minutes: int) -> None:
-        """Give particles the finest grid that holds them."""
-        if len(numbers):
-            found = self._holding(numbers, tick, minutes)
-            self._move(numbers, np.where(found == _NOWHERE, self._stream_of[numbers], found))
-
-    def _holding(
-        self, numbers: np.ndarray, tick: int, minutes: int, but: int = _NOWHERE
-    ) -> np.ndarray:
-        """Return the finest stream that holds each particle; of none in time the nearest."""
+    def _assign(self, numbers: np.ndarray) -> None:
+        """Give particles the cells of the first grid that holds them; end those that none holds."""
+        now = self._stream_of[numbers]
         lon, lat = self._places(numbers)
         found = np.full(len(numbers), _NOWHERE)
-        there = [stream.covers(tick, minutes) for stream in self._streams]
-        order = [place for place, covers in enumerate(there) if covers]
-        order += sorted(
-            (place for place, covers in enumerate(there) if not covers),
-            key=lambda place: self._streams[place].minutes_away(tick),
+        for place in self._in_use:
+            inside = self._holds(place, lon, lat)
+            own = now == place
+            # By the step's own test: there and back again a place may change in its last digit.
+            inside[own] = self._in_own_grid(place, numbers[own])
+            found = np.where((found == _NOWHERE) & inside, place, found)
+        self._host.state.alive[numbers[found == _NOWHERE]] = False
+        changed = (found != _NOWHERE) & (found != now)
+        for place in np.unique(found[changed]):
+            here = changed & (found == place)
+            self._move(numbers[here], int(place), lon[here], lat[here])
+
+    def _in_own_grid(self, place: int, numbers: np.ndarray) -> np.ndarray:
+        """Return whether a step may start where particles are, in the grid that they are in."""
+        state = self._host.state
+        return self._streams[place].grid.usable(
+            state.cell_x[numbers] + np.floor(state.x[numbers]),
+            state.cell_y[numbers] + np.floor(state.y[numbers]),
         )
-        for place in order:
-            if place != but and (found == _NOWHERE).any():
-                grid = self._streams[place].grid
-                inside = grid.usable(*grid.to_xy(lon, lat))
-                found = np.where((found == _NOWHERE) & inside, place, found)
-        return found
+
+    def _holds(self, place: int, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Return whether a step may start at places in a grid."""
+        (cell_x, _), (cell_y, _) = self._cells(place, lon, lat)
+        return self._streams[place].grid.usable(cell_x, cell_y)
+
+    def _cells(
+        self, place: int, lon: np.ndarray, lat: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return cells of a grid and offsets from them in [0, 1), float32, along x and y."""
+        out = []
+        for index in self._streams[place].grid.to_xy(lon, lat):
+            cell = np.floor(index)
+            offset = (index - cell).astype(np.float32)
+            rounded_up = offset >= 1.0
+            out.append((cell + rounded_up, np.where(rounded_up, np.float32(0.0), offset)))
+        return out
 
     def _places(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return longitudes and latitudes of particles."""
@@ -149,54 +168,65 @@ class _Nest:
                 )
         return lon, lat
 
-    def _move(self, numbers: np.ndarray, streams: np.ndarray) -> None:
-        """Give particles the cells of other grids, where they change."""
-        changed = streams != self._stream_of[numbers]
-        numbers, streams = numbers[changed], streams[changed]
-        if not len(numbers):
-            return
-        lon, lat = self._places(numbers)
+    def _move(self, numbers: np.ndarray, place: int, lon: np.ndarray, lat: np.ndarray) -> None:
+        """Give particles the cells of another grid."""
         state = self._host.state
-        for place in np.unique(streams):
-            here = streams == place
-            x, y = self._streams[place].grid.to_xy(lon[here], lat[here])
-            which = numbers[here]
-            state.cell_x[which], state.cell_y[which] = np.floor(x), np.floor(y)
-            state.x[which], state.y[which] = x - np.floor(x), y - np.floor(y)
-        self._stream_of[numbers] = streams
+        (cell_x, x), (cell_y, y) = self._cells(place, lon, lat)
+        state.cell_x[numbers], state.cell_y[numbers] = cell_x, cell_y
+        state.x[numbers], state.y[numbers] = x, y
+        self._stream_of[numbers] = place
 
     def _run(self, place: int, numbers: np.ndarray, tick: int, minutes: int) -> None:
-        """Advance particles in one grid, and those that leave it in the next."""
+        """Advance particles in one grid, and those that change to another there."""
         if not len(numbers):
             return
-        chunk = self._chunk(place, tick, minutes)
+        finer = self._in_use[: self._in_use.index(place)]
         state = self._host.state
-        cells = state.cell_x[numbers].copy(), state.cell_y[numbers].copy()
-        moved, values = self._host.advanced(self._settings[place], chunk, numbers)
+        before = taken(state, numbers) if finer else state
+        settings, chunk = self._settings[place], self._chunk(place, tick, minutes)
+        cells = state.cell_x[numbers], state.cell_y[numbers]
+        moved, values = self._host.advanced(settings, chunk, numbers)
         moved = np.array(moved)
-        self._receiver.add(tick, numbers, moved, self._in_degrees(place, cells, moved, values))
-        gone = ~state.alive[numbers]
-        if not gone.any():
-            return
-        left, rows = numbers[gone], moved[:, gone]
-        begun = np.maximum(state.start[left] - tick, 0)
-        stayed = np.where(rows.any(axis=0), minutes - np.argmax(rows[::-1], axis=0), begun)
-        for minute in map(int, np.unique(stayed)):
+        lon, lat = self._in_degrees(place, cells, moved, values)
+        until = self._minutes_until_finer(finer, moved, lon, lat)
+        moved &= np.arange(minutes)[:, None] < until
+        self._receiver.add(tick, numbers, moved, self._rows(values, lon, lat))
+        comes = until < minutes
+        left = ~state.alive[numbers] & ~comes
+        if comes.any():
+            self._host.put(numbers[comes], taken(before, comes))
+        # Of those without a row it is all of them.
+        stayed = minutes - np.argmax(moved[::-1], axis=0)
+        for minute in map(int, np.unique(stayed[comes])):
+            which = numbers[comes & (stayed == minute)]
+            self._host.advanced(settings, self._chunk(place, tick, minute), which)
+            self._follow(which, tick + minute, minutes - minute)
+        for minute in map(int, np.unique(stayed[left])):
             if minute < minutes:
-                self._go_on(place, left[stayed == minute], tick + minute, minutes - minute)
+                which = numbers[left & (stayed == minute)]
+                state.alive[which] = True
+                self._follow(which, tick + minute, minutes - minute)
 
-    def _go_on(self, place: int, numbers: np.ndarray, tick: int, minutes: int) -> None:
-        """Advance particles that have left a grid in the ones that hold them now."""
-        found = self._holding(numbers, tick, minutes, but=place)
-        numbers, found = numbers[found != _NOWHERE], found[found != _NOWHERE]
-        self._host.state.alive[numbers] = True
-        self._move(numbers, found)
-        for other in np.unique(found):
-            self._run(int(other), numbers[found == other], tick, minutes)
+    def _minutes_until_finer(
+        self, finer: Sequence[int], moved: np.ndarray, lon: np.ndarray, lat: np.ndarray
+    ) -> np.ndarray:
+        """Return after how many of some minutes a finer grid holds each particle; else all.
+
+        Args:
+            finer: the streams of finer grids.
+            moved: whether there is a row, (minutes, n).
+            lon, lat: at the end of each minute, (minutes, n).
+        """
+        minutes = len(moved)
+        held = np.zeros_like(moved)
+        for place in finer:
+            held |= self._holds(place, lon, lat)
+        held &= moved
+        return np.where(held.any(axis=0), np.argmax(held, axis=0) + 1, minutes)
 
     def _chunk(self, place: int, tick: int, minutes: int) -> Chunk:
         stream = self._streams[place]
-        first, second, offset, interval = stream.bracket(tick, minutes)
+        first, second, offset, interval = stream.bracket(tick)
         held = self._held[place]
         arrays = {
             index: held[index] if index in held else to_device(stream.load(index))
@@ -213,15 +243,20 @@ class _Nest:
         cells: tuple[np.ndarray, np.ndarray],
         moved: np.ndarray,
         values: Sequence[np.ndarray],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return longitudes and latitudes of rows, (minutes, n)."""
+        x, y = (
+            np.where(moved, values[at].astype(np.float64), 0.0) + cell
+            for at, cell in zip(self._columns, cells, strict=True)
+        )
+        return self._streams[place].grid.to_lonlat(x, y)
+
+    def _rows(
+        self, values: Sequence[np.ndarray], lon: np.ndarray, lat: np.ndarray
     ) -> list[np.ndarray]:
         """Return columns with longitudes and latitudes in place of x and y."""
         at_x, at_y = self._columns
-        x, y = (
-            np.where(moved, values[at].astype(np.float64), 0.0) + cell
-            for at, cell in zip((at_x, at_y), cells, strict=True)
-        )
-        lon, lat = self._streams[place].grid.to_lonlat(x, y)
-        lon = wrap_longitude(lon.astype(np.float32)).astype(np.float32)
         out = list(values)
-        out[at_x], out[at_y] = lon, lat.astype(np.float32)
+        out[at_x] = wrap_longitude(lon.astype(np.float32)).astype(np.float32)
+        out[at_y] = lat.astype(np.float32)
         return out

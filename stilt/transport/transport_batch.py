@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -26,7 +27,7 @@ from stilt.transport.clock import minute_of
 from stilt.transport.device import device
 from stilt.transport.edges import cropped_text, ended_at_crop
 from stilt.transport.initial_particles import initial_particles
-from stilt.transport.met_stream import MetStream, met_streams
+from stilt.transport.met_stream import MetStream, in_use, met_streams
 from stilt.transport.nested_sweep import nested_sweep
 from stilt.transport.particle_rows import (
     OwnMemory,
@@ -206,7 +207,8 @@ def _run_group(
     minutes = [minute_of(release.time) for release in releases]
     starts = [abs(minute - first_minute) for minute in minutes]
     found = [
-        _stream_of(streams, release, start) for release, start in zip(releases, starts, strict=True)
+        _streams_at_release(streams, release, start, config.numpar)
+        for release, start in zip(releases, starts, strict=True)
     ]
     covered = _covered(releases, minutes, streams, config)
     problems = [
@@ -233,7 +235,7 @@ def _run_group(
         near_field=NearField.of(followed, config) if near_field and not nested else None,
     )
     if nested:
-        stream_of = np.repeat(np.array(places), config.numpar)
+        stream_of = np.concatenate(places)
         nested_sweep(streams, physics, state, stream_of, rows, progress, programs)
     else:
         (only,) = streams
@@ -263,35 +265,52 @@ def _warn_of_crop(made: Sequence[ReleaseRows], ref: AnalysisRef, numpar: int) ->
         logger.warning("%s", cropped_text(ended, numpar))
 
 
-def _stream_of(streams: Sequence[MetStream], release: Release, start: int) -> int | None:
-    """Return the first of the grids that hold a release, those that have its time before others."""
-    lon, lat = release.longitudes, release.latitudes
-    hold = [
-        place for place, stream in enumerate(streams)
-        if np.all(stream.grid.usable(*stream.grid.to_xy(lon, lat)))
-    ]  # fmt: skip
-    in_time = [place for place in hold if streams[place].covers(start, 1)]
-    return next(iter(in_time or hold), None)
+def _streams_at_release(
+    streams: Sequence[MetStream], release: Release, start: int, numpar: int
+) -> np.ndarray | None:
+    """Return the stream that each particle starts in, (numpar,); None where any has none."""
+    lon, lat, _ = release.assign(numpar)
+    found = np.full(numpar, -1)
+    for place in reversed(in_use(streams, start)):
+        grid = streams[place].grid
+        found[grid.usable(*grid.to_xy(lon, lat))] = place
+    return found if (found >= 0).all() else None
 
 
 def _particles_at_release(
     streams: Sequence[MetStream],
-    places: Sequence[int],
+    places: Sequence[np.ndarray],
     releases: Sequence[Release],
     starts: Sequence[int],
     config: ModelConfig,
     errors: TransportErrorSettings | None,
 ) -> Particles:
     """Return the particles of all releases, each in the cells of its grid."""
-    terrain = {place: streams[place].terrain_m() for place in set(places)}
-    parts = [
-        initial_particles(
-            [release], [start], streams[place].grid, streams[place].geometry, terrain[place],
-            config.numpar, abs(config.n_hours) * 60, errors,
-        )
-        for place, release, start in zip(places, releases, starts, strict=True)
-    ]  # fmt: skip
+    terrain = {
+        int(place): streams[place].terrain_m() for place in np.unique(np.concatenate(places))
+    }
+
+    def in_stream(place: int, release: Release, start: int) -> Particles:
+        stream = streams[place]
+        return initial_particles(
+            [release], [start], stream.grid, stream.geometry, terrain[place], config.numpar,
+            abs(config.n_hours) * 60, errors,
+        )  # fmt: skip
+
+    parts = []
+    for own, release, start in zip(places, releases, starts, strict=True):
+        first, *others = map(int, np.unique(own))
+        parts.append(in_stream(first, release, start))
+        # Several points may lie on both sides of a grid's edge.
+        for place in others:
+            there = in_stream(place, release, start)
+            parts[-1] = jax.tree.map(partial(_where_of, own == place), there, parts[-1])
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def _where_of(chosen: np.ndarray, there: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Choose between the leaves of two states, (particles, ...), by particle."""
+    return np.where(chosen.reshape(-1, *[1] * (here.ndim - 1)), there, here)
 
 
 def table_of(rows: ReleaseRows) -> Table:

@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -37,7 +38,8 @@ def weather(tmp_path_factory):
     ]
     write_era5(folder / "era5", coarse)
     demo = DemoWeather()
-    write_arl(folder / "fine" / "all", demo.grid, [demo.analysis(time) for time in HOURS])
+    for name, hours in (("fine", HOURS), ("short", HOURS[:3])):
+        write_arl(folder / name / "all", demo.grid, [demo.analysis(time) for time in hours])
     fine = [on_pressures(on_grid(truth(t), FINE), np.array(PRESSURES_HPA, float)) for t in HOURS]
     write_era5(folder / "fine-era5", fine)
     return folder
@@ -80,6 +82,27 @@ def test_particles_go_on_in_the_coarser_meteorology(weather, tmp_path):
     assert "fine" in row.met_files
     # The weather is as it was, and so nothing is to be done again.
     assert model.run().counts["total"] == 0
+
+
+def test_hours_of_a_finer_meteorology_do_not_depend_on_who_shares_a_sweep(weather, tmp_path):
+    """The last hour lacks in the finer one: alone, the later receptor never meets it."""
+    later, earlier = RECEPTOR, ("2023-07-15 17:00", *RECEPTOR[1:])
+
+    def tables(name, *receptors):
+        chosen = config(weather, directory=weather / "short", subgrid_dir=tmp_path)
+        chosen = chosen.model_copy(update={"n_hours": -1, "footprints": {}})
+        model = stilt.Model(project=tmp_path / name, receptors=list(receptors), config=chosen)
+        outcome = stilt.push_simulations(model, model.register_pending())
+        assert outcome.counts["complete"] == len(receptors)
+        files = model.index.frame().set_index("sim_id").met_files
+        return {name: (model.trajectories[name].particles, files[name]) for name in files.index}
+
+    together = tables("together", later, earlier)
+    apart = tables("later", later) | tables("earlier", earlier)
+    assert together.keys() == apart.keys()
+    for sim_id, (table, files) in apart.items():
+        pd.testing.assert_frame_equal(together[sim_id][0], table, check_exact=True)
+        assert ("short" in files) == ("1700" in sim_id)
 
 
 def test_a_change_in_either_meteorology_is_noticed(weather, tmp_path):

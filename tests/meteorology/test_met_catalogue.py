@@ -198,12 +198,12 @@ def test_an_empty_file_is_damage_where_its_hours_are_needed(archive):
     assert f"{path} is damaged: it is empty" in error.detail
 
 
-def test_a_grid_may_change_once_and_grids_that_take_turns_are_refused(archive):
+def test_a_grid_that_changes_once_is_taken_and_grids_in_turn_are_refused(archive):
     config = archive(n_files=1)
     archive(start="2023-07-14 06:00", n_files=1, kind="latlon")
+    refs = MetCatalogue(config).select("2023-07-14 04:00", "2023-07-14 08:00")
+    assert [ref.grid.kind for ref in refs] == ["conformal"] * 2 + ["latlon"] * 3
     archive(start="2023-07-14 12:00", n_files=1)
-    upgraded = MetCatalogue(config).select("2023-07-14 04:00", "2023-07-14 08:00")
-    assert [ref.grid.kind for ref in upgraded] == ["conformal"] * 2 + ["latlon"] * 3
     error = failure(MetCatalogue(config), "2023-07-14 04:00", "2023-07-14 14:00")
     assert "20230714_00 and 20230714_06" in error.detail
 

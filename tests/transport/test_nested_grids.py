@@ -1,6 +1,7 @@
 """Particles use the first grid that holds their place and time, and go on in the next."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic_weather import (
     CELL_M,
@@ -56,13 +57,41 @@ def test_a_particle_goes_on_in_the_next_grid_from_where_it_left(nest):
 
 
 def test_a_particle_that_comes_back_uses_the_fine_grid_again(nest):
-    lab = nest([wind(4.0)], wind(-8.0))
+    """Every minute begins in the finest grid that holds the particle, as with HYSPLIT."""
+    inner_m_s, outer_m_s = 4.0, -6.0
+    lab = nest([wind(inner_m_s)], wind(outer_m_s))
     (table,) = lab.run(release(500.0), n_hours=1, **SETTLED)
     lon = by_minute(table, "long")[:, 0]
-    # It is turned back at the edge, and sent out again when the next look finds it inside.
-    assert lon[-30:].max() < 0.09
-    assert lon[-30:].min() > 0.04
-    assert len(lon) == 60
+    begin = np.concatenate([[0.0], lon[:-1]])
+    step = (lon - begin) * M_PER_DEG / 60.0
+    # The fine grid holds what is in its columns up to the last but three.
+    inside = np.floor((begin + 0.1) / SPACING_DEG + 1e-4) < 18
+    wanted = np.where(inside, inner_m_s, outer_m_s)
+    np.testing.assert_allclose(step, wanted, atol=0.02)
+    assert np.count_nonzero(np.diff(inside)) > 5
+
+
+def test_a_particle_comes_into_the_fine_grid_within_a_minute(nest):
+    lab = nest([wind(2.0)], wind(5.0))
+    (table,) = lab.run(release(500.0, lon=-0.15), n_hours=1, **SETTLED)
+    lon = by_minute(table, "long")[:, 0]
+    begin = np.concatenate([[-0.15], lon[:-1]])
+    step = (lon - begin) * M_PER_DEG / 60.0
+    inside = (begin + 0.1) / SPACING_DEG >= 1.0
+    np.testing.assert_allclose(step, np.where(inside, 2.0, 5.0), atol=0.02)
+    assert 10 < np.count_nonzero(inside) < 50
+
+
+def test_terrain_following_height_is_kept(nest):
+    """HYSPLIT: 500 m above 0 m becomes 489.9995 m above 500 m."""
+    upper, surface = wind(8.0)
+    lab = nest([(upper, surface)], (upper, {**surface, "SHGT": 500.0}))
+    (table,) = lab.run(
+        release(500.0), n_hours=1, nturb=1, numpar=1, varsiwant=("time", "indx", "zagl", "zsfc")
+    )
+    zagl, ground = by_minute(table, "zagl")[:, 0], by_minute(table, "zsfc")[:, 0]
+    assert set(np.round(ground)) == {0.0, 500.0}
+    np.testing.assert_allclose(zagl, np.where(ground < 1.0, 500.0, 489.9995), rtol=1e-5)
 
 
 def test_where_both_grids_say_the_same_the_nest_changes_nothing(nest, lab, tmp_path):
@@ -101,20 +130,74 @@ def test_backward_particles_go_on_too(nest):
     assert lon[-1] < -0.15
 
 
-def test_receptors_of_several_times_share_a_sweep(nest):
-    lab = nest([wind(4.0)], wind(8.0))
+@pytest.mark.parametrize("hours", [1, -1])
+@pytest.mark.parametrize("error_run", [False, True])
+def test_a_receptor_has_the_same_bytes_alone_and_together(nest, hours, error_run):
+    """Of other minutes, in and out of the fine grid and along its edge, with turbulence."""
+    lab = nest([wind(4.0)] * 4, wind(-3.0), start=START - np.timedelta64(50, "m"), step_h=0.5)
+    settings = {
+        "n_hours": hours, "numpar": 30, "siguverr": 2.0, "tluverr": 60.0, "zcoruverr": 300.0,
+        "horcoruverr": 20.0,
+    }  # fmt: skip
     several = [
-        release(500.0, key=1),
-        release(500.0, key=2, time=START + np.timedelta64(7, "m")),
-        release(500.0, key=3, time=START + np.timedelta64(13, "m"), lon=0.2),
-    ]
-    together = lab.run(several, n_hours=1, numpar=20)
+        release(300.0, key=1, lon=0.06),
+        release(300.0, key=2, time=START + np.timedelta64(7, "m"), lon=-0.09),
+        release([10.0, 900.0], key=3, time=START - np.timedelta64(13, "m"), lon=0.085,
+                kind="column"),
+        release(50.0, key=4, time=START + np.timedelta64(4, "m"), lon=0.12),
+    ]  # fmt: skip
+    together = lab.run(several, error_run=error_run, **settings)
     for one, table in zip(several, together, strict=True):
-        (alone,) = lab.run(one, n_hours=1, numpar=20)
-        for name in ("long", "lati", "zagl"):
-            np.testing.assert_allclose(
-                by_minute(table, name), by_minute(alone, name), atol=3e-3 if name != "zagl" else 60
-            )
+        (alone,) = lab.run(one, error_run=error_run, **settings)
+        pd.testing.assert_frame_equal(alone, table, check_exact=True)
+
+
+def test_points_on_both_sides_of_an_edge_start_in_their_own_grids(nest):
+    upper, surface = wind(1.0)
+    lab = nest([(upper, surface)], (upper, {**surface, "SHGT": 500.0}))
+    points = release([400.0, 400.0], lon=[0.0, 0.2])
+    (table,) = lab.run(points, nturb=1, numpar=5, varsiwant=("time", "indx", "zagl", "zsfc"))
+    first = table[table.time.abs() == 1].sort_values("indx")
+    np.testing.assert_allclose(first.zsfc, [0.0] * 3 + [500.0] * 2, atol=1.0)
+    np.testing.assert_allclose(first.zagl, 400.0, rtol=1e-4)
+
+
+def test_a_particle_that_leaves_all_grids_ends(nest):
+    lab = nest([wind(20.0)], wind(20.0))
+    (table,) = lab.run(release(500.0), n_hours=1, **SETTLED)
+    last = by_minute(table, "long")[-1, 0]
+    # Two cells of the coarse grid are not used, and one that is not entered.
+    edge = -0.4 + 18 * 4 * SPACING_DEG
+    assert edge <= last < edge + 20.0 * 60.0 / M_PER_DEG
+    assert table.time.max() < 60
+
+
+def test_no_analysis_is_used_beyond_its_hours_while_another_grid_has_them(lab, tmp_path):
+    """A fine grid that ends in time, of which a part lies outside the coarse grid."""
+    half_hour = np.timedelta64(30, "m")
+    across = latlon_grid(
+        0.3, -0.1, SPACING_DEG, SPACING_DEG, 21, 21, levels=HEIGHTS_M, vertical_flag=3
+    )
+    fine = Laboratory(tmp_path / "fine", across)
+    fine.weather(wind(1.0), wind(1.0), start=START - half_hour, step_h=1.0)
+    coarse = Laboratory(tmp_path / "coarse", COARSE).weather(wind(1.0))
+    lab.refs = [*fine.refs, *coarse.refs]
+    (table,) = lab.run(release(500.0, lon=0.42), n_hours=1, **SETTLED)
+    assert table.time.max() == 30
+
+
+def test_a_global_grid_around_a_fine_one_at_the_date_line(lab, tmp_path):
+    world = latlon_grid(0.0, -90.0, 2.0, 2.0, 180, 91, levels=HEIGHTS_M, vertical_flag=3)
+    fine = latlon_grid(178.0, -2.0, 0.2, 0.2, 21, 21, levels=HEIGHTS_M, vertical_flag=3)
+    around = Laboratory(tmp_path / "world", world).weather(wind(50.0))
+    within = Laboratory(tmp_path / "fine", fine).weather(wind(25.0))
+    lab.refs = [*within.refs, *around.refs]
+    (table,) = lab.run(release(500.0, lon=179.3), n_hours=5, **SETTLED)
+    lon = np.mod(by_minute(table, "long")[:, 0], 360.0)
+    assert len(lon) == 300
+    begin = np.concatenate([[179.3], lon[:-1]])
+    step = (lon - begin) * M_PER_DEG / 60.0
+    np.testing.assert_allclose(step, np.where(begin < 181.6, 25.0, 50.0), rtol=5e-3)
 
 
 def test_between_two_grids_of_one_stream_the_nearer_analysis_holds(lab, tmp_path):
