@@ -8,7 +8,7 @@ were found by giving its program levels with codes that contradict ``PRES``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.grids import MetGrid, wrap_longitude
 from stilt.meteorology.levels import STANDARD_SURFACE_HPA
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.stored_datasets import stored_for_now
 from stilt.meteorology.subgrid import cropped_when_read
 from stilt.meteorology.writer import write_arl
 
@@ -62,8 +63,15 @@ def to_arl(
     """
     if hours_per_file < 1:
         raise UsageError("hours_per_file must be 1 or more.")
-    refs = _wanted(config, start, end)
-    files = _by_file(refs, hours_per_file, file_format)
+    with stored_for_now(config) as stored:
+        files = _by_file(_wanted(stored, start, end), hours_per_file, file_format)
+        return _written(files, Path(target), config)
+
+
+def _written(
+    files: Mapping[str, Sequence[AnalysisRef]], target: Path, config: MetConfig
+) -> list[Path]:
+    """Write files of analyses, by their names, into a folder."""
     codes: tuple[float, ...] | None = None
     paths = []
     for name, of_file in files.items():
@@ -72,7 +80,7 @@ def to_arl(
         analyses = _readied(first, of_file[1:], codes)
         grid = _arl_grid(first.grid, codes)
         try:
-            paths.append(write_arl(Path(target) / name, grid, analyses, corrections=True))
+            paths.append(write_arl(target / name, grid, analyses, corrections=True))
         except ValueError as problem:
             raise MeteorologyError(
                 f"The weather of {config.where} cannot be written as ARL: {problem}",

@@ -301,25 +301,6 @@ def cropped_grid(
     )
 
 
-def uncropped_grid(ref: AnalysisRef) -> MetGrid:
-    """Return the grid of which an analysis is a part, of the same levels."""
-    grid, crop = ref.grid, ref.crop
-    if crop is None:
-        return grid
-    whole = replace(grid, nx=crop.of_columns, ny=crop.of_rows)
-    if grid.kind == "conformal":
-        return replace(whole, sync_x=grid.sync_x + crop.column, sync_y=grid.sync_y + crop.row)
-    west = grid.sync_lon - crop.column * grid.ref_lon
-    south = grid.sync_lat - crop.row * grid.ref_lat
-    return replace(
-        whole,
-        sync_lon=west,
-        sync_lat=south,
-        pole_lon=west + (whole.nx - 1) * grid.ref_lon,
-        pole_lat=south + (whole.ny - 1) * grid.ref_lat,
-    )
-
-
 def _cropped(
     analyses: Iterator[RawAnalysis],
     grid: MetGrid,

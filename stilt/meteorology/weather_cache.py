@@ -1,7 +1,8 @@
 """What is kept of weather between runs, for a person: how large it is, and removing it.
 
-Prepared weather is in :mod:`stilt.meteorology.used`; indexes of weather files and cropped copies of
-ARL files come to it here. All of them are made again when they are needed.
+Prepared weather and what was read of stores at URLs is in :mod:`stilt.meteorology.used`; indexes of
+weather files and cropped copies of ARL files come to it here. All of them are made again when they
+are needed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from stilt.errors import UsageError
 from stilt.meteorology import used
 from stilt.meteorology.search import crop_note, cropped_file
 
-PREPARED, INDEX, CROP = "prepared weather", "indexes of files", "cropped files"
+PREPARED, FETCHED = "prepared weather", "parts of stores"
+INDEX, CROP = "indexes of files", "cropped files"
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB|)\s*")
 _FACTORS = {"": 1.0, "B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 # Projects may share crops, whose runs cannot be seen from here.
@@ -33,7 +35,7 @@ class Kept:
     """One thing that is kept.
 
     Attributes:
-        kind: prepared weather, indexes of files, or cropped files.
+        kind: prepared weather, parts of stores, indexes of files, or cropped files.
         path: file or folder.
         nbytes: its size.
         used_at: when it was used last, in seconds since 1970.
@@ -65,7 +67,7 @@ def kept_weather(cache_dir: Path, crop_folders: Iterable[Path] = ()) -> list[Kep
         crop_folders: folders of cropped ARL files.
     """
     found = [
-        Kept(PREPARED, entry.folder, entry.nbytes, entry.used)
+        Kept(_kind(entry.folder), entry.folder, entry.nbytes, entry.used)
         for entry in used.cache_entries(cache_dir)
     ]
     indexes = cache_dir / "met-index"
@@ -73,6 +75,11 @@ def kept_weather(cache_dir: Path, crop_folders: Iterable[Path] = ()) -> list[Kep
     for folder in dict.fromkeys(map(Path, crop_folders)):
         found += [_file(CROP, cropped_file(note), note) for note in folder.glob(crop_note("*"))]
     return sorted(found, key=lambda each: (each.used_at, str(each.path)))
+
+
+def _kind(folder: Path) -> str:
+    """What the folder of an entry holds."""
+    return FETCHED if folder.parent.name == used.CROPS else PREPARED
 
 
 def clear_weather(kept: Sequence[Kept], *, limit_bytes: float = 0.0) -> Cleared:
@@ -100,7 +107,7 @@ def clear_weather(kept: Sequence[Kept], *, limit_bytes: float = 0.0) -> Cleared:
 
 def totals(kept: Iterable[Kept]) -> dict[str, dict[str, int]]:
     """Return number and bytes of each kind."""
-    found = {kind: {"number": 0, "bytes": 0} for kind in (PREPARED, INDEX, CROP)}
+    found = {kind: {"number": 0, "bytes": 0} for kind in (PREPARED, FETCHED, INDEX, CROP)}
     for each in kept:
         found[each.kind]["number"] += 1
         found[each.kind]["bytes"] += each.nbytes
@@ -150,7 +157,7 @@ def _file(kind: str, path: Path, dated: Path) -> Kept:
 
 def _remove(kept: Kept) -> bool:
     """Remove one thing; False when someone is making or using it."""
-    if kept.kind == PREPARED:
+    if kept.kind in (PREPARED, FETCHED):
         return used.remove_unused(kept.path)
     if kept.kind == CROP and time.time() - kept.used_at < _CROP_REST_S:
         return False

@@ -21,8 +21,8 @@ from stilt.cache import require_folder
 from stilt.config import ModelConfig, RuntimeSettings, is_same
 from stilt.config.files import config_text
 from stilt.errors import StiltError, UsageError
+from stilt.meteorology.stored_datasets import store_dataset
 from stilt.project.artifacts import Stamp, link, publish
-from stilt.project.datasets import store_dataset
 from stilt.project.index import Index
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout

@@ -21,6 +21,7 @@ from stilt.meteorology.formats import field_names, read_analysis
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import PreparedStore, levels_for
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
+from stilt.meteorology.stored_datasets import stored_for_now
 from stilt.meteorology.subgrid import cropped_to
 from stilt.transport.clock import minute_of
 from stilt.transport.preparation import preparation_options
@@ -173,9 +174,9 @@ def _sample(
     met: MetConfig, name: str, where: pd.DataFrame, config: ModelConfig
 ) -> dict[str, _Floats]:
     """Fields of one meteorology: (points, levels) and (points,)."""
-    catalogue = MetCatalogue(met, name)
     found: list[tuple[NDArray[np.intp], dict[str, _Floats]]] = []
-    with tempfile.TemporaryDirectory(prefix="stilt-") as scratch:
+    with stored_for_now(met) as stored, tempfile.TemporaryDirectory(prefix="stilt-") as scratch:
+        catalogue = MetCatalogue(stored, name)
         for time, rows in where.groupby("time"):
             at = pd.Timestamp(str(time))
             refs = catalogue.select(at, at)

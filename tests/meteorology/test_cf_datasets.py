@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import stilt
 from stilt.config import MetConfig
+from stilt.config.meteorology import FORMATS as FORMATS_IN_CONFIG
 from stilt.errors import MeteorologyError
+from stilt.meteorology.arl_conversion import to_arl
 from stilt.meteorology.catalogue import MetCatalogue
-from stilt.meteorology.formats import format_of, read_analysis
+from stilt.meteorology.formats import AUTO, FORMATS, format_of, read_analysis
 from tests.support.cf_datasets import cf_dataset
 from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
@@ -104,3 +107,23 @@ def test_a_wind_of_another_height_is_no_ten_metre_wind(tmp_path, analyses):
 def test_a_cf_dataset_is_recognised_and_era5_stays_era5(tmp_path, analyses):
     path = stored(tmp_path, cf_dataset(analyses)) / "weather.nc"
     assert format_of(str(path)) == "cf"
+
+
+def test_a_dataset_in_memory_is_sampled_and_converted_without_a_project(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    met = MetConfig(dataset=data)
+    point = {"time": str(HOURS[0]), "longitude": -111.85, "latitude": 40.77}
+    of_dataset = stilt.sample_meteorology(met, point)
+    of_file = stilt.sample_meteorology(
+        MetConfig(directory=stored(tmp_path, data), format="cf"), point
+    )
+    for name in ("eastward_wind", "air_temperature", "mixed_layer_height", "sigma_w"):
+        np.testing.assert_array_equal(of_dataset[name], of_file[name])
+    (path,) = to_arl(met, tmp_path / "arl")
+    assert path.stat().st_size > 100_000
+    # It is still there for a project.
+    assert met.dataset is data
+
+
+def test_the_formats_of_a_configuration_are_those_that_are_read():
+    assert (*FORMATS, AUTO) == FORMATS_IN_CONFIG

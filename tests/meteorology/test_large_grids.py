@@ -15,6 +15,7 @@ from stilt.meteorology.prepare import PreparationOptions, PreparedStore
 from stilt.meteorology.reach import reach_of
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.used import cache_entries, in_use, note_use, trim_cache
+from stilt.meteorology.weather_cache import clear_weather, kept_weather, totals
 from stilt.meteorology.writer import write_arl
 from tests.support.era5_files import write_era5
 from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
@@ -118,6 +119,16 @@ def test_only_large_grids_are_cropped_to_it(folder, large, monkeypatch):
     )
     monkeypatch.setattr(reaching, "LARGE_NODES", 1_000_000)
     assert catalogue.select(HOURS[0], HOURS[1], (area,))[0].grid == whole.grid
+
+
+def test_parts_of_stores_are_told_from_prepared_weather(tmp_path):
+    entry(tmp_path, "20230715T0000_a", 50, 90_000)
+    entry(tmp_path / "met-crops", "20230715T0000_b", 30, 99_000)
+    kept = kept_weather(tmp_path)
+    found = {kind: told["bytes"] for kind, told in totals(kept).items() if told["number"]}
+    assert found == {"prepared weather": 50_000, "parts of stores": 30_000}
+    assert len(clear_weather(kept).removed) == 2
+    assert kept_weather(tmp_path) == []
 
 
 def entry(cache, name, kilobytes, age_s):

@@ -8,6 +8,7 @@ from moto.server import ThreadedMotoServer
 
 from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.archive import list_archive, list_met
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
 from stilt.meteorology.formats import format_of, read_analysis, stores
@@ -232,3 +233,40 @@ def test_a_store_may_be_in_a_bucket(tmp_path, analyses, monkeypatch):
     finally:
         fsspec.filesystem("s3").clear_instance_cache()
         server.stop()
+
+
+@pytest.mark.parametrize("form", ["era5", "auto"])
+def test_a_store_is_listed_without_asking_for_its_fields(tmp_path, analyses, form):
+    write_store(arco_store(analyses), tmp_path / "stores" / "arco", time=1)
+    with served(tmp_path / "stores") as (url, asked):
+        of_url = list_archive(f"{url}/arco", form)
+        assert not chunks_of(asked)
+        assert not [path for _, path in asked if "u_component" in path and path[-1].isdigit()]
+        assert of_url.files == (f"{url}/arco",)
+        assert of_url.to_dict()["directories"] == [f"{url}/arco"]
+    of_folder = list_archive(tmp_path / "stores", form)
+    for archive in (of_url, of_folder):
+        (stream,) = archive.streams
+        assert list(stream.times) == list(HOURS)
+        assert "UWND" in stream.fields.upper
+        assert not archive.damaged
+
+
+def test_several_places_are_listed_as_one_archive(tmp_path, analyses):
+    levels = write_store(level_store(analyses), tmp_path / "levels", time=1)
+    ground = write_store(surface_store(analyses), tmp_path / "ground", time=1)
+    archive = list_met(MetConfig(directory=[levels, ground], format="era5"), "both")
+    assert archive.files == (levels, ground)
+    (stream,) = archive.streams
+    assert {"PRSS", "UWND"} <= {*stream.fields.surface, *stream.fields.upper}
+    alone = list_met(MetConfig(directory=ground, format="era5"))
+    assert alone.streams == ()
+    assert len(alone.incomplete) == len(HOURS)
+
+
+def test_a_place_that_is_no_store_is_said(tmp_path):
+    tmp_path.joinpath("empty").mkdir()
+    with served(tmp_path) as (url, _):
+        archive = list_archive(f"{url}/empty", "era5")
+    (sentence,) = archive.damaged.values()
+    assert "there is no Zarr group there" in sentence

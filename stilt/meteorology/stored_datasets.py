@@ -1,7 +1,10 @@
-"""Datasets given in memory, stored in the project so that any process can read them."""
+"""Datasets given in memory, stored as NetCDF files so that they are read like other weather."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stilt.atomic import atomic_path
@@ -24,3 +27,18 @@ def store_dataset(met: MetConfig) -> None:
         with atomic_path(path) as temporary:
             dataset.to_netcdf(temporary, engine="netcdf4")
     met.forget_dataset()
+
+
+@contextmanager
+def stored_for_now(met: MetConfig) -> Iterator[MetConfig]:
+    """Give the meteorology with its dataset, if it has one, in a folder that lasts for the block.
+
+    The meteorology that was given keeps its dataset.
+    """
+    if met.dataset is None:
+        yield met
+        return
+    with tempfile.TemporaryDirectory(prefix="stilt-") as folder:
+        stored = met.dataset_below(Path(folder))
+        store_dataset(stored)
+        yield stored
