@@ -13,13 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stilt.config import MetConfig
+from stilt.config.forecasts import ForecastChoice
 from stilt.errors import MeteorologyError, UsageError
 from stilt.meteorology.formats import AUTO, field_names, format_of, weather_format
 from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.index_cache import IndexCache
-from stilt.meteorology.overlap import choose_by_time
+from stilt.meteorology.overlap import EVERY_FORECAST, choose_by_time
 from stilt.meteorology.records import AnalysisRef, FieldNames
 from stilt.meteorology.search import FolderListing, name_beginnings
 from stilt.meteorology.stand_ins import StandIn, stand_ins
@@ -126,7 +127,9 @@ def list_met(config: MetConfig, name: str = "", *, cache_dir: str | Path | None 
     Raises:
         UsageError: there is no such folder.
     """
-    archive, listings = _listed(config.places, config.format, config.subgrid_directory, cache_dir)
+    archive, listings = _listed(
+        config.places, config.format, config.subgrid_directory, cache_dir, config.forecasts
+    )
     times = [time for stream in archive.streams for time in (stream.times[0], stream.times[-1])]
     unnamed = _not_named(listings, config, archive.files, sorted(times))
     return replace(archive, name=name, not_named=unnamed)
@@ -150,7 +153,11 @@ def list_archive(
 
 
 def _listed(
-    places: Sequence[Place], form: str, exclude: Path | None, cache_dir: str | Path | None
+    places: Sequence[Place],
+    form: str,
+    exclude: Path | None,
+    cache_dir: str | Path | None,
+    choice: ForecastChoice = EVERY_FORECAST,
 ) -> tuple[Archive, list[FolderListing]]:
     folders = [place for place in places if isinstance(place, Path)]
     for folder in folders:
@@ -180,7 +187,7 @@ def _listed(
         places=tuple(places),
         format=form,
         files=tuple(files),
-        streams=_streams(whole),
+        streams=_streams(whole, choice),
         not_weather=tuple(foreign),
         damaged=damaged,
         not_named=(),
@@ -228,19 +235,20 @@ def gaps_in(
     return interval, tuple((first, max(first, last)) for first, last in gaps)
 
 
-def _streams(whole: Sequence[AnalysisRef]) -> tuple[Stream, ...]:
+def _streams(whole: Sequence[AnalysisRef], choice: ForecastChoice) -> tuple[Stream, ...]:
     by_grid: dict[MetGrid, list[AnalysisRef]] = {}
     for ref in whole:
         by_grid.setdefault(ref.grid, []).append(ref)
-    streams = [_stream(grid, refs) for grid, refs in by_grid.items()]
-    return tuple(sorted(streams, key=lambda stream: -len(stream.analyses)))
+    streams = [_stream(grid, refs, choice) for grid, refs in by_grid.items()]
+    usable = [stream for stream in streams if stream.analyses]
+    return tuple(sorted(usable, key=lambda stream: -len(stream.analyses)))
 
 
-def _stream(grid: MetGrid, refs: Sequence[AnalysisRef]) -> Stream:
-    used, others = choose_by_time(refs)
+def _stream(grid: MetGrid, refs: Sequence[AnalysisRef], choice: ForecastChoice) -> Stream:
+    used, others = choose_by_time(refs, choice)
     interval, gaps = gaps_in([ref.time for ref in used])
     try:
-        fields = field_names(used[0])
+        fields = field_names(used[0]) if used else FieldNames((), ())
     except MeteorologyError:
         fields = FieldNames((), ())
     hours = np.timedelta64(1, "h")

@@ -106,3 +106,14 @@ def test_a_folder_or_format_that_is_not_there(tmp_path):
         list_archive(tmp_path / "gone")
     with pytest.raises(ConfigValidationError, match="Unknown weather format"):
         list_archive(tmp_path, "ear5")
+
+
+def test_a_listing_is_of_the_forecasts_that_a_run_would_use(write, tmp_path):
+    write("first_00", range(6), cycle=0)
+    write("second_03", range(3, 9), cycle=3)
+    options = {"file_format": "%Y", "file_tres": "1h"}
+    (every,) = list_met(MetConfig(directory=tmp_path, **options)).streams
+    (early,) = list_met(MetConfig(directory=tmp_path, cycle="00", **options)).streams
+    assert len(every.analyses) == 9
+    assert [ref.path.endswith("first_00") for ref in early.analyses] == [True] * 6
+    assert list_met(MetConfig(directory=tmp_path, cycle="05", **options)).streams == ()
