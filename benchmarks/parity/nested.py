@@ -30,7 +30,7 @@ CASES = [
     {"name": "comes50m", "time": "2023-07-10 23:00", "lon": -91.9, "lat": 40.6, "alt": 50.0,
      "hours": -12},
 ]  # fmt: skip
-"""Receptors that the air reaches from outside the fine grid; the last lies outside, too."""
+"""Three receptors inside the fine grid, which particles leave; one outside, whose come into it."""
 
 _FINE = Invention(
     conformal_grid(-95.0, 40.0, 8.0, 61, 61, cone_lat=40.0, levels=SIGMA, vertical_flag=1)
