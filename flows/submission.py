@@ -161,7 +161,7 @@ class PrefectBackend(LocalBackend):
         url = _reachable_api(IN_ORDER_TO_RUN)
         if project.remote is not None:
             project.remote.check(n_processes=2)
-        place = Folders.of(project)
+        place = Folders.of(project, with_config=False)
         parameters = {
             "project": place.root,
             "n_workers": self.n_workers,

@@ -45,13 +45,13 @@ class Folders:
     config: ModelConfig | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def of(cls, project: Project) -> Folders:
-        """Return where a project is."""
+    def of(cls, project: Project, *, with_config: bool = True) -> Folders:
+        """Return where a project is; without its configuration for who will read it there."""
         return cls(
             str(project.layout.root),
             None if project.remote is None else project.remote.url,
             str(project.compute_root) if project.has_compute_root else None,
-            project.config,
+            project.config if with_config else None,
         )
 
     def open(self) -> Project:
