@@ -19,6 +19,7 @@ from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import LONGEST_INTERVAL, Bracket, bracket_window
 from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.fingerprint import fingerprint
+from stilt.meteorology.formats import AUTO, format_of
 from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
@@ -38,6 +39,7 @@ _NO_TIME = pd.Timedelta(0)
 _WIDER_SEARCH = pd.Timedelta(days=1)
 _SHOWN = 6
 _SHOWN_PATTERNS = 3
+_LOOKED_AT = 3
 _EXAMPLE = ", such as file_format: wrfout_d02"
 
 
@@ -401,6 +403,16 @@ class MetCatalogue:
                 f"The interval between the analyses of {self._label} varies: {earlier} is followed "
                 f"by {later}; keep files of one kind, with times at most 12 hours apart, there.",
                 reason=Reason.VARYING_MET_INTERVAL,
+            )
+        if not bracket.refs and found.around and self.config.format not in ("arl", AUTO):
+            other = next(
+                filter(None, (format_of(str(path)) for path in found.around[:_LOOKED_AT])), ""
+            )
+            known = f"; {Path(found.around[0]).name} looks like format: {other}" if other else ""
+            return MeteorologyError(
+                f"No file of {self._label} is of format: {self.config.format}{known}; correct "
+                "format, or directory.",
+                reason=Reason.MISSING_MET_FILES,
             )
         absent = tuple(t for t, times in found.absent.items() if self._belongs(times, missing))
         remedy = "add the files that hold them"

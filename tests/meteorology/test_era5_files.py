@@ -146,3 +146,12 @@ def test_formats_are_told_by_their_content(folder, tmp_path, analyses):
 def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no weather format: known are arl, era5"):
         MetConfig(directory=tmp_path, format="ear5")
+
+
+def test_files_of_another_format_are_told_apart(folder):
+    with pytest.raises(
+        MeteorologyError, match=r"No file of .* is of format: wrf; .* looks"
+    ) as told:
+        select(folder, format="wrf")
+    assert told.value.reason == Reason.MISSING_MET_FILES
+    assert "format: era5" in told.value.detail
