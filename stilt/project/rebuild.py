@@ -27,6 +27,7 @@ from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.receipts import entries_of, read_receipts
 from stilt.project.scan import Outputs, scan
 from stilt.project.schema import RECEIPT_COLUMNS, REGISTRATION_COLUMNS
+from stilt.receptors import sim_parts
 
 if TYPE_CHECKING:
     import duckdb
@@ -120,8 +121,9 @@ def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFram
 
 def _with_id_parts(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with the columns that can be worked out from the id."""
-    parts = frame["sim_id"].str.split("_", n=2, expand=True)
-    return frame.assign(met=parts[0], location_id=parts[2])
+    parts = [sim_parts(sim_id) for sim_id in frame["sim_id"]]
+    mets, locations = [part.met for part in parts], [part.location for part in parts]
+    return frame.assign(met=mets, location_id=locations)
 
 
 def known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
@@ -276,7 +278,7 @@ def _times(rows: pd.DataFrame) -> pd.Series:
     times = pd.to_datetime(rows["time"])
     if not times.isna().any():
         return times
-    stamps = pd.Series(rows.index, index=rows.index).str.split("_").str[1].str.ljust(14, "0")
+    stamps = pd.Series([sim_parts(sim_id).stamp for sim_id in rows.index], index=rows.index)
     return times.fillna(pd.to_datetime(stamps, format="%Y%m%d%H%M%S"))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stilt.config import ModelConfig
 from stilt.project.keys import Expectation
-from stilt.receptors import Receptor
+from stilt.receptors import Receptor, location_of
 
 # One encoder for all: a million receptors are registered at once.
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
@@ -29,7 +29,7 @@ def registration_rows(
     ids = [str(receptor.id) for receptor in listed]
     base = pd.DataFrame(
         {
-            "location_id": [receptor_id.partition("_")[2] for receptor_id in ids],
+            "location_id": [location_of(receptor_id) for receptor_id in ids],
             "time": np.array([r.time.to_datetime64() for r in listed], dtype="datetime64[us]"),
             "receptor": [receptor_json(receptor) for receptor in listed],
         }

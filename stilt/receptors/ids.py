@@ -185,6 +185,11 @@ def receptor_of(sim_id: str) -> str:
     return sim_id.partition("_")[2]
 
 
+def location_of(receptor_id: str) -> str:
+    """Return the location id in a valid receptor id."""
+    return receptor_id.partition("_")[2]
+
+
 @lru_cache(maxsize=4096)
 def _stamp(time: pd.Timestamp) -> str:
     """Return the 12 or 14 digits of an id."""
