@@ -37,10 +37,9 @@ def offline() -> dict[str, str]:
 
 
 def load_prefect() -> None:
-    """Import Prefect, as the user would, except that nobody is told of it.
+    """Import Prefect with the user's own settings, and remember that this package imported it.
 
-    Its settings and its logging are the user's own; to import it is our doing, so that
-    :func:`our_prefect` keeps it off the terminal.
+    :func:`our_prefect` keeps Prefect's lines off the terminal where the user did not import it.
     """
     global _loaded_here
     if "prefect.main" not in sys.modules:

@@ -54,7 +54,7 @@ def to_arl(
         config: the weather; with ``subgrid_enable`` only that area and those levels.
         target: folder of the ARL files; files of the same names are replaced.
         start, end: first and last time needed, UTC; everything there is without both.
-        hours_per_file: hours that a file begins anew after, counted from midnight UTC.
+        hours_per_file: hours in each file; the first file of a day begins at midnight UTC.
         file_format: strftime pattern of the files' names.
 
     Raises:

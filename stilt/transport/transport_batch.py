@@ -73,7 +73,7 @@ def run_transport(
     Args:
         releases: what starts where and when.
         refs: analyses that bracket every release's whole run; more is allowed. Where they are of
-            several grids, particles use the first of these that holds them.
+            several grids, particles use the finest of these that holds them.
         config: run controls and transport settings.
         cache_dir: folder of prepared analyses, shared by all workers.
         error_run: perturb wind and mixed-layer height by the config's error parameters; random

@@ -1,4 +1,4 @@
-"""A million registered simulations, and an index made anew from a hundred thousand folders.
+"""A million registered simulations, and an index rebuilt from a hundred thousand folders.
 
 Bounds are those of a machine at rest; processor time is compared, since others may need the rest.
 """
