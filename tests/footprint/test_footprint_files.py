@@ -94,6 +94,28 @@ def test_files_of_several_receptors_combine_as_they_are(options: dict, tmp_path)
         np.testing.assert_allclose(data["receptor_altitude"], [5.0, 1000.0, 2000.0, 252.5])
 
 
+@pytest.mark.filterwarnings("ignore:In a future version of xarray")
+@pytest.mark.parametrize("time", ["2023-07-15 19:00:00", "2023-07-16 18:00:00"])
+def test_files_joined_along_time_say_whose_each_hour_is(time: str, tmp_path) -> None:
+    pytest.importorskip("dask", reason="needs: pip install 'stilt[dask]'")
+    feet = [made(DEGREES, POINT), made(DEGREES, PointReceptor(time, -112.0, 40.6, 5.0))]
+    paths = [foot.to_netcdf(tmp_path / f"{foot.receptor.id}.nc") for foot in feet]
+    with xr.open_mfdataset(paths) as data:
+        assert data.sizes["time"] == sum(foot.data.sizes["time"] for foot in feet)
+        for foot in feet:
+            own = data["foot"][(data["receptor"] == str(foot.receptor.id)).values]
+            np.testing.assert_array_equal(own, foot.data)
+
+
+@pytest.mark.filterwarnings("ignore:In a future version of xarray")
+def test_files_of_the_same_hours_do_not_combine_unasked(tmp_path) -> None:
+    pytest.importorskip("dask", reason="needs: pip install 'stilt[dask]'")
+    feet = [made(DEGREES, POINT), made(DEGREES, SLANT)]
+    paths = [foot.to_netcdf(tmp_path / f"{number}.nc") for number, foot in enumerate(feet)]
+    with pytest.raises(ValueError, match="order the Dataset objects"):
+        xr.open_mfdataset(paths)
+
+
 def test_footprints_in_memory_combine_as_their_files_do(tmp_path) -> None:
     feet = [made(DEGREES, receptor) for receptor in (POINT, COLUMN)]
     options = {"dim": "receptor", "join": "outer", "coords": "different", "compat": "equals"}
