@@ -6,6 +6,7 @@ import difflib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -201,7 +202,8 @@ class FootprintCollection(_Artifacts):
             UsageError: nothing is selected, or the target or the bins cannot be used.
         """
         chosen = self.select(**selection)
-        return chosen.jacobian(target, time_bins, resolution=resolution, projection=projection)
+        found = chosen.jacobian(target, time_bins, resolution=resolution, projection=projection)
+        return replace(found, receptors=self._with_labels(found.receptors))
 
     def enhancement(
         self,
@@ -220,13 +222,22 @@ class FootprintCollection(_Artifacts):
         Returns:
             Index = simulation id; ``time``, ``enhancement_ppm``, and ``outside``, the influence
             that the flux does not cover, with ``outside_share``, its share of the footprint. More
-            than a tenth is warned of.
+            than a tenth is warned of. Labels of the receptors follow, a column each.
 
         Raises:
             UsageError: units are missing or wrong, or the grid or the times cannot be used.
         """
         chosen = self.select(**selection)
-        return chosen.enhancement(flux, molar_mass_g=molar_mass_g, projection=projection)
+        found = chosen.enhancement(flux, molar_mass_g=molar_mass_g, projection=projection)
+        return self._with_labels(found)
+
+    def _with_labels(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a table of simulations with their receptors' labels in further columns."""
+        labels = self._files.index.labels(frame.index.tolist())
+        found = frame.copy()
+        for name in labels:
+            found[f"label_{name}" if name in frame else name] = labels[name].to_numpy()
+        return found
 
     def mean(self, **selection: Unpack[Selection]) -> xr.DataArray:
         """Mean over a selection (see :meth:`select`) of the time-summed footprints.

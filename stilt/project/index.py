@@ -16,6 +16,7 @@ from stilt.project.database import DamagedIndexError, Database
 from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.present import show_present, show_states
+from stilt.project.receptor_view import VIEW, quoted, show_receptors
 from stilt.project.remote import RemoteOutputs
 from stilt.project.states import RECORDED_COLUMNS, Alike, Counts, Failed, Recorded, count_states
 from stilt.project.waiting import show_waiting, waiting_receipts
@@ -95,6 +96,8 @@ class Index:
     def sql(self, query: str, parameters: Sequence[Any] | None = None) -> pd.DataFrame:
         """Answer a query of your own on the tables ``simulations``, ``footprints`` and ``meta``.
 
+        The view ``receptors`` has place, height and labels of every simulation in columns.
+
         The index is open for reading only, and only while the query runs. What finished batches
         of a run that goes on have reported is in the answer.
 
@@ -106,6 +109,8 @@ class Index:
 
         def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             connection.execute("SET enable_external_access = false")
+            if VIEW in query:
+                show_receptors(connection)
             try:
                 return connection.execute(query, parameters).df()
             except (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException,
@@ -261,6 +266,8 @@ class Index:
     ) -> pd.DataFrame:
         """Simulations with all columns of the table, by id; ``state`` is what it is now.
 
+        The receptors' labels are further columns.
+
         Args:
             expected, where, parameters: as for :meth:`in_states`.
             states: as for :meth:`in_states`; None takes all.
@@ -269,9 +276,13 @@ class Index:
 
         def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             chosen = show_states(connection, expected, None if states is None else set(states))
+            taken = [name for name, *_ in connection.execute("DESCRIBE present").fetchall()]
+            labels = show_receptors(connection, taken)
+            further = "".join(f', r."{quoted(name)}"' for name in labels)
+            joined = f"JOIN {VIEW} r ON r.sim_id = s.sim_id" if labels else ""
             return connection.execute(
-                f"SELECT s.* EXCLUDE (outdated) REPLACE (alike.now AS state) FROM {chosen} "
-                f"WHERE {where} ORDER BY s.sim_id",
+                f"SELECT s.* EXCLUDE (outdated) REPLACE (alike.now AS state){further} "
+                f"FROM {chosen} {joined} WHERE {where} ORDER BY s.sim_id",
                 list(parameters),
             ).df()
 
@@ -346,6 +357,23 @@ class Index:
             return self._database.read(ask)
         except (FileNotFoundError, DamagedIndexError):
             return {}
+
+    def labels(self, sim_ids: Sequence[str]) -> pd.DataFrame:
+        """Labels of receptors, a column each and no column without any; index = the ids given."""
+        import pandas as pd
+
+        def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+            names = show_receptors(connection)
+            columns = "".join(f', "{quoted(name)}"' for name in names)
+            connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
+            return connection.execute(
+                f"SELECT sim_id{columns} FROM {VIEW} SEMI JOIN asked USING (sim_id)"
+            ).df()
+
+        found = self.read(work, pd.DataFrame({"sim_id": []})) if sim_ids else None
+        if found is None or len(found.columns) == 1:
+            return pd.DataFrame(index=list(sim_ids))
+        return found.set_index("sim_id").reindex(list(sim_ids))
 
     def rows(self, sim_ids: Sequence[str], columns: Sequence[str] = ("*",)) -> list[dict[str, Any]]:
         """Recorded rows of the given ids, as far as they are registered."""

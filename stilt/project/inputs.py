@@ -319,7 +319,12 @@ class Project:
             return
         if path.exists():
             try:
-                if read_receptors(path) == list(receptors):
+                kept = read_receptors(path)
+                # Equal receptors may have other labels.
+                if kept == list(receptors) and all(
+                    mine.labels == theirs.labels
+                    for mine, theirs in zip(kept, receptors, strict=True)
+                ):
                     return
             except StiltError:
                 logger.warning("%s could not be read and was replaced.", path)

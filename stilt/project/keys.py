@@ -58,8 +58,8 @@ def digest(data: Any) -> str:
 
 
 def receptor_key(receptor: Receptor) -> str:
-    """Key of a receptor's full definition."""
-    return digest(receptor.to_dict())
+    """Key of what particles of a receptor depend on, which its labels are not."""
+    return digest(receptor.definition())
 
 
 def content_hash(key: str, receptor: str, weather: str) -> str:

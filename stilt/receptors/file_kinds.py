@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+
 from pathlib import Path
 
 from stilt.encoding import decode_utf8
@@ -36,7 +37,7 @@ def csv_text(content: bytes, path: Path) -> str:
     return decode_utf8(content, path, remedy=_SAVE)
 
 
-def other_separator(header: str, known: set[str]) -> str | None:
+def other_separator(header: str, known: frozenset[str]) -> str | None:
     """Return what separates the columns of a header instead of commas, as a word, if anything.
 
     Args:
@@ -45,6 +46,6 @@ def other_separator(header: str, known: set[str]) -> str | None:
     """
     for separator, word in _SEPARATORS.items():
         names = [name.strip(' "').lower() for name in header.split(separator)]
-        if len(known.intersection(names)) > 1:
+        if len(known & set(names)) > 1:
             return word
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
@@ -17,10 +18,14 @@ from stilt.receptors.checks import (
     check_longitude,
 )
 from stilt.receptors.ids import LocationID, ReceptorID, multipoint_location, number_text
+from stilt.receptors.labels import Label, checked_labels
 from stilt.receptors.times import TimeLike, parse_time
 
 if TYPE_CHECKING:
     import shapely
+
+
+_NO_LABELS: Mapping[str, Label] = MappingProxyType({})
 
 
 class Position(NamedTuple):
@@ -48,14 +53,18 @@ class Receptor:
     Attributes:
         time: naive UTC, on a whole second.
         altitude_ref: ``"agl"`` (metres above ground) or ``"msl"`` (metres above sea level).
+        labels: what else is known of the measurement by name, such as its site or the id of an
+            observation; further columns of receptors.csv. They are no part of a receptor's id,
+            and receptors that differ in them alone are equal.
         kind: ``"point"``, ``"column"`` or ``"multipoint"``.
     """
 
-    __slots__ = ("_geometry", "_id", "_points", "altitude_ref", "time")
+    __slots__ = ("_geometry", "_id", "_points", "altitude_ref", "labels", "time")
 
     kind: ClassVar[str] = ""
     time: pd.Timestamp
     altitude_ref: str
+    labels: Mapping[str, Label]
     _points: tuple[Position, ...]
     _geometry: Any
     _id: ReceptorID | None
@@ -73,11 +82,16 @@ class Receptor:
         altitude: float,
         *,
         altitude_ref: str = "agl",
+        labels: Mapping[str, Any] | None = None,
     ) -> None:
-        self._fill(time, [(longitude, latitude, altitude)], altitude_ref)
+        self._fill(time, [(longitude, latitude, altitude)], altitude_ref, labels)
 
     def _fill(
-        self, time: TimeLike, points: Sequence[tuple[float, float, float]], altitude_ref: str
+        self,
+        time: TimeLike,
+        points: Sequence[tuple[float, float, float]],
+        altitude_ref: str,
+        labels: Mapping[str, Any] | None,
     ) -> None:
         """Check and store the common parts; ``points`` are (lon, lat, altitude)."""
         reference = check_altitude_ref(altitude_ref)
@@ -88,6 +102,7 @@ class Receptor:
         for name, value in (
             ("time", parse_time(time)),
             ("altitude_ref", reference),
+            ("labels", checked_labels(labels) if labels else _NO_LABELS),
             ("_points", checked),
             ("_geometry", None),
             ("_id", None),
@@ -109,6 +124,7 @@ class Receptor:
         points: Sequence[tuple[float, float, float]],
         *,
         altitude_ref: str = "agl",
+        labels: Mapping[str, Any] | None = None,
     ) -> Receptor:
         """Return the receptor that ``(lon, lat, altitude)`` points describe.
 
@@ -122,13 +138,15 @@ class Receptor:
         if not points:
             raise UsageError("At least one point is needed to make a receptor")
         if len(points) == 1:
-            return PointReceptor(time, *points[0], altitude_ref=altitude_ref)
+            return PointReceptor(time, *points[0], altitude_ref=altitude_ref, labels=labels)
         if _is_column(points):
             (lon, lat, first), (_, _, second) = points
             bottom, top = sorted((first, second))
-            return ColumnReceptor(time, lon, lat, bottom, top, altitude_ref=altitude_ref)
+            return ColumnReceptor(
+                time, lon, lat, bottom, top, altitude_ref=altitude_ref, labels=labels
+            )
         lons, lats, alts = zip(*points, strict=True)
-        return MultiPointReceptor(time, lons, lats, alts, altitude_ref=altitude_ref)
+        return MultiPointReceptor(time, lons, lats, alts, altitude_ref=altitude_ref, labels=labels)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Receptor:
@@ -183,12 +201,21 @@ class Receptor:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values; :meth:`from_dict` reads them back."""
+        defined = self.definition()
+        return {**defined, "labels": dict(self.labels)} if self.labels else defined
+
+    def definition(self) -> dict[str, Any]:
+        """Return what particles depend on, as plain JSON-able values: all but the labels."""
         return {
             "type": type(self).__name__,
             "time": self.time.isoformat(),
             **self._fields(),
             "altitude_ref": self.altitude_ref,
         }
+
+    def with_labels(self, labels: Mapping[str, Any]) -> Receptor:
+        """Return the same receptor with these labels instead of its own."""
+        return Receptor.from_dict({**self.definition(), "labels": labels})
 
     def _location_text(self) -> str:
         return "_".join(number_text(value) for value in self._points[0])
@@ -248,6 +275,7 @@ class PointReceptor(_AtOnePlace):
         latitude: degrees north, -90 to 90.
         altitude: metres above ground, at least 0, or above sea level.
         altitude_ref: ``"agl"`` or ``"msl"``.
+        labels: see :class:`Receptor`.
 
     Raises:
         UsageError: a value is missing or outside its range.
@@ -273,6 +301,7 @@ class ColumnReceptor(_AtOnePlace):
         bottom: lower end in metres above ground or sea level.
         top: upper end, strictly above ``bottom``.
         altitude_ref: ``"agl"`` or ``"msl"``.
+        labels: see :class:`Receptor`.
 
     Raises:
         UsageError: a value is missing or outside its range.
@@ -291,8 +320,10 @@ class ColumnReceptor(_AtOnePlace):
         top: float,
         *,
         altitude_ref: str = "agl",
+        labels: Mapping[str, Any] | None = None,
     ) -> None:
-        self._fill(time, [(longitude, latitude, z) for z in (bottom, top)], altitude_ref)
+        points = [(longitude, latitude, z) for z in (bottom, top)]
+        self._fill(time, points, altitude_ref, labels)
         if not self.bottom < self.top:
             raise UsageError(f"a column's bottom must be below its top, got {bottom} m and {top} m")
 
@@ -330,6 +361,7 @@ class MultiPointReceptor(Receptor):
         latitudes: degrees north, one per point.
         altitudes: metres above ground or sea level, one per point.
         altitude_ref: ``"agl"`` or ``"msl"``.
+        labels: see :class:`Receptor`.
 
     Raises:
         UsageError: unequal lengths, fewer than two points, two points that make a column, a point
@@ -348,6 +380,7 @@ class MultiPointReceptor(Receptor):
         altitudes: Sequence[float],
         *,
         altitude_ref: str = "agl",
+        labels: Mapping[str, Any] | None = None,
     ) -> None:
         lengths = len(longitudes), len(latitudes), len(altitudes)
         if len(set(lengths)) > 1:
@@ -362,7 +395,7 @@ class MultiPointReceptor(Receptor):
                 "a multi-point receptor needs two or more points, not two above one another: "
                 "use Receptor.from_points, which picks the right kind"
             )
-        self._fill(time, points, altitude_ref)
+        self._fill(time, points, altitude_ref, labels)
         repeated = next((point for point, n in Counter(self._points).items() if n > 1), None)
         # A file joined with itself would turn a column into its two ends.
         if repeated is not None:

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,23 +24,16 @@ from stilt.receptors.checks import (
     check_latitude,
     check_longitude,
 )
+from stilt.receptors.columns import ALIASES, NAMES
 from stilt.receptors.file_kinds import csv_text, other_separator
 from stilt.receptors.ids import number_text
 from stilt.receptors.kinds import Receptor
+from stilt.receptors.labels import joined, label_of_point, read_column
 from stilt.receptors.times import TimeFormatError, check_time_format, parse_time
 
 logger = logging.getLogger(__name__)
 
-_ALIASES = {
-    "time": ("time",),
-    "latitude": ("latitude", "lat", "lati"),
-    "longitude": ("longitude", "lon", "long"),
-    "altitude": ("altitude", "zagl", "zmsl", "z"),
-    "altitude_ref": ("altitude_ref", "height_ref"),
-    "r_idx": ("r_idx",),
-}
 _REQUIRED = ("time", "latitude", "longitude", "altitude")
-_NAMES = {alias for aliases in _ALIASES.values() for alias in aliases}
 _HEADER = ("r_idx", "time", "longitude", "latitude", "altitude", "altitude_ref")
 
 _STARTER = """\
@@ -74,6 +67,7 @@ class _Row:
     latitude: float
     altitude: float
     altitude_ref: str
+    labels: Mapping[str, Any]
 
 
 def read_receptors(
@@ -84,8 +78,9 @@ def read_receptors(
     Column names may have any case: ``time``; ``latitude``, ``lat`` or ``lati``; ``longitude``,
     ``lon`` or ``long``; ``altitude``, ``zagl``, ``zmsl`` or ``z`` (m); optionally
     ``altitude_ref`` or ``height_ref`` (else ``msl`` for a ``zmsl`` column and ``agl`` for the
-    others) and ``r_idx``, whose equal values join lines into one receptor. Other columns, blank
-    lines and ``#`` lines are skipped. Exact duplicates are dropped with a logged note.
+    others) and ``r_idx``, whose equal values join lines into one receptor. Other columns become
+    ``labels``, as numbers where all of a column's values are numbers. Blank lines and ``#`` lines
+    are skipped. Exact duplicates are dropped with a logged note.
 
     Args:
         path: the file.
@@ -130,7 +125,7 @@ def receptors_from_table(
         rows = [[row.get(name) for name in names] for row in table]
         numbered = ((str(number), cells) for number, cells in enumerate(rows))
         return _receptors(_Table("receptors", "row", time_format), names, numbered)
-    if any(str(name).lower() in _NAMES for name in table.index.names):
+    if any(str(name).lower() in NAMES for name in table.index.names):
         table = table.reset_index()
     names = [str(name) for name in table.columns]
     columns = [table.iloc[:, number].tolist() for number in range(len(names))]
@@ -143,12 +138,15 @@ def write_receptors(path: str | os.PathLike[str], receptors: Iterable[Receptor])
     """Write receptors as CSV that :func:`read_receptors` reads back equal, in one atomic step."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_HEADER)
+    receptors = list(receptors)
+    names = tuple(dict.fromkeys(name for receptor in receptors for name in receptor.labels))
+    writer.writerow((*_HEADER, *names))
     for index, receptor in enumerate(receptors):
         time = receptor.time.strftime("%Y-%m-%d %H:%M:%S")
-        for position in receptor.positions:
+        for number, position in enumerate(receptor.positions):
+            labels = (label_of_point(receptor.labels.get(name), number) for name in names)
             numbers = map(number_text, position)
-            writer.writerow((index, time, *numbers, receptor.altitude_ref))
+            writer.writerow((index, time, *numbers, receptor.altitude_ref, *labels))
     with atomic_path(path) as temporary:
         temporary.write_text(buffer.getvalue(), encoding="utf-8")
 
@@ -177,6 +175,11 @@ def unique_receptors(receptors: Sequence[Receptor], *, source: str = "receptors"
                 f"{source}: two different receptors have the id {identity}: {first!r} and "
                 f"{receptor!r}; remove one"
             )
+        if first.labels != receptor.labels:
+            logger.warning(
+                "%s: %s is there more than once; of its labels the first count: %s.",
+                source, identity, dict(first.labels),
+            )  # fmt: skip
         dropped += 1
     if dropped:
         logger.warning("%s: dropped %d duplicate receptor(s)", source, dropped)
@@ -251,8 +254,8 @@ def _csv_rows(text: str, path: Path) -> tuple[list[str], Iterator[tuple[str, lis
     )
     number, header = next(lines, (0, ""))
     names = _split(header, f"{path}, line {number}") if header else []
-    known = _NAMES.intersection(name.lower() for name in names)
-    if not known and (word := other_separator(header, _NAMES)):
+    known = NAMES.intersection(name.lower() for name in names)
+    if not known and (word := other_separator(header, NAMES)):
         raise UsageError(
             f"{path}, line {number}: the columns are separated by {word}: separate them by "
             "commas, and write numbers with a decimal point"
@@ -293,7 +296,8 @@ def _receptors(
     if table.time_format is not None:
         check_time_format(table.time_format)
     groups: dict[str, list[_Row]] = {}
-    for row in _rows(table, names, numbered):
+    rows = list(_rows(table, names, numbered))
+    for row in _with_numbers(rows) if table.unit == "line" else rows:
         groups.setdefault(row.group, []).append(row)
     receptors = [_receptor(rows, table) for rows in groups.values()]
     return unique_receptors(receptors, source=table.source)
@@ -304,6 +308,10 @@ def _rows(
 ) -> Iterator[_Row]:
     """Yield the checked rows; those without any value are skipped."""
     columns = _columns(names, table)
+    roles = set(columns.values())
+    further = [
+        (index, name) for index, name in enumerate(names) if index not in roles and name.strip()
+    ]
     default_ref = "msl" if names[columns["altitude"]].lower() == "zmsl" else "agl"
     for position, (number, cells) in enumerate(numbered):
         row = _Cells(table.place(number), cells, names, columns)
@@ -319,14 +327,29 @@ def _rows(
             latitude=row.read("latitude", check_latitude),
             altitude=row.read("altitude", partial(check_altitude, altitude_ref=reference)),
             altitude_ref=reference,
+            labels={name: cells[index] for index, name in further if index < len(cells)},
         )
+
+
+def _with_numbers(rows: list[_Row]) -> list[_Row]:
+    """Return rows whose labels were text: numbers where all values of a column are numbers."""
+    names = dict.fromkeys(name for row in rows for name in row.labels)
+    columns = {name: read_column(row.labels.get(name, "") for row in rows) for name in names}
+    return (
+        [
+            replace(row, labels={name: columns[name][number] for name in names})
+            for number, row in enumerate(rows)
+        ]
+        if names
+        else rows
+    )
 
 
 def _columns(names: list[str], table: _Table) -> dict[str, int]:
     """Map each role to its column index."""
     lowered = [name.lower() for name in names]
     columns: dict[str, int] = {}
-    for role, aliases in _ALIASES.items():
+    for role, aliases in ALIASES.items():
         found = [index for index, name in enumerate(lowered) if name in aliases]
         if len(found) > 1:
             given = ", ".join(repr(names[index]) for index in found)
@@ -357,6 +380,11 @@ def _receptor(rows: list[_Row], table: _Table) -> Receptor:
                 )
     points = [(row.longitude, row.latitude, row.altitude) for row in rows]
     try:
-        return Receptor.from_points(first.time, points, altitude_ref=first.altitude_ref)
+        return Receptor.from_points(
+            first.time,
+            points,
+            altitude_ref=first.altitude_ref,
+            labels=joined([row.labels for row in rows]),
+        )
     except UsageError as error:
         raise UsageError(f"{table.place(*(row.number for row in rows))}: {error}") from error

@@ -1,0 +1,85 @@
+"""Labels of receptors: whatever else a table says of a measurement, by the name of its column."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from types import MappingProxyType
+from typing import Any
+
+from stilt.errors import UsageError
+from stilt.receptors.columns import NAMES
+
+Scalar = str | int | float | bool
+Label = Scalar | list[Scalar | None]
+
+# Numbers whose text stands for nothing else: "007" and "1_000" stay as they are written.
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+def checked_labels(labels: Mapping[str, Any]) -> Mapping[str, Label]:
+    """Return labels with plain values; those without a value are left out.
+
+    Args:
+        labels: text, numbers and truth values by name, or a list of them with one for each point
+            of a receptor. Times become text.
+
+    Raises:
+        UsageError: a value of another kind, or the name of a column with a meaning of its own.
+    """
+    for name in labels:
+        if str(name).lower() in NAMES:
+            raise UsageError(f"a label cannot be called '{name}': that column has a meaning")
+    plain = {str(name): _plain(name, value) for name, value in labels.items()}
+    return MappingProxyType({name: value for name, value in plain.items() if value is not None})
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        values = [_plain(name, each) for each in value]
+        return values if any(each is not None for each in values) else None
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, str | bool | int | float):
+        return value
+    if value != value:
+        return None
+    if isinstance(value, date):
+        return value.isoformat()
+    if type(value).__name__ == "NAType":
+        return None
+    raise UsageError(f"the label '{name}' is {value!r}: labels are text, numbers or true and false")
+
+
+def read_column(texts: Iterable[str]) -> list[Scalar | None]:
+    """Return the values of a column of text: numbers where all are, None where there is none."""
+    cells = [text.strip() for text in texts]
+    given = [cell for cell in cells if cell]
+    if given and all(map(_WHOLE.fullmatch, given)):
+        return [int(cell) if cell else None for cell in cells]
+    if given and all(map(_DECIMAL.fullmatch, given)):
+        return [float(cell) if cell else None for cell in cells]
+    return [cell or None for cell in cells]
+
+
+def joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the labels of a receptor with several points: one value where all agree."""
+    if len(rows) == 1:
+        return dict(rows[0])
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        found[name] = values[0] if all(value == values[0] for value in values) else values
+    return found
+
+
+def label_of_point(value: Label | None, number: int) -> Scalar:
+    """Return the text or number that one of a receptor's points has in a table."""
+    if isinstance(value, list):
+        value = value[number] if number < len(value) else None
+    return "" if value is None else value

@@ -1,0 +1,81 @@
+"""Further columns of a table of receptors: kept, without a say in ids or results."""
+
+import pickle
+
+import pandas as pd
+import pytest
+
+from stilt.errors import UsageError
+from stilt.project.keys import receptor_key
+from stilt.receptors import (
+    PointReceptor,
+    Receptor,
+    read_receptors,
+    receptors_from_table,
+    write_receptors,
+)
+
+NOON = "2023-01-01 12:00:00"
+
+
+def test_further_columns_of_a_file_become_labels_with_the_kind_of_value_they_show(tmp_path):
+    path = tmp_path / "receptors.csv"
+    path.write_text(
+        "site,time,lon,lat,z,sounding,code,share\n"
+        f"WBB,{NOON},1,2,3,20230101120001,007,0.5\n"
+        f"RPK,{NOON},1,2,4,20230101120002,012,\n"
+    )
+    first, second = read_receptors(path)
+    assert dict(first.labels) == {
+        "site": "WBB", "sounding": 20230101120001, "code": "007", "share": 0.5,
+    }  # fmt: skip
+    assert dict(second.labels) == {"site": "RPK", "sounding": 20230101120002, "code": "012"}
+
+
+def test_labels_survive_writing_pickling_and_dictionaries(tmp_path):
+    rows = [
+        {"time": NOON, "lon": 1, "lat": 2, "z": 3, "r_idx": 1, "site": "a, b", "n": 1},
+        {"time": NOON, "lon": 1, "lat": 2, "z": 9, "r_idx": 1, "site": "a, b", "n": 2},
+        {"time": NOON, "lon": 1, "lat": 2, "z": 5, "r_idx": 2, "site": None, "n": 3},
+    ]
+    column, point = receptors_from_table(rows)
+    assert dict(column.labels) == {"site": "a, b", "n": [1, 2]}
+    assert dict(point.labels) == {"n": 3}
+    write_receptors(tmp_path / "again.csv", [column, point])
+    again = read_receptors(tmp_path / "again.csv")
+    for found in (again, pickle.loads(pickle.dumps([column, point]))):
+        assert [dict(each.labels) for each in found] == [dict(column.labels), dict(point.labels)]
+    assert Receptor.from_dict(column.to_dict()).labels == column.labels
+
+
+def test_values_of_a_data_frame_keep_their_kind():
+    table = pd.DataFrame(
+        {"time": [NOON], "lon": [1], "lat": [2], "z": [3], "code": ["007"], "good": [True],
+         "seen": [pd.Timestamp(NOON)], "none": [float("nan")]}
+    )  # fmt: skip
+    (receptor,) = receptors_from_table(table)
+    assert dict(receptor.labels) == {"code": "007", "good": True, "seen": "2023-01-01T12:00:00"}
+
+
+def test_labels_have_no_say_in_identity_or_content_keys():
+    bare = PointReceptor(NOON, 1, 2, 3)
+    named = PointReceptor(NOON, 1, 2, 3, labels={"site": "WBB"})
+    assert bare == named
+    assert hash(bare) == hash(named)
+    assert bare.id == named.id
+    assert receptor_key(bare) == receptor_key(named)
+    assert bare.with_labels({"site": "WBB"}).labels == named.labels
+
+
+def test_labels_that_cannot_be_kept_are_named():
+    with pytest.raises(UsageError, match="'lat'"):
+        PointReceptor(NOON, 1, 2, 3, labels={"lat": 3})
+    with pytest.raises(UsageError, match="the label 'x'"):
+        PointReceptor(NOON, 1, 2, 3, labels={"x": object()})
+
+
+def test_of_duplicates_the_labels_of_the_first_count(caplog):
+    rows = [{"time": NOON, "lon": 1, "lat": 2, "z": 3, "site": site} for site in ("a", "b")]
+    (receptor,) = receptors_from_table(rows)
+    assert dict(receptor.labels) == {"site": "a"}
+    assert "of its labels the first count" in caplog.text
