@@ -64,8 +64,11 @@ class LocalBackend(NoExtras):
         finally:
             SERVERS.stop()
 
-    def check(self, *, output_root: Path) -> None:
+    def check(self, *, output_root: Path) -> str:
         """Raise what :meth:`start` would, without starting anything.
+
+        Returns:
+            One sentence: which Prefect API records the runs.
 
         Raises:
             UsageError: the user's Prefect API does not answer.
@@ -74,8 +77,9 @@ class LocalBackend(NoExtras):
         url = user_api_url()
         if url is not None:
             check_reachable(url)
-        else:
-            require_locks(state_directory(output_root))
+            return f"The Prefect API at {url} answers."
+        require_locks(state_directory(output_root))
+        return "No Prefect API is set: a run starts a private server, which needs no network."
 
     def start(
         self,

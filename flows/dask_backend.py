@@ -41,8 +41,11 @@ class DaskBackend(LocalBackend):
         super().__init__(n_workers)
         self.cluster = DaskOptions.read(options)
 
-    def check(self, *, output_root: Path) -> None:
+    def check(self, *, output_root: Path) -> str:
         """Raise what :meth:`start` would, without starting anything.
+
+        Returns:
+            One sentence: which Prefect API records the runs.
 
         Raises:
             UsageError: Dask is not installed, the cluster cannot reach a Prefect server, or it
@@ -59,7 +62,7 @@ class DaskBackend(LocalBackend):
                 "A daemonic process (a member of multiprocessing.Pool, for example) may not start "
                 "a Dask cluster: use backend: local, or the address of a cluster (execution)."
             )
-        super().check(output_root=output_root)
+        return super().check(output_root=output_root)
 
     def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for workers each of which may have a GPU of its own."""

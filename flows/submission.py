@@ -135,15 +135,20 @@ class PrefectBackend(LocalBackend):
         del output_root
         yield
 
-    def check(self, *, output_root: Path) -> None:
+    def check(self, *, output_root: Path) -> str:
         """Raise what :meth:`start` would, without submitting anything.
+
+        Returns:
+            One sentence: which Prefect API records the runs.
 
         Raises:
             UsageError: there is no Prefect API, deployment or work pool of that name.
         """
         del output_root
-        with _client_of(_reachable_api(IN_ORDER_TO_RUN)) as client:
+        url = _reachable_api(IN_ORDER_TO_RUN)
+        with _client_of(url) as client:
             self._registered(client)
+        return f"The Prefect API at {url} answers, and has the deployment {self.deployment}."
 
     def start(
         self,

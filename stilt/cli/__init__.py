@@ -15,8 +15,10 @@ import click
 from stilt import __version__
 from stilt.cli.check import check
 from stilt.cli.common import EXIT_INTERRUPTED, Commands
+from stilt.cli.completion import completion
 from stilt.cli.demo import demo
 from stilt.cli.deploy import deploy
+from stilt.cli.doctor import doctor
 from stilt.cli.explain import explain
 from stilt.cli.init import init
 from stilt.cli.pull_worker import pull_worker
@@ -58,6 +60,7 @@ def cli(ctx: click.Context) -> None:
       stilt check ./case                 # is all the weather there?
       stilt run ./case --n-workers 4
       stilt status ./case
+      stilt doctor                       # is this machine fit for it?
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -78,6 +81,8 @@ for command in (
     ui,
     deploy,
     demo,
+    doctor,
+    completion,
 ):
     cli.add_command(command)
 

@@ -126,7 +126,7 @@ def refused_report(model: Model) -> list[dict[str, Any]]:
     epilog="""\b
 Examples:
   stilt check ./case
-  stilt check ./case --json | jq '.[] | select(.reason != "")'
+  stilt check ./case --json | jq '.result[] | select(.reason != "")'
 """
 )
 @project_argument()

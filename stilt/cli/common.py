@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import warnings
@@ -12,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from stilt.cli.answers import Answer, begin_answer, current_answer
 from stilt.errors import (
     ConfigValidationError,
     SimulationError,
@@ -46,32 +47,44 @@ class Commands(click.Group):
 
         own_process()
         kwargs["standalone_mode"] = False
-        with interruptible(), _own_warnings_plain():
-            sys.exit(self._code(*args, **kwargs))
+        given = args[0] if args else kwargs.get("args")
+        answer = begin_answer(self, sys.argv[1:] if given is None else given)
+        with interruptible(), _own_warnings_plain(answer):
+            code = self._code(answer, *args, **kwargs)
+            if answer is not None:
+                code = _printed(answer, code)
+            sys.exit(code)
 
-    def _code(self, *args: Any, **kwargs: Any) -> int:
+    def _code(self, answer: Answer | None, *args: Any, **kwargs: Any) -> int:
+        def broken_off(text: str) -> None:
+            click.echo(text, err=True)
+            if answer is not None:
+                answer.error = text.removeprefix("Error: ")
+
         try:
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
             error.show()
+            if answer is not None:
+                answer.error = error.format_message()
             return EXIT_USAGE
         except (click.Abort, KeyboardInterrupt) as error:
             # click takes any EOFError for the end of what a person types.
             if isinstance(error.__cause__, EOFError):
                 raise error.__cause__ from None
-            click.echo(INTERRUPTED_HINT, err=True)
+            broken_off(INTERRUPTED_HINT)
             return EXIT_INTERRUPTED
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_stdout()
             return EXIT_COMPLETE
         except StiltError as error:
-            click.echo(f"Error: {_one_line(error)}", err=True)
+            broken_off(f"Error: {_one_line(error)}")
             wrong_input = not isinstance(error, SimulationError) or isinstance(
                 error, ConfigValidationError
             )
             return EXIT_USAGE if wrong_input else EXIT_FAILED
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            click.echo(f"Error: {_one_line(error)}", err=True)
+            broken_off(f"Error: {_one_line(error)}")
             return EXIT_USAGE
         except OSError as error:
             from stilt.execution.failures import disk_advice
@@ -79,13 +92,27 @@ class Commands(click.Group):
             advice = disk_advice(error)
             if advice is None:
                 raise
-            click.echo(f"Error: {_one_line(error)}; {advice}.", err=True)
+            broken_off(f"Error: {_one_line(error)}; {advice}.")
             return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_FAILED
         return code if isinstance(code, int) else EXIT_COMPLETE
 
 
+def _printed(answer: Answer, code: int) -> int:
+    """Print the JSON document of a command that has ended; returns its exit code."""
+    try:
+        click.echo(answer.text(code))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+    return code
+
+
+def _discard_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
-def _own_warnings_plain() -> Iterator[None]:
+def _own_warnings_plain(answer: Answer | None) -> Iterator[None]:
     """Print warnings about weather as sentences, without the place in the code."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", WeatherWarning)
@@ -94,6 +121,8 @@ def _own_warnings_plain() -> Iterator[None]:
         def show_plain(message: Warning | str, category: type[Warning], *place: Any) -> None:
             if issubclass(category, WeatherWarning):
                 click.echo(str(message), err=True)
+                if answer is not None:
+                    answer.warnings.append(str(message))
             else:
                 show(message, category, *place)
 
@@ -105,10 +134,20 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def complete_folder(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell offer its folders."""
+    del ctx, param
+    return [CompletionItem(incomplete, type="dir")]
+
+
 def project_argument(*, required: bool = False) -> Callable[[Verb], Verb]:
     """The PROJECT argument; without it, ``--output-dir`` or the current directory is the root."""
     metavar = "PROJECT" if required else "[PROJECT]"
-    return click.argument("project", required=required, metavar=metavar)
+    return click.argument(
+        "project", required=required, metavar=metavar, shell_complete=complete_folder
+    )
 
 
 output_dir_option = click.option(
@@ -122,7 +161,12 @@ time_format_option = click.option(
     metavar="FORMAT",
     help="Form of the times in receptors.csv when the year is not first, as '%d.%m.%Y %H:%M'.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document; other lines go to stderr.",
+)
 skip_option = click.option(
     "--skip-existing/--no-skip-existing",
     default=None,
@@ -184,8 +228,10 @@ def open_files(project: str | None, output_dir: str | None) -> Project:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON on stdout."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    """Make a value the ``result`` of the JSON document that is printed when the command ends."""
+    answer = current_answer.get()
+    assert answer is not None, "--json was not among the arguments"
+    answer.result = value
 
 
 def counts_line(counts: Mapping[str, int]) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
+
+from stilt.cli.common import json_option, print_json
 
 
 @click.command(
@@ -14,8 +18,16 @@ Examples:
 )
 @click.argument("directory", metavar="DIR")
 @click.option("--n-workers", type=click.IntRange(min=1), default=2, help="Worker processes.  [2]")
-def demo(directory: str, n_workers: int) -> None:
+@json_option
+def demo(directory: str, n_workers: int, as_json: bool) -> None:
     """Write synthetic weather, a config and receptors into DIR, run them, draw a footprint."""
     from stilt.demo import run_demo
 
-    run_demo(directory, n_workers=n_workers)
+    console = None
+    if as_json:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+    report = run_demo(directory, n_workers=n_workers, console=console)
+    if as_json:
+        print_json(asdict(report))

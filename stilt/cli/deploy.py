@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stilt.cli.common import project_argument, project_root
+from stilt.cli.common import json_option, print_json, project_argument, project_root
 from stilt.errors import UsageError
 
 
@@ -34,8 +34,14 @@ Examples:
     help="JSON file with the base job template of a new pool.  [the worker's own]",
 )
 @click.option("--name", default="local", help="Name of the deployments: simulate/NAME.  [local]")
+@json_option
 def deploy(
-    project: str | None, pool: str, kind: str | None, template: Path | None, name: str
+    project: str | None,
+    pool: str,
+    kind: str | None,
+    template: Path | None,
+    name: str,
+    as_json: bool,
 ) -> None:
     """Register the flows in a work pool of your Prefect server.
 
@@ -50,10 +56,18 @@ def deploy(
         template=_template(template),
         project=project_root(project, None) if project is not None else None,
     )
-    get_executor({"backend": "prefect"}).deploy(registration, click.echo)
+
+    def say(text: str) -> None:
+        click.echo(text, err=as_json)
+
+    get_executor({"backend": "prefect"}).deploy(registration, say)
     given = "" if project is not None else " -p project=DIR"
-    click.echo(f"Start a worker: prefect worker start --pool {pool}")
-    click.echo(f"Run a project: prefect deployment run 'simulate/{name}'{given}")
+    worker = f"prefect worker start --pool {pool}"
+    run = f"prefect deployment run 'simulate/{name}'{given}"
+    say(f"Start a worker: {worker}")
+    say(f"Run a project: {run}")
+    if as_json:
+        print_json({"work_pool": pool, "start_worker": worker, "run_project": run})
 
 
 def _template(path: Path | None) -> dict[str, Any] | None:

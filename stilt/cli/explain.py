@@ -14,6 +14,7 @@ from stilt.cli.common import (
     print_json,
     project_argument,
 )
+from stilt.cli.completion import complete_simulation
 from stilt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ Examples:
 """
 )
 @project_argument(required=True)
-@click.argument("sim_id", required=False, metavar="[SIM_ID]")
+@click.argument("sim_id", required=False, metavar="[SIM_ID]", shell_complete=complete_simulation)
 @output_dir_option
 @json_option
 def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from stilt.cli.common import complete_folder, json_option, print_json
 from stilt.errors import UsageError
 
 RECEPTORS = """\
@@ -22,8 +23,9 @@ Examples:
   cd case && stilt init
 """
 )
-@click.argument("directory", default=".", metavar="[DIR]")
-def init(directory: str) -> None:
+@click.argument("directory", default=".", metavar="[DIR]", shell_complete=complete_folder)
+@json_option
+def init(directory: str, as_json: bool) -> None:
     """Write a starter config.yaml and receptors.csv into DIR (default: here)."""
     from stilt.config import starter_yaml
 
@@ -35,6 +37,10 @@ def init(directory: str) -> None:
     config.write_text(starter_yaml(), encoding="utf-8")
     if not receptors.exists():
         receptors.write_text(RECEPTORS, encoding="utf-8")
-    click.echo(f"Initialized STILT project at '{root}'")
-    click.echo("  1. Name your weather in config.yaml and your receptors in receptors.csv.")
-    click.echo(f"  2. stilt check {directory}  and then  stilt run {directory}")
+    click.echo(f"Initialized STILT project at '{root}'", err=as_json)
+    click.echo(
+        "  1. Name your weather in config.yaml and your receptors in receptors.csv.", err=as_json
+    )
+    click.echo(f"  2. stilt check {directory}  and then  stilt run {directory}", err=as_json)
+    if as_json:
+        print_json({"project": str(root), "files": [str(config), str(receptors)]})

@@ -8,12 +8,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stilt.cli.common import counts_line
+from stilt.cli.pace import Pace, duration_text, rate_text
 from stilt.execution.observing import Silent, Tally
 
 if TYPE_CHECKING:
     from stilt.execution.plan import Plan
 
 INTERVAL_S = 5.0
+
+STARTING = "starting Prefect, reading inputs"
+PREPARING = "preparing weather, compiling"
+COMPUTING = "computing"
+RECORDING = "recording results"
 
 
 class RunProgress(Silent):
@@ -32,8 +38,12 @@ class RunProgress(Silent):
         self._said_at = 0.0
         self._registered = 0
         self._begun = False
+        self._what = "simulations"
+        self._pace = Pace()
 
     def __enter__(self) -> RunProgress:
+        if sys.stderr.isatty():
+            self._start_bar()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -41,24 +51,52 @@ class RunProgress(Silent):
             self._bar.stop()
 
     def planned(self, plan: Plan) -> None:
-        """Note how many simulations the project has."""
+        """Note how many simulations the project has, and whether each is of another receptor."""
+        from stilt.receptors.ids import met_of
+
         self._registered = plan.n_registered
+        if len(set(map(met_of, plan.sim_ids))) == 1:
+            self._what = "receptors"
 
     def progressed(self, tally: Tally) -> None:
         """Show a tally: at once at first, then when it has changed."""
         if not self._begun:
             self._begun = True
             self._registered = self._registered or self._model.status()["total"]
-            self._say("Workers launched. Waiting for completion...")
-            if sys.stderr.isatty():
-                self._start_bar(tally.total)
+            self._print("Workers launched. Waiting for completion...")
+        self._pace.note(time.monotonic(), tally.done)
         if self._bar is not None:
-            self._bar.update(self._task, completed=tally.done, failed=tally.failed)
+            self._bar.update(
+                self._task,
+                total=tally.total,
+                completed=tally.done,
+                counts=f"{tally.done:.0f}/{tally.total} {self._what}",
+                failed=f"{tally.failed} failed" if tally.failed else "",
+                pace=self.pace_text(tally.total),
+                state=state_of(tally),
+            )
             return
         line = f"Progress: {counts_line(self._counts(tally))}"
         due = time.monotonic() - self._said_at >= INTERVAL_S or tally.done >= tally.total
         if line != self._line and due:
             self._line, self._said_at = line, time.monotonic()
+            self._say(line)
+            if pace := self.pace_text(tally.total):
+                self._say(f"Pace: {pace}; {state_of(tally)}")
+
+    def pace_text(self, total: int) -> str:
+        """Return rate and time left, such as ``12 receptors/min, 3 min left``; "" at first."""
+        rate, left = self._pace.per_minute(), self._pace.left_s(total)
+        if rate is None or left is None:
+            return ""
+        text = rate_text(rate, self._what)
+        return f"{text}, {duration_text(left)} left" if left else text
+
+    def _print(self, line: str) -> None:
+        """Print a line above the bar where both are in one terminal."""
+        if self._bar is not None and sys.stdout.isatty():
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
             self._say(line)
 
     def _counts(self, tally: Tally) -> dict[str, int]:
@@ -72,25 +110,29 @@ class RunProgress(Silent):
             "failed": tally.failed,
         }
 
-    def _start_bar(self, total: int) -> None:
+    def _start_bar(self) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+        # rich leaves colours out where NO_COLOR is set.
         self._bar = Progress(
-            TextColumn("Simulations"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[failed]} failed"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[counts]}"),
+            TextColumn("{task.fields[failed]}"),
+            TextColumn("{task.fields[pace]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}"),
             console=Console(stderr=True),
+            redirect_stdout=False,
         )
-        self._task = self._bar.add_task("run", total=total, failed=0)
+        self._task = self._bar.add_task(
+            "run", total=None, counts="", failed="", pace="", state=STARTING
+        )
         self._bar.start()
+
+
+def state_of(tally: Tally) -> str:
+    """Return what a run is doing, from its counts."""
+    if tally.done >= tally.total:
+        return RECORDING
+    return COMPUTING if tally.done > 0 else PREPARING

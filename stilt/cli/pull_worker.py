@@ -8,22 +8,30 @@ from stilt.cli.common import (
     EXIT_COMPLETE,
     EXIT_FAILED,
     compute_root_option,
+    json_option,
     open_model,
     output_dir_option,
+    print_json,
     project_argument,
     skip_option,
 )
 from stilt.execution.observing import Ended, Silent
 
 
-class _Failures(Silent):
-    """Counts the simulations that have failed."""
+class Drained(Silent):
+    """Counts the simulations that a worker has computed, and those of them that failed."""
 
-    number = 0
+    computed = failed = 0
 
     def ended(self, ended: Ended) -> None:
         """Count those of a batch."""
-        self.number += 0 if ended.summary is None else ended.summary.n_failed
+        if ended.summary is not None:
+            self.computed += len(ended.batch.sim_ids)
+            self.failed += ended.summary.n_failed
+
+    def to_dict(self) -> dict[str, int]:
+        """Return both counts."""
+        return {"computed": self.computed, "failed": self.failed}
 
 
 def drain(
@@ -34,24 +42,28 @@ def drain(
     follow: bool,
     poll_interval: float,
     skip_existing: bool | None = None,
-) -> int:
+    as_json: bool = False,
+) -> Drained:
     """Claim and run what is pending; with `follow`, wait for more until interrupted.
 
-    Returns:
-        How many of the simulations that this worker has run failed.
+    The counts become the result of the JSON document, also after an interrupt.
     """
     model = open_model(project, output_dir, compute_root=compute_root, outputs=True)
     from stilt.execution import pull_simulations
 
-    failures = _Failures()
-    pull_simulations(
-        model,
-        follow=follow,
-        poll_interval=poll_interval,
-        skip_existing=skip_existing,
-        observer=failures,
-    )
-    return failures.number
+    drained = Drained()
+    try:
+        pull_simulations(
+            model,
+            follow=follow,
+            poll_interval=poll_interval,
+            skip_existing=skip_existing,
+            observer=drained,
+        )
+    finally:
+        if as_json:
+            print_json(drained.to_dict())
+    return drained
 
 
 poll_option = click.option(
@@ -77,6 +89,7 @@ Examples:
 @skip_option
 @output_dir_option
 @compute_root_option
+@json_option
 def pull_worker(
     project: str,
     follow: bool,
@@ -84,20 +97,22 @@ def pull_worker(
     skip_existing: bool | None,
     output_dir: str | None,
     compute_root: str | None,
+    as_json: bool,
 ) -> int:
     """Claim pending simulations of PROJECT one after another and run them.
 
     The exit code is 1 when one of them has failed.
     """
-    n_failed = drain(
+    drained = drain(
         project,
         output_dir,
         compute_root,
         follow=follow,
         poll_interval=poll_interval,
         skip_existing=skip_existing,
+        as_json=as_json,
     )
-    click.echo("Nothing left to claim.")
-    if n_failed:
-        click.echo(f"{n_failed} simulation(s) failed; `stilt explain` says why.", err=True)
-    return EXIT_FAILED if n_failed else EXIT_COMPLETE
+    click.echo("Nothing left to claim.", err=as_json)
+    if drained.failed:
+        click.echo(f"{drained.failed} simulation(s) failed; `stilt explain` says why.", err=True)
+    return EXIT_FAILED if drained.failed else EXIT_COMPLETE

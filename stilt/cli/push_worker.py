@@ -11,8 +11,10 @@ from stilt.cli.common import (
     EXIT_COMPLETE,
     EXIT_FAILED,
     compute_root_option,
+    json_option,
     open_model,
     output_dir_option,
+    print_json,
     project_argument,
     skip_option,
 )
@@ -39,6 +41,7 @@ Examples:
 @skip_option
 @output_dir_option
 @compute_root_option
+@json_option
 def push_worker(
     project: str,
     chunk: str,
@@ -46,6 +49,7 @@ def push_worker(
     skip_existing: bool | None,
     output_dir: str | None,
     compute_root: str | None,
+    as_json: bool,
 ) -> int:
     """Run exactly the simulations listed in a file; needs no Prefect."""
     model = open_model(project, output_dir, compute_root=compute_root, outputs=True)
@@ -58,5 +62,7 @@ def push_worker(
         outcome = push_simulations(model, ids, n_workers=cpus, skip_existing=skip_existing)
     except KeyError as error:
         raise UsageError(f"{chunk}: {error.args[0]}; register it first.") from error
-    click.echo(f"{outcome.complete} of {outcome.total} simulation(s) complete.")
+    click.echo(f"{outcome.complete} of {outcome.total} simulation(s) complete.", err=as_json)
+    if as_json:
+        print_json({**outcome.counts, "reasons": outcome.reasons})
     return EXIT_FAILED if outcome.complete < outcome.total else EXIT_COMPLETE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,17 @@ def run(
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
-    for line in _failures(model, ran):
+    for line in _failures(model, ran) or _next_steps(model, counts):
         click.echo(line, err=True)
     if as_json:
-        print_json({"project": str(model.project), "job_id": ran.job_id, **counts})
+        print_json(
+            {
+                "project": str(model.project),
+                "job_id": ran.job_id,
+                **counts,
+                "reasons": ran.reasons,
+            }
+        )
     return exit_code(counts)
 
 
@@ -114,6 +122,19 @@ def _failures(model: Any, ran: Any) -> list[str]:
         example = next(iter(first.values()))["sim_id"]
         where = shlex.quote(os.path.relpath(model.project))
         lines.append(f"Cause, weather, log and what to do: stilt explain {where} {example}")
+    return lines
+
+
+def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
+    """Where the results are, and how to look at them."""
+    if not counts["completed"]:
+        return []
+    where = os.path.relpath(model.project)
+    lines = [f"Results are in {model.files.output_root}{os.sep}simulations{os.sep}by-id."]
+    if name := next(iter(model.config.footprints), None):
+        footprints = f"stilt.Model(project={where!r}).footprints[{name!r}]"
+        lines.append(f"Look at one in Python: {footprints}.load()[0].plot.map()")
+    lines.append(f"Where the time went: stilt status {shlex.quote(where)} --times")
     return lines
 
 

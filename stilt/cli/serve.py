@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
-from stilt.cli.common import compute_root_option, output_dir_option, project_argument
+from stilt.cli.common import (
+    compute_root_option,
+    json_option,
+    output_dir_option,
+    project_argument,
+)
 from stilt.cli.pull_worker import drain, poll_option
 
 
@@ -19,8 +24,20 @@ Examples:
 @poll_option
 @output_dir_option
 @compute_root_option
+@json_option
 def serve(
-    project: str, poll_interval: float, output_dir: str | None, compute_root: str | None
+    project: str,
+    poll_interval: float,
+    output_dir: str | None,
+    compute_root: str | None,
+    as_json: bool,
 ) -> None:
     """Claim and run simulations of PROJECT as they are registered, until interrupted."""
-    drain(project, output_dir, compute_root, follow=True, poll_interval=poll_interval)
+    drain(
+        project,
+        output_dir,
+        compute_root,
+        follow=True,
+        poll_interval=poll_interval,
+        as_json=as_json,
+    )

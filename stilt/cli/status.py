@@ -77,7 +77,7 @@ Examples:
   stilt status ./case --by-scene
   stilt status ./case --verify
   stilt status ./case --times
-  stilt status ./case --json | jq .failed
+  stilt status ./case --json | jq .result.failed
 """
 )
 @project_argument()

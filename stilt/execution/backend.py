@@ -70,11 +70,14 @@ class Backend(Protocol):
         For a process of the command line, whose terminal is left to its own lines.
         """
 
-    def check(self, *, output_root: Path) -> None:
+    def check(self, *, output_root: Path) -> str:
         """Raise a UsageError that :meth:`start` would raise, without starting anything.
 
         Args:
             output_root: local folder of the outputs, or of their index.
+
+        Returns:
+            One sentence: who records the runs.
         """
 
     def start(
@@ -117,8 +120,10 @@ class NoExtras:
 
     name = ""
 
-    def check(self, *, output_root: Path) -> None:
+    def check(self, *, output_root: Path) -> str:
         """Refuse nothing."""
+        del output_root
+        return f"The {self.name} backend records no runs."
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:

@@ -16,6 +16,7 @@ from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
 VERBS = [
     *("init", "check", "run", "status", "explain", "register", "weather"),
     *("push-worker", "pull-worker", "serve", "rebuild", "ui", "deploy", "demo"),
+    *("doctor", "completion"),
 ]
 
 

@@ -69,7 +69,8 @@ def test_check_tells_of_heights_and_of_odd_weather(ran, stilt) -> None:
     assert "at 2023-07-15 " in odd
     assert lines[-1] == "2 of 4 simulation(s) have their weather."
     entries = {
-        entry["receptor"]: entry for entry in json.loads(stilt("check", root, "--json").stdout)
+        entry["receptor"]: entry
+        for entry in json.loads(stilt("check", root, "--json").stdout)["result"]
     }
     assert entries[DEEP[5:]]["reason"] == "RECEPTOR_BELOW_GROUND"
     assert entries[LOW[5:]]["height"]
@@ -87,7 +88,7 @@ def test_run_tells_and_fails_what_has_no_answer(ran, stilt) -> None:
     assert result.stderr.count("is released at the ground") == 1
     assert result.stderr.count("SHTF is -") == 1
     assert "Traceback" not in result.output
-    reasons = json.loads(stilt("status", root, "--json").stdout)["reasons"]
+    reasons = json.loads(stilt("status", root, "--json").stdout)["result"]["reasons"]
     assert reasons == {"RECEPTOR_ABOVE_TOP": 1, "RECEPTOR_BELOW_GROUND": 1}
 
 

@@ -52,13 +52,13 @@ def test_status_counts_states_and_reasons(ran, stilt) -> None:
         ["pending", "0"],
         ["failed", "1"],
     ]
-    report = json.loads(stilt("status", root, "--json").stdout)
+    report = json.loads(stilt("status", root, "--json").stdout)["result"]
     assert sum(report["reasons"].values()) == report["failed"] == 1
 
 
 def test_status_tells_where_the_time_went(ran, stilt) -> None:
     root, _ = ran
-    seconds = json.loads(stilt("status", root, "--times", "--json").stdout)
+    seconds = json.loads(stilt("status", root, "--times", "--json").stdout)["result"]
     assert seconds["transport"] > 0
     last = stilt("status", root, "--times").stdout.splitlines()[-1].split()
     assert last[0] == "all"
@@ -68,7 +68,7 @@ def test_status_tells_where_the_time_went(ran, stilt) -> None:
 def test_without_a_project_the_current_directory_is_meant(ran, stilt, monkeypatch) -> None:
     root, _ = ran
     monkeypatch.chdir(root)
-    assert json.loads(stilt("status", "--json").stdout)["total"] == 4
+    assert json.loads(stilt("status", "--json").stdout)["result"]["total"] == 4
 
 
 def test_explain_names_the_reason_and_what_to_do(ran, stilt) -> None:
@@ -76,7 +76,7 @@ def test_explain_names_the_reason_and_what_to_do(ran, stilt) -> None:
     text = stilt("explain", root).stdout
     assert text.startswith(LATE)
     assert "MISSING_MET_FILES" in text
-    (row,) = json.loads(stilt("explain", root, LATE, "--json").stdout)
+    (row,) = json.loads(stilt("explain", root, LATE, "--json").stdout)["result"]
     assert row["advice"]
     assert stilt("explain", root, "demo_nothing").exit_code == 2
 
@@ -106,7 +106,7 @@ def test_status_names_what_is_stale(ran, stilt) -> None:
     try:
         (root / "config.yaml").write_text(config.replace("numpar: 20", "numpar: 21"))
         assert "  stale" in stilt("status", root).stdout
-        report = json.loads(stilt("status", root, "--json").stdout)
+        report = json.loads(stilt("status", root, "--json").stdout)["result"]
         assert (report["stale"], report["pending"], report["completed"]) == (3, 3, 0)
     finally:
         (root / "config.yaml").write_text(config)
@@ -120,7 +120,7 @@ def test_check_names_the_receptor_and_the_files(ran, stilt) -> None:
     assert LATE.removeprefix("demo_") in result.stdout
     assert "20230830_18" in result.stdout
     assert "3 of 4 simulation(s) have their weather." in result.stdout
-    entries = json.loads(stilt("check", root, "--json").stdout)
+    entries = json.loads(stilt("check", root, "--json").stdout)["result"]
     assert [entry["status"] for entry in entries].count("covered") == 3
 
 
@@ -161,12 +161,12 @@ def test_register_then_pull_worker(weather: Path, project_files, stilt, tmp_path
     assert stilt("status", root, "--scene-id", "other").stdout.split()[:2] == ["total", "0"]
     result = stilt("pull-worker", root)
     assert result.exit_code == 0
-    assert json.loads(stilt("status", root, "--json").stdout)["completed"] == 1
+    assert json.loads(stilt("status", root, "--json").stdout)["result"]["completed"] == 1
 
 
 def test_no_scenes(case: Path, stilt) -> None:
     assert stilt("status", case, "--by-scene").stdout == "Scenes: none\n"
-    assert json.loads(stilt("status", case, "--by-scene", "--json").stdout) == {}
+    assert json.loads(stilt("status", case, "--by-scene", "--json").stdout)["result"] == {}
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_demo_and_serve_are_thin(case: Path, stilt, monkeypatch: pytest.MonkeyPa
     result = stilt("serve", case, "--poll-interval", "0.5")
     assert result.exit_code == 3
     assert called == [
-        (("somewhere",), {"n_workers": 3}),
+        (("somewhere",), {"n_workers": 3, "console": None}),
         {"follow": True, "poll_interval": 0.5, "skip_existing": None},
     ]
 

@@ -40,7 +40,7 @@ def test_list_tells_the_same_in_words_and_json(stilt, project, tmp_path):
     assert shown.exit_code == 0, shown.output
     assert "gap: 2023-07-15 18:00" in shown.stdout
     assert "not weather files of this format: README" in shown.stdout
-    (told,) = json.loads(stilt("weather", "list", project, "--json").stdout)
+    (told,) = json.loads(stilt("weather", "list", project, "--json").stdout)["result"]
     (stream,) = told["streams"]
     assert stream["gaps"] == [{"first": "2023-07-15T18:00", "last": "2023-07-15T18:00"}]
     assert stream["analyses"] == 3
@@ -57,7 +57,7 @@ def test_list_needs_no_project_and_draws_a_picture(stilt, folder, tmp_path):
 
 def test_show_uses_the_projects_settings(stilt, project, folder):
     where = ("2023-07-15 16:30", "-111.85", "40.77")
-    (told,) = json.loads(stilt("weather", "show", *where, project, "--json").stdout)
+    (told,) = json.loads(stilt("weather", "show", *where, project, "--json").stdout)["result"]
     assert told["mixed_layer_height"] == pytest.approx(900.0)
     shown = stilt("weather", "show", *where, "--directory", folder, "--top", "1000")
     assert shown.exit_code == 0, shown.output
@@ -87,7 +87,7 @@ def test_to_arl_crops(stilt, folder, tmp_path):
     area = ("-113", "40", "-111", "41.5")
     done = stilt("weather", "to-arl", folder, tmp_path / "arl", "--bounds", *area, "--json")
     assert done.exit_code == 0, done.output
-    (path,) = json.loads(done.stdout)
+    (path,) = json.loads(done.stdout)["result"]
     (grid,) = {ref.grid for ref in read_index(path)}
     assert bool(grid.contains(-112.0, 40.7))
     assert not bool(grid.contains(-110.0, 40.7))
@@ -96,7 +96,7 @@ def test_to_arl_crops(stilt, folder, tmp_path):
 def test_cache_counts_and_clears(stilt, project):
     where = project / ".stilt" / "weather"
     stilt("weather", "list", project)
-    told = json.loads(stilt("weather", "cache", project, "--json").stdout)
+    told = json.loads(stilt("weather", "cache", project, "--json").stdout)["result"]
     assert told["kinds"]["indexes of files"]["number"] == 1
     cleared = stilt("weather", "cache", project, "--clear")
     assert cleared.exit_code == 0, cleared.output

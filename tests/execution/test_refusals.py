@@ -121,7 +121,7 @@ def test_check_lists_refusals_as_json(make_model):
     model.store_inputs()
     told = CliRunner().invoke(cli, ["check", str(model.output_root), "--json"])
     assert told.exit_code == 2
-    first, *others = json.loads(told.stdout)
+    first, *others = json.loads(told.stdout)["result"]
     assert (first["reason"], first["status"]) == ("REFUSED", "refused")
     assert len(others) == 2
     assert set(first) == set(others[0])

@@ -74,7 +74,9 @@ def test_check_says_so(tmp_path):
     result = CliRunner().invoke(cli, ["check", str(tmp_path)])
     assert result.exit_code == 1
     assert f"TOO_FEW_PARTICLES: {SENTENCE}" in result.output
-    entries = json.loads(CliRunner().invoke(cli, ["check", str(tmp_path), "--json"]).output)
+    entries = json.loads(CliRunner().invoke(cli, ["check", str(tmp_path), "--json"]).output)[
+        "result"
+    ]
     reasons = [entry["reason"] for entry in entries]
     assert reasons == ["TOO_FEW_PARTICLES", "MISSING_MET_FILES"]
 

@@ -69,7 +69,7 @@ def test_status_says_when_outputs_come_from_more_than_one(mixed):
     assert (status["made_by"], status["stale"], status["completed"]) == (made_by, 0, 5)
     project = str(mixed.output_root)
     report = CliRunner().invoke(cli, ["status", project, "--json"])
-    assert json.loads(report.output)["made_by"] == made_by
+    assert json.loads(report.output)["result"]["made_by"] == made_by
     shown = CliRunner().invoke(cli, ["status", project]).output
     (line,) = [line for line in shown.splitlines() if "Made by more than one" in line]
     assert "3 by cpu, JAX 0.10.2; 2 by NVIDIA H200, JAX 0.10.2" in line

@@ -1,0 +1,31 @@
+"""Everything that is looked at, in the order in which it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stilt.doctor.finding import Finding
+from stilt.doctor.machine import machine_findings
+from stilt.doctor.packages import package_findings
+from stilt.doctor.project import project_findings, service_finding
+
+
+def diagnose(project: str | None = None) -> Iterator[Finding]:
+    """Look at the installation, the machine, and a project if one is given.
+
+    Nothing is computed or registered.
+
+    Args:
+        project: root of a project; without one the current folder stands for where projects are.
+
+    Yields:
+        One finding for each thing looked at, as soon as it is known.
+    """
+    folder = Path(project or ".").resolve()
+    yield from package_findings()
+    yield from machine_findings(folder)
+    if project is None:
+        yield service_finding(folder)
+    else:
+        yield from project_findings(str(folder))
