@@ -59,6 +59,12 @@ SECTIONS = {
         "Transform: first-order lifetime",
         "Lets influence decay with the age of the air.",
     ),
+    "observations": (
+        "Observations",
+        "`observations` maps a name to files of measurements, for `stilt observe`. Their soundings "
+        "become receptors; values and averaging kernels are kept in `observations/` under the "
+        "name.",
+    ),
     "execution": ("Execution", "Where simulations run and on how many processes."),
     "environment": (
         "Environment",

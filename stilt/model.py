@@ -47,6 +47,7 @@ from stilt.roots import PathLike
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from stilt.observations.soundings import ReceptorKind, Soundings
     from stilt.project.owners import Holder
 
 logger = logging.getLogger(__name__)
@@ -215,6 +216,85 @@ class Model:
             # A copy of a file whose times need a stated format could not be read without it.
             kept = source if self._time_format is None else None
             self.files.store_receptors(self.receptors, kept)
+
+    @property
+    def observations(self) -> pd.DataFrame:
+        """What was measured: one row a sounding, index = receptor id.
+
+        Those that :meth:`observe` stored, with value, uncertainty, units, species, sensor, labels
+        and the ``name`` of their table; without any, the columns of receptors.csv besides time
+        and place.
+        """
+        from stilt.project.observed import RECEPTOR
+
+        tables = self.files.observations
+        if tables.names() or not (self._given or self._receptor_source()):
+            return tables.read_all()
+        index = pd.Index([str(receptor.id) for receptor in self.receptors], name=RECEPTOR)
+        return pd.DataFrame([dict(each.labels) for each in self.receptors], index=index)
+
+    def observe(
+        self,
+        soundings: Soundings | None = None,
+        name: str = "observations",
+        *,
+        receptor: ReceptorKind = "auto",
+        bottom: float = 0.0,
+        top: float = 3000.0,
+        heights: Sequence[float] | None = None,
+        altitude_ref: str = "agl",
+        replace: bool = False,
+    ) -> list[Receptor]:
+        """Store soundings in the project, and add their receptors to receptors.csv.
+
+        Values, uncertainties and labels are then in :attr:`observations`, and averaging kernels
+        in ``observations/NAME-kernels.parquet``, where the transform ``averaging_kernel`` of a
+        footprint reads them.
+
+        Args:
+            soundings: what a reader of :mod:`stilt.observations` returned; None reads what
+                ``observations`` of the configuration names.
+            name: of the tables; soundings of the same name and id are replaced.
+            receptor, bottom, top, heights, altitude_ref: as for
+                :meth:`stilt.observations.Soundings.receptors`; from the configuration where the
+                soundings are.
+            replace: drop what the tables of the name hold.
+
+        Returns:
+            The receptors of the soundings, in their order.
+
+        Raises:
+            UsageError: nothing is configured or nothing is left, or a file cannot be read.
+            FileNotFoundError: there is no such file.
+        """
+        from stilt.project.observed import join_receptors, soundings_of
+
+        tables, added = self.files.observations, list[Receptor]()
+        found: dict[str, tuple[Soundings, list[Receptor]]] = {}
+        if soundings is not None:
+            placed = soundings.receptors(
+                receptor, bottom=bottom, top=top, heights=heights, altitude_ref=altitude_ref
+            )
+            found[name] = soundings, placed
+        elif not self.config.observations:
+            raise UsageError(
+                "config.yaml has no observations: name files and a reader there, or give soundings."
+            )
+        else:
+            for key, settings in self.config.observations.items():
+                found[key] = soundings_of(settings, self.files.root)
+        for key, (chosen, placed) in found.items():
+            tables.add(key, chosen, placed, replace=replace)
+            added += placed
+        join_receptors(
+            self.files.root / "receptors.csv",
+            added,
+            known=self._given if self._source is None else self.receptors,
+            time_format=self._time_format or self._kept_time_format(),
+        )
+        self._source, self._given, self._receptors = None, None, None
+        self._time_format = None
+        return added
 
     def register_pending(self, receptors: Any = None, *, scene_id: str | None = None) -> list[str]:
         """Store the inputs and register their simulations, to be run later, here or elsewhere.

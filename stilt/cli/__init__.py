@@ -21,6 +21,7 @@ from stilt.cli.deploy import deploy
 from stilt.cli.doctor import doctor
 from stilt.cli.explain import explain
 from stilt.cli.init import init
+from stilt.cli.observe import observe
 from stilt.cli.pull_worker import pull_worker
 from stilt.cli.push_worker import push_worker
 from stilt.cli.rebuild import rebuild
@@ -68,6 +69,7 @@ def cli(ctx: click.Context) -> None:
 
 for command in (
     init,
+    observe,
     check,
     run,
     status,

@@ -9,12 +9,6 @@ import click
 from stilt.cli.common import complete_folder, json_option, print_json
 from stilt.errors import UsageError
 
-RECEPTORS = """\
-# One receptor per line; times in UTC, altitude in metres above ground. Replace the example.
-time,longitude,latitude,altitude
-2023-01-01 12:00:00,-111.85,40.77,5
-"""
-
 
 @click.command(
     epilog="""\b
@@ -28,6 +22,7 @@ Examples:
 def init(directory: str, as_json: bool) -> None:
     """Write a starter config.yaml and receptors.csv into DIR (default: here)."""
     from stilt.config import starter_yaml
+    from stilt.receptors import starter_receptors_csv
 
     root = Path(directory).expanduser().resolve()
     config, receptors = root / "config.yaml", root / "receptors.csv"
@@ -36,7 +31,7 @@ def init(directory: str, as_json: bool) -> None:
     root.mkdir(parents=True, exist_ok=True)
     config.write_text(starter_yaml(), encoding="utf-8")
     if not receptors.exists():
-        receptors.write_text(RECEPTORS, encoding="utf-8")
+        receptors.write_text(starter_receptors_csv(), encoding="utf-8")
     click.echo(f"Initialized STILT project at '{root}'", err=as_json)
     click.echo(
         "  1. Name your weather in config.yaml and your receptors in receptors.csv.", err=as_json

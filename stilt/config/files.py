@@ -103,6 +103,9 @@ def config_text(config: Configuration, folder: Path | None) -> str:
         },
         "grids": data["grids"],
         "footprints": {name: _footprint(config, name, data) for name in config.footprints},
+        "observations": {
+            name: _set_values(values) for name, values in data["observations"].items()
+        },
     }
     parts = [_dump({name: value}) for name, value in sections.items() if value]
     meaningful = [name for name in TransportParameters.model_fields if name in SUPPORT]

@@ -16,6 +16,7 @@ from stilt.config.files import config_text, read_text, write_config
 from stilt.config.footprints import FootprintConfig, inline_grid
 from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig, nest_of, run_on_their_own
+from stilt.config.observations import ObservationsConfig
 from stilt.config.run import (
     FOOTPRINT_CODES,
     MIXED_HEIGHT_ERROR_FIELDS,
@@ -27,6 +28,7 @@ from stilt.config.run import (
 from stilt.config.support import NO_EFFECT, SUPPORT, unsupported
 from stilt.config.transport import TransportParameters
 
+OBSERVATIONS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?<!-kernels)")
 _MET_NAME = re.compile(r"[a-z0-9]+")
 # Footprint names become parts of file names, in which "_error" marks error footprints.
 _FOOTPRINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?<!_error)")
@@ -52,6 +54,9 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
     footprints: dict[str, FootprintConfig] = described(
         {}, "Footprints by name; without any, only trajectories are computed", visibility="basic"
     )
+    observations: dict[str, ObservationsConfig] = described(
+        {}, "Measurements by name, for `stilt observe` to make receptors of", visibility="basic"
+    )
     execution: ExecutionConfig = described(
         ExecutionConfig(), "Where simulations are computed", visibility="basic"
     )
@@ -61,14 +66,14 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
     def _normalise_sections(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
-        sections = ("mets", "grids", "footprints", "execution")
+        sections = ("mets", "grids", "footprints", "observations", "execution")
         data = {
             key: value for key, value in data.items() if value is not None or key not in sections
         }
         problems: Problems = []
         if not data.get("mets"):
             problems.append((("mets",), "at least one meteorology is needed: name it under mets"))
-        for section in ("mets", "grids", "footprints"):
+        for section in ("mets", "grids", "footprints", "observations"):
             problems += _bad_names(section, data.get(section, {}))
         footprints = data.get("footprints")
         if not problems and isinstance(footprints, Mapping):
@@ -162,7 +167,7 @@ def is_same(first: ModelConfig, second: ModelConfig) -> bool:
 
 
 def _bad_names(section: str, entries: Any) -> Problems:
-    """Check the names under mets, grids or footprints."""
+    """Check the names under mets, grids, footprints or observations."""
     if not isinstance(entries, Mapping):
         return [((section,), f"must map names to settings, got {entries!r}")]
     rules = {
@@ -172,6 +177,7 @@ def _bad_names(section: str, entries: Any) -> Problems:
             _FOOTPRINT_NAME,
             "use letters, digits, - and _, not ending in _error, since file names contain it",
         ),
+        "observations": (OBSERVATIONS_NAME, "use letters, digits, - and _: it names files"),
     }
     pattern, advice = rules[section]
     return [

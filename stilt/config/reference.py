@@ -15,6 +15,7 @@ from stilt.config.footprints import FootprintConfig
 from stilt.config.geometry import Bounds, Grid
 from stilt.config.meteorology import MetConfig
 from stilt.config.model import ModelConfig
+from stilt.config.observations import ObservationsConfig
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.runtime import RuntimeSettings
 from stilt.config.support import SUPPORT
@@ -31,6 +32,7 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("footprints", "footprints.<name>", FootprintConfig),
     ("vertical_operator", "footprints.<name>.transforms", VerticalOperator),
     ("first_order_lifetime", "footprints.<name>.transforms", FirstOrderLifetime),
+    ("observations", "observations.<name>", ObservationsConfig),
     ("execution", "execution", ExecutionConfig),
     ("environment", "STILT_<NAME>", RuntimeSettings),
 )

@@ -17,6 +17,14 @@ from stilt.observations.operators import (
     apply_chemistry,
     apply_weighting,
 )
+from stilt.observations.readers import (
+    read_csv,
+    read_files,
+    read_ggg,
+    read_oco2,
+    read_tccon,
+    read_tropomi,
+)
 from stilt.observations.scenes import (
     group_scenes_by_key,
     group_scenes_by_metadata,
@@ -30,6 +38,7 @@ from stilt.observations.selection import (
     select_observations_spatial,
 )
 from stilt.observations.sensors import BaseSensor, ColumnSensor, PointSensor
+from stilt.observations.soundings import Soundings
 from stilt.observations.uncertainty import UncertaintyBudget, UncertaintyComponent
 
 __all__ = [
@@ -44,6 +53,7 @@ __all__ = [
     "Observation",
     "PointSensor",
     "Scene",
+    "Soundings",
     "UncertaintyBudget",
     "UncertaintyComponent",
     "VerticalOperatorWeighting",
@@ -61,5 +71,11 @@ __all__ = [
     "group_scenes_by_time_gap",
     "jitter_observation",
     "make_scene",
+    "read_csv",
+    "read_files",
+    "read_ggg",
+    "read_oco2",
+    "read_tccon",
+    "read_tropomi",
     "select_observations_spatial",
 ]

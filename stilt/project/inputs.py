@@ -38,6 +38,7 @@ from stilt.roots import (
 
 if TYPE_CHECKING:
     from stilt.meteorology.fingerprint import WeatherCheck
+    from stilt.project.observed import ObservationTables
     from stilt.project.states import Counts
     from stilt.receptors import Receptor
 
@@ -179,6 +180,13 @@ class Project:
             remote=self.remote,
             cache_dir=self.cache_dir,
         )
+
+    @cached_property
+    def observations(self) -> ObservationTables:
+        """The tables of observations under the output root."""
+        from stilt.project.observed import ObservationTables
+
+        return ObservationTables(self.layout.root)
 
     @property
     def receptor_file(self) -> Path | None:

@@ -71,7 +71,10 @@ class _Row:
 
 
 def read_receptors(
-    path: str | os.PathLike[str], *, time_format: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    time_format: str | None = None,
+    keep_duplicates: bool = False,
 ) -> list[Receptor]:
     """Read receptors from a CSV file, comma-separated and in UTF-8.
 
@@ -86,6 +89,8 @@ def read_receptors(
         path: the file.
         time_format: form of the time column as a pattern of ``datetime.strptime``, where it is
             not one that :func:`stilt.receptors.parse_time` reads.
+        keep_duplicates: return equal receptors as often as they are there, such as those of two
+            gases.
 
     Returns:
         Receptors in the order in which they first appear.
@@ -102,7 +107,9 @@ def read_receptors(
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     text = csv_text(content, path)
-    return _receptors(_Table(str(path), "line", time_format), *_csv_rows(text, path))
+    table = _Table(str(path), "line", time_format)
+    receptors = _receptors(table, *_csv_rows(text, path))
+    return receptors if keep_duplicates else unique_receptors(receptors, source=table.source)
 
 
 def receptors_from_table(
@@ -124,14 +131,14 @@ def receptors_from_table(
         names = list(dict.fromkeys(str(name) for row in table for name in row))
         rows = [[row.get(name) for name in names] for row in table]
         numbered = ((str(number), cells) for number, cells in enumerate(rows))
-        return _receptors(_Table("receptors", "row", time_format), names, numbered)
+        return _unique(_Table("receptors", "row", time_format), names, numbered)
     if any(str(name).lower() in NAMES for name in table.index.names):
         table = table.reset_index()
     names = [str(name) for name in table.columns]
     columns = [table.iloc[:, number].tolist() for number in range(len(names))]
     cells = map(list, zip(*columns, strict=True))
     numbered = ((str(label), row) for label, row in zip(table.index, cells, strict=True))
-    return _receptors(_Table("receptors", "row", time_format), names, numbered)
+    return _unique(_Table("receptors", "row", time_format), names, numbered)
 
 
 def write_receptors(path: str | os.PathLike[str], receptors: Iterable[Receptor]) -> None:
@@ -299,8 +306,13 @@ def _receptors(
     rows = list(_rows(table, names, numbered))
     for row in _with_numbers(rows) if table.unit == "line" else rows:
         groups.setdefault(row.group, []).append(row)
-    receptors = [_receptor(rows, table) for rows in groups.values()]
-    return unique_receptors(receptors, source=table.source)
+    return [_receptor(rows, table) for rows in groups.values()]
+
+
+def _unique(
+    table: _Table, names: list[str], numbered: Iterable[tuple[str, list[Any]]]
+) -> list[Receptor]:
+    return unique_receptors(_receptors(table, names, numbered), source=table.source)
 
 
 def _rows(

@@ -9,7 +9,7 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
 
 
 @pytest.mark.parametrize(
-    "page", ["observations.md", "era5.md", "hrrr.md", "gfs.md", "cf-datasets.md"]
+    "page", ["observations.md", "soundings.md", "era5.md", "hrrr.md", "gfs.md", "cf-datasets.md"]
 )
 def test_code_of_a_page_runs_in_order(page):
     names: dict[str, object] = {}
@@ -42,6 +42,7 @@ def test_yaml_of_the_guides_is_accepted(tmp_path):
     met = {"hrrr": {"directory": "met", "file_format": "%Y%m%d_%H", "file_tres": "1h"}}
     for page in (
         "footprints.md",
+        "soundings.md",
         "running.md",
         "error-runs.md",
         "clusters.md",

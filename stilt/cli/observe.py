@@ -1,0 +1,137 @@
+"""`stilt observe`: from an instrument's files to receptors and kernels of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stilt.cli.common import json_option, open_model, output_dir_option, print_json
+from stilt.errors import UsageError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt observe S5P_OFFL_L2__CH4_*.nc --reader tropomi --bounds -113 40 -111 42 ./case
+  stilt observe if20120823_20121201.public.qc.nc --reader tccon --species ch4 ./case
+  stilt observe tower.csv --reader csv --species co2 --name tower ./case
+  stilt observe ./case                             # what observations in config.yaml names
+"""
+)
+@click.argument("files", nargs=-1, metavar="[FILES]...")
+@click.argument("project", metavar="PROJECT")
+@click.option(
+    "--reader",
+    type=click.Choice(["tropomi", "oco2", "tccon", "ggg", "csv"]),
+    help="What FILES are.",
+)
+@click.option("--name", metavar="NAME", help="Name of the tables.  [default: the reader's]")
+@click.option("--species", metavar="GAS", help="Gas, for products of several.")
+@click.option(
+    "--bounds", nargs=4, type=float, metavar="W S E N", help="Area of the soundings in degrees."
+)
+@click.option("--from", "start", metavar="TIME", help="First time, UTC.")
+@click.option("--to", "end", metavar="TIME", help="Last time, UTC.")
+@click.option("--all-quality", is_flag=True, help="Keep what the quality flag rejects.")
+@click.option(
+    "--thin", type=float, metavar="DEG", help="One sounding a cell of this size and hour."
+)
+@click.option(
+    "--receptor", type=click.Choice(["auto", "point", "column", "slant"]), default="auto",
+    help="Kind of receptor.  [default: points where there are altitudes, else columns]",
+)  # fmt: skip
+@click.option("--bottom", type=float, default=0.0, help="Lower end of columns in m.")
+@click.option("--top", type=float, default=3000.0, help="Upper end of columns in m.",
+              show_default=True)  # fmt: skip
+@click.option("--altitude-ref", type=click.Choice(["agl", "msl"]), default="agl",
+              help="What bottom and top are above.", show_default=True)  # fmt: skip
+@click.option("--replace", is_flag=True, help="Drop what the tables of this name hold.")
+@output_dir_option
+@json_option
+def observe(
+    files: tuple[str, ...],
+    project: str,
+    reader: str | None,
+    name: str | None,
+    output_dir: str | None,
+    as_json: bool,
+    replace: bool,
+    **choice: Any,
+) -> None:
+    """Read soundings of FILES, and add their receptors and averaging kernels to PROJECT.
+
+    Without FILES: those that ``observations`` in config.yaml names.
+    """
+    model = open_model(project, output_dir)
+    if files:
+        if reader is None:
+            raise UsageError("Say what the files are: --reader tropomi, oco2, tccon, ggg or csv.")
+        from stilt.config.observations import ObservationsConfig
+        from stilt.project.observed import soundings_of
+
+        settings = ObservationsConfig(**_settings(files, reader, **choice))
+        soundings, _ = soundings_of(settings, Path())
+        placing = ("receptor", "bottom", "top", "altitude_ref")
+        receptors = model.observe(
+            soundings,
+            name or reader,
+            replace=replace,
+            **{key: getattr(settings, key) for key in placing},
+        )
+        names = [name or reader]
+    elif reader is not None:
+        raise UsageError(f"Name the files to read before the project, {project}.")
+    else:
+        receptors = model.observe(replace=replace)
+        names = list(model.config.observations)
+    kernels = [
+        str(model.files.observations.kernel_path(each))
+        for each in names
+        if model.files.observations.kernel_path(each).exists()
+    ]
+    if as_json:
+        print_json(
+            {
+                "soundings": len(receptors),
+                "receptors": len(model.receptors),
+                "names": names,
+                "kernels": kernels,
+            }
+        )
+        return
+    click.echo(
+        f"{len(receptors)} sounding(s) of {', '.join(names)}; the project has "
+        f"{len(model.receptors)} receptor(s)."
+    )
+    for path in kernels:
+        click.echo(f"Averaging kernels: {path}")
+
+
+def _settings(
+    files: tuple[str, ...],
+    reader: str,
+    *,
+    species: str | None,
+    bounds: tuple[float, float, float, float] | None,
+    start: str | None,
+    end: str | None,
+    all_quality: bool,
+    thin: float | None,
+    **placing: Any,
+) -> dict[str, Any]:
+    """Return the options as an entry of ``observations`` in config.yaml."""
+    settings: dict[str, Any] = {
+        "files": list(files),
+        "reader": reader,
+        "species": species,
+        "good": not all_quality,
+        "thin_degrees": thin,
+        **placing,
+    }
+    if bounds is not None:
+        settings["bounds"] = dict(zip(("xmin", "ymin", "xmax", "ymax"), bounds, strict=True))
+    if start is not None or end is not None:
+        settings["time_range"] = [start or "1900-01-01", end or "2200-01-01"]
+    return settings

@@ -1,0 +1,60 @@
+"""Readers of instruments' files: each returns :class:`stilt.observations.Soundings`."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from stilt.errors import UsageError
+from stilt.observations.readers.csv_table import read_csv as read_csv
+from stilt.observations.readers.ggg import read_ggg as read_ggg
+from stilt.observations.readers.oco2 import read_oco2 as read_oco2
+from stilt.observations.readers.tccon import read_tccon as read_tccon
+from stilt.observations.readers.tropomi import read_tropomi as read_tropomi
+from stilt.observations.soundings import Soundings
+
+READERS: dict[str, Callable[..., Soundings]] = {
+    "tropomi": read_tropomi,
+    "oco2": read_oco2,
+    "tccon": read_tccon,
+    "ggg": read_ggg,
+    "csv": read_csv,
+}
+OF_SEVERAL_SPECIES = ("tccon", "ggg", "csv")
+
+
+def read_files(
+    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    reader: str,
+    *,
+    species: str | None = None,
+    folder: Path | None = None,
+) -> Soundings:
+    """Read files of one kind, and join what they hold.
+
+    Args:
+        files: a path or several; ``*`` and ``?`` stand for parts of names.
+        reader: a name in ``READERS``.
+        species: which gas, for products of several.
+        folder: where relative paths begin; None: the current folder.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UsageError: an unknown reader, or a file that is not of its kind.
+    """
+    if reader not in READERS:
+        raise UsageError(f"Unknown reader {reader!r}: there are {', '.join(READERS)}.")
+    if species is not None and reader not in OF_SEVERAL_SPECIES:
+        raise UsageError(f"The reader {reader} knows one gas only: leave the species out.")
+    options = {} if species is None else {"species": species}
+    listed = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    paths: list[Path] = []
+    for each in listed:
+        place = (folder or Path()) / Path(os.path.expandvars(os.fspath(each))).expanduser()
+        found = [place] if place.exists() else [Path(p) for p in sorted(glob.glob(str(place)))]
+        if not found:
+            raise FileNotFoundError(f"There is no file {place}.")
+        paths += found
+    return Soundings.concat([READERS[reader](path, **options) for path in paths])

@@ -1,0 +1,105 @@
+"""Measurements at points in a CSV table, such as a tower's or an aircraft's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.errors import UsageError
+from stilt.observations.soundings import Soundings
+from stilt.receptors import read_receptors
+
+VALUE_NAMES = ("value", "obs", "observed", "mole_fraction")
+UNCERTAINTY_NAMES = ("uncertainty", "sigma", "std", "error")
+ID_NAMES = ("sounding_id", "observation_id", "obs_id", "id")
+GOOD_NAMES = ("good", "valid")
+
+
+def read_csv(
+    path: str | os.PathLike[str], *, species: str | None = None, time_format: str | None = None
+) -> Soundings:
+    """Read a table with the columns of ``receptors.csv`` and measured values.
+
+    Time, longitude, latitude and altitude are named as in ``receptors.csv``; ``value`` (or the
+    name of the gas) is the measurement, ``uncertainty`` its standard deviation, ``units`` its
+    unit, ``good`` (0 or 1) its quality. All other columns are kept as labels.
+
+    Args:
+        path: the file.
+        species: the gas, where the table has no column ``species``; a column of this name holds
+            the value.
+        time_format: as for :func:`stilt.read_receptors`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UsageError: a mistake in the file, or there is no value.
+    """
+    receptors = read_receptors(path, time_format=time_format, keep_duplicates=True)
+    if any(receptor.kind != "point" for receptor in receptors):
+        raise UsageError(f"{Path(path)}: the reader csv takes points, one a line; leave out r_idx.")
+    labels = pd.DataFrame([dict(receptor.labels) for receptor in receptors])
+    lowered = {str(name).lower(): str(name) for name in labels.columns}
+    value = _found(lowered, (*VALUE_NAMES, *([species.lower()] if species else ())))
+    if value is None:
+        raise UsageError(
+            f"{Path(path)} has no column 'value' with the measurements; its columns besides time "
+            f"and place are {', '.join(map(str, labels.columns)) or 'none'}."
+        )
+    places = [receptor.positions[0] for receptor in receptors]
+    columns: dict[str, Any] = {
+        "time": pd.DatetimeIndex([receptor.time for receptor in receptors]).as_unit("ns"),
+        "longitude": [place.longitude for place in places],
+        "latitude": [place.latitude for place in places],
+        "altitude_m": [place.altitude_m for place in places],
+        "altitude_ref": [receptor.altitude_ref for receptor in receptors],
+        "value": _number(labels, value, path),
+    }
+    used = {value}
+    for target, names, default in (
+        ("uncertainty", UNCERTAINTY_NAMES, np.nan),
+        ("good", GOOD_NAMES, True),
+        ("units", ("units", "unit"), ""),
+        ("species", ("species", "gas"), species or ""),
+        ("sensor", ("sensor", "instrument"), "csv"),
+        ("sounding_id", ID_NAMES, None),
+    ):
+        column = _found(lowered, names)
+        columns[target] = default if column is None else labels[column].to_numpy()
+        if column is not None:
+            used.add(column)
+            if target in ("uncertainty", "good"):
+                columns[target] = _number(labels, column, path)
+    table = pd.DataFrame(columns)
+    table["good"] = (table["good"] == 1) & np.isfinite(table["value"])
+    if "sounding_id" not in columns or table["sounding_id"].isna().any():
+        table["sounding_id"] = [
+            f"{receptor.id}-{gas}" if gas else str(receptor.id)
+            for receptor, gas in zip(receptors, table["species"], strict=True)
+        ]
+    table["sounding_id"] = table["sounding_id"].astype(str)
+    repeated = table["sounding_id"][table["sounding_id"].duplicated()]
+    if len(repeated):
+        raise UsageError(f"{Path(path)}: {repeated.iloc[0]} is there more than once; remove one.")
+    for name in labels.columns:
+        if name not in used:
+            table[str(name)] = labels[name].to_numpy()
+    return Soundings(table)
+
+
+def _found(lowered: dict[str, str], names: tuple[str, ...]) -> str | None:
+    return next((lowered[name] for name in names if name in lowered), None)
+
+
+def _number(labels: pd.DataFrame, column: str, path: str | os.PathLike[str]) -> np.ndarray:
+    words = {"true": 1, "false": 0}
+    cells = [
+        words.get(cell.lower(), cell) if isinstance(cell, str) else cell for cell in labels[column]
+    ]
+    try:
+        return np.asarray(pd.to_numeric(pd.Series(cells, dtype=object)), np.float64)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{Path(path)}, column '{column}': {error}") from error

@@ -1,0 +1,119 @@
+"""What readers of NetCDF-4 products share: variables as floats, with gaps as NaN."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stilt.errors import UsageError
+from stilt.hdf5 import open_hdf5
+
+if TYPE_CHECKING:
+    import h5py
+
+Floats = NDArray[np.float64]
+# NetCDF's default for float32, which products use without declaring it.
+DEFAULT_FILL = 9.9e36
+POSITION_DECIMALS = 5
+
+
+@contextmanager
+def product(path: str | os.PathLike[str], what: str, needed: str) -> Iterator[h5py.File]:
+    """Open a product's file.
+
+    Args:
+        path: the file.
+        what: the product in words, for messages.
+        needed: a variable that files of this product have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UsageError: it is not NetCDF-4, or lacks a variable.
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"There is no file {os.fspath(path)}.")
+    try:
+        file = open_hdf5(path)
+    except OSError as error:
+        raise UsageError(
+            f"{os.fspath(path)} is not a NetCDF-4 file that can be read ({error})."
+        ) from error
+    with file:
+        if needed not in file:
+            raise UsageError(
+                f"{os.fspath(path)} is not a file of {what}: it has no variable {needed}."
+            )
+        try:
+            yield file
+        except KeyError as error:
+            raise UsageError(
+                f"{os.fspath(path)} is not a file of {what} that can be read: {error.args[0]}."
+            ) from error
+
+
+def numbers(file: h5py.Group, name: str) -> Floats:
+    """Read a variable as floats, scaled, with fill values and values out of range as NaN.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    if name not in file:
+        raise KeyError(f"it has no variable {name}")
+    stored = file[name]
+    raw = stored[...]
+    values = raw.astype(np.float64)
+    fill = stored.attrs.get("_FillValue", stored.attrs.get("missing_value"))
+    missing = ~np.isfinite(values) | (np.abs(values) > DEFAULT_FILL)
+    if fill is not None:
+        missing |= raw == np.asarray(fill).reshape(-1)[0]
+    scale = np.asarray(stored.attrs.get("scale_factor", 1.0), np.float64).reshape(-1)[0]
+    offset = np.asarray(stored.attrs.get("add_offset", 0.0), np.float64).reshape(-1)[0]
+    # A factor of 0.01 is stored in single precision; the digits that it was meant with count.
+    values = values * float(f"{scale:.7g}") + float(f"{offset:.7g}")
+    values[missing] = np.nan
+    return values
+
+
+def attribute(item: Any, name: str) -> str:
+    """Return a text attribute, "" where there is none."""
+    value = item.attrs.get(name, "")
+    one = np.asarray(value).reshape(-1)
+    text = one[0] if one.size else ""
+    return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def degrees(values: Floats) -> Floats:
+    """Round degrees that were stored in single precision to the metre that they are good for."""
+    rounded: Floats = values.astype(np.float64).round(POSITION_DECIMALS) + 0.0
+    return rounded
+
+
+def wrapped_longitude(values: Floats) -> Floats:
+    """Return longitudes in -180 to 180."""
+    return degrees(np.where(np.abs(values) > 180.0, (values + 180.0) % 360.0 - 180.0, values))
+
+
+def seconds(times: Any) -> pd.DatetimeIndex:
+    """Return times in naive UTC to the whole second, as ids of receptors carry them."""
+    index = pd.DatetimeIndex(times)
+    if index.tz is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+    return index.round("s").as_unit("ns")
+
+
+def from_surface_up(pressure: Floats, *others: Floats | None) -> list[Floats | None]:
+    """Return profiles with the surface first, turned where pressure rises along their levels.
+
+    Args:
+        pressure: shape (soundings, levels).
+        others: profiles on the same levels, or None.
+    """
+    rises = bool(np.nanmedian(np.diff(pressure, axis=1)) > 0) if pressure.size else False
+    profiles: list[Floats | None] = [pressure, *others]
+    return [p[:, ::-1] if rises and p is not None else p for p in profiles]

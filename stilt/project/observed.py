@@ -1,0 +1,191 @@
+"""Observations stored in a project: one table of soundings and one of kernels for each name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from stilt.atomic import atomic_path
+from stilt.config.model import OBSERVATIONS_NAME
+from stilt.errors import UsageError
+from stilt.observations.soundings import Soundings
+from stilt.receptors import (
+    Receptor,
+    read_receptors,
+    starter_receptors_csv,
+    write_receptors,
+)
+
+if TYPE_CHECKING:
+    from stilt.config.observations import ObservationsConfig
+
+logger = logging.getLogger(__name__)
+
+KERNELS = "-kernels"
+RECEPTOR = "receptor"
+STARTER = starter_receptors_csv()
+# Rows in a group of a kernel table: what is read for one receptor.
+KERNEL_ROWS = 20_000
+
+
+class ObservationTables:
+    """Tables in the folder ``observations`` of an output root.
+
+    Args:
+        root: the output root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "observations"
+
+    def table_path(self, name: str) -> Path:
+        """File of the soundings of one name."""
+        return self.folder / f"{name}.parquet"
+
+    def kernel_path(self, name: str) -> Path:
+        """File of the kernels of one name."""
+        return self.folder / f"{name}{KERNELS}.parquet"
+
+    def names(self) -> list[str]:
+        """Return the names that there are tables of, sorted."""
+        found = sorted(path.stem for path in self.folder.glob("*.parquet"))
+        return [name for name in found if not name.endswith(KERNELS)]
+
+    def write(self, name: str, table: pd.DataFrame, kernels: pd.DataFrame | None = None) -> None:
+        """Replace the tables of a name.
+
+        Args:
+            name: letters, digits, - and _.
+            table: one row a sounding, with the column ``receptor``.
+            kernels: rows of receptor, pressure_hpa and kernel; none of them: no file.
+
+        Raises:
+            UsageError: a name that cannot be part of a file's name.
+        """
+        if not OBSERVATIONS_NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot name observations: use letters, digits, - and _, not ending in "
+                f"{KERNELS}."
+            )
+        with atomic_path(self.table_path(name)) as temporary:
+            table.to_parquet(temporary, index=False)
+        path = self.kernel_path(name)
+        if kernels is None or kernels.empty:
+            path.unlink(missing_ok=True)
+            return
+        ordered = kernels
+        if not ordered[RECEPTOR].is_monotonic_increasing:
+            ordered = ordered.sort_values(RECEPTOR, kind="stable")
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        # As texts: a group of rows would hold the names of all categories.
+        rows = pa.Table.from_pandas(ordered, preserve_index=False)
+        names = rows[RECEPTOR].cast(pa.string())
+        rows = rows.set_column(rows.schema.get_field_index(RECEPTOR), RECEPTOR, names)
+        with atomic_path(path) as temporary:
+            pq.write_table(rows, temporary, row_group_size=KERNEL_ROWS)
+
+    def read(self, name: str) -> pd.DataFrame:
+        """Return the soundings of one name."""
+        return pd.read_parquet(self.table_path(name))
+
+    def read_all(self) -> pd.DataFrame:
+        """Return all soundings, index = receptor id, with their ``name``."""
+        parts = [self.read(name).assign(name=name) for name in self.names()]
+        if not parts:
+            return pd.DataFrame(index=pd.Index([], name=RECEPTOR))
+        return pd.concat(parts, ignore_index=True).set_index(RECEPTOR)
+
+    def add(
+        self, name: str, soundings: Soundings, receptors: Sequence[Receptor], *, replace: bool
+    ) -> None:
+        """Store soundings and their kernels beside those that a name has.
+
+        Args:
+            name: of the tables.
+            soundings: what was measured.
+            receptors: of every sounding.
+            replace: drop what the name has; otherwise only soundings of the same id are replaced.
+        """
+        ids = [str(receptor.id) for receptor in receptors]
+        table = soundings.table.assign(**{RECEPTOR: ids})
+        kernels = soundings.kernels(ids)
+        if not replace and self.table_path(name).exists():
+            before = self.read(name)
+            before = before[~before["sounding_id"].isin(table["sounding_id"])]
+            table = pd.concat([before, table], ignore_index=True) if len(before) else table
+            if self.kernel_path(name).exists():
+                known = pd.read_parquet(self.kernel_path(name))
+                known = known[known[RECEPTOR].isin(before[RECEPTOR])]
+                known = known[~known[RECEPTOR].isin(set(ids))]
+                kernels = pd.concat([known, kernels.astype({RECEPTOR: str})], ignore_index=True)
+        self.write(name, table, kernels)
+
+
+def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings, list[Receptor]]:
+    """Read, choose and place the soundings of an entry of ``observations`` in config.yaml.
+
+    Args:
+        settings: the entry.
+        folder: where relative files are looked for.
+    """
+    from stilt.observations.readers import read_files
+
+    found = read_files(settings.files, settings.reader, species=settings.species, folder=folder)
+    span = settings.time_range
+    chosen = found.select(
+        good=settings.good,
+        bounds=settings.bounds,
+        time_range=None if span is None else (span[0], span[1]),
+    )
+    if settings.thin_degrees is not None:
+        chosen = chosen.thin(settings.thin_degrees)
+    if not len(chosen):
+        raise UsageError(
+            f"None of the {len(found)} soundings of {settings.files[0]}"
+            f"{' and others' if len(settings.files) > 1 else ''} is left: "
+            f"{int(found.table['good'].sum())} are of good quality; look at bounds and time_range."
+        )
+    receptors = chosen.receptors(
+        settings.receptor,
+        bottom=settings.bottom,
+        top=settings.top,
+        heights=settings.heights,
+        altitude_ref=settings.altitude_ref,
+    )
+    return chosen, receptors
+
+
+def join_receptors(
+    path: Path,
+    added: Sequence[Receptor],
+    *,
+    known: Sequence[Receptor] | None = None,
+    time_format: str | None = None,
+) -> list[Receptor]:
+    """Add receptors to a project's receptors.csv; the example of ``stilt init`` is replaced.
+
+    Args:
+        path: receptors.csv.
+        added: receptors of observations; those with the same id are one.
+        known: the receptors so far, where they are not those of the file.
+        time_format: form of the times in the file.
+
+    Returns:
+        All receptors.
+    """
+    before = list(known or [])
+    if known is None and path.exists() and path.read_text("utf-8", "replace") != STARTER:
+        before = read_receptors(path, time_format=time_format)
+    joined = {str(receptor.id): receptor for receptor in before}
+    grown = dict(joined)
+    for receptor in added:
+        grown.setdefault(str(receptor.id), receptor)
+    if len(grown) != len(joined) or known is not None or not path.exists():
+        write_receptors(path, grown.values())
+    return list(grown.values())

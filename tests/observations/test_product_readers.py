@@ -1,0 +1,222 @@
+"""Readers on small files with the structure of the products."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from product_files import GGG, write_blended_tropomi, write_oco2, write_tccon, write_tropomi
+
+from stilt.config import Bounds
+from stilt.errors import UsageError
+from stilt.observations import (
+    Soundings,
+    read_csv,
+    read_files,
+    read_ggg,
+    read_oco2,
+    read_tccon,
+    read_tropomi,
+)
+
+PRODUCTS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "products"
+
+
+def test_tropomi_is_read_from_the_surface_up(tmp_path):
+    found = read_tropomi(write_tropomi(tmp_path / "S5P_OFFL_L2__CH4____x.nc"))
+    assert len(found) == 6
+    first = found.table.iloc[0]
+    assert first["sounding_id"] == "31176-7-1"
+    # 2010-01-01 + 435369600 s + 72000.4 s, to the second.
+    assert first["time"] == pd.Timestamp("2023-10-19 20:00:00")
+    assert found.table["time"].iloc[3] == pd.Timestamp("2023-10-19 20:00:02")
+    assert (first["longitude"], first["latitude"]) == (-111.9, 40.0)
+    assert first["value"] == 1901.0
+    assert first["surface_pressure_hpa"] == 864.0
+    assert first["azimuth_deg"] == 270.0
+    assert found.table["good"].tolist() == [True, True, False, True, False, False]
+    assert np.isnan(found.table["value"].iloc[5])
+    np.testing.assert_allclose(found.profiles["pressure_levels_hpa"][0], 864 - 72 * np.arange(13))
+    np.testing.assert_allclose(found.profiles["ak_pressure_hpa"][0], 828 - 72 * np.arange(12))
+    np.testing.assert_allclose(found.profiles["ak"][0], np.linspace(1.15, 0.6, 12), rtol=1e-6)
+    np.testing.assert_allclose(found.profiles["apriori"][0], np.linspace(2100, 1000, 12), rtol=1e-6)
+    assert found.profiles["altitude_levels_m"][0, 0] == 1300
+
+
+def test_blended_tropomi_has_the_blended_value(tmp_path):
+    found = read_tropomi(write_blended_tropomi(tmp_path / "S5P_BLND_L2__CH4____x.nc"))
+    first = found.table.iloc[0]
+    assert first["value"] == 1870
+    assert first["longitude"] == -178.5
+    assert first["time"] == pd.Timestamp("2023-10-19 20:31:41")
+    assert found.profiles["ak"][0, 0] == pytest.approx(1.15)
+    np.testing.assert_allclose(found.profiles["apriori"], 1850, rtol=1e-6)
+
+
+def test_oco2_is_read_from_the_surface_up(tmp_path):
+    found = read_oco2(write_oco2(tmp_path / "oco2_LtCO2_231019.nc4"))
+    assert found.table["sounding_id"].iloc[0] == "2023101919480000"
+    assert found.table["time"].iloc[2] == pd.Timestamp("2023-10-19 19:48:01")
+    assert found.table["good"].tolist() == [True, False, True]
+    assert found.profiles["ak_pressure_hpa"][0, 0] == pytest.approx(868)
+    assert found.profiles["ak"][0, 0] == pytest.approx(1.1)
+    assert found.profiles["apriori"][0, 0] == pytest.approx(420)
+    # The third has no value, whatever its flag says.
+    assert len(found.select()) == 1
+
+
+def test_tccon_has_kernels_and_priors_in_the_unit_of_the_value(tmp_path):
+    path = write_tccon(tmp_path / "ab20230715_20230716.public.qc.nc")
+    found = read_tccon(path, species="ch4")
+    assert found.table["units"].iloc[0] == "ppm"
+    assert found.table["surface_altitude_m"].iloc[0] == pytest.approx(1450)
+    assert found.table["azimuth_deg"].iloc[0] == 250
+    np.testing.assert_allclose(found.profiles["apriori"], 1.9, rtol=1e-6)
+    np.testing.assert_allclose(found.profiles["ak"][1], [1.2, 1.0, 0.8, 0.5], rtol=1e-6)
+    with pytest.raises(UsageError, match=r"no gas 'co': it has ch4, co2"):
+        read_tccon(path, species="co")
+
+
+def test_private_tccon_kernels_go_by_slant_column(tmp_path):
+    found = read_tccon(write_tccon(tmp_path / "ab.private.nc", private=True))
+    # Slant columns 420 x 1.5 and 630 x 2: half way in the first bin, and the end of the last.
+    np.testing.assert_allclose(found.profiles["ak"][0], 0.95)
+    np.testing.assert_allclose(found.profiles["ak"][1], 0.7)
+    np.testing.assert_allclose(found.profiles["apriori"], 420)
+    assert found.table["good"].tolist() == [True, False]
+
+
+def test_ggg_text_output(tmp_path):
+    path = tmp_path / "ab20230715.vav.ada.aia.oof"
+    path.write_text(GGG)
+    found = read_ggg(path)
+    assert found.table["time"].tolist() == [
+        pd.Timestamp("2023-07-15 16:00"), pd.Timestamp("2023-07-15 16:30")
+    ]  # fmt: skip
+    assert found.table["value"].iloc[0] == 419.38
+    assert found.table["units"].iloc[0] == "ppm"
+    assert np.isnan(found.table["value"].iloc[1])
+    assert len(found.select()) == 1
+    with pytest.raises(UsageError, match="no gas 'ch4'"):
+        read_ggg(path, species="ch4")
+
+
+def test_csv_keeps_labels_and_both_gases_of_one_place(tmp_path):
+    path = tmp_path / "tower.csv"
+    path.write_text(
+        "time,lon,lat,zagl,value,sigma,species,units,site,good\n"
+        "2023-07-15 18:00,-111.85,40.77,30,415.2,0.3,co2,ppm,wbb,1\n"
+        "2023-07-15 18:00,-111.85,40.77,30,1.95,0.01,ch4,ppm,wbb,true\n"
+        "2023-07-15 19:00,-111.85,40.77,30,,0.3,co2,ppm,wbb,1\n"
+    )
+    found = read_csv(path)
+    assert found.table["sounding_id"].iloc[1] == "202307151800_-111.85_40.77_30-ch4"
+    assert found.table["value"].iloc[:2].tolist() == [415.2, 1.95]
+    assert found.table["good"].tolist() == [True, True, False]
+    receptors = found.select().receptors()
+    assert receptors[0] == receptors[1]
+    assert receptors[0].labels["site"] == "wbb"
+    path.write_text("time,lon,lat,zagl\n2023-07-15 18:00,-111.85,40.77,30\n")
+    with pytest.raises(UsageError, match="no column 'value'"):
+        read_csv(path)
+
+
+def test_files_of_another_kind_are_named(tmp_path):
+    oco2 = write_oco2(tmp_path / "oco2.nc4")
+    with pytest.raises(UsageError, match="not a file of TROPOMI methane"):
+        read_tropomi(oco2)
+    (tmp_path / "text.nc").write_text("no")
+    with pytest.raises(UsageError, match="not a NetCDF-4 file"):
+        read_tccon(tmp_path / "text.nc")
+    with pytest.raises(UsageError, match="not an official-output file"):
+        read_ggg(tmp_path / "text.nc")
+    with pytest.raises(FileNotFoundError):
+        read_files(tmp_path / "none*.nc", "oco2")
+    with pytest.raises(UsageError, match="one gas only"):
+        read_files(oco2, "oco2", species="co2")
+
+
+def test_files_are_joined_with_profiles_of_different_lengths(tmp_path):
+    one = read_tropomi(write_tropomi(tmp_path / "S5P_OFFL_x.nc"))
+    other = read_oco2(write_oco2(tmp_path / "oco2.nc4"))
+    joined = Soundings.concat([one, other])
+    assert len(joined) == 9
+    assert joined.profiles["ak"].shape == (9, 20)
+    assert np.isnan(joined.profiles["ak"][0, 12:]).all()
+    assert np.isnan(joined.profiles["altitude_levels_m"][6:]).all()
+    twice = read_files([tmp_path / "oco2.nc4", tmp_path / "oco*.nc4"], "oco2")
+    assert len(twice) == 6
+
+
+def test_area_time_and_quality_choose(tmp_path):
+    found = read_tropomi(write_tropomi(tmp_path / "S5P_OFFL_x.nc"))
+    west = Bounds(xmin=-112, xmax=-111.75, ymin=39, ymax=41)
+    assert found.select(bounds=west).table["sounding_id"].tolist() == [
+        "31176-7-1", "31176-7-2", "31176-8-1"
+    ]  # fmt: skip
+    assert len(found.select(good=False)) == 6
+    late = found.select(time_range=("2023-10-19 20:00:01", "2023-10-19 21:00"))
+    assert late.table["sounding_id"].tolist() == ["31176-8-1"]
+    assert late.profiles["ak"].shape == (1, 12)
+
+
+def test_thinning_keeps_the_sounding_nearest_to_the_centre_of_each_cell_and_hour():
+    table = pd.DataFrame(
+        {
+            "sounding_id": list("abcd"),
+            "time": pd.to_datetime(["2023-07-15 18:01"] * 3 + ["2023-07-15 19:01"]),
+            "longitude": [0.1, 0.24, 0.6, 0.1],
+            "latitude": [0.1, 0.26, 0.1, 0.1],
+            "value": 1.0, "uncertainty": 1.0, "units": "ppb", "species": "ch4", "sensor": "s",
+            "good": True,
+        }
+    )  # fmt: skip
+    assert Soundings(table).thin(0.5).table["sounding_id"].tolist() == ["b", "c", "d"]
+    with pytest.raises(UsageError, match="above 0"):
+        Soundings(table).thin(0)
+
+
+def test_slant_points_lie_off_the_pixel_by_height_times_tangent(tmp_path):
+    found = read_oco2(write_oco2(tmp_path / "oco2.nc4"))
+    receptor = found.receptors("slant", heights=[1000.0, 2000.0])[0]
+    low, high = receptor.positions
+    km_per_degree = 6371.0 * np.pi / 180 * np.cos(np.radians(40.7))
+    east = (low.longitude + 111.9) * km_per_degree
+    assert east == pytest.approx(np.tan(np.radians(20)) * np.sin(np.radians(98)), abs=2e-3)
+    assert high.altitude_m == 2000
+    assert receptor.labels["sounding_id"] == "2023101919480000"
+
+
+def test_kernels_are_rows_by_receptor(tmp_path):
+    found = read_tccon(write_tccon(tmp_path / "ab.public.nc"))
+    rows = found.kernels(["b", "a"])
+    assert rows["receptor"].astype(str).tolist() == ["a"] * 4 + ["b"] * 4
+    assert rows["pressure_hpa"].iloc[:4].tolist() == [1000, 700, 400, 100]
+    observation = found.observations()[0]
+    assert observation.transforms()[0]["coordinate"] == "pres"
+    assert found.to_xarray()["ak"].dims == ("sounding", "level")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reader", "count", "good"),
+    [
+        ("S5P_OFFL*", "tropomi", 100, 36),
+        ("S5P_BLND*", "tropomi", 40, 40),
+        ("oco2*", "oco2", 6, 4),
+        ("if2012*", "tccon", 24, 24),
+        ("zz*.private.nc", "tccon", 4, 4),
+        ("zz*.oof", "ggg", 12, 11),
+    ],
+)
+@pytest.mark.skipif(not PRODUCTS.exists(), reason="no samples of products beside the project")
+def test_samples_of_real_products(pattern, reader, count, good):
+    found = read_files(PRODUCTS / pattern, reader)
+    assert (len(found), len(found.select())) == (count, good)
+    profiles = found.select().profiles
+    for name in set(profiles) & {"ak_pressure_hpa", "pressure_levels_hpa"}:
+        assert (np.diff(profiles[name], axis=1) < 0).all()
+    if "apriori" in profiles:
+        # Methane falls towards the stratosphere, and carbon dioxide differs little.
+        ground, top = profiles["apriori"][:, 0], profiles["apriori"][:, -1]
+        assert (ground > 1.05 * top).all() if reader == "tropomi" else (ground > 0.95 * top).all()
+        assert 0.8 < np.median(ground) / found.table["value"].median() < 1.2

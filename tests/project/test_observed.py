@@ -1,0 +1,121 @@
+"""Observations stored in a project."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import stilt
+from stilt.cli import cli
+from stilt.errors import UsageError
+from stilt.observations import read_csv
+from stilt.receptors import read_receptors
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from product_files import write_tccon, write_tropomi
+
+TOWER = (
+    "time,lon,lat,zagl,co2,sigma,site\n"
+    "2023-07-15 18:00,-111.85,40.77,30,415.2,0.3,wbb\n"
+    "2023-07-15 19:00,-111.85,40.77,30,416.2,0.4,wbb\n"
+)
+
+
+@pytest.fixture
+def case(new_project):
+    return new_project("case")
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["observe", *map(str, arguments)])
+
+
+def test_the_verb_stores_soundings_kernels_and_receptors(case, tmp_path):
+    path = write_tropomi(tmp_path / "S5P_OFFL_L2__CH4____x.nc")
+    told = run(path, "--reader", "tropomi", "--bounds", -112, 39, -111.75, 41, case, "--json")
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.output)["result"]["soundings"] == 3
+    model = stilt.Model(case)
+    assert len(model.receptors) == 6
+    found = model.observations
+    assert found["value"].tolist() == [1901.0, 1902.0, 1904.0]
+    assert found["name"].unique().tolist() == ["tropomi"]
+    column = model.receptors[str(found.index[0])]
+    assert column.kind == "column"
+    assert column.labels["sounding_id"] == "31176-7-1"
+    kernels = pd.read_parquet(case / "observations" / "tropomi-kernels.parquet")
+    assert kernels.columns.tolist() == ["receptor", "pressure_hpa", "kernel"]
+    assert kernels["receptor"].is_monotonic_increasing
+    assert set(kernels["receptor"]) == set(found.index)
+    again = run(path, "--reader", "tropomi", "--bounds", -112, 39, -111.75, 41, case)
+    assert "the project has 6 receptor(s)" in again.output
+    assert len(stilt.Model(case).observations) == 3
+
+
+def test_the_configuration_names_files(case, tmp_path):
+    write_tccon(case / "ab20230715_20230716.public.qc.nc")
+    (tmp_path / "tower.csv").write_text(TOWER)
+    with (case / "config.yaml").open("a") as file:
+        file.write(
+            "observations:\n"
+            "  xch4: {files: 'ab*.nc', reader: tccon, species: ch4, receptor: slant, top: 1000}\n"
+            f"  tower: {{files: {tmp_path / 'tower.csv'}, reader: csv, species: co2,\n"
+            "    time_range: [2023-07-15 18:30, 2023-07-16]}\n"
+        )
+    told = run(case)
+    assert told.exit_code == 0, told.output
+    model = stilt.Model(case)
+    found = model.observations
+    assert found.groupby("name")["species"].first().to_dict() == {"tower": "co2", "xch4": "ch4"}
+    assert found.loc[found["name"] == "tower", "value"].tolist() == [416.2]
+    kinds = [receptor.kind for receptor in model.receptors]
+    # The tower's receptor at 19:00 was there already.
+    assert kinds == ["point"] * 3 + ["multipoint"] * 2
+    text = model.config.to_yaml()
+    assert stilt.ModelConfig.from_yaml(case / "config.yaml").observations["xch4"].top == 1000
+    assert "xch4" in text
+
+
+def test_adding_replaces_soundings_of_the_same_id(case, tmp_path):
+    path = tmp_path / "tower.csv"
+    path.write_text(TOWER)
+    model = stilt.Model(case)
+    model.observe(read_csv(path, species="co2"), "tower")
+    path.write_text(TOWER.replace("415.2", "400").replace("19:00", "23:00"))
+    model.observe(read_csv(path, species="co2"), "tower")
+    assert model.observations["value"].tolist() == [416.2, 400.0, 416.2]
+    model.observe(read_csv(path, species="co2"), "tower", replace=True)
+    assert model.observations["value"].tolist() == [400.0, 416.2]
+    with pytest.raises(UsageError, match="cannot name observations"):
+        model.observe(read_csv(path, species="co2"), "a/b")
+
+
+def test_the_example_of_init_gives_way(tmp_path):
+    (tmp_path / "tower.csv").write_text(TOWER)
+    CliRunner().invoke(cli, ["init", str(tmp_path / "new")])
+    told = run(tmp_path / "tower.csv", "--reader", "csv", "--species", "co2", tmp_path / "new")
+    assert told.exit_code == 0, told.output
+    assert [str(each.time.hour) for each in read_receptors(tmp_path / "new" / "receptors.csv")] == [
+        "18", "19",
+    ]  # fmt: skip
+
+
+def test_receptors_with_values_are_observations_too(new_project):
+    case = new_project("labelled", TOWER.replace("co2", "value"))
+    found = stilt.Model(case).observations
+    assert found["value"].tolist() == [415.2, 416.2]
+    assert found.index[0] == "202307151800_-111.85_40.77_30"
+
+
+def test_mistakes_are_one_sentence(case, tmp_path):
+    (tmp_path / "tower.csv").write_text(TOWER)
+    assert "--reader" in run(tmp_path / "tower.csv", case).output
+    assert "no observations" in run(case).output
+    reading = ("--reader", "csv", "--species", "co2")
+    told = run(tmp_path / "tower.csv", *reading, "--from", "2024-01-01", case)
+    assert told.exit_code == 2
+    assert "None of the 2 soundings" in told.output
