@@ -5,8 +5,6 @@ Nothing here imports JAX: the environment must be set first.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import logging
 import os
 import subprocess
@@ -72,13 +70,8 @@ def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
 
 
 def own_process() -> None:
-    """Say that this process is ours, a worker or a command line: its JAX may be set up for us.
-
-    It ends without a last search for garbage, which takes 0.8 s with all that a run imports.
-    """
+    """Say that this process is ours, a worker or a command line: its JAX may be set up for us."""
     global _ours
-    if not _ours:
-        atexit.register(gc.freeze)
     _ours = True
 
 

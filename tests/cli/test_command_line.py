@@ -179,6 +179,28 @@ def test_an_interrupted_computation_ends_with_3_whatever_its_threads_do() -> Non
     assert "Interrupted." in ended.stderr
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_command_ends_without_the_clean_up_of_python_but_says_all(code: int) -> None:
+    script = (
+        "import atexit, sys\n"
+        "import stilt.cli as cli\n"
+        "class Kept:\n"
+        "    def __init__(self):\n"
+        "        self.itself = self\n"
+        "    def __del__(self):\n"
+        "        print('cleaned up')\n"
+        "@cli.cli.command()\n"
+        "def verb():\n"
+        "    Kept()\n"
+        "    atexit.register(print, 'last words', end='')\n"
+        f"    return {code}\n"
+        "sys.argv = ['stilt', 'verb']\n"
+        "cli.main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "last words", "")
+
+
 @pytest.mark.parametrize("verb", ["check", "run", "register"])
 def test_day_first_times_need_their_format(stilt, case: Path, verb: str) -> None:
     path = case / "receptors.csv"

@@ -36,23 +36,3 @@ def test_memory_used_a_second_time_is_not_asked_from_the_system_again():
     _, given_back = _second_allocation("given back")
     assert given_back > 10
     assert kept <= 2
-
-
-LEFT_OVER = """
-import sys
-from stilt.execution.setup import own_process
-if sys.argv[1] == "ours":
-    own_process()
-class Cycle:
-    def __init__(self):
-        self.itself = self
-    def __del__(self):
-        print("collected")
-Cycle()
-"""
-
-
-@pytest.mark.parametrize(("whose", "said"), [("ours", ""), ("theirs", "collected\n")])
-def test_only_our_own_processes_end_without_a_search_for_garbage(whose: str, said: str) -> None:
-    command = [sys.executable, "-c", LEFT_OVER, whose]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == said
