@@ -17,31 +17,43 @@ from stilt.cli.common import (
     print_json,
     project_argument,
     time_format_option,
+    warn_in_json,
 )
 from stilt.errors import Reason
 
 if TYPE_CHECKING:
     from stilt.meteorology.coverage import ReceptorCoverage
+    from stilt.meteorology.records import AnalysisRef
     from stilt.meteorology.weather_notes import WeatherNotes
     from stilt.model import Model
 
 SHOWN = 20
 
 
-def coverage_report(model: Model) -> list[dict[str, Any]]:
-    """One entry per met and receptor: what stops it, what is missing, what looks odd."""
+def coverage_report(model: Model) -> tuple[list[dict[str, Any]], list[str]]:
+    """Look at every met and receptor.
+
+    Returns:
+        One entry per met and receptor: what stops it, what is missing, what looks odd; and what
+        the receptors look like mistakes in.
+    """
     from stilt.execution.particles import too_few_particles
     from stilt.meteorology.coverage import check_coverage, lacking_fields
     from stilt.meteorology.nest import catalogue_of
+    from stilt.meteorology.suspicions import suspicions
     from stilt.meteorology.weather_notes import WeatherNotes
 
     report = []
     receptors = list(model.receptors)
     notes = WeatherNotes(model.files.cache_dir)
+    one_of_grid: dict[str, AnalysisRef] = {}
     for name in model.config.simulated_mets:
         catalogue = catalogue_of(model.config.mets, name, model.files.cache_dir)
         covered = check_coverage(catalogue, receptors, model.config.n_hours, model.config)
         odd = _odd_weather(notes, covered)
+        for found in covered:
+            for ref in found.analyses[:1]:
+                one_of_grid.setdefault(ref.grid.key(), ref)
         one = next((ref for found in covered for ref in found.analyses), None)
         lacks = "" if one is None else lacking_fields(name, one, model.config)
         for receptor, found in zip(receptors, covered, strict=True):
@@ -63,7 +75,7 @@ def coverage_report(model: Model) -> list[dict[str, Any]]:
                     "lacks": lacks,
                 }
             )
-    return report
+    return report, suspicions(receptors, model.config, one_of_grid.values())
 
 
 def _odd_weather(notes: WeatherNotes, covered: Sequence[ReceptorCoverage]) -> dict[int, list[str]]:
@@ -142,7 +154,9 @@ def check(
     receptors, which hours, which files were looked for (exit code 1). Says also what looks wrong in
     the weather files, which fields they lack and what takes their place, which of overlapping
     forecasts are used, which receptors lie below the ground or above the top of the weather, and
-    which have more points than particles, of which some would release none.
+    which have more points than particles, of which some would release none. Guesses at mistakes:
+    longitude and latitude exchanged, a missing minus, local times, heights above sea level or in
+    kilometres, a tower in the sea, receptors off every footprint grid.
     """
     from stilt.execution.cut_grids import cut_grids
 
@@ -151,15 +165,16 @@ def check(
     if not refused:
         for sentence in cut_grids(model.config):
             click.echo(sentence, err=as_json)
-    report = coverage_report(model)
+    report, suspected = coverage_report(model)
     bad = [entry for entry in report if entry["reason"]]
     if as_json:
+        warn_in_json(suspected)
         print_json([*refused, *report])
         return _exit_code(refused, bad)
     for entry in refused:
         click.echo(f"Refused: {entry['detail']}", err=True)
     failures = [f"{e['met']} {e['receptor']}: {e['reason']}: {e['detail']}" for e in bad]
-    for line in (*_first_of(failures), *remarks(report)):
+    for line in (*_first_of(failures), *suspected, *remarks(report)):
         click.echo(line)
     ready = f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather"
     if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):

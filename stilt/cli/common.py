@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -232,6 +232,13 @@ def print_json(value: Any) -> None:
     answer = current_answer.get()
     assert answer is not None, "--json was not among the arguments"
     answer.result = value
+
+
+def warn_in_json(sentences: Iterable[str]) -> None:
+    """Add to the ``warnings`` of the JSON document."""
+    answer = current_answer.get()
+    assert answer is not None, "--json was not among the arguments"
+    answer.warnings.extend(sentences)
 
 
 def counts_line(counts: Mapping[str, int]) -> str:

@@ -85,12 +85,27 @@ def weather_report(
         paths.update(dict.fromkeys(ref.path for ref in refs))
         by_grid.setdefault((met, refs[0].grid.key()), (refs[0], []))[1].extend(ids)
     remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
+    remarks += _suspicions(files, sim_ids, receptors, [ref for ref, _ in by_grid.values()])
     remarks += _lacking(files, by_grid)
     for (met, _), (ref, ids) in by_grid.items():
         known = receptors_of(files, ids) if receptors is None else receptors
         found_here = [known[sim_id] for sim_id in ids if sim_id in known]
         remarks += _height_remarks(files, met, ref, found_here)
     return WeatherReport(tuple(problems), tuple(remarks))
+
+
+def _suspicions(
+    files: Project,
+    sim_ids: Sequence[str],
+    receptors: Mapping[str, Receptor] | None,
+    refs: Sequence[AnalysisRef],
+) -> list[str]:
+    """Say what receptors look like mistakes; those of several meteorologies are looked at once."""
+    from stilt.meteorology.suspicions import suspicions
+
+    known = receptors_of(files, sim_ids) if receptors is None else receptors
+    distinct = {str(known[sim_id].id): known[sim_id] for sim_id in sim_ids if sim_id in known}
+    return suspicions(list(distinct.values()), files.config, refs)
 
 
 def _lacking(

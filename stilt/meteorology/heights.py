@@ -87,7 +87,7 @@ def check_heights(
         return [None] * len(receptors)
     x, y = grid.to_xy(lon, lat)
     inside = np.logical_and.reduceat(grid.usable(x, y), first)
-    ground = grid.interpolate(_ground_of(ref), x, y)
+    ground = grid.interpolate(ground_of(ref), x, y)
     above_ground = np.where(point_msl, height - ground, height)
     top = _computed_top_m(levels, ground)
     is_weathers = np.zeros(len(top), dtype=bool)
@@ -197,7 +197,7 @@ def _certain_top_m(grid: MetGrid, levels: InternalLevels, ground_m: Floats | flo
 
 
 @lru_cache(maxsize=4)
-def _ground_of(ref: AnalysisRef) -> NDArray[np.float32]:
+def ground_of(ref: AnalysisRef) -> NDArray[np.float32]:
     """Return the height of the ground above sea level, (ny, nx)."""
     raw = read_analysis(ref, _TERRAIN)
     if not _TERRAIN & raw.surface.keys():

@@ -1,6 +1,10 @@
+import json
 from pathlib import Path
 
+import pytest
+
 from stilt.config import ModelConfig
+from stilt.config.templates import TEMPLATES
 from stilt.receptors import read_receptors
 
 
@@ -29,3 +33,43 @@ def test_receptors_of_ones_own_are_kept(stilt, tmp_path: Path) -> None:
     receptors.write_text("time,lon,lat,zagl\n2020-02-02 00:00,0,50,10\n")
     assert stilt("init", tmp_path).exit_code == 0
     assert "zagl" in receptors.read_text()
+
+
+@pytest.mark.parametrize("name", list(TEMPLATES))
+def test_a_template_lacks_nothing_but_its_weather(stilt, tmp_path: Path, name: str) -> None:
+    root = tmp_path / "case"
+    begun = stilt("init", root, "--template", name)
+    assert begun.exit_code == 0
+    assert (root / "met").is_dir()
+    checked = stilt("check", root, "--json")
+    answer = json.loads(checked.stdout)
+    assert checked.exit_code == 1, checked.output
+    assert answer["warnings"] == []
+    assert {entry["reason"] for entry in answer["result"]} == {"MISSING_MET_FILES"}
+    receptors = read_receptors(root / "receptors.csv")
+    assert len(answer["result"]) == len(receptors) > 1
+
+
+def test_templates_are_named_in_the_help(stilt) -> None:
+    shown = stilt("init", "--help").stdout
+    assert all(name in shown for name in TEMPLATES)
+    assert stilt("init", "somewhere", "--template", "mars").exit_code == 2
+
+
+def test_comments_of_a_template_stand_in_columns() -> None:
+    for template in TEMPLATES.values():
+        assert max(map(len, template.config.splitlines())) <= 100
+
+
+def test_lines_to_take_from_the_comments_are_settings(tmp_path: Path) -> None:
+    """Whoever takes the # away gets what the comment says."""
+    text = TEMPLATES["satellite"].config
+    begin = text.index("    # transforms:")
+    kernel = text[begin : text.index("\n\n", begin)].replace("    # ", "    ")
+    (tmp_path / "config.yaml").write_text(text[:begin] + kernel + text[begin + len(kernel) + 10 :])
+    (transform,) = ModelConfig.from_yaml(tmp_path / "config.yaml").footprints["column"].transforms
+    assert transform["values"] == [1.0, 0.98, 0.95, 0.9]
+    grib = TEMPLATES["hrrr"].config.replace('    file_format: "%Y%m%d_%H"', "    #")
+    grib = grib.replace("    file_tres: 6h", "    #").replace("    # format:", "    format:")
+    (tmp_path / "config.yaml").write_text(grib)
+    assert ModelConfig.from_yaml(tmp_path / "config.yaml").mets["hrrr"].format == "hrrr"

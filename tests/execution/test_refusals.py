@@ -55,7 +55,9 @@ def no_prefect_and_no_gpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(refusals, "machine_memory_bytes", lambda: 100_000_000)
     check = import_module("stilt.cli.check")
-    monkeypatch.setattr(check, "coverage_report", lambda model: [COVERED] * len(model.receptors))
+    monkeypatch.setattr(
+        check, "coverage_report", lambda model: ([COVERED] * len(model.receptors), [])
+    )
 
 
 @pytest.mark.parametrize("kind", REFUSED)
