@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stilt.footprint import Footprint
     from stilt.footprint.files import FootprintFiles
     from stilt.footprint.jacobian import Jacobian
+    from stilt.plotting.footprint_files import FootprintFilesPlots
     from stilt.trajectories import Trajectories
 
 logger = logging.getLogger(__name__)
@@ -254,6 +255,11 @@ class FootprintCollection(_Artifacts):
             UsageError: nothing is selected, or grids differ.
         """
         return self.select(**selection).sum()
+
+    @property
+    def plot(self) -> FootprintFilesPlots:
+        """Pictures of all these footprints together; ``select(...).plot`` for some of them."""
+        return self.select().plot
 
     def missing(self, **selection: Unpack[Selection]) -> list[str]:
         """Return simulations of the current receptors without this footprint."""

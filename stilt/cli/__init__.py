@@ -23,6 +23,7 @@ from stilt.cli.doctor import doctor
 from stilt.cli.explain import explain
 from stilt.cli.init import init
 from stilt.cli.observe import observe
+from stilt.cli.plot import plot
 from stilt.cli.pull_worker import pull_worker
 from stilt.cli.push_worker import push_worker
 from stilt.cli.rebuild import rebuild
@@ -62,6 +63,7 @@ def cli(ctx: click.Context) -> None:
       stilt check ./case                 # is all the weather there?
       stilt run ./case --n-workers 4
       stilt status ./case
+      stilt plot ./case                  # pictures of what came of it
       stilt doctor                       # is this machine fit for it?
     """
     if ctx.invoked_subcommand is None:
@@ -75,6 +77,7 @@ for command in (
     run,
     status,
     explain,
+    plot,
     weather,
     register,
     push_worker,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from stilt.plotting.footprint_files import FootprintFilesPlots
+
 
 class FootprintFiles:
     """Footprint files, read one at a time by whatever goes through them.
@@ -82,6 +84,13 @@ class FootprintFiles:
     def sum(self) -> xr.DataArray:
         """Sum over the files and time."""
         return sum_footprints(self)
+
+    @property
+    def plot(self) -> FootprintFilesPlots:
+        """Pictures of these footprints together (needs matplotlib)."""
+        from stilt.plotting.footprint_files import FootprintFilesPlots
+
+        return FootprintFilesPlots(self)
 
     def __repr__(self) -> str:
         return f"<{len(self)} footprint files>"

@@ -1,6 +1,17 @@
-"""Maps of footprints and particles; needs matplotlib (the extra ``plots``)."""
+"""Pictures of footprints and particles; needs matplotlib (the extra ``plots``)."""
 
+from stilt.plotting.field_map import MapKeywords as MapKeywords
+from stilt.plotting.footprint_files import FootprintFilesPlots as FootprintFilesPlots
 from stilt.plotting.footprints import FootprintPlots as FootprintPlots
+from stilt.plotting.outlines import outlines as outlines
+from stilt.plotting.particle_keywords import ParticleKeywords as ParticleKeywords
 from stilt.plotting.trajectories import TrajectoryPlots as TrajectoryPlots
 
-__all__ = ["FootprintPlots", "TrajectoryPlots"]
+__all__ = [
+    "FootprintFilesPlots",
+    "FootprintPlots",
+    "MapKeywords",
+    "ParticleKeywords",
+    "TrajectoryPlots",
+    "outlines",
+]

@@ -11,7 +11,8 @@ import numpy as np
 
 from stilt.errors import UsageError
 from stilt.meteorology.archive import Archive, Stream
-from stilt.plotting.style import ACCENT, INK, PAPER, dress, pyplot
+from stilt.plotting.ground import draw_outlines, dress
+from stilt.plotting.style import ACCENT, INK, PAPER, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +51,7 @@ def plot_coverage(archives: Sequence[Archive]) -> Figure:
             xycoords=("axes fraction", "data"), fontsize=8, color=INK,
         )  # fmt: skip
     dress(top, _LONGLAT)
+    draw_outlines(top, _LONGLAT)
     _dress_times(bottom, len(rows))
     return figure
 

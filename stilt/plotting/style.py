@@ -1,27 +1,32 @@
-"""What all maps share: axes with a graticule, marks, scale bar, colour scales."""
+"""What all pictures share: colours, letters, colour scales, and how a receptor is named."""
 
 from __future__ import annotations
 
+import textwrap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stilt.errors import UsageError
-from stilt.footprint.cell_grid import is_longlat, transformer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import Colormap, Normalize
 
     from stilt.receptors import Receptor
 
 INK = "#22303c"
+FAINT_INK = "#5b6b78"
 PAPER = "#f4f6f7"
 LINES = "#c3ccd3"
 ACCENT = "#0b6e99"
-EARTH_KM_PER_DEGREE = 111.195
+WATER = "#3f7fae"
 DECADES = 4.0
+LETTERS_PT = 8.5
+COLOUR_LABEL = "influence, ppm per (µmol m$^{-2}$ s$^{-1}$)"
+# From pale to dark in equal steps of lightness, for those who see red and green alike too.
+INFLUENCE = ("#f3e9a8", "#f3d07a", "#efb35a", "#e39049", "#cd6940", "#a94246", "#7d2150", "#431246")
 
 
 def pyplot() -> ModuleType:
@@ -37,66 +42,6 @@ def pyplot() -> ModuleType:
             "Maps need matplotlib, which is not installed; get it with: pip install 'stilt[plots]'."
         ) from error
     return plt
-
-
-def new_axes(aspect_of_map: float, ax: Axes | None = None) -> Axes:
-    """Return ``ax``, or axes on a new figure whose shape suits a map (height over width)."""
-    if ax is not None:
-        return ax
-    width = 7.2
-    height = float(np.clip(width * aspect_of_map * 0.82 + 0.9, 3.6, 9.0))
-    _, made = pyplot().subplots(figsize=(width, height), layout="constrained")
-    return made
-
-
-def dress(ax: Axes, projection: str) -> None:
-    """Give a map of finished extent its background, graticule and aspect."""
-    ax.set_facecolor(PAPER)
-    for side in ax.spines.values():
-        side.set_color(INK)
-        side.set_linewidth(0.8)
-    ax.tick_params(colors=INK, labelsize=8, length=3)
-    if is_longlat(projection):
-        _dress_degrees(ax)
-    else:
-        _dress_projected(ax, projection)
-
-
-def _dress_degrees(ax: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    steps = [1, 2, 2.5, 5, 10]
-    ax.xaxis.set_major_locator(MaxNLocator(6, steps=steps))
-    ax.yaxis.set_major_locator(MaxNLocator(6, steps=steps))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: degree_text(v, "E", "W")))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: degree_text(v, "N", "S")))
-    ax.grid(True, color=LINES, linewidth=0.6)
-    middle = np.deg2rad(np.clip(np.mean(ax.get_ylim()), -85, 85))
-    ax.set_aspect(1.0 / np.cos(middle))
-
-
-def _dress_projected(ax: Axes, projection: str) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    x, y = np.meshgrid(np.linspace(x0, x1, 60), np.linspace(y0, y1, 60))
-    lon, lat = transformer(projection).transform(x, y, direction="INVERSE")
-    for field, marks in ((lon, ("E", "W")), (lat, ("N", "S"))):
-        levels = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(np.min(field), np.max(field))
-        lines = ax.contour(
-            x, y, field, levels=levels, colors=[LINES], linewidths=0.6, linestyles="solid", zorder=2
-        )
-        ax.clabel(
-            lines,
-            fmt=lambda v, m=marks: degree_text(v, *m),
-            fontsize=7,
-            colors=["#8794a0"],
-        )
-    for axis, name in ((ax.xaxis, "x"), (ax.yaxis, "y")):
-        axis.set_major_locator(MaxNLocator(6))
-        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / 1000:g}"))
-        axis.set_label_text(f"{name} (km)", fontsize=8, color=INK)
-    ax.set_aspect("equal")
 
 
 def degree_text(value: float, positive: str, negative: str) -> str:
@@ -118,73 +63,108 @@ def receptor_text(receptor: Receptor) -> str:
     return f"{where}, {height} m {ground}, {receptor.time:%Y-%m-%d %H:%M} UTC"
 
 
-def mark_receptor(ax: Axes, receptor: Receptor, projection: str, size: float = 13.0) -> None:
-    """Draw a star of some points' size at every point of the receptor that is on the map."""
-    places = np.array([(place.longitude, place.latitude) for place in receptor.positions])
-    x, y = places[:, 0], places[:, 1]
-    if is_longlat(projection):
-        west = ax.get_xlim()[0]
-        x = (x - west) % 360.0 + west
-    else:
-        x, y = transformer(projection).transform(x, y)
-    ax.plot(
-        x,
-        y,
-        linestyle="none",
-        marker="*",
-        markersize=size,
-        markerfacecolor="white",
-        markeredgecolor=INK,
-        markeredgewidth=1.1,
-        zorder=5,
-        label="receptor",
-        scalex=False,
-        scaley=False,
-    )
+def influence_norm(
+    values: np.ndarray, log: bool, vmin: float | None = None, vmax: float | None = None
+) -> Normalize:
+    """Return the colour scale of influence: the upper decades in logarithms, or from zero.
 
+    Args:
+        values: of any shape; those that are not positive are not drawn.
+        log: logarithmic.
+        vmin, vmax: ends of the scale; None takes them from the values.
 
-def scale_bar(ax: Axes, projection: str) -> None:
-    """Draw a bar of round length in km in the lower left corner."""
-    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    km_per_unit = 1e-3
-    if is_longlat(projection):
-        latitude = np.clip(y0 + 0.05 * (y1 - y0), -85, 85)
-        km_per_unit = EARTH_KM_PER_DEGREE * np.cos(np.deg2rad(latitude))
-    wanted = 0.22 * (x1 - x0) * km_per_unit
-    power = 10.0 ** np.floor(np.log10(wanted))
-    length = max(m for m in (1, 2, 5) if m * power <= wanted * (1 + 1e-9)) * power
-    left, height = x0 + 0.04 * (x1 - x0), y0 + 0.045 * (y1 - y0)
-    right = left + length / km_per_unit
-    ax.plot([left, right], [height, height], color=INK, linewidth=2.2, solid_capstyle="butt")
-    ax.annotate(
-        f"{length:g} km",
-        ((left + right) / 2, height),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-        fontsize=7.5,
-        color=INK,
-    )
-
-
-def influence_norm(values: np.ndarray, log: bool) -> Normalize:
-    """Return the colour scale of influence: the upper decades in logarithms, or from zero."""
+    Raises:
+        UsageError: the ends are not in order, or not positive on a logarithmic scale.
+    """
     from matplotlib.colors import LogNorm, Normalize
 
     largest = float(np.nanmax(values)) if values.size else 0.0
-    if largest <= 0:
+    largest = largest if vmax is None else vmax
+    if largest <= 0 and vmin is None:
         return Normalize(0.0, 1.0)
-    if not log:
-        return Normalize(0.0, largest)
-    smallest = float(values[values > 0].min())
-    return LogNorm(max(smallest, largest / 10**DECADES), largest)
+    low = 0.0 if vmin is None else vmin
+    if log and vmin is None:
+        positive = values[values > 0]
+        smallest = float(positive.min()) if positive.size else 0.0
+        low = max(smallest, largest / 10**DECADES)
+        low = low if low < largest else largest / 10
+    if low >= largest or (log and low <= 0):
+        ends = "0 < vmin < vmax" if log else "vmin < vmax"
+        raise UsageError(f"Colours from vmin={low:g} to vmax={largest:g}: there must be {ends}.")
+    return LogNorm(low, largest) if log else Normalize(low, largest)
 
 
-def influence_colours(name: str | None = None) -> Any:
-    """Return the colour map of influence, from pale to dark."""
-    from matplotlib.colors import LinearSegmentedColormap
+def influence_colours(colours: str | Colormap | None = None) -> Colormap:
+    """Return the colour map of influence, from pale to dark, or the one that is asked for.
 
-    if name is not None:
-        return pyplot().get_cmap(name)
-    stops = ["#e4f2f0", "#bfe2cf", "#f4e08c", "#f7b258", "#e9713f", "#be363f", "#5f0d37"]
-    return LinearSegmentedColormap.from_list("influence", stops)
+    Raises:
+        UsageError: matplotlib has no map of this name.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import Colormap, LinearSegmentedColormap
+
+    if isinstance(colours, Colormap):
+        return colours
+    if colours is None:
+        return LinearSegmentedColormap.from_list("influence", INFLUENCE)
+    if colours not in colormaps:
+        raise UsageError(f"matplotlib has no colour map {colours!r}: try 'viridis' or 'magma_r'.")
+    return colormaps[colours]
+
+
+def new_axes(
+    aspect_of_map: float, ax: Axes | None = None, figsize: tuple[float, float] | None = None
+) -> Axes:
+    """Return ``ax``, or axes on a new figure whose shape suits a map (height over width)."""
+    if ax is not None:
+        return ax
+    width = 7.2
+    height = float(np.clip(width * aspect_of_map * 0.82 + 0.9, 3.6, 9.0))
+    _, made = pyplot().subplots(figsize=figsize or (width, height), layout="compressed")
+    return made
+
+
+def frame(ax: Axes, letters: float = LETTERS_PT) -> None:
+    """Give axes the background and lines that all pictures have."""
+    ax.set_facecolor(PAPER)
+    for side in ax.spines.values():
+        side.set_color(INK)
+        side.set_linewidth(0.8)
+    ax.tick_params(colors=INK, labelsize=letters - 0.5, length=3)
+
+
+def colour_bar(
+    ax: Axes, mappable: Any, label: str, *, letters: float = LETTERS_PT, extend: str = "neither"
+) -> Any:
+    """Draw a colour bar beside axes, exactly as high as they are; return it.
+
+    It is a part of the axes, so that it follows them whatever their aspect and cannot reach
+    beyond them to where the title is.
+    """
+    inside = ax.inset_axes((1.025, 0.0, 0.032, 1.0))
+    bar = ax.figure.colorbar(mappable, cax=inside, extend=extend)
+    dress_bar(bar, label, letters)
+    return bar
+
+
+def dress_bar(bar: Any, label: str, letters: float = LETTERS_PT) -> None:
+    """Give a colour bar its label and letters."""
+    bar.set_label(label, fontsize=letters, color=INK)
+    bar.ax.tick_params(labelsize=letters - 0.5, colors=INK)
+    bar.outline.set_linewidth(0.6)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1.0)
+
+
+def write_title(ax: Axes, title: str, note: str = "", letters: float = LETTERS_PT) -> None:
+    """Write a title, broken into lines as wide as the axes, and a fainter line below it."""
+    large = letters + 2
+    wide = ax.get_position().width * ax.figure.get_figwidth()  # type: ignore[union-attr]
+    columns = max(24, int(1.3 * wide * 72 / (0.5 * large)))
+    lines = "\n".join(textwrap.wrap(title, columns))
+    ax.set_title(lines, fontsize=large, color=INK, loc="left", pad=6 + 1.2 * letters * bool(note))
+    if note:
+        ax.annotate(
+            note, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
+            fontsize=letters, color=FAINT_INK,
+        )  # fmt: skip

@@ -1,20 +1,25 @@
-"""Maps of particles."""
+"""Pictures of particles: from above, from the side, and in space."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import numpy as np
+import numpy.typing as npt
 
 from stilt.errors import UsageError
+from stilt.plotting.ground import draw_outlines, dress, mark_receptors, scale_bar
+from stilt.plotting.outlines import Bounds
+from stilt.plotting.particle_keywords import ParticleKeywords, check_keywords
 from stilt.plotting.style import (
-    INK,
-    dress,
+    COLOUR_LABEL,
+    LETTERS_PT,
+    colour_bar,
+    influence_colours,
     influence_norm,
-    mark_receptor,
     new_axes,
     receptor_text,
-    scale_bar,
+    write_title,
 )
 
 if TYPE_CHECKING:
@@ -27,8 +32,9 @@ LONGLAT = "+proj=longlat"
 LABELS = {
     "time": "hours since release",
     "zagl": "height above ground, m",
-    "foot": "influence of a step, ppm per (µmol m$^{-2}$ s$^{-1}$)",
+    "foot": COLOUR_LABEL.replace("influence", "influence of a step"),
 }
+NAMES = {"age": "time", "height": "zagl", "influence": "foot"}
 MOST_DOTS = 200_000
 
 
@@ -45,30 +51,27 @@ class Plotted(Protocol):
 
 
 class TrajectoryPlots:
-    """Maps of one receptor's particles, as ``trajectories.plot``."""
+    """Pictures of one receptor's particles, as ``trajectories.plot``.
+
+    The keywords of every picture are those of :class:`stilt.plotting.ParticleKeywords`.
+    """
 
     def __init__(self, trajectories: Plotted) -> None:
         self._trajectories = trajectories
 
     def map(
         self,
-        color_by: str = "time",
+        color_by: str = "age",
         *,
         ax: Axes | None = None,
-        cmap: str = "viridis_r",
-        s: float = 1.0,
-        alpha: float = 0.3,
-        title: str | None = None,
+        **keywords: Unpack[ParticleKeywords],
     ) -> Axes:
-        """Draw particle positions, coloured by one of their columns.
+        """Draw where particles were, seen from above.
 
         Args:
-            color_by: ``time``, ``zagl``, ``foot`` or another column of the table.
+            color_by: ``age``, ``height``, ``influence``, or a column of the table.
             ax: axes to draw on; a new figure when None.
-            cmap: name of a matplotlib colour map.
-            s: area of a dot, points squared.
-            alpha: opacity of a dot.
-            title: replaces receptor and time.
+            **keywords: see :class:`stilt.plotting.ParticleKeywords`.
 
         Returns:
             The axes. Of very large tables every n-th row is drawn.
@@ -76,51 +79,173 @@ class TrajectoryPlots:
         Raises:
             UsageError: matplotlib or the column is missing.
         """
-        trajectories = self._trajectories
-        table = trajectories.particles
-        if color_by not in table.columns:
-            raise UsageError(
-                f"The particles have no column {color_by!r}; choose one of "
-                f"{', '.join(table.columns)}."
-            )
-        if color_by == "foot":
-            table = table[table["foot"] > 0].sort_values("foot")
-        table = table.iloc[:: max(1, -(-len(table) // MOST_DOTS))]
+        column, table = self._chosen(color_by, keywords)
         x = _without_jump(table["long"].to_numpy(np.float64))
         y = table["lati"].to_numpy(np.float64)
-        values = table[color_by].to_numpy(np.float64)
-        values = values / 60.0 if color_by == "time" else values
-        extent = _extent(x, y)
-        middle = np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85)))
-        shape = (extent[3] - extent[2]) / (extent[1] - extent[0]) / middle
-        ax = new_axes(float(np.clip(shape, 0.4, 1.6)), ax)
-        norm = influence_norm(values, log=True) if color_by == "foot" else None
-        dots = ax.scatter(
-            x, y, c=values, s=s, alpha=alpha, cmap=cmap, norm=norm, linewidths=0, rasterized=True
-        )
-        ax.set_xlim(extent[0], extent[1])
-        ax.set_ylim(extent[2], extent[3])
-        dress(ax, LONGLAT)
-        mark_receptor(ax, trajectories.receptor, LONGLAT)
-        scale_bar(ax, LONGLAT)
-        bar = ax.figure.colorbar(dots, ax=ax, shrink=0.86, pad=0.02)
-        if bar.solids is not None:
-            bar.solids.set_alpha(1.0)
-        bar.set_label(LABELS.get(color_by, color_by), fontsize=8.5, color=INK)
-        bar.ax.tick_params(labelsize=8, colors=INK)
-        text = f"Particles of {receptor_text(trajectories.receptor)}"
-        ax.set_title(title or text, fontsize=10.5, color=INK, loc="left")
+        extent = keywords.get("extent") or _extent(x, y)
+        ax = new_axes(_map_shape(extent), ax, keywords.get("figsize"))
+        dots = ax.scatter(x, y, zorder=1, **_dots(column, table, keywords))
+        draw_surroundings(ax, extent, self._trajectories.receptor, (x, y), keywords)
+        self._finish(ax, dots, column, keywords)
         return ax
 
+    def profile(
+        self,
+        color_by: str = "influence",
+        *,
+        ax: Axes | None = None,
+        **keywords: Unpack[ParticleKeywords],
+    ) -> Axes:
+        """Draw how high particles were at every age.
 
-def _without_jump(longitude: np.ndarray) -> np.ndarray:
+        Args:
+            color_by, ax, **keywords: as for :meth:`map`; the mean mixed-layer height is drawn
+                as a line where the table has it (``mlht``).
+
+        Raises:
+            UsageError: matplotlib or a column is missing.
+        """
+        column, table = self._chosen(color_by, keywords)
+        ax = new_axes(0.55, ax, keywords.get("figsize"))
+        hours = table["time"].to_numpy(np.float64) / 60.0
+        dots = ax.scatter(hours, table["zagl"], zorder=1, **_dots(column, table, keywords))
+        draw_heights(ax, self._trajectories.particles, keywords)
+        self._finish(ax, dots, column, keywords)
+        return ax
+
+    def space(
+        self,
+        color_by: str = "age",
+        *,
+        ax: Any = None,
+        elevation: float = 28.0,
+        azimuth: float = -60.0,
+        **keywords: Unpack[ParticleKeywords],
+    ) -> Any:
+        """Draw where particles were in three dimensions, over the outlines of the ground.
+
+        Args:
+            color_by, **keywords: as for :meth:`map`; there is neither graticule nor scale bar.
+            ax: three-dimensional axes to draw on (``projection="3d"``); a new figure when None.
+            elevation, azimuth: direction to look from, degrees.
+
+        Returns:
+            The three-dimensional axes.
+
+        Raises:
+            UsageError: matplotlib or a column is missing, or the axes are flat.
+        """
+        from stilt.plotting.space import draw_space
+
+        column, table = self._chosen(color_by, keywords)
+        x = _without_jump(table["long"].to_numpy(np.float64))
+        y = table["lati"].to_numpy(np.float64)
+        extent = keywords.get("extent") or _extent(x, y)
+        places = (x, y, table["zagl"].to_numpy(np.float64))
+        ax, dots = draw_space(
+            ax, places, _dots(column, table, keywords), extent, self._trajectories.receptor,
+            view=(elevation, azimuth), keywords=keywords,
+        )  # fmt: skip
+        if keywords.get("colorbar", True):
+            letters = keywords.get("letters", LETTERS_PT)
+            label = keywords.get("label", LABELS.get(column, column))
+            bar = ax.figure.colorbar(dots, ax=ax, shrink=0.6, pad=0.1)
+            bar.set_label(label, fontsize=letters)
+            bar.ax.tick_params(labelsize=letters - 0.5)
+            bar.solids.set_alpha(1.0)
+        return ax
+
+    def _chosen(self, color_by: str, keywords: ParticleKeywords) -> tuple[str, pd.DataFrame]:
+        """Return the column that colours, and the rows to draw, those of more influence on top."""
+        check_keywords(keywords)
+        table = self._trajectories.particles
+        column = NAMES.get(color_by, color_by)
+        if column not in table.columns:
+            raise UsageError(
+                f"The particles have no column {color_by!r}; choose {', '.join(NAMES)} or one of "
+                f"{', '.join(table.columns)}."
+            )
+        if column == "foot":
+            table = table[table["foot"] > 0].sort_values("foot")
+        return column, table.iloc[:: max(1, -(-len(table) // MOST_DOTS))]
+
+    def _finish(self, ax: Axes, dots: Any, column: str, keywords: ParticleKeywords) -> None:
+        """Draw colour bar and title."""
+        letters = keywords.get("letters", LETTERS_PT)
+        if keywords.get("colorbar", True):
+            label = keywords.get("label", LABELS.get(column, column))
+            colour_bar(ax, dots, label, letters=letters)
+        text = f"Particles of {receptor_text(self._trajectories.receptor)}"
+        if title := keywords.get("title", text):
+            write_title(ax, title, letters=letters)
+
+
+def draw_surroundings(
+    ax: Axes, extent: Bounds, receptor: Receptor, taken: Any, keywords: ParticleKeywords
+) -> None:
+    """Draw all of a map of particles but the particles."""
+    letters = keywords.get("letters", LETTERS_PT)
+    ax.set_xlim(extent[0], extent[1])
+    ax.set_ylim(extent[2], extent[3])
+    dress(ax, LONGLAT, letters=letters, graticule=keywords.get("graticule", True))
+    draw_outlines(ax, LONGLAT, keywords.get("outlines", True))
+    if keywords.get("receptor", True):
+        mark_receptors(ax, [receptor], LONGLAT, 2.0 * letters)
+    if keywords.get("scale", True):
+        scale_bar(ax, LONGLAT, taken=taken, letters=letters)
+
+
+def draw_heights(ax: Axes, table: pd.DataFrame, keywords: ParticleKeywords) -> None:
+    """Draw the axes of heights by age, and the mean height of the mixed layer."""
+    from stilt.plotting.style import INK, LINES, frame
+
+    letters = keywords.get("letters", LETTERS_PT)
+    if "mlht" in table.columns:
+        mean = table.groupby("time")["mlht"].mean()
+        ax.plot(
+            mean.index.to_numpy(np.float64) / 60.0, mean.to_numpy(np.float64), color=INK,
+            linewidth=1.4, linestyle=(0, (5, 2)), label="mixed-layer height, mean", zorder=3,
+        )  # fmt: skip
+        ax.legend(loc="upper right", fontsize=letters - 0.5, framealpha=0.85)
+    frame(ax, letters)
+    ax.set_axisbelow(True)
+    ax.grid(True, color=LINES, linewidth=0.6)
+    ax.set_ylim(bottom=0.0)
+    ax.margins(x=0.02)
+    ax.set_xlabel(LABELS["time"], fontsize=letters, color=INK)
+    ax.set_ylabel(LABELS["zagl"], fontsize=letters, color=INK)
+
+
+def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[str, Any]:
+    """Return keywords of ``scatter`` for colours and sizes."""
+    values = table[column].to_numpy(np.float64)
+    values = values / 60.0 if column == "time" else values
+    low, high = keywords.get("vmin"), keywords.get("vmax")
+    scale: dict[str, Any] = {"vmin": low, "vmax": high}
+    colours: Any = keywords.get("cmap") or ("viridis" if column == "time" else "viridis_r")
+    if column == "foot":
+        scale = {"norm": influence_norm(values, True, low, high)}
+        colours = keywords.get("cmap")
+    return {
+        "c": values, "s": keywords.get("s", 1.0), "alpha": keywords.get("alpha", 0.3),
+        "cmap": influence_colours(colours), "linewidths": 0, "rasterized": True, **scale,
+    }  # fmt: skip
+
+
+def _map_shape(extent: Bounds) -> float:
+    middle = np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85)))
+    shape = (extent[3] - extent[2]) / (extent[1] - extent[0]) / middle
+    return float(np.clip(shape, 0.4, 1.6))
+
+
+def _without_jump(longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return longitudes on one side of the dateline when the particles cross it."""
     if longitude.size and np.ptp(longitude) > 180.0:
         return longitude % 360.0
     return longitude
 
 
-def _extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
+def _extent(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bounds:
     """Return the bounds of the dots with a margin; one degree around nothing."""
     if x.size == 0:
         return (-1.0, 1.0, -1.0, 1.0)

@@ -41,6 +41,21 @@ def footprint(grid: str = "degrees", lon: float = -112.0) -> Footprint:
     return Footprint.calculate(particles(lon), RECEPTOR, config, "default")
 
 
+def night() -> Footprint:
+    """Influence of four cells in a square grid of 200 by 200, as of a calm night."""
+    bounds = {"xmin": -113, "xmax": -111, "ymin": 39.6, "ymax": 41.6}
+    table = particles().head(40).assign(long=-112.0, lati=40.6)
+    config = FootprintConfig(**bounds, xres=0.01, yres=0.01)
+    foot = Footprint.calculate(table, RECEPTOR, config, "default")
+    foot.data[:] = 0.0
+    foot.data[0, 100:102, 99:101] = [[0.1, 0.01], [0.02, 1e-4]]
+    return foot
+
+
+def mesh_of(ax):
+    return next(one for one in ax.collections if hasattr(one, "get_coordinates"))
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
@@ -48,14 +63,18 @@ def _close_figures():
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("options", [{}, {"log": False}, {"zoom": True}, {"time": 0}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"log": False}, {"zoom": False}, {"time": 0}, {"shares": (0.5, 0.9)}, {"outlines": False}],
+    ids=str,
+)
 def test_map_of_a_footprint(grid: str, options: dict, tmp_path) -> None:
     ax = footprint(grid).plot.map(**options)
     path = tmp_path / "map.png"
     ax.figure.savefig(path, dpi=40)
     assert path.stat().st_size > 2000
     assert "2023-07-15 18:00 UTC" in ax.get_title(loc="left")
-    labels = [other.get_ylabel() for other in ax.figure.axes]
+    labels = [other.get_ylabel() for other in ax.child_axes]
     assert any("ppm per" in label for label in labels)
 
 
@@ -64,6 +83,91 @@ def test_one_layer_by_its_time() -> None:
     assert any("hour from 2023-07-15 16:00 UTC" in text.get_text() for text in ax.texts)
     with pytest.raises(UsageError, match=r"15\.07\.2023.*write it as YYYY-MM-DD"):
         footprint().plot.map("15.07.2023 16:00")
+    with pytest.raises(UsageError, match="every hour from 2023-07-15 15:00 to 2023-07-15 17:00"):
+        footprint().plot.map("2023-07-15 21:00")
+    with pytest.raises(UsageError, match="no layer 3: there are 0 to 2"):
+        footprint().plot.map(3)
+
+
+def test_a_map_shows_where_the_influence_is() -> None:
+    ax = night().plot.map()
+    west, east = ax.get_xlim()
+    assert west < -112.01
+    assert east > -111.99
+    assert 0.2 < east - west < 0.3, "four cells of 0.01 degrees are shown large, with surroundings"
+    assert night().plot.map(zoom=False).get_xlim() == pytest.approx((-113, -111))
+    given = (-112.5, -111.0, 40.0, 41.0)
+    assert night().plot.map(extent=given).get_xlim() == pytest.approx(given[:2])
+
+
+def test_the_mark_of_the_receptor_hides_no_data() -> None:
+    """Nine tenths of the pixels of the cell around the receptor are as without it."""
+    pictures = []
+    for marked in (True, False):
+        ax = night().plot.map(receptor=marked, outlines=False, scale=False)
+        ax.figure.canvas.draw()
+        pictures.append(np.asarray(ax.figure.canvas.buffer_rgba())[..., :3].astype(int))
+    corners = ax.transData.transform([(-112.01, 40.59), (-111.99, 40.62)]).astype(int)
+    (x0, y0), (x1, y1) = corners
+    height = pictures[0].shape[0]
+    cells = [picture[height - y1 : height - y0, x0:x1] for picture in pictures]
+    assert cells[0].size > 3000
+    same = (cells[0] == cells[1]).all(axis=-1).mean()
+    assert 0.9 < same < 1.0
+
+
+def test_title_and_colour_bar_of_a_square_grid_do_not_overlap() -> None:
+    ax = night().plot.map(zoom=False)
+    ax.figure.canvas.draw()
+    renderer = ax.figure.canvas.get_renderer()
+    title = ax._left_title.get_window_extent(renderer)
+    (bar,) = ax.child_axes
+    colours = bar.get_tightbbox(renderer)
+    assert not title.overlaps(colours)
+    assert colours.x1 < ax.figure.bbox.x1
+    assert bar.get_window_extent().height == pytest.approx(ax.get_window_extent().height, rel=0.01)
+
+
+def test_outlines_lie_where_they_are_on_the_ground() -> None:
+    """The same points of the Great Salt Lake, in degrees and on a projected grid."""
+    from stilt.footprint.cell_grid import transformer
+
+    extent = {"degrees": (-113.0, -111.0, 40.0, 42.0), "utm": None}
+    places = {}
+    for grid in GRIDS:
+        ax = footprint(grid).plot.map(extent=extent[grid], zoom=False)
+        lakes = [one for one in ax.collections if one.get_label() == "lakes"]
+        points = np.concatenate(lakes[0].get_segments())
+        if grid == "utm":
+            x, y = transformer(GRIDS["utm"]["projection"]).transform(*points.T, direction="INVERSE")
+            points = np.column_stack([x, y])
+        places[grid] = points[(points[:, 1] > 40.7) & (points[:, 1] < 41.2)]
+        assert len(places[grid]) > 30
+    gaps = np.abs(places["utm"][:, None] - places["degrees"][None]).max(axis=-1).min(axis=1)
+    assert np.median(gaps) < 0.01
+
+
+def test_colours_get_darker_for_everybody() -> None:
+    """Lightness falls in like steps, also without one kind of cones.
+
+    Source of the matrices: Machado, Oliveira and Fernandes 2009, table 1.
+    """
+    from stilt.plotting.style import influence_colours
+
+    # fmt: off
+    seen = {
+        "all": np.eye(3),
+        "no red": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+        "no green": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+        "no blue": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+    }
+    # fmt: on
+    colours = influence_colours()(np.linspace(0, 1, 15))[:, :3]
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    for who, matrix in seen.items():
+        luminance = np.clip(linear @ np.array(matrix).T, 0, 1) @ [0.2126, 0.7152, 0.0722]
+        steps = np.diff(116 * np.cbrt(luminance) - 16)
+        assert (steps < -2.5).all(), who
 
 
 def test_empty_footprints_say_why() -> None:
@@ -77,7 +181,7 @@ def test_a_single_row_or_column_is_drawn_as_wide_as_it_is() -> None:
     foot = Footprint.calculate(particles(), RECEPTOR, config)
     ax = foot.plot.map()
     assert ax.get_xlim() == pytest.approx((-112.1, -112.0))
-    corners = ax.collections[0].get_coordinates()
+    corners = mesh_of(ax).get_coordinates()
     np.testing.assert_allclose(corners[0, :, 0], [-112.1, -112.0])
 
 
@@ -86,6 +190,7 @@ def test_two_columns_across_the_dateline_lie_side_by_side() -> None:
     config = FootprintConfig(**bounds, xres=0.1, yres=0.1)
     ax = Footprint.calculate(particles(), RECEPTOR, config).plot.map()
     assert ax.get_xlim() == pytest.approx((179.9, 180.1))
+    assert ax.get_title(loc="left").startswith("Footprint of 40.6°N")
 
 
 def test_grids_across_the_dateline_are_drawn_without_a_jump() -> None:
@@ -94,24 +199,67 @@ def test_grids_across_the_dateline_are_drawn_without_a_jump() -> None:
     table = particles(180.0)
     table["long"] = (table["long"] + 180) % 360 - 180
     config = FootprintConfig(**bounds, xres=0.1, yres=0.1)
-    ax = Footprint.calculate(table, receptor, config).plot.map()
+    ax = Footprint.calculate(table, receptor, config).plot.map(zoom=False)
     assert ax.get_xlim() == pytest.approx((179.0, 182.0))
     star = next(line for line in ax.lines if line.get_label() == "receptor")
     assert star.get_xdata()[0] == pytest.approx(180.1)
 
 
 def test_facet_has_a_panel_per_layer() -> None:
-    figure = footprint().plot.facet(ncols=2)
-    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    panels = footprint().plot.facet(ncols=2)
+    assert panels.shape == (2, 2)
+    titles = [ax.get_title() for ax in panels.flat if ax.get_title()]
     assert titles == ["2023-07-15 15:00", "2023-07-15 16:00", "2023-07-15 17:00"]
 
 
-@pytest.mark.parametrize("column", ["time", "zagl", "foot"])
+def test_facet_sums_hours_from_the_last_and_draws_on_given_axes() -> None:
+    foot = footprint()
+    _, given = plt.subplots(1, 2)
+    axes = foot.plot.facet(hours=2, axes=given)
+    assert [ax.get_title() for ax in axes] == ["2023-07-15 15:00", "2023-07-15 16:00, 2 hours"]
+    assert axes[0] is given[0]
+    drawn = [float(mesh_of(ax).get_array().sum()) for ax in axes]
+    layers = foot.data.sum(("lat", "lon")).values
+    assert drawn == pytest.approx([layers[0], layers[1] + layers[2]], rel=1e-5)
+    with pytest.raises(UsageError, match="3 panels cannot be drawn on 2 axes"):
+        foot.plot.facet(axes=given)
+    with pytest.raises(UsageError, match="hours=0"):
+        foot.plot.facet(hours=0)
+
+
+@pytest.mark.parametrize("column", ["age", "height", "influence", "zagl"])
 def test_map_of_particles(column: str, tmp_path) -> None:
     ax = Trajectories(particles(), RECEPTOR).plot.map(column)
     ax.figure.savefig(tmp_path / "map.png", dpi=40)
     with pytest.raises(UsageError, match="no column 'sigw'"):
         Trajectories(particles(), RECEPTOR).plot.map("sigw")
+
+
+def test_particles_from_the_side_and_in_space() -> None:
+    table = particles()
+    table["mlht"] = 700.0
+    plots = Trajectories(table, RECEPTOR).plot
+    side = plots.profile(vmin=1e-4)
+    assert side.get_ylabel() == "height above ground, m"
+    assert side.lines[0].get_ydata() == pytest.approx(700.0)
+    deep = plots.space("height")
+    shown = np.asarray(deep.collections[0]._offsets3d)
+    assert shown[2].max() == pytest.approx(table["zagl"].max())
+    with pytest.raises(UsageError, match='projection="3d"'):
+        plots.space(ax=side)
+
+
+def test_keywords_that_no_picture_takes_are_refused() -> None:
+    with pytest.raises(TypeError, match="'colour'"):
+        footprint().plot.map(colour="red")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="'colour'"):
+        Trajectories(particles(), RECEPTOR).plot.map(colour="red")  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="0 < vmin < vmax"):
+        footprint().plot.map(vmin=5.0)
+    with pytest.raises(UsageError, match="is empty"):
+        footprint().plot.map(extent=(-111, -112, 40, 41))
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        footprint().plot.map(shares=[90])
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install(monkeypatch) -> None:

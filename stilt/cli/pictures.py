@@ -1,0 +1,186 @@
+"""What `stilt plot` writes: chooses results, draws them, and names the files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+import click
+
+from stilt.errors import UsageError
+
+if TYPE_CHECKING:
+    from stilt.footprint import Footprint
+    from stilt.model import Model
+    from stilt.trajectories import Trajectories
+
+Kind = Literal["map", "facet", "mean", "series", "particles", "profile", "space"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+OF_MANY = ("mean", "series")
+OF_PARTICLES = ("particles", "profile", "space")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a picture is to show, as the options say.
+
+    Attributes:
+        kind: of picture.
+        name: of the footprint; None takes the first.
+        hour: layer of a map, as a number or a time; None sums all.
+        hours: layers summed for a panel.
+        color_by: what colours particles; None takes the picture's own.
+        keywords: of the picture.
+    """
+
+    kind: Kind
+    name: str | None
+    hour: str | None
+    hours: int
+    color_by: str | None
+    keywords: Mapping[str, Any]
+
+
+def one_id(model: Model, text: str) -> str:
+    """Return the id of the simulation that a text, or a part of an id, names.
+
+    Raises:
+        UsageError: none has it, or several have.
+    """
+    ids = model.simulations.ids()
+    if text in ids:
+        return text
+    found = [sim_id for sim_id in ids if text in sim_id]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(f"'{text}' is not registered in this project: see `stilt status`.")
+    some = ", ".join(found[:3])
+    raise UsageError(
+        f"'{text}' is a part of {len(found)} ids, {some} for example: give more of it."
+    )
+
+
+def target_file(out: str | None, suffix: str | None, stem: str) -> Path:
+    """Return the file to write, with its folder made.
+
+    Raises:
+        UsageError: matplotlib writes no such kind of file.
+    """
+    path = Path(out or ".").expanduser()
+    if out is None or out.endswith("/") or path.is_dir() or not path.suffix:
+        path = path / f"{stem}.{(suffix or 'png').lstrip('.')}"
+    elif suffix:
+        path = path.with_suffix(f".{suffix.lstrip('.')}")
+    from stilt.plotting.style import pyplot
+
+    plt = pyplot()
+    plt.switch_backend("agg")
+    kinds = plt.figure().canvas.get_supported_filetypes()
+    plt.close("all")
+    if path.suffix.lstrip(".").lower() not in kinds:
+        raise UsageError(
+            f"Pictures cannot be written as '{path.suffix}': choose {', '.join(sorted(kinds))}."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def draw_each(
+    model: Model, wanted: Wanted, ids: list[str], out: str | None, suffix: str | None, dpi: int
+) -> list[Path]:
+    """Draw a picture of each simulation that has what it shows; those that lack it are named.
+
+    Raises:
+        UsageError: none has it, or one file is to hold several pictures.
+    """
+    if len(ids) > 1 and out and not out.endswith("/") and Path(out).suffix:
+        raise UsageError(f"{len(ids)} pictures do not fit into {out}: name a folder with --out.")
+    written, lacking = [], []
+    for sim_id in ids:
+        try:
+            source = _source(model, wanted, sim_id)
+        except KeyError:
+            lacking.append(sim_id)
+            continue
+        written.append(
+            _save(_drawn(source, wanted), target_file(out, suffix, f"{sim_id}_{wanted.kind}"), dpi)
+        )
+    if lacking:
+        text = _lacking_text(model, wanted, lacking)
+        if not written:
+            raise UsageError(text)
+        click.echo(text, err=True)
+    return written
+
+
+def _lacking_text(model: Model, wanted: Wanted, lacking: list[str]) -> str:
+    """Say which simulations have nothing to draw, and why."""
+    what = "particles" if wanted.kind in OF_PARTICLES else "footprint"
+    first = lacking[0]
+    state = model.index.state(first, model.files.expectations)
+    number = f"{len(lacking)} simulations have no {what}; " if len(lacking) > 1 else ""
+    return (
+        f"{number}{first} has no {what}: it is {state}. `stilt explain {model.project} {first}` "
+        "says more."
+    )
+
+
+def _source(model: Model, wanted: Wanted, sim_id: str) -> Footprint | Trajectories:
+    if wanted.kind in OF_PARTICLES:
+        return model.trajectories[sim_id]
+    return model.footprints[_name(model, wanted)][sim_id]
+
+
+def _name(model: Model, wanted: Wanted) -> str:
+    """Return the name of the footprint to draw.
+
+    Raises:
+        UsageError: there is none, or none of this name.
+    """
+    names = model.footprints.names()
+    if not names:
+        raise UsageError("The configuration has no footprints: draw particles (--kind particles).")
+    name = wanted.name or names[0]
+    if name not in model.footprints:
+        raise UsageError(f"There is no footprint '{name}': there are {', '.join(names)}.")
+    return name
+
+
+def _drawn(source: Any, wanted: Wanted) -> Any:
+    """Return axes with a picture of one simulation."""
+    plots, keywords = source.plot, wanted.keywords
+    if wanted.kind == "map":
+        hour = wanted.hour
+        time = int(hour) if hour is not None and re.fullmatch(r"-?\d{1,3}", hour) else hour
+        return plots.map(time, **keywords)
+    if wanted.kind == "facet":
+        return plots.facet(hours=wanted.hours, **keywords).flat[0]
+    colour = {"color_by": wanted.color_by} if wanted.color_by else {}
+    draw = {"particles": plots.map, "profile": plots.profile, "space": plots.space}[wanted.kind]
+    return draw(**colour, **keywords)
+
+
+def draw_many(
+    model: Model, wanted: Wanted, selection: Mapping[str, Any], path: Path, dpi: int
+) -> Path:
+    """Draw one picture of all footprints of a selection."""
+    files = model.footprints[_name(model, wanted)].select(**cast(Any, selection))
+    if not len(files):
+        raise UsageError(
+            "There is no footprint to draw: `stilt run` makes them, and `stilt status` counts."
+        )
+    plots = files.plot
+    draw = plots.mean if wanted.kind == "mean" else plots.series
+    return _save(draw(**cast(Any, wanted.keywords)), path, dpi)
+
+
+def _save(ax: Any, path: Path, dpi: int) -> Path:
+    from stilt.plotting.style import pyplot
+
+    ax.figure.savefig(path, dpi=dpi)
+    pyplot().close(ax.figure)
+    return path

@@ -1,0 +1,161 @@
+"""`stilt plot`: pictures of a project's results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from stilt.cli.common import (
+    json_option,
+    open_model,
+    output_dir_option,
+    print_json,
+    project_argument,
+)
+from stilt.cli.pictures import (
+    KINDS,
+    OF_MANY,
+    OF_PARTICLES,
+    Kind,
+    Wanted,
+    draw_each,
+    draw_many,
+    one_id,
+    target_file,
+)
+from stilt.errors import UsageError
+
+
+def _numbers(count: int | None) -> Callable[..., tuple[float, ...] | None]:
+    """Return a callback that reads numbers with commas between them."""
+
+    def read(
+        context: click.Context, parameter: click.Parameter, text: str | None
+    ) -> tuple[float, ...] | None:
+        if text is None:
+            return None
+        try:
+            values = tuple(float(part) for part in re.split(r"[,x]", text))
+        except ValueError:
+            values = ()
+        if not values or count not in (None, len(values)):
+            wanted = "numbers" if count is None else f"{count} numbers"
+            raise click.BadParameter(f"{text!r} is not {wanted} with commas between them.")
+        return values
+
+    return read
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt plot ./case                                        # mean of all footprints
+  stilt plot ./case hrrr_202301011200_-111.85_40.77_5      # map of one, all hours
+  stilt plot ./case 202301011200 --kind facet --out hours.pdf
+  stilt plot ./case 202301011200 --kind particles --color-by height
+  stilt plot ./case --each --out pictures/                 # a map of every one
+  stilt plot ./case --from 2023-01-01 --to 2023-01-07 --name default
+"""
+)
+@project_argument(required=True)
+@click.argument("sim_id", required=False, metavar="[SIM_ID]")
+@click.option("--kind", type=click.Choice(KINDS), help="What to draw.  [default: map, or mean]")
+@click.option("--out", metavar="PATH", help="File to write, or a folder with a / at its end.")
+@click.option("--format", "suffix", metavar="EXT", help="png, pdf, svg, ...  [default: png]")
+@click.option("--name", help="Footprint to draw.  [default: the first of the configuration]")
+@click.option("--each", is_flag=True, help="Draw a picture of every simulation.")
+@click.option("--from", "start", metavar="TIME", help="Receptors from this time on, UTC.")
+@click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC.")
+@click.option("--met", metavar="NAME", help="Simulations in this meteorology only.")
+@click.option("--hour", metavar="N|TIME", help="One hour of a footprint: 0 is the earliest.")
+@click.option("--hours", type=int, default=1, show_default=True, help="Hours in a panel of facet.")
+@click.option("--color-by", metavar="WHAT", help="Particles: age, height, influence or a column.")
+@click.option("--linear", is_flag=True, help="Colours from zero instead of logarithmic.")
+@click.option("--whole-grid", is_flag=True, help="Show all of the grid, not only the influence.")
+@click.option("--extent", callback=_numbers(4), metavar="W,E,S,N", help="Part of the map to show.")
+@click.option("--vmin", type=float, help="Influence at the pale end of the colours.")
+@click.option("--vmax", type=float, help="Influence at the dark end of the colours.")
+@click.option("--cmap", metavar="NAME", help="matplotlib's colour map.")
+@click.option("--shares", callback=_numbers(None), metavar="S,S", help="Areas holding a share.")
+@click.option("--no-outlines", is_flag=True, help="No coastlines, borders, states and lakes.")
+@click.option("--title", metavar="TEXT", help="Replaces the title; '' leaves it out.")
+@click.option("--size", callback=_numbers(2), metavar="W,H", help="Of the picture, inches.")
+@click.option("--dpi", type=int, default=150, show_default=True, help="Dots per inch.")
+@output_dir_option
+@json_option
+def plot(
+    project: str,
+    sim_id: str | None,
+    kind: Kind | None,
+    out: str | None,
+    suffix: str | None,
+    name: str | None,
+    each: bool,
+    start: str | None,
+    end: str | None,
+    met: str | None,
+    hour: str | None,
+    hours: int,
+    color_by: str | None,
+    dpi: int,
+    output_dir: str | None,
+    as_json: bool,
+    **look: Any,
+) -> None:
+    """Draw results of PROJECT: footprints, particles, means.
+
+    SIM_ID may be a part of an id that no other simulation has. Without it the mean of all
+    footprints is drawn, or of those that --from, --to and --met choose.
+    """
+    model = open_model(project, output_dir, outputs=True)
+    selection: dict[str, Any] = {"mets": met}
+    if start or end:
+        selection["time_range"] = (start or "1900-01-01", end or "2200-01-01")
+    chosen = {key: value for key, value in selection.items() if value is not None}
+    ids = [one_id(model, sim_id)] if sim_id else []
+    if each and not ids:
+        ids = model.simulations.ids(**chosen)
+    if (
+        not (ids or each)
+        and len(complete := model.simulations.ids(state="complete", **chosen)) == 1
+    ):
+        ids = complete
+    kind = kind or ("map" if ids and model.footprints.names() else "particles" if ids else "mean")
+    wanted = Wanted(kind, name, hour, hours, color_by, _keywords(kind, look))
+    if kind in OF_MANY:
+        written = [
+            draw_many(model, wanted, chosen, target_file(out, suffix, f"{model.name}_{kind}"), dpi)
+        ]
+    elif not ids:
+        raise UsageError(
+            f"A picture of the kind '{kind}' shows one simulation: name it, or give --each. "
+            f"There are {len(model.simulations)}; `stilt status {project}` counts them."
+        )
+    else:
+        written = draw_each(model, wanted, ids, out, suffix, dpi)
+    if as_json:
+        print_json([str(path) for path in written])
+    else:
+        for path in written:
+            click.echo(path)
+
+
+def _keywords(kind: Kind, look: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keywords of the library's pictures for the options that were given."""
+    found = {
+        "extent": look["extent"], "vmin": look["vmin"], "vmax": look["vmax"],
+        "cmap": look["cmap"], "title": look["title"], "figsize": look["size"],
+    }  # fmt: skip
+    keywords = {key: value for key, value in found.items() if value is not None}
+    if look["no_outlines"]:
+        keywords["outlines"] = False
+    if kind not in OF_PARTICLES:
+        keywords |= {"log": False} if look["linear"] else {}
+        keywords |= {"zoom": False} if look["whole_grid"] else {}
+        keywords |= {"shares": look["shares"]} if look["shares"] else {}
+    if kind == "series":
+        return {key: keywords[key] for key in ("title", "figsize") if key in keywords}
+    return keywords

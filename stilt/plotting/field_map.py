@@ -1,0 +1,279 @@
+"""One field of influence as a map: which part is shown, how it is coloured, what stands around."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from stilt.errors import UsageError
+from stilt.footprint.cell_grid import is_longlat
+from stilt.plotting.ground import draw_outlines, dress, mark_receptors, scale_bar
+from stilt.plotting.outlines import Bounds
+from stilt.plotting.style import (
+    COLOUR_LABEL,
+    INK,
+    LETTERS_PT,
+    colour_bar,
+    influence_colours,
+    influence_norm,
+    new_axes,
+    write_title,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
+
+    from stilt.config import Grid
+    from stilt.receptors import Receptor
+
+FEWEST_CELLS = 24
+SLIMMEST = 0.6
+MARGIN = 1 / 12
+
+
+class MapKeywords(TypedDict, total=False):
+    """Keywords that every map of influence takes.
+
+    Attributes:
+        log: logarithmic colours over the upper four decades (default), or from zero.
+        cmap: matplotlib colour map, or its name; by default pale to dark in even steps of
+            lightness, which reads the same to the colour-blind and in grey.
+        vmin, vmax: ends of the colours, ppm per (umol m-2 s-1); None takes them from the data.
+        zoom: show the part of the grid where there is influence (default), or the whole grid.
+        extent: west, east, south and north end of the map, in degrees or, on a projected grid,
+            metres; instead of ``zoom``.
+        outlines: draw coastlines, borders, states and lakes (default), none, or those named.
+        shares: also draw the smallest areas that hold these shares of the influence, such as
+            ``(0.5, 0.9)``.
+        receptor: mark the receptor.
+        scale: draw a scale bar.
+        graticule: draw meridians and parallels.
+        colorbar: draw a colour bar.
+        label: text of the colour bar.
+        title: replaces receptor and time; "" leaves it out.
+        note: replaces the line below the title; "" leaves it out.
+        letters: size of small letters, points (8.5); the others follow.
+        figsize: width and height of a new figure, inches.
+    """
+
+    log: bool
+    cmap: str | Colormap | None
+    vmin: float | None
+    vmax: float | None
+    zoom: bool
+    extent: tuple[float, float, float, float] | None
+    outlines: bool | Sequence[str]
+    shares: Sequence[float]
+    receptor: bool
+    scale: bool
+    graticule: bool
+    colorbar: bool
+    label: str
+    title: str
+    note: str
+    letters: float
+    figsize: tuple[float, float] | None
+
+
+def check_keywords(keywords: MapKeywords) -> None:
+    """Refuse keywords that no map takes.
+
+    Raises:
+        TypeError: there is one.
+    """
+    if unknown := sorted(set(keywords) - set(MapKeywords.__annotations__)):
+        raise TypeError(
+            f"unknown keyword {unknown[0]!r}: a map takes {', '.join(MapKeywords.__annotations__)}"
+        )
+
+
+def draw_map(
+    layer: xr.DataArray,
+    grid: Grid,
+    receptors: Sequence[Receptor],
+    ax: Axes | None,
+    *,
+    title: str,
+    note: str,
+    keywords: MapKeywords,
+) -> Axes:
+    """Draw one field with all that stands around it.
+
+    Args:
+        layer: influence, dims (lat, lon) or (y, x).
+        grid: its cells and projection.
+        receptors: whose places are marked.
+        ax: axes to draw on; a new figure when None.
+        title, note: texts when the keywords have none.
+        keywords: see :class:`MapKeywords`.
+    """
+    check_keywords(keywords)
+    cell = grid.xres, grid.yres
+    layer = without_jump(layer, cell[0])
+    extent = shown_part(layer, cell, keywords)
+    ax = new_axes(shape_of(extent, grid.projection), ax, keywords.get("figsize"))
+    log = keywords.get("log", True)
+    norm = influence_norm(layer.values, log, keywords.get("vmin"), keywords.get("vmax"))
+    mesh = draw_panel(ax, layer, grid, receptors, extent, norm, keywords)
+    letters = keywords.get("letters", LETTERS_PT)
+    if keywords.get("colorbar", True) and bool((layer > 0).any()):
+        label = keywords.get("label", COLOUR_LABEL)
+        colour_bar(ax, mesh, label, letters=letters, extend=extend_of(layer.values, norm))
+    text, below = keywords.get("title", title), keywords.get("note", note)
+    if text or below:
+        write_title(ax, text, below, letters)
+    return ax
+
+
+def draw_panel(
+    ax: Axes,
+    layer: xr.DataArray,
+    grid: Grid,
+    receptors: Sequence[Receptor],
+    extent: Bounds,
+    norm: Normalize,
+    keywords: MapKeywords,
+) -> Any:
+    """Draw a field without title and colour bar; return what a colour bar needs."""
+    y, x = (layer[dim].values for dim in layer.dims)
+    letters = keywords.get("letters", LETTERS_PT)
+    mesh = ax.pcolormesh(
+        cell_edges(x, grid.xres),
+        cell_edges(y, grid.yres),
+        np.ma.masked_less_equal(layer.values, 0.0),
+        norm=norm,
+        cmap=influence_colours(keywords.get("cmap")),
+        rasterized=True,
+        zorder=1,
+    )
+    ax.set_xlim(extent[0], extent[1])
+    ax.set_ylim(extent[2], extent[3])
+    dress(ax, grid.projection, letters=letters, graticule=keywords.get("graticule", True))
+    draw_outlines(ax, grid.projection, keywords.get("outlines", True))
+    for share in keywords.get("shares", ()):
+        _draw_share(ax, layer, share, letters)
+    if keywords.get("receptor", True) and receptors:
+        mark_receptors(ax, receptors, grid.projection, 2.0 * letters)
+    if keywords.get("scale", True):
+        rows, columns = np.nonzero(layer.values > 0)
+        scale_bar(ax, grid.projection, taken=(x[columns], y[rows]), letters=letters)
+    return mesh
+
+
+def _draw_share(ax: Axes, layer: xr.DataArray, share: float, letters: float) -> None:
+    """Draw the border of the smallest area that holds a share of the influence."""
+    level = level_of_share(layer.values, share)
+    if level is None:
+        return
+    y, x = (layer[dim].values for dim in layer.dims)
+    if min(x.size, y.size) < 2:
+        return
+    inside = (layer.values >= level).astype(float)
+    lines = ax.contour(x, y, inside, levels=[0.5], colors=[INK], linewidths=1.1, zorder=3)
+    ax.clabel(lines, fmt=lambda _: f"{share:.0%}", fontsize=letters - 1.5, colors=[INK])
+
+
+def level_of_share(values: np.ndarray, share: float) -> float | None:
+    """Return the least influence of the cells that hold a share of it, the largest first.
+
+    Returns:
+        None where there is no influence.
+
+    Raises:
+        UsageError: the share does not lie between 0 and 1.
+    """
+    if not 0 < share < 1:
+        raise UsageError(f"A share of influence lies between 0 and 1, not {share:g}.")
+    ordered = np.sort(values[values > 0], axis=None)[::-1].astype(np.float64)
+    if not ordered.size:
+        return None
+    held = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(held, share * held[-1])])
+
+
+def extend_of(values: np.ndarray, norm: Normalize) -> str:
+    """Return at which ends of the colours there are values beyond: as a colour bar is told."""
+    drawn = values[values > 0]
+    below = bool(norm.vmin is not None and (drawn < norm.vmin * (1 - 1e-6)).any())
+    above = bool(norm.vmax is not None and (drawn > norm.vmax * (1 + 1e-6)).any())
+    return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
+
+
+def without_jump(data: xr.DataArray, xres: float) -> xr.DataArray:
+    """Return the footprint of a grid across the dateline with longitudes that go on above 180."""
+    if "lon" not in data.dims or data.sizes["lon"] < 2:
+        return data
+    steps = np.diff(data["lon"].values)
+    jump = int(steps.argmax())
+    if steps[jump] < 1.5 * xres:
+        return data
+    west = data["lon"].values[jump]
+    lon = data["lon"].where(data["lon"] > west, data["lon"] + 360.0)
+    return data.assign_coords(lon=lon.values).sortby("lon")
+
+
+def cell_edges(centres: np.ndarray, size: float) -> np.ndarray:
+    """Return the edges of neighbouring cells of one size, shape (cells + 1,)."""
+    return np.append(centres - size / 2, centres[-1] + size / 2)
+
+
+def shown_part(layer: xr.DataArray, cell: tuple[float, float], keywords: MapKeywords) -> Bounds:
+    """Return the edges of the part to show: x from and to, y from and to.
+
+    Args:
+        layer: dims (y, x).
+        cell: size along x and y.
+        keywords: ``extent`` and ``zoom`` are looked at.
+
+    Raises:
+        UsageError: the extent's ends are not in order.
+    """
+    extent = keywords.get("extent")
+    if extent is not None:
+        west, east, south, north = map(float, extent)
+        if west >= east or south >= north:
+            raise UsageError(
+                f"The extent {(west, east, south, north)} is empty: give west, east, south, north."
+            )
+        return west, east, south, north
+    y, x = (layer[dim].values for dim in layer.dims)
+    first, last = _used(layer.values > 0) if keywords.get("zoom", True) else (None, None)
+    if first is None or last is None:
+        first, last = (0, 0), (y.size - 1, x.size - 1)
+    return (
+        float(x[first[1]] - cell[0] / 2),
+        float(x[last[1]] + cell[0] / 2),
+        float(y[first[0]] - cell[1] / 2),
+        float(y[last[0]] + cell[1] / 2),
+    )
+
+
+def _used(influence: np.ndarray) -> tuple[Any, Any]:
+    """Return first and last row and column around what is used, with a margin; (None, None)."""
+    if not influence.any():
+        return None, None
+    ends = []
+    for axis in (1, 0):
+        used = np.flatnonzero(influence.any(axis=axis))
+        ends.append([used[0], used[-1]])
+    sizes = [high - low + 1 for low, high in ends]
+    # Not so slim that nobody could see where it is.
+    least = max(FEWEST_CELLS, SLIMMEST * max(sizes))
+    first, last = [], []
+    for (low, high), size, cells in zip(ends, sizes, influence.shape, strict=True):
+        margin = max(2, int(size * MARGIN), int(np.ceil((least - size) / 2)))
+        first.append(max(0, int(low) - margin))
+        last.append(min(cells - 1, int(high) + margin))
+    return tuple(first), tuple(last)
+
+
+def shape_of(extent: Bounds, projection: str) -> float:
+    """Return the height over width of the map on the ground."""
+    shape = (extent[3] - extent[2]) / (extent[1] - extent[0])
+    if is_longlat(projection):
+        shape /= np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85)))
+    return float(shape)

@@ -1,0 +1,158 @@
+"""Pictures of many footprints together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, Unpack
+
+import numpy as np
+import pandas as pd
+
+from stilt.errors import UsageError
+from stilt.footprint.reduce import mean_footprint
+from stilt.plotting.field_map import MapKeywords, draw_map
+from stilt.plotting.style import (
+    ACCENT,
+    FAINT_INK,
+    INK,
+    LETTERS_PT,
+    LINES,
+    degree_text,
+    frame,
+    new_axes,
+    write_title,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from stilt.footprint.footprint import Footprint
+    from stilt.receptors import Receptor
+
+SERIES_COLOURS = (ACCENT, "#d4693f", "#431246", "#8aa84f", "#b13f8f", "#6b7a86")
+TOTAL_LABEL = "sum over the map, ppm per (µmol m$^{-2}$ s$^{-1}$)"
+
+
+class Footprints(Protocol):
+    """A set of footprints that is read as it is used: :class:`stilt.footprint.FootprintFiles`."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Footprint]: ...
+
+
+class FootprintFilesPlots:
+    """Pictures of a set of footprints, as ``model.footprints[name].select(...).plot``."""
+
+    def __init__(self, footprints: Footprints) -> None:
+        self._footprints = footprints
+
+    def mean(self, *, ax: Axes | None = None, **keywords: Unpack[MapKeywords]) -> Axes:
+        """Draw the mean of the footprints, all hours summed, and where the receptors are.
+
+        Args:
+            ax: axes to draw on; a new figure when None.
+            **keywords: see :class:`stilt.plotting.MapKeywords`.
+
+        Raises:
+            UsageError: matplotlib is missing, a keyword's value cannot be used, there is no
+                footprint, or grids differ.
+        """
+        seen: list[Footprint] = []
+        receptors: list[Receptor] = []
+        mean = mean_footprint(_noting(self._footprints, seen, receptors))
+        first = min(receptor.time for receptor in receptors)
+        last = max(receptor.time for receptor in receptors)
+        number = len(receptors)
+        what = f" '{seen[0].name}'" if seen[0].name else ""
+        times = f"{first:%Y-%m-%d %H:%M} UTC"
+        if last > first:
+            times = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+        return draw_map(
+            mean, seen[0].grid, receptors, ax, keywords=keywords,
+            title=f"Mean of {number} footprint{'s' * (number != 1)}{what}",
+            note=f"receptors at {times}",
+        )  # fmt: skip
+
+    def series(
+        self,
+        *,
+        ax: Axes | None = None,
+        log: bool = False,
+        label: str = TOTAL_LABEL,
+        title: str = "Influence of the whole map on each receptor",
+        letters: float = LETTERS_PT,
+        figsize: tuple[float, float] | None = None,
+    ) -> Axes:
+        """Draw the sum of every footprint over its receptor's time, a line for each place.
+
+        Args:
+            ax: axes to draw on; a new figure when None.
+            log: logarithmic.
+            label: text of the vertical axis.
+            title: "" leaves it out.
+            letters: size of small letters, points.
+            figsize: width and height of a new figure, inches.
+
+        Raises:
+            UsageError: matplotlib is missing, or there is no footprint.
+        """
+        rows = [
+            (_place_text(one.receptor), one.receptor.time, one.total) for one in self._footprints
+        ]
+        if not rows:
+            raise UsageError("There is nothing to draw: the selection holds no footprint.")
+        table = pd.DataFrame(rows, columns=["place", "time", "total"])
+        ax = new_axes(0.45, ax, figsize)
+        places = table["place"].unique()
+        for number, place in enumerate(places):
+            one = table[table["place"] == place].groupby("time")["total"].mean()
+            colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
+            few = number < len(SERIES_COLOURS)
+            ax.plot(
+                one.index.to_numpy(), one.to_numpy(np.float64), marker="o", markersize=3.2,
+                linewidth=1.1, color=colour if few else FAINT_INK, alpha=1.0 if few else 0.4,
+                label=place if few else None,
+            )  # fmt: skip
+        _dress_series(ax, label, letters, log=log)
+        if 1 < len(places) <= len(SERIES_COLOURS):
+            ax.legend(fontsize=letters - 0.5, framealpha=0.85)
+        if title:
+            note = places[0] if len(places) == 1 else f"{len(places)} places"
+            write_title(ax, title, note, letters)
+        return ax
+
+
+def _noting(
+    footprints: Iterable[Footprint], seen: list[Footprint], receptors: list[Receptor]
+) -> Iterator[Footprint]:
+    """Yield footprints, keeping the first and the receptors of all."""
+    for footprint in footprints:
+        seen.extend([footprint] if not seen else [])
+        receptors.append(footprint.receptor)
+        yield footprint
+
+
+def _place_text(receptor: Receptor) -> str:
+    first = receptor.positions[0]
+    where = f"{degree_text(first.latitude, 'N', 'S')} {degree_text(first.longitude, 'E', 'W')}"
+    heights = [place.altitude_m for place in receptor.positions]
+    ends = [min(heights), max(heights)] if max(heights) > min(heights) else heights[:1]
+    return f"{where}, {' to '.join(f'{value:g}' for value in ends)} m"
+
+
+def _dress_series(ax: Axes, label: str, letters: float, *, log: bool) -> None:
+    from matplotlib import dates
+
+    frame(ax, letters)
+    locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.set_axisbelow(True)
+    ax.grid(True, color=LINES, linewidth=0.6)
+    if log:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0.0)
+    ax.set_ylabel(label, fontsize=letters, color=INK)
+    ax.set_xlabel("time of the receptor, UTC", fontsize=letters, color=INK)

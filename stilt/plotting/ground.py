@@ -1,0 +1,256 @@
+"""What lies under and around the data of a map: graticule, outlines, receptors, scale bar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stilt.footprint.cell_grid import is_longlat, transformer
+from stilt.plotting.outlines import LAYERS, Bounds, Line, outlines
+from stilt.plotting.style import FAINT_INK, INK, LETTERS_PT, LINES, WATER, degree_text, frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from stilt.receptors import Receptor
+
+EARTH_KM_PER_DEGREE = 111.195
+LINE_STYLES: dict[str, dict[str, Any]] = {
+    "coastlines": {"colors": INK, "linewidths": 0.9},
+    "borders": {"colors": INK, "linewidths": 0.8, "linestyles": (0, (5, 2))},
+    "states": {"colors": FAINT_INK, "linewidths": 0.6, "linestyles": (0, (4, 2))},
+    "lakes": {"colors": WATER, "linewidths": 0.8},
+}
+FINEST_SHARE = 1 / 1500
+LONGEST_STEP_DEGREES = 0.25
+FEW_PLACES = 12
+
+
+def dress(
+    ax: Axes, projection: str, *, letters: float = LETTERS_PT, graticule: bool = True
+) -> None:
+    """Give a map of finished extent its background, graticule and aspect."""
+    frame(ax, letters)
+    if is_longlat(projection):
+        _dress_degrees(ax, graticule)
+    else:
+        _dress_projected(ax, projection, letters, graticule)
+
+
+def _dress_degrees(ax: Axes, graticule: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    wide = np.clip(_inches_wide(ax) / 0.9, 2, 6)
+    steps = [1, 2, 2.5, 5, 10]
+    ax.xaxis.set_major_locator(MaxNLocator(int(wide), steps=steps))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=steps))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: degree_text(v, "E", "W")))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: degree_text(v, "N", "S")))
+    ax.set_axisbelow(True)
+    if graticule:
+        ax.grid(True, color=LINES, linewidth=0.6)
+    middle = np.deg2rad(np.clip(np.mean(ax.get_ylim()), -85, 85))
+    ax.set_aspect(1.0 / np.cos(middle))
+
+
+def _inches_wide(ax: Axes) -> float:
+    return ax.get_position().width * ax.figure.get_figwidth()  # type: ignore[union-attr]
+
+
+def _dress_projected(ax: Axes, projection: str, letters: float, graticule: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    if graticule:
+        x, y, lon, lat = _places_on(ax, projection)
+        for field, marks in ((lon, ("E", "W")), (lat, ("N", "S"))):
+            levels = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(np.min(field), np.max(field))
+            lines = ax.contour(
+                x, y, field, levels=levels, colors=[LINES], linewidths=0.6, linestyles="solid",
+                zorder=0.5,
+            )  # fmt: skip
+            ax.clabel(
+                lines, fmt=lambda v, m=marks: degree_text(v, *m), fontsize=letters - 1.5,
+                colors=["#8794a0"],
+            )  # fmt: skip
+    for axis, name in ((ax.xaxis, "x"), (ax.yaxis, "y")):
+        axis.set_major_locator(MaxNLocator(6))
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / 1000:g}"))
+        axis.set_label_text(f"{name} (km)", fontsize=letters - 0.5, color=INK)
+    ax.set_aspect("equal")
+
+
+def _places_on(ax: Axes, projection: str) -> tuple[Line, Line, Line, Line]:
+    """Return x, y, longitude and latitude on a lattice over a projected map."""
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    x, y = np.meshgrid(np.linspace(x0, x1, 60), np.linspace(y0, y1, 60))
+    lon, lat = transformer(projection).transform(x, y, direction="INVERSE")
+    return x, y, lon, lat
+
+
+def draw_outlines(ax: Axes, projection: str, layers: bool | Sequence[str] = True) -> None:
+    """Draw coastlines, borders, states and lakes on a map of finished extent.
+
+    Args:
+        ax: the map.
+        projection: PROJ string of its coordinates.
+        layers: which of ``coastlines``, ``borders``, ``states`` and ``lakes``; True draws all.
+
+    Raises:
+        UsageError: there is no such layer.
+    """
+    from matplotlib.collections import LineCollection
+
+    names = asked_layers(layers)
+    degrees = is_longlat(projection)
+    bounds = (*ax.get_xlim(), *ax.get_ylim()) if degrees else _bounds_of(ax, projection)
+    detail = max(bounds[1] - bounds[0], bounds[3] - bounds[2]) * FINEST_SHARE
+    for number, name in enumerate(reversed(names)):
+        lines = outlines(name, bounds, detail=detail)
+        if not degrees:
+            lines = list(_projected(lines, projection))
+        ax.add_collection(
+            LineCollection(lines, label=name, zorder=2 + 0.01 * number, **LINE_STYLES[name]),
+            autolim=False,
+        )
+
+
+def asked_layers(layers: bool | Sequence[str]) -> list[str]:
+    """Return the names of the layers that a keyword ``outlines`` asks for."""
+    if isinstance(layers, bool):
+        return list(LAYERS) if layers else []
+    return [layers] if isinstance(layers, str) else list(layers)
+
+
+def _bounds_of(ax: Axes, projection: str) -> Bounds:
+    """Return west, east, south and north end of a projected map."""
+    _, _, lon, lat = _places_on(ax, projection)
+    lon = np.rad2deg(np.unwrap(np.unwrap(np.deg2rad(lon), axis=0), axis=1))
+    return float(lon.min()), float(lon.max()), float(lat.min()), float(lat.max())
+
+
+def _projected(lines: Iterable[Line], projection: str) -> Iterable[Line]:
+    """Yield lines in a projection, with points enough to be curved; what has no place is left."""
+    for line in lines:
+        places = _with_short_steps(line)
+        x, y = transformer(projection).transform(places[:, 0], places[:, 1])
+        there = np.isfinite(x) & np.isfinite(y)
+        if there.sum() > 1:
+            yield np.column_stack([x, y])[there]
+
+
+def _with_short_steps(line: Line) -> Line:
+    """Return a line with points added where two lie far apart."""
+    if len(line) < 2:
+        return line
+    steps = np.abs(np.diff(line, axis=0)).max(axis=1)
+    parts = np.maximum(1, np.ceil(steps / LONGEST_STEP_DEGREES)).astype(int)
+    if parts.max() == 1:
+        return line
+    at = np.append(0, np.cumsum(parts))
+    every = np.arange(at[-1] + 1)
+    return np.column_stack([np.interp(every, at, line[:, axis]) for axis in (0, 1)])
+
+
+def map_places(
+    ax: Axes, lon: npt.ArrayLike, lat: npt.ArrayLike, projection: str
+) -> tuple[Line, Line]:
+    """Return x and y on a map of places; across the date line on the map's side of it."""
+    lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
+    if not is_longlat(projection):
+        return transformer(projection).transform(lon, lat)
+    west = ax.get_xlim()[0]
+    return (lon - west) % 360.0 + west, lat
+
+
+def mark_receptors(
+    ax: Axes, receptors: Sequence[Receptor], projection: str, size: float = 15.0
+) -> None:
+    """Mark the points of receptors that are on a map, leaving what lies there to be seen.
+
+    Args:
+        ax: the map.
+        receptors: whose points.
+        projection: PROJ string of the map's coordinates.
+        size: of a mark, points; of more than a dozen places each is a small ring.
+    """
+    from matplotlib.patheffects import withStroke
+
+    places = {
+        (place.longitude, place.latitude)
+        for receptor in receptors
+        for place in receptor.positions
+    }  # fmt: skip
+    lon, lat = np.array(sorted(places)).T
+    x, y = map_places(ax, lon, lat, projection)
+    few = len(places) <= FEW_PLACES
+    ax.plot(
+        x, y, linestyle="none", marker=_crosshair() if few else "o",
+        markersize=size if few else size / 3, markerfacecolor="none", markeredgecolor=INK,
+        markeredgewidth=1.5 if few else 0.8, zorder=5, label="receptor", scalex=False,
+        scaley=False, path_effects=[withStroke(linewidth=3.0 if few else 2.0, foreground="white")],
+    )  # fmt: skip
+
+
+def _crosshair() -> Any:
+    """Return a mark of four strokes around an open middle."""
+    from matplotlib.path import Path
+
+    ends = [(dx * r, dy * r) for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)) for r in (0.5, 1.0)]
+    return Path(ends, [Path.MOVETO, Path.LINETO] * 4)
+
+
+def scale_bar(ax: Axes, projection: str, *, taken: Any = None, letters: float = LETTERS_PT) -> None:
+    """Draw a bar of round length in km in the corner with the fewest data.
+
+    Args:
+        ax: a map of finished extent.
+        projection: PROJ string of its coordinates.
+        taken: (x, y) of the data; None draws it in the lower left corner.
+        letters: size, points.
+    """
+    from matplotlib.patheffects import withStroke
+
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    right_side, top = _freest_corner((x0, x1, y0, y1), taken)
+    height = y0 + (0.93 if top else 0.045) * (y1 - y0)
+    km_per_unit = 1e-3
+    if is_longlat(projection):
+        latitude = np.clip(height, -85, 85)
+        km_per_unit = EARTH_KM_PER_DEGREE * np.cos(np.deg2rad(latitude))
+    length = round_below(0.22 * (x1 - x0) * km_per_unit)
+    wide = length / km_per_unit
+    left = x1 - 0.04 * (x1 - x0) - wide if right_side else x0 + 0.04 * (x1 - x0)
+    halo = [withStroke(linewidth=3.0, foreground="white")]
+    ax.plot(
+        [left, left + wide], [height, height], color=INK, linewidth=2.2, solid_capstyle="butt",
+        path_effects=[withStroke(linewidth=4.0, foreground="white")], zorder=4, scalex=False,
+        scaley=False,
+    )  # fmt: skip
+    ax.annotate(
+        f"{length:g} km", (left + wide / 2, height), xytext=(0, 3), textcoords="offset points",
+        ha="center", fontsize=letters - 1, color=INK, path_effects=halo, zorder=4,
+    )  # fmt: skip
+
+
+def round_below(value: float) -> float:
+    """Return the largest of 1, 2 or 5 times a power of ten that is not above a value."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(max(m for m in (1, 2, 5) if m * power <= value * (1 + 1e-9)) * power)
+
+
+def _freest_corner(bounds: Bounds, taken: Any) -> tuple[bool, bool]:
+    """Return whether the corner with the fewest data is on the right, and at the top."""
+    corners = [(False, False), (True, False), (False, True), (True, True)]
+    if taken is None:
+        return corners[0]
+    x = (np.asarray(taken[0]) - bounds[0]) / (bounds[1] - bounds[0])
+    y = (np.asarray(taken[1]) - bounds[2]) / (bounds[3] - bounds[2])
+
+    def data_in(corner: tuple[bool, bool]) -> int:
+        right, top = corner
+        return int((((1 - x if right else x) < 0.32) & ((1 - y if top else y) < 0.14)).sum())
+
+    return min(corners, key=data_in)

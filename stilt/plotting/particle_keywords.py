@@ -1,0 +1,59 @@
+"""Keywords of pictures of particles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+
+
+class ParticleKeywords(TypedDict, total=False):
+    """Keywords that every picture of particles takes.
+
+    Attributes:
+        cmap: matplotlib colour map, or its name.
+        vmin, vmax: ends of the colours; None takes them from the data.
+        s: area of a dot, points squared (1.0).
+        alpha: opacity of a dot (0.3).
+        extent: west, east, south and north end of a map, degrees; None shows all particles.
+        outlines: draw coastlines, borders, states and lakes (default), none, or those named.
+        receptor: mark the receptor.
+        scale: draw a scale bar.
+        graticule: draw meridians and parallels.
+        colorbar: draw a colour bar.
+        label: text of the colour bar.
+        title: replaces receptor and time; "" leaves it out.
+        letters: size of small letters, points (8.5); the others follow.
+        figsize: width and height of a new figure, inches.
+    """
+
+    cmap: str | Colormap | None
+    vmin: float | None
+    vmax: float | None
+    s: float
+    alpha: float
+    extent: tuple[float, float, float, float] | None
+    outlines: bool | Sequence[str]
+    receptor: bool
+    scale: bool
+    graticule: bool
+    colorbar: bool
+    label: str
+    title: str
+    letters: float
+    figsize: tuple[float, float] | None
+
+
+def check_keywords(keywords: ParticleKeywords) -> None:
+    """Refuse keywords that no picture of particles takes.
+
+    Raises:
+        TypeError: there is one.
+    """
+    known = ParticleKeywords.__annotations__
+    if unknown := sorted(set(keywords) - set(known)):
+        raise TypeError(
+            f"unknown keyword {unknown[0]!r}: a picture of particles takes {', '.join(known)}"
+        )
