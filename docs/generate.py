@@ -55,6 +55,25 @@ SECTIONS = {
         "Transform: vertical operator",
         "Weights particles by the height they were released at.",
     ),
+    "averaging_kernel": (
+        "Transform: averaging kernel",
+        "Weights particles with the kernel of their measurement at their release pressure.",
+    ),
+    "pressure_weighting": (
+        "Transform: pressure weighting",
+        "Weights particles with their share of the column's air: the weights sum to "
+        "(p_bottom - p_top) / p_surface.",
+    ),
+    "mass_weighting": (
+        "Transform: mass weighting",
+        "Multiplies influence by `dmas`, a first-order correction of winds that do not conserve "
+        "mass. Needs `dmas` in `varsiwant`.",
+    ),
+    "import": (
+        "Transform: your own",
+        "The object must have `apply(particles, *, context)`: see "
+        "[Columns and kernels](../columns.md).",
+    ),
     "first_order_lifetime": (
         "Transform: first-order lifetime",
         "Lets influence decay with the age of the air.",

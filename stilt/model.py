@@ -225,7 +225,7 @@ class Model:
         and the ``name`` of their table; without any, the columns of receptors.csv besides time
         and place.
         """
-        from stilt.project.observed import RECEPTOR
+        from stilt.project.kernels import RECEPTOR
 
         tables = self.files.observations
         if tables.names() or not (self._given or self._receptor_source()):
@@ -292,6 +292,7 @@ class Model:
             known=self._given if self._source is None else self.receptors,
             time_format=self._time_format or self._kept_time_format(),
         )
+        self.files.forget_expectations()
         self._source, self._given, self._receptors = None, None, None
         self._time_format = None
         return added

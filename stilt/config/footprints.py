@@ -41,8 +41,8 @@ class FootprintConfig(Section):
     )
     transforms: list[dict[str, Any]] = described(
         [],
-        "Weights applied to the particles before gridding, in this order: vertical_operator, "
-        "first_order_lifetime",
+        "Weights applied to the particles before gridding, in this order: averaging_kernel, "
+        "pressure_weighting, vertical_operator, first_order_lifetime, mass_weighting, import",
         visibility="advanced",
     )
 

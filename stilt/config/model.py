@@ -26,6 +26,7 @@ from stilt.config.run import (
     RunControls,
 )
 from stilt.config.support import NO_EFFECT, SUPPORT, unsupported
+from stilt.config.transforms import NEEDED_CODES
 from stilt.config.transport import TransportParameters
 
 OBSERVATIONS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?<!-kernels)")
@@ -255,6 +256,13 @@ def _output_problems(config: ModelConfig) -> Problems:
     lacking = sorted(set(FOOTPRINT_CODES) - wanted)
     if config.footprints and lacking:
         problems.append((("varsiwant",), f"footprints require varsiwant to include: {lacking}"))
+    for name, footprint in config.footprints.items():
+        for index, transform in enumerate(footprint.transforms):
+            needed = set(NEEDED_CODES.get(transform["kind"], ())) - wanted
+            if needed:
+                where = ("footprints", name, "transforms", index)
+                message = f"{transform['kind']} needs {', '.join(sorted(needed))} in varsiwant"
+                problems.append((where, message))
     if not config.trajectories and not config.footprints:
         message = "false leaves nothing to compute, since no footprints are configured"
         problems.append((("trajectories",), message))

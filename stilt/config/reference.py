@@ -19,7 +19,7 @@ from stilt.config.observations import ObservationsConfig
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.runtime import RuntimeSettings
 from stilt.config.support import SUPPORT
-from stilt.config.transforms import FirstOrderLifetime, VerticalOperator
+from stilt.config.transforms import TRANSFORM_KINDS
 from stilt.config.transport import TransportParameters
 
 _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
@@ -30,8 +30,7 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("subgrid_bounds", "mets.<name>.subgrid_bounds", Bounds),
     ("grids", "grids.<name>", Grid),
     ("footprints", "footprints.<name>", FootprintConfig),
-    ("vertical_operator", "footprints.<name>.transforms", VerticalOperator),
-    ("first_order_lifetime", "footprints.<name>.transforms", FirstOrderLifetime),
+    *((kind, "footprints.<name>.transforms", model) for kind, model in TRANSFORM_KINDS.items()),
     ("observations", "observations.<name>", ObservationsConfig),
     ("execution", "execution", ExecutionConfig),
     ("environment", "STILT_<NAME>", RuntimeSettings),

@@ -94,9 +94,100 @@ class FirstOrderLifetime(Section):
         return self
 
 
-TRANSFORM_KINDS: dict[str, type[VerticalOperator] | type[FirstOrderLifetime]] = {
+class AveragingKernel(Section):
+    """Weight particles with the averaging kernel of their measurement, at their release pressure.
+
+    The kernel comes from a table beside the receptors, or is given here, one for all.
+    """
+
+    kind: Literal["averaging_kernel"] = described(
+        "averaging_kernel", "Name of the transform", visibility="basic"
+    )
+    table: str | None = described(
+        None, "Parquet or CSV file with columns receptor, pressure_hpa (or height_m above ground) "
+        "and kernel, relative to the project, such as observations/tropomi-kernels.parquet",
+        visibility="basic",
+    )  # fmt: skip
+    others: Literal["fail", "keep"] = described(
+        "fail", "Receptors without rows in the table: fail, or keep their footprint unweighted",
+        visibility="advanced",
+    )  # fmt: skip
+    coordinate: Literal["pressure_hpa", "height_m"] = described(
+        "pressure_hpa", "What levels are, where they are given here", visibility="advanced"
+    )
+    levels: list[Float] | None = described(
+        None, "Levels of one kernel for all receptors", unit="hPa or m", visibility="advanced"
+    )
+    values: list[Float] | None = described(
+        None, "Kernel at these levels, interpolated between, constant beyond",
+        visibility="advanced",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _table_or_levels(self) -> AveragingKernel:
+        levels, values = self.levels or [], self.values or []
+        if (self.table is None) == (not levels):
+            raise problem("needs either a table, or levels and values", "table")
+        if len(levels) != len(values):
+            raise problem(
+                f"levels and values must have equal lengths, got {len(levels)} and {len(values)}",
+                "levels",
+            )
+        if len(set(levels)) != len(levels):
+            raise problem("must differ from one another", "levels")
+        return self
+
+
+class PressureWeighting(Section):
+    """Weight particles of a column with the share of its air that they stand for."""
+
+    kind: Literal["pressure_weighting"] = described(
+        "pressure_weighting", "Name of the transform", visibility="basic"
+    )
+
+
+class MassWeighting(Section):
+    """Weight every step with the mass that a particle has gained or lost (dmas)."""
+
+    kind: Literal["mass_weighting"] = described(
+        "mass_weighting", "Name of the transform", visibility="advanced"
+    )
+
+
+class ImportedTransform(Section):
+    """A transform of your own: a class, or a function that makes one, by its import path."""
+
+    kind: Literal["import"] = described("import", "Name of the transform", visibility="expert")
+    path: str = described(
+        ..., "module:name; modules beside config.yaml are found too", visibility="expert",
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+    )  # fmt: skip
+    options: dict[str, Any] = described(
+        {}, "Keyword arguments that it is called with", visibility="expert"
+    )
+
+
+TypedTransform = (
+    VerticalOperator
+    | FirstOrderLifetime
+    | AveragingKernel
+    | PressureWeighting
+    | MassWeighting
+    | ImportedTransform
+)
+TRANSFORM_KINDS: dict[str, type[TypedTransform]] = {
+    "averaging_kernel": AveragingKernel,
+    "pressure_weighting": PressureWeighting,
     "vertical_operator": VerticalOperator,
     "first_order_lifetime": FirstOrderLifetime,
+    "mass_weighting": MassWeighting,
+    "import": ImportedTransform,
+}
+# Particle columns that a transform reads.
+NEEDED_CODES: dict[str, tuple[str, ...]] = {
+    "averaging_kernel": ("pres", "zagl"),
+    "pressure_weighting": ("pres", "zagl"),
+    "mass_weighting": ("dmas",),
 }
 
 
@@ -106,7 +197,7 @@ def checked_transform(data: Any) -> dict[str, Any]:
     Raises:
         ConfigValidationError: no mapping, an unknown kind, or fields that do not fit the kind.
     """
-    if isinstance(data, (VerticalOperator, FirstOrderLifetime)):
+    if isinstance(data, TypedTransform):
         return data.model_dump(mode="json")
     if not isinstance(data, Mapping):
         raise problem(f"a transform is a mapping with a 'kind', got {data!r}")

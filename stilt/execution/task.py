@@ -298,7 +298,9 @@ class Task:
             from stilt.footprint import Footprint
 
         layout, config = self.project.layout, self.project.config
-        settings = config.footprints[name.removesuffix(ERROR_SUFFIX)]
+        settings = self.project.kernels.bound(
+            config.footprints[name.removesuffix(ERROR_SUFFIX)], self.receptor
+        )
         with timed("footprint"):
             footprint = Footprint.calculate(
                 particles,

@@ -24,6 +24,7 @@ from stilt.errors import StiltError, UsageError
 from stilt.meteorology.stored_datasets import store_dataset
 from stilt.project.artifacts import Stamp, link, publish
 from stilt.project.index import Index
+from stilt.project.kernels import Kernels
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
 from stilt.project.remote import RemoteOutputs
@@ -139,7 +140,16 @@ class Project:
     @cached_property
     def expectations(self) -> dict[str, Expectation]:
         """Outputs and keys of a complete simulation, by meteorology."""
-        return expectations(self.config, self.layout.root)
+        return expectations(self.config, self.layout.root, self.kernels)
+
+    def forget_expectations(self) -> None:
+        """Have :attr:`expectations` found out again, after tables of kernels have changed."""
+        self.__dict__.pop("expectations", None)
+
+    @cached_property
+    def kernels(self) -> Kernels:
+        """The tables of averaging kernels that footprints name."""
+        return Kernels([self.root, self.layout.root])
 
     @property
     def expected(self) -> dict[str, Expectation] | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stilt.config import MetConfig
+from stilt.project.kernels import Kernels
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # Raised whenever particles of the same configuration change.
 PHYSICS_VERSION = 4
 # Raised whenever footprints of the same particles and configuration change.
-GRIDDING_VERSION = 1
+GRIDDING_VERSION = 2
 
 ERROR_SUFFIX = "_error"
 
@@ -82,18 +83,22 @@ def is_made_by(stored: str, key: str, receptor: str) -> bool:
     return stored.split(".")[:2] == [key, receptor]
 
 
-def expectations(config: ModelConfig, root: Path) -> dict[str, Expectation]:
+def expectations(
+    config: ModelConfig, root: Path, kernels: Kernels | None = None
+) -> dict[str, Expectation]:
     """What a complete simulation has, for every meteorology of the configuration.
 
     Args:
         config: the configuration.
         root: output root; weather folders below it count by their relative path, so that a
             project that contains its weather can be moved.
+        kernels: the project's tables of averaging kernels; None: those in the output root.
     """
-    return {name: _expectation(config, name, root) for name in config.mets}
+    tables = kernels or Kernels([root])
+    return {name: _expectation(config, name, root, tables) for name in config.mets}
 
 
-def _expectation(config: ModelConfig, name: str, root: Path) -> Expectation:
+def _expectation(config: ModelConfig, name: str, root: Path, kernels: Kernels) -> Expectation:
     identities = [met_identity(config.mets[each], root) for each in config.nest_of(name)]
     weather = identities if len(identities) > 1 else identities[0]
     transport = digest([PHYSICS_VERSION, config.transport_dict(), weather])
@@ -103,6 +108,7 @@ def _expectation(config: ModelConfig, name: str, root: Path) -> Expectation:
     footprints = {}
     for name, footprint in config.footprints.items():
         settings = footprint.model_dump(mode="json", exclude={"error"})
+        settings["transforms"] = [kernels.identity(each) for each in settings["transforms"]]
         footprints[name] = digest([GRIDDING_VERSION, settings, transport])
         if footprint.error:
             footprints[name + ERROR_SUFFIX] = digest([GRIDDING_VERSION, settings, error])

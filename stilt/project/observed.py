@@ -13,6 +13,8 @@ from stilt.atomic import atomic_path
 from stilt.config.model import OBSERVATIONS_NAME
 from stilt.errors import UsageError
 from stilt.observations.soundings import Soundings
+from stilt.project.kernels import FIRST_VERSION, RECEPTOR, VERSION, table_version
+from stilt.project.keys import digest
 from stilt.receptors import (
     Receptor,
     read_receptors,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KERNELS = "-kernels"
-RECEPTOR = "receptor"
 STARTER = starter_receptors_csv()
 # Rows in a group of a kernel table: what is read for one receptor.
 KERNEL_ROWS = 20_000
@@ -55,13 +56,21 @@ class ObservationTables:
         found = sorted(path.stem for path in self.folder.glob("*.parquet"))
         return [name for name in found if not name.endswith(KERNELS)]
 
-    def write(self, name: str, table: pd.DataFrame, kernels: pd.DataFrame | None = None) -> None:
+    def write(
+        self,
+        name: str,
+        table: pd.DataFrame,
+        kernels: pd.DataFrame | None = None,
+        *,
+        version: str = FIRST_VERSION,
+    ) -> None:
         """Replace the tables of a name.
 
         Args:
             name: letters, digits, - and _.
             table: one row a sounding, with the column ``receptor``.
             kernels: rows of receptor, pressure_hpa and kernel; none of them: no file.
+            version: of the kernels, another one when kernels of the same receptors change.
 
         Raises:
             UsageError: a name that cannot be part of a file's name.
@@ -87,6 +96,7 @@ class ObservationTables:
         rows = pa.Table.from_pandas(ordered, preserve_index=False)
         names = rows[RECEPTOR].cast(pa.string())
         rows = rows.set_column(rows.schema.get_field_index(RECEPTOR), RECEPTOR, names)
+        rows = rows.replace_schema_metadata({**(rows.schema.metadata or {}), VERSION: version})
         with atomic_path(path) as temporary:
             pq.write_table(rows, temporary, row_group_size=KERNEL_ROWS)
 
@@ -114,17 +124,27 @@ class ObservationTables:
         """
         ids = [str(receptor.id) for receptor in receptors]
         table = soundings.table.assign(**{RECEPTOR: ids})
-        kernels = soundings.kernels(ids)
+        kernels, version = soundings.kernels(ids), FIRST_VERSION
+        if self.kernel_path(name).exists():
+            stored = pd.read_parquet(self.kernel_path(name))
+            version = self._version(name, stored, kernels)
         if not replace and self.table_path(name).exists():
             before = self.read(name)
             before = before[~before["sounding_id"].isin(table["sounding_id"])]
             table = pd.concat([before, table], ignore_index=True) if len(before) else table
             if self.kernel_path(name).exists():
-                known = pd.read_parquet(self.kernel_path(name))
-                known = known[known[RECEPTOR].isin(before[RECEPTOR])]
+                known = stored[stored[RECEPTOR].isin(before[RECEPTOR])]
                 known = known[~known[RECEPTOR].isin(set(ids))]
                 kernels = pd.concat([known, kernels.astype({RECEPTOR: str})], ignore_index=True)
-        self.write(name, table, kernels)
+        self.write(name, table, kernels, version=version)
+
+    def _version(self, name: str, stored: pd.DataFrame, added: pd.DataFrame) -> str:
+        """Version of kernels to which others are added: another one where any changes."""
+        told = table_version(self.kernel_path(name))
+        both = stored.merge(added.astype({RECEPTOR: str}), how="outer", indicator=True)
+        common = set(stored[RECEPTOR]) & set(added[RECEPTOR])
+        differ = both[(both["_merge"] != "both") & both[RECEPTOR].isin(common)]
+        return digest([told, differ.astype(str).to_numpy().tolist()]) if len(differ) else told
 
 
 def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings, list[Receptor]]:

@@ -9,12 +9,20 @@ import pandas as pd
 
 from stilt.config.transforms import (
     TRANSFORM_KINDS,
+    AveragingKernel,
     FirstOrderLifetime,
+    ImportedTransform,
+    MassWeighting,
+    TypedTransform,
     VerticalOperator,
     checked_transform,
 )
+from stilt.config.transforms import PressureWeighting as PressureWeightingConfig
 from stilt.errors import ConfigValidationError
+from stilt.transforms.imported import imported
+from stilt.transforms.kernel import apply_averaging_kernel
 from stilt.transforms.lifetime import BEFORE_CHEMISTRY, apply_first_order_lifetime
+from stilt.transforms.mass import apply_mass_weighting
 from stilt.transforms.pressure import PressureWeighting
 from stilt.transforms.protocol import ParticleTransform, TransformContext
 from stilt.transforms.vertical import BEFORE_WEIGHT, apply_vertical_operator
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 
-Transform = ParticleTransform | VerticalOperator | FirstOrderLifetime | Mapping[str, Any]
+Transform = ParticleTransform | TypedTransform | Mapping[str, Any]
 
 
 def apply_transforms(
@@ -65,12 +73,16 @@ def apply_transforms(
     return particles
 
 
-def _resolved(transform: Transform) -> ParticleTransform | VerticalOperator | FirstOrderLifetime:
+def _resolved(transform: Transform) -> ParticleTransform | TypedTransform:
     """Turn a mapping of the configuration into its typed form."""
     if isinstance(transform, Mapping):
         data = checked_transform(transform)
-        return TRANSFORM_KINDS[data["kind"]](**data)
-    if isinstance(transform, (VerticalOperator, FirstOrderLifetime, ParticleTransform)):
+        transform = TRANSFORM_KINDS[data["kind"]](**data)
+    if isinstance(transform, ImportedTransform):
+        return imported(transform)
+    if isinstance(transform, PressureWeightingConfig):
+        return PressureWeighting()
+    if isinstance(transform, (TypedTransform, ParticleTransform)):
         return transform
     raise ConfigValidationError(
         f"{transform!r} is not a particle transform: give a mapping with a 'kind', or an object "
@@ -80,20 +92,25 @@ def _resolved(transform: Transform) -> ParticleTransform | VerticalOperator | Fi
 
 def _saves_in(step: object) -> str:
     """Column in which a transform keeps the influence it found, "" when in none."""
-    if isinstance(step, (PressureWeighting, VerticalOperator)):
+    if isinstance(step, (PressureWeighting, VerticalOperator, AveragingKernel, MassWeighting)):
         return BEFORE_WEIGHT
     return BEFORE_CHEMISTRY if isinstance(step, FirstOrderLifetime) else ""
 
 
 def _apply(
     particles: pd.DataFrame,
-    step: ParticleTransform | VerticalOperator | FirstOrderLifetime,
+    step: ParticleTransform | TypedTransform,
     context: TransformContext,
 ) -> pd.DataFrame:
+    if isinstance(step, AveragingKernel):
+        return apply_averaging_kernel(particles, step, context)
+    if isinstance(step, MassWeighting):
+        return apply_mass_weighting(particles)
     if isinstance(step, VerticalOperator):
         return apply_vertical_operator(
             particles, step, receptor=context.receptor, heights_msl=context.heights_msl
         )
     if isinstance(step, FirstOrderLifetime):
         return apply_first_order_lifetime(particles, step)
+    assert isinstance(step, ParticleTransform)
     return step.apply(particles, context=context)

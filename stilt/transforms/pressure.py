@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from stilt.transforms.release import first_rows, fit_pressure, release_height_agl_m
+from stilt.receptors import ColumnReceptor
+from stilt.transforms.release import (
+    Floats,
+    first_rows,
+    pressure_profile,
+    release_height_agl_m,
+)
 from stilt.transforms.vertical import BEFORE_WEIGHT
 
 if TYPE_CHECKING:
@@ -21,25 +27,46 @@ def pressure_weights(
 ) -> pd.Series:
     """Share of the column's air that each particle stands for, indexed by ``indx``.
 
-    Release pressures come from a fit of ln p to the first rows. The slabs of neighbouring release
-    levels meet midway in pressure; the ground closes the lowest and the highest is as thick above
-    its level as below. A level's share, its slab over the surface pressure, is split evenly among
-    its particles, so that the sum is (p_surface - p_top) / p_surface. ``heights_msl`` overrules the
-    receptor's ``altitude_ref``, as kmsl does.
+    Pressures come from :func:`stilt.transforms.release.pressure_profile`. Particles of a column
+    stand for equally thick slabs of height, from its bottom to its top, so that the sum is
+    (p_bottom - p_top) / p_surface and two columns above each other sum to the whole. Of other
+    releases, slabs of neighbouring levels meet midway in pressure; the ground closes the lowest
+    and the highest is as thick above its level as below. A level's share, its slab over the
+    surface pressure, is split evenly among its particles. ``heights_msl`` overrules the receptor's
+    ``altitude_ref``, as kmsl does.
 
     Raises:
         ValueError: ``pres``, ``zagl`` or the release height is missing.
     """
-    slope, ground_hpa = fit_pressure(particles)
+    profile = pressure_profile(particles)
     heights = release_height_agl_m(particles, receptor, heights_msl=heights_msl)
     height = first_rows(particles.assign(_release=heights))["_release"]
     levels, level, count = np.unique(height.to_numpy(), return_inverse=True, return_counts=True)
-    pressure = ground_hpa * np.exp(slope * levels)
-    between = 0.5 * (pressure[:-1] + pressure[1:])
-    lower = np.concatenate(([ground_hpa], between))
-    upper = np.concatenate((between, [2.0 * pressure[-1] - lower[-1]]))
-    share = (lower - upper) / ground_hpa / count
+    if isinstance(receptor, ColumnReceptor):
+        edges = profile.at(_slab_edges(levels, particles, receptor, heights))
+        lower, upper = edges[:-1], edges[1:]
+    else:
+        pressure = profile.at(levels)
+        between = 0.5 * (pressure[:-1] + pressure[1:])
+        lower = np.concatenate(([profile.surface_hpa], between))
+        upper = np.concatenate((between, [2.0 * pressure[-1] - lower[-1]]))
+    share = (lower - upper) / profile.surface_hpa / count
     return pd.Series(share[level], index=height.index, name="pressure_weight")
+
+
+def _slab_edges(
+    levels: Floats, particles: pd.DataFrame, receptor: ColumnReceptor, heights_agl_m: Floats
+) -> Floats:
+    """Heights above ground between the levels of a column, with its ends, shape (levels + 1,)."""
+    ground_m = 0.0
+    if "xhgt" in particles.columns:
+        # The terrain that was taken off heights above sea level; the highest are above it.
+        given = particles["xhgt"].to_numpy(np.float64)
+        highest = given >= given.max()
+        ground_m = float(np.mean(given[highest] - heights_agl_m[highest]))
+    ends = np.maximum(np.array([receptor.bottom, receptor.top]) - ground_m, 0.0)
+    between = 0.5 * (levels[:-1] + levels[1:])
+    return np.concatenate(([ends[0]], between, [ends[1]]))
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2
+
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 Floats = NDArray[np.float64]
+
+STANDARD_TEMPERATURE_K = 288.0
+LEAST_SPAN_M, PARABOLA_SPAN_M = 20.0, 200.0
 
 
 def first_rows(particles: pd.DataFrame) -> pd.DataFrame:
@@ -71,8 +77,33 @@ def release_height_agl_m(
     return np.maximum(height - ground_m, 0.0)
 
 
-def fit_pressure(particles: pd.DataFrame) -> tuple[float, float]:
-    """Fit ln p = b + a z to the particles' first rows; return (a in 1/m, p at the ground in hPa).
+@dataclass(frozen=True)
+class PressureProfile:
+    """Pressure over height above ground at the release: ln p is a polynomial of height.
+
+    Attributes:
+        coefficients: of ``numpy.polyval``, ln hPa over m.
+    """
+
+    coefficients: Floats
+
+    def at(self, height_agl_m: Floats | float) -> Floats:
+        """Return pressures in hPa."""
+        pressure: Floats = np.exp(np.polyval(self.coefficients, np.asarray(height_agl_m)))
+        return pressure
+
+    @property
+    def surface_hpa(self) -> float:
+        """Pressure at the ground."""
+        return float(np.exp(self.coefficients[-1]))
+
+
+def pressure_profile(particles: pd.DataFrame) -> PressureProfile:
+    """Fit ln p over height to what transport saw on the particles' first rows.
+
+    A parabola, which follows a temperature that changes evenly with height (hydrostatic balance:
+    d ln p / dz = -g / (R T)); a straight line where the particles span less than 200 m, with the
+    slope of 288 K where they span less than 20 m.
 
     Raises:
         ValueError: ``pres`` or ``zagl`` is missing.
@@ -84,19 +115,23 @@ def fit_pressure(particles: pd.DataFrame) -> tuple[float, float]:
             "add them to varsiwant."
         )
     rows = first_rows(particles)
-    height, log_pressure = rows["zagl"].to_numpy(np.float64), np.log(rows["pres"].to_numpy())
-    centred = height - height.mean()
-    spread = float(np.sum(centred**2))
-    # All at one height: the slope cannot be seen, and does not matter at that height.
-    slope = float(np.sum(centred * log_pressure)) / spread if spread > 0 else 0.0
-    return slope, float(np.exp(log_pressure.mean() - slope * height.mean()))
+    height = rows["zagl"].to_numpy(np.float64)
+    log_pressure = np.log(rows["pres"].to_numpy(np.float64))
+    span = float(np.ptp(height)) if height.size else 0.0
+    if span < LEAST_SPAN_M or height.size < 3:
+        slope = -GRAVITY_M_S2 / (GAS_CONSTANT_DRY_AIR * STANDARD_TEMPERATURE_K)
+        middle = float(np.mean(log_pressure - slope * height))
+        return PressureProfile(np.array([slope, middle]))
+    degree = 2 if span >= PARABOLA_SPAN_M else 1
+    fitted = np.polynomial.Polynomial.fit(height, log_pressure, degree).convert()
+    coefficients = np.zeros(degree + 1)
+    coefficients[: fitted.coef.size] = fitted.coef
+    return PressureProfile(coefficients[::-1])
 
 
 def release_pressure_hpa(
     particles: pd.DataFrame, receptor: Receptor | None, *, heights_msl: bool | None = None
 ) -> Floats:
     """Pressure where every row's particle was released, hPa, shape (rows,)."""
-    slope, ground_hpa = fit_pressure(particles)
     height = release_height_agl_m(particles, receptor, heights_msl=heights_msl)
-    pressure: Floats = ground_hpa * np.exp(slope * height)
-    return pressure
+    return pressure_profile(particles).at(height)

@@ -9,7 +9,16 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
 
 
 @pytest.mark.parametrize(
-    "page", ["observations.md", "soundings.md", "era5.md", "hrrr.md", "gfs.md", "cf-datasets.md"]
+    "page",
+    [
+        "observations.md",
+        "soundings.md",
+        "columns.md",
+        "era5.md",
+        "hrrr.md",
+        "gfs.md",
+        "cf-datasets.md",
+    ],
 )
 def test_code_of_a_page_runs_in_order(page):
     names: dict[str, object] = {}
@@ -43,6 +52,7 @@ def test_yaml_of_the_guides_is_accepted(tmp_path):
     for page in (
         "footprints.md",
         "soundings.md",
+        "columns.md",
         "running.md",
         "error-runs.md",
         "clusters.md",

@@ -7,7 +7,7 @@ import pytest
 from stilt import ColumnReceptor, PointReceptor
 from stilt.errors import ConfigValidationError
 from stilt.transforms import PressureWeighting, apply_transforms, pressure_weights
-from stilt.transforms.release import release_height_agl_m
+from stilt.transforms.release import pressure_profile, release_height_agl_m
 
 TIME = "2023-07-15 18:00:00"
 POINT = PointReceptor(TIME, -112.0, 40.6, 5.0)
@@ -128,14 +128,129 @@ def test_pressure_means_that_of_the_release() -> None:
 def test_pressure_weights_sum_to_the_part_of_the_column_below_the_top() -> None:
     table = column()
     weights = pressure_weights(table, COLUMN)
-    top = 900.0 * np.exp(-3950.0 / SCALE_HEIGHT_M)
-    next_below = 900.0 * np.exp(-3850.0 / SCALE_HEIGHT_M)
-    upper_edge = top - 0.5 * (next_below - top)
-    assert weights.sum() == pytest.approx((900.0 - upper_edge) / 900.0)
+    assert weights.sum() == pytest.approx(1 - np.exp(-4000.0 / SCALE_HEIGHT_M), rel=1e-9)
+    # Of the k-th slab of 100 m, worked by hand.
+    by_hand = np.exp(-300.0 / SCALE_HEIGHT_M) - np.exp(-400.0 / SCALE_HEIGHT_M)
+    assert weights.loc[4] == pytest.approx(by_hand, rel=1e-9)
     assert (weights > 0).all()
     done = apply_transforms(table, [PressureWeighting()], receptor=COLUMN)
     factor = (done["foot"] / table["foot"]).groupby(table["indx"]).first()
     np.testing.assert_allclose(factor, weights * N)
+
+
+def test_columns_above_one_another_sum_to_the_whole() -> None:
+    table = column()
+    low = table[table["xhgt"] < 1500]
+    high = table[table["xhgt"] > 1500]
+    place = COLUMN.time, COLUMN.longitude, COLUMN.latitude
+    parts = [
+        pressure_weights(low, ColumnReceptor(*place, 0.0, 1500.0)),
+        pressure_weights(high, ColumnReceptor(*place, 1500.0, 4000.0)),
+    ]
+    whole = pressure_weights(table, COLUMN)
+    np.testing.assert_allclose(pd.concat(parts), whole, rtol=1e-9)
+    feet = [
+        part["foot"].groupby(part["indx"]).sum() @ weights
+        for part, weights in zip((low, high), parts, strict=True)
+    ]
+    assert sum(feet) == pytest.approx(table["foot"].groupby(table["indx"]).sum() @ whole)
+
+
+def kernel(**fields) -> dict:
+    return {"kind": "averaging_kernel", **fields}
+
+
+def test_a_kernel_of_ones_changes_nothing() -> None:
+    table = column()
+    ones = kernel(levels=[900.0, 500.0, 100.0], values=[1.0, 1.0, 1.0])
+    done = apply_transforms(table, [ones], receptor=COLUMN)
+    assert done["foot"].equals(table["foot"])
+
+
+def test_kernel_and_pressure_weighting_multiply() -> None:
+    table = column()
+    falling = kernel(levels=[500.0, 900.0], values=[0.0, 1.0])
+    both = apply_transforms(table, [falling, {"kind": "pressure_weighting"}], receptor=COLUMN)
+    at_release = 900.0 * np.exp(-table["xhgt"] / SCALE_HEIGHT_M)
+    share = table["indx"].map(pressure_weights(table, COLUMN)) * N
+    expected = table["foot"] * (at_release - 500) / 400 * share
+    np.testing.assert_allclose(both["foot"], expected, rtol=1e-9)
+    assert both["foot_before_weight"].equals(table["foot"])
+
+
+def test_kernel_over_height() -> None:
+    table = column()
+    step = kernel(coordinate="height_m", levels=[0.0, 4000.0], values=[1.0, 0.0])
+    done = apply_transforms(table, [step], receptor=COLUMN)
+    np.testing.assert_allclose(done["foot"], table["foot"] * (1 - table["xhgt"] / 4000))
+
+
+def test_pressure_follows_an_atmosphere_whose_temperature_falls_with_height() -> None:
+    # Hydrostatic balance with T = 290 K - 6.5 K / km: p = p0 (1 - 6.5e-3 z / 290)^(g / R 6.5e-3).
+    def pressure(z):
+        return 1000.0 * (1 - 6.5e-3 * z / 290.0) ** (9.80616 / 287.04 / 6.5e-3)
+
+    table = column()
+    table["pres"] = pressure(table["zagl"])
+    found = pressure_profile(table)
+    heights = np.linspace(0, 4000, 9)
+    np.testing.assert_allclose(found.at(heights), pressure(heights), atol=0.1)
+    assert found.surface_hpa == pytest.approx(1000.0, abs=0.1)
+
+
+def test_particles_from_one_height_have_the_slope_of_the_standard_atmosphere() -> None:
+    table = column()
+    alike = table[(table["indx"] == 1) & (table["time"] == -1)]
+    profile = pressure_profile(alike)
+    there = alike["zagl"].iloc[0]
+    assert profile.at(there) == pytest.approx(alike["pres"].iloc[0])
+    assert profile.at(there + 8430) / profile.at(there) == pytest.approx(np.exp(-1), rel=1e-3)
+
+
+def test_mass_weights_every_step() -> None:
+    table = column().assign(dmas=np.linspace(1.0, 1.2, STEPS * N))
+    done = apply_transforms(table, [{"kind": "mass_weighting"}], receptor=COLUMN)
+    np.testing.assert_allclose(done["foot"], table["foot"] * table["dmas"])
+    with pytest.raises(ValueError, match="dmas"):
+        apply_transforms(column(), [{"kind": "mass_weighting"}], receptor=COLUMN)
+
+
+def test_own_transforms_come_by_import_path(tmp_path, monkeypatch) -> None:
+    (tmp_path / "my_weights.py").write_text(
+        "class Times:\n"
+        "    def __init__(self, factor=2.0):\n"
+        "        self.factor = factor\n"
+        "    def apply(self, particles, *, context):\n"
+        "        return particles.assign(foot=particles['foot'] * self.factor)\n"
+        "def nothing():\n"
+        "    return 1\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    table = column()
+    step = {"kind": "import", "path": "my_weights:Times", "options": {"factor": 3.0}}
+    done = apply_transforms(table, [step], receptor=COLUMN)
+    np.testing.assert_allclose(done["foot"], 3 * table["foot"])
+    for path, told in (
+        ("my_other:Times", "cannot be imported"),
+        ("my_weights:Else", "cannot be made"),
+        ("my_weights:nothing", "has no method apply"),
+    ):
+        with pytest.raises(ConfigValidationError, match=told):
+            apply_transforms(table, [{"kind": "import", "path": path}], receptor=COLUMN)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "either a table"),
+        ({"table": "a", "levels": [1.0], "values": [1.0]}, "either a table"),
+        ({"levels": [1.0, 2.0], "values": [1.0]}, "equal lengths"),
+        ({"levels": [1.0, 1.0], "values": [1.0, 2.0]}, "differ"),
+    ],
+)
+def test_kernels_that_cannot_be_used_are_named(fields: dict, told: str) -> None:
+    with pytest.raises(ConfigValidationError, match=told):
+        apply_transforms(column(), [kernel(**fields)], receptor=COLUMN)
 
 
 def test_particles_of_one_level_share_its_weight() -> None:
@@ -189,7 +304,9 @@ def test_heights_above_sea_level_count_from_the_ground(step, terrain: dict) -> N
     told = ColumnReceptor(COLUMN.time, COLUMN.longitude, COLUMN.latitude, *bounds)
     by_receptor = apply_transforms(raised, [step], receptor=msl)
     by_kmsl = apply_transforms(raised, [step], receptor=told, heights_msl=True)
-    overruled = apply_transforms(table, [step], receptor=msl, heights_msl=False)
+    called_msl = ColumnReceptor(COLUMN.time, COLUMN.longitude, COLUMN.latitude, COLUMN.bottom,
+                                COLUMN.top, altitude_ref="msl")  # fmt: skip
+    overruled = apply_transforms(table, [step], receptor=called_msl, heights_msl=False)
     for done in (by_receptor, by_kmsl, overruled):
         np.testing.assert_allclose(done["foot"], agl["foot"], rtol=1e-9)
     wrong = apply_transforms(raised, [step], receptor=told)

@@ -1,0 +1,233 @@
+"""Tables of averaging kernels beside the receptors, read as receptors ask for theirs."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stilt.config import FootprintConfig
+from stilt.errors import FootprintError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from stilt.receptors import Receptor
+
+RECEPTOR = "receptor"
+COORDINATES = ("pressure_hpa", "height_m")
+VERSION = b"stilt:version"
+FIRST_VERSION = "first"
+# Groups of rows kept in memory, of about 20,000 rows each.
+KEPT_GROUPS = 4
+
+Kernel = tuple[list[float], list[float]]
+
+
+class KernelTable:
+    """A table of kernels in a Parquet or CSV file.
+
+    Of a Parquet file that is sorted by receptor only the rows around the receptors asked for are
+    read.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UsageError: it cannot be read, or lacks a column.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._frame: pd.DataFrame | None = None
+        if path.suffix.lower() == ".csv":
+            self._frame = _read_csv(path)
+            names = list(self._frame.columns)
+        else:
+            names = self._open(path)
+        found = [name for name in COORDINATES if name in names]
+        if len(found) != 1 or RECEPTOR not in names or "kernel" not in names:
+            raise UsageError(
+                f"{path} needs the columns {RECEPTOR}, kernel and one of "
+                f"{' or '.join(COORDINATES)}; it has {', '.join(names)}."
+            )
+        self.coordinate = found[0]
+        self._group = lru_cache(KEPT_GROUPS)(self._read_group)
+
+    def _open(self, path: Path) -> list[str]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            self._file = pq.ParquetFile(path)
+        except (OSError, pa.ArrowException) as error:
+            raise UsageError(f"{path} is not a Parquet file that can be read ({error}).") from error
+        names = list(self._file.schema_arrow.names)
+        self._spans: list[tuple[str, str] | None] = []
+        at = names.index(RECEPTOR) if RECEPTOR in names else 0
+        for number in range(self._file.num_row_groups):
+            told = self._file.metadata.row_group(number).column(at).statistics
+            known = told is not None and told.has_min_max
+            self._spans.append((str(told.min), str(told.max)) if known else None)
+        return names
+
+    def of(self, receptor_id: str) -> Kernel | None:
+        """Return levels and values of a receptor's kernel, None where it has no row.
+
+        Raises:
+            UsageError: a level is there twice, or a value is missing.
+        """
+        import numpy as np
+
+        rows: list[np.ndarray] = []
+        if self._frame is not None:
+            mine = self._frame[self._frame[RECEPTOR] == receptor_id]
+            rows.append(mine[[self.coordinate, "kernel"]].to_numpy(np.float64))
+        else:
+            for number, span in enumerate(self._spans):
+                if span is None or span[0] <= receptor_id <= span[1]:
+                    names, values = self._group(number)
+                    first = np.searchsorted(names, receptor_id, side="left")
+                    last = np.searchsorted(names, receptor_id, side="right")
+                    rows.append(values[first:last])
+        found = np.concatenate(rows) if rows else np.empty((0, 2))
+        if not len(found):
+            return None
+        if not np.isfinite(found).all() or np.unique(found[:, 0]).size < len(found):
+            raise UsageError(
+                f"{self.path}: the kernel of {receptor_id} has a level twice, or no value there."
+            )
+        return found[:, 0].tolist(), found[:, 1].tolist()
+
+    def _read_group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return receptors and (level, value) of a group of rows, by receptor."""
+        import numpy as np
+
+        rows = self._file.read_row_group(number, columns=[RECEPTOR, self.coordinate, "kernel"])
+        names = np.asarray(rows[RECEPTOR].to_pylist(), dtype=object)
+        values = np.stack([rows[n].to_numpy() for n in (self.coordinate, "kernel")], axis=1)
+        order = np.argsort(names, kind="stable")
+        return names[order], values.astype(np.float64)[order]
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, comment="#", dtype={RECEPTOR: str})
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as a table of kernels ({error}).") from error
+
+
+class Kernels:
+    """The kernel tables that a project's footprints name.
+
+    Args:
+        folders: where relative paths are looked for, in this order.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.folders = list(dict.fromkeys(folders))
+        self._tables: dict[Path, tuple[int, KernelTable]] = {}
+
+    def path(self, table: str) -> Path:
+        """Return the file of a table, in the first folder where no folder has it."""
+        places = [folder / Path(table).expanduser() for folder in self.folders]
+        return next((place for place in places if place.is_file()), places[0])
+
+    def bound(self, settings: FootprintConfig, receptor: Receptor) -> FootprintConfig:
+        """Return a footprint's settings with the receptor's own kernels in their transforms.
+
+        Raises:
+            FootprintError: there is no such table, or the receptor has no row in it.
+        """
+        for folder in self.folders:
+            uses_modules = any(each["kind"] == "import" for each in settings.transforms)
+            if uses_modules and str(folder) not in sys.path:
+                sys.path.append(str(folder))
+        if not any(each.get("table") for each in settings.transforms):
+            return settings
+        transforms = [self._with_kernel(each, receptor) for each in settings.transforms]
+        return settings.model_copy(
+            update={"transforms": [each for each in transforms if each is not None]}
+        )
+
+    def _with_kernel(
+        self, transform: Mapping[str, Any], receptor: Receptor
+    ) -> dict[str, Any] | None:
+        if not transform.get("table"):
+            return dict(transform)
+        path = self.path(transform["table"])
+        if not path.is_file():
+            raise FootprintError(
+                f"There is no table of kernels {path}: `stilt observe` makes those of instruments."
+            )
+        changed_ns = path.stat().st_mtime_ns
+        kept = self._tables.get(path)
+        if kept is None or kept[0] != changed_ns:
+            kept = self._tables[path] = changed_ns, KernelTable(path)
+        kernel = kept[1].of(str(receptor.id))
+        if kernel is None:
+            if transform["others"] == "keep":
+                return None
+            raise FootprintError(
+                f"{path} has no kernel of {receptor.id}; others: keep in the transform leaves such "
+                "receptors unweighted."
+            )
+        levels, values = kernel
+        coordinate = kept[1].coordinate
+        return {
+            **transform, "table": None, "levels": levels, "values": values,
+            "coordinate": coordinate,
+        }  # fmt: skip
+
+    def identity(self, transform: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what says of a transform which footprints it makes, files included.
+
+        A table of ``stilt observe`` counts with its version, which changes when a kernel that was
+        there does, and not when others are added; any other one with its content.
+        """
+        plain = dict(transform)
+        if plain.get("table"):
+            plain["table"] = [plain["table"], table_version(self.path(plain["table"]))]
+        if plain.get("kind") == "import":
+            plain["path"] = [plain["path"], self._module_digest(plain["path"])]
+        return plain
+
+    def _module_digest(self, path: str) -> str:
+        """Digest of the file of a transform's module, "" where it is not to be found."""
+        module = path.partition(":")[0]
+        beside = [folder / (module.replace(".", "/") + ".py") for folder in self.folders]
+        found = next((place for place in beside if place.is_file()), None)
+        if found is None:
+            try:
+                spec = find_spec(module)
+            except (ImportError, ValueError):
+                return ""
+            if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+                return ""
+            found = Path(spec.origin)
+        return hashlib.sha256(found.read_bytes()).hexdigest()[:16]
+
+
+def table_version(path: Path) -> str:
+    """Return the version of a table of kernels, "" where there is none."""
+    if not path.is_file():
+        return ""
+    if path.suffix.lower() != ".csv":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            kept = pq.read_schema(path).metadata or {}
+        except (OSError, pa.ArrowException):
+            return ""
+        if VERSION in kept:
+            return kept[VERSION].decode()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
