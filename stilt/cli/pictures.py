@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from stilt.model import Model
     from stilt.trajectories import Trajectories
 
-Kind = Literal["map", "facet", "mean", "series", "particles", "profile", "space"]
+Kind = Literal["map", "facet", "mean", "series", "particles", "profile", "space", "animation"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OF_MANY = ("mean", "series")
-OF_PARTICLES = ("particles", "profile", "space")
+OF_PARTICLES = ("particles", "profile", "space", "animation")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Wanted:
         hour: layer of a map, as a number or a time; None sums all.
         hours: layers summed for a panel.
         color_by: what colours particles; None takes the picture's own.
+        frames, fps: pictures of an animation, and how many a second.
         keywords: of the picture.
     """
 
@@ -41,6 +42,8 @@ class Wanted:
     hour: str | None
     hours: int
     color_by: str | None
+    frames: int
+    fps: float
     keywords: Mapping[str, Any]
 
 
@@ -64,27 +67,38 @@ def one_id(model: Model, text: str) -> str:
     )
 
 
-def target_file(out: str | None, suffix: str | None, stem: str) -> Path:
+def target_file(out: str | None, suffix: str | None, stem: str, *, film: bool = False) -> Path:
     """Return the file to write, with its folder made.
+
+    Args:
+        out: file, or folder, as the option names it.
+        suffix: ending; None takes that of ``out``, else png, or gif for a film.
+        stem: name of the file in a folder.
+        film: whether it is a film.
 
     Raises:
         UsageError: matplotlib writes no such kind of file.
     """
     path = Path(out or ".").expanduser()
+    ending = (suffix or ("gif" if film else "png")).lstrip(".")
     if out is None or out.endswith("/") or path.is_dir() or not path.suffix:
-        path = path / f"{stem}.{(suffix or 'png').lstrip('.')}"
+        path = path / f"{stem}.{ending}"
     elif suffix:
-        path = path.with_suffix(f".{suffix.lstrip('.')}")
+        path = path.with_suffix(f".{ending}")
+    from stilt.plotting.animation import check_film
     from stilt.plotting.style import pyplot
 
     plt = pyplot()
     plt.switch_backend("agg")
-    kinds = plt.figure().canvas.get_supported_filetypes()
-    plt.close("all")
-    if path.suffix.lstrip(".").lower() not in kinds:
-        raise UsageError(
-            f"Pictures cannot be written as '{path.suffix}': choose {', '.join(sorted(kinds))}."
-        )
+    if film:
+        check_film(path)
+    else:
+        kinds = plt.figure().canvas.get_supported_filetypes()
+        plt.close("all")
+        if path.suffix.lstrip(".").lower() not in kinds:
+            raise UsageError(
+                f"Pictures cannot be written as '{path.suffix}': choose {', '.join(sorted(kinds))}."
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -106,9 +120,11 @@ def draw_each(
         except KeyError:
             lacking.append(sim_id)
             continue
-        written.append(
-            _save(_drawn(source, wanted), target_file(out, suffix, f"{sim_id}_{wanted.kind}"), dpi)
-        )
+        path = target_file(out, suffix, f"{sim_id}_{wanted.kind}", film=wanted.kind == "animation")
+        if wanted.kind == "animation":
+            written.append(_film(model, sim_id, wanted, path, dpi))
+        else:
+            written.append(_save(_drawn(source, wanted), path, dpi))
     if lacking:
         text = _lacking_text(model, wanted, lacking)
         if not written:
@@ -162,6 +178,22 @@ def _drawn(source: Any, wanted: Wanted) -> Any:
     colour = {"color_by": wanted.color_by} if wanted.color_by else {}
     draw = {"particles": plots.map, "profile": plots.profile, "space": plots.space}[wanted.kind]
     return draw(**colour, **keywords)
+
+
+def _film(model: Model, sim_id: str, wanted: Wanted, path: Path, dpi: int) -> Path:
+    """Write the film of a simulation's particles, with its footprint where there is one."""
+    from stilt.plotting import save_animation
+    from stilt.plotting.style import pyplot
+
+    footprint = None
+    if model.footprints.names():
+        footprint = model.simulations[sim_id].get_footprint(_name(model, wanted))
+    film = model.trajectories[sim_id].plot.animate(
+        footprint, frames=wanted.frames, fps=wanted.fps, **cast(Any, wanted.keywords)
+    )
+    save_animation(film, path, dpi=dpi)
+    pyplot().close("all")
+    return path
 
 
 def draw_many(

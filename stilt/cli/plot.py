@@ -28,6 +28,8 @@ from stilt.cli.pictures import (
 )
 from stilt.errors import UsageError
 
+FIRST_TIME, LAST_TIME = "1900-01-01", "2200-01-01"
+
 
 def _numbers(count: int | None) -> Callable[..., tuple[float, ...] | None]:
     """Return a callback that reads numbers with commas between them."""
@@ -56,6 +58,7 @@ Examples:
   stilt plot ./case hrrr_202301011200_-111.85_40.77_5      # map of one, all hours
   stilt plot ./case 202301011200 --kind facet --out hours.pdf
   stilt plot ./case 202301011200 --kind particles --color-by height
+  stilt plot ./case 202301011200 --kind animation --out film.mp4
   stilt plot ./case --each --out pictures/                 # a map of every one
   stilt plot ./case --from 2023-01-01 --to 2023-01-07 --name default
 """
@@ -68,11 +71,13 @@ Examples:
 @click.option("--name", help="Footprint to draw.  [default: the first of the configuration]")
 @click.option("--each", is_flag=True, help="Draw a picture of every simulation.")
 @click.option("--from", "start", metavar="TIME", help="Receptors from this time on, UTC.")
-@click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC.")
+@click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC, or this day.")
 @click.option("--met", metavar="NAME", help="Simulations in this meteorology only.")
 @click.option("--hour", metavar="N|TIME", help="One hour of a footprint: 0 is the earliest.")
 @click.option("--hours", type=int, default=1, show_default=True, help="Hours in a panel of facet.")
 @click.option("--color-by", metavar="WHAT", help="Particles: age, height, influence or a column.")
+@click.option("--frames", type=int, default=80, show_default=True, help="Of an animation.")
+@click.option("--fps", type=float, default=12, show_default=True, help="Of an animation, a second.")
 @click.option("--linear", is_flag=True, help="Colours from zero instead of logarithmic.")
 @click.option("--whole-grid", is_flag=True, help="Show all of the grid, not only the influence.")
 @click.option("--extent", callback=_numbers(4), metavar="W,E,S,N", help="Part of the map to show.")
@@ -100,6 +105,8 @@ def plot(
     hour: str | None,
     hours: int,
     color_by: str | None,
+    frames: int,
+    fps: float,
     dpi: int,
     output_dir: str | None,
     as_json: bool,
@@ -113,7 +120,7 @@ def plot(
     model = open_model(project, output_dir, outputs=True)
     selection: dict[str, Any] = {"mets": met}
     if start or end:
-        selection["time_range"] = (start or "1900-01-01", end or "2200-01-01")
+        selection["time_range"] = (start or FIRST_TIME, _whole_day(end or LAST_TIME))
     chosen = {key: value for key, value in selection.items() if value is not None}
     ids = [one_id(model, sim_id)] if sim_id else []
     if each and not ids:
@@ -124,7 +131,7 @@ def plot(
     ):
         ids = complete
     kind = kind or ("map" if ids and model.footprints.names() else "particles" if ids else "mean")
-    wanted = Wanted(kind, name, hour, hours, color_by, _keywords(kind, look))
+    wanted = Wanted(kind, name, hour, hours, color_by, frames, fps, _keywords(kind, look))
     if kind in OF_MANY:
         written = [
             draw_many(model, wanted, chosen, target_file(out, suffix, f"{model.name}_{kind}"), dpi)
@@ -143,6 +150,11 @@ def plot(
             click.echo(path)
 
 
+def _whole_day(text: str) -> str:
+    """Return the end of the day where a text is a date."""
+    return f"{text} 23:59:59" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text
+
+
 def _keywords(kind: Kind, look: Mapping[str, Any]) -> dict[str, Any]:
     """Return keywords of the library's pictures for the options that were given."""
     found = {
@@ -152,7 +164,7 @@ def _keywords(kind: Kind, look: Mapping[str, Any]) -> dict[str, Any]:
     keywords = {key: value for key, value in found.items() if value is not None}
     if look["no_outlines"]:
         keywords["outlines"] = False
-    if kind not in OF_PARTICLES:
+    if kind not in OF_PARTICLES or kind == "animation":
         keywords |= {"log": False} if look["linear"] else {}
         keywords |= {"zoom": False} if look["whole_grid"] else {}
         keywords |= {"shares": look["shares"]} if look["shares"] else {}

@@ -1,8 +1,9 @@
 """Pictures of footprints and particles; needs matplotlib (the extra ``plots``)."""
 
-from stilt.plotting.field_map import MapKeywords as MapKeywords
+from stilt.plotting.animation import save_animation as save_animation
 from stilt.plotting.footprint_files import FootprintFilesPlots as FootprintFilesPlots
 from stilt.plotting.footprints import FootprintPlots as FootprintPlots
+from stilt.plotting.map_keywords import MapKeywords as MapKeywords
 from stilt.plotting.outlines import outlines as outlines
 from stilt.plotting.particle_keywords import ParticleKeywords as ParticleKeywords
 from stilt.plotting.trajectories import TrajectoryPlots as TrajectoryPlots
@@ -14,4 +15,5 @@ __all__ = [
     "ParticleKeywords",
     "TrajectoryPlots",
     "outlines",
+    "save_animation",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import is_longlat
-from stilt.plotting.ground import draw_outlines, dress, mark_receptors, scale_bar
+from stilt.plotting.ground import draw_surroundings
+from stilt.plotting.map_keywords import MapKeywords, check_keywords
 from stilt.plotting.outlines import Bounds
 from stilt.plotting.style import (
     COLOUR_LABEL,
@@ -25,7 +26,7 @@ from stilt.plotting.style import (
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-    from matplotlib.colors import Colormap, Normalize
+    from matplotlib.colors import Normalize
 
     from stilt.config import Grid
     from stilt.receptors import Receptor
@@ -33,62 +34,6 @@ if TYPE_CHECKING:
 FEWEST_CELLS = 24
 SLIMMEST = 0.6
 MARGIN = 1 / 12
-
-
-class MapKeywords(TypedDict, total=False):
-    """Keywords that every map of influence takes.
-
-    Attributes:
-        log: logarithmic colours over the upper four decades (default), or from zero.
-        cmap: matplotlib colour map, or its name; by default pale to dark in even steps of
-            lightness, which reads the same to the colour-blind and in grey.
-        vmin, vmax: ends of the colours, ppm per (umol m-2 s-1); None takes them from the data.
-        zoom: show the part of the grid where there is influence (default), or the whole grid.
-        extent: west, east, south and north end of the map, in degrees or, on a projected grid,
-            metres; instead of ``zoom``.
-        outlines: draw coastlines, borders, states and lakes (default), none, or those named.
-        shares: also draw the smallest areas that hold these shares of the influence, such as
-            ``(0.5, 0.9)``.
-        receptor: mark the receptor.
-        scale: draw a scale bar.
-        graticule: draw meridians and parallels.
-        colorbar: draw a colour bar.
-        label: text of the colour bar.
-        title: replaces receptor and time; "" leaves it out.
-        note: replaces the line below the title; "" leaves it out.
-        letters: size of small letters, points (8.5); the others follow.
-        figsize: width and height of a new figure, inches.
-    """
-
-    log: bool
-    cmap: str | Colormap | None
-    vmin: float | None
-    vmax: float | None
-    zoom: bool
-    extent: tuple[float, float, float, float] | None
-    outlines: bool | Sequence[str]
-    shares: Sequence[float]
-    receptor: bool
-    scale: bool
-    graticule: bool
-    colorbar: bool
-    label: str
-    title: str
-    note: str
-    letters: float
-    figsize: tuple[float, float] | None
-
-
-def check_keywords(keywords: MapKeywords) -> None:
-    """Refuse keywords that no map takes.
-
-    Raises:
-        TypeError: there is one.
-    """
-    if unknown := sorted(set(keywords) - set(MapKeywords.__annotations__)):
-        raise TypeError(
-            f"unknown keyword {unknown[0]!r}: a map takes {', '.join(MapKeywords.__annotations__)}"
-        )
 
 
 def draw_map(
@@ -150,17 +95,10 @@ def draw_panel(
         rasterized=True,
         zorder=1,
     )
-    ax.set_xlim(extent[0], extent[1])
-    ax.set_ylim(extent[2], extent[3])
-    dress(ax, grid.projection, letters=letters, graticule=keywords.get("graticule", True))
-    draw_outlines(ax, grid.projection, keywords.get("outlines", True))
+    rows, columns = np.nonzero(layer.values > 0)
+    draw_surroundings(ax, extent, receptors, (x[columns], y[rows]), grid.projection, keywords)
     for share in keywords.get("shares", ()):
         _draw_share(ax, layer, share, letters)
-    if keywords.get("receptor", True) and receptors:
-        mark_receptors(ax, receptors, grid.projection, 2.0 * letters)
-    if keywords.get("scale", True):
-        rows, columns = np.nonzero(layer.values > 0)
-        scale_bar(ax, grid.projection, taken=(x[columns], y[rows]), letters=letters)
     return mesh
 
 

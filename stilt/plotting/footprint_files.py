@@ -10,7 +10,8 @@ import pandas as pd
 
 from stilt.errors import UsageError
 from stilt.footprint.reduce import mean_footprint
-from stilt.plotting.field_map import MapKeywords, draw_map
+from stilt.plotting.field_map import draw_map
+from stilt.plotting.map_keywords import MapKeywords
 from stilt.plotting.style import (
     ACCENT,
     FAINT_INK,

@@ -12,8 +12,6 @@ import pandas as pd
 
 from stilt.errors import UsageError
 from stilt.plotting.field_map import (
-    MapKeywords,
-    check_keywords,
     draw_map,
     draw_panel,
     extend_of,
@@ -21,6 +19,7 @@ from stilt.plotting.field_map import (
     shown_part,
     without_jump,
 )
+from stilt.plotting.map_keywords import MapKeywords, check_keywords
 from stilt.plotting.style import (
     COLOUR_LABEL,
     INK,

@@ -15,6 +15,8 @@ from stilt.plotting.style import FAINT_INK, INK, LETTERS_PT, LINES, WATER, degre
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from stilt.plotting.map_keywords import MapKeywords
+    from stilt.plotting.particle_keywords import ParticleKeywords
     from stilt.receptors import Receptor
 
 EARTH_KM_PER_DEGREE = 111.195
@@ -88,6 +90,35 @@ def _places_on(ax: Axes, projection: str) -> tuple[Line, Line, Line, Line]:
     x, y = np.meshgrid(np.linspace(x0, x1, 60), np.linspace(y0, y1, 60))
     lon, lat = transformer(projection).transform(x, y, direction="INVERSE")
     return x, y, lon, lat
+
+
+def draw_surroundings(
+    ax: Axes,
+    extent: Bounds,
+    receptors: Sequence[Receptor],
+    taken: Any,
+    projection: str,
+    keywords: MapKeywords | ParticleKeywords,
+) -> None:
+    """Draw all of a map but its data.
+
+    Args:
+        ax: the map.
+        extent: its ends: west, east, south and north, in its own coordinates.
+        receptors: whose places are marked.
+        taken: (x, y) of the data, where there is no room for a scale bar.
+        projection: PROJ string of the map's coordinates.
+        keywords: of the picture.
+    """
+    letters = keywords.get("letters", LETTERS_PT)
+    ax.set_xlim(extent[0], extent[1])
+    ax.set_ylim(extent[2], extent[3])
+    dress(ax, projection, letters=letters, graticule=keywords.get("graticule", True))
+    draw_outlines(ax, projection, keywords.get("outlines", True))
+    if keywords.get("receptor", True) and receptors:
+        mark_receptors(ax, receptors, projection, 2.0 * letters)
+    if keywords.get("scale", True):
+        scale_bar(ax, projection, taken=taken, letters=letters)
 
 
 def draw_outlines(ax: Axes, projection: str, layers: bool | Sequence[str] = True) -> None:

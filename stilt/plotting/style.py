@@ -164,7 +164,8 @@ def write_title(ax: Axes, title: str, note: str = "", letters: float = LETTERS_P
     lines = "\n".join(textwrap.wrap(title, columns))
     ax.set_title(lines, fontsize=large, color=INK, loc="left", pad=6 + 1.2 * letters * bool(note))
     if note:
+        # A long one must not make the map smaller.
         ax.annotate(
             note, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
             fontsize=letters, color=FAINT_INK,
-        )  # fmt: skip
+        ).set_in_layout(False)  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stilt.errors import UsageError
-from stilt.plotting.ground import draw_outlines, dress, mark_receptors, scale_bar
+from stilt.plotting.ground import draw_surroundings
 from stilt.plotting.outlines import Bounds
 from stilt.plotting.particle_keywords import ParticleKeywords, check_keywords
 from stilt.plotting.style import (
@@ -24,8 +24,11 @@ from stilt.plotting.style import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
+    from stilt.footprint.gridded import GriddedInfluence
+    from stilt.plotting.map_keywords import MapKeywords
     from stilt.receptors import Receptor
 
 LONGLAT = "+proj=longlat"
@@ -85,7 +88,7 @@ class TrajectoryPlots:
         extent = keywords.get("extent") or _extent(x, y)
         ax = new_axes(_map_shape(extent), ax, keywords.get("figsize"))
         dots = ax.scatter(x, y, zorder=1, **_dots(column, table, keywords))
-        draw_surroundings(ax, extent, self._trajectories.receptor, (x, y), keywords)
+        draw_surroundings(ax, extent, [self._trajectories.receptor], (x, y), LONGLAT, keywords)
         self._finish(ax, dots, column, keywords)
         return ax
 
@@ -155,6 +158,44 @@ class TrajectoryPlots:
             bar.solids.set_alpha(1.0)
         return ax
 
+    def animate(
+        self,
+        footprint: GriddedInfluence | None = None,
+        *,
+        ax: Axes | None = None,
+        frames: int = 80,
+        fps: float = 12.0,
+        s: float = 4.0,
+        alpha: float = 0.5,
+        **keywords: Unpack[MapKeywords],
+    ) -> FuncAnimation:
+        """Show the particles on their way, and the footprint that they leave, as a film.
+
+        Args:
+            footprint: of these particles, shown hour by hour as they pass; None shows particles
+                alone.
+            ax: axes to draw on; a new figure when None.
+            frames: pictures of the film, at most as many as there are output times.
+            fps: pictures in a second.
+            s, alpha: area in points squared and opacity of a dot.
+            **keywords: see :class:`stilt.plotting.MapKeywords`.
+
+        Returns:
+            matplotlib's animation: :func:`stilt.plotting.save_animation` writes it to a file, its
+            ``to_jshtml()`` shows it in a notebook. Keep it until then.
+
+        Raises:
+            UsageError: matplotlib is missing, a keyword's value cannot be used, or there are no
+                particles.
+        """
+        from stilt.plotting.animation import animate
+
+        trajectories = self._trajectories
+        return animate(
+            trajectories.particles, trajectories.receptor, footprint, ax=ax, frames=frames,
+            fps=fps, s=s, alpha=alpha, keywords=keywords,
+        )  # fmt: skip
+
     def _chosen(self, color_by: str, keywords: ParticleKeywords) -> tuple[str, pd.DataFrame]:
         """Return the column that colours, and the rows to draw, those of more influence on top."""
         check_keywords(keywords)
@@ -178,21 +219,6 @@ class TrajectoryPlots:
         text = f"Particles of {receptor_text(self._trajectories.receptor)}"
         if title := keywords.get("title", text):
             write_title(ax, title, letters=letters)
-
-
-def draw_surroundings(
-    ax: Axes, extent: Bounds, receptor: Receptor, taken: Any, keywords: ParticleKeywords
-) -> None:
-    """Draw all of a map of particles but the particles."""
-    letters = keywords.get("letters", LETTERS_PT)
-    ax.set_xlim(extent[0], extent[1])
-    ax.set_ylim(extent[2], extent[3])
-    dress(ax, LONGLAT, letters=letters, graticule=keywords.get("graticule", True))
-    draw_outlines(ax, LONGLAT, keywords.get("outlines", True))
-    if keywords.get("receptor", True):
-        mark_receptors(ax, [receptor], LONGLAT, 2.0 * letters)
-    if keywords.get("scale", True):
-        scale_bar(ax, LONGLAT, taken=taken, letters=letters)
 
 
 def draw_heights(ax: Axes, table: pd.DataFrame, keywords: ParticleKeywords) -> None:

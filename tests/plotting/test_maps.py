@@ -275,3 +275,49 @@ def test_importing_footprints_loads_no_plots_and_no_jax() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_film_shows_particles_move_and_the_footprint_grow(tmp_path) -> None:
+    from PIL import Image
+
+    from stilt.plotting import save_animation
+
+    table = particles()
+    film = Trajectories(table, RECEPTOR).plot.animate(footprint(), frames=4, figsize=(4, 3))
+    ax = plt.gcf().axes[0]
+    path = save_animation(film, tmp_path / "film.gif", dpi=40)
+    with Image.open(path) as picture:
+        assert picture.n_frames == 4
+    clock = [text.get_text() for text in ax.texts if "measurement" in text.get_text()]
+    assert clock == ["2 h 30 min before the measurement, 2023-07-15 15:30 UTC"]
+    dots = next(line for line in ax.lines if line.get_marker() == "o")
+    last = table[table["time"] == -150]
+    np.testing.assert_allclose(dots.get_xdata(), last["long"])
+    np.testing.assert_allclose(dots.get_ydata(), last["lati"])
+    whole = footprint().data.sum()
+    assert float(mesh_of(ax).get_array().sum()) == pytest.approx(float(whole), rel=1e-5)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_the_footprint_of_a_film_grows_by_the_hours_passed(grid: str) -> None:
+    foot = footprint(grid)
+    film = Trajectories(particles(), RECEPTOR).plot.animate(foot, frames=150)
+    ax = plt.gcf().axes[0]
+    layers = foot.data.values.sum(axis=(1, 2))
+    for minute, passed in ((59, 1), (61, 2), (119, 2), (121, 3)):
+        film._func(minute - 1)
+        drawn = float(mesh_of(ax).get_array().sum())
+        assert drawn == pytest.approx(layers[-passed:].sum(), rel=1e-5), minute
+    film._draw_was_started = True  # It is not to be drawn: matplotlib would warn.
+
+
+def test_films_that_cannot_be_written_are_refused(monkeypatch, tmp_path) -> None:
+    from stilt.plotting import animation
+
+    with pytest.raises(UsageError, match=r"as '\.png': choose \.gif, \.webp, \.mp4, \.html"):
+        animation.check_film(tmp_path / "film.png")
+    monkeypatch.setattr(animation.shutil, "which", lambda name: None)
+    with pytest.raises(UsageError, match=r"ffmpeg.*write a \.gif"):
+        animation.check_film(tmp_path / "film.mp4")
+    with pytest.raises(UsageError, match="no particles"):
+        Trajectories(particles().head(0), RECEPTOR).plot.animate()

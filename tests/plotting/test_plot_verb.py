@@ -1,6 +1,8 @@
 """`stilt plot` writes the pictures that were asked for, or one sentence."""
 
 import json
+import re
+from pathlib import Path
 
 import matplotlib.image
 import pytest
@@ -30,10 +32,12 @@ def call(*arguments: object):
 def test_every_kind_of_picture(kind: str, case, tmp_path) -> None:
     model, ids = case
     named = [] if kind in ("mean", "series") else [ids[0]]
-    done = call(model.project, *named, "--kind", kind, "--out", tmp_path / "one.png", "--dpi", 50)
+    path = tmp_path / ("one.gif" if kind == "animation" else "one.png")
+    options = ["--kind", kind, "--out", path, "--dpi", 50, "--frames", 3]
+    done = call(model.project, *named, *options)
     assert done.exit_code == 0, done.output
-    assert done.output.split() == [str(tmp_path / "one.png")]
-    assert matplotlib.image.imread(tmp_path / "one.png").std() > 0.02, "nothing is drawn"
+    assert done.output.split() == [str(path)]
+    assert (matplotlib.image.imread(path) / 255.0).std() > 0.0001, "nothing is drawn"
 
 
 def test_without_an_id_the_mean_is_drawn_here(case) -> None:
@@ -82,6 +86,7 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
         (["{id}", "--name", "nope"], "There is no footprint 'nope': there are default."),
         (["{id}", "--format", "docx"], "Pictures cannot be written as '.docx': choose "),
         (["{id}", "--hour", "77"], "There is no layer 77"),
+        (["{id}", "--kind", "animation", "--format", "png"], "A film cannot be written as '.png'"),
         (["{late}"], "it is pending. `stilt explain "),
         (["--extent", "1,2"], "'1,2' is not 4 numbers with commas between them."),
         (["--each", "--out", "one.png"], "3 pictures do not fit into one.png"),
@@ -96,3 +101,22 @@ def test_mistakes_are_one_sentence(arguments, sentence: str, case) -> None:
     assert done.exit_code == 2
     assert sentence in " ".join(done.stderr.split())
     assert "Traceback" not in done.output
+
+
+def test_code_of_the_page_on_pictures_runs(case) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "pages" / "pictures.md"
+    model, ids = case
+    stored = model.footprints["default"][ids[0]].data["time"].values[-1]
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+    assert blocks
+    names = {"stilt": stilt, "model": model, "sim_id": ids[0]}
+    for block in blocks:
+        dated = block.replace("2023-07-15 18:00", str(stored)[:16])
+        dated = re.sub(r"2023-07-(\d\d)", r"2022-12-\1", dated).replace("2022-12-21", "2023-01-02")
+        exec(
+            compile(
+                dated.replace("animate(footprint)", "animate(footprint, frames=2)"), page, "exec"
+            ),
+            names,
+        )
+    assert Path("film.gif").stat().st_size > 1000

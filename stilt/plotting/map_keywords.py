@@ -1,0 +1,65 @@
+"""Keywords of maps of influence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+
+
+class MapKeywords(TypedDict, total=False):
+    """Keywords that every map of influence takes.
+
+    Attributes:
+        log: logarithmic colours over the upper four decades (default), or from zero.
+        cmap: matplotlib colour map, or its name; by default pale to dark in even steps of
+            lightness, which reads the same to the colour-blind and in grey.
+        vmin, vmax: ends of the colours, ppm per (umol m-2 s-1); None takes them from the data.
+        zoom: show the part of the grid where there is influence (default), or the whole grid.
+        extent: west, east, south and north end of the map, in degrees or, on a projected grid,
+            metres; instead of ``zoom``.
+        outlines: draw coastlines, borders, states and lakes (default), none, or those named.
+        shares: also draw the smallest areas that hold these shares of the influence, such as
+            ``(0.5, 0.9)``.
+        receptor: mark the receptor.
+        scale: draw a scale bar.
+        graticule: draw meridians and parallels.
+        colorbar: draw a colour bar.
+        label: text of the colour bar.
+        title: replaces receptor and time; "" leaves it out.
+        note: replaces the line below the title; "" leaves it out.
+        letters: size of small letters, points (8.5); the others follow.
+        figsize: width and height of a new figure, inches.
+    """
+
+    log: bool
+    cmap: str | Colormap | None
+    vmin: float | None
+    vmax: float | None
+    zoom: bool
+    extent: tuple[float, float, float, float] | None
+    outlines: bool | Sequence[str]
+    shares: Sequence[float]
+    receptor: bool
+    scale: bool
+    graticule: bool
+    colorbar: bool
+    label: str
+    title: str
+    note: str
+    letters: float
+    figsize: tuple[float, float] | None
+
+
+def check_keywords(keywords: MapKeywords) -> None:
+    """Refuse keywords that no map takes.
+
+    Raises:
+        TypeError: there is one.
+    """
+    if unknown := sorted(set(keywords) - set(MapKeywords.__annotations__)):
+        raise TypeError(
+            f"unknown keyword {unknown[0]!r}: a map takes {', '.join(MapKeywords.__annotations__)}"
+        )
