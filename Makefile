@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help demo test test-slow test-all test-python lint format types parity test-parity fuzz bench bench-orchestration docs ui-picture lock dist install clean
+.PHONY: help demo test test-slow test-all test-python test-slurm lint format types parity test-parity fuzz bench bench-orchestration docs ui-picture lock dist install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -37,6 +37,11 @@ test-slow: $(READY)  ## run the slow tests: killed workers, full disks, clusters
 
 test-all: $(READY)  ## run the slow tests too
 	$(PY) -m pytest -m "not parity" $(ARGS)
+
+test-slurm: $(READY)  ## run campaigns through a SLURM of this machine alone; installs it on Debian, as root
+	@command -v slurmctld munged > /dev/null || \
+	    { apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	$(PY) -m pytest tests/slurm -m "slow or not slow" $(ARGS)
 
 # The test left out says that an environment is the lock's, which this one is not.
 OTHER := build/venv-$(notdir $(PYTHON))

@@ -102,30 +102,43 @@ class LocalBackend(NoExtras):
         note_computing()
         # The server is starting: load what the run needs meanwhile.
         with our_prefect():
-            from flows.simulate import simulate_planned
             from stilt.execution.limits import thread_shortage
             from stilt.execution.runs import EndedJob
             from stilt.project.holders import shared
 
             if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
                 logger.warning("%s", shortage)
-            ended: list[Outcome] = []
             with shared(project.index, sim_ids) as share:
                 plan = self.plan(project, share, skip_existing)
                 if server is not None and not server.ready:
                     self._get_ready(project, plan, lambda: server.ready)
-                flow = simulate_planned(project, plan, self, observer, ended.append)
-                with (
-                    prefect_api(state_directory(root), checked=True),
-                    _broken_server_in_a_sentence(root),
-                ):
-                    state = flow(
-                        str(root),
-                        n_workers=self.n_workers,
-                        skip_existing=skip_existing,
-                        output_dir=None if project.remote is None else project.remote.url,
-                        return_state=True,
-                    )
+                return EndedJob(self.run_flow(project, plan, observer))
+
+    def run_flow(self, project: Project, plan: Plan, observer: Observer | None) -> Outcome:
+        """Compute a plan in a run of the flow `simulate`, and return what came of it.
+
+        The user's Prefect API has just been asked whether it answers.
+
+        Raises:
+            RunUnfinishedError: batches broke off.
+        """
+        root = project.layout.root
+        ended: list[Outcome] = []
+        with our_prefect():
+            from flows.simulate import simulate_planned
+
+            flow = simulate_planned(project, plan, self, observer, ended.append)
+            with (
+                prefect_api(state_directory(root), checked=True),
+                _broken_server_in_a_sentence(root),
+            ):
+                state = flow(
+                    str(root),
+                    n_workers=self.n_workers,
+                    skip_existing=plan.skip_existing,
+                    output_dir=None if project.remote is None else project.remote.url,
+                    return_state=True,
+                )
         # A running event loop (a notebook) would turn the call into a coroutine.
         result = state.result(raise_on_failure=False, _sync=True)
         if not ended:
@@ -133,7 +146,7 @@ class LocalBackend(NoExtras):
         (outcome,) = ended
         if outcome.errors:
             raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
-        return EndedJob(outcome)
+        return outcome
 
     def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for the processes of this machine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from stilt.execution.plan import Plan
 from stilt.execution.runs import Outcome, outcome_markdown
 from stilt.plotting.thumbnail import footprint_thumbnail
 from stilt.project.inputs import Project
+from stilt.slurm_queue import ArrayTask
 
 MIN_INTERVAL_S = 2.0
 MAX_TABLE_ROWS = 500
@@ -113,6 +115,19 @@ def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:
         key=artifact_key(name, "failures"),
         description=f"{len(failures)} failed simulations of {name}"
         + (f"; {more} more in `stilt status`" if more else ""),
+    )
+
+
+def show_array(name: str, job: str, tasks: Sequence[ArrayTask]) -> None:
+    """Publish the tasks of a job array of SLURM as a table: number, state, node, why it waits."""
+    columns = ("number", "state", "node", "reason")
+    states = Counter(task.state for task in tasks)
+    listed = ", ".join(f"{state.lower()} {n}" for state, n in states.most_common())
+    _quietly(
+        create_table_artifact,
+        table=[{each: getattr(task, each) for each in columns} for task in tasks[:MAX_TABLE_ROWS]],
+        key=artifact_key(name, "slurm"),
+        description=f"Job array {job} of SLURM: {listed or 'no task is in the queue'}",
     )
 
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from stilt import __version__
+from stilt.cli.array_worker import array_worker
 from stilt.cli.check import check
 from stilt.cli.common import EXIT_INTERRUPTED, Commands
 from stilt.cli.completion import completion
@@ -31,6 +32,7 @@ from stilt.cli.register import register
 from stilt.cli.run import run
 from stilt.cli.serve import serve
 from stilt.cli.status import status
+from stilt.cli.submit import submit
 from stilt.cli.ui import ui
 from stilt.cli.weather import weather
 
@@ -80,6 +82,8 @@ for command in (
     plot,
     weather,
     register,
+    submit,
+    array_worker,
     push_worker,
     pull_worker,
     serve,

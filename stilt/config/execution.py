@@ -15,8 +15,8 @@ class ExecutionConfig(Section):
 
     backend: str = described(
         "local",
-        "Where simulations run: local (this machine), prefect (a deployment), dask (a cluster) or "
-        "the name of another installed backend",
+        "Where simulations run: local (this machine), slurm (job arrays), prefect (a deployment), "
+        "dask (a cluster) or the name of another installed backend",
         visibility="basic",
         min_length=1,
     )

@@ -130,14 +130,15 @@ class _Run:
             alone = not waiting and not self.crew.blames_surely
             wave = waiting or suspects
             waiting, suspects = [], suspects if waiting else []
-            dead, untouched = list[Batch](), list[Batch]()
+            dead, untouched, computed = list[Batch](), list[Batch](), 0
             for ended in self.crew.compute(self.plan, wave, alone=alone, progress=self._within):
                 if not ended.lost:
+                    computed += 1
                     yield ended
                 else:
                     (dead if ended.begun else untouched).append(ended.batch)
             (suspects if alone else waiting).extend(untouched)
-            fruitless = fruitless + 1 if untouched and not dead else 0
+            fruitless = fruitless + 1 if untouched and not dead and not computed else 0
             if fruitless == FRUITLESS_ALLOWED:
                 raise WorkersError(
                     "Worker processes end before they compute anything: try n_workers=1, which "

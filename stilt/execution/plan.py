@@ -180,6 +180,19 @@ def batch_sizes(number: int, n_workers: int, device: str = "auto", n_helpers: in
     return sizes
 
 
+def share_of(sim_ids: Iterable[str], share: int, n_shares: int) -> list[str]:
+    """Return one of so many shares of simulations, which differ in size by one at most.
+
+    Args:
+        sim_ids: all of them; their order is of no matter.
+        share: from 1 to `n_shares`.
+        n_shares: of all.
+    """
+    ordered = sorted(dict.fromkeys(map(str, sim_ids)), key=sim_parts)
+    begin, end = (len(ordered) * number // n_shares for number in (share - 1, share))
+    return ordered[begin:end]
+
+
 def plan_batches(
     sim_ids: Iterable[str], n_workers: int = 1, device: str = "auto", n_helpers: int = 0
 ) -> list[Batch]:

@@ -1,7 +1,7 @@
 """Marks of batches: which simulations are being computed now, told by files beside the index.
 
-A mark ends with its batch, with its holder's process (noticed at once on the same machine), or,
-where that cannot be seen, when it was not renewed for :data:`LEASE_S`.
+A mark ends with its batch, with its holder's process (noticed at once on the same machine) or job
+array, or, where that cannot be seen, when it was not renewed for :data:`LEASE_S`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stilt.atomic import atomic_path
-from stilt.project.owners import Holder, is_dead, new_owner
+from stilt.project.owners import Holder, is_dead, is_known_to_live, new_owner
 
 LEASE_S = 600.0
 
@@ -73,7 +73,7 @@ def living_marks(folder: Path) -> list[Holder]:
             age_s = time.time() - path.stat().st_mtime
         except (OSError, ValueError):
             continue
-        if age_s > LEASE_S:
+        if age_s > LEASE_S and not is_known_to_live(mark["owner"]):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         elif not is_dead(mark["owner"]):

@@ -32,6 +32,7 @@ class ProjectLayout:
         self.registrations = self.state / "registrations"
         self.running = self.state / "running"
         self.planned = self.state / "planned"
+        self.slurm = self.state / "slurm"
         self.weather_cache = self.state / "weather"
         self.time_format = self.state / "time-format.json"
 

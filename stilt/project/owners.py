@@ -10,15 +10,18 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from stilt.slurm_queue import is_queued
+
 _SEPARATOR = "|"
+_ARRAY = "slurm-array"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that computes simulations.
+    """A process, or a job array, that computes simulations.
 
     Attributes:
-        owner: see :func:`new_owner`.
+        owner: see :func:`new_owner` and :func:`array_owner`.
         since: UTC.
         sim_ids: what it computes, or will.
     """
@@ -28,8 +31,10 @@ class Holder:
     sim_ids: frozenset[str]
 
     def __str__(self) -> str:
+        job = _array_of(self.owner)
         host, pid = host_and_pid(self.owner)
-        return f"process {pid} on {host} (since {self.since:%Y-%m-%d %H:%M} UTC)"
+        who = f"the job array {job} of SLURM" if job else f"process {pid} on {host}"
+        return f"{who} (since {self.since:%Y-%m-%d %H:%M} UTC)"
 
 
 @cache
@@ -49,6 +54,22 @@ def new_owner() -> str:
     return _SEPARATOR.join(parts)
 
 
+def array_owner(job: str) -> str:
+    """Return text that names a job array of SLURM, which lives as long as it is in the queue."""
+    return _SEPARATOR.join((_ARRAY, job, "", secrets.token_hex(4)))
+
+
+def _array_of(owner: str) -> str:
+    kind, job, *_ = [*owner.split(_SEPARATOR), ""]
+    return job if kind == _ARRAY else ""
+
+
+def is_known_to_live(owner: str) -> bool:
+    """Whether the owner is a job array that SLURM has in its queue."""
+    job = _array_of(owner)
+    return bool(job) and is_queued(job) is True
+
+
 def host_and_pid(owner: str) -> tuple[str, str]:
     """Return the host and the process id in an owner's name."""
     place, pid, *_ = [*owner.split(_SEPARATOR), "?"]
@@ -63,9 +84,11 @@ def pid_of(owner: str) -> int:
 def is_dead(owner: str | None) -> bool:
     """Whether the process is known to have ended.
 
-    One of an earlier boot of this host is. Of a process elsewhere (another host or container) it
-    is never known; its lease decides.
+    One of an earlier boot of this host is, and a job array that has left SLURM's queue. Of a
+    process elsewhere (another host or container) it is never known; its lease decides.
     """
+    if job := _array_of(owner or ""):
+        return is_queued(job) is False
     parts = (owner or "").split(_SEPARATOR)
     if len(parts) != 4:
         return False

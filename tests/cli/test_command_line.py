@@ -16,7 +16,7 @@ from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
 VERBS = [
     *("init", "observe", "check", "run", "status", "explain", "plot", "register", "weather"),
     *("push-worker", "pull-worker", "serve", "rebuild", "ui", "deploy", "demo"),
-    *("doctor", "completion"),
+    *("doctor", "completion", "submit", "array-worker"),
 ]
 
 

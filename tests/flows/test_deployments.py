@@ -1,7 +1,6 @@
 import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import click
@@ -165,12 +164,3 @@ def check_job(job: dict) -> dict:
         mounted = {mount["name"] for mount in container["volumeMounts"]}
         assert mounted == {volume["name"] for volume in pod["volumes"]}
     return pod
-
-
-def test_the_slurm_script_is_bash_and_calls_the_command_line_as_it_is() -> None:
-    for script in ("array.sbatch", "chunks.sh"):
-        subprocess.run(["bash", "-n", FOLDER / "slurm" / script], check=True)
-    text = (FOLDER / "slurm" / "array.sbatch").read_text().replace("\\\n", " ")
-    (call,) = re.findall(r"^exec stilt (.+)$", text, re.MULTILINE)
-    call = call.replace("$SLURM_CPUS_PER_TASK", "4").replace("$project", "/case")
-    assert accepts(shlex.split(call.replace("${SLURM_ARRAY_TASK_ID}", "0")))

@@ -23,7 +23,15 @@ from stilt.meteorology.records import AnalysisRef
 
 STEER = "STILT_FAKE_STEER"
 DEVICE = "STILT_FAKE_DEVICE"
-_GRID = SimpleNamespace(
+
+
+class _Hashable(SimpleNamespace):
+    """An object with these attributes, equal to itself alone."""
+
+    __hash__ = object.__hash__
+
+
+_GRID = _Hashable(
     key=lambda: "fake",
     to_xy=lambda lon, lat: (lon, lat),
     usable=lambda x, y: np.ones_like(x, dtype=bool),

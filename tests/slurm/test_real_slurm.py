@@ -1,0 +1,163 @@
+"""A campaign through a real SLURM: tasks killed, cancelled and out of time, and all complete."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from slurm_cluster import SlurmCluster
+from written import outputs
+
+from stilt import Model, push_simulations
+
+pytestmark = pytest.mark.slow
+
+EXECUTION = "execution: {backend: slurm, n_workers: %d, poll_interval: 1, time: 2, mem: 3G}\n"
+HEADER = "time,longitude,latitude,altitude\n"
+
+
+def campaign(new_project, name: str, number: int, numpar: int, n_workers: int) -> Path:
+    rows = (
+        f"2023-07-15 {12 + i % 8:02d}:00,{-112.3 + 0.01 * (i // 8):.2f},40.7,30\n"
+        for i in range(number)
+    )
+    root: Path = new_project(name, HEADER + "".join(rows))
+    config = root / "config.yaml"
+    text = config.read_text().replace("numpar: 20", f"numpar: {numpar}")
+    config.write_text(text.replace("n_hours: -1", "n_hours: -12") + EXECUTION % n_workers)
+    return root
+
+
+def follow_in_background(root: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "stilt", "submit", str(root), "--wait"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def until_running(slurm: SlurmCluster, number: int) -> list[tuple[str, str]]:
+    deadline = time.monotonic() + 60
+    while len(running := slurm.running()) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    return running
+
+
+def computed(root: Path) -> Counter[str]:
+    """How often each simulation was computed to its end."""
+    layout = Model(root).files.layout
+    paths = [*layout.receipts.glob("*.parquet"), *layout.folded.glob("*.parquet")]
+    ended = pd.concat([pd.read_parquet(path) for path in paths])
+    return Counter(ended.loc[ended["state"] == "complete", "sim_id"])
+
+
+def test_a_campaign_survives_what_happens_to_its_tasks(slurm: SlurmCluster, new_project) -> None:
+    root = campaign(new_project, "campaign", 400, 100, 8)
+    follower = follow_in_background(root)
+    running = until_running(slurm, 8)
+    job = running[0][0]
+    slurm.run("scontrol", "update", f"JobId={job}_6", "TimeLimit=1")
+    time.sleep(8)
+    os.kill(slurm.process(job, "5"), signal.SIGKILL)
+    slurm.run("scancel", f"{job}_2")
+    said, _ = follower.communicate(timeout=500)
+    assert follower.returncode == 0, said
+    assert "completed=400" in said
+    assert "were left undone (" in said
+    counts = computed(root)
+    assert len(counts) == 400
+    # Only a batch whose task was killed may have been under way twice.
+    assert max(counts.values()) == 1
+    layout = Model(root).files.layout
+    assert not list(layout.slurm.iterdir())
+    assert not slurm.running()
+
+
+def test_the_same_bytes_as_in_this_process(slurm: SlurmCluster, new_project) -> None:
+    root = campaign(new_project, "array", 12, 50, 3)
+    follower = follow_in_background(root)
+    said, _ = follower.communicate(timeout=300)
+    assert follower.returncode == 0, said
+    plain = campaign(new_project, "plain", 12, 50, 1)
+    model = Model(plain)
+    push_simulations(model, model.pending(), skip_existing=False)
+    assert outputs(root) == outputs(plain)
+
+
+def test_tasks_with_several_cores(slurm: SlurmCluster, new_project) -> None:
+    root = campaign(new_project, "wide", 24, 50, 2)
+    config = root / "config.yaml"
+    config.write_text(config.read_text().replace("mem: 3G", "mem: 6G, cpus_per_task: 3"))
+    follower = follow_in_background(root)
+    until_running(slurm, 2)
+    said, _ = follower.communicate(timeout=300)
+    assert (follower.returncode, "completed=24" in said) == (0, True), said
+
+
+def test_ctrl_c_cancels_the_array_and_cleans_up_when_it_has_left(slurm, new_project) -> None:
+    root = campaign(new_project, "stopped", 200, 200, 4)
+    follower = follow_in_background(root)
+    until_running(slurm, 4)
+    time.sleep(5)
+    follower.send_signal(signal.SIGINT)
+    said, _ = follower.communicate(timeout=120)
+    assert follower.returncode == 3, said
+    assert not slurm.running()
+    layout = Model(root).files.layout
+    assert not list(layout.slurm.iterdir())
+    assert not list(layout.planned.iterdir())
+    counts = Model(root).status()
+    assert counts["completed"] + counts["pending"] == 200
+
+
+def test_an_array_outlives_its_follower(slurm: SlurmCluster, new_project) -> None:
+    root = campaign(new_project, "orphan", 160, 100, 4)
+    follower = follow_in_background(root)
+    until_running(slurm, 4)
+    follower.kill()
+    follower.communicate()
+    again = follow_in_background(root)
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert "of this project is in the queue" in said
+    assert set(computed(root).values()) == {1}
+
+
+JOBQUEUE = """\
+execution:
+  backend: dask
+  n_workers: 3
+  cluster: dask_jobqueue.SLURMCluster
+  cluster_options:
+    cores: 1
+    processes: 1
+    memory: 2GB
+    walltime: "00:10:00"
+    interface: lo
+    python: {python}
+    worker_extra_args: ["--lifetime", "25s", "--lifetime-stagger", "5s"]
+  adapt: {{minimum: 3, maximum: 3}}
+"""
+
+
+def test_workers_of_dask_jobqueue_may_end_in_the_middle(slurm, api, new_project) -> None:
+    pytest.importorskip("dask_jobqueue")
+    root = campaign(new_project, "jobqueue", 160, 200, 1)
+    config = root / "config.yaml"
+    text = config.read_text().replace(EXECUTION % 1, JOBQUEUE.format(python=sys.executable))
+    config.write_text(text)
+    ended = subprocess.run(
+        [sys.executable, "-m", "stilt", "run", str(root)],
+        cwd=root.parent,  # where the jobs' logs are written
+        capture_output=True, text=True, timeout=550, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert Model(root).status()["completed"] == 160
+    # More workers than the cluster has at a time.
+    jobs = slurm.run("scontrol", "-o", "show", "jobs").count("JobName=dask-worker")
+    assert jobs > 3

@@ -1,0 +1,148 @@
+"""`stilt submit` with a stand-in for SLURM's commands: submitting, following, cancelling."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from written import outputs
+
+from stilt import Model, push_simulations
+from stilt.cli import cli
+from stilt.errors import SimulationError
+from stilt.execution.observing import Silent
+from stilt.execution.slurm.options import SlurmOptions
+from stilt.execution.slurm.submissions import follow
+from stilt.project.batches import living_marks
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stand-in needs Linux's /proc")
+
+EXECUTION = "execution: {backend: slurm, n_workers: 2, poll_interval: 0.2}\n"
+
+
+def submit(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stilt", "submit", *map(str, arguments)],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+
+def stilt(*arguments: object):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def root(new_project) -> Path:
+    made: Path = new_project("case")
+    with (made / "config.yaml").open("a") as file:
+        file.write(EXECUTION)
+    return made
+
+
+def test_an_array_is_submitted_and_left_then_followed(queue: Path, root: Path, new_project) -> None:
+    ended = submit(root, "--n-workers", "3")
+    assert ended.returncode == 0, ended.stderr
+    assert "Submitted job: 1" in ended.stdout
+    assert len(list(queue.glob("1_*.pid"))) == 3
+    (mark,) = living_marks(Model(root).files.layout.planned)
+    assert str(mark).startswith("the job array 1 of SLURM")
+    assert len(mark.sim_ids) == 3
+    # Nobody else computes what the array has.
+    again = submit(root)
+    assert (again.returncode, "Job array 1 of this project" in again.stdout) == (0, True)
+    followed = submit(root, "--wait")
+    assert followed.returncode == 0, followed.stderr
+    assert "completed=3" in followed.stdout
+    assert len(list(queue.glob("*.pid"))) == 3
+    layout = Model(root).files.layout
+    assert not list(layout.slurm.iterdir())
+    assert not list(layout.planned.iterdir())
+    plain = new_project("plain")
+    model = Model(plain)
+    model.register_pending()
+    push_simulations(model, model.pending())
+    assert outputs(root) == outputs(plain)
+
+
+def test_what_a_killed_and_a_cancelled_task_leave_is_submitted_again(queue: Path, root: Path):
+    model = Model(root)
+    model.register_pending()
+    killed = []
+
+    class Killer(Silent):
+        def progressed(self, tally):
+            if not killed:
+                while {each.task for each in spool.taken()} != {0, 1}:
+                    time.sleep(0.05)
+                os.killpg(int((queue / "1_0.pid").read_text()), signal.SIGKILL)
+                subprocess.run(["scancel", "1_1"], check=True)
+                killed.append(True)
+
+    spool = submitted(model)
+    outcome = follow(model.files, spool, SlurmOptions(poll_interval_s=0.2), Killer())
+    assert outcome.counts == {
+        "total": 3, "complete": 3, "empty": outcome.empty, "failed": 0, "unfinished": 0,
+    }  # fmt: skip
+    assert len({path.stem.split("_")[0] for path in queue.glob("*.pid")}) >= 2
+    assert not list(model.files.layout.slurm.iterdir())
+
+
+def test_a_cancelled_array_is_not_submitted_again(queue: Path, root: Path) -> None:
+    model = Model(root)
+    model.register_pending()
+    spool = submitted(model)
+    subprocess.run(["scancel", "1"], check=True)
+    with pytest.raises(SimulationError, match="job array 1 was cancelled"):
+        follow(model.files, spool, SlurmOptions(poll_interval_s=0.2))
+    assert len(list(queue.glob("*.pid"))) == 2
+    assert not list(model.files.layout.slurm.iterdir())
+    assert model.status()["running"] == 0
+
+
+def test_tasks_that_cannot_begin_end_the_run_with_their_last_words(queue: Path, root: Path):
+    model = Model(root)
+    model.register_pending()
+    spool = submitted(model, setup=("echo no such module: python >&2", "exit 1"))
+    with pytest.raises(SimulationError, match="ends with: no such module: python"):
+        follow(model.files, spool, SlurmOptions(poll_interval_s=0.2))
+
+
+def test_what_slurm_refuses_is_told_in_its_words(queue: Path, root: Path) -> None:
+    config = root / "config.yaml"
+    config.write_text(config.read_text().replace("poll_", "partition: none, poll_"))
+    ended = submit(root)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "sbatch refuses: invalid partition specified: none" in ended.stderr
+    assert not list(Model(root).files.layout.slurm.iterdir())
+
+
+def test_without_slurm_one_sentence_says_so(root: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    ended = stilt("run", root, "--backend", "slurm")
+    assert ended.exit_code == 2
+    assert "SLURM's commands are not on the PATH here (sbatch" in ended.output
+
+
+def test_shares_without_a_queue_together_are_the_whole(new_project) -> None:
+    root = new_project("shares")
+    for share in ("1/2", "2/2", "1/2"):
+        ended = stilt("push-worker", root, "--task", share)
+        assert ended.exit_code == 0, ended.output
+    assert Model(root).status()["completed"] == 3
+    for wrong in ("0/2", "3/2", "x"):
+        ended = stilt("push-worker", root, "--task", wrong)
+        assert (ended.exit_code, "takes I/N" in ended.output) == (2, True)
+    assert stilt("push-worker", root).exit_code == 2
+
+
+def submitted(model: Model, **options):
+    from stilt.execution.plan import Roles, plan_run
+    from stilt.execution.slurm.crew import new_submission
+
+    plan = plan_run(model.files, model.pending(), 2, roles=Roles(2))
+    return new_submission(model.files, plan, plan.batches, SlurmOptions(**options))

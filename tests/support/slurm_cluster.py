@@ -1,0 +1,149 @@
+"""A real SLURM on this machine alone: its daemons with ports, keys and folders of their own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
+CORES, MEMORY_MB = 8, 64_000
+START_TIMEOUT_S = 60.0
+
+CONFIGURATION = """\
+ClusterName=stand
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.sock
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=10
+SchedulerParameters=batch_sched_delay=0,sched_interval=2
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def lacking_programs() -> list[str]:
+    """Return the programs of SLURM and munge that are not installed."""
+    path = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
+    return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+
+
+class SlurmCluster:
+    """A controller and one node with more cores than there are, so that arrays run side by side.
+
+    Args:
+        folder: for everything that the daemons keep.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.configuration = folder / "slurm.conf"
+        path = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
+        self.environment = {**os.environ, "SLURM_CONF": str(self.configuration), "PATH": path}
+
+    def __enter__(self) -> Self:
+        folder = self.folder
+        folder.chmod(0o755)
+        key = folder / "munge.key"
+        key.write_bytes(secrets.token_bytes(1024))
+        key.chmod(0o400)
+        for name in ("state", "spool"):
+            (folder / name).mkdir()
+        self.configuration.write_text(
+            CONFIGURATION.format(
+                host=socket.gethostname(), user=getpass.getuser(), ports=_free_ports(2),
+                folder=folder, cores=CORES, memory=MEMORY_MB,
+            )
+        )  # fmt: skip
+        try:
+            self.run(
+                "munged", "--force", f"--socket={folder}/munge.sock", f"--key-file={key}",
+                f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log",
+                f"--seed-file={folder}/munge.seed",
+            )  # fmt: skip
+            self.run("slurmctld")
+            self.run("slurmd")
+            self._until_idle()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(
+            ["scancel", "--user", getpass.getuser()], env=self.environment, check=False, timeout=30
+        )
+        for daemon in ("slurmd", "slurmctld", "munged"):
+            try:
+                pid = int((self.folder / f"{daemon}.pid").read_text())
+                os.kill(pid, signal.SIGTERM)
+            except (OSError, ValueError):
+                continue
+            for _ in range(100):
+                if not Path(f"/proc/{pid}").exists():
+                    break
+                time.sleep(0.1)
+
+    def run(self, *command: str) -> str:
+        """Run a command of SLURM, and return what it prints."""
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
+        return done.stdout
+
+    def running(self) -> list[tuple[str, str]]:
+        """Return job and task number of every array task that runs."""
+        lines = self.run("squeue", "-h", "-r", "-t", "R", "-o", "%F %K").splitlines()
+        return [(job, task) for job, task in map(str.split, lines)]
+
+    def process(self, job: str, task: str) -> int:
+        """Return the process id of a running task's script."""
+        lines = self.run("squeue", "-h", "-r", "-o", "%F %K %A").splitlines()
+        (number,) = [n for j, t, n in map(str.split, lines) if (j, t) == (job, task)]
+        return int(self.run("scontrol", "listpids", number).splitlines()[1].split()[0])
+
+    def _until_idle(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while "idle" not in self.run("sinfo", "-h", "-o", "%T"):
+            if time.monotonic() > deadline:
+                raise RuntimeError((self.folder / "slurmctld.log").read_text())
+            time.sleep(0.2)
+
+
+def _free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
