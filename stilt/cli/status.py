@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stilt.cli.common import (
+    EXIT_COMPLETE,
     counts_line,
     json_option,
     open_files,
@@ -14,6 +15,7 @@ from stilt.cli.common import (
     print_json,
     project_argument,
 )
+from stilt.errors import UsageError
 
 if TYPE_CHECKING:
     from stilt.project.inputs import Project
@@ -77,6 +79,7 @@ Examples:
   stilt status ./case --by-scene
   stilt status ./case --verify
   stilt status ./case --times
+  stilt status ./case --watch
   stilt status ./case --json | jq .result.failed
 """
 )
@@ -85,6 +88,16 @@ Examples:
 @click.option("--by-scene", is_flag=True, help="One line of counts per scene.")
 @click.option("--verify", is_flag=True, help="Look at all output files, and correct the index.")
 @click.option("--times", is_flag=True, help="Seconds that workers spent on each part of the work.")
+@click.option(
+    "--watch", "watched", is_flag=True, help="Follow the runs until nobody computes any more."
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=5.0,
+    metavar="SECONDS",
+    help="Between two looks with --watch.  [5]",
+)
 @output_dir_option
 @json_option
 def status(
@@ -93,19 +106,29 @@ def status(
     by_scene: bool,
     verify: bool,
     times: bool,
+    watched: bool,
+    interval: float,
     output_dir: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Show how many simulations of PROJECT are in which state, and why some failed.
 
-    The index is believed, which takes no time; --verify looks at the files themselves.
+    The index is believed, which takes no time; --verify looks at the files themselves. --watch
+    follows runs wherever they were started: rate, time left, workers and their hosts, failures as
+    they come. Its exit code is 1 when not everything is complete in the end.
     """
+    if watched and (as_json or by_scene or times or scene_id):
+        raise UsageError("--watch goes with --verify, --interval and --output-dir only.")
     files = open_files(project, output_dir)
     if verify:
         files.verify()
+    if watched:
+        from stilt.cli.watch import watch
+
+        return watch(files, interval)
     if times:
         print_times(files.index.times(), as_json)
-        return
+        return EXIT_COMPLETE
     if by_scene:
         scenes = {scene: each.to_dict() for scene, each in files.scene_counts().items()}
         if as_json:
@@ -115,9 +138,10 @@ def status(
         else:
             for scene, counts in scenes.items():
                 click.echo(f"{scene}  {counts_line(counts)}")
-        return
+        return EXIT_COMPLETE
     report = status_report(files, scene_id)
     if as_json:
         print_json(report)
     else:
         print_status(report)
+    return EXIT_COMPLETE
