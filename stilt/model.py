@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import pandas as pd
 
@@ -43,6 +43,7 @@ from stilt.receptors import (
 )
 from stilt.receptors.times import check_time_format
 from stilt.roots import PathLike
+from stilt.selection import Selection
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -313,6 +314,61 @@ class Model:
             self._source, self._given = self._accepted(receptors)
             self._receptors = None
         return self._update(self._registered, scene_id=scene_id, looks=False)
+
+    def background(
+        self,
+        field: Any,
+        *,
+        variable: str | None = None,
+        field_units: str | None = None,
+        units: str = "ppm",
+        weights: str | None = None,
+        **selection: Unpack[Selection],
+    ) -> pd.DataFrame:
+        """Return the background of every simulation: a field's value where its particles end.
+
+        The field is interpolated to the time, place and pressure of each end, and averaged with
+        the weights of the footprint's transforms (:func:`stilt.background.background_of`).
+
+        Args:
+            field: an xarray Dataset or DataArray, NetCDF files (a path, a pattern, or several) of
+                CarbonTracker, a CAMS inversion, CarboScope or in CF layout, or a curtain as a
+                table (:func:`stilt.background.curtain`).
+            variable: of the dataset, where it has several mole fractions.
+            field_units: of the field, where it does not say.
+            units: of the result.
+            weights: name of the footprint whose transforms weight the particles; None where all
+                have the same.
+            **selection: which simulations.
+
+        Returns:
+            Index = simulation id; time, background, background_std (over the particles), weight,
+            age_h, left, longitude and latitude of the mean end. ``attrs`` has the units.
+
+        Raises:
+            UsageError: the field is not understood, a particle ends outside it, or nothing is
+                selected.
+        """
+        from stilt.answers.background import background
+
+        return background(
+            self, field, selection, variable=variable, field_units=field_units, units=units,
+            weights=weights,
+        )  # fmt: skip
+
+    def ends(self, **selection: Unpack[Selection]) -> pd.DataFrame:
+        """Return where and when every particle ended, by age or by leaving the weather's domain.
+
+        Args:
+            **selection: which simulations.
+
+        Returns:
+            Index = simulation id and particle; datetime (naive UTC), age_h, left, long, lati, and
+            zagl, pres and zsfc where they were kept.
+        """
+        from stilt.answers.background import ends
+
+        return ends(self, selection)
 
     def is_registered(self) -> bool:
         """Whether the stored inputs are this model's own and all their simulations registered."""

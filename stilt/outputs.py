@@ -49,6 +49,10 @@ class _Artifacts(ABC):
     def keys(self) -> list[str]:
         """Return ids of the simulations that have such an output, sorted."""
 
+    def registered(self, selection: Selection) -> list[str]:
+        """Return ids of the registered simulations of a selection, sorted."""
+        return self._registered(selection)
+
     def _registered(self, selection: Selection) -> list[str]:
         where, values = condition(self._owner, selection)
         if selection.get("state") is None:

@@ -175,6 +175,21 @@ def particle_times(particles: pd.DataFrame, receptor: Receptor) -> pd.Series:
     return pd.Series(times, index=particles.index, name=DATETIME)
 
 
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a trajectory file's columns.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TrajectoryError: the file is damaged.
+    """
+    try:
+        return list(pq.read_schema(path).names)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read what is stored beside the particles without reading the particles.
 

@@ -101,6 +101,11 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
         return nest_of(self.mets, met)
 
     @property
+    def keeps_ends(self) -> bool:
+        """Whether the ends of particles are kept because the particles are not."""
+        return self.ends and not self.trajectories
+
+    @property
     def heights_msl(self) -> bool | None:
         """Whether all release heights are above sea level; None: as each receptor says (kmsl)."""
         return None if self.kmsl is None else self.kmsl == 1

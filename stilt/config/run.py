@@ -51,6 +51,10 @@ class RunControls(Section):
     trajectories: bool = described(
         True, "Keep particle files on disk; false keeps only footprints", visibility="advanced"
     )
+    ends: bool = described(
+        True, "Keep where particles end, for backgrounds, when trajectories is false",
+        visibility="advanced",
+    )  # fmt: skip
     rm_dat: bool = described(
         True, "Remove raw transport output; kept for older files, nothing raw is written",
         visibility="expert",

@@ -201,6 +201,8 @@ class Task:
             self.result.n_rows = self.result.n_rows if is_error else len(particles)
             if self.project.config.trajectories:
                 self.keep(self.trajectories(particles, is_error=is_error))
+            elif self.project.config.keeps_ends and not is_error:
+                self.keep_ends(particles)
             self.make_footprints(particles, is_error=is_error)
 
     def make_from_stored(self) -> None:
@@ -292,6 +294,17 @@ class Task:
         else:
             self.result.transport_key = key
             self.result.trajectory_bytes, self.result.trajectory_mtime_us = stamp
+
+    def keep_ends(self, particles: pd.DataFrame) -> None:
+        """Publish where particles began and ended, from which backgrounds are made."""
+        from stilt.background.ends import first_and_last
+
+        final = self.project.layout.ends(self.sim_id)
+        working = self._working(final)
+        with timed("writing"):
+            stored = self.trajectories(first_and_last(particles), is_error=False)
+            stored.to_parquet(working, extra=trajectory_texts(self._made(self.expected.transport)))
+            self.project.publish(working, final, linked=False)
 
     def _make_footprint(self, particles: pd.DataFrame, name: str) -> None:
         with timed("import"):

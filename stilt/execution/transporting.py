@@ -257,5 +257,7 @@ def wanted(config: ModelConfig, receptors: Sequence[Receptor], *, one_grid: bool
     if msl:
         # They bring the release to the ground, see stilt.transforms.release.
         read |= {"zagl", "zsfc"}
+    if config.keeps_ends:
+        read |= {"zagl", "pres", "zsfc"}
     kept = tuple(name for name in config.varsiwant if name in read)
     return Wanted(config.model_copy(update={"varsiwant": kept}), corrected)

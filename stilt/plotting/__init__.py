@@ -1,6 +1,7 @@
 """Pictures of footprints and particles; needs matplotlib (the extra ``plots``)."""
 
 from stilt.plotting.animation import save_animation as save_animation
+from stilt.plotting.ends import map_ends as map_ends
 from stilt.plotting.footprint_files import FootprintFilesPlots as FootprintFilesPlots
 from stilt.plotting.footprints import FootprintPlots as FootprintPlots
 from stilt.plotting.map_keywords import MapKeywords as MapKeywords
@@ -14,6 +15,7 @@ __all__ = [
     "MapKeywords",
     "ParticleKeywords",
     "TrajectoryPlots",
+    "map_ends",
     "outlines",
     "save_animation",
 ]

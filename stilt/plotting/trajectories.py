@@ -83,10 +83,10 @@ class TrajectoryPlots:
             UsageError: matplotlib or the column is missing.
         """
         column, table = self._chosen(color_by, keywords)
-        x = _without_jump(table["long"].to_numpy(np.float64))
+        x = without_jump(table["long"].to_numpy(np.float64))
         y = table["lati"].to_numpy(np.float64)
-        extent = keywords.get("extent") or _extent(x, y)
-        ax = new_axes(_map_shape(extent), ax, keywords.get("figsize"))
+        extent = keywords.get("extent") or bounds_of_dots(x, y)
+        ax = new_axes(map_shape(extent), ax, keywords.get("figsize"))
         dots = ax.scatter(x, y, zorder=1, **_dots(column, table, keywords))
         draw_surroundings(ax, extent, [self._trajectories.receptor], (x, y), LONGLAT, keywords)
         self._finish(ax, dots, column, keywords)
@@ -141,9 +141,9 @@ class TrajectoryPlots:
         from stilt.plotting.space import draw_space
 
         column, table = self._chosen(color_by, keywords)
-        x = _without_jump(table["long"].to_numpy(np.float64))
+        x = without_jump(table["long"].to_numpy(np.float64))
         y = table["lati"].to_numpy(np.float64)
-        extent = keywords.get("extent") or _extent(x, y)
+        extent = keywords.get("extent") or bounds_of_dots(x, y)
         places = (x, y, table["zagl"].to_numpy(np.float64))
         ax, dots = draw_space(
             ax, places, _dots(column, table, keywords), extent, self._trajectories.receptor,
@@ -258,20 +258,21 @@ def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[
     }  # fmt: skip
 
 
-def _map_shape(extent: Bounds) -> float:
+def map_shape(extent: Bounds) -> float:
+    """Return height over width of a map, 0.4 to 1.6."""
     middle = np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85)))
     shape = (extent[3] - extent[2]) / (extent[1] - extent[0]) / middle
     return float(np.clip(shape, 0.4, 1.6))
 
 
-def _without_jump(longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def without_jump(longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return longitudes on one side of the dateline when the particles cross it."""
     if longitude.size and np.ptp(longitude) > 180.0:
         return longitude % 360.0
     return longitude
 
 
-def _extent(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bounds:
+def bounds_of_dots(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bounds:
     """Return the bounds of the dots with a margin; one degree around nothing."""
     if x.size == 0:
         return (-1.0, 1.0, -1.0, 1.0)

@@ -48,6 +48,10 @@ class ProjectLayout:
         """Particles of the run with perturbed weather."""
         return self.simulation_dir(sim_id) / error_trajectory_name(sim_id)
 
+    def ends(self, sim_id: str) -> Path:
+        """First and last rows of the particles, where the particles are not kept."""
+        return self.simulation_dir(sim_id) / f"{sim_id}_ends.parquet"
+
     def footprint(self, sim_id: str, name: str = "") -> Path:
         """One footprint, by the name it has in the configuration."""
         return self.simulation_dir(sim_id) / footprint_name(sim_id, name)

@@ -14,6 +14,7 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
         "observations.md",
         "soundings.md",
         "columns.md",
+        "background.md",
         "era5.md",
         "hrrr.md",
         "gfs.md",

@@ -1,0 +1,1 @@
+"""From footprints to what was measured: background, time series, uncertainty."""

@@ -1,0 +1,63 @@
+"""The background of a project's measurements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stilt.answers.ends import ends_of_simulations, footprint_settings, transforms_of
+from stilt.background.average import background_of
+from stilt.background.curtain import curtain
+from stilt.background.ends import ends_of
+from stilt.background.field import Field, unit_factor
+from stilt.background.sources import Source
+
+if TYPE_CHECKING:
+    from stilt.selection import Owner, Selection
+
+IN_UNITS = ("background", "background_std")
+
+
+def background(
+    owner: Owner,
+    field: Any,
+    selection: Selection,
+    *,
+    variable: str | None = None,
+    field_units: str | None = None,
+    units: str = "ppm",
+    weights: str | None = None,
+) -> pd.DataFrame:
+    """Return the background of every simulation; see :meth:`stilt.Model.background`."""
+    if isinstance(field, pd.DataFrame):
+        field = curtain(field, field_units or units)
+    source = Source.open(field, variable, field_units)
+    factor = unit_factor(source.units, units)
+    settings = footprint_settings(owner, weights)
+    own = settings is not None and any(each["kind"] == "import" for each in settings.transforms)
+    rows = []
+    for sim_id, receptor, particles in ends_of_simulations(owner, selection, whole=own):
+        found = background_of(
+            particles,
+            receptor,
+            Field(source),
+            n_hours=owner.config.n_hours,
+            transforms=transforms_of(owner, settings, receptor),
+            heights_msl=owner.config.heights_msl,
+        )
+        rows.append({"simulation": sim_id, "time": receptor.time, **found})
+    frame = pd.DataFrame(rows).set_index("simulation")
+    for name in IN_UNITS:
+        frame[name] *= factor
+    frame.attrs["units"] = units
+    return frame
+
+
+def ends(owner: Owner, selection: Selection) -> pd.DataFrame:
+    """Return where every particle ended; see :meth:`stilt.Model.ends`."""
+    parts = []
+    for sim_id, receptor, particles in ends_of_simulations(owner, selection):
+        found = ends_of(particles, receptor, owner.config.n_hours)
+        parts.append(found.assign(simulation=sim_id))
+    return pd.concat(parts, ignore_index=True).set_index(["simulation", "indx"])

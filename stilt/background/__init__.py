@@ -1,0 +1,8 @@
+"""Background: the mole fraction of the air where particles end, in someone's field of it."""
+
+from stilt.background.average import background_of as background_of
+from stilt.background.curtain import curtain as curtain
+from stilt.background.ends import ends_of as ends_of
+from stilt.background.field import Field as Field
+
+__all__ = ["Field", "background_of", "curtain", "ends_of"]

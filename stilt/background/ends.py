@@ -1,0 +1,62 @@
+"""Where particles end: by age, or by leaving the weather's domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from stilt.receptors import Receptor
+
+MINUTES_PER_HOUR = 60.0
+# A particle that has not been followed to the end, less a step of transport, has left.
+LEFT_EARLY_MIN = 1.5
+
+
+def first_and_last(particles: pd.DataFrame) -> pd.DataFrame:
+    """Return each particle's rows nearest to its release and farthest from it, by particle.
+
+    Transforms need nothing else of a table to weight the particles' ends.
+    """
+    elapsed = particles["time"].abs().to_numpy()
+    order = np.lexsort((elapsed, particles["indx"].to_numpy()))
+    ordered = particles.iloc[order]
+    first = ~ordered["indx"].duplicated(keep="first")
+    last = ~ordered["indx"].duplicated(keep="last")
+    return ordered[first | last].reset_index(drop=True)
+
+
+def ends_of(particles: pd.DataFrame, receptor: Receptor, n_hours: float) -> pd.DataFrame:
+    """Return the last place of every particle.
+
+    Args:
+        particles: the table, or its first and last rows.
+        receptor: their receptor.
+        n_hours: how long particles are followed, negative backward.
+
+    Returns:
+        By ascending indx: indx, datetime (naive UTC), age_h (hours, not negative), long, lati
+        (degrees), and of the table zagl (m), pres (hPa) and zsfc (m) where it has them; ``left``:
+        whether the particle left the weather's domain before the end.
+    """
+    elapsed = particles["time"].abs().to_numpy()
+    order = np.lexsort((elapsed, particles["indx"].to_numpy()))
+    last = particles.iloc[order].drop_duplicates("indx", keep="last")
+    minutes = last["time"].to_numpy(np.float64)
+    times = np.datetime64(receptor.time, "ms") + np.round(minutes * 60_000).astype(
+        "timedelta64[ms]"
+    )
+    found = pd.DataFrame(
+        {
+            "indx": last["indx"].to_numpy(),
+            "datetime": times.astype("datetime64[ns]"),
+            "age_h": np.abs(minutes) / MINUTES_PER_HOUR,
+            "left": np.abs(minutes) < abs(n_hours) * MINUTES_PER_HOUR - LEFT_EARLY_MIN,
+        }
+    )
+    for name in ("long", "lati", "zagl", "pres", "zsfc"):
+        if name in last:
+            found[name] = last[name].to_numpy(np.float64)
+    return found

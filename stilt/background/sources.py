@@ -1,0 +1,167 @@
+"""Datasets of mole fractions in any layout, as arrays (time, level, latitude, longitude)."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stilt.background.layouts import Layout, layout_of
+from stilt.errors import UsageError
+
+Floats = NDArray[np.float64]
+PA_PER_HPA = 100.0
+
+
+@dataclass
+class Source:
+    """Values of a field and their vertical coordinate, loaded for the times that are asked for.
+
+    Attributes:
+        parts: datasets that follow one another in time.
+        layout: what their variables mean.
+        units: of the values.
+        times: of all parts, ascending; None where the field does not change.
+        latitudes, longitudes: ascending; None where the field does not depend on them.
+    """
+
+    parts: Sequence[xr.Dataset]
+    layout: Layout
+    units: str
+    times: NDArray[np.datetime64] | None
+    latitudes: Floats | None
+    longitudes: Floats | None
+
+    @classmethod
+    def open(cls, field: Any, variable: str | None = None, units: str | None = None) -> Source:
+        """Take a dataset, an array, or files.
+
+        Args:
+            field: xarray Dataset or DataArray, or the path of a NetCDF file, a pattern, or
+                several of them.
+            variable: which variable; None finds it.
+            units: of the values, where they do not say.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            UsageError: the layout is not understood.
+        """
+        datasets = _datasets(field)
+        layout = layout_of(datasets[0], variable)
+        named = str(datasets[0][layout.variable].attrs.get("units", "")).strip()
+        told = units or named or layout.units
+        if not told:
+            raise UsageError(
+                f"The field {layout.variable} has no units: say units='mol mol-1', 'ppm' or 'ppb'."
+            )
+        if layout.time is not None:
+            datasets.sort(key=lambda dataset: dataset[layout.time].values[0])
+        times = latitudes = longitudes = None
+        if layout.time is not None:
+            times = np.concatenate(
+                [dataset[layout.time].values.astype("datetime64[ns]") for dataset in datasets]
+            )
+            if np.any(np.diff(times) <= np.timedelta64(0)):
+                raise UsageError("Times of the field are not ascending, or there twice.")
+        first = datasets[0]
+        if layout.latitude is not None:
+            latitudes = np.sort(first[layout.latitude].values.astype(np.float64))
+        if layout.longitude is not None:
+            longitudes = np.sort(first[layout.longitude].values.astype(np.float64))
+        return cls(datasets, layout, told, times, latitudes, longitudes)
+
+    @property
+    def goes_around(self) -> bool:
+        """Whether the longitudes go around the Earth."""
+        if self.longitudes is None or self.longitudes.size < 3:
+            return False
+        step = float(np.median(np.diff(self.longitudes)))
+        return bool(self.longitudes[-1] - self.longitudes[0] + 1.5 * step > 360.0)
+
+    def load(self, steps: NDArray[np.int64]) -> tuple[Floats, Floats | None]:
+        """Read some times.
+
+        Args:
+            steps: numbers of the times, ascending.
+
+        Returns:
+            Values and vertical coordinates (hPa or m), each (times, levels, latitudes,
+            longitudes), with axes of length 1 broadcast; no coordinates for a field without
+            levels.
+        """
+        pieces: list[tuple[Floats, Floats | None]] = []
+        if self.times is None:
+            pieces.append(self._arrays(self.parts[0]))
+        else:
+            begin = 0
+            for part in self.parts:
+                count = part.sizes[self.layout.time]
+                mine = steps[(steps >= begin) & (steps < begin + count)] - begin
+                if mine.size:
+                    pieces.append(self._arrays(part.isel({self.layout.time: mine})))
+                begin += count
+        values = np.concatenate([piece[0] for piece in pieces])
+        if pieces[0][1] is None:
+            return values, None
+        levels = np.concatenate([piece[1] for piece in pieces if piece[1] is not None])
+        return values, np.broadcast_to(levels, values.shape)
+
+    def _arrays(self, part: xr.Dataset) -> tuple[Floats, Floats | None]:
+        layout = self.layout
+        dims = layout.dims
+        for name in (layout.latitude, layout.longitude):
+            if name is not None:
+                part = part.sortby(name)
+        array = part[layout.variable]
+        values = _shaped(array, dims) + layout.offset(part)
+        vertical = layout.vertical
+        if vertical is None:
+            return values, None
+        levels = _shaped(vertical(part), dims)
+        if levels.shape[1] == values.shape[1] + 1:
+            # Edges of layers: the values belong to their middles.
+            levels = 0.5 * (levels[:, :-1] + levels[:, 1:])
+        if levels.shape[1] != values.shape[1]:
+            raise UsageError(
+                f"The field has {values.shape[1]} levels and {levels.shape[1]} vertical "
+                "coordinates."
+            )
+        return values, np.broadcast_to(levels, np.broadcast_shapes(levels.shape, values.shape))
+
+
+def _shaped(array: xr.DataArray, dims: Sequence[Sequence[str]]) -> Floats:
+    """Return an array as (time, level, latitude, longitude), with length 1 where it has none."""
+    order = []
+    for names in dims:
+        found = [name for name in names if name in array.dims]
+        if found:
+            order.append(found[0])
+        else:
+            name = f"_{len(order)}"
+            array = array.expand_dims(name)
+            order.append(name)
+    return array.transpose(*order).values.astype(np.float64)
+
+
+def _datasets(field: Any) -> list[xr.Dataset]:
+    if isinstance(field, xr.Dataset):
+        return [field]
+    if isinstance(field, xr.DataArray):
+        return [field.to_dataset(name=field.name or "field")]
+    listed: Iterable[Any] = [field] if isinstance(field, (str, os.PathLike)) else field
+    paths: list[str] = []
+    for each in listed:
+        text = os.path.expanduser(os.fspath(each))
+        found = [text] if Path(text).exists() else sorted(glob.glob(text))
+        if not found:
+            raise FileNotFoundError(f"There is no file {text}.")
+        paths += found
+    reader: Callable[..., xr.Dataset] = xr.open_dataset
+    return [reader(path) for path in dict.fromkeys(paths)]

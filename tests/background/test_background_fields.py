@@ -1,0 +1,317 @@
+"""Fields of mole fractions in the layouts of products, and their mean over particles' ends."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import stilt
+from stilt.background import Field, background_of, curtain, ends_of
+from stilt.background.average import end_weights
+from stilt.background.ends import first_and_last
+from stilt.background.field import Points, unit_factor
+from stilt.background.sources import Source
+from stilt.errors import UsageError
+
+TIMES = pd.date_range("2023-07-14 01:30", periods=9, freq="3h").as_unit("ns")
+LATITUDES = np.arange(-88.0, 90.0, 4.0)
+LONGITUDES = np.arange(-177.0, 180.0, 6.0)
+EDGE_A = np.array([0.0, 5000.0, 15000.0, 12000.0, 5000.0, 0.0])  # Pa, from the ground up
+EDGE_B = np.array([1.0, 0.9, 0.55, 0.2, 0.05, 0.0])
+POINTS = Points(
+    np.array(["2023-07-14 03:00", "2023-07-14 13:37", "2023-07-15 01:00"], "datetime64[ns]"),
+    np.array([-111.85, 10.2, 179.0]),
+    np.array([40.77, -33.3, 60.1]),
+    np.array([845.0, 960.0, 300.0]),
+)
+
+
+def linear(lon, lat, pressure_hpa, hours):
+    return 400.0 + 0.02 * lon - 0.1 * lat + 0.01 * pressure_hpa + 0.3 * hours
+
+
+def hours_of(times):
+    return (np.asarray(times) - np.datetime64("2023-07-14")) / np.timedelta64(1, "h")
+
+
+def surface_pressure():
+    lat, lon = np.meshgrid(LATITUDES, LONGITUDES, indexing="ij")
+    one = 100000.0 - 5000 * np.cos(np.radians(lat)) + 20 * lon
+    return np.stack([one + 10 * step for step in range(TIMES.size)])
+
+
+def edges_pa():
+    return EDGE_A[:, None, None] + EDGE_B[:, None, None] * surface_pressure()[:, None]
+
+
+def values_of(pressure_pa):
+    lon, lat = LONGITUDES[None, None, None], LATITUDES[None, None, :, None]
+    return linear(lon, lat, pressure_pa / 100, hours_of(TIMES)[:, None, None, None])
+
+
+def middles():
+    edges = edges_pa()
+    return 0.5 * (edges[:, :-1] + edges[:, 1:])
+
+
+def coordinates(**extra):
+    return {"time": TIMES, "lat": LATITUDES, "lon": LONGITUDES, **extra}
+
+
+def carbontracker():
+    dims = "time", "level", "latitude", "longitude"
+    return xr.Dataset(
+        {
+            "co2": (dims, values_of(middles()), {"units": "micromol mol-1"}),
+            "pressure": (("time", "boundary", *dims[2:]), edges_pa(), {"units": "Pa"}),
+            "gph": (("time", "boundary", *dims[2:]), edges_pa() * 0.0, {"units": "m"}),
+            "time_components": (("time", "six"), np.zeros((TIMES.size, 6))),
+        },
+        coords={"time": TIMES, "latitude": LATITUDES, "longitude": LONGITUDES},
+    )
+
+
+def hybrid(name, a, b, surface, *, gas="ch4", units="nmol mol-1", edge="hlevel"):
+    return xr.Dataset(
+        {
+            gas: (("time", "level", "lat", "lon"), values_of(middles()), {"units": units}),
+            a: (edge, EDGE_A, {"units": "Pa"}),
+            b: (edge, EDGE_B),
+            surface: (("time", "lat", "lon"), surface_pressure(), {"units": "Pa"}),
+        },
+        coords=coordinates(),
+    )
+
+
+def carboscope():
+    initial = 350.0
+    return xr.Dataset(
+        {
+            "co2mix": (
+                ("mtime", "height", "lat", "lon"), values_of(middles()) - initial,
+                {"ini": initial},
+            ),
+            "a": ("height", 0.5 * (EDGE_A[:-1] + EDGE_A[1:])),
+            "b": ("height", 0.5 * (EDGE_B[:-1] + EDGE_B[1:])),
+            "ps": (("mtime", "lat", "lon"), surface_pressure()),
+        },
+        coords={"mtime": TIMES, "lat": LATITUDES, "lon": LONGITUDES},
+    )  # fmt: skip
+
+
+def cf_terms():
+    found = hybrid("", "ap", "b", "ps", edge="lev")
+    middle_a, middle_b = (0.5 * (each[:-1] + each[1:]) for each in (EDGE_A, EDGE_B))
+    return xr.Dataset(
+        {
+            "mole": (
+                ("time", "lev", "lat", "lon"), found["ch4"].values,
+                {"units": "1e-9", "standard_name": "mole_fraction_of_methane_in_air"},
+            ),
+            "ap": ("lev", middle_a, {"units": "Pa"}),
+            "bcoef": ("lev", middle_b),
+            "ps": found["ps"],
+        },
+        coords=coordinates(
+            lev=("lev", np.arange(5.0), {"formula_terms": "ap: ap b: bcoef ps: ps"})
+        ),
+    )  # fmt: skip
+
+
+def on_pressures():
+    # From the top down, and longitudes from 0 to 360 in no order of ours.
+    levels = np.array([100.0, 300.0, 500.0, 700.0, 850.0, 1000.0])
+    lon = (LONGITUDES + 360) % 360
+    shape = np.broadcast_to(levels[:, None, None] * 100, (levels.size, LATITUDES.size, lon.size))
+    values = values_of(np.stack([shape] * TIMES.size))
+    return xr.DataArray(
+        values,
+        dims=("time", "plev", "lat", "lon"),
+        coords={"time": TIMES, "plev": ("plev", levels * 100, {"units": "Pa"}), "lat": LATITUDES,
+                "lon": lon},
+        attrs={"units": "ppm"},
+        name="co2",
+    ).sortby("lat", ascending=False)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dataset", "units"),
+    [
+        (carbontracker(), "micromol mol-1"),
+        (hybrid("ct-ch4", "at", "bt", "surf_pressure", edge="boundary"), "nmol mol-1"),
+        (hybrid("cams", "ap", "bp", "Psurf", gas="CO2", units="ppm"), "ppm"),
+        (carboscope(), "ppm"),
+        (cf_terms(), "1e-9"),
+        (on_pressures(), "ppm"),
+    ],
+    ids=["carbontracker", "carbontracker ch4", "cams", "carboscope", "cf", "pressure levels"],
+)
+def test_a_linear_field_is_exact_in_every_layout(dataset, units):
+    source = Source.open(dataset)
+    assert source.units == units
+    inside = Points(POINTS.time, [*POINTS.longitude[:2], 120.0], POINTS.latitude,
+                    POINTS.vertical)  # fmt: skip
+    inside = Points(*(np.asarray(each) for each in vars(inside).values()))
+    expected = linear(inside.longitude, inside.latitude, inside.vertical, hours_of(inside.time))
+    np.testing.assert_allclose(Field(source).at(inside), expected, rtol=1e-9, atol=1e-6)
+
+
+def test_across_the_dateline_and_at_the_pole_neighbours_count():
+    dataset = carbontracker()
+    wave = np.cos(np.radians(LONGITUDES))
+    dataset["co2"] = dataset["co2"] * 0 + xr.DataArray(wave, dims="longitude")
+    dataset["co2"].attrs["units"] = "ppm"
+    at = Points(
+        np.array(["2023-07-14 03:00"] * 3, "datetime64[ns]"),
+        np.array([180.0, -180.0, 179.9]),
+        np.array([40.0, 40.0, 89.9]),
+        np.full(3, 900.0),
+    )
+    found = Field(Source.open(dataset)).at(at)
+    np.testing.assert_allclose(found[:2], np.cos(np.radians(177)), rtol=1e-12)
+
+
+def test_files_that_follow_one_another_are_one_field(tmp_path):
+    dataset = carbontracker()
+    whole = Field(Source.open(dataset)).at(POINTS)
+    dataset.isel(time=slice(0, 5)).to_netcdf(tmp_path / "CT_b.nc")
+    dataset.isel(time=slice(5, 9)).to_netcdf(tmp_path / "CT_a.nc")
+    parts = Source.open(tmp_path / "CT_*.nc")
+    np.testing.assert_allclose(Field(parts).at(POINTS), whole, rtol=1e-12)
+    with pytest.raises(FileNotFoundError):
+        Source.open(tmp_path / "none.nc")
+
+
+def test_ends_outside_the_field_are_an_error():
+    field = Field(Source.open(carbontracker().isel(longitude=slice(10, 14))))
+    with pytest.raises(UsageError, match=r"longitudes are .* particles end outside"):
+        field.at(POINTS)
+    late = Points(POINTS.time + np.timedelta64(9, "D"), *list(vars(POINTS).values())[1:])
+    with pytest.raises(UsageError, match=r"times are 2023-07-14T01:30"):
+        Field(Source.open(carbontracker())).at(late)
+
+
+def test_layouts_that_are_not_understood_are_named():
+    with pytest.raises(UsageError, match="has no units"):
+        Source.open(xr.DataArray(np.zeros(2), dims="time", coords={"time": TIMES[:2]}, name="x"))
+    two = carbontracker().rename(co2="a").assign(b=carbontracker()["co2"])
+    with pytest.raises(UsageError, match="variable="):
+        Source.open(two)
+    with pytest.raises(UsageError, match="not understood"):
+        Source.open(carbontracker().drop_vars("pressure"))
+    with pytest.raises(UsageError, match="cannot be turned"):
+        unit_factor("kg", "ppm")
+    assert unit_factor("nmol mol-1", "ppm") == pytest.approx(1e-3)
+    assert unit_factor("mol mol-1", "ppb") == pytest.approx(1e9)
+
+
+def test_a_curtain_is_a_field_of_what_it_depends_on():
+    rows = [
+        {"time": time, "lat": lat, "altitude_m": height, "value": 400 + lat + height / 1000}
+        for time in ("2023-07-14", "2023-07-16")
+        for lat in (-80, 80)
+        for height in (0, 2000, 8000)
+    ]
+    field = Field(Source.open(curtain(pd.DataFrame(rows), "ppm")))
+    at = Points(POINTS.time, POINTS.longitude, POINTS.latitude, np.array([500.0, 1000.0, 9000.0]))
+    np.testing.assert_allclose(field.at(at), 400 + POINTS.latitude + [0.5, 1.0, 9.0])
+    with pytest.raises(UsageError, match="1 gaps"):
+        curtain(pd.DataFrame(rows[1:]), "ppm")
+    with pytest.raises(UsageError, match="two values"):
+        curtain(pd.DataFrame([*rows, rows[0]]), "ppm")
+    with pytest.raises(UsageError, match="column value"):
+        curtain(pd.DataFrame({"time": ["2023-07-14"]}), "ppm")
+    by_time = pd.DataFrame({"date": ["2023-07-14", "2023-07-16"], "co2": [410.0, 412.0]})
+    np.testing.assert_allclose(
+        Field(Source.open(curtain(by_time, "ppm"))).at(POINTS), 410 + hours_of(POINTS.time) / 24
+    )
+
+
+COLUMN = stilt.ColumnReceptor("2023-07-15 00:00", -111.85, 40.77, 0.0, 4000.0)
+
+
+def particles() -> pd.DataFrame:
+    """Four particles of a column, the second of which leaves after two of six hours."""
+    rows = []
+    for number, height in enumerate((500.0, 1500.0, 2500.0, 3500.0), start=1):
+        for minute in (1, 60, 120) if number == 2 else (1, 60, 120, 360):
+            z = height + minute
+            rows.append(
+                {"time": -float(minute), "indx": number, "long": -111.85 - 0.01 * minute,
+                 "lati": 40.77 + 0.002 * minute * number, "zagl": z,
+                 "pres": 1000 * np.exp(-z / 8000), "foot": 1e-3, "xhgt": height}
+            )  # fmt: skip
+    return pd.DataFrame(rows).sort_values(["time", "indx"], ascending=[False, True])
+
+
+def test_ends_are_by_age_or_by_leaving():
+    ends = ends_of(particles(), COLUMN, -6)
+    assert ends["indx"].tolist() == [1, 2, 3, 4]
+    assert ends["age_h"].tolist() == [6, 2, 6, 6]
+    assert ends["left"].tolist() == [False, True, False, False]
+    assert ends["datetime"].iloc[1] == pd.Timestamp("2023-07-14 22:00")
+    kept = first_and_last(particles())
+    assert len(kept) == 8
+    pd.testing.assert_frame_equal(ends_of(kept, COLUMN, -6), ends)
+
+
+KERNEL = {"kind": "averaging_kernel", "levels": [1000.0, 500.0], "values": [1.0, 0.4]}
+WEIGHTING = {"kind": "pressure_weighting"}
+LIFETIME = {"kind": "first_order_lifetime", "lifetime_hours": 12.0}
+
+
+@pytest.mark.parametrize("transforms", [[], [KERNEL], [WEIGHTING], [KERNEL, WEIGHTING]])
+def test_a_constant_field_gives_the_constant_whatever_the_weights(transforms):
+    flat = carbontracker()
+    flat["co2"] = xr.full_like(flat["co2"], 417.0)
+    found = background_of(
+        particles(), COLUMN, Field(Source.open(flat)), n_hours=-6, transforms=transforms
+    )
+    assert found["background"] == pytest.approx(417.0, rel=1e-12)
+    assert found["background_std"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_mean_is_weighted_as_the_footprint_is():
+    table = particles()
+    found = background_of(
+        table, COLUMN, Field(Source.open(carbontracker())), n_hours=-6,
+        transforms=[KERNEL, WEIGHTING],
+    )  # fmt: skip
+    height = np.array([500.0, 1500.0, 2500.0, 3500.0])
+    pressure = 1000 * np.exp(-height / 8000)
+    kernel = np.interp(pressure, [500.0, 1000.0], [0.4, 1.0])
+    slabs = np.exp(-(height - 500) / 8000) - np.exp(-(height + 500) / 8000)
+    minutes = np.array([360, 120, 360, 360])
+    values = linear(
+        -111.85 - 0.01 * minutes,
+        40.77 + 0.002 * minutes * np.arange(1, 5),
+        1000 * np.exp(-(height + minutes) / 8000),
+        24 - minutes / 60,
+    )
+    weights = kernel * slabs
+    assert found["background"] == pytest.approx(weights @ values / weights.sum(), abs=1e-6)
+    # Four particles share the column: the sum of kernel times share of air is what they stand for.
+    assert found["weight"] == pytest.approx(weights.sum(), rel=1e-6)
+    assert found["left"] == pytest.approx(weights[1] / weights.sum(), rel=1e-6)
+    spread = np.sqrt(weights @ (values - found["background"]) ** 2 / weights.sum())
+    assert found["background_std"] == pytest.approx(spread, rel=1e-6)
+
+
+def test_a_lifetime_acts_with_the_age_of_the_end():
+    weight, survival = end_weights(particles(), COLUMN, [LIFETIME, KERNEL])
+    np.testing.assert_allclose(survival, np.exp(-np.array([6, 2, 6, 6]) / 12))
+    flat = carbontracker()
+    flat["co2"] = xr.full_like(flat["co2"], 100.0)
+    found = background_of(
+        particles(), COLUMN, Field(Source.open(flat)), n_hours=-6, transforms=[LIFETIME]
+    )
+    assert found["background"] == pytest.approx(100 * survival.mean())
+    assert weight.mean() != pytest.approx(1.0)
+
+
+def test_a_field_needs_columns_of_the_particles():
+    with pytest.raises(UsageError, match="pres: add them to varsiwant"):
+        background_of(
+            particles().drop(columns="pres"), COLUMN, Field(Source.open(carbontracker())),
+            n_hours=-6,
+        )  # fmt: skip
