@@ -1,7 +1,7 @@
-"""Runs a notebook without Jupyter, and writes it as a page with its results.
+"""Runs the tutorials without Jupyter, and writes each as a page with its results and a notebook.
 
-``python docs/notebook.py`` runs the notebooks of the documentation in a scratch folder and writes
-their pages. The tests run the same cells.
+``python docs/notebook.py`` runs the scripts in docs/tutorials, each in a scratch folder of its own,
+and writes their pages and notebooks; with names only those. The tests run the same cells.
 """
 
 from __future__ import annotations
@@ -14,15 +14,24 @@ import os
 import re
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 
-PAGES = Path(__file__).parent / "pages"
-NOTEBOOKS = {"first-project": PAGES / "notebooks" / "first_project.ipynb"}
-NOTE = "<!-- Written by docs/notebook.py from notebooks/{name}: change that, then run it again. -->"
+from stilt.demo.notebook import NotebookCell, notebook_text, read_percent_script
+
+DOCS = Path(__file__).parent
+TUTORIALS = DOCS / "tutorials"
+PAGES = DOCS / "pages" / "tutorials"
+PICTURES = DOCS / "pages" / "pictures"
+NOTE = (
+    "<!-- Written by docs/notebook.py from docs/tutorials/{name}.py: change that, then run it "
+    "again. -->"
+)
+DOWNLOAD = "[Download this page as a notebook]({name}.ipynb)"
 
 
 @dataclass(frozen=True)
@@ -42,13 +51,23 @@ class Cell:
     figures: tuple[Any, ...] = ()
 
 
+def names() -> list[str]:
+    """Return the names of the tutorials."""
+    return sorted(path.stem for path in TUTORIALS.glob("*.py"))
+
+
+def tutorial(name: str) -> list[NotebookCell]:
+    """Return the cells of a tutorial."""
+    return read_percent_script((TUTORIALS / f"{name}.py").read_text(encoding="utf-8"))
+
+
 def read_cells(path: Path) -> list[Cell]:
     """Return the cells of a notebook file."""
     document = json.loads(path.read_text(encoding="utf-8"))
     return [Cell(cell["cell_type"], "".join(cell["source"])) for cell in document["cells"]]
 
 
-def run_cells(cells: list[Cell], folder: Path) -> list[Cell]:
+def run_cells(cells: list[Any], folder: Path) -> list[Cell]:
     """Run the code cells in order in a folder, in this process; return them with their results."""
     matplotlib.use("agg")
     from matplotlib import pyplot
@@ -59,12 +78,12 @@ def run_cells(cells: list[Cell], folder: Path) -> list[Cell]:
     try:
         done = []
         for number, cell in enumerate(cells):
+            output, figures = "", ()
             if cell.kind == "code":
                 output = _run(cell.source, f"cell {number}", names)
                 figures = tuple(pyplot.figure(each) for each in pyplot.get_fignums())
-                cell = Cell(cell.kind, cell.source, output, figures)
                 pyplot.close("all")
-            done.append(cell)
+            done.append(Cell(cell.kind, cell.source, output, figures))
         return done
     finally:
         os.chdir(before)
@@ -72,9 +91,11 @@ def run_cells(cells: list[Cell], folder: Path) -> list[Cell]:
 
 def _run(source: str, label: str, names: dict[str, Any]) -> str:
     """Run one cell; like Jupyter, show the value of a last line that is an expression."""
-    tree = ast.parse(source, label)
+    lines = [_shell(line) for line in source.splitlines()]
+    tree = ast.parse("\n".join(lines), label)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     quiet = source.rstrip().endswith(";")
+    names.setdefault("_shell_line", run_in_shell)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(tree, label, "exec"), names)
         if isinstance(last, ast.Expr):
@@ -84,36 +105,64 @@ def _run(source: str, label: str, names: dict[str, Any]) -> str:
     return printed.getvalue()
 
 
-def page(name: str, path: Path, cells: list[Cell], scratch: Path) -> str:
-    """Return a run notebook as Markdown and write its figures beside the page."""
-    parts = [NOTE.format(name=path.name)]
+def _shell(line: str) -> str:
+    """Return a line that Jupyter hands to a shell as a call that does the same."""
+    return f"_shell_line({line[1:]!r})" if line.startswith("!") else line
+
+
+def run_in_shell(command: str) -> None:
+    """Run a command line of `stilt` in this process, and print what it prints.
+
+    Raises:
+        AssertionError: it is no command of `stilt`.
+    """
+    import shlex
+
+    from click.testing import CliRunner
+
+    from stilt.cli import cli
+
+    words = shlex.split(command, comments=True)
+    assert words[0] == "stilt", f"{command}: only commands of stilt are run"
+    print(CliRunner().invoke(cli, words[1:]).output, end="")
+
+
+def page(name: str, cells: list[Cell], scratch: Path) -> str:
+    """Return a tutorial that was run as Markdown, and write its figures."""
+    parts = [NOTE.format(name=name)]
     pictures = 0
-    for cell in cells:
+    for number, cell in enumerate(cells):
         if cell.kind == "markdown":
             parts.append(cell.source)
+            if number == 0:
+                parts.append(DOWNLOAD.format(name=name))
             continue
         parts.append(f"```python\n{cell.source}\n```")
         if cell.output.strip():
-            text = cell.output.replace(str(scratch), "…")
+            text = cell.output.replace(f"{scratch}{os.sep}", "").replace(str(scratch), ".")
             text = re.sub(r"[ \t]+$", "", text, flags=re.M).rstrip("\n")
             parts.append(f"```text\n{text}\n```")
         for figure in cell.figures:
             pictures += 1
-            target = PAGES / "pictures" / f"{name}-{pictures}.png"
+            target = PICTURES / f"{name}-{pictures}.png"
             target.parent.mkdir(exist_ok=True)
             figure.savefig(target, dpi=90)
-            parts.append(f"![figure {pictures}](pictures/{target.name})")
+            parts.append(f"![Figure {pictures} of this page](../pictures/{target.name})")
     return "\n\n".join(parts) + "\n"
 
 
 def main() -> int:
-    """Run every notebook and write its page."""
-    for name, path in NOTEBOOKS.items():
+    """Run the tutorials that were named, or all, and write their pages and notebooks."""
+    sys.path.insert(0, str(DOCS.parent))
+    PAGES.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or names():
+        begun = time.perf_counter()
+        cells = tutorial(name)
         with tempfile.TemporaryDirectory() as scratch:
-            cells = run_cells(read_cells(path), Path(scratch))
-            text = page(name, path, cells, Path(scratch))
+            text = page(name, run_cells(cells, Path(scratch)), Path(os.path.realpath(scratch)))
         (PAGES / f"{name}.md").write_text(text, encoding="utf-8")
-        print(f"wrote {PAGES / name}.md")
+        (PAGES / f"{name}.ipynb").write_text(notebook_text(cells), encoding="utf-8")
+        print(f"wrote {PAGES / name}.md in {time.perf_counter() - begun:.0f} s")
     return 0
 
 

@@ -78,7 +78,7 @@ def write_demo(
     """
     root = Path(directory)
     check_folder(root)
-    written = _write_weather(root / "met", progress)
+    written = write_demo_weather(root / "met", progress=progress)
     written.append(_write_text(root / "config.yaml", CONFIG.replace("{n_workers}", str(n_workers))))
     written.append(_write_text(root / "receptors.csv", RECEPTORS))
     return written
@@ -99,18 +99,38 @@ def check_folder(root: Path) -> None:
         )
 
 
-def weather_paths(folder: Path) -> list[Path]:
-    """Return the names of the demo's weather files, in order of time."""
-    starts = FIRST_HOUR + np.arange(N_FILES) * np.timedelta64(HOURS_PER_FILE, "h")
+def weather_paths(
+    folder: Path, first: np.datetime64 = FIRST_HOUR, n_files: int = N_FILES
+) -> list[Path]:
+    """Return the names of files of the demo's weather, in order of time."""
+    starts = first + np.arange(n_files) * np.timedelta64(HOURS_PER_FILE, "h")
     return [folder / f"{start.item():%Y%m%d_%H}_demo.arl" for start in starts]
 
 
-def _write_weather(folder: Path, progress: Progress | None) -> list[Path]:
+def write_demo_weather(
+    folder: str | os.PathLike[str],
+    *,
+    first: str = str(FIRST_HOUR),
+    n_files: int = N_FILES,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write ARL files of the demo's synthetic weather, six hours in each.
+
+    Args:
+        folder: made when it does not exist; files that are there are left alone.
+        first: UTC hour of the first file, such as ``2023-07-15T00:00``.
+        n_files: how many.
+        progress: called with the files done and wanted.
+
+    Returns:
+        The files, in order of time; their names begin with ``%Y%m%d_%H``.
+    """
     weather = DemoWeather()
-    paths = weather_paths(folder)
+    begin = np.datetime64(first, "h")
+    paths = weather_paths(Path(folder), begin, n_files)
     for number, path in enumerate(paths):
         if not path.exists():
-            start = FIRST_HOUR + np.timedelta64(number * HOURS_PER_FILE, "h")
+            start = begin + np.timedelta64(number * HOURS_PER_FILE, "h")
             hours = start + np.arange(HOURS_PER_FILE) * np.timedelta64(1, "h")
             write_arl(path, weather.grid, [weather.analysis(hour) for hour in hours])
         if progress:

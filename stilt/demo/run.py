@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from stilt.demo.files import N_FILES, check_folder, write_demo
+from stilt.demo.notebook import explore_notebook
 from stilt.errors import SimulationError
 from stilt.execution.observing import Silent, Tally
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from stilt.model import Model
+
+
+NOTEBOOK = "explore.ipynb"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class DemoReport:
         footprints: footprint files, by id.
         trajectories: particle files, by id.
         pictures: PNG files.
+        notebook: for exploring all of it.
         seconds: wall clock of everything.
     """
 
@@ -48,6 +53,7 @@ class DemoReport:
     footprints: list[Path]
     trajectories: list[Path]
     pictures: list[Path]
+    notebook: Path
     seconds: float
 
 
@@ -89,6 +95,7 @@ def run_demo(
         footprints=[Path(path) for path in model.footprints["default"].paths()],
         trajectories=[Path(path) for path in model.trajectories.paths()],
         pictures=pictures,
+        notebook=_write_notebook(root),
         seconds=time.perf_counter() - started,
     )
     _print_report(report, console)
@@ -165,6 +172,14 @@ def draw_pictures(model: Model, folder: Path) -> list[Path]:
     ]
 
 
+def _write_notebook(root: Path) -> Path:
+    """Write the notebook beside the project; one that a person has changed is left alone."""
+    path = root / NOTEBOOK
+    if not path.exists():
+        path.write_text(explore_notebook(), encoding="utf-8")
+    return path
+
+
 def _most_spread(model: Model) -> int:
     """Position of the footprint that touches most cells: it makes the best picture."""
     touched = [
@@ -205,6 +220,7 @@ def _print_report(report: DemoReport, console: Console) -> None:
         (f"{len(report.footprints)} footprints", report.footprints, None),
         ("index", [root / ".stilt" / "index.duckdb"], None),
         *((f"picture: {path.stem}", [path], None) for path in report.pictures),
+        ("notebook", [report.notebook], None),
     ]
     for label, paths, folder in rows:
         place = folder or (paths[0] if len(paths) == 1 else paths[0].parent.parent)
@@ -215,7 +231,9 @@ def _print_report(report: DemoReport, console: Console) -> None:
         console.print("No pictures: install the extra plots (pip install 'stilt[plots]').")
     stilt = command_here()
     console.print(
-        f"\nNext:  {stilt} status {root}\n       {stilt} run {root}   (finds nothing to do)",
+        f"\nNext:  jupyter lab {report.notebook}   (explore the results; pip install jupyterlab)\n"
+        f"       {stilt} status {root}\n"
+        f"       {stilt} run {root}   (finds nothing to do)",
         soft_wrap=True,
     )
 

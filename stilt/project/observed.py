@@ -11,6 +11,7 @@ import pandas as pd
 
 from stilt.atomic import atomic_path
 from stilt.config.model import OBSERVATIONS_NAME
+from stilt.config.templates import TEMPLATES
 from stilt.errors import UsageError
 from stilt.observations.soundings import Soundings
 from stilt.project.kernels import FIRST_VERSION, RECEPTOR, VERSION, table_version
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KERNELS = "-kernels"
-STARTER = starter_receptors_csv()
+STARTERS = {starter_receptors_csv(), *(each.receptors for each in TEMPLATES.values())}
 # Rows in a group of a kernel table: what is read for one receptor.
 KERNEL_ROWS = 20_000
 
@@ -200,7 +201,7 @@ def join_receptors(
         All receptors.
     """
     before = list(known or [])
-    if known is None and path.exists() and path.read_text("utf-8", "replace") != STARTER:
+    if known is None and path.exists() and path.read_text("utf-8", "replace") not in STARTERS:
         before = read_receptors(path, time_format=time_format)
     joined = {str(receptor.id): receptor for receptor in before}
     grown = dict(joined)

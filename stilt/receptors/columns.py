@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ALIASES = {
-    "time": ("time",),
+    "time": ("time", "run_time"),
     "latitude": ("latitude", "lat", "lati"),
     "longitude": ("longitude", "lon", "long"),
     "altitude": ("altitude", "zagl", "zmsl", "z"),

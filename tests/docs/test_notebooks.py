@@ -1,39 +1,54 @@
-"""The documentation's notebooks run as written, in a folder of their own."""
+"""The tutorials run as written, in folders of their own, and their pages show what they are."""
 
-import importlib.util
-import sys
-from pathlib import Path
+import json
 
 import pytest
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+from tests.support.notebooks import DOCS, docs_notebook
+
+notebook = docs_notebook()
+NAMES = notebook.names()
+PAGES = DOCS / "pages" / "tutorials"
+
+# What the cells of each must have printed, and how many pictures they draw.
+RESULTS = {
+    "first-footprint": ("demo_202307152100_-111.85_40.77_30", 2),
+    "tower-week": ("<run local: 14 of 14 simulations complete>", 2),
+    "satellite-column": ("ppm in the column", 2),
+    "era5-and-wrf": ("<run local: 2 of 2 simulations complete>", 1),
+    "watched-in-prefect": ("Failed - 3 of 4 simulations complete, 1 failed", 0),
+    "sql-on-the-index": ("2 of 2 simulations complete", 0),
+    "coming-from-r-stilt": ("202307152000_-111.85_40.77_30_default_foot.nc", 0),
+    "coming-from-pystilt": ("did you mean 'n_hours'?", 0),
+}
 
 
-@pytest.fixture(scope="module")
-def notebook():
-    spec = importlib.util.spec_from_file_location("docs_notebook", DOCS / "notebook.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def test_every_tutorial_is_tested() -> None:
+    assert sorted(RESULTS) == NAMES
 
 
-def test_pages_show_the_cells_of_their_notebooks(notebook):
-    for name, path in notebook.NOTEBOOKS.items():
-        page = (DOCS / "pages" / f"{name}.md").read_text(encoding="utf-8")
-        for cell in notebook.read_cells(path):
-            assert cell.source in page, f"run python docs/notebook.py: {name} lacks {cell.source!r}"
+@pytest.mark.parametrize("name", NAMES)
+def test_page_and_notebook_are_those_of_the_script(name: str) -> None:
+    cells = notebook.tutorial(name)
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    for cell in cells:
+        assert cell.source in page, f"run python docs/notebook.py {name}"
+    stored = (PAGES / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert stored == notebook.notebook_text(cells), f"run python docs/notebook.py {name}"
+    assert all(cell.get("outputs", []) == [] for cell in json.loads(stored)["cells"])
 
 
-def test_notebooks_are_stored_without_output(notebook):
-    for path in notebook.NOTEBOOKS.values():
-        assert '"output_type"' not in path.read_text(encoding="utf-8")
+@pytest.mark.filterwarnings("ignore::stilt.errors.WeatherWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tutorial_runs(api: str, name: str, tmp_path) -> None:
+    done = notebook.run_cells(notebook.tutorial(name), tmp_path)
+    text, pictures = RESULTS[name]
+    assert any(text in cell.output for cell in done)
+    assert sum(len(cell.figures) for cell in done) == pictures
+    refused = [cell.source for cell in done if cell.output.startswith("Error:")]
+    assert refused == []
 
 
-def test_first_project_runs(notebook, tmp_path):
-    done = notebook.run_cells(notebook.read_cells(notebook.NOTEBOOKS["first-project"]), tmp_path)
-    outputs = [cell.output for cell in done]
-    assert any("demo_202307152100_-111.85_40.77_30" in text for text in outputs)
-    assert "'completed': 1" in outputs[-1]
-    assert sum(len(cell.figures) for cell in done) == 2
-    assert (tmp_path / "case" / ".stilt" / "index.duckdb").exists()
+def test_only_commands_of_stilt_are_run() -> None:
+    with pytest.raises(AssertionError, match="only commands of stilt"):
+        notebook.run_in_shell("rm -r .")

@@ -1,0 +1,112 @@
+# %% [markdown]
+# # Coming from R-STILT
+#
+# The model is the same: particles of the STILT kind, the same influence per particle, the same footprint algorithm. Footprints of the same particles equal R-STILT's ([parity](../parity.md)). What differs is that no Fortran program is called, that a project is a folder with a configuration instead of a script that is edited, and that results are Parquet and NetCDF instead of `.rds`.
+
+# %% [markdown]
+# ## 1. What you have
+#
+# `r/run_stilt.r` begins with a table of receptors and some twenty settings. In R, write the receptors as they are:
+#
+# ```r
+# write.csv(receptors, "receptors.csv", row.names = FALSE)   # run_time, lati, long, zagl
+# ```
+#
+# These are the settings of such a script, on **synthetic** weather in the format that R-STILT reads.
+
+# %%
+from pathlib import Path
+
+from stilt.demo import write_demo_weather
+
+write_demo_weather("met", first="2023-07-15T12:00", n_files=2)
+
+Path("case").mkdir()
+Path("case/receptors.csv").write_text("""\
+"run_time","lati","long","zagl"
+2023-07-15 18:00:00,40.77,-111.85,30
+2023-07-15 20:00:00,40.77,-111.85,30
+""");
+
+# %% [markdown]
+# ## 2. The same settings in config.yaml
+#
+# | run_stilt.r | config.yaml |
+# | --- | --- |
+# | `met_path`, `met_file_format`, `met_file_tres` | `mets.NAME.directory`, `file_format`, `file_tres` |
+# | `xmn`, `xmx`, `ymn`, `ymx`, `xres`, `yres`, `projection` | `footprints.NAME.grid` with `xmin`, `xmax`, `ymin`, `ymax`, `xres`, `yres`, `projection` |
+# | `n_hours`, `numpar`, `varsiwant`, `hnf_plume`, `rm_dat` | the first four by the same names; there are no `.dat` files |
+# | `smooth_factor`, `time_integrate` | the same, in `footprints.NAME` |
+# | `n_cores`; `slurm`, `slurm_options` | `execution.n_workers`; [clusters](../clusters.md) |
+# | `before_footprint` | [transforms](../footprints.md) |
+# | HYSPLIT's `capemin`, `kmix0`, `w_option`, `zicontroltf`, ... | the same names; what has no meaning here is refused unless it is at its default |
+# | `siguverr`, `sigzierr`, ... | the same names: [error runs](../error-runs.md) |
+
+# %%
+Path("case/config.yaml").write_text("""\
+mets:
+  demo:
+    directory: ../met
+    file_format: "%Y%m%d_%H"
+    file_tres: 6h
+footprints:
+  default:
+    grid: {xmin: -114, xmax: -111, ymin: 40, ymax: 42, xres: 0.05, yres: 0.05}
+    smooth_factor: 1
+    time_integrate: false
+n_hours: -3
+numpar: 200
+hnf_plume: true
+seed: 1                # R-STILT has none: every run differs there
+execution:
+  n_workers: 1         # n_cores
+""");
+
+# %%
+!stilt check case
+
+# %%
+!stilt run case
+
+# %% [markdown]
+# ## 3. Where the results are
+#
+# | R-STILT | here |
+# | --- | --- |
+# | `out/by-id/ID/ID_traj.rds` | `simulations/by-id/ID/ID_traj.parquet`, for pandas, polars, DuckDB and R's `arrow` |
+# | `out/by-id/ID/ID_foot.nc` | `simulations/by-id/ID/ID_NAME_foot.nc`, one for each footprint |
+# | `out/particles`, `out/footprints` | `simulations/particles`, `simulations/footprints` |
+# | `ID/stilt.log` | the same, and `stilt explain` |
+# | `yyyymmddHHMM_long_lati_zagl` | the same behind the weather's name |
+
+# %%
+sorted(path.name for path in Path("case/simulations/footprints").iterdir())
+
+# %% [markdown]
+# The particle table has R-STILT's columns: `foot` after the near-field correction, `foot_no_hnf_dilution` before it.
+
+# %%
+import pandas as pd
+
+particles = pd.read_parquet(min(Path("case/simulations/particles").iterdir()))
+particles[["time", "indx", "long", "lati", "zagl", "foot", "foot_no_hnf_dilution"]].head(3)
+
+# %% [markdown]
+# The footprint is NetCDF with the axes `time`, `lat`, `lon` and the same unit, so scripts that read R-STILT's go on working:
+
+# %%
+import xarray as xr
+
+foot = xr.open_dataset(min(Path("case/simulations/footprints").iterdir()))
+print(dict(foot.sizes), foot["foot"].attrs["units"])
+foot.close()
+
+# %% [markdown]
+# ## 4. What to know
+#
+# - **Weather.** ARL files are chosen by the times inside them, not by their names alone; ERA5, HRRR, GFS and WRF are [read as they are](../meteorology.md).
+# - **Failures.** A receptor without weather fails with `MISSING_MET_FILES` and a sentence, before anything is computed; a run goes on with the others, and its exit code says so.
+# - **Again.** `stilt run` computes what is missing. Another grid makes footprints anew from the particles that are there; other settings make particles anew.
+# - **Heights** are above ground unless `altitude_ref` says `msl`; R-STILT's `kmsl` overrules it here, too.
+# - **Results** depend on the seed and nothing else: not on cores, order or batches.
+# - **Speed.** [Performance](../performance.md) has the numbers.

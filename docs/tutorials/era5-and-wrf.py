@@ -1,0 +1,102 @@
+# %% [markdown]
+# # Weather from ERA5 and WRF
+#
+# The files that the Climate Data Store gives and WRF writes are read as they are: name the folder and the format. Here both hold the same **synthetic** hours, in small files of the same structure (the project's tests write them, so this page runs in a checkout), so that one receptor can be run with each, and the results compared.
+
+# %% [markdown]
+# ## 1. Two folders
+
+# %%
+import numpy as np
+
+from pathlib import Path
+
+from tests.support.era5_files import write_era5
+from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from tests.support.wrf_files import lambert_attributes, wrf_dataset, write_wrf
+
+hours = [np.datetime64(f"2023-07-15T{hour:02d}:00", "m") for hour in range(17, 22)]
+true = [truth(hour) for hour in hours]
+levels = np.array(PRESSURES_HPA, float)
+write_era5(Path("era5"), [on_pressures(on_grid(raw, LATLON), levels) for raw in true])
+for raw in true:
+    raw.upper["DZDT"] = 0.0 * raw.upper["WWND"]
+write_wrf(Path("wrf"), wrf_dataset(true, lambert_attributes(true[0].grid, 40.77, 40.77)))
+
+# %% [markdown]
+# ## 2. What is in them
+#
+# `stilt weather list` needs no project. It says times and gaps, grid, levels, fields, and what takes the place of fields that lack.
+
+# %%
+!stilt weather list --directory era5 --format era5
+
+# %%
+!stilt weather list --directory wrf --format wrf
+
+# %% [markdown]
+# ## 3. One receptor, both weathers
+#
+# Every entry of `mets` is run with every receptor. The id of a simulation begins with the weather's name.
+
+# %%
+import stilt
+
+model = stilt.Model(
+    project="case",
+    receptors=[
+        stilt.PointReceptor(time="2023-07-15 21:00", longitude=-111.85, latitude=40.77, altitude=30)
+    ],
+    config=stilt.ModelConfig(
+        mets={
+            "era5": stilt.MetConfig(directory="era5", format="era5"),
+            "wrf": stilt.MetConfig(directory="wrf", format="wrf", file_format="wrfout_d01"),
+        },
+        footprints={
+            "default": stilt.FootprintConfig(
+                grid=stilt.Grid(xmin=-114, xmax=-111, ymin=40, ymax=42, xres=0.05, yres=0.05)
+            )
+        },
+        n_hours=-3,
+        numpar=200,
+        seed=1,
+    ),
+)
+
+# %%
+model.store_inputs()
+
+# %%
+!stilt check case
+
+# %%
+print(model.run())
+model.index.sql("SELECT sim_id, total FROM footprints ORDER BY sim_id")
+
+# %% [markdown]
+# ## 4. The weather as transport has it
+#
+# Different grids, levels and vertical coordinates become the same internal levels. At the receptor:
+
+# %%
+data = stilt.sample_meteorology(
+    model.config.mets,
+    {"time": "2023-07-15 21:00", "longitude": -111.85, "latitude": 40.77},
+    config=model.config,
+)
+for name in ("surface_altitude", "mixed_layer_height", "sensible_heat_flux"):
+    era5, wrf = data[name].isel(point=0).values
+    print(f"{name:20s} ERA5 {era5:7.1f}  WRF {wrf:7.1f}  {data[name].units}")
+
+# %%
+import matplotlib.pyplot as plt
+
+axes = plt.figure(figsize=(4.5, 4)).add_subplot()
+for name in ("era5", "wrf"):
+    one = data.sel(meteorology=name).squeeze()
+    axes.plot(np.hypot(one.eastward_wind, one.northward_wind), one.height, label=name)
+axes.set(xlabel="wind, m/s", ylabel="m above ground", ylim=(0, 3000))
+axes.legend();
+
+# %% [markdown]
+# What to download and which fields are read: [ERA5](../era5.md), [WRF](../wrf.md), [HRRR](../hrrr.md), [GFS](../gfs.md), [CF datasets](../cf-datasets.md).
