@@ -131,9 +131,8 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
         return []
     where = os.path.relpath(model.project)
     lines = [f"Results are in {model.files.output_root}{os.sep}simulations{os.sep}by-id."]
-    if name := next(iter(model.config.footprints), None):
-        footprints = f"stilt.Model(project={where!r}).footprints[{name!r}]"
-        lines.append(f"Look at one in Python: {footprints}.load()[0].plot.map()")
+    if model.config.footprints:
+        lines.append(f"Pictures: stilt plot {shlex.quote(where)}, and stilt plot --help for more.")
     lines.append(f"Where the time went: stilt status {shlex.quote(where)} --times")
     return lines
 
