@@ -46,6 +46,7 @@ from stilt.roots import PathLike
 from stilt.selection import Selection
 
 if TYPE_CHECKING:
+    import xarray as xr
     from duckdb import DuckDBPyConnection
 
     from stilt.observations.soundings import ReceptorKind, Soundings
@@ -354,6 +355,51 @@ class Model:
         return background(
             self, field, selection, variable=variable, field_units=field_units, units=units,
             weights=weights,
+        )  # fmt: skip
+
+    def timeseries(
+        self,
+        fluxes: Mapping[str, xr.DataArray] | xr.Dataset | xr.DataArray,
+        *,
+        background: Any = None,
+        observed: pd.DataFrame | None = None,
+        name: str | None = None,
+        units: str = "ppm",
+        molar_mass_g: float | None = None,
+        projection: str | None = None,
+        site: str | None = None,
+        **selection: Unpack[Selection],
+    ) -> xr.Dataset:
+        """Return what each flux adds to every measurement, beside background and observations.
+
+        Args:
+            fluxes: by sector, each on its own grid and with its own units: hourly, monthly or any
+                other ``time`` (each stamp holds until the next), diurnal (``hour`` 0 to 23 UTC),
+                by ``month`` (1 to 12), both, or constant. Signed: uptake is negative.
+            background: what :meth:`background` returned, a Series by simulation id, or a number.
+            observed: measurements by receptor id, with value and, if there, uncertainty and
+                units; None takes :attr:`observations`.
+            name: of the footprint; needed where there are several.
+            units: of the result, such as ``ppm`` or ``ppb``.
+            molar_mass_g: grams per mole, for fluxes of mass.
+            projection: PROJ text of x and y of fluxes that do not carry their own.
+            site: label of the receptors, or ``location``: makes the dimensions site and time.
+            **selection: which simulations.
+
+        Returns:
+            Dataset along ``receptor`` (simulation ids, in order of time) and ``component``:
+            enhancement, outside_share, total, and as given background, modelled, observed,
+            observed_uncertainty, residual; coordinates time, place and the receptors' labels.
+
+        Raises:
+            UsageError: nothing is selected, a flux cannot be used, or a background is missing.
+        """
+        from stilt.answers.timeseries import timeseries
+
+        known = self.observations if observed is None else observed
+        return timeseries(
+            self, fluxes, selection, background=background, observed=known, footprint=name,
+            units=units, molar_mass_g=molar_mass_g, projection=projection, site=site,
         )  # fmt: skip
 
     def ends(self, **selection: Unpack[Selection]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from stilt.errors import UsageError
 from stilt.footprint.enhancement import enhancement
 from stilt.footprint.footprint import Footprint
 from stilt.footprint.jacobian import Jacobian, jacobian
+from stilt.footprint.layers import Layers
 from stilt.footprint.netcdf import read_layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
 
@@ -44,6 +45,10 @@ class FootprintFiles:
     def __iter__(self) -> Iterator[Footprint]:
         return map(Footprint.from_netcdf, self.paths)
 
+    def layers(self) -> Iterator[Layers]:
+        """Read what is not zero in one after the other."""
+        return map(read_layers, self.paths)
+
     def jacobian(
         self,
         target: Any,
@@ -54,7 +59,7 @@ class FootprintFiles:
     ) -> Jacobian:
         """Stack the footprints into a sparse matrix: :func:`stilt.footprint.jacobian.jacobian`."""
         return jacobian(
-            map(read_layers, self.paths),
+            self.layers(),
             target,
             time_bins,
             resolution=resolution,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -13,18 +15,17 @@ from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import axis_names
 
 FLUX_UNIT = "umol m-2 s-1"
-MICROMOLES = {"mol": 1e6, "mmol": 1e3, "umol": 1.0, "nmol": 1e-3}
-MICROGRAMS = {"kg": 1e9, "g": 1e6, "mg": 1e3, "ug": 1.0}
-PER_SECOND = {"s": 1.0, "min": 1 / 60, "h": 1 / 3600, "hr": 1 / 3600, "d": 1 / 86400,
-              "day": 1 / 86400}  # fmt: skip
-PER_AREA = {"m": 1.0, "cm": 1e4, "km": 1e-6}
+MASS_FLUX_UNIT = "ug m-2 s-1"
 HOUR_US = 3_600_000_000
 YEAR = np.timedelta64(366, "D")
 ALWAYS_US = 2**62
+# Dimensions of a flux that comes again every day or every year, and how they count.
+CYCLES = {"month": range(1, 13), "hour": range(24)}
 
 
+@lru_cache(256)
 def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
-    """Return the factor that turns a flux in ``units`` into umol m-2 s-1.
+    """Return the factor that turns a flux in ``units`` into umol m-2 s-1, by UDUNITS.
 
     Args:
         units: amount, per area, per time, such as ``umol m-2 s-1``, ``mol/m2/s`` or
@@ -34,34 +35,27 @@ def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
     Raises:
         UsageError: the units are not those of a flux, or the molar mass is missing.
     """
+    from cf_units import Unit
+
     text = units.replace("µ", "u").replace("μ", "u").replace("micromol", "umol")
-    words = re.findall(r"(/?)\s*([A-Za-z]+)\s*(?:\^|\*\*)?\s*(-?\d*)", text)
-    amount, area, time = 0.0, 0.0, 0.0
-    for slash, name, exponent in words:
-        power = int(exponent or 1) * (-1 if slash else 1)
-        if power == 1 and name in MICROMOLES:
-            amount = MICROMOLES[name]
-        elif power == 1 and name in MICROGRAMS and molar_mass_g is None:
-            raise UsageError(
-                f"A flux in {units!r} is one of mass; give molar_mass_g, the grams per mole of "
-                "the gas (44.0095 for CO2, 16.0425 for CH4)."
-            )
-        elif power == 1 and name in MICROGRAMS and molar_mass_g is not None:
-            amount = MICROGRAMS[name] / molar_mass_g
-        elif power == -2 and name in PER_AREA:
-            area = PER_AREA[name]
-        elif power == -1 and name in PER_SECOND:
-            time = PER_SECOND[name]
-        else:
-            amount = 0.0
-            break
-    factor = amount * area * time
-    if factor == 0.0 or len(words) != 3:
+    refusal = UsageError(
+        f"{units!r} is not a unit of surface flux that can be turned into {FLUX_UNIT}; "
+        "set flux.attrs['units'] to something like 'umol m-2 s-1' or 'kg m-2 h-1'."
+    )
+    try:
+        given = Unit(re.sub(r"(?<=[A-Za-z])\s*(?:\^|\*\*)\s*(?=-?\d)", "", text))
+    except ValueError:
+        raise refusal from None
+    if given.is_convertible(FLUX_UNIT) and not given.is_dimensionless():
+        return float(given.convert(1.0, Unit(FLUX_UNIT)))
+    if not given.is_convertible(MASS_FLUX_UNIT):
+        raise refusal
+    if molar_mass_g is None:
         raise UsageError(
-            f"{units!r} is not a unit of surface flux that can be turned into {FLUX_UNIT}; "
-            "set flux.attrs['units'] to something like 'umol m-2 s-1' or 'kg m-2 h-1'."
+            f"A flux in {units!r} is one of mass; give molar_mass_g, the grams per mole of "
+            "the gas (44.0095 for CO2, 16.0425 for CH4)."
         )
-    return factor
+    return float(given.convert(1.0, Unit(MASS_FLUX_UNIT))) / molar_mass_g
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,8 @@ class Inventory:
         flux: dims (time, lat, lon), (lat, lon), or with y and x.
         mask: one field, whose NaN cells take no part.
         left, right: begin and end of each step, microseconds since 1970, ascending; each begins
-            where the one before ends.
+            where the one before ends; of a cycle the first only, without meaning.
+        cycle: which of month and hour the flux comes again with.
         single_stamp: time of the only step of a flux with the dimension time, which holds always.
     """
 
@@ -81,6 +76,7 @@ class Inventory:
     left: Ints
     right: Ints
     single_stamp: np.datetime64 | None = None
+    cycle: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, flux: xr.DataArray, molar_mass_g: float | None) -> Inventory:
@@ -95,12 +91,17 @@ class Inventory:
                 "The flux has no units; set flux.attrs['units'], for instance to 'umol m-2 s-1'."
             )
         flux = flux * flux_factor(str(units), molar_mass_g)
-        others = [str(dim) for dim in flux.dims if dim not in ("time", *(axis_names(flux) or ()))]
-        if len(set(flux.dims) - {"time"}) > 2:
+        cycle = tuple(dim for dim in CYCLES if dim in flux.dims)
+        apart = ("time", *cycle, *(axis_names(flux) or ()))
+        others = [str(dim) for dim in flux.dims if dim not in apart]
+        if others or len(set(flux.dims) - {"time", *cycle}) > 2:
+            others = others or [str(flux.dims[0])]
             raise UsageError(
                 f"The flux has the dimension {others[0]!r}: sum over it or select from it, so that "
                 "only time, lat and lon (or y and x) are left."
             )
+        if cycle:
+            return cls._of_cycle(flux, cycle)
         if "time" not in flux.dims:
             flux = flux.drop_vars("time", errors="ignore")
             return cls(flux, flux, np.array([-ALWAYS_US]), np.array([ALWAYS_US]))
@@ -119,13 +120,40 @@ class Inventory:
         left = stamps.astype(np.int64)
         return cls(flux, mask, left, np.append(left[1:], 2 * left[-1] - left[-2]))
 
+    @classmethod
+    def _of_cycle(cls, flux: xr.DataArray, cycle: tuple[str, ...]) -> Inventory:
+        """Read a flux that depends on the month, the hour of the day (UTC), or both."""
+        if "time" in flux.dims:
+            raise UsageError(
+                f"The flux has the dimensions time and {' and '.join(cycle)}: leave one of them."
+            )
+        for dim in cycle:
+            wanted = list(CYCLES[dim])
+            found = flux[dim].values.tolist() if dim in flux.coords else []
+            if sorted(found) != wanted:
+                raise UsageError(
+                    f"The flux's dimension {dim} must have the coordinates {wanted[0]} to "
+                    f"{wanted[-1]}{' (UTC)' if dim == 'hour' else ''}, each once."
+                )
+            flux = flux.sortby(dim)
+        axes = axis_names(flux) or ()
+        flux = flux.transpose(*cycle, *(dim for dim in flux.dims if dim not in cycle))
+        first = flux.isel(dict.fromkeys(cycle, 0), drop=True)
+        missing = flux.isnull()
+        if bool((missing.any(cycle) & ~missing.all(cycle)).any()) or not axes:
+            raise UsageError("The flux has cells that are NaN at some times only; fill them.")
+        always = np.array([-ALWAYS_US]), np.array([ALWAYS_US])
+        return cls(flux, first, *always, cycle=cycle)
+
     @property
     def changes(self) -> bool:
         """Whether there are several time steps."""
-        return self.left.size > 1
+        return self.left.size > 1 or bool(self.cycle)
 
     def span(self) -> str:
         """Return from when to when there is a flux, as text."""
+        if self.cycle:
+            return "all times"
         edges = np.array([self.left[0], self.right[-1]]).astype("datetime64[us]")
         begin, end = edges.astype("datetime64[m]")
         return f"{begin} to {end}".replace("T", " ")
@@ -138,6 +166,8 @@ class Inventory:
         """
         if not self.changes:
             return [[(0, 1.0)]] * stamps.size
+        if self.cycle:
+            return [list(self._clock_hours(stamp)) for stamp in stamps.astype("datetime64[us]")]
         begin = stamps.astype("datetime64[us]").astype(np.int64)
         end = begin + HOUR_US
         first = np.searchsorted(self.right, begin, side="right")
@@ -152,6 +182,19 @@ class Inventory:
             )
         ]
 
+    def _clock_hours(self, stamp: np.datetime64) -> Iterator[tuple[int, float]]:
+        """Yield steps of a cycle with their shares of the hour from a time on."""
+        hour = stamp.astype("datetime64[h]")
+        late = float((stamp - hour) / np.timedelta64(HOUR_US, "us"))
+        for clock, share in ((hour, 1.0 - late), (hour + np.timedelta64(1, "h"), late)):
+            if share > 0.0:
+                month = int(clock.astype("datetime64[M]").astype(int)) % 12
+                of_day = int(clock.astype(int)) % 24
+                number = 0
+                for dim in self.cycle:
+                    number = number * len(CYCLES[dim]) + (month if dim == "month" else of_day)
+                yield number, share
+
     def is_dated_otherwise(self, stamps: np.ndarray) -> bool:
         """Return whether a flux's only step is later than hours, or more than a year earlier."""
         if self.single_stamp is None or stamps.size == 0:
@@ -162,6 +205,10 @@ class Inventory:
     def values(self, step: int) -> Floats:
         """Return the flux of one step, x outermost, shape (cells of the grid,)."""
         field = self.flux.isel(time=step) if "time" in self.flux.dims else self.flux
+        if self.cycle:
+            lengths = [len(CYCLES[dim]) for dim in self.cycle]
+            places = np.unravel_index(step, lengths)
+            field = field.isel({dim: int(at) for dim, at in zip(self.cycle, places, strict=True)})
         axes = axis_names(field)
         assert axes is not None
         return field.transpose(*axes).values.astype(np.float64).reshape(-1)

@@ -7,6 +7,7 @@ from stilt.plotting.footprints import FootprintPlots as FootprintPlots
 from stilt.plotting.map_keywords import MapKeywords as MapKeywords
 from stilt.plotting.outlines import outlines as outlines
 from stilt.plotting.particle_keywords import ParticleKeywords as ParticleKeywords
+from stilt.plotting.timeseries import plot_timeseries as plot_timeseries
 from stilt.plotting.trajectories import TrajectoryPlots as TrajectoryPlots
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "TrajectoryPlots",
     "map_ends",
     "outlines",
+    "plot_timeseries",
     "save_animation",
 ]

@@ -15,6 +15,7 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
         "soundings.md",
         "columns.md",
         "background.md",
+        "time-series.md",
         "era5.md",
         "hrrr.md",
         "gfs.md",

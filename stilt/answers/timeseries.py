@@ -1,0 +1,210 @@
+"""Time series: what every flux adds, the background, and what was measured."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from stilt.background.field import unit_factor
+from stilt.errors import UsageError
+from stilt.footprint.bins import TOLERATED_SHARE
+from stilt.footprint.components import components
+from stilt.outputs import FootprintCollections
+from stilt.receptors import receptor_of
+
+if TYPE_CHECKING:
+    from stilt.receptors import Receptor
+    from stilt.selection import Owner, Selection
+
+PPM_NAMES = {
+    "enhancement": "what the flux adds",
+    "total": "what all fluxes add",
+    "background": "mole fraction before the air was followed",
+    "modelled": "background and all fluxes",
+    "observed": "measured mole fraction",
+    "observed_uncertainty": "standard deviation of the measurement",
+    "residual": "observed less modelled",
+}
+
+
+def timeseries(
+    owner: Owner,
+    fluxes: Mapping[str, xr.DataArray] | xr.Dataset | xr.DataArray,
+    selection: Selection,
+    *,
+    background: Any = None,
+    observed: pd.DataFrame | None = None,
+    footprint: str | None = None,
+    units: str = "ppm",
+    molar_mass_g: float | None = None,
+    projection: str | None = None,
+    site: str | None = None,
+) -> xr.Dataset:
+    """Return components of every measurement; see :meth:`stilt.Model.timeseries`."""
+    collections = FootprintCollections(owner)
+    name = footprint or _only(collections.names())
+    chosen = collections[name].select(**selection)
+    if not len(chosen):
+        raise UsageError(f"No footprints {name!r} are there for this selection.")
+    labels = list(chosen.labels or [])
+    given = _by_name(fluxes)
+    found = components(chosen.layers(), given, molar_mass_g=molar_mass_g, projection=projection)
+    _tell_of_gaps(found.outside_share, list(given), labels)
+    factor = unit_factor("ppm", units)
+    dataset = xr.Dataset(
+        {
+            "enhancement": (("receptor", "component"), found.ppm * factor),
+            "outside_share": (("receptor", "component"), found.outside_share),
+            "total": ("receptor", found.ppm.sum(axis=1) * factor),
+        },
+        coords={
+            "receptor": ("receptor", labels),
+            "component": ("component", list(given)),
+            **_places(found.receptors),
+        },
+    )
+    if background is not None:
+        dataset["background"] = ("receptor", _background(background, labels, units))
+        dataset["modelled"] = dataset["total"] + dataset["background"]
+    if observed is not None and len(observed) and "value" in observed:
+        values, sigma = _observed(observed, labels, units)
+        dataset["observed"] = ("receptor", values)
+        dataset["observed_uncertainty"] = ("receptor", sigma)
+        if "modelled" in dataset:
+            dataset["residual"] = dataset["observed"] - dataset["modelled"]
+    for key, meaning in PPM_NAMES.items():
+        if key in dataset:
+            dataset[key].attrs.update(units=units, long_name=meaning)
+    dataset["outside_share"].attrs.update(
+        units="1", long_name="share of the footprint that the flux does not cover"
+    )
+    dataset = dataset.sortby("time")
+    return dataset if site is None else by_site(dataset, site)
+
+
+def by_site(dataset: xr.Dataset, site: str) -> xr.Dataset:
+    """Return a time series with dimensions site and time instead of receptor.
+
+    Args:
+        dataset: along ``receptor``.
+        site: coordinate that names the site, such as a label of the receptors or ``location``.
+
+    Raises:
+        UsageError: there is no such coordinate, or a site has two measurements at one time.
+    """
+    if site not in dataset.coords:
+        known = ", ".join(str(n) for n, c in dataset.coords.items() if c.dims == ("receptor",))
+        raise UsageError(f"The receptors have no label {site!r}: they have {known}.")
+    pairs = pd.MultiIndex.from_arrays(
+        [dataset[site].values, dataset["time"].values], names=["site", "time"]
+    )
+    if pairs.has_duplicates:
+        raise UsageError(f"Two measurements are of {pairs[pairs.duplicated()][0]}: choose one.")
+    plain = dataset.drop_vars(
+        [name for name, c in dataset.coords.items() if c.dims == ("receptor",)]
+    )
+    coordinates = xr.Coordinates.from_pandas_multiindex(pairs, "receptor")
+    return plain.assign_coords(coordinates).unstack("receptor")
+
+
+def _only(names: list[str]) -> str:
+    if len(names) != 1:
+        raise UsageError(
+            f"Say which footprints are meant, footprint=: there are {', '.join(names) or 'none'}."
+        )
+    return names[0]
+
+
+def _by_name(fluxes: Any) -> dict[str, xr.DataArray]:
+    if isinstance(fluxes, xr.DataArray):
+        return {str(fluxes.name or "flux"): fluxes}
+    if isinstance(fluxes, xr.Dataset):
+        return {
+            str(name): flux
+            for name, flux in fluxes.data_vars.items()
+            if flux.ndim >= 2 and "bnds" not in flux.dims and "grid_mapping_name" not in flux.attrs
+        }
+    return {str(name): flux for name, flux in fluxes.items()}
+
+
+def _places(receptors: list[Receptor]) -> dict[str, Any]:
+    """Coordinates of the receptors: time, place, and their labels."""
+    middle = [np.mean(np.array(each.positions), axis=0) for each in receptors]
+    times = np.array([each.time.to_datetime64() for each in receptors], "datetime64[ns]")
+    found: dict[str, Any] = {
+        "time": ("receptor", times),
+        "longitude": ("receptor", [place[0] for place in middle], {"units": "degrees_east"}),
+        "latitude": ("receptor", [place[1] for place in middle], {"units": "degrees_north"}),
+        "altitude": ("receptor", [place[2] for place in middle], {"units": "m"}),
+        "location": ("receptor", [str(each.location_id) for each in receptors]),
+    }
+    names = dict.fromkeys(name for each in receptors for name in each.labels)
+    for name in names:
+        if name not in found and name not in ("component", "receptor", *PPM_NAMES):
+            values = [each.labels.get(name) for each in receptors]
+            plain = pd.Series(values).convert_dtypes()
+            if plain.dtype == object or str(plain.dtype) == "string":
+                found[name] = ("receptor", ["" if v is None else str(v) for v in values])
+            else:
+                found[name] = ("receptor", plain.to_numpy(np.float64, na_value=np.nan))
+    return found
+
+
+def _background(given: Any, labels: list[str], units: str) -> np.ndarray:
+    """Background of every simulation, from a table of Model.background, a Series or a number."""
+    if isinstance(given, pd.DataFrame):
+        factor = unit_factor(given.attrs.get("units", units), units)
+        given = given["background"] * factor
+    if isinstance(given, pd.Series):
+        missing = [label for label in labels if label not in given.index]
+        if missing:
+            raise UsageError(
+                f"The background has no value for {len(missing)} of {len(labels)} simulations, "
+                f"{missing[0]} for example."
+            )
+        return given.reindex(labels).to_numpy(np.float64)
+    return np.full(len(labels), float(given))
+
+
+def _observed(
+    observed: pd.DataFrame, labels: list[str], units: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measured values and uncertainties by simulation, in the unit asked for."""
+    receptors = [str(receptor_of(label)) for label in labels]
+    mine = observed[observed.index.isin(set(receptors))]
+    if mine.index.has_duplicates:
+        twice = mine.index[mine.index.duplicated()][0]
+        raise UsageError(
+            f"There is more than one observation of {twice}: choose them, as in "
+            "observed=model.observations.query('species == \"ch4\"')."
+        )
+    units_of = mine["units"] if "units" in mine else pd.Series(units, index=mine.index)
+    known = {text: unit_factor(text, units) if text else 1.0 for text in set(units_of.fillna(""))}
+    factor = units_of.fillna("").map(known).to_numpy(np.float64)
+    values = pd.Series(pd.to_numeric(mine["value"]) * factor, index=mine.index)
+    sigma = pd.Series(np.nan, index=mine.index)
+    if "uncertainty" in mine:
+        sigma = pd.Series(pd.to_numeric(mine["uncertainty"]) * factor, index=mine.index)
+    return (
+        values.reindex(receptors).to_numpy(np.float64),
+        sigma.reindex(receptors).to_numpy(np.float64),
+    )
+
+
+def _tell_of_gaps(shares: np.ndarray, names: list[str], labels: list[str]) -> None:
+    """Warn once of fluxes that leave out more than a tenth of a footprint."""
+    for column, name in enumerate(names):
+        much = shares[:, column] > TOLERATED_SHARE
+        if much.any():
+            worst = int(shares[:, column].argmax())
+            warnings.warn(
+                f"The flux {name!r} covers less than nine tenths of {int(much.sum())} of "
+                f"{len(labels)} footprints, {1 - shares[worst, column]:.0%} of {labels[worst]}; "
+                "what it leaves out is not in the series (outside_share).",
+                stacklevel=4,
+            )
