@@ -84,6 +84,10 @@ SECTIONS = {
         "become receptors; values and averaging kernels are kept in `observations/` under the "
         "name.",
     ),
+    "output": (
+        "How results are laid out",
+        "Files, or a [store](../store.md) for thousands of receptors. Results do not depend on it.",
+    ),
     "execution": ("Execution", "Where simulations run and on how many processes."),
     "environment": (
         "Environment",

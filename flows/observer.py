@@ -24,6 +24,8 @@ from stilt.execution.plan import Plan
 from stilt.execution.runs import Outcome, outcome_markdown
 from stilt.plotting.thumbnail import footprint_thumbnail
 from stilt.project.inputs import Project
+from stilt.project.kinds import FOOTPRINTS
+from stilt.project.reading import locate, read_layers
 from stilt.slurm_queue import ArrayTask
 
 MIN_INTERVAL_S = 2.0
@@ -101,8 +103,9 @@ def _map_of(project: Project, sim_ids: Sequence[str]) -> str:
     if not names or not sim_ids:
         return ""
     steps = np.linspace(0, len(sim_ids) - 1, min(MAPPED, len(sim_ids))).astype(int)
-    paths = (project.layout.footprint(sim_ids[step], names[0]) for step in steps)
-    return footprint_thumbnail(map(project.local_copy, paths), names[0])
+    shown = locate(project, [sim_ids[step] for step in steps], FOOTPRINTS, names[0])
+    found = (read_layers(one) if one.shard else one.path for one in shown)
+    return footprint_thumbnail(found, names[0])
 
 
 def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:

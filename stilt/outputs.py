@@ -10,7 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from stilt.errors import UsageError
+from stilt.notices import notice
+from stilt.project.files_of import files_of
 from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
+from stilt.project.kinds import ERROR_PARTICLES, FOOTPRINTS, PARTICLES
+from stilt.project.reading import (
+    Located,
+    Locations,
+    locate,
+    own_file,
+    read_footprint,
+    read_trajectories,
+    shards_of,
+)
 from stilt.selection import Owner, Selection, candidates, checked, condition, states_of
 
 if TYPE_CHECKING:
@@ -18,15 +31,20 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from stilt.footprint import Footprint
-    from stilt.footprint.files import FootprintFiles
+    from stilt.footprint.files import FootprintSet
     from stilt.footprint.jacobian import Jacobian
     from stilt.plotting.footprint_files import FootprintFilesPlots
+    from stilt.project.campaign_footprints import Along
     from stilt.trajectories import Trajectories
 
 logger = logging.getLogger(__name__)
 
 _KEYS = ("transport_key", "error_key", "footprint_keys")
 _Recorded = Callable[[Mapping[str, Any]], bool]
+
+
+def _kind(error: bool) -> str:
+    return ERROR_PARTICLES if error else PARTICLES
 
 
 class _Artifacts(ABC):
@@ -65,26 +83,73 @@ class _Artifacts(ABC):
         )  # fmt: skip
 
     def _existing(
-        self, ids: Sequence[str], path_of: Callable[[str], Path], recorded: _Recorded
-    ) -> list[Path]:
-        """Files of simulations that exist, copied here first where outputs are on a URL.
+        self, ids: Sequence[str], kind: str, name: str, recorded: _Recorded
+    ) -> list[Located]:
+        """Outputs of simulations that exist, copied here first where they are on a URL.
 
         Warns of those that are gone although the index has them.
         """
-        found = {sim_id: self._files.local_copy(path_of(sim_id)) for sim_id in ids}
-        absent = [sim_id for sim_id, path in found.items() if not path.exists()]
+        found = locate(self._files, ids, kind, name)
+        there = {path for path in {one.path for one in found} if path.exists()}
+        absent = {one.sim_id: one.path for one in found if one.path not in there}
         if absent:
-            rows = self._files.index.rows(absent, ("sim_id", *_KEYS))
+            rows = self._files.index.rows(list(absent), ("sim_id", *_KEYS))
             gone = {row["sim_id"] for row in rows if recorded(row)}
-            gone -= {i for i in gone if found[i].with_suffix(".empty").exists()}
+            gone -= {i for i in gone if absent[i].with_suffix(".empty").exists()}
             if gone:
                 logger.warning(
                     "%d of %d files are gone that the index has, %s for example: `stilt run` (or "
                     "model.run()) computes them again, and `stilt status --verify` counts without "
-                    "them.", len(gone), len(found) - len(absent) + len(gone), found[min(gone)],
+                    "them.", len(gone), len(found) - len(absent) + len(gone), absent[min(gone)],
                 )  # fmt: skip
-        not_there = set(absent)
-        return [path for sim_id, path in found.items() if sim_id not in not_there]
+        return [one for one in found if one.sim_id not in absent]
+
+    def _campaign(
+        self, kind: str, name: str, keys: Mapping[str, str], selection: Selection
+    ) -> tuple[pd.DataFrame, Locations]:
+        """Receptors of outputs that this configuration made, and where these are."""
+        from stilt.project.campaign_table import campaign_table
+
+        where, values = condition(self._owner, selection)
+        only = self._registered(selection) if selection.get("state") is not None else None
+        table, stale = campaign_table(
+            self._files.index, kind, name, keys, where=where, parameters=values, only=only
+        )
+        if stale:
+            notice(
+                logger, "%d of %d outputs are left out: another configuration made them.",
+                stale, stale + len(table),
+            )  # fmt: skip
+        if not len(table):
+            raise UsageError(
+                "There is nothing to open: the selection holds no output of this configuration."
+            )
+        ids, shards = (table[column].tolist() for column in ("sim_id", "shard"))
+        located = Locations(self._files, ids, shards, kind, name)
+        return table.drop(columns="shard"), located
+
+    def _missing(self, ids: Sequence[str], kind: str, name: str = "") -> list[str]:
+        """Those of some simulations that have no such output."""
+        shards = shards_of(self._files, ids, kind, name)
+        there = {s for s in set(shards.values()) if self._files.has_shard(s)}
+        return [
+            sim_id
+            for sim_id in ids
+            if shards.get(sim_id) not in there
+            and not self._files.has_output(own_file(self._files, sim_id, kind, name))
+        ]
+
+    def _paths(self, located: Sequence[Located], kind: str, name: str = "") -> list[Path]:
+        """Files of outputs; of those in the store they are made, and that is said."""
+        shelved = [one for one in located if one.shard]
+        made = dict(zip((one.sim_id for one in shelved), files_of(self._files, shelved, kind, name),
+                        strict=True))  # fmt: skip
+        if shelved:
+            notice(
+                logger, "%d files were made of outputs in the store, in %s; load() reads them "
+                "without.", len(shelved), self._files.layout.made_files,
+            )  # fmt: skip
+        return [made.get(one.sim_id, one.path) for one in located]
 
 
 class TrajectoryCollection(_Artifacts):
@@ -94,12 +159,10 @@ class TrajectoryCollection(_Artifacts):
     """
 
     def __getitem__(self, sim_id: str) -> Trajectories:
-        from stilt.trajectories import Trajectories
-
-        path = self._files.local_copy(self._files.layout.trajectory(str(sim_id)))
-        if not path.exists():
+        (found,) = locate(self._files, [str(sim_id)], PARTICLES)
+        if not found.exists():
             raise KeyError(f"{sim_id} has no trajectory")
-        return Trajectories.from_parquet(path)
+        return read_trajectories(found)
 
     def keys(self) -> list[str]:
         """Return ids of the simulations that have a trajectory, sorted."""
@@ -108,31 +171,53 @@ class TrajectoryCollection(_Artifacts):
     def paths(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone.
+        Warns of those that the index has and that are gone. Of particles in the store files are
+        made, which a notice says.
 
         Args:
             error: those of the error runs.
             **selection: which simulations.
         """
-        key = "error_key" if error else "transport_key"
-        ids = self._registered(selection)
-        return self._existing(ids, self._path(error), lambda row: row[key] is not None)
+        return self._paths(self._located(error, selection), _kind(error))
 
     def load(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Trajectories]:
-        """Read the files that :meth:`paths` names."""
-        from stilt.trajectories import Trajectories
+        """Read the particles of registered simulations that exist, by id."""
+        return [read_trajectories(one) for one in self._located(error, selection)]
 
-        return [Trajectories.from_parquet(path) for path in self.paths(error=error, **selection)]
+    def open(self, *, error: bool = False, **selection: Unpack[Selection]) -> xr.Dataset:
+        """Return particles of the whole campaign as one lazy dataset; nothing is read yet.
+
+        Those that another configuration made are left out, which a notice says. Behind the
+        variables are chunks of dask where dask is installed, else xarray reads what is indexed.
+
+        Args:
+            error: those of the error runs.
+            **selection: which simulations.
+
+        Returns:
+            A variable for each column, dims (receptor, particle, minutes_back) or
+            (..., minutes_after) of forward runs, NaN where there is no such row; ``receptor`` is
+            the simulation's id, with coordinates of time, place and labels.
+
+        Raises:
+            FileNotFoundError: there is no config.yaml.
+            UsageError: nothing is selected.
+        """
+        from stilt.project.campaign_particles import open_particles
+
+        config, expected = self._owner.config, self._files.expectations
+        keys = {m: (e.error or "") if error else e.transport for m, e in expected.items()}
+        table, located = self._campaign(_kind(error), "", keys, selection)
+        return open_particles(located, table, config.n_hours, config.numpar)
 
     def missing(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[str]:
         """Return simulations of the current receptors without such a file."""
-        path = self._path(error)
-        ids = candidates(self._owner, checked(selection))
-        return [sim_id for sim_id in ids if not self._files.has_output(path(sim_id))]
+        return self._missing(candidates(self._owner, checked(selection)), _kind(error))
 
-    def _path(self, error: bool) -> Callable[[str], Path]:
-        layout = self._files.layout
-        return layout.error_trajectory if error else layout.trajectory
+    def _located(self, error: bool, selection: Selection) -> list[Located]:
+        key = "error_key" if error else "transport_key"
+        ids = self._registered(selection)
+        return self._existing(ids, _kind(error), "", lambda row: row[key] is not None)
 
     def __repr__(self) -> str:
         return f"<trajectories of {self._owner.name}>"
@@ -141,7 +226,7 @@ class TrajectoryCollection(_Artifacts):
 class FootprintCollection(_Artifacts):
     """Footprint files of one name; ``collection[sim_id]`` reads one.
 
-    Methods that combine footprints read one file at a time, and their rows are named by
+    Methods that combine footprints read one at a time, and their rows are named by
     simulation id. The keywords of a selection are those of :class:`stilt.selection.Selection`.
     """
 
@@ -150,12 +235,10 @@ class FootprintCollection(_Artifacts):
         self.name = name
 
     def __getitem__(self, sim_id: str) -> Footprint:
-        from stilt.footprint import Footprint
-
-        path = self._files.local_copy(self._files.layout.footprint(str(sim_id), self.name))
-        if not path.exists():
+        (found,) = locate(self._files, [str(sim_id)], FOOTPRINTS, self.name)
+        if not found.exists():
             raise KeyError(f"{sim_id} has no footprint '{self.name}'")
-        return Footprint.from_netcdf(path)
+        return read_footprint(found)
 
     def keys(self) -> list[str]:
         """Return ids of the simulations that have this footprint, sorted."""
@@ -166,26 +249,67 @@ class FootprintCollection(_Artifacts):
     def paths(self, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone.
+        Warns of those that the index has and that are gone. Of footprints in the store files are
+        made, which a notice says.
         """
-        return self._existing(
-            self._registered(selection),
-            lambda sim_id: self._files.layout.footprint(sim_id, self.name),
-            lambda row: self.name in parse_footprint_keys(row["footprint_keys"])[0],
-        )
+        return self._paths(self._located(selection), FOOTPRINTS, self.name)
 
     def load(self, **selection: Unpack[Selection]) -> list[Footprint]:
-        """Read the files that :meth:`paths` names; empty footprints have ``is_empty``."""
-        from stilt.footprint import Footprint
+        """Read footprints of registered simulations, by id; empty ones have ``is_empty``."""
+        return list(self.select(**selection))
 
-        return [Footprint.from_netcdf(path) for path in self.paths(**selection)]
+    def open(self, *, along: Along = "hours_back", **selection: Unpack[Selection]) -> xr.DataArray:
+        """Return the whole campaign, or a selection, as one lazy array; nothing is read yet.
 
-    def select(self, **selection: Unpack[Selection]) -> FootprintFiles:
-        """Return the files of a selection as one set, read as it is used."""
-        from stilt.footprint.files import FootprintFiles
+        ``.sel``, ``.mean("receptor")`` and ``.plot`` work as on any array. Footprints that another
+        configuration made are left out, which a notice says. Behind it are chunks of dask where
+        dask is installed, else xarray reads what is indexed.
 
-        paths = self.paths(**selection)
-        return FootprintFiles(paths, [path.parent.name for path in paths])
+        Args:
+            along: ``hours_back`` (``hours_after`` of forward runs) counts hours from each
+                receptor's time; ``time`` has clock hours, in which the hours of a receptor at
+                14:37 stand where they begin.
+            **selection: which simulations.
+
+        Returns:
+            Influence in ppm per (umol m-2 s-1), dims (receptor, hours_back or time, lat, lon) or
+            (..., y, x); ``receptor`` is the simulation's id, with coordinates of time, place,
+            scene and labels. float32 when all of it is in the store, else float64.
+
+        Raises:
+            FileNotFoundError: there is no config.yaml.
+            UsageError: nothing is selected, or the footprint is not configured.
+        """
+        from stilt.project.campaign_footprints import check_along, open_footprints
+
+        check_along(along)
+        config = self._owner.config
+        settings = config.footprints.get(self.name.removesuffix(ERROR_SUFFIX))
+        if settings is None:
+            raise UsageError(
+                f"config.yaml has no footprint '{self.name}', and so no grid to open it on: "
+                "load() reads footprints one by one."
+            )
+        expected = self._files.expectations
+        keys = {
+            m: e.footprints[self.name] for m, e in expected.items() if self.name in e.footprints
+        }
+        table, located = self._campaign(FOOTPRINTS, self.name, keys, selection)
+        return open_footprints(located, table, settings, config.n_hours, self.name, along)
+
+    def select(self, **selection: Unpack[Selection]) -> FootprintSet:
+        """Return the footprints of a selection as one set, read as it is used."""
+        from stilt.project.footprint_set import LocatedFootprints
+
+        return LocatedFootprints(self._located(selection))
+
+    def _located(self, selection: Selection) -> list[Located]:
+        return self._existing(
+            self._registered(selection),
+            FOOTPRINTS,
+            self.name,
+            lambda row: self.name in parse_footprint_keys(row["footprint_keys"])[0],
+        )
 
     def jacobian(
         self,
@@ -267,9 +391,8 @@ class FootprintCollection(_Artifacts):
 
     def missing(self, **selection: Unpack[Selection]) -> list[str]:
         """Return simulations of the current receptors without this footprint."""
-        files = self._files
         ids = candidates(self._owner, checked(selection))
-        return [i for i in ids if not files.has_output(files.layout.footprint(i, self.name))]
+        return self._missing(ids, FOOTPRINTS, self.name)
 
     def __repr__(self) -> str:
         return f"<footprints {self.name!r} of {self._owner.name}>"

@@ -13,13 +13,18 @@ import pandas as pd
 
 from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import last_block
+from stilt.execution.stored import stored_outputs
 from stilt.execution.task import Task
+from stilt.project.files_of import files_of
 from stilt.project.inputs import Project
 from stilt.project.keys import ERROR_SUFFIX
+from stilt.project.kinds import ERROR_PARTICLES, FOOTPRINTS, PARTICLES
+from stilt.project.reading import Located, locate, read_footprint, read_trajectories
 from stilt.project.receipts import Result
 from stilt.project.registration import receptor_json
 from stilt.receptors import Receptor, SimID
 from stilt.roots import Place, place_of
+from stilt.store import opened
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -57,7 +62,7 @@ class Simulation:
 
     @property
     def files(self) -> list[Path]:
-        """Files in the simulation's folder, by name."""
+        """Files in the simulation's folder, by name; outputs in the store have none."""
         if not self.directory.is_dir():
             return []
         return sorted(path for path in self.directory.iterdir() if not path.name.startswith("."))
@@ -74,17 +79,24 @@ class Simulation:
 
     @property
     def trajectories_path(self) -> Path:
-        """Particles of the main run."""
-        return self._project.local_copy(self._project.layout.trajectory(self.id))
+        """Particles of the main run; made of the store where they are there."""
+        return self._file(PARTICLES)
 
     @property
     def error_trajectories_path(self) -> Path:
-        """Particles of the run with perturbed weather."""
-        return self._project.local_copy(self._project.layout.error_trajectory(self.id))
+        """Particles of the run with perturbed weather; as :attr:`trajectories_path`."""
+        return self._file(ERROR_PARTICLES)
 
     def footprint_path(self, name: str = "") -> Path:
-        """A footprint's file."""
-        return self._project.local_copy(self._project.layout.footprint(self.id, name))
+        """A footprint's file; made of the store where the footprint is there."""
+        return self._file(FOOTPRINTS, name)
+
+    def _located(self, kind: str, name: str = "") -> Located:
+        return locate(self._project, [str(self.id)], kind, name)[0]
+
+    def _file(self, kind: str, name: str = "") -> Path:
+        found = self._located(kind, name)
+        return files_of(self._project, [found], kind, name)[0] if found.shard else found.path
 
     @property
     def is_backward(self) -> bool:
@@ -183,30 +195,31 @@ class Simulation:
     @property
     def met_files(self) -> list[Place]:
         """Weather files that the stored trajectory was computed with; none without one."""
-        if not self.trajectories_path.exists():
+        found = self._located(PARTICLES)
+        if not found.exists():
             return []
-        from stilt.trajectories import read_metadata
+        if found.shard:
+            used = opened(found.path).stored(str(self.id)).shared["met_files"]
+        else:
+            from stilt.trajectories import read_metadata
 
-        return [place_of(path) for path in read_metadata(self.trajectories_path)["met_files"]]
+            used = read_metadata(found.path)["met_files"]
+        return [place_of(path) for path in used]
 
     @property
     def trajectories(self) -> Trajectories | None:
         """Particles of the main run; None when they are not there."""
-        return _particles(self.trajectories_path)
+        return _particles(self._located(PARTICLES))
 
     @property
     def error_trajectories(self) -> Trajectories | None:
         """Particles of the perturbed run; None when they are not there."""
-        return _particles(self.error_trajectories_path)
+        return _particles(self._located(ERROR_PARTICLES))
 
     def get_footprint(self, name: str = "") -> Footprint | None:
         """A stored footprint; None when it is not there."""
-        path = self.footprint_path(name)
-        if not path.exists():
-            return None
-        from stilt.footprint import Footprint
-
-        return Footprint.from_netcdf(path)
+        found = self._located(FOOTPRINTS, name)
+        return read_footprint(found) if found.exists() else None
 
     def run_trajectories(
         self,
@@ -277,7 +290,10 @@ class Simulation:
             raise ConfigValidationError(f"config.yaml has no meteorology named '{met}'.")
         result = Result(str(self.id), receptor_json(self.receptor))
         expected = self._project.expectations[met]
-        return Task(str(self.id), self.receptor, self._project, expected, skip, result)
+        task = Task(str(self.id), self.receptor, self._project, expected, skip, result)
+        if skip:
+            task.stored = stored_outputs(self._project, [str(self.id)]).get(str(self.id), {})
+        return task
 
     def __fspath__(self) -> str:
         return str(self.directory)
@@ -286,12 +302,8 @@ class Simulation:
         return f"<Simulation {self.id}>"
 
 
-def _particles(path: Path) -> Any:
-    if not path.exists():
-        return None
-    from stilt.trajectories import Trajectories
-
-    return Trajectories.from_parquet(path)
+def _particles(located: Located) -> Trajectories | None:
+    return read_trajectories(located) if located.exists() else None
 
 
 def _raise_failure(task: Task) -> None:

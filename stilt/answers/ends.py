@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stilt.background.ends import first_and_last
 from stilt.errors import UsageError
 from stilt.outputs import TrajectoryCollection
+from stilt.project.reading import Located, ends_in_store, read_trajectories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +39,9 @@ def ends_of_simulations(
     """
     ids = TrajectoryCollection(owner).registered(selection)
     absent = []
+    in_store = ends_in_store(owner.files)
     for sim_id in ids:
-        found = _read(owner, sim_id, whole)
+        found = _read(owner, sim_id, whole, in_store.get(sim_id))
         if found is None:
             absent.append(sim_id)
             continue
@@ -58,9 +60,14 @@ def ends_of_simulations(
         )  # fmt: skip
 
 
-def _read(owner: Owner, sim_id: str, whole: bool) -> tuple[Receptor, pd.DataFrame] | None:
+def _read(
+    owner: Owner, sim_id: str, whole: bool, in_store: Located | None
+) -> tuple[Receptor, pd.DataFrame] | None:
     from stilt.trajectories import Trajectories, column_names
 
+    if in_store is not None:
+        ends = read_trajectories(in_store)
+        return ends.receptor, ends.particles
     files = owner.files
     for path in (files.layout.ends(sim_id), files.layout.trajectory(sim_id)):
         here = files.local_copy(path)

@@ -6,6 +6,7 @@ from stilt.config.footprints import FootprintConfig
 from stilt.config.geometry import Bounds, Grid
 from stilt.config.meteorology import MetConfig
 from stilt.config.model import ModelConfig, is_same
+from stilt.config.output import OutputConfig
 from stilt.config.reference import DocumentedField, iter_documented_fields
 from stilt.config.run import DEFAULT_CODES, PARTICLE_CODES
 from stilt.config.runtime import RuntimeSettings
@@ -33,6 +34,7 @@ __all__ = [
     "Grid",
     "MetConfig",
     "ModelConfig",
+    "OutputConfig",
     "RuntimeSettings",
     "VerticalOperator",
     "checked_transform",

@@ -16,6 +16,7 @@ from stilt.config.execution import ExecutionConfig
 from stilt.config.footprints import FootprintConfig
 from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig
+from stilt.config.output import OutputConfig
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.support import SUPPORT
 from stilt.config.transport import TransportParameters
@@ -83,6 +84,10 @@ class Configuration(Protocol):
         """Footprints by name."""
 
     @property
+    def output(self) -> OutputConfig:
+        """How results are laid out."""
+
+    @property
     def execution(self) -> ExecutionConfig:
         """Who computes."""
 
@@ -112,6 +117,8 @@ def config_text(config: Configuration, folder: Path | None) -> str:
     for names in (RunControls.model_fields, meaningful, ErrorParameters.model_fields):
         values = {name: data[name] for name in names if data[name] is not None}
         parts += [_dump(values)] if values else []
+    if config.output != OutputConfig():
+        parts.append(_dump({"output": data["output"]}))
     execution = config.execution
     if execution != ExecutionConfig():
         defaults = ExecutionConfig().to_dict()

@@ -17,6 +17,7 @@ from stilt.config.footprints import FootprintConfig, inline_grid
 from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig, nest_of, run_on_their_own
 from stilt.config.observations import ObservationsConfig
+from stilt.config.output import OutputConfig
 from stilt.config.run import (
     FOOTPRINT_CODES,
     MIXED_HEIGHT_ERROR_FIELDS,
@@ -58,6 +59,9 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
     observations: dict[str, ObservationsConfig] = described(
         {}, "Measurements by name, for `stilt observe` to make receptors of", visibility="basic"
     )
+    output: OutputConfig = described(
+        OutputConfig(), "How results are laid out on disk", visibility="basic"
+    )
     execution: ExecutionConfig = described(
         ExecutionConfig(), "Where simulations are computed", visibility="basic"
     )
@@ -67,7 +71,7 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
     def _normalise_sections(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
-        sections = ("mets", "grids", "footprints", "observations", "execution")
+        sections = ("mets", "grids", "footprints", "observations", "output", "execution")
         data = {
             key: value for key, value in data.items() if value is not None or key not in sections
         }

@@ -16,6 +16,7 @@ from stilt.config.geometry import Bounds, Grid
 from stilt.config.meteorology import MetConfig
 from stilt.config.model import ModelConfig
 from stilt.config.observations import ObservationsConfig
+from stilt.config.output import OutputConfig
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.runtime import RuntimeSettings
 from stilt.config.support import SUPPORT
@@ -32,6 +33,7 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("footprints", "footprints.<name>", FootprintConfig),
     *((kind, "footprints.<name>.transforms", model) for kind, model in TRANSFORM_KINDS.items()),
     ("observations", "observations.<name>", ObservationsConfig),
+    ("output", "output", OutputConfig),
     ("execution", "execution", ExecutionConfig),
     ("environment", "STILT_<NAME>", RuntimeSettings),
 )

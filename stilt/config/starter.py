@@ -26,6 +26,9 @@ varsiwant: [time, indx, long, lati, zagl, foot, mlht, pres, dens, samt, sigw, tl
 hnf_plume: true                             # correct influence close to the receptor
 skip_existing: true                         # keep outputs that exist
 
+# output:
+#   layout: store                           # thousands of receptors in few files; files is usual
+
 # execution:
 #   backend: local                          # this machine; also prefect, dask
 #   n_workers: 4                            # worker processes; 1 computes without any

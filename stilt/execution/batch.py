@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stilt.errors import ConfigValidationError, Reason, SimulationError
@@ -16,6 +17,8 @@ from stilt.execution.forks import refuse_in_fork
 from stilt.execution.helpers import Helpers, helpers_of_this_process
 from stilt.execution.lookup import receptors_of
 from stilt.execution.setup import prepare_process
+from stilt.execution.shelf import Shelf
+from stilt.execution.stored import Shards, StoredOutputs, stored_outputs
 from stilt.execution.summary import BatchSummary
 from stilt.execution.task import Task
 from stilt.execution.transporting import Progress, group_by_weather, run_group, wanted
@@ -97,8 +100,12 @@ def compute_batch(
     owner: str = "",
     receptors: Mapping[str, Receptor] | None = None,
     n_helpers: int = 0,
+    stored: Shards | None = None,
 ) -> BatchSummary:
-    """Compute simulations of the project that `find` returns; see :func:`run_batch`."""
+    """Compute simulations of the project that `find` returns; see :func:`run_batch`.
+
+    `stored` names the shards with outputs of these simulations, by id; None asks the index.
+    """
     refuse_in_fork()
     begun = time.monotonic()
     batch = _Batch(batch_id or secrets.token_hex(6), list(dict.fromkeys(sim_ids)), owner)
@@ -112,6 +119,7 @@ def compute_batch(
                 with collecting() as parts, timed("other"):
                     batch.parts = parts
                     batch.helpers = helpers_of_this_process(n_helpers)
+                    batch.known_shards = stored
                     batch.run(files, known, skip_existing, progress or _ignore)
             batch.fail_unexplained()
             return _closed(batch, files, begun)
@@ -145,6 +153,8 @@ class _Batch:
         self.results: dict[str, Result] = {}
         self.parts: Seconds = {}
         self.helpers: Helpers | None = None
+        self.known_shards: Shards | None = None
+        self.shelf: Shelf | None = None
 
     def run(
         self,
@@ -157,6 +167,11 @@ class _Batch:
         config = files.config
         prepare_process(files)
         skip = config.skip_existing if skip_existing is None else skip_existing
+        if config.output.layout == "store":
+            self.shelf = Shelf(files, self.id)
+        there: Mapping[str, StoredOutputs] = {}
+        if skip:
+            there = stored_outputs(files, self.sim_ids, batch_id=self.id, known=self.known_shards)
         for sim_id in self.sim_ids:
             self.results[sim_id] = self._result(sim_id)
             self.results[sim_id].seed = config.seed
@@ -173,6 +188,9 @@ class _Batch:
             result.receptor = receptor_json(receptors[sim_id])
             expected = files.expectations[met]
             task = Task(sim_id, receptors[sim_id], files, expected, skip, result)
+            task.stored = there.get(sim_id, {})
+            if self.shelf is not None:
+                task.outbox = partial(self.shelf.add, task)
             task.look()
             self.tasks[sim_id] = task
         for task in self.tasks.values():
@@ -191,6 +209,8 @@ class _Batch:
         if self.helpers is not None:
             # After a run to its end there is nothing left to do.
             self.helpers.abandon()
+        if self.shelf is not None:
+            self.shelf.publish()
         for task in self.tasks.values():
             task.finish()
 

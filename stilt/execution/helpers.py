@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure
 from stilt.execution.memory import keep_freed_memory
+from stilt.execution.pieces import Piece
 from stilt.execution.places import Folders
 from stilt.execution.row_memory import POSSIBLE, Place, RowMemory, affordable_bytes
 from stilt.execution.setup import end_with_parent, main_not_run_again, pin_worker
@@ -83,6 +84,7 @@ class _Made:
     result: Result
     failure: Failure | None
     parts: Seconds
+    pieces: Sequence[Piece] = ()
 
 
 @dataclass
@@ -313,6 +315,9 @@ def helpers_of_this_process(number: int) -> Helpers | None:
 def _take(task: Task, made: _Made) -> None:
     """Note in a task what a helper has done of it."""
     vars(task.result).update(vars(made.result))
+    for piece in made.pieces:
+        assert task.outbox is not None
+        task.outbox(piece)
     if made.failure is not None and task.failure is None:
         task.failure = made.failure
         logger.error("%s: %s: %s", task.sim_id, made.failure.reason, made.failure.detail)
@@ -362,11 +367,15 @@ def _make(order: _Order) -> _Made:
     """Make the files of a simulation, in a helper."""
     task = order.task
     task.settle_in(_project(order.project))
+    pieces: list[Piece] = []
+    if task.project.config.output.layout == "store":
+        # Rows of many simulations go into one file, which the process that has the batch writes.
+        task.outbox = pieces.append
     with collecting() as parts, timed("other"):
         with timed("transport"):
             table = _table(order.rows)
         task.receive(table, is_error=order.is_error, corrected=order.corrected)
-    return _Made(task.result, task.failure, parts)
+    return _Made(task.result, task.failure, parts, pieces)
 
 
 def _prepare(cache_dir: Path, lacking: Any) -> None:

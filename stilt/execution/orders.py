@@ -11,7 +11,7 @@ from stilt.atomic import atomic_path
 from stilt.execution.batch import compute_batch
 from stilt.execution.lookup import receptors_of
 from stilt.execution.places import Folders, Place
-from stilt.execution.plan import Batch, Plan
+from stilt.execution.plan import Batch, Plan, shards_at
 from stilt.execution.processes import told_to_stop
 from stilt.execution.summary import BatchSummary
 from stilt.execution.transporting import Progress
@@ -35,6 +35,7 @@ class WorkOrder:
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         n_helpers: processes that make files for this worker.
         owner: holder of the claims on these simulations; "" when they were not claimed.
+        stored: shards with outputs of theirs by id; None lets the worker ask the index.
     """
 
     batch: Batch
@@ -43,6 +44,7 @@ class WorkOrder:
     skip_existing: bool | None = None
     n_helpers: int = 0
     owner: str = ""
+    stored: Mapping[str, tuple[str, ...]] | None = None
 
     @property
     def label(self) -> str:
@@ -58,9 +60,11 @@ def work_orders(
     Receptors travel with their batch where the plan has them, or where the worker cannot ask the
     project's index.
     """
-    known = plan.receptors
-    if known is None and not isinstance(place, Folders):
-        known = receptors_of(project, [i for batch in batches for i in batch.sim_ids])
+    known, stored = plan.receptors, plan.stored
+    if not isinstance(place, Folders):
+        every = [i for batch in batches for i in batch.sim_ids]
+        known = receptors_of(project, every) if known is None else known
+        stored = shards_at(project, every) or {} if stored is None else stored
     return [
         WorkOrder(
             batch,
@@ -69,6 +73,7 @@ def work_orders(
             plan.skip_existing,
             plan.roles.helpers,
             plan.owner,
+            None if stored is None else {i: stored[i] for i in batch.sim_ids if i in stored},
         )
         for batch in batches
     ]
@@ -94,6 +99,7 @@ def compute_order(order: WorkOrder, progress: Progress | None = None) -> BatchSu
             owner=order.owner,
             receptors=order.receptors,
             n_helpers=order.n_helpers,
+            stored=order.stored,
         )
         return order.place.returned(summary)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from stilt.errors import StiltError
 from stilt.execution.lookup import receptors_of
 from stilt.project.holders import MOST_RECEPTORS_CARRIED, Share
 from stilt.receptors import sim_parts
@@ -88,6 +89,8 @@ class Plan:
         owner: holder of the claims on these simulations; "" when they were not claimed.
         scenes: that they belong to, as far as they were asked for.
         n_registered: all simulations of the project; 0 when they were not counted.
+        stored: shards of the store with outputs of theirs, by simulation id, for those that have
+            any; None lets workers ask the index.
     """
 
     sim_ids: tuple[str, ...]
@@ -98,6 +101,7 @@ class Plan:
     owner: str = ""
     scenes: tuple[str, ...] = ()
     n_registered: int = 0
+    stored: Mapping[str, tuple[str, ...]] | None = None
 
 
 def plan_run(
@@ -145,9 +149,23 @@ def plan_run(
     roles = roles or Roles.of(n_workers, device)
     batches = tuple(plan_batches(ids, roles.transport, device, roles.helpers))
     plan = Plan(ids, batches, roles, skip_existing, receptors, owner)
+    if skip_existing is False:
+        plan = replace(plan, stored={})
+    elif receptors is not None:
+        plan = replace(plan, stored=shards_at(project, ids))
     if share is None:
         return plan
     return replace(plan, scenes=share.scenes, n_registered=share.n_registered)
+
+
+def shards_at(project: Project, sim_ids: Iterable[str]) -> Mapping[str, tuple[str, ...]] | None:
+    """Return shards with outputs of simulations, as the index knows them; None if it does not."""
+    if project.remote is None and not project.layout.store.is_dir():
+        return {}
+    try:
+        return project.index.shards(list(sim_ids))
+    except (FileNotFoundError, StiltError):
+        return None
 
 
 def batch_size(number: int, n_workers: int, device: str = "auto", n_helpers: int = 0) -> int:

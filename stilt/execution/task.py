@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure, log_failure
+from stilt.execution.pieces import Piece, footprint_piece, particle_piece
+from stilt.execution.stored import InShard
 from stilt.interrupts import raise_if_interrupted
 from stilt.project.artifacts import (
     DamagedArtifactError,
     Made,
+    Stamp,
     footprint_attributes,
     made_of,
     trajectory_texts,
@@ -29,6 +32,7 @@ from stilt.project.keys import (
     receptor_key,
     weather_in,
 )
+from stilt.project.kinds import ENDS, ERROR_PARTICLES, FOOTPRINTS, PARTICLES
 from stilt.project.receipts import FootprintEntry, Result, now
 from stilt.receptors import Receptor, met_of
 from stilt.timing import timed
@@ -43,7 +47,9 @@ logger = logging.getLogger(__name__)
 
 ERROR_PHASE = "error trajectory"
 
-_LEFT_BEHIND = ("project", "expected")
+_Found = tuple[Made, Stamp, str]
+
+_LEFT_BEHIND = ("project", "expected", "stored", "outbox")
 
 
 @dataclass
@@ -60,6 +66,8 @@ class Task:
         failure: what stopped it, None while nothing has.
         met_files: weather files of its window.
         weather: what they hold; see :mod:`stilt.meteorology.fingerprint`.
+        stored: outputs that it has in the store, by kind and name.
+        outbox: takes outputs to the store; None where they become files.
     """
 
     sim_id: str
@@ -74,6 +82,8 @@ class Task:
     missing_footprints: list[str] = field(default_factory=list)
     lacks_particles: bool = True
     lacks_error_particles: bool = False
+    stored: Mapping[tuple[str, str], InShard] = field(default_factory=dict)
+    outbox: Callable[[Piece], None] | None = None
 
     def __post_init__(self) -> None:
         self._receptor_key = receptor_key(self.receptor)
@@ -85,27 +95,32 @@ class Task:
     def settle_in(self, project: Project) -> None:
         """Belong to a project in another process."""
         self.project = project
+        self.stored, self.outbox = {}, None
         self.expected = project.expectations[met_of(self.sim_id)]
 
     def look(self) -> None:
         """Find out which outputs exist and were made by this configuration."""
         layout, result = self.project.layout, self.result
         for name, key in self.expected.footprints.items():
-            path = layout.footprint(self.sim_id, name)
-            made = self._valid(path, key)
-            if made is None:
+            found = self._valid(FOOTPRINTS, name, layout.footprint(self.sim_id, name), key)
+            if found is None:
                 self.missing_footprints.append(name)
             else:
-                result.footprints[name] = self._entry(path, made)
+                made, stamp, shard = found
+                result.footprints[name] = FootprintEntry(
+                    key_in(made.hash) or "", made.total, made.empty_reason, *stamp, shard
+                )
         main = layout.trajectory(self.sim_id)
-        if self._valid(main, self.expected.transport) is not None:
+        if found := self._valid(PARTICLES, "", main, self.expected.transport):
             result.transport_key = self.expected.transport
-            result.trajectory_bytes, result.trajectory_mtime_us = self.project.stamp(main)
+            _, stamp, result.trajectory_shard = found
+            result.trajectory_bytes, result.trajectory_mtime_us = stamp
         error = layout.error_trajectory(self.sim_id)
         wanted = self.expected.error
-        if wanted is not None and self._valid(error, wanted) is not None:
+        if wanted is not None and (found := self._valid(ERROR_PARTICLES, "", error, wanted)):
             result.error_key = wanted
-            result.error_bytes, result.error_mtime_us = self.project.stamp(error)
+            _, stamp, result.error_shard = found
+            result.error_bytes, result.error_mtime_us = stamp
         self.lacks_particles = self._lacks(False, result.transport_key)
         self.lacks_error_particles = wanted is not None and self._lacks(True, result.error_key)
 
@@ -124,29 +139,38 @@ class Task:
         """Whether it lacks particles although a footprint of it exists, current or not."""
         layout = self.project.layout
         return self.lacks_particles and any(
-            layout.footprint(self.sim_id, name).exists() for name in self.expected.footprints
+            (FOOTPRINTS, name) in self.stored or layout.footprint(self.sim_id, name).exists()
+            for name in self.expected.footprints
         )
 
     def _footprints_to_make(self, is_error: bool) -> list[str]:
         return [n for n in self.missing_footprints if n.endswith(ERROR_SUFFIX) == is_error]
 
-    def _valid(self, path: Path, key: str) -> Made | None:
-        """What made a file, if it is there, readable, and of this configuration and receptor."""
+    def _valid(self, kind: str, name: str, path: Path, key: str) -> _Found | None:
+        """An output in the store or a file, if it is of this configuration and receptor."""
         if not self.skip:
             return None
+        if (kept := self.stored.get((kind, name))) is not None and self._is_ours(kept.made, key):
+            return kept.made, kept.stamp, kept.shard
         try:
             made = made_of(self.project.local_copy(path))
         except DamagedArtifactError as error:
             logger.warning("%s; it is computed again.", error)
             return None
-        if made is None or not is_made_by(made.hash, key, self._receptor_key):
+        if made is None or not self._is_ours(made, key):
             return None
+        return made, self.project.stamp(path), ""
+
+    def _is_ours(self, made: Made, key: str) -> bool:
+        """Whether an output is of this configuration, receptor and weather, which is noted."""
+        if not is_made_by(made.hash, key, self._receptor_key):
+            return False
         weather = weather_in(made.hash)
         if self.project.has_other_weather(made.met_files, weather):
-            return None
+            return False
         self.met_files, self.weather = made.met_files, weather
         self.result.device, self.result.jax = made.device, made.jax
-        return made
+        return True
 
     def computed_on(self, device: str, jax: str) -> None:
         """Note the kind of device, and the version of JAX, that computed its particles."""
@@ -207,17 +231,24 @@ class Task:
 
     def make_from_stored(self) -> None:
         """Make missing footprints from trajectories that exist."""
-        layout = self.project.layout
-        for is_error, have, path in (
-            (False, self.result.transport_key, layout.trajectory(self.sim_id)),
-            (True, self.result.error_key, layout.error_trajectory(self.sim_id)),
-        ):
+        for is_error, have in ((False, self.result.transport_key), (True, self.result.error_key)):
             if self.failure is None and have and self._footprints_to_make(is_error):
                 with self.phase("trajectory"):
-                    from stilt.trajectories import Trajectories
-
-                    particles = Trajectories.from_parquet(path).particles
+                    particles = self._kept(is_error=is_error).particles
                     self.make_footprints(particles, is_error=is_error)
+
+    def _kept(self, *, is_error: bool) -> Trajectories:
+        """Read particles that exist."""
+        from stilt.trajectories import Trajectories
+
+        layout, result = self.project.layout, self.result
+        if result.error_shard if is_error else result.trajectory_shard:
+            from stilt.store.particle_rows import particles_of
+
+            kept = self.stored[ERROR_PARTICLES if is_error else PARTICLES, ""]
+            return particles_of(kept.reader, self.sim_id)
+        path = (layout.error_trajectory if is_error else layout.trajectory)(self.sim_id)
+        return Trajectories.from_parquet(path)
 
     def make_footprints(self, particles: pd.DataFrame, *, is_error: bool) -> None:
         """Make the missing footprints of these particles; the first failure ends it."""
@@ -283,6 +314,11 @@ class Task:
         layout = self.project.layout
         key = self.expected.error if stored.is_error else self.expected.transport
         assert key is not None
+        if self.outbox is not None:
+            with timed("writing"):
+                piece = particle_piece(self.sim_id, stored, self._made(key), key)
+            self.outbox(piece)
+            return
         final = (layout.error_trajectory if stored.is_error else layout.trajectory)(self.sim_id)
         working = self._working(final)
         with timed("writing"):
@@ -299,6 +335,13 @@ class Task:
         """Publish where particles began and ended, from which backgrounds are made."""
         from stilt.background.ends import first_and_last
 
+        if self.outbox is not None:
+            with timed("writing"):
+                stored = self.trajectories(first_and_last(particles), is_error=False)
+                key = self.expected.transport
+                piece = particle_piece(self.sim_id, stored, self._made(key), key, kind=ENDS)
+            self.outbox(piece)
+            return
         final = self.project.layout.ends(self.sim_id)
         working = self._working(final)
         with timed("writing"):
@@ -324,9 +367,14 @@ class Task:
                 warn=False,
             )
             total = footprint.total
+        key = self.expected.footprints[name]
+        if self.outbox is not None:
+            with timed("writing"):
+                piece = footprint_piece(self.sim_id, footprint, self._made(key, total), key)
+            self.outbox(piece)
+            return
         final = layout.footprint(self.sim_id, name)
         working = self._working(final)
-        key = self.expected.footprints[name]
         attrs = footprint_attributes(self._made(key, total))
         with timed("writing"):
             footprint.to_netcdf(working, attrs=attrs)
@@ -338,8 +386,3 @@ class Task:
         if not self.project.has_compute_root:
             return final
         return self.project.compute_root / self.sim_id / final.name
-
-    def _entry(self, path: Path, made: Made) -> FootprintEntry:
-        """What the receipt says of a footprint that exists."""
-        key = key_in(made.hash) or ""
-        return FootprintEntry(key, made.total, made.empty_reason, *self.project.stamp(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,29 +22,26 @@ if TYPE_CHECKING:
     from stilt.plotting.footprint_files import FootprintFilesPlots
 
 
-class FootprintFiles:
-    """Footprint files, read one at a time by whatever goes through them.
+class FootprintSet(ABC):
+    """Footprints that are read one at a time by whatever goes through them.
 
     Attributes:
-        paths: the files.
         labels: names of the rows in results, such as simulation ids; None: the receptors' ids.
     """
 
-    def __init__(
-        self, paths: Iterable[str | os.PathLike[str]], labels: Sequence[str] | None = None
-    ) -> None:
-        self.paths = [os.fspath(path) for path in paths]
-        self.labels = None if labels is None else list(labels)
-        if self.labels is not None and len(self.labels) != len(self.paths):
-            raise UsageError(
-                f"{len(self.paths)} footprint files cannot have {len(self.labels)} labels."
-            )
+    labels: list[str] | None
 
+    @abstractmethod
     def __len__(self) -> int:
-        return len(self.paths)
+        """Return how many there are."""
 
+    @abstractmethod
     def __iter__(self) -> Iterator[Footprint]:
-        return map(Footprint.from_netcdf, self.paths)
+        """Read one after the other."""
+
+    @abstractmethod
+    def layers(self) -> Iterator[Layers]:
+        """Read what is not zero in one after the other."""
 
     def layers(self) -> Iterator[Layers]:
         """Read what is not zero in one after the other."""
@@ -83,11 +81,11 @@ class FootprintFiles:
         )
 
     def mean(self) -> xr.DataArray:
-        """Mean over the files of the time-summed footprints."""
+        """Mean over the set of the time-summed footprints."""
         return mean_footprint(self)
 
     def sum(self) -> xr.DataArray:
-        """Sum over the files and time."""
+        """Sum over the set and time."""
         return sum_footprints(self)
 
     @property
@@ -96,6 +94,35 @@ class FootprintFiles:
         from stilt.plotting.footprint_files import FootprintFilesPlots
 
         return FootprintFilesPlots(self)
+
+
+class FootprintFiles(FootprintSet):
+    """Footprint files, read one at a time by whatever goes through them.
+
+    Attributes:
+        paths: the files.
+        labels: names of the rows in results, such as simulation ids; None: the receptors' ids.
+    """
+
+    def __init__(
+        self, paths: Iterable[str | os.PathLike[str]], labels: Sequence[str] | None = None
+    ) -> None:
+        self.paths = [os.fspath(path) for path in paths]
+        self.labels = None if labels is None else list(labels)
+        if self.labels is not None and len(self.labels) != len(self.paths):
+            raise UsageError(
+                f"{len(self.paths)} footprint files cannot have {len(self.labels)} labels."
+            )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Footprint]:
+        return map(Footprint.from_netcdf, self.paths)
+
+    def layers(self) -> Iterator[Layers]:
+        """Read what is not zero in one after the other."""
+        return map(read_layers, self.paths)
 
     def __repr__(self) -> str:
         return f"<{len(self)} footprint files>"

@@ -109,6 +109,13 @@ class Footprint:
             smooth_factor=config.smooth_factor,
             time_integrate=config.time_integrate,
         )
+        return cls.of_gridded(gridded, receptor, config, name)
+
+    @classmethod
+    def of_gridded(
+        cls, gridded: GriddedFootprint, receptor: Receptor, config: FootprintConfig, name: str = ""
+    ) -> Footprint:
+        """Label influence on a grid with time and place."""
         data = _as_array(gridded, receptor, config)
         return cls(receptor, config, data, name, empty_reason=gridded.empty_reason)
 

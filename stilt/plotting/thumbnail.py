@@ -17,16 +17,19 @@ from stilt.errors import StiltError
 if TYPE_CHECKING:
     import xarray as xr
 
+    from stilt.footprint.layers import Layers
+
 WIDTH_PX = 480
 DECADES = 3.0
 MARGIN = 0.15
 
 
-def footprint_thumbnail(paths: Iterable[Path], name: str) -> str:
-    """Return Markdown with the mean of footprint files, all hours together.
+def footprint_thumbnail(footprints: Iterable[Path | Layers], name: str) -> str:
+    """Return Markdown with the mean of footprints, all hours together.
 
     Args:
-        paths: files of one footprint name and grid; those that are missing are left out.
+        footprints: of one name and grid: what is not zero in them, or files, of which those that
+            are missing are left out.
         name: of the footprint.
 
     Returns:
@@ -36,8 +39,10 @@ def footprint_thumbnail(paths: Iterable[Path], name: str) -> str:
         return ""
     total, number = None, 0
     try:
-        for path in filter(Path.exists, paths):
-            data = hours_together(path)
+        for one in footprints:
+            if isinstance(one, Path) and not one.exists():
+                continue
+            data = hours_together(one)
             total = data if total is None else total + data
             number += 1
     except (StiltError, OSError):
@@ -59,8 +64,8 @@ def footprint_thumbnail(paths: Iterable[Path], name: str) -> str:
     )
 
 
-def hours_together(path: Path) -> xr.DataArray:
-    """Return the sum over all layers of a footprint file.
+def hours_together(footprint: Path | Layers) -> xr.DataArray:
+    """Return the sum over all layers of a footprint, or of its file.
 
     Raises:
         FootprintError: the file is not a footprint or is damaged.
@@ -69,7 +74,7 @@ def hours_together(path: Path) -> xr.DataArray:
 
     from stilt.footprint.netcdf import coordinate_attributes, read_layers
 
-    layers = read_layers(path)
+    layers = read_layers(footprint) if isinstance(footprint, Path) else footprint
     total = np.bincount(layers.places(), layers.values, layers.cells)
     _, *dims = coordinate_attributes(layers.grid.projection)
     axes = dict(zip(dims, (layers.y, layers.x), strict=True))

@@ -96,30 +96,63 @@ class Index:
     def sql(self, query: str, parameters: Sequence[Any] | None = None) -> pd.DataFrame:
         """Answer a query of your own on the tables ``simulations``, ``footprints`` and ``meta``.
 
-        The view ``receptors`` has place, height and labels of every simulation in columns.
+        The view ``receptors`` has place, height and labels of every simulation in columns. The
+        views ``footprint_cells``, ``particles`` and ``error_particles`` have what is in the store
+        (``output: {layout: store}``), read shard by shard as far as the query needs them.
 
-        The index is open for reading only, and only while the query runs. What finished batches
-        of a run that goes on have reported is in the answer.
+        The index is open for reading only, and only while the query runs, or, for views of the
+        store, while its tables are copied. What finished batches of a run that goes on have
+        reported is in the answer.
 
         Raises:
             UsageError: the query cannot be answered, or tries to change something.
         """
-        import duckdb
         import pandas as pd
+
+        from stilt.project.store_views import wanted_views
+
+        views = wanted_views(query)
+        if views:
+            return self._sql_on_store(query, parameters, views)
 
         def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             connection.execute("SET enable_external_access = false")
             if VIEW in query:
                 show_receptors(connection)
-            try:
-                return connection.execute(query, parameters).df()
-            except (duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException,
-                    duckdb.NotSupportedError) as error:  # fmt: skip
-                raise UsageError(f"The index cannot answer this query: {error}") from error
+            return answered(connection, query, parameters)
 
         if not self._database.exists() and not self._has_files():
             return self._database.empty(work)
         return self.read(work, pd.DataFrame())
+
+    def _sql_on_store(
+        self, query: str, parameters: Sequence[Any] | None, views: Sequence[str]
+    ) -> pd.DataFrame:
+        """Answer a query on views of the store, with copies of the tables."""
+        import duckdb
+
+        from stilt.project.store_views import show_store, show_tables, tables_of
+
+        tables = self.read(tables_of, None) or self._database.empty(tables_of)
+        with duckdb.connect(":memory:") as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            show_tables(connection, tables)
+            for view in views:
+                show_store(connection, view, self.shard_path)
+            connection.execute("SET allowed_directories = [?]", [str(self.layout.store)])
+            connection.execute("SET enable_external_access = false")
+            return answered(connection, query, parameters)
+
+    def shard_path(self, shard: str) -> Path:
+        """A shard of the store on this machine, fetched first from a URL unless it is here.
+
+        The path does not exist afterwards if there is no such shard.
+        """
+        path = self.layout.shard(shard)
+        if self.remote is not None and not path.exists():
+            # Shards are never changed, so that a copy stays good.
+            self.remote.fetch_shard(shard, path)
+        return path
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -375,6 +408,17 @@ class Index:
             return pd.DataFrame(index=list(sim_ids))
         return found.set_index("sim_id").reindex(list(sim_ids))
 
+    def shards(self, sim_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Shards of the store with outputs of the given ids, for those that have any.
+
+        Raises:
+            FileNotFoundError: there is no index.
+            StiltError: it cannot be used.
+        """
+        from stilt.project.records import shards_of
+
+        return self._look(partial(shards_of, sim_ids)) if sim_ids else {}
+
     def rows(self, sim_ids: Sequence[str], columns: Sequence[str] = ("*",)) -> list[dict[str, Any]]:
         """Recorded rows of the given ids, as far as they are registered."""
         from stilt.project.records import rows_of
@@ -439,7 +483,7 @@ class Index:
 
     def _has_files(self) -> bool:
         layout = self.layout
-        folders = (layout.by_id, layout.receipts, layout.folded, layout.registrations)
+        folders = (layout.by_id, layout.store, layout.receipts, layout.folded, layout.registrations)
         return any(folder.is_dir() and any(folder.iterdir()) for folder in folders)
 
     def _repair(self, error: DamagedIndexError) -> None:
@@ -448,6 +492,26 @@ class Index:
 
     def __repr__(self) -> str:
         return f"Index({str(self.path)!r})"
+
+
+def answered(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | None
+) -> pd.DataFrame:
+    """Answer a person's query.
+
+    Raises:
+        UsageError: it cannot be answered, or tries to change something.
+    """
+    import duckdb
+
+    wrong = (
+        duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException,
+        duckdb.NotSupportedError,
+    )  # fmt: skip
+    try:
+        return connection.execute(query, parameters).df()
+    except wrong as error:
+        raise UsageError(f"The index cannot answer this query: {error}") from error
 
 
 def registered(connection: duckdb.DuckDBPyConnection, mets: Sequence[str]) -> list[str]:

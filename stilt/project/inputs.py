@@ -278,6 +278,33 @@ class Project:
             link(self.layout, final)
         return self.stamp(final)
 
+    def publish_shard(self, working: Path, shard: str) -> Stamp:
+        """Put a finished shard into the store: a rename, or an upload.
+
+        Args:
+            working: the file; it is not there afterwards.
+            shard: its path within the store.
+
+        Returns:
+            Size and time of change of the shard.
+        """
+        final = self.layout.shard(shard)
+        if self.remote is not None:
+            stamp = self.stamp(working)
+            self.remote.upload_shard(working, shard)
+            # Whoever made it reads it first.
+            publish(working, final)
+            return stamp
+        publish(working, final)
+        return self.stamp(final)
+
+    def shard_path(self, shard: str) -> Path:
+        """A shard on this machine, fetched first from a URL unless it is here.
+
+        The path does not exist afterwards if there is no such shard.
+        """
+        return self.index.shard_path(shard)
+
     def local_copy(self, path: Path) -> Path:
         """An output file on this machine: the path itself, fetched first from a URL.
 
@@ -286,6 +313,12 @@ class Project:
         if self.remote is not None:
             self.remote.fetch(path.parent.name, path.name, path)
         return path
+
+    def has_shard(self, shard: str) -> bool:
+        """Whether there is a shard of this path within the store."""
+        if self.remote is not None:
+            return shard in self.remote.shards()
+        return self.layout.shard(shard).exists()
 
     def has_output(self, path: Path) -> bool:
         """Whether there is an output file of this path."""

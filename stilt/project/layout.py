@@ -11,7 +11,8 @@ class ProjectLayout:
 
     ``config.yaml`` and ``receptors.csv`` at the top, one folder per simulation under
     ``simulations/by-id/``, flat folders of relative links to trajectories and footprints, and
-    ``.stilt/`` with what the program keeps for itself.
+    ``.stilt/`` with what the program keeps for itself. With ``output: {layout: store}`` particles
+    and footprints are in ``store/`` instead.
 
     Args:
         root: the output root, a local folder.
@@ -25,6 +26,7 @@ class ProjectLayout:
         self.by_id = self.simulations / "by-id"
         self.particles = self.simulations / "particles"
         self.footprints = self.simulations / "footprints"
+        self.store = self.root / "store"
         self.state = self.root / ".stilt"
         self.index = self.state / "index.duckdb"
         self.receipts = self.state / "receipts"
@@ -34,6 +36,7 @@ class ProjectLayout:
         self.planned = self.state / "planned"
         self.slurm = self.state / "slurm"
         self.weather_cache = self.state / "weather"
+        self.made_files = self.state / "files"
         self.time_format = self.state / "time-format.json"
 
     def simulation_dir(self, sim_id: str) -> Path:
@@ -55,6 +58,10 @@ class ProjectLayout:
     def footprint(self, sim_id: str, name: str = "") -> Path:
         """One footprint, by the name it has in the configuration."""
         return self.simulation_dir(sim_id) / footprint_name(sim_id, name)
+
+    def shard(self, shard: str) -> Path:
+        """One file of the store, by its path within the store (``particles/...``)."""
+        return self.store / shard
 
     def log(self, sim_id: str) -> Path:
         """What happened to one simulation, appended to by every attempt that failed."""

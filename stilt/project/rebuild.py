@@ -22,10 +22,11 @@ from stilt.errors import Reason
 from stilt.project import records
 from stilt.project.artifacts import Stamp
 from stilt.project.database import DamagedIndexError, Database
+from stilt.project.found import Outputs
 from stilt.project.keys import ERROR_SUFFIX, footprint_keys_text
 from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.receipts import entries_of, read_receipts
-from stilt.project.scan import Outputs, scan
+from stilt.project.scan import scan
 from stilt.project.schema import RECEIPT_COLUMNS, REGISTRATION_COLUMNS
 from stilt.receptors import sim_parts
 
@@ -94,7 +95,7 @@ def _all_rows(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 FOOTPRINTS_AS_JSON = """
     SELECT sim_id, json_group_object(name, {key: key, total: total,
                empty_reason: coalesce(empty_reason, ''), nbytes: nbytes,
-               mtime_us: mtime_us})::VARCHAR AS footprints
+               mtime_us: mtime_us, shard: coalesce(shard, '')})::VARCHAR AS footprints
     FROM footprints GROUP BY sim_id"""
 
 
@@ -129,7 +130,9 @@ def _with_id_parts(frame: pd.DataFrame) -> pd.DataFrame:
 def known_from(*frames: pd.DataFrame) -> dict[str, Outputs]:
     """Recorded outputs by id; the first frame that has an id wins."""
     known: dict[str, Outputs] = {}
-    texts = ("met_files", "weather", "device", "jax", "version")
+    texts = (
+        "met_files", "weather", "device", "jax", "version", "trajectory_shard", "error_shard",
+    )  # fmt: skip
     columns = (
         "transport_key", "error_key", "footprints", "trajectory_bytes", "trajectory_mtime_us",
         "error_bytes", "error_mtime_us", *texts,
@@ -205,6 +208,11 @@ def _rows(
     stamps = pd.DataFrame([stamps_row(out) for out in outputs], rows.index)
     for name in stamps:
         rows[name] = stamps[name].astype("Int64")
+    for name in ("trajectory_shard", "error_shard"):
+        # A simulation that was never run has none, not even "".
+        told_of = told[name].notna() | pd.Series([out.exist for out in outputs], base.index)
+        shards = pd.Series([getattr(out, name) for out in outputs], base.index, dtype=object)
+        rows[name] = shards.where(told_of, None)
     rows["footprint_keys"] = [keys_text(out) for out in outputs]
     for name in ("met_files", "weather", "device", "jax", "version"):
         seen = pd.Series([getattr(out, name) or None for out in outputs], base.index, dtype=object)

@@ -34,7 +34,7 @@ _JOIN_ABOVE = 256
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
     "footprint_keys", "footprints", "batch_id", "host", "version", "owner", "met_files", "parts",
-    "weather", "device", "jax",
+    "weather", "device", "jax", "trajectory_shard", "error_shard",
 )  # fmt: skip
 _NUMBERS = (
     "seed", "n_rows", "trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us",
@@ -49,14 +49,15 @@ SCHEMA = pa.schema(
 
 @dataclass
 class FootprintEntry:
-    """One footprint file as a receipt tells of it.
+    """One footprint as a receipt tells of it.
 
     Attributes:
         key: content key.
         total: sum of the footprint, ppm per (umol m-2 s-1).
         empty_reason: "" or why all values are zero.
-        nbytes: size of the file.
-        mtime_us: when the file was changed; None when unknown, and for files on a URL.
+        nbytes: size of its file, or of the shard that it is in.
+        mtime_us: when that was changed; None when unknown, and on a URL.
+        shard: of the store, that it is in; "" when it has a file of its own.
     """
 
     key: str
@@ -64,6 +65,7 @@ class FootprintEntry:
     empty_reason: str = ""
     nbytes: int | None = None
     mtime_us: int | None = None
+    shard: str = ""
 
     @property
     def stamp(self) -> Stamp | None:
@@ -87,7 +89,8 @@ class Result:
         weather: what these held; see :mod:`stilt.meteorology.fingerprint`.
         device, jax: kind of device, and version of JAX, that computed the particles.
         trajectory_bytes, trajectory_mtime_us, error_bytes, error_mtime_us: sizes of the trajectory
-            files, and when these were changed.
+            files, or of the shards that these are in, and when they were changed.
+        trajectory_shard, error_shard: shards of the store, "" for files.
         parts: seconds of a worker by part of the work; a batch's are shared equally.
     """
 
@@ -113,6 +116,8 @@ class Result:
     trajectory_mtime_us: int | None = None
     error_bytes: int | None = None
     error_mtime_us: int | None = None
+    trajectory_shard: str = ""
+    error_shard: str = ""
     seconds: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: now())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stilt.project.keys import Expectation
+from stilt.project.kinds import FOOTPRINTS, PARTICLES
 from stilt.project.present import NOW, show_present
 from stilt.project.receipts import entries_of
 from stilt.project.schema import RECEIPT_COLUMNS
@@ -41,6 +42,38 @@ def stored_receptors(
     """Return the stored receptor (JSON) of each of the given ids that has one."""
     rows = rows_of(sim_ids, ("sim_id", "receptor"), connection)
     return {row["sim_id"]: row["receptor"] for row in rows if row["receptor"]}
+
+
+def shards_of(
+    sim_ids: Sequence[str], connection: duckdb.DuckDBPyConnection
+) -> dict[str, tuple[str, ...]]:
+    """Return the shards with outputs of the given ids, for those that have any."""
+    connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
+    found = connection.execute(
+        """
+        WITH held AS (
+            SELECT sim_id, unnest([trajectory_shard, error_shard]) AS shard FROM simulations
+            UNION ALL SELECT sim_id, shard FROM footprints)
+        SELECT sim_id, list(DISTINCT shard) FROM held SEMI JOIN asked USING (sim_id)
+        WHERE shard <> '' GROUP BY sim_id"""
+    )
+    return {sim_id: tuple(shards) for sim_id, shards in found.fetchall()}
+
+
+def shards_with(
+    sim_ids: Sequence[str], kind: str, name: str, connection: duckdb.DuckDBPyConnection
+) -> dict[str, str]:
+    """Return the shard of one kind of output of each of the given ids that has it in one."""
+    connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
+    if kind == FOOTPRINTS:
+        query, values = "SELECT sim_id, shard FROM footprints {} WHERE name = ?", [name]
+    else:
+        column = "trajectory_shard" if kind == PARTICLES else "error_shard"
+        query, values = f"SELECT sim_id, {column} AS shard FROM simulations {{}} WHERE true", []
+    found = connection.execute(
+        f"{query.format('SEMI JOIN asked USING (sim_id)')} AND shard <> ''", values
+    )
+    return dict(found.fetchall())
 
 
 def changed_definitions(connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
@@ -159,13 +192,15 @@ def write_footprints(
     """
     rows = [
         (sim_id, name, "complete-empty" if entry.empty_reason else "complete", entry.key,
-         entry.total, entry.empty_reason, entry.nbytes, entry.mtime_us)
+         entry.total, entry.empty_reason, entry.nbytes, entry.mtime_us, entry.shard)
         for sim_id, text in zip(frame["sim_id"], frame["footprints"], strict=True)
         for name, entry in entries_of(text).items()
     ]  # fmt: skip
     if not rows:
         return
-    names = ("sim_id", "name", "state", "key", "total", "empty_reason", "nbytes", "mtime_us")
+    names = (
+        "sim_id", "name", "state", "key", "total", "empty_reason", "nbytes", "mtime_us", "shard",
+    )  # fmt: skip
     table = pd.DataFrame(rows, columns=list(names))
     for name in ("nbytes", "mtime_us"):
         table[name] = table[name].astype("Int64")
@@ -180,12 +215,13 @@ def write_footprints(
 
 
 def record_stamps(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
-    """Record sizes and times of change of files that are otherwise as recorded."""
+    """Record places, sizes and times of change of files that are otherwise as recorded."""
     connection.register("stamped", frame)
-    changes = ", ".join(
-        f"{name} = f.{name}"
-        for name in ("trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us")
-    )
+    names = (
+        "trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us",
+        "trajectory_shard", "error_shard",
+    )  # fmt: skip
+    changes = ", ".join(f"{name} = f.{name}" for name in names)
     connection.execute(
         f"UPDATE simulations SET {changes} FROM stamped f WHERE simulations.sim_id = f.sim_id"
     )

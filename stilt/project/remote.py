@@ -1,12 +1,14 @@
 """Outputs on a URL: what any file system of fsspec can hold, beside an index on this machine.
 
-``<url>/simulations/by-id/<sim_id>/`` has the same files as a local output root. Everything else
+``<url>/simulations/by-id/<sim_id>/`` and ``<url>/store/`` have the same files as a local output
+root. Everything else
 (index, receipts, copies of files that were read) is in a local folder, the mirror.
 """
 
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -18,6 +20,8 @@ from stilt.errors import UsageError
 
 # An object of these appears when its upload is complete, and renaming one would copy it.
 _ATOMIC_UPLOADS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "r2"})
+_BY_ID = "simulations/by-id"
+_STORE = "store"
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class RemoteOutputs:
                 f"'{self.url}' cannot be used: {error}; known are s3://, gs:// and the other "
                 "file systems of fsspec."
             ) from error
-        return filesystem, f"{path}/simulations/by-id"
+        return filesystem, path
 
     def check(self, n_processes: int = 1) -> None:
         """Stop early when this kind of URL cannot be used here.
@@ -64,12 +68,7 @@ class RemoteOutputs:
 
     def files(self) -> dict[str, dict[str, int]]:
         """Sizes of all files in bytes, by simulation and name, asked for again."""
-        filesystem, base = self._place
-        filesystem.invalidate_cache()
-        try:
-            found = filesystem.find(base, detail=True)
-        except FileNotFoundError:
-            return {}
+        found = self._find(_BY_ID)
         files: dict[str, dict[str, int]] = {}
         for path, info in found.items():
             sim_id, _, name = path.rstrip("/").rpartition("/")
@@ -77,16 +76,48 @@ class RemoteOutputs:
                 files.setdefault(sim_id.rpartition("/")[2], {})[name] = int(info["size"])
         return files
 
+    def shards(self) -> dict[str, int]:
+        """Sizes of all shards of the store in bytes, by their path within it, asked for again."""
+        _, root = self._place
+        start = len(f"{root}/{_STORE}/")
+        return {
+            path[start:]: int(info["size"])
+            for path, info in self._find(_STORE).items()
+            if path.endswith(".parquet") and not path.rpartition("/")[2].startswith(".")
+        }
+
+    def _find(self, folder: str) -> dict[str, dict[str, Any]]:
+        filesystem, root = self._place
+        filesystem.invalidate_cache()
+        try:
+            return dict(filesystem.find(f"{root}/{folder}", detail=True))
+        except FileNotFoundError:
+            return {}
+
     def exists(self, sim_id: str, name: str) -> bool:
         """Whether there is such a file."""
-        filesystem, base = self._place
+        filesystem, root = self._place
         filesystem.invalidate_cache()
-        return bool(filesystem.exists(f"{base}/{sim_id}/{name}"))
+        return bool(filesystem.exists(f"{root}/{_BY_ID}/{sim_id}/{name}"))
 
     def upload(self, source: Path, sim_id: str, name: str) -> None:
         """Publish a finished file: under its name it is whole or not there."""
-        filesystem, base = self._place
-        folder = f"{base}/{sim_id}"
+        self._upload(source, f"{_BY_ID}/{sim_id}", name)
+
+    def upload_shard(self, source: Path, shard: str) -> None:
+        """Publish a finished shard."""
+        folder, _, name = shard.rpartition("/")
+        self._upload(source, f"{_STORE}/{folder}", name)
+
+    def remove_shard(self, shard: str) -> None:
+        """Remove a shard; one that is gone is no fault."""
+        filesystem, root = self._place
+        with suppress(FileNotFoundError):
+            filesystem.rm_file(f"{root}/{_STORE}/{shard}")
+
+    def _upload(self, source: Path, place: str, name: str) -> None:
+        filesystem, root = self._place
+        folder = f"{root}/{place}"
         if self.url.partition(":")[0] in _ATOMIC_UPLOADS:
             filesystem.put_file(str(source), f"{folder}/{name}")
             return
@@ -102,8 +133,15 @@ class RemoteOutputs:
 
     def fetch(self, sim_id: str, name: str, target: Path) -> None:
         """Have a copy of a file here; one of a file that is gone is removed."""
-        filesystem, base = self._place
-        path = f"{base}/{sim_id}/{name}"
+        self._fetch(f"{_BY_ID}/{sim_id}/{name}", target)
+
+    def fetch_shard(self, shard: str, target: Path) -> None:
+        """Have a copy of a shard here, as :meth:`fetch` does."""
+        self._fetch(f"{_STORE}/{shard}", target)
+
+    def _fetch(self, place: str, target: Path) -> None:
+        filesystem, root = self._place
+        path = f"{root}/{place}"
         filesystem.invalidate_cache()
         try:
             info = filesystem.info(path)

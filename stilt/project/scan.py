@@ -8,11 +8,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from stilt.project.artifacts import DamagedArtifactError, Made, Stamp, made_of
+from stilt.project.found import Outputs, fits, in_files
 from stilt.project.keys import key_in, weather_in
 from stilt.project.layout import (
     ProjectLayout,
@@ -22,6 +22,7 @@ from stilt.project.layout import (
 )
 from stilt.project.receipts import FootprintEntry
 from stilt.project.remote import RemoteOutputs
+from stilt.project.store_scan import add_stored
 
 logger = logging.getLogger(__name__)
 
@@ -29,52 +30,6 @@ VERIFY_UP_TO = 20_000
 
 # A file under a temporary name is written in seconds; one this old is of a process that was killed.
 ABANDONED_S = 86_400.0
-
-
-@dataclass
-class Outputs:
-    """Outputs of one simulation: as recorded, or as found.
-
-    Attributes:
-        transport, error: keys of the trajectories, None when there is none.
-        trajectory_stamp, error_stamp: their sizes and times of change, None when unknown.
-        footprints: by name.
-        receptor: JSON of the receptor where a file had to be opened.
-        met_files: JSON of the weather files that they were made from, "" when unknown.
-        weather: what these held; see :mod:`stilt.meteorology.fingerprint`.
-        device, jax, version: what computed the particles, and this package's version.
-    """
-
-    transport: str | None = None
-    error: str | None = None
-    trajectory_stamp: Stamp | None = None
-    error_stamp: Stamp | None = None
-    footprints: dict[str, FootprintEntry] = field(default_factory=dict)
-    has_log: bool = False
-    receptor: str = ""
-    met_files: str = ""
-    weather: str = ""
-    device: str = ""
-    jax: str = ""
-    version: str = ""
-
-    def same_as(self, other: Outputs) -> bool:
-        """Whether keys, footprints and weather agree."""
-        mine = {name: entry.key for name, entry in self.footprints.items()}
-        theirs = {name: entry.key for name, entry in other.footprints.items()}
-        keys = (self.transport, self.error, mine, self.weather)
-        return keys == (other.transport, other.error, theirs, other.weather)
-
-    @property
-    def stamps(self) -> tuple[Stamp | None, ...]:
-        """Sizes and times of change of all files, footprints by name."""
-        footprints = (entry.stamp for _, entry in sorted(self.footprints.items()))
-        return self.trajectory_stamp, self.error_stamp, *footprints
-
-    @property
-    def exist(self) -> bool:
-        """Whether there is a main trajectory or any footprint."""
-        return self.transport is not None or bool(self.footprints)
 
 
 def scan(
@@ -106,6 +61,7 @@ def scan(
         for sim_id, names in _folders(layout, verify):
             path = layout.simulation_dir(sim_id).joinpath
             found[sim_id] = _outputs_in(names, path, sim_id, known.get(sim_id), damaged)
+    add_stored(layout, known, found, damaged, remote)
     if damaged:
         logger.warning(
             "%d output file(s) cannot be used and will be computed again; the first: %s.",
@@ -144,27 +100,27 @@ def _outputs_in(
     damaged: list[str],
 ) -> Outputs:
     """Outputs in one folder; `path` gives a file of it to open."""
-    recorded = known or Outputs()
+    recorded = in_files(known)
     outputs = Outputs()
     for name, stamp in names:
         made = None
         if name == trajectory_name(sim_id):
             outputs.transport, outputs.trajectory_stamp = recorded.transport, stamp
-            if not recorded.transport or not _fits(stamp, recorded.trajectory_stamp):
+            if not recorded.transport or not fits(stamp, recorded.trajectory_stamp):
                 made = _made(path(name), damaged)
                 outputs.transport = _key(made)
             elif stamp is None:
                 outputs.trajectory_stamp = recorded.trajectory_stamp
         elif name == error_trajectory_name(sim_id):
             outputs.error, outputs.error_stamp = recorded.error, stamp
-            if not recorded.error or not _fits(stamp, recorded.error_stamp):
+            if not recorded.error or not fits(stamp, recorded.error_stamp):
                 made = _made(path(name), damaged)
                 outputs.error = _key(made)
             elif stamp is None:
                 outputs.error_stamp = recorded.error_stamp
         elif (footprint := footprint_of_file(sim_id, name)) is not None:
             entry = recorded.footprints.get(footprint)
-            if entry is None or not _fits(stamp, entry.stamp):
+            if entry is None or not fits(stamp, entry.stamp):
                 made = _made(path(name), damaged)
                 entry = _entry(made, stamp) if made else None
             if entry is not None:
@@ -199,15 +155,6 @@ def _note(outputs: Outputs, made: Made) -> None:
         outputs.weather, outputs.met_files = weather, json.dumps(list(made.met_files))
     if made.device and not outputs.device:
         outputs.device, outputs.jax, outputs.version = made.device, made.jax, made.version
-
-
-def _fits(stamp: Stamp | None, recorded: Stamp | None) -> bool:
-    """Whether a file that was looked at is as recorded; on a URL, where times say less, in size."""
-    if stamp is None:
-        return True
-    if recorded is None or recorded.nbytes != stamp.nbytes:
-        return False
-    return stamp.mtime_us in (None, recorded.mtime_us)
 
 
 def _key(made: Made | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # One row per registered simulation. Times are UTC. Only primary keys: they are what upserts need,
 # and further indexes of DuckDB have bugs around unclean ends.
@@ -41,6 +41,8 @@ CREATE TABLE simulations (
     trajectory_mtime_us BIGINT,
     error_bytes BIGINT,
     error_mtime_us BIGINT,
+    trajectory_shard VARCHAR,
+    error_shard VARCHAR,
     seconds DOUBLE,
     started_at TIMESTAMP,
     finished_at TIMESTAMP,
@@ -56,6 +58,7 @@ CREATE TABLE footprints (
     empty_reason VARCHAR,
     nbytes BIGINT,
     mtime_us BIGINT,
+    shard VARCHAR,
     PRIMARY KEY (sim_id, name)
 );
 CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
@@ -65,7 +68,8 @@ CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
 RECEIPT_COLUMNS = (
     "state", "reason", "detail", "transport_key", "error_key", "footprint_keys", "batch_id",
     "host", "version", "met_files", "weather", "device", "jax", "seed", "n_rows",
-    "trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us", "seconds",
+    "trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us",
+    "trajectory_shard", "error_shard", "seconds",
     "started_at", "finished_at",
 )  # fmt: skip
 

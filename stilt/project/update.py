@@ -17,6 +17,7 @@ import pandas as pd
 from stilt.project import records
 from stilt.project.batches import ids_in_batches
 from stilt.project.changed_weather import changed_weather, weather_pairs
+from stilt.project.found import Outputs
 from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.present import show_present
@@ -28,7 +29,7 @@ from stilt.project.rebuild import (
     stamps_row,
 )
 from stilt.project.receipts import write_registration
-from stilt.project.scan import Outputs, scan
+from stilt.project.scan import scan
 from stilt.project.schema import REGISTRATION_COLUMNS
 from stilt.project.waiting import show_waiting, waiting_receipts
 
@@ -181,7 +182,7 @@ def _register(
 _OBSERVED = (
     "sim_id", "receptor", "transport_key", "error_key", "trajectory_bytes", "trajectory_mtime_us",
     "error_bytes", "error_mtime_us", "footprint_keys", "footprints", "met_files", "weather",
-    "device", "jax", "version", "finished_at",
+    "device", "jax", "version", "trajectory_shard", "error_shard", "finished_at",
 )  # fmt: skip
 
 
@@ -225,6 +226,8 @@ def _observed_row(sim_id: str, outputs: Outputs) -> dict[str, Any]:
         "device": outputs.device,
         "jax": outputs.jax,
         "version": outputs.version,
+        "trajectory_shard": outputs.trajectory_shard,
+        "error_shard": outputs.error_shard,
     }
 
 
@@ -259,6 +262,7 @@ def _apply_observed(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) 
             error_bytes = f.error_bytes, error_mtime_us = f.error_mtime_us,
             footprint_keys = f.footprint_keys, met_files = f.met_files, weather = f.weather,
             device = f.device, jax = f.jax, version = f.version,
+            trajectory_shard = f.trajectory_shard, error_shard = f.error_shard,
             state = CASE WHEN state = 'complete' THEN 'pending' ELSE state END
         FROM receipts f WHERE simulations.sim_id = f.sim_id"""
     )

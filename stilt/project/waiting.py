@@ -88,7 +88,7 @@ def show_waiting(connection: duckdb.DuckDBPyConnection, told: pa.Table) -> None:
         UNION ALL BY NAME
         SELECT sim_id, name, entry->>'key' AS key, (entry->>'total')::DOUBLE AS total,
             entry->>'empty_reason' AS empty_reason, (entry->>'nbytes')::BIGINT AS nbytes,
-            (entry->>'mtime_us')::BIGINT AS mtime_us,
+            (entry->>'mtime_us')::BIGINT AS mtime_us, entry->>'shard' AS shard,
             CASE WHEN entry->>'empty_reason' <> '' THEN 'complete-empty' ELSE 'complete' END
                 AS state
         FROM entries"""

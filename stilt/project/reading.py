@@ -1,0 +1,204 @@
+"""Where the outputs of simulations are, in files or in the store, and reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from stilt.project.inputs import Project
+from stilt.project.kinds import ENDS, FOOTPRINTS, PARTICLES
+from stilt.project.records import shards_with
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stilt.footprint import Footprint
+    from stilt.footprint.layers import Layers
+    from stilt.trajectories import Trajectories
+
+
+@dataclass(frozen=True)
+class Located:
+    """An output of a simulation.
+
+    Attributes:
+        sim_id: the simulation.
+        path: its file, or the shard that it is in, on this machine; it need not exist.
+        shard: path of that shard within the store, "" for a file of its own.
+    """
+
+    sim_id: str
+    path: Path
+    shard: str = ""
+
+    def exists(self) -> bool:
+        """Return whether it is there."""
+        return self.path.exists()
+
+
+def locate(project: Project, sim_ids: Sequence[str], kind: str, name: str = "") -> list[Located]:
+    """Say where outputs of some simulations are, whether they exist or not, in the order given.
+
+    Files and shards on a URL are copied here first.
+
+    Args:
+        project: the project.
+        sim_ids: which.
+        kind, name: of the output.
+    """
+    shards = shards_of(project, sim_ids, kind, name)
+    here = {shard: project.shard_path(shard) for shard in sorted(set(shards.values()))}
+    found = []
+    for sim_id in map(str, sim_ids):
+        shard = shards.get(sim_id, "")
+        if shard and here[shard].exists():
+            found.append(Located(sim_id, here[shard], shard))
+            continue
+        own = project.local_copy(own_file(project, sim_id, kind, name))
+        found.append(Located(sim_id, here[shard] if shard and not own.exists() else own, ""))
+    return found
+
+
+class Locations(Sequence[Located]):
+    """Outputs of one kind of many simulations, looked for when they are asked for.
+
+    Attributes:
+        all_stored: whether all of them are in the store.
+
+    Args:
+        project: the project.
+        sim_ids: the simulations.
+        shards: shard of each, "" for a file of its own.
+        kind, name: of the outputs.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        sim_ids: Sequence[str],
+        shards: Sequence[str],
+        kind: str,
+        name: str = "",
+    ) -> None:
+        self._project, self._kind, self._name = project, kind, name
+        self._sim_ids, self._shards = sim_ids, shards
+        self.all_stored = all(shards)
+
+    def __len__(self) -> int:
+        return len(self._sim_ids)
+
+    @overload
+    def __getitem__(self, number: int) -> Located: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Located]: ...
+    def __getitem__(self, number: int | slice) -> Located | Sequence[Located]:
+        if isinstance(number, slice):
+            return [self[at] for at in range(*number.indices(len(self)))]
+        sim_id, shard = self._sim_ids[number], self._shards[number]
+        if shard:
+            return Located(sim_id, self._project.shard_path(shard), shard)
+        own = own_file(self._project, sim_id, self._kind, self._name)
+        return Located(sim_id, self._project.local_copy(own))
+
+
+def ends_in_store(project: Project) -> dict[str, Located]:
+    """Return where the ends of particles are, of simulations that have them in the store."""
+    from stilt.project.store_scan import name_of
+    from stilt.project.store_scan import shards_of as listed
+    from stilt.store import DamagedShardError, opened
+
+    found: dict[str, Located] = {}
+    shards = [s for s in listed(project.layout, project.remote) if s.startswith(f"{ENDS}/")]
+    for shard in sorted(shards, key=name_of):
+        path = project.shard_path(shard)
+        try:
+            simulations = opened(path).header.simulations
+        except (FileNotFoundError, DamagedShardError):
+            continue
+        found |= {one.sim_id: Located(one.sim_id, path, shard) for one in simulations}
+    return found
+
+
+def own_file(project: Project, sim_id: str, kind: str, name: str = "") -> Path:
+    """Return the path of the file that an output has with the layout ``files``."""
+    layout = project.layout
+    if kind == FOOTPRINTS:
+        return layout.footprint(sim_id, name)
+    return layout.trajectory(sim_id) if kind == PARTICLES else layout.error_trajectory(sim_id)
+
+
+def shards_of(project: Project, sim_ids: Sequence[str], kind: str, name: str) -> dict[str, str]:
+    """Return the shard of each output that is in one, as the index knows it."""
+    if not sim_ids or (project.remote is None and not project.layout.store.is_dir()):
+        return {}
+    nothing: dict[str, str] = {}
+    return project.index.read(partial(shards_with, sim_ids, kind, name), nothing)
+
+
+def read_footprint(located: Located) -> Footprint:
+    """Read a footprint.
+
+    Raises:
+        FileNotFoundError, FootprintError, DamagedShardError: it is not there, or damaged.
+    """
+    from stilt.footprint import Footprint
+
+    if not located.shard:
+        return Footprint.from_netcdf(located.path)
+    from stilt.store import opened
+    from stilt.store.footprint_rows import footprint_shard
+
+    return footprint_shard(opened(located.path)).footprint(located.sim_id)
+
+
+def read_layers(located: Located) -> Layers:
+    """Read what is not zero in a footprint; see :func:`read_footprint`."""
+    from stilt.footprint.netcdf import read_layers as of_file
+
+    if not located.shard:
+        return of_file(located.path)
+    from stilt.store import opened
+    from stilt.store.footprint_rows import footprint_shard
+
+    return footprint_shard(opened(located.path)).layers(located.sim_id)
+
+
+def particle_columns(located: Located) -> list[str]:
+    """Return the names of the columns of particles; see :func:`read_trajectories`."""
+    if located.shard:
+        from stilt.store import opened
+
+        return opened(located.path).columns
+    from stilt.trajectories import column_names
+
+    return column_names(located.path)
+
+
+def read_columns(located: Located, columns: Sequence[str]) -> pd.DataFrame:
+    """Read some columns of particles; see :func:`read_trajectories`."""
+    from stilt.trajectories import Trajectories
+
+    if not located.shard:
+        return Trajectories.from_parquet(located.path, columns).particles
+    from stilt.store import opened
+
+    return opened(located.path).rows(located.sim_id, columns).to_pandas()
+
+
+def read_trajectories(located: Located) -> Trajectories:
+    """Read particles.
+
+    Raises:
+        FileNotFoundError, TrajectoryError, DamagedShardError: they are not there, or damaged.
+    """
+    from stilt.trajectories import Trajectories
+
+    if not located.shard:
+        return Trajectories.from_parquet(located.path)
+    from stilt.store import opened
+    from stilt.store.particle_rows import particles_of
+
+    return particles_of(opened(located.path), located.sim_id)

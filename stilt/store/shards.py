@@ -1,0 +1,256 @@
+"""Shards: Parquet files with rows of many simulations, written once and read by simulation."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stilt.errors import StiltError
+from stilt.store.header import KEY, Header, Stored
+
+# Rows of a group, at least: few groups keep a shard's index small, and one is soon read.
+GROUP_ROWS = 131_072
+SIM_ID = "sim_id"
+_KEPT_OPEN = 16
+
+
+class DamagedShardError(StiltError):
+    """A shard cannot be read: cut short, overwritten, or something else."""
+
+
+def shard_name(batch_id: str, number: int) -> str:
+    """Return the name of a new shard: later ones come later in the order of names."""
+    return f"{time.time_ns():020d}-{batch_id}-{number}.parquet"
+
+
+class ShardWriter:
+    """A shard while it is written, under a temporary name.
+
+    Args:
+        path: file to write; whoever has the writer renames it.
+        kind, name, settings: see :class:`stilt.store.header.Header`.
+    """
+
+    def __init__(self, path: Path, kind: str, name: str, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self.kind, self.name, self.settings = kind, name, settings
+        self.simulations: list[Stored] = []
+        self.begun = time.monotonic()
+        self.nbytes = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._schema: pa.Schema | None = None
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def fits(self, table: pa.Table, settings: Mapping[str, Any]) -> bool:
+        """Return whether rows can go into this shard: columns and settings are the same."""
+        return settings == self.settings and (
+            self._schema is None or table.schema.equals(self._schema)
+        )
+
+    def add(self, stored: Stored, table: pa.Table) -> None:
+        """Write rows of one simulation, which has none here yet.
+
+        Args:
+            stored: whose; its ``rows`` are counted here.
+            table: the rows, without a column for the simulation.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if self._schema is None:
+            self._schema = table.schema
+            self._open()
+        self.simulations.append(stored)
+        ids = pa.DictionaryArray.from_arrays(
+            pa.array(np.zeros(len(table), np.int32)), pa.array([stored.sim_id], pa.string())
+        )
+        self._waiting.append(table.add_column(0, SIM_ID, ids))
+        self._rows += len(table)
+        if self._rows >= GROUP_ROWS:
+            self._write_group()
+
+    def close(self) -> None:
+        """Complete the file, which is synced to disk.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        assert self._writer is not None
+        self._write_group()
+        header = Header(self.kind, self.name, self.settings, self.simulations)
+        self._writer.add_key_value_metadata({KEY: header.encode()})
+        self._writer.close()
+        self._writer = None
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
+
+    def discard(self) -> None:
+        """Remove the file."""
+        if self._writer is not None:
+            with suppress(OSError):
+                self._writer.close()
+            self._writer = None
+        self.path.unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        assert self._schema is not None
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        floats = [f.name for f in self._schema if pa.types.is_float32(f.type)]
+        encoded = dict.fromkeys(floats, "BYTE_STREAM_SPLIT")
+        names = [SIM_ID, *(name for name in self._schema.names if name not in encoded)]
+        schema = self._schema.insert(0, pa.field(SIM_ID, pa.dictionary(pa.int32(), pa.string())))
+        self._writer = pq.ParquetWriter(
+            self.path,
+            schema,
+            compression="zstd" if pa.Codec.is_available("zstd") else "snappy",
+            use_dictionary=names,
+            column_encoding=encoded,
+            write_page_checksum=True,
+        )
+
+    def _write_group(self) -> None:
+        if self._waiting:
+            assert self._writer is not None
+            table = pa.concat_tables(self._waiting).unify_dictionaries()
+            self._writer.write_table(table, max(1, len(table)))
+        self._waiting, self._rows = [], 0
+
+
+class ShardReader:
+    """A shard that is read, by simulation.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedShardError: it is none of ours, or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._group: tuple[tuple[int, tuple[str, ...]], pa.Table] | None = None
+        try:
+            self._file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+            self.header = Header.decode((self._file.metadata.metadata or {})[KEY])
+        except FileNotFoundError:
+            raise
+        except _UNREADABLE as error:
+            raise damaged(path, error) from error
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, Stored, int]]:
+        """Number of each simulation, what is said of it, and its first row."""
+        places, first = {}, 0
+        for number, stored in enumerate(self.header.simulations):
+            places[stored.sim_id] = number, stored, first
+            first += stored.rows
+        return places
+
+    @cached_property
+    def _first_rows(self) -> np.ndarray:
+        """First row of each group, and the number of rows."""
+        meta = self._file.metadata
+        sizes = [meta.row_group(number).num_rows for number in range(meta.num_row_groups)]
+        return np.cumsum([0, *sizes])
+
+    def __contains__(self, sim_id: str) -> bool:
+        return sim_id in self._places
+
+    def stored(self, sim_id: str) -> Stored:
+        """Return what is said of a simulation.
+
+        Raises:
+            KeyError: it is not in this shard.
+        """
+        return self._places[sim_id][1]
+
+    def rows(self, sim_id: str, columns: Sequence[str]) -> pa.Table:
+        """Read some columns of a simulation.
+
+        Raises:
+            KeyError: it is not in this shard.
+            DamagedShardError: its rows cannot be read.
+        """
+        _, stored, first = self._places[sim_id]
+        end = first + stored.rows
+        groups = self._first_rows
+        at = int(np.searchsorted(groups, first, side="right")) - 1
+        parts = []
+        try:
+            while first < end:
+                table = self._group_of(at, tuple(columns))
+                part = table.slice(first - int(groups[at]), end - first)
+                if len(part) == 0:
+                    raise ValueError("rows are missing")
+                parts.append(part)
+                first += len(part)
+                at += 1
+            if not parts:
+                schema = self._file.schema_arrow
+                return pa.schema([schema.field(name) for name in columns]).empty_table()
+        except _UNREADABLE as error:
+            raise damaged(self.path, error) from error
+        return pa.concat_tables(parts) if len(parts) > 1 else parts[0]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, without that of the simulation."""
+        return [name for name in self._file.schema_arrow.names if name != SIM_ID]
+
+    def _group_of(self, number: int, columns: tuple[str, ...]) -> pa.Table:
+        """Read a group, or take it from memory: neighbours of a simulation are asked for next."""
+        key = number, columns
+        with self._lock:
+            if self._group is None or self._group[0] != key:
+                self._group = key, self._file.read_row_group(number, list(columns))
+            return self._group[1]
+
+
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowException)
+
+
+def damaged(path: Path, error: Exception) -> DamagedShardError:
+    """Return the error of a shard that cannot be read."""
+    return DamagedShardError(
+        f"{path} is damaged ({str(error).strip() or type(error).__name__}): delete it and run "
+        "again; what it held is computed anew"
+    )
+
+
+_open: OrderedDict[tuple[str, int, int], ShardReader] = OrderedDict()
+_open_lock = threading.Lock()
+
+
+def opened(path: Path) -> ShardReader:
+    """Return a reader of a shard; the latest stay open.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedShardError: it is none of ours, or damaged.
+    """
+    found = path.stat()
+    key = str(path), found.st_size, found.st_mtime_ns
+    with _open_lock:
+        if key in _open:
+            _open.move_to_end(key)
+            return _open[key]
+    reader = ShardReader(path)
+    with _open_lock:
+        _open[key] = reader
+        while len(_open) > _KEPT_OPEN:
+            _open.popitem(last=False)
+    return reader
