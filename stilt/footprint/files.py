@@ -43,10 +43,6 @@ class FootprintSet(ABC):
     def layers(self) -> Iterator[Layers]:
         """Read what is not zero in one after the other."""
 
-    def layers(self) -> Iterator[Layers]:
-        """Read what is not zero in one after the other."""
-        return map(read_layers, self.paths)
-
     def jacobian(
         self,
         target: Any,
