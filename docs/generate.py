@@ -1,4 +1,4 @@
-"""Writes what repeats the code: pages on config.yaml and the command line, the picture of layers.
+"""Writes what repeats the code: config.yaml, the command line, the API, the picture of layers.
 
 ``python docs/generate.py`` writes them; with ``--check`` it only says which are out of date.
 """
@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 import click
+from api_pages import api_pages
 from layers_picture import layers_picture
 
 from stilt.config import DocumentedField, iter_documented_fields, starter_yaml
@@ -201,6 +202,7 @@ def main() -> int:
         (PAGES / "config.md", config_page()),
         (PAGES / "cli.md", cli_page()),
         (PICTURES / "layers.svg", layers_picture()),
+        *((PAGES / "api" / name, text) for name, text in api_pages().items()),
     ):
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
@@ -208,6 +210,7 @@ def main() -> int:
             print(f"{path} is out of date: run python docs/generate.py")
             status = 1
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path}")
     return status

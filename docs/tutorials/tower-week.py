@@ -58,16 +58,10 @@ print(run)
 # %% [markdown]
 # ## 3. The mean of the week
 #
-# Collections are lazy: `mean` reads one file after the other.
+# Collections are lazy: `mean` reads one file after the other. `stilt plot tower --name far` draws the same from a shell.
 
 # %%
-import matplotlib.pyplot as plt
-
-mean = model.footprints["far"].mean().squeeze(drop=True)
-axes = plt.figure(figsize=(7, 4.2)).add_subplot()
-mean.where(mean > 0).plot(ax=axes, cmap="magma_r", robust=True)
-axes.plot(-111.85, 40.77, "k*")
-axes.set(title="Mean footprint of 14 afternoon hours", xlabel="longitude", ylabel="latitude");
+model.footprints["far"].plot.mean(title="Mean footprint of 14 afternoon hours");
 
 # %% [markdown]
 # ## 4. What a flux adds, hour by hour
@@ -92,6 +86,8 @@ hours = model.footprints["far"].enhancement(flux).set_index("time").sort_index()
 hours["enhancement_ppm"].round(2)
 
 # %%
+import matplotlib.pyplot as plt
+
 axes = plt.figure(figsize=(7, 3)).add_subplot()
 axes.plot(hours.index, hours["enhancement_ppm"], "o-")
 axes.set(ylabel="ppm above background", title="What this flux adds at the tower");

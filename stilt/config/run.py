@@ -11,10 +11,12 @@ PARTICLE_CODES = (
     "foot", "shtf", "tcld", "dmas", "dens", "rhfr", "sphu", "lcld", "zloc", "dswf", "wout",
     "mlht", "rain", "crai", "pres", "whtf", "temz", "zfx1",
 )  # fmt: skip
+"""Columns that ``varsiwant`` may name."""
 
 DEFAULT_CODES = (
     "time", "indx", "long", "lati", "zagl", "foot", "mlht", "pres", "dens", "samt", "sigw", "tlgr",
 )  # fmt: skip
+"""Columns of particle tables unless ``varsiwant`` names others."""
 
 PLUME_CODES = ("dens", "samt", "sigw", "tlgr", "foot", "mlht")
 FOOTPRINT_CODES = ("time", "indx", "long", "lati", "foot")

@@ -15,6 +15,7 @@ MINUTES_PER_UNIT: dict[str, float] = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 60.0),
     **dict.fromkeys(("d", "day", "days"), 1440.0),
 }
+"""Minutes in each unit that the age of air may have."""
 
 VerticalMode = Literal["none", "uniform", "ak", "pwf", "ak_pwf", "integration", "tccon"]
 

@@ -16,7 +16,14 @@ _SENTENCE = re.compile(r"([\d.]+) of (\d+) simulations done, (\d+) failed, (\d+)
 
 @dataclass(frozen=True)
 class Tally:
-    """Simulations of a run: all, those done (a fraction counts), failed, being computed."""
+    """Simulations of a run in numbers.
+
+    Attributes:
+        total: all of them.
+        done: those that have ended; a fraction counts those in hand.
+        failed: of those that have ended.
+        running: being computed.
+    """
 
     total: int
     done: float = 0.0

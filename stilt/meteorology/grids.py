@@ -42,6 +42,17 @@ class MetGrid:
         vertical_flag: 1 sigma, 2 pressure (hPa), 3 terrain-following (m), 4 hybrid, 5 WRF.
         pressure_offset_hpa: top pressure of NMM-type sigma levels, else 0.
         source: four-character model id, verbatim.
+        pole_lat: latitude of the pole, deg.
+        pole_lon: longitude of the pole, deg.
+        ref_lat: latitude at which the grid's size holds, deg.
+        ref_lon: longitude that runs along y, deg.
+        size_km: spacing at the reference latitude, 0 on a lat-lon grid.
+        orientation_deg: angle between y and the reference longitude.
+        cone_lat: angle of the cone: 90 stereographic, 0 Mercator, between Lambert.
+        sync_x: column, from 1, of the place that follows.
+        sync_y: row, from 1, of the place that follows.
+        sync_lat: latitude of that place, deg.
+        sync_lon: longitude of that place, deg.
     """
 
     nx: int

@@ -20,6 +20,11 @@ from stilt.receptors import TimeLike, parse_time
 class Lattice:
     """Evenly spaced points in a rectangle: the centres of ``nx`` times ``ny`` cells.
 
+    Attributes:
+        bounds: the rectangle.
+        nx: cells from west to east.
+        ny: cells from south to north.
+
     Raises:
         UsageError: nx or ny is below 1.
     """

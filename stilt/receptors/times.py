@@ -13,6 +13,7 @@ import pandas as pd
 from stilt.errors import UsageError
 
 TimeLike = str | datetime | np.datetime64 | pd.Timestamp
+"""What a time may be given as; text must begin with the year."""
 
 # One digit for a month, day or hour is taken where its neighbours say where it ends.
 _DATE = (

@@ -1,0 +1,100 @@
+"""The site builds with warnings as errors, without a network, and its links lead somewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# What the theme links to by itself; it is not asked for.
+ELSEWHERE = ("http://", "https://", "mailto:")
+
+
+class Page(HTMLParser):
+    """Anchors, links and loaded files of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        self.anchors |= {found[name] for name in ("id", "name") if name in found}
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        if tag in ("img", "script") and "src" in found:
+            self.loaded.append(found["src"])
+        if tag == "link" and found.get("rel") in ("stylesheet", "icon", "preload"):
+            self.loaded.append(found["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
+    target = tmp_path_factory.mktemp("site")
+    # An address that nobody answers at, for whatever would ask for something.
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    command = ["build", "--strict", "--quiet", "--config-file", "docs/mkdocs.yml"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", *command, "--site-dir", str(target)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, **nowhere, "NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {path: Page(path.read_text(encoding="utf-8")) for path in target.rglob("*.html")}
+
+
+def test_links_and_anchors_hold(site) -> None:
+    broken = []
+    for path, page in site.items():
+        if path.name == "404.html":  # for a server, with absolute links
+            continue
+        for link in [*page.links, *page.loaded]:
+            address, anchor = urldefrag(unquote(link))
+            if address.startswith(ELSEWHERE) or address.startswith("data:"):
+                continue
+            target = (path.parent / address).resolve() if address else path
+            if target.is_dir():
+                target /= "index.html"
+            if not target.exists():
+                broken.append(f"{path.name}: {link}")
+            elif anchor and target in site and anchor not in site[target].anchors:
+                broken.append(f"{path.name}: {link}")
+    assert broken == []
+
+
+def test_pages_load_nothing_from_elsewhere(site) -> None:
+    foreign = [
+        f"{path.name}: {link}"
+        for path, page in site.items()
+        for link in page.loaded
+        if link.startswith(ELSEWHERE)
+    ]
+    assert foreign == []
+
+
+def test_the_reference_shows_names_with_their_descriptions(site) -> None:
+    (model,) = (path for path in site if path.name == "model.html")
+    text = re.sub(r"<[^>]+>", "", model.read_text(encoding="utf-8"))
+    assert "stilt.Model" in text
+    assert "A project: what is simulated, and what came of it." in text
+    assert ":class:" not in text
+    assert "stilt.model.Model.run" in site[model].anchors
+
+
+def test_every_picture_says_what_it_shows(site) -> None:
+    pages = ROOT / "docs" / "pages"
+    silent = [
+        f"{path.name}: {picture}"
+        for path in pages.rglob("*.md")
+        for text, picture in re.findall(r"!\[([^\]]*)\]\(([^)]*)\)", path.read_text("utf-8"))
+        if not text.strip()
+    ]
+    assert silent == []
