@@ -402,6 +402,71 @@ class Model:
             units=units, molar_mass_g=molar_mass_g, projection=projection, site=site,
         )  # fmt: skip
 
+    def uncertainty(
+        self,
+        fluxes: Mapping[str, xr.DataArray] | xr.Dataset | xr.DataArray,
+        *,
+        weights: str | None = None,
+        units: str = "ppm",
+        molar_mass_g: float | None = None,
+        **selection: Unpack[Selection],
+    ) -> xr.Dataset:
+        """Return how sure enhancements are: particle noise, and transport error of error runs.
+
+        Transport variance is the variance over the particles of the error run of what fluxes add,
+        less that over the main run's particles (Lin and Gerbig 2005, doi:10.1029/2004GL021127).
+
+        Args:
+            fluxes: as for :meth:`timeseries`.
+            weights: name of the footprint whose transforms weight the particles; None where all
+                have the same.
+            units: of the result.
+            molar_mass_g: grams per mole, for fluxes of mass.
+            **selection: which simulations; their trajectories must be kept.
+
+        Returns:
+            Dataset along ``receptor`` and ``component`` (the fluxes and ``total``): enhancement
+            (mean over particles), particle_noise (its standard error), transport_variance with
+            transport_variance_noise (its standard error), and transport_error (the root; 0 where
+            the difference is negative, NaN without an error run).
+
+        Raises:
+            UsageError: there are no particles, or a flux cannot be used.
+        """
+        from stilt.answers.uncertainty import uncertainty
+
+        return uncertainty(
+            self, fluxes, selection, weights=weights, units=units, molar_mass_g=molar_mass_g
+        )
+
+    def realizations(self, count: int) -> list[Model]:
+        """Return models that differ from this one in their random numbers alone, itself first.
+
+        Number k has the seed of this one plus k, and its outputs in ``realizations/k`` of the
+        output root. Each is run like any model; what they differ by is the noise of the particle
+        number, and means over them have less of it.
+
+        Args:
+            count: how many, this one included.
+
+        Raises:
+            UsageError: the count is below 1.
+        """
+        if count < 1:
+            raise UsageError(f"The number of realizations must be at least 1, got {count}.")
+        seed = self.config.seed or 0
+        return [
+            self,
+            *(
+                Model(
+                    self.output_root / "realizations" / str(number),
+                    receptors=list(self.receptors),
+                    config=self.config.with_changes(seed=seed + number),
+                )
+                for number in range(1, count)
+            ),
+        ]
+
     def ends(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """Return where and when every particle ended, by age or by leaving the weather's domain.
 

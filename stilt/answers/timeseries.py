@@ -52,7 +52,7 @@ def timeseries(
     if not len(chosen):
         raise UsageError(f"No footprints {name!r} are there for this selection.")
     labels = list(chosen.labels or [])
-    given = _by_name(fluxes)
+    given = fluxes_by_name(fluxes)
     found = components(chosen.layers(), given, molar_mass_g=molar_mass_g, projection=projection)
     _tell_of_gaps(found.outside_share, list(given), labels)
     factor = unit_factor("ppm", units)
@@ -65,7 +65,7 @@ def timeseries(
         coords={
             "receptor": ("receptor", labels),
             "component": ("component", list(given)),
-            **_places(found.receptors),
+            **receptor_coordinates(found.receptors),
         },
     )
     if background is not None:
@@ -120,7 +120,8 @@ def _only(names: list[str]) -> str:
     return names[0]
 
 
-def _by_name(fluxes: Any) -> dict[str, xr.DataArray]:
+def fluxes_by_name(fluxes: Any) -> dict[str, xr.DataArray]:
+    """Return fluxes by name, from a mapping, a dataset of sectors, or a single array."""
     if isinstance(fluxes, xr.DataArray):
         return {str(fluxes.name or "flux"): fluxes}
     if isinstance(fluxes, xr.Dataset):
@@ -132,7 +133,7 @@ def _by_name(fluxes: Any) -> dict[str, xr.DataArray]:
     return {str(name): flux for name, flux in fluxes.items()}
 
 
-def _places(receptors: list[Receptor]) -> dict[str, Any]:
+def receptor_coordinates(receptors: list[Receptor]) -> dict[str, Any]:
     """Coordinates of the receptors: time, place, and their labels."""
     middle = [np.mean(np.array(each.positions), axis=0) for each in receptors]
     times = np.array([each.time.to_datetime64() for each in receptors], "datetime64[ns]")

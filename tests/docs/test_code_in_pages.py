@@ -16,6 +16,7 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
         "columns.md",
         "background.md",
         "time-series.md",
+        "uncertainty.md",
         "era5.md",
         "hrrr.md",
         "gfs.md",

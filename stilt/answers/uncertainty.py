@@ -1,0 +1,185 @@
+"""How sure modelled enhancements are: noise of the particle number, and errors of the winds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from stilt.answers.ends import footprint_settings, transforms_of
+from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
+from stilt.background.field import unit_factor
+from stilt.errors import UsageError
+from stilt.footprint.particle_flux import FluxAlongPaths, Spread
+from stilt.outputs import TrajectoryCollection
+from stilt.transforms import apply_transforms
+
+if TYPE_CHECKING:
+    from stilt.config import FootprintConfig
+    from stilt.selection import Owner, Selection
+    from stilt.trajectories import Trajectories
+
+
+def uncertainty(
+    owner: Owner,
+    fluxes: Any,
+    selection: Selection,
+    *,
+    weights: str | None = None,
+    units: str = "ppm",
+    molar_mass_g: float | None = None,
+) -> xr.Dataset:
+    """Return noise and transport error by receptor; see :meth:`stilt.Model.uncertainty`."""
+    given = fluxes_by_name(fluxes)
+    along = {
+        name: FluxAlongPaths.of(flux, molar_mass_g=molar_mass_g) for name, flux in given.items()
+    }
+    settings = footprint_settings(owner, weights)
+    kept = TrajectoryCollection(owner)
+    main = _by_id(kept.paths(**selection))
+    perturbed = _by_id(kept.paths(error=True, **selection)) if owner.config.error_run else {}
+    if not main:
+        raise UsageError(
+            "No particles are there for this selection: the spread over particles needs "
+            "trajectories: true."
+        )
+    rows, receptors = [], []
+    for sim_id, path in main.items():
+        stored = _read(path)
+        spreads = _spreads(owner, stored, along, settings)
+        others = None
+        if sim_id in perturbed:
+            others = _spreads(owner, _read(perturbed[sim_id]), along, settings)
+        rows.append((spreads, others))
+        receptors.append(stored.receptor)
+    names = [*given, "total"]
+    dims = ("receptor", "component")
+    factor = unit_factor("ppm", units)
+
+    def table(pick: Any, power: int) -> tuple[tuple[str, str], np.ndarray]:
+        return dims, factor**power * np.array(
+            [[pick(spreads[n], others and others[n]) for n in names] for spreads, others in rows]
+        )
+
+    dataset = xr.Dataset(
+        {
+            "enhancement": table(lambda a, b: a.mean, 1),
+            "particle_noise": table(lambda a, b: a.mean_noise, 1),
+            "transport_variance": table(lambda a, b: b.variance - a.variance if b else np.nan, 2),
+            "transport_variance_noise": table(
+                lambda a, b: np.hypot(a.variance_noise, b.variance_noise) if b else np.nan, 2
+            ),
+        },
+        coords={
+            "receptor": ("receptor", list(main)),
+            "component": ("component", names),
+            **receptor_coordinates(receptors),
+        },
+    )
+    dataset["transport_error"] = np.sqrt(dataset["transport_variance"].clip(min=0.0))
+    for name, text, power in (
+        ("enhancement", "mean over particles", 1),
+        ("particle_noise", "standard error of the mean over particles", 1),
+        ("transport_variance", "variance over particles of the error run less the main run's", 2),
+        ("transport_variance_noise", "standard error of the transport variance", 2),
+        ("transport_error", "root of the transport variance, 0 where that is negative", 1),
+    ):
+        dataset[name].attrs.update(units=units if power == 1 else f"{units}2", long_name=text)
+    return dataset.sortby("time")
+
+
+def _by_id(paths: Any) -> dict[str, Any]:
+    return {path.parent.name: path for path in paths}
+
+
+def _read(path: Any) -> Trajectories:
+    from stilt.trajectories import Trajectories
+
+    return Trajectories.from_parquet(path)
+
+
+def _spreads(
+    owner: Owner,
+    stored: Trajectories,
+    along: Mapping[str, FluxAlongPaths],
+    settings: FootprintConfig | None,
+) -> dict[str, Spread]:
+    """Spread over particles of what each flux adds, and of their sum."""
+    weighted = apply_transforms(
+        stored.particles,
+        transforms_of(owner, settings, stored.receptor),
+        receptor=stored.receptor,
+        heights_msl=owner.config.heights_msl,
+    )
+    values = {name: flux.per_particle(weighted, stored.receptor) for name, flux in along.items()}
+    found = {name: Spread.of(each.to_numpy()) for name, each in values.items()}
+    found["total"] = Spread.of(np.sum([each.to_numpy() for each in values.values()], axis=0))
+    return found
+
+
+def error_covariance(
+    standard_deviations: Mapping[str, Any],
+    *,
+    times: Any = None,
+    longitudes: Any = None,
+    latitudes: Any = None,
+    correlated: Mapping[str, tuple[float, float]] | None = None,
+) -> np.ndarray:
+    """Return the covariance R of the errors of measurements, shape (n, n).
+
+    R = sum over parts of diag(s) C diag(s), with C the identity, or for the parts named in
+    ``correlated`` exp(-|dt| / T) exp(-d / L) for the time and the distance between measurements.
+
+    Args:
+        standard_deviations: by name of the part (instrument, particles, transport, ...), each of
+            shape (n,), in one unit.
+        times: of the measurements, for correlated parts.
+        longitudes, latitudes: of the measurements in degrees, where a distance counts.
+        correlated: by name of the part, time T in hours and length L in km; ``inf`` for a length
+            that does not matter.
+
+    Raises:
+        UsageError: a part is not finite or negative, names no part, or lacks times or places.
+    """
+    parts = {name: np.asarray(each, np.float64) for name, each in standard_deviations.items()}
+    if not parts:
+        raise UsageError("The covariance of errors needs at least one standard deviation.")
+    for name, sigma in parts.items():
+        if not np.isfinite(sigma).all() or (sigma < 0).any():
+            raise UsageError(f"The standard deviations {name!r} must be finite and not negative.")
+    size = next(iter(parts.values())).size
+    total = np.zeros((size, size))
+    for name, sigma in parts.items():
+        if name not in (correlated or {}):
+            total[np.diag_indices(size)] += sigma**2
+            continue
+        hours, km = (correlated or {})[name]
+        total += np.outer(sigma, sigma) * _correlation(hours, km, times, longitudes, latitudes)
+    unknown = set(correlated or {}) - set(parts)
+    if unknown:
+        raise UsageError(f"There is no standard deviation {sorted(unknown)[0]!r} to correlate.")
+    return total
+
+
+def _correlation(
+    hours: float, km: float, times: Any, longitudes: Any, latitudes: Any
+) -> np.ndarray:
+    if times is None:
+        raise UsageError("Correlated errors need the times of the measurements.")
+    stamps = pd.DatetimeIndex(np.asarray(times)).to_numpy("datetime64[s]").astype(np.float64)
+    apart_h = np.abs(stamps[:, None] - stamps[None, :]) / 3600.0
+    found: np.ndarray = np.exp(-apart_h / hours)
+    if np.isfinite(km):
+        if longitudes is None or latitudes is None:
+            raise UsageError("Errors that are correlated in space need longitudes and latitudes.")
+        lat = np.radians(np.asarray(latitudes, np.float64))
+        lon = np.radians(np.asarray(longitudes, np.float64))
+        chord = (
+            np.sin((lat[:, None] - lat) / 2) ** 2
+            + np.cos(lat[:, None]) * np.cos(lat) * np.sin((lon[:, None] - lon) / 2) ** 2
+        )
+        found = found * np.exp(-2 * 6371.0 * np.arcsin(np.sqrt(chord.clip(0, 1))) / km)
+    return found
