@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from stilt.observations.soundings import ReceptorKind, Soundings
+    from stilt.project.compact import Compacted
     from stilt.project.owners import Holder
 
 logger = logging.getLogger(__name__)
@@ -610,6 +611,19 @@ class Model:
             logger.info("Without config.yaml, states are as recorded.")
         else:
             self.index.reconcile(self.files.expected)
+
+    def compact(self) -> Compacted:
+        """Tidy the store: join small shards, and drop outputs that later ones supersede.
+
+        Returns:
+            What has been done.
+
+        Raises:
+            RunUnfinishedError: simulations of this project are being computed.
+        """
+        from stilt.project.compact import compact_store
+
+        return compact_store(self.files)
 
     # -- inside ---------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from stilt import __version__
 from stilt.cli.array_worker import array_worker
 from stilt.cli.check import check
 from stilt.cli.common import EXIT_INTERRUPTED, Commands
+from stilt.cli.compact import compact
 from stilt.cli.completion import completion
 from stilt.cli.demo import demo
 from stilt.cli.deploy import deploy
@@ -88,6 +89,7 @@ for command in (
     pull_worker,
     serve,
     rebuild,
+    compact,
     ui,
     deploy,
     demo,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from stilt.model import Model
 
 SHOWN = 20
+# From so many simulations on a store is proposed.
+MANY = 5000
 
 
 def coverage_report(model: Model) -> tuple[list[dict[str, Any]], list[str]]:
@@ -180,7 +182,19 @@ def check(
     if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
         ready += " and particles"
     click.echo(f"{ready}.")
+    if (proposal := propose_store(model, len(report))) is not None:
+        click.echo(proposal)
     return _exit_code(refused, bad)
+
+
+def propose_store(model: Model, number: int) -> str | None:
+    """Return what to say of so many simulations in files of their own; None for few."""
+    if number < MANY or model.config.output.layout == "store":
+        return None
+    return (
+        f"{number:,} simulations make more files than most file systems like: 'output: "
+        "{layout: store}' in config.yaml puts them into few (docs: A campaign in a store)."
+    )
 
 
 def _exit_code(refused: Sequence[object], bad: Sequence[object]) -> int:

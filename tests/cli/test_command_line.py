@@ -14,7 +14,18 @@ from stilt.cli.common import Commands
 from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
 
 VERBS = [
-    *("init", "observe", "check", "run", "status", "explain", "plot", "register", "weather"),
+    *(
+        "init",
+        "observe",
+        "check",
+        "compact",
+        "run",
+        "status",
+        "explain",
+        "plot",
+        "register",
+        "weather",
+    ),
     *("push-worker", "pull-worker", "serve", "rebuild", "ui", "deploy", "demo"),
     *("doctor", "completion", "submit", "array-worker"),
 ]
