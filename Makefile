@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help demo test test-slow test-all test-python test-slurm lint format types parity test-parity fuzz bench bench-orchestration docs ui-picture lock dist install clean
+.PHONY: help demo test test-slow test-all test-python test-slurm lint format types parity test-parity fuzz bench bench-orchestration docs gallery ui-picture lock dist install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -80,6 +80,9 @@ bench-orchestration: $(READY)  ## what Prefect costs, and the coordinator's memo
 
 ui-picture: $(READY)  ## open Prefect's interface on a run in headless Chromium and take its picture
 	$(PY) docs/ui_picture.py $(ARGS)
+
+gallery: $(READY)  ## run the demo and draw the pictures of the gallery and of the report
+	$(PY) docs/gallery.py $(ARGS)
 
 docs: $(READY)  ## build the documentation into site/
 	$(PY) docs/generate.py

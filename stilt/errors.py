@@ -25,6 +25,25 @@ class Reason(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+REMEDIES = {
+    "MISSING_MET_FILES": "Put the files there, or correct directory and file_format of the met.",
+    "MET_COVERAGE": "Add weather for the hours named, or shorten n_hours.",
+    "VARYING_MET_INTERVAL": "Use files with one time interval between analyses.",
+    "DAMAGED_MET_FILE": "Fetch the file again.",
+    "RECEPTOR_OUTSIDE_GRID": "Use weather that surrounds the receptor.",
+    "RECEPTOR_ABOVE_TOP": "Use weather that reaches higher, raise z_top, or correct the altitude.",
+    "RECEPTOR_BELOW_GROUND": "Correct the altitude, or give it above ground (altitude_ref agl).",
+    "TOO_FEW_PARTICLES": "Raise numpar to the number of points of the receptor, or more.",
+    "NO_TRAJECTORY_DATA": "Check height and time of the receptor against the weather.",
+    "FOOTPRINT_FAILED": "Check grid and transforms of the footprint.",
+    "TIMEOUT": "Run it alone, with fewer particles, or with a longer time limit.",
+    "WORKER_DIED": "The process was killed, most often for memory: use fewer workers.",
+    "INTERRUPTED": "Run again: it goes on where it stopped.",
+    "DISK": "Make room, or check the rights of the output directory.",
+}
+"""What to do about a failure, by its reason; where there is no remedy, its log says more."""
+
+
 class WeatherWarning(UserWarning):
     """Weather that looks wrong, or a receptor a little outside it, that is computed as it is."""
 

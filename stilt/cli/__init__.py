@@ -30,6 +30,7 @@ from stilt.cli.pull_worker import pull_worker
 from stilt.cli.push_worker import push_worker
 from stilt.cli.rebuild import rebuild
 from stilt.cli.register import register
+from stilt.cli.report import report
 from stilt.cli.run import run
 from stilt.cli.serve import serve
 from stilt.cli.status import status
@@ -67,6 +68,7 @@ def cli(ctx: click.Context) -> None:
       stilt run ./case --n-workers 4
       stilt status ./case
       stilt plot ./case                  # pictures of what came of it
+      stilt report ./case                # all of it on one page
       stilt doctor                       # is this machine fit for it?
     """
     if ctx.invoked_subcommand is None:
@@ -81,6 +83,7 @@ for command in (
     status,
     explain,
     plot,
+    report,
     weather,
     register,
     submit,

@@ -15,27 +15,10 @@ from stilt.cli.common import (
     project_argument,
 )
 from stilt.cli.completion import complete_simulation
-from stilt.errors import UsageError
+from stilt.errors import REMEDIES, UsageError
 
 if TYPE_CHECKING:
     from stilt.model import Model
-
-ADVICE = {
-    "MISSING_MET_FILES": "Put the files there, or correct directory and file_format of the met.",
-    "MET_COVERAGE": "Add weather for the hours named, or shorten n_hours.",
-    "VARYING_MET_INTERVAL": "Use files with one time interval between analyses.",
-    "DAMAGED_MET_FILE": "Fetch the file again.",
-    "RECEPTOR_OUTSIDE_GRID": "Use weather that surrounds the receptor.",
-    "RECEPTOR_ABOVE_TOP": "Use weather that reaches higher, raise z_top, or correct the altitude.",
-    "RECEPTOR_BELOW_GROUND": "Correct the altitude, or give it above ground (altitude_ref agl).",
-    "TOO_FEW_PARTICLES": "Raise numpar to the number of points of the receptor, or more.",
-    "NO_TRAJECTORY_DATA": "Check height and time of the receptor against the weather.",
-    "FOOTPRINT_FAILED": "Check grid and transforms of the footprint.",
-    "TIMEOUT": "Run it alone, with fewer particles, or with a longer time limit.",
-    "WORKER_DIED": "The process was killed, most often for memory: use fewer workers.",
-    "INTERRUPTED": "Run again: it goes on where it stopped.",
-    "DISK": "Make room, or check the rights of the output directory.",
-}
 
 
 @click.command(
@@ -78,7 +61,7 @@ def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: b
 
 
 def _advice(model: Model, row: Mapping[str, Any]) -> str:
-    return ADVICE.get(row["reason"], f"See {model.layout.log(row['sim_id'])}.")
+    return REMEDIES.get(row["reason"], f"See {model.layout.log(row['sim_id'])}.")
 
 
 def _print_one(found: Mapping[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stilt.errors import UsageError
@@ -42,6 +43,10 @@ class FootprintSet(ABC):
     @abstractmethod
     def layers(self) -> Iterator[Layers]:
         """Read what is not zero in one after the other."""
+
+    @abstractmethod
+    def readers(self) -> dict[str, Callable[[], Layers]]:
+        """Return by label, in order, what reads what is not zero in one of them."""
 
     def jacobian(
         self,
@@ -119,6 +124,14 @@ class FootprintFiles(FootprintSet):
     def layers(self) -> Iterator[Layers]:
         """Read what is not zero in one after the other."""
         return map(read_layers, self.paths)
+
+    def readers(self) -> dict[str, Callable[[], Layers]]:
+        """Return by label, in order, what reads what is not zero in one of them."""
+        labels = self.labels or [str(number) for number in range(len(self.paths))]
+        return {
+            label: partial(read_layers, path)
+            for label, path in zip(labels, self.paths, strict=True)
+        }
 
     def __repr__(self) -> str:
         return f"<{len(self)} footprint files>"

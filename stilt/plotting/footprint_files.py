@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, Unpack
 
 import numpy as np
@@ -18,9 +18,9 @@ from stilt.plotting.style import (
     INK,
     LETTERS_PT,
     LINES,
-    degree_text,
     frame,
     new_axes,
+    place_text,
     write_title,
 )
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from stilt.footprint.footprint import Footprint
+    from stilt.footprint.layers import Layers
+    from stilt.plotting.interactive import InteractiveMap
     from stilt.receptors import Receptor
 
 SERIES_COLOURS = (ACCENT, "#d4693f", "#431246", "#8aa84f", "#b13f8f", "#6b7a86")
@@ -40,6 +42,9 @@ class Footprints(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Footprint]: ...
+
+    def readers(self) -> dict[str, Callable[[], Layers]]:
+        """Return what reads each, by label."""
 
 
 class FootprintFilesPlots:
@@ -75,6 +80,22 @@ class FootprintFilesPlots:
             note=f"receptors at {times}",
         )  # fmt: skip
 
+    def interactive(self, *, title: str = "Footprints") -> InteractiveMap:
+        """Return a map to step through by receptor and hour, with no need of a network.
+
+        A notebook shows it; its method ``save(path)`` writes it as a page. It needs no
+        matplotlib. Of many footprints, cells and hours are summed so that it stays below 6 MB.
+
+        Args:
+            title: of the page.
+
+        Raises:
+            UsageError: there is no footprint.
+        """
+        from stilt.plotting.interactive import interactive_map
+
+        return interactive_map(self._footprints.readers(), title)
+
     def series(
         self,
         *,
@@ -99,7 +120,7 @@ class FootprintFilesPlots:
             UsageError: matplotlib is missing, or there is no footprint.
         """
         rows = [
-            (_place_text(one.receptor), one.receptor.time, one.total) for one in self._footprints
+            (place_text(one.receptor), one.receptor.time, one.total) for one in self._footprints
         ]
         if not rows:
             raise UsageError("There is nothing to draw: the selection holds no footprint.")
@@ -132,14 +153,6 @@ def _noting(
         seen.extend([footprint] if not seen else [])
         receptors.append(footprint.receptor)
         yield footprint
-
-
-def _place_text(receptor: Receptor) -> str:
-    first = receptor.positions[0]
-    where = f"{degree_text(first.latitude, 'N', 'S')} {degree_text(first.longitude, 'E', 'W')}"
-    heights = [place.altitude_m for place in receptor.positions]
-    ends = [min(heights), max(heights)] if max(heights) > min(heights) else heights[:1]
-    return f"{where}, {' to '.join(f'{value:g}' for value in ends)} m"
 
 
 def _dress_series(ax: Axes, label: str, letters: float, *, log: bool) -> None:

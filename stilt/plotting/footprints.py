@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from stilt.footprint.gridded import GriddedInfluence
+    from stilt.plotting.interactive import InteractiveMap
 
 _FEW_PANELS = 6
 _PANEL_INCHES = 3.1
@@ -143,6 +144,18 @@ class FootprintPlots:
         if axes is None and (title := keywords.get("title", self._title())):
             figure.suptitle(title, fontsize=letters + 2.5, color=INK)
         return panels
+
+    def interactive(self) -> InteractiveMap:
+        """Return a map to step through by hour, with no need of a network; needs no matplotlib.
+
+        A notebook shows it; its method ``save(path)`` writes it as a page.
+        """
+        from stilt.footprint.layers import Layers
+        from stilt.plotting.interactive import interactive_map
+
+        footprint = self._footprint
+        name = str(footprint.receptor.id)
+        return interactive_map({name: lambda: Layers.of(footprint)}, self._title())
 
     def _layer(self, time: Any) -> tuple[xr.DataArray, str]:
         """Pick or sum layers, and say which hours they cover."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from stilt.footprint.cell_grid import is_longlat, transformer
 from stilt.plotting.outlines import LAYERS, Bounds, Line, outlines
+from stilt.plotting.projected import bounds_in_degrees, lattice, projected_lines
 from stilt.plotting.style import FAINT_INK, INK, LETTERS_PT, LINES, WATER, degree_text, frame
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ LINE_STYLES: dict[str, dict[str, Any]] = {
     "lakes": {"colors": WATER, "linewidths": 0.8},
 }
 FINEST_SHARE = 1 / 1500
-LONGEST_STEP_DEGREES = 0.25
 FEW_PLACES = 12
 
 
@@ -66,7 +66,7 @@ def _dress_projected(ax: Axes, projection: str, letters: float, graticule: bool)
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     if graticule:
-        x, y, lon, lat = _places_on(ax, projection)
+        x, y, lon, lat = lattice((*ax.get_xlim(), *ax.get_ylim()), projection)
         for field, marks in ((lon, ("E", "W")), (lat, ("N", "S"))):
             levels = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(np.min(field), np.max(field))
             lines = ax.contour(
@@ -82,14 +82,6 @@ def _dress_projected(ax: Axes, projection: str, letters: float, graticule: bool)
         axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / 1000:g}"))
         axis.set_label_text(f"{name} (km)", fontsize=letters - 0.5, color=INK)
     ax.set_aspect("equal")
-
-
-def _places_on(ax: Axes, projection: str) -> tuple[Line, Line, Line, Line]:
-    """Return x, y, longitude and latitude on a lattice over a projected map."""
-    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    x, y = np.meshgrid(np.linspace(x0, x1, 60), np.linspace(y0, y1, 60))
-    lon, lat = transformer(projection).transform(x, y, direction="INVERSE")
-    return x, y, lon, lat
 
 
 def draw_surroundings(
@@ -136,12 +128,13 @@ def draw_outlines(ax: Axes, projection: str, layers: bool | Sequence[str] = True
 
     names = asked_layers(layers)
     degrees = is_longlat(projection)
-    bounds = (*ax.get_xlim(), *ax.get_ylim()) if degrees else _bounds_of(ax, projection)
+    area = (*ax.get_xlim(), *ax.get_ylim())
+    bounds = area if degrees else bounds_in_degrees(area, projection)
     detail = max(bounds[1] - bounds[0], bounds[3] - bounds[2]) * FINEST_SHARE
     for number, name in enumerate(reversed(names)):
         lines = outlines(name, bounds, detail=detail)
         if not degrees:
-            lines = list(_projected(lines, projection))
+            lines = list(projected_lines(lines, projection))
         ax.add_collection(
             LineCollection(lines, label=name, zorder=2 + 0.01 * number, **LINE_STYLES[name]),
             autolim=False,
@@ -153,36 +146,6 @@ def asked_layers(layers: bool | Sequence[str]) -> list[str]:
     if isinstance(layers, bool):
         return list(LAYERS) if layers else []
     return [layers] if isinstance(layers, str) else list(layers)
-
-
-def _bounds_of(ax: Axes, projection: str) -> Bounds:
-    """Return west, east, south and north end of a projected map."""
-    _, _, lon, lat = _places_on(ax, projection)
-    lon = np.rad2deg(np.unwrap(np.unwrap(np.deg2rad(lon), axis=0), axis=1))
-    return float(lon.min()), float(lon.max()), float(lat.min()), float(lat.max())
-
-
-def _projected(lines: Iterable[Line], projection: str) -> Iterable[Line]:
-    """Yield lines in a projection, with points enough to be curved; what has no place is left."""
-    for line in lines:
-        places = _with_short_steps(line)
-        x, y = transformer(projection).transform(places[:, 0], places[:, 1])
-        there = np.isfinite(x) & np.isfinite(y)
-        if there.sum() > 1:
-            yield np.column_stack([x, y])[there]
-
-
-def _with_short_steps(line: Line) -> Line:
-    """Return a line with points added where two lie far apart."""
-    if len(line) < 2:
-        return line
-    steps = np.abs(np.diff(line, axis=0)).max(axis=1)
-    parts = np.maximum(1, np.ceil(steps / LONGEST_STEP_DEGREES)).astype(int)
-    if parts.max() == 1:
-        return line
-    at = np.append(0, np.cumsum(parts))
-    every = np.arange(at[-1] + 1)
-    return np.column_stack([np.interp(every, at, line[:, axis]) for axis in (0, 1)])
 
 
 def map_places(

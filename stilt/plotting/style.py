@@ -63,6 +63,15 @@ def receptor_text(receptor: Receptor) -> str:
     return f"{where}, {height} m {ground}, {receptor.time:%Y-%m-%d %H:%M} UTC"
 
 
+def place_text(receptor: Receptor) -> str:
+    """Say where a receptor is, without its time."""
+    first = receptor.positions[0]
+    where = f"{degree_text(first.latitude, 'N', 'S')} {degree_text(first.longitude, 'E', 'W')}"
+    heights = [place.altitude_m for place in receptor.positions]
+    ends = [min(heights), max(heights)] if max(heights) > min(heights) else heights[:1]
+    return f"{where}, {' to '.join(f'{value:g}' for value in ends)} m"
+
+
 def influence_norm(
     values: np.ndarray, log: bool, vmin: float | None = None, vmax: float | None = None
 ) -> Normalize:

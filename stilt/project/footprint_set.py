@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stilt.footprint.files import FootprintSet
@@ -34,6 +35,10 @@ class LocatedFootprints(FootprintSet):
     def layers(self) -> Iterator[Layers]:
         """Read what is not zero in one after the other."""
         return map(read_layers, self.located)
+
+    def readers(self) -> dict[str, Callable[[], Layers]]:
+        """Return by label, in order, what reads what is not zero in one of them."""
+        return {one.sim_id: partial(read_layers, one) for one in self.located}
 
     def __repr__(self) -> str:
         return f"<{len(self)} footprints>"

@@ -14,18 +14,8 @@ from stilt.cli.common import Commands
 from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
 
 VERBS = [
-    *(
-        "init",
-        "observe",
-        "check",
-        "compact",
-        "run",
-        "status",
-        "explain",
-        "plot",
-        "register",
-        "weather",
-    ),
+    *("init", "observe", "check", "run", "status", "explain", "plot", "report"),
+    *("compact", "register", "weather"),
     *("push-worker", "pull-worker", "serve", "rebuild", "ui", "deploy", "demo"),
     *("doctor", "completion", "submit", "array-worker"),
 ]

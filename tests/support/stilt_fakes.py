@@ -119,9 +119,10 @@ def select(self, start, end, reach=()):
 def assess(self, start, end):
     found = {"files": (), "absent": (), "passed_over": (), "error": None}
     try:
-        bracket = SimpleNamespace(refs=tuple(select(self, start, end)), missing=())
+        refs = tuple(select(self, start, end))
+        bracket = SimpleNamespace(refs=refs, missing=(), interval=np.timedelta64(1, "h"))
     except MeteorologyError as error:
-        bracket = SimpleNamespace(refs=(), missing=())
+        bracket = SimpleNamespace(refs=(), missing=(), interval=None)
         found["error"] = error
     return SimpleNamespace(**found, bracket=bracket)
 

@@ -1,0 +1,173 @@
+"""What a report says of a project's simulations: states, failures, sums, speed and cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.errors import REMEDIES
+from stilt.plotting.style import place_text
+from stilt.receptors import Receptor
+
+if TYPE_CHECKING:
+    from stilt.model import Model
+
+MOST_FAILURES = 100
+MOST_POINTS = 5000
+MOST_PLACES = 8
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failed simulations.
+
+    Attributes:
+        counts: of each reason.
+        remedies: what to do, by reason.
+        shown: the first of them: sim_id, reason and detail.
+        number: of all.
+    """
+
+    counts: dict[str, int]
+    remedies: dict[str, str]
+    shown: list[dict[str, Any]]
+    number: int
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Speed and cost of what has been computed.
+
+    Attributes:
+        simulations: with outputs, whose time is known.
+        worker_hours: that workers spent on them.
+        busy_hours: of wall clock with a worker at work.
+        median_s: seconds of a worker for one simulation, the median.
+        parts: seconds of workers by part of the work.
+        trajectory_bytes, footprint_bytes: on disk.
+        made_by: simulations by device and version of JAX.
+        hosts: simulations by machine.
+        first, last: when computing began and ended, None when nothing was computed.
+    """
+
+    simulations: int
+    worker_hours: float
+    busy_hours: float
+    median_s: float
+    parts: dict[str, float]
+    trajectory_bytes: int
+    footprint_bytes: int
+    made_by: dict[str, int]
+    hosts: dict[str, int]
+    first: pd.Timestamp | None
+    last: pd.Timestamp | None
+
+    @property
+    def rate_per_hour(self) -> float:
+        """Simulations in an hour of wall clock."""
+        return self.simulations / self.busy_hours if self.busy_hours > 0 else 0.0
+
+
+def failures_of(model: Model) -> Failures:
+    """Return what failed and what to do about it."""
+    rows = model.failures()
+    counts = pd.Series([row["reason"] for row in rows], dtype=object).value_counts()
+    remedies = {
+        str(reason): REMEDIES.get(str(reason), "See the log: `stilt explain` shows it.")
+        for reason in counts.index
+    }
+    return Failures(
+        {str(reason): int(number) for reason, number in counts.items()},
+        remedies,
+        [{key: row[key] for key in ("sim_id", "reason", "detail")} for row in rows[:MOST_FAILURES]],
+        len(rows),
+    )
+
+
+def effort_of(model: Model, table: pd.DataFrame) -> Effort:
+    """Return speed and cost.
+
+    Args:
+        model: the project.
+        table: its simulations, as ``model.simulations.to_frame()`` returns them.
+    """
+    timed = table[table["seconds"].notna() & table["finished_at"].notna()]
+    seconds = timed["seconds"].to_numpy(np.float64)
+    starts = pd.to_datetime(timed["started_at"]).fillna(pd.to_datetime(timed["finished_at"]))
+    ends = pd.to_datetime(timed["finished_at"])
+    footprints = model.index.sql("SELECT coalesce(sum(nbytes), 0) AS total FROM footprints")
+    kept = table[["trajectory_bytes", "error_bytes"]].fillna(0).to_numpy(np.float64).sum()
+    return Effort(
+        simulations=len(timed),
+        worker_hours=float(seconds.sum() / 3600),
+        busy_hours=busy_seconds(starts, ends) / 3600,
+        median_s=float(np.median(seconds)) if seconds.size else 0.0,
+        parts=model.index.times(),
+        trajectory_bytes=int(kept),
+        footprint_bytes=int(footprints["total"].iloc[0]) if len(footprints) else 0,
+        made_by=dict(model.status()["made_by"]),
+        hosts={str(k): int(v) for k, v in timed["host"].dropna().value_counts().items()},
+        first=starts.min() if len(timed) else None,
+        last=ends.max() if len(timed) else None,
+    )
+
+
+def busy_seconds(starts: pd.Series, ends: pd.Series) -> float:
+    """Return for how long at least one of some stretches of time lasted."""
+    order = np.argsort(starts.to_numpy())
+    begin = starts.to_numpy("datetime64[us]")[order].astype(np.int64)
+    end = np.maximum.accumulate(ends.to_numpy("datetime64[us]")[order].astype(np.int64))
+    if not begin.size:
+        return 0.0
+    before = np.append(begin[0], end[:-1])
+    return float(np.maximum(end - np.maximum(begin, before), 0).sum() / 1e6)
+
+
+def totals_of(model: Model, table: pd.DataFrame, name: str) -> dict[str, Any]:
+    """Return the sum of every footprint over the time of its receptor, for a chart.
+
+    Args:
+        model: the project.
+        table: its simulations.
+        name: of the footprint.
+
+    Returns:
+        ``places`` (texts; one for all where there are many) and ``points``, each id, seconds
+        since 1970, sum in ppm per (umol m-2 s-1), and number of the place; ``left_out`` says how
+        many points there are no room for.
+    """
+    sums = model.index.sql("SELECT sim_id, total FROM footprints WHERE name = ?", [name])
+    both = (
+        table[["sim_id", "time", "location_id"]]
+        .merge(sums, on="sim_id")
+        .dropna(subset=["total", "time"])
+    )
+    both = both.sort_values(["time", "sim_id"])
+    number = len(both)
+    if number > MOST_POINTS:
+        both = both.iloc[np.unique(np.linspace(0, number - 1, MOST_POINTS).astype(int))]
+    firsts = both.astype({"location_id": str}).drop_duplicates("location_id")
+    places = list(firsts["location_id"])
+    few = len(places) <= MOST_PLACES
+    at = {place: position if few else 0 for position, place in enumerate(places)}
+    stamps = both["time"].to_numpy("datetime64[s]").astype(np.int64)
+    return {
+        "places": _texts(model, list(firsts["sim_id"])) if few else [f"{len(places)} places"],
+        "points": [
+            [sim_id, int(stamp), float(f"{total:.4g}"), at[str(place)]]
+            for sim_id, stamp, total, place in zip(
+                both["sim_id"], stamps, both["total"], both["location_id"], strict=True
+            )
+        ],
+        "left_out": number - len(both),
+    }
+
+
+def _texts(model: Model, sim_ids: list[str]) -> list[str]:
+    """Say where the receptors of simulations are."""
+    stored = model.index.receptors(sim_ids)
+    return [place_text(Receptor.from_dict(json.loads(stored[sim_id]))) for sim_id in sim_ids]
