@@ -24,6 +24,7 @@ from stilt.project.reading import (
     read_trajectories,
     shards_of,
 )
+from stilt.roots import PathLike, expanded
 from stilt.selection import Owner, Selection, candidates, checked, condition, states_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from stilt.footprint.jacobian import Jacobian
     from stilt.plotting.footprint_files import FootprintFilesPlots
     from stilt.project.campaign_footprints import Along
+    from stilt.project.export import Format
     from stilt.trajectories import Trajectories
 
 logger = logging.getLogger(__name__)
@@ -128,6 +130,31 @@ class _Artifacts(ABC):
         located = Locations(self._files, ids, shards, kind, name)
         return table.drop(columns="shard"), located
 
+    def _export(
+        self,
+        path: PathLike,
+        chosen: str | None,
+        kind: str,
+        name: str,
+        keys: Mapping[str, str],
+        selection: Selection,
+        opened: Callable[[], xr.Dataset],
+    ) -> int:
+        """Write a selection in a format."""
+        from stilt.project import export
+
+        target = expanded(path)
+        how = export.format_of(target, chosen)
+        if how in ("netcdf", "zarr"):
+            dataset = opened()
+            (export.export_netcdf if how == "netcdf" else export.export_zarr)(dataset, target)
+            return dataset.sizes["receptor"]
+        table, located = self._campaign(kind, name, keys, selection)
+        if how == "files":
+            return export.export_files(located, kind, name, target)
+        export.export_parquet(located, table, kind, target)
+        return len(located)
+
     def _missing(self, ids: Sequence[str], kind: str, name: str = "") -> list[str]:
         """Those of some simulations that have no such output."""
         shards = shards_of(self._files, ids, kind, name)
@@ -209,6 +236,38 @@ class TrajectoryCollection(_Artifacts):
         keys = {m: (e.error or "") if error else e.transport for m, e in expected.items()}
         table, located = self._campaign(_kind(error), "", keys, selection)
         return open_particles(located, table, config.n_hours, config.numpar)
+
+    def export(
+        self,
+        path: PathLike,
+        *,
+        format: Format | None = None,
+        error: bool = False,
+        **selection: Unpack[Selection],
+    ) -> int:
+        """Write particles of a selection for other programs.
+
+        Args:
+            path: file to make or replace; for ``files`` and ``zarr`` a folder.
+            format: ``files`` (a Parquet file for each simulation), ``netcdf`` (one file, dims
+                (receptor, particle, minutes_back)), ``zarr`` or ``parquet`` (one file of rows);
+                None goes by the suffix, and by default makes files.
+            error: those of the error runs.
+            **selection: which simulations.
+
+        Returns:
+            How many simulations were written.
+
+        Raises:
+            FileNotFoundError: there is no config.yaml.
+            UsageError: nothing is selected, or a package is missing.
+        """
+        expected = self._files.expectations
+        keys = {m: (e.error or "") if error else e.transport for m, e in expected.items()}
+        return self._export(
+            path, format, _kind(error), "", keys, selection,
+            lambda: self.open(error=error, **selection),
+        )  # fmt: skip
 
     def missing(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[str]:
         """Return simulations of the current receptors without such a file."""
@@ -296,6 +355,38 @@ class FootprintCollection(_Artifacts):
         }
         table, located = self._campaign(FOOTPRINTS, self.name, keys, selection)
         return open_footprints(located, table, settings, config.n_hours, self.name, along)
+
+    def export(
+        self,
+        path: PathLike,
+        *,
+        format: Format | None = None,
+        along: Along = "hours_back",
+        **selection: Unpack[Selection],
+    ) -> int:
+        """Write footprints of a selection for other programs.
+
+        Args:
+            path: file to make or replace; for ``files`` and ``zarr`` a folder.
+            format: ``files`` (a NetCDF file for each simulation), ``netcdf`` (one CF file, dims as
+                of :meth:`open`), ``zarr``, or ``parquet`` (one file with a row for each cell that
+                is not zero); None goes by the suffix, and by default makes files.
+            along: as for :meth:`open`.
+            **selection: which simulations.
+
+        Returns:
+            How many simulations were written.
+
+        Raises:
+            FileNotFoundError: there is no config.yaml.
+            UsageError: nothing is selected, or a package is missing.
+        """
+        expected = self._files.expectations
+        keys = {met: e.footprints.get(self.name, "") for met, e in expected.items()}
+        return self._export(
+            path, format, FOOTPRINTS, self.name, keys, selection,
+            lambda: self.open(along=along, **selection).to_dataset(),
+        )  # fmt: skip
 
     def select(self, **selection: Unpack[Selection]) -> FootprintSet:
         """Return the footprints of a selection as one set, read as it is used."""

@@ -23,6 +23,7 @@ from stilt.cli.demo import demo
 from stilt.cli.deploy import deploy
 from stilt.cli.doctor import doctor
 from stilt.cli.explain import explain
+from stilt.cli.export import export
 from stilt.cli.init import init
 from stilt.cli.observe import observe
 from stilt.cli.plot import plot
@@ -84,6 +85,7 @@ for command in (
     explain,
     plot,
     report,
+    export,
     weather,
     register,
     submit,

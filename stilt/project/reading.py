@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from stilt.project.inputs import Project
 from stilt.project.kinds import ENDS, FOOTPRINTS, PARTICLES
+from stilt.project.layout import error_trajectory_name, footprint_name, trajectory_name
 from stilt.project.records import shards_with
 
 if TYPE_CHECKING:
@@ -128,6 +129,13 @@ def own_file(project: Project, sim_id: str, kind: str, name: str = "") -> Path:
     if kind == FOOTPRINTS:
         return layout.footprint(sim_id, name)
     return layout.trajectory(sim_id) if kind == PARTICLES else layout.error_trajectory(sim_id)
+
+
+def own_name(sim_id: str, kind: str, name: str = "") -> str:
+    """Return the name of the file that an output has with the layout ``files``."""
+    if kind == FOOTPRINTS:
+        return footprint_name(sim_id, name)
+    return trajectory_name(sim_id) if kind == PARTICLES else error_trajectory_name(sim_id)
 
 
 def shards_of(project: Project, sim_ids: Sequence[str], kind: str, name: str) -> dict[str, str]:

@@ -1,0 +1,92 @@
+"""`stilt export`: results for other programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stilt.cli.common import (
+    json_option,
+    open_model,
+    output_dir_option,
+    print_json,
+    project_argument,
+)
+
+FIRST_TIME, LAST_TIME = "1900-01-01", "2200-01-01"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt export ./case footprints.nc                        # one CF file
+  stilt export ./case footprints.zarr --name default
+  stilt export ./case cells.parquet --from 2023-07-01 --to 2023-07-31
+  stilt export ./case files/ --format files                # a NetCDF file for each
+  stilt export ./case particles.parquet --particles
+"""
+)
+@project_argument(required=True)
+@click.argument("out")
+@click.option(
+    "--format",
+    "chosen",
+    type=click.Choice(("files", "netcdf", "zarr", "parquet")),
+    help="What to write.  [default: as the suffix of OUT says, else files]",
+)
+@click.option("--name", help="Footprint to export.  [default: the first of the configuration]")
+@click.option("--particles", is_flag=True, help="Particles instead of footprints.")
+@click.option("--error", is_flag=True, help="Those of the error runs.")
+@click.option(
+    "--along",
+    type=click.Choice(("hours_back", "time")),
+    default="hours_back",
+    show_default=True,
+    help="Hours counted from each receptor, or clock hours.",
+)
+@click.option("--from", "start", metavar="TIME", help="Receptors from this time on, UTC.")
+@click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC.")
+@click.option("--met", metavar="NAME", help="Simulations in this meteorology only.")
+@click.option("--scene", metavar="ID", help="Simulations of this scene only.")
+@output_dir_option
+@json_option
+def export(
+    project: str,
+    out: str,
+    chosen: Any,
+    name: str | None,
+    particles: bool,
+    error: bool,
+    along: Any,
+    start: str | None,
+    end: str | None,
+    met: str | None,
+    scene: str | None,
+    output_dir: str | None,
+    as_json: bool,
+) -> None:
+    """Write results of PROJECT to OUT for other programs: NetCDF, Zarr or Parquet.
+
+    One file holds all receptors that are chosen; --format files writes one for each. Results that
+    another configuration made are left out.
+    """
+    model = open_model(project, output_dir, outputs=True)
+    selection: dict[str, Any] = {"mets": met, "scene_id": scene}
+    if start or end:
+        selection["time_range"] = (start or FIRST_TIME, end or LAST_TIME)
+    selection = {key: value for key, value in selection.items() if value is not None}
+    if particles:
+        number = model.trajectories.export(out, format=chosen, error=error, **selection)
+    else:
+        names = model.footprints.names()
+        if not names:
+            raise click.UsageError("There are no footprints: --particles exports particles.")
+        name = name or names[0]
+        name = f"{name}_error" if error and not name.endswith("_error") else name
+        collection = model.footprints[name]
+        number = collection.export(out, format=chosen, along=along, **selection)
+    if as_json:
+        print_json({"out": out, "simulations": number})
+    else:
+        click.echo(f"{number} simulation(s) written to {out}.")
