@@ -17,6 +17,7 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "pages"
         "background.md",
         "time-series.md",
         "uncertainty.md",
+        "inversions.md",
         "era5.md",
         "hrrr.md",
         "gfs.md",

@@ -1,0 +1,163 @@
+"""A prior covariance that is separable in space and time, used without ever being formed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from stilt.errors import UsageError
+
+if TYPE_CHECKING:
+    from stilt.footprint.jacobian import Jacobian
+
+Floats = NDArray[np.float64]
+EARTH_RADIUS_KM = 6371.0
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class PriorCovariance:
+    """Q = diag(s) (T kron S) diag(s), for columns with time bins outermost.
+
+    Attributes:
+        sigma: standard deviation of each column's flux, umol m-2 s-1, shape (bins * cells,).
+        time: correlation of time bins, shape (bins, bins).
+        space: correlation of cells, dense or sparse, shape (cells, cells).
+
+    Raises:
+        UsageError: shapes do not fit, or a standard deviation is negative.
+    """
+
+    sigma: Floats
+    time: Floats
+    space: Any
+
+    def __post_init__(self) -> None:
+        bins, cells = self.time.shape[0], self.space.shape[0]
+        square = self.time.shape == (bins, bins) and self.space.shape == (cells, cells)
+        if not square or self.sigma.shape != (bins * cells,):
+            raise UsageError(
+                f"A covariance of {bins} time bins and {cells} cells needs {bins * cells} standard "
+                f"deviations and square correlations, got {self.sigma.shape}, {self.time.shape} "
+                f"and {self.space.shape}."
+            )
+        if not (np.isfinite(self.sigma).all() and (self.sigma >= 0).all()):
+            raise UsageError("Standard deviations of the prior must be finite and not negative.")
+
+    @classmethod
+    def exponential(
+        cls,
+        jacobian: Jacobian,
+        sigma: Any,
+        *,
+        length_km: float,
+        hours: float,
+        cut_off: float = 0.0,
+    ) -> PriorCovariance:
+        """Return exp(-distance / length) times exp(-|time| / hours) for a Jacobian's columns.
+
+        Args:
+            jacobian: with cells in longitude and latitude.
+            sigma: standard deviation, umol m-2 s-1: a number, or one for every column.
+            length_km: over which errors of the prior decorrelate; 0 for independent cells.
+            hours: over which they decorrelate; 0 for independent time bins.
+            cut_off: correlations below this are left out, which keeps ``space`` sparse.
+
+        Raises:
+            UsageError: the cells are not in longitude and latitude.
+        """
+        if list(jacobian.cells.names) != ["lon", "lat"]:
+            raise UsageError(
+                "Distances need cells in longitude and latitude; give space for others."
+            )
+        lon, lat = (
+            np.radians(jacobian.cells.get_level_values(name).to_numpy(np.float64))
+            for name in ("lon", "lat")
+        )
+        columns = jacobian.matrix.shape[1]
+        return cls(
+            np.broadcast_to(np.asarray(sigma, np.float64), (columns,)).copy(),
+            _time_correlation(jacobian.bins, hours),
+            _space_correlation(lon, lat, length_km, cut_off),
+        )
+
+    def times(self, vectors: Any) -> Floats:
+        """Return Q v for every column of ``vectors``, shape (columns, n)."""
+        plain = vectors.toarray() if sp.issparse(vectors) else np.asarray(vectors, np.float64)
+        flat = plain.reshape(plain.shape[0], -1)
+        bins, cells = self.time.shape[0], self.space.shape[0]
+        moved = (self.sigma[:, None] * flat).reshape(bins, cells, -1)
+        moved = np.tensordot(self.time, moved, axes=(1, 0))
+        spread = np.stack([np.asarray(self.space @ each) for each in moved])
+        found: Floats = self.sigma[:, None] * spread.reshape(flat.shape)
+        return found.reshape(plain.shape)
+
+    def hq(self, matrix: Any) -> Floats:
+        """Return H Q, shape (measurements, columns)."""
+        return self.times(matrix.T).T
+
+    def hqht(self, matrix: Any) -> Floats:
+        """Return H Q H', shape (measurements, measurements), without H Q in memory.
+
+        The sum over pairs of time bins of T[b, c] (H_b S H_c'), one bin's part of H at a time.
+        """
+        bins, cells = self.time.shape[0], self.space.shape[0]
+        scaled = sp.csc_array(matrix) @ sp.diags_array(self.sigma)
+        parts = [sp.csr_array(scaled[:, b * cells : (b + 1) * cells]) for b in range(bins)]
+        total = np.zeros((matrix.shape[0], matrix.shape[0]))
+        for number, part in enumerate(parts):
+            if part.nnz == 0:
+                continue
+            mixed = sp.csr_array(part.shape)
+            for other, weight in zip(parts, self.time[number], strict=True):
+                if weight and other.nnz:
+                    mixed = mixed + weight * other
+            spread = np.asarray(self.space @ part.T.toarray())
+            total += np.asarray(mixed @ spread).T
+        return total
+
+
+def _time_correlation(bins: pd.DatetimeIndex, hours: float) -> Floats:
+    stamps = bins.to_numpy("datetime64[s]").astype(np.float64)
+    apart = np.abs(stamps[:, None] - stamps[None, :]) / SECONDS_PER_HOUR
+    return np.exp(-apart / hours) if hours > 0 else np.eye(stamps.size)
+
+
+def _space_correlation(lon: Floats, lat: Floats, length_km: float, cut_off: float) -> Any:
+    if length_km <= 0:
+        return sp.eye_array(lon.size, format="csr")
+    if cut_off > 0:
+        return _near(lon, lat, length_km, cut_off)
+    return np.exp(-_distance_km(lon[:, None], lat[:, None], lon, lat) / length_km)
+
+
+def _near(lon: Floats, lat: Floats, length_km: float, cut_off: float) -> sp.csr_array:
+    """Correlations above a limit, by neighbours on the sphere."""
+    from scipy.spatial import KDTree
+
+    places = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    reach_km = min(-length_km * np.log(cut_off), np.pi * EARTH_RADIUS_KM)
+    tree = KDTree(places)
+    chord = 2.0 * np.sin(0.5 * reach_km / EARTH_RADIUS_KM)
+    pairs = tree.query_pairs(chord, output_type="ndarray")
+    row, column = np.concatenate([pairs, pairs[:, ::-1]]).T
+    apart = _distance_km(lon[row], lat[row], lon[column], lat[column])
+    values = np.append(np.exp(-apart / length_km), np.ones(lon.size))
+    self_rows = np.arange(lon.size)
+    where = (np.append(row, self_rows), np.append(column, self_rows))
+    return sp.csr_array(sp.coo_array((values, where), shape=(lon.size, lon.size)))
+
+
+def _distance_km(lon_a: Floats, lat_a: Floats, lon_b: Floats, lat_b: Floats) -> Floats:
+    """Great-circle distances, by the haversine formula."""
+    square = (
+        np.sin(0.5 * (lat_a - lat_b)) ** 2
+        + np.cos(lat_a) * np.cos(lat_b) * np.sin(0.5 * (lon_a - lon_b)) ** 2
+    )
+    found: Floats = 2.0 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(square.clip(0.0, 1.0)))
+    return found

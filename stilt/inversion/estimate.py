@@ -1,0 +1,111 @@
+"""The best estimate of fluxes from measurements: Bayes' rule for Gaussian errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg as la
+from numpy.typing import NDArray
+
+from stilt.errors import UsageError
+from stilt.inversion.covariance import PriorCovariance
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Fluxes after the measurements.
+
+    Attributes:
+        prior: flux of every column before, umol m-2 s-1, shape (columns,).
+        posterior: flux of every column after, same shape.
+        fitted: what the posterior fluxes make of the measurements, shape (measurements,).
+        chi_square: (z - H x)' (H Q H' + R)^-1 (z - H x) / measurements with the prior x: near 1
+            where the covariances suit the measurements.
+        covariance: Q.
+        gain: (H Q H' + R), factorised by Cholesky.
+        matrix: H.
+    """
+
+    prior: Floats
+    posterior: Floats
+    fitted: Floats
+    chi_square: float
+    covariance: PriorCovariance
+    gain: tuple[Floats, bool]
+    matrix: Any
+
+    def totals(self, weights: Any) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return sums of fluxes, such as those of regions, with their uncertainties.
+
+        The covariance after the measurements is W Q W' - W Q H' (H Q H' + R)^-1 H Q W'.
+
+        Args:
+            weights: W, one row for each sum, shape (sums, columns): areas times hours, or shares.
+
+        Returns:
+            Prior and posterior sums, and the covariance of each, (sums, sums).
+        """
+        rows = np.atleast_2d(np.asarray(weights, np.float64))
+        spread = self.covariance.times(rows.T)
+        before = rows @ spread
+        seen = np.asarray(self.matrix @ spread)
+        after = before - seen.T @ la.cho_solve(self.gain, seen)
+        return rows @ self.prior, rows @ self.posterior, before, after
+
+
+def estimate_fluxes(
+    matrix: Any, measured: Any, errors: Any, covariance: PriorCovariance, prior: Any = 0.0
+) -> Estimate:
+    """Return the fluxes that fit measurements and prior best.
+
+    x = x_a + Q H' (H Q H' + R)^-1 (z - H x_a) (Tarantola 2005, equation 3.37; Michalak et al.
+    2004, doi:10.1029/2003JD004422).
+
+    Args:
+        matrix: H, ppm per (umol m-2 s-1), such as ``jacobian.matrix``, (measurements, columns).
+        measured: z, enhancements over the background in ppm, (measurements,).
+        errors: R: standard deviations, (measurements,), or a covariance, (measurements,
+            measurements).
+        covariance: Q.
+        prior: x_a: a number, or one for every column.
+
+    Raises:
+        UsageError: shapes do not fit, a measurement is missing, or R is not positive.
+    """
+    z = np.asarray(measured, np.float64).reshape(-1)
+    if z.size != matrix.shape[0] or not np.isfinite(z).all():
+        raise UsageError(
+            f"There must be one measurement for each of the {matrix.shape[0]} rows of the "
+            f"Jacobian, got {z.size}, of them {int((~np.isfinite(z)).sum())} missing."
+        )
+    if covariance.sigma.size != matrix.shape[1]:
+        raise UsageError(
+            f"The prior covariance is for {covariance.sigma.size} columns, the Jacobian has "
+            f"{matrix.shape[1]}."
+        )
+    before = np.broadcast_to(np.asarray(prior, np.float64), (matrix.shape[1],)).copy()
+    noise = np.asarray(errors, np.float64)
+    noise = np.diag(noise**2) if noise.ndim == 1 else noise
+    try:
+        gain = la.cho_factor(covariance.hqht(matrix) + noise, lower=True)
+    except (la.LinAlgError, ValueError) as error:
+        raise UsageError(
+            f"H Q H' + R cannot be inverted ({error}): the errors of the measurements must be "
+            "finite and above 0."
+        ) from error
+    residual = z - matrix @ before
+    weighted = la.cho_solve(gain, residual)
+    after = before + covariance.times(matrix.T @ weighted)
+    return Estimate(
+        before,
+        after,
+        np.asarray(matrix @ after),
+        float(residual @ weighted / z.size),
+        covariance,
+        gain,
+        matrix,
+    )

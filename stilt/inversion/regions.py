@@ -1,0 +1,218 @@
+"""Jacobians for regions: polygons, such as counties or hexagons, and basis functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import xarray as xr
+from numpy.typing import NDArray
+
+from stilt.errors import UsageError
+from stilt.footprint.bins import edges, memberships, parse_bins
+from stilt.footprint.cell_grid import is_longlat
+from stilt.footprint.jacobian import Jacobian
+from stilt.footprint.target import axis_names, parse_target
+
+if TYPE_CHECKING:
+    from stilt.footprint.layers import Layers
+
+LONGLAT = "+proj=longlat"
+LAND_GRID = "EPSG:4326"
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions with a flux of their own pattern each.
+
+    Attributes:
+        names: of the regions.
+        geometries: shapely polygons in longitude and latitude, where the regions are such.
+        patterns: weights on a grid, dims (region, lat, lon), where they are basis functions.
+    """
+
+    names: tuple[Any, ...]
+    geometries: tuple[Any, ...] | None = None
+    patterns: xr.DataArray | None = None
+
+    @classmethod
+    def of(cls, regions: Any, *, names: str | Sequence[Any] | None = None) -> Regions:
+        """Take polygons, basis functions or a map of labels.
+
+        Args:
+            regions: a GeoDataFrame or GeoSeries (moved to longitude and latitude where it has
+                another projection), a mapping of names to shapely polygons, an array of weights
+                with the dimension ``region``, or a two-dimensional array of labels, whose cells
+                with one label are a region; NaN, negative and empty labels belong to none.
+            names: column of a GeoDataFrame, or one name for each region; None takes its index.
+
+        Raises:
+            UsageError: the regions are none of these, or there are none.
+        """
+        if isinstance(regions, xr.DataArray):
+            return cls._of_array(regions)
+        if isinstance(regions, Mapping):
+            return cls(tuple(regions), tuple(regions.values()))
+        if hasattr(regions, "geometry") and hasattr(regions, "index"):
+            shapes = regions.geometry
+            if shapes.crs is not None and not shapes.crs.is_geographic:
+                shapes = shapes.to_crs(LAND_GRID)
+            listed = regions.index if names is None else names
+            if isinstance(names, str):
+                listed = regions[names]
+            return cls(tuple(listed), tuple(shapes))
+        raise UsageError(
+            "Regions are a GeoDataFrame, a mapping of names to polygons, or an xarray array of "
+            f"weights (region, lat, lon) or of labels (lat, lon), not {type(regions).__name__}."
+        )
+
+    @classmethod
+    def _of_array(cls, array: xr.DataArray) -> Regions:
+        axes = axis_names(array)
+        if axes is None:
+            raise UsageError("An array of regions needs coordinates lon and lat, or x and y.")
+        others = [str(dim) for dim in array.dims if dim not in axes]
+        if len(others) == 1:
+            named = array.transpose(others[0], axes[1], axes[0]).rename({others[0]: "region"})
+            told = np.arange(len(named))
+            if "region" in named.coords:
+                told = named["region"].values
+            return cls(tuple(told.tolist()), patterns=named.fillna(0.0))
+        if others:
+            raise UsageError(f"An array of regions has one further dimension, not {others}.")
+        values: Any = array.transpose(axes[1], axes[0]).values
+        kept = [v for v in pd.unique(values.ravel()) if _is_label(v)]
+        labels = sorted(kept)
+        stacked = np.stack([(values == label).astype(np.float64) for label in labels])
+        patterns = xr.DataArray(
+            stacked, dims=("region", axes[1], axes[0]),
+            coords={axes[1]: array[axes[1]], axes[0]: array[axes[0]]}, attrs=array.attrs,
+        )  # fmt: skip
+        return cls(tuple(np.asarray(labels).tolist()), patterns=patterns)
+
+    def weights(self, layers: Layers) -> sp.csr_array:
+        """Return the share of each cell of a footprint's grid in each region.
+
+        Returns:
+            Shape (cells, regions); a cell is ``row * columns + column`` of the footprint. For
+            polygons the share of the cell's area in longitude and latitude; for basis functions
+            their mean over the cell.
+        """
+        return self._by_overlap(layers) if self.patterns is not None else self._by_area(layers)
+
+    def _by_area(self, layers: Layers) -> sp.csr_array:
+        import shapely
+
+        if not is_longlat(layers.grid.projection):
+            raise UsageError(
+                "Polygons need footprints on a grid in longitude and latitude: use an array of "
+                "regions on the projected grid."
+            )
+        half_x, half_y = 0.5 * layers.grid.xres, 0.5 * layers.grid.yres
+        x, y = (each.ravel() for each in np.meshgrid(layers.x, layers.y))
+        cells = shapely.box(x - half_x, y - half_y, x + half_x, y + half_y)
+        tree = shapely.STRtree(cells)
+        rows, columns, shares = [], [], []
+        assert self.geometries is not None
+        for number, shape in enumerate(self.geometries):
+            near = tree.query(shape, predicate="intersects")
+            area = shapely.area(shapely.intersection(cells[near], shape)) / (4 * half_x * half_y)
+            used = area > 1e-12
+            rows.append(near[used])
+            columns.append(np.full(int(used.sum()), number))
+            shares.append(area[used])
+        place = (np.concatenate(rows), np.concatenate(columns))
+        return sp.csr_array(
+            sp.coo_array((np.concatenate(shares), place), shape=(x.size, len(self.names)))
+        )
+
+    def _by_overlap(self, layers: Layers) -> sp.csr_array:
+        from stilt.footprint.overlay import Overlay
+
+        assert self.patterns is not None
+        first = self.patterns.isel(region=0, drop=True)
+        target = parse_target(
+            first,
+            native=(layers.grid.xres, layers.grid.yres),
+            source_projection=layers.grid.projection,
+        )
+        overlay = Overlay(layers.source(), target)
+        axes = axis_names(first)
+        assert axes is not None
+        pulled = [
+            overlay.pull(pattern.transpose(*axes).values.astype(np.float64).reshape(-1))
+            for pattern in self.patterns
+        ]
+        return sp.csr_array(np.stack([each.reshape(-1) for each in pulled], axis=1))
+
+
+def regional_jacobian(
+    footprints: Iterable[Layers],
+    regions: Regions,
+    time_bins: Any,
+    *,
+    labels: Iterable[str] | None = None,
+) -> Jacobian:
+    """Return a Jacobian whose columns are regions and times.
+
+    Args:
+        footprints: one row each.
+        regions: what the columns stand for; a column's number is the enhancement for a flux of 1
+            umol m-2 s-1 times the region's pattern.
+        time_bins: as for :func:`stilt.footprint.aggregate.aggregate`; a layer belongs to the bin
+            that holds its start.
+        labels: names of the rows; else the receptors' ids.
+
+    Returns:
+        A Jacobian whose ``cells`` are the names of the regions.
+
+    Raises:
+        UsageError: there are no footprints, or the bins cannot be used.
+    """
+    bins = parse_bins(time_bins)
+    sides = edges(bins)
+    known: dict[tuple[object, ...], sp.csr_array] = {}
+    rows: list[NDArray[np.float64]] = []
+    ids, times, outside = [], [], []
+    for layers in footprints:
+        key = layers.key()
+        if key not in known:
+            known[key] = regions.weights(layers)
+        layer, number = memberships(layers.stamps, sides)
+        binned_values: Any = np.zeros((len(bins), layers.cells))
+        places, first = layers.places(), layers.first_of_layers
+        binned = 0.0
+        for at, to in zip(layer.tolist(), number.tolist(), strict=True):
+            part = slice(first[at], first[at + 1])
+            np.add.at(binned_values[to], places[part], layers.values[part])
+            binned += float(layers.values[part].sum())
+        moved = np.asarray(binned_values @ known[key])
+        rows.append(moved.reshape(-1))
+        seen = sum(float(layers.values[first[at] : first[at + 1]].sum()) for at in np.unique(layer))
+        outside.append((binned - float(moved.sum()), float(layers.values.sum()) - seen))
+        ids.append(str(layers.receptor.id))
+        times.append(layers.receptor.time)
+    if not rows:
+        raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
+    index = pd.Index(ids if labels is None else list(labels), name="receptor")
+    missed = np.array(outside)
+    return Jacobian(
+        sp.csr_array(np.stack(rows)),
+        pd.DataFrame({"time": times}, index=index),
+        pd.DatetimeIndex(bins.left),
+        pd.MultiIndex.from_arrays([list(regions.names)], names=["region"]),
+        missed[:, 0],
+        missed[:, 1],
+    )
+
+
+def _is_label(value: Any) -> bool:
+    if value is None or value == "":
+        return False
+    if isinstance(value, (int, float, np.number)):
+        return bool(np.isfinite(value) and value >= 0)
+    return True

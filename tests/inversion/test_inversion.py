@@ -1,0 +1,232 @@
+"""Prior covariances, estimates, regions, and Jacobians in files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import shapely
+import xarray as xr
+
+import stilt
+from stilt.errors import UsageError
+from stilt.footprint.jacobian import Jacobian, jacobian
+from stilt.footprint.layers import Layers
+from stilt.inversion import PriorCovariance, Regions, estimate_fluxes, regional_jacobian
+from stilt.inversion.layouts import (
+    read_npz,
+    to_fips,
+    to_table,
+    to_xarray,
+    write_ct_lagrange,
+    write_npz,
+    write_parquet,
+)
+
+GRID = stilt.Grid(xmin=-113, xmax=-111, ymin=40, ymax=42, xres=0.1, yres=0.1)
+CONFIG = stilt.FootprintConfig(grid=GRID)
+X, Y = -113 + 0.1 * (np.arange(20) + 0.5), 40 + 0.1 * (np.arange(20) + 0.5)
+BINS = pd.date_range("2023-07-15", periods=4, freq="6h")
+
+
+def footprint(time: str, seed: int) -> stilt.Footprint:
+    rng = np.random.default_rng(seed)
+    receptor = stilt.PointReceptor(time, -111.85, 40.77, 5.0)
+    stamps = receptor.time.to_datetime64() + np.arange(-12, 0).astype("timedelta64[h]")
+    values = rng.gamma(0.5, 0.01, (12, 20, 20)) * (rng.random((12, 20, 20)) < 0.3)
+    data = xr.DataArray(
+        values, dims=("time", "lat", "lon"),
+        coords={"time": stamps.astype("datetime64[ns]"), "lat": Y, "lon": X}, name="foot",
+    )  # fmt: skip
+    return stilt.Footprint(receptor, CONFIG, data)
+
+
+FOOTPRINTS = [footprint(f"2023-07-15 {hour}:00", hour) for hour in range(13, 19)]
+
+
+def coarse() -> Jacobian:
+    target = xr.DataArray(
+        np.zeros((4, 4)), dims=("lat", "lon"),
+        coords={"lat": 40.25 + 0.5 * np.arange(4), "lon": -112.75 + 0.5 * np.arange(4)},
+    )  # fmt: skip
+    return jacobian(FOOTPRINTS, target, BINS)
+
+
+@pytest.mark.parametrize(("length", "hours", "cut_off"), [(80, 9, 0), (0, 0, 0), (80, 9, 1e-9)])
+def test_a_separable_covariance_is_the_dense_one_in_every_product(length, hours, cut_off):
+    found = coarse()
+    sigma = np.random.default_rng(0).gamma(2.0, 1.0, found.matrix.shape[1])
+    prior = PriorCovariance.exponential(
+        found, sigma, length_km=length, hours=hours, cut_off=cut_off
+    )
+    space = prior.space.toarray() if sp.issparse(prior.space) else prior.space
+    dense = np.outer(sigma, sigma) * np.kron(prior.time, space)
+    h = found.matrix.toarray()
+    np.testing.assert_allclose(prior.hq(found.matrix), h @ dense, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(prior.hqht(found.matrix), h @ dense @ h.T, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(prior.times(np.ones(len(sigma))), dense @ np.ones(len(sigma)))
+
+
+def test_correlations_are_those_by_hand():
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 2.0, length_km=50.0, hours=12.0)
+    assert prior.time[0, 2] == pytest.approx(np.exp(-1))
+    # Half a degree of latitude between two rows of one column.
+    first, second = 0, 1
+    assert found.cells[first][0] == found.cells[second][0]
+    assert prior.space[first, second] == pytest.approx(np.exp(-0.5 * np.pi / 180 * 6371 / 50))
+    near = PriorCovariance.exponential(found, 2.0, length_km=50.0, hours=12.0, cut_off=0.2)
+    assert near.space.nnz < 16 * 16
+    kept = near.space.toarray()
+    np.testing.assert_allclose(kept[kept > 0], prior.space[kept > 0])
+    assert (prior.space[kept == 0] < 0.2 + 1e-9).all()
+
+
+def test_the_estimate_is_bayes_rule():
+    found = coarse()
+    rng = np.random.default_rng(1)
+    prior = PriorCovariance.exponential(found, 1.5, length_km=80.0, hours=12.0)
+    z, r, before = rng.normal(1, 1, 6), rng.gamma(2, 0.1, 6), rng.normal(0, 1, 48)
+    told = estimate_fluxes(found.matrix, z, r, prior, before)
+    q = 1.5**2 * np.kron(prior.time, prior.space)
+    h, noise = found.matrix.toarray(), np.diag(r**2)
+    # The other form of the same estimate: x = (H' R^-1 H + Q^-1)^-1 (H' R^-1 z + Q^-1 x_a).
+    after = np.linalg.inv(h.T @ np.linalg.inv(noise) @ h + np.linalg.inv(q))
+    x = after @ (h.T @ np.linalg.inv(noise) @ z + np.linalg.inv(q) @ before)
+    np.testing.assert_allclose(told.posterior, x, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(told.fitted, h @ x, rtol=1e-6)
+    weights = rng.random((2, 48))
+    low, high, q_low, q_high = told.totals(weights)
+    np.testing.assert_allclose(low, weights @ before)
+    np.testing.assert_allclose(high, weights @ x, rtol=1e-6)
+    np.testing.assert_allclose(q_low, weights @ q @ weights.T, rtol=1e-9)
+    np.testing.assert_allclose(q_high, weights @ after @ weights.T, rtol=1e-6)
+    whole = estimate_fluxes(found.matrix, z, noise, prior, before)
+    np.testing.assert_allclose(whole.posterior, told.posterior)
+
+
+def test_what_does_not_fit_is_named():
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 1.0, length_km=80.0, hours=12.0)
+    with pytest.raises(UsageError, match="one measurement for each of the 6 rows"):
+        estimate_fluxes(found.matrix, [1.0], [1.0], prior)
+    with pytest.raises(UsageError, match="1 missing"):
+        estimate_fluxes(found.matrix, [np.nan] + [1.0] * 5, np.ones(6), prior)
+    with pytest.raises(UsageError, match="cannot be inverted"):
+        estimate_fluxes(found.matrix * 0.0, np.ones(6), np.zeros(6), prior)
+    with pytest.raises(UsageError, match="3 time bins"):
+        PriorCovariance(np.ones(5), np.eye(3), np.eye(2))
+
+
+POLYGONS = {
+    "west": shapely.box(-113, 40, -112.03, 42),
+    "east": shapely.Polygon([(-112.03, 40), (-111, 40), (-111, 42), (-112.03, 42)]),
+    "elsewhere": shapely.box(10, 10, 11, 11),
+}
+
+
+def test_polygons_share_cells_by_area_and_sum_to_the_whole():
+    found = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(POLYGONS), BINS)
+    assert found.matrix.shape == (6, 9)
+    assert found.columns[1] == (BINS[0], "east")
+    whole = coarse()
+    np.testing.assert_allclose(found.total, whole.total, rtol=1e-9)
+    np.testing.assert_allclose(found.outside_cells, 0, atol=1e-9)
+    np.testing.assert_allclose(found.outside_times, whole.outside_times, atol=1e-12)
+    # The cell from -112.1 to -112.0 lies seven tenths in the west.
+    inside = FOOTPRINTS[0].data.sel(time=slice(BINS[0], BINS[-1] - pd.Timedelta("1s")))
+    west = inside.isel(lon=slice(0, 9)).sum() + 0.7 * inside.isel(lon=9).sum()
+    assert found.matrix[[0]][:, [0, 3, 6]].sum() == pytest.approx(float(west))
+    assert found.matrix[:, [2, 5, 8]].sum() == 0
+
+
+def test_labels_and_basis_functions_on_a_grid():
+    labels = xr.DataArray(
+        np.where(X < -112, 1.0, 2.0) + np.zeros((20, 1)), dims=("lat", "lon"),
+        coords={"lat": Y, "lon": X},
+    ).where(lambda a: a["lat"] > 40.5)  # fmt: skip
+    by_label = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(labels), BINS)
+    assert by_label.cells.get_level_values("region").tolist() == [1.0, 2.0]
+    patterns = xr.concat([(labels == 1) * 1.0, (labels == 2) * 0.5], "region")
+    patterns = patterns.assign_coords(region=["a", "b"])
+    basis = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(patterns), BINS)
+    np.testing.assert_allclose(
+        basis.matrix.toarray()[:, ::2], by_label.matrix.toarray()[:, ::2], rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        basis.matrix.toarray()[:, 1::2], 0.5 * by_label.matrix.toarray()[:, 1::2], rtol=1e-9
+    )
+    with pytest.raises(UsageError, match="Regions are"):
+        Regions.of([1, 2])
+
+
+def test_geodataframes_where_geopandas_is_there():
+    geopandas = pytest.importorskip("geopandas")
+    frame = geopandas.GeoDataFrame(
+        {"name": list(POLYGONS)}, geometry=list(POLYGONS.values()), crs="EPSG:4326"
+    )
+    found = Regions.of(frame.to_crs("EPSG:3857"), names="name")
+    assert found.names == tuple(POLYGONS)
+    told = regional_jacobian(map(Layers.of, FOOTPRINTS), found, BINS)
+    plain = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(POLYGONS), BINS)
+    np.testing.assert_allclose(told.matrix.toarray(), plain.matrix.toarray(), rtol=1e-6, atol=1e-9)
+
+
+class _GeoFrame:
+    """What is used of a GeoDataFrame: geometry with a projection, columns and an index."""
+
+    def __init__(self) -> None:
+        self.geometry = _GeoSeries(POLYGONS.values())
+        self.index = pd.RangeIndex(3)
+
+    def __getitem__(self, name):
+        return {"name": list(POLYGONS)}[name]
+
+
+class _GeoSeries(list):
+    crs = None
+
+
+def test_frames_like_those_of_geopandas():
+    assert Regions.of(_GeoFrame(), names="name").names == ("west", "east", "elsewhere")
+    assert Regions.of(_GeoFrame()).names == (0, 1, 2)
+
+
+def regional() -> Jacobian:
+    return regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(POLYGONS), BINS)
+
+
+@pytest.mark.parametrize("make", [coarse, regional])
+def test_jacobians_in_files(make, tmp_path):
+    found = make()
+    again = read_npz(write_npz(found, tmp_path / "h.npz"))
+    assert (again.matrix != found.matrix).nnz == 0
+    assert again.columns.equals(found.columns)
+    assert again.receptors.index.tolist() == found.receptors.index.tolist()
+    array = to_xarray(found)
+    assert array.sizes["cell"] == len(found.cells)
+    np.testing.assert_allclose(array.sum(), found.matrix.sum())
+    table = pd.read_parquet(write_parquet(found, tmp_path / "h.parquet"))
+    assert len(table) == to_table(found).shape[0] == sp.coo_array(found.matrix).nnz
+    per_receptor = table.groupby("receptor", observed=True)["sensitivity"].sum()
+    np.testing.assert_allclose(per_receptor[found.receptors.index], found.total)
+    files = write_ct_lagrange(found, tmp_path / "ctl")
+    assert [path.name for path in files] == ["H0001.npz", "H0002.npz", "H0003.npz"]
+    joined = sp.hstack([sp.load_npz(path) for path in files])
+    np.testing.assert_array_equal(joined.toarray(), found.matrix.toarray())
+    (tmp_path / "h.npz").write_bytes(b"no")
+    with pytest.raises(UsageError, match="not a Jacobian"):
+        read_npz(tmp_path / "h.npz")
+
+
+def test_fips_blocks_are_labelled():
+    pytest.importorskip("fips")
+    block = to_fips(coarse())
+    assert (block.row_block, block.col_block) == ("concentration", "flux")
+
+
+def test_without_fips_it_says_how_to_get_it(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "fips", None)
+    with pytest.raises(UsageError, match="pip install fips"):
+        to_fips(coarse())
