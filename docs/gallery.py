@@ -43,8 +43,8 @@ SHOWN = (
     ("map", "A footprint, all hours", "footprint.plot.map()"),
     (
         "shares",
-        "With the areas that hold half and nine tenths of it, on a linear scale",
-        'footprint.plot.map(shares=(0.5, 0.9), log=False, cmap="cividis_r")',
+        "With the areas that hold half and nine tenths of it, in other colours",
+        'footprint.plot.map(shares=(0.5, 0.9), cmap="YlGnBu")',
     ),
     (
         "paper",
@@ -66,7 +66,7 @@ SHOWN = (
         'trajectories.plot.map("height", ax=left, title="")\n'
         'trajectories.plot.profile(ax=right, title="")',
     ),
-    ("space", "In three dimensions, by influence", 'trajectories.plot.space("influence", s=3)'),
+    ("space", "In three dimensions", "trajectories.plot.space()"),
 )
 FILM = (
     "film",

@@ -26,6 +26,7 @@ SAFETY = 1.15
 BASE64 = 4 / 3
 OUTLINE_STEPS = 4000
 AROUND = 0.5
+SMALLEST_SHARE = 0.002
 
 
 class Coarseness(NamedTuple):
@@ -139,6 +140,7 @@ def encode(layers: Layers, coarse: Coarseness) -> dict[str, Any]:
     within = layers.places()
     layer = np.repeat(layers.starts // max(layers.cells, 1), layers.lengths)
     row, column = np.divmod(within, max(columns, 1))
+    column = (column - _westmost(layers)) % max(columns, 1)
     row, column = row // coarse.cells, column // coarse.cells
     # Groups of hours are counted back from the last layer: that is the receptor's.
     count = layers.stamps.size
@@ -178,12 +180,20 @@ def decode(one: Mapping[str, Any]) -> npt.NDArray[np.float64]:
     return np.where(codes > 0, values, 0.0).reshape(-1, *one["box"][2:])
 
 
+def _westmost(layers: Layers) -> int:
+    """Return the westmost column: of a grid across the date line it is not the first."""
+    if layers.x.size < 2 or not is_longlat(layers.grid.projection):
+        return 0
+    steps = np.diff(layers.x)
+    jump = int(steps.argmax())
+    return jump + 1 if steps[jump] > 1.5 * layers.grid.xres else 0
+
+
 def _grid(layers: Layers, coarse: Coarseness) -> dict[str, Any]:
     """Return where the cells are after coarsening."""
     size = layers.grid.xres, layers.grid.yres
-    x = np.unwrap(layers.x, period=360.0) if is_longlat(layers.grid.projection) else layers.x
     return {
-        "x": float(x[0] - size[0] / 2),
+        "x": float(layers.x[_westmost(layers)] - size[0] / 2),
         "y": float(layers.y[0] - size[1] / 2),
         "dx": size[0] * coarse.cells,
         "dy": size[1] * coarse.cells,
@@ -209,10 +219,10 @@ def encode_outlines(grid: Mapping[str, Any], projection: str) -> dict[str, Any]:
     area = (grid["x"] - reach, east + reach, grid["y"] - reach, north + reach)
     degrees = grid["degrees"]
     bounds: Bounds = area if degrees else bounds_in_degrees(area, projection)
-    detail = max(bounds[1] - bounds[0], bounds[3] - bounds[2]) / OUTLINE_STEPS
+    span = max(bounds[1] - bounds[0], bounds[3] - bounds[2])
     found: dict[str, Any] = {"x": grid["x"], "y": grid["y"], "step": step}
     for layer in LAYERS:
-        lines = outlines(layer, bounds, detail=detail)
+        lines = outlines(layer, bounds, detail=span / OUTLINE_STEPS, smallest=span * SMALLEST_SHARE)
         lines = lines if degrees else list(projected_lines(lines, projection))
         found[layer] = []
         for line in lines:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FEWEST_CELLS = 24
 SLIMMEST = 0.6
 MARGIN = 1 / 12
+SHARE_LINES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 
 def draw_map(
@@ -97,22 +98,30 @@ def draw_panel(
     )
     rows, columns = np.nonzero(layer.values > 0)
     draw_surroundings(ax, extent, receptors, (x[columns], y[rows]), grid.projection, keywords)
-    for share in keywords.get("shares", ()):
-        _draw_share(ax, layer, share, letters)
+    if shares := keywords.get("shares", ()):
+        _draw_shares(ax, layer, shares, letters)
     return mesh
 
 
-def _draw_share(ax: Axes, layer: xr.DataArray, share: float, letters: float) -> None:
-    """Draw the border of the smallest area that holds a share of the influence."""
-    level = level_of_share(layer.values, share)
-    if level is None:
-        return
+def _draw_shares(ax: Axes, layer: xr.DataArray, shares: Sequence[float], letters: float) -> None:
+    """Draw the borders of the smallest areas that hold shares of the influence."""
+    from matplotlib.lines import Line2D
+
     y, x = (layer[dim].values for dim in layer.dims)
-    if min(x.size, y.size) < 2:
-        return
-    inside = (layer.values >= level).astype(float)
-    lines = ax.contour(x, y, inside, levels=[0.5], colors=[INK], linewidths=1.1, zorder=3)
-    ax.clabel(lines, fmt=lambda _: f"{share:.0%}", fontsize=letters - 1.5, colors=[INK])
+    drawn = []
+    for number, share in enumerate(sorted(shares)):
+        level = level_of_share(layer.values, share)
+        if level is None or min(x.size, y.size) < 2:
+            continue
+        dashes: Any = SHARE_LINES[number % len(SHARE_LINES)]
+        inside = (layer.values >= level).astype(float)
+        ax.contour(
+            x, y, inside, levels=[0.5], colors=[INK], linewidths=1.2, linestyles=[dashes], zorder=3
+        )
+        label = f"{share:.0%} of the influence"
+        drawn.append(Line2D([], [], color=INK, linewidth=1.2, linestyle=dashes, label=label))
+    if drawn:
+        ax.legend(handles=drawn, fontsize=letters - 0.5, framealpha=0.85, loc="best")
 
 
 def level_of_share(values: np.ndarray, share: float) -> float | None:

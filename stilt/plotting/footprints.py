@@ -190,7 +190,10 @@ def _panels(
     count: int, shape: float, ncols: int | None, figsize: tuple[float, float] | None
 ) -> npt.NDArray[Any]:
     """Return axes on a new figure for maps of a shape, height over width."""
-    ncols = min(ncols or max(3, math.ceil(math.sqrt(count * shape))), count)
+    if ncols is None:
+        # Four panels are two rows of two, not three and one.
+        ncols = 2 if count == 4 else max(3, math.ceil(math.sqrt(count * shape)))
+    ncols = min(ncols, count)
     nrows = -(-count // ncols)
     panel = _PANEL_INCHES if count <= _FEW_PANELS else _SMALL_PANEL_INCHES
     size = figsize or (panel * ncols + 1.0, panel * shape * nrows + 1.0)

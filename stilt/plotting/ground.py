@@ -28,6 +28,9 @@ LINE_STYLES: dict[str, dict[str, Any]] = {
     "lakes": {"colors": WATER, "linewidths": 0.8},
 }
 FINEST_SHARE = 1 / 1500
+SMALLEST_SHARE = 1 / 150
+NARROW_DEGREES = 40.0
+MOST_DEGREES_WITH_STATES = 75.0
 FEW_PLACES = 12
 
 
@@ -130,13 +133,19 @@ def draw_outlines(ax: Axes, projection: str, layers: bool | Sequence[str] = True
     degrees = is_longlat(projection)
     area = (*ax.get_xlim(), *ax.get_ylim())
     bounds = area if degrees else bounds_in_degrees(area, projection)
-    detail = max(bounds[1] - bounds[0], bounds[3] - bounds[2]) * FINEST_SHARE
+    span = max(bounds[1] - bounds[0], bounds[3] - bounds[2])
+    thin = float(np.clip(NARROW_DEGREES / span, 0.5, 1.0))
     for number, name in enumerate(reversed(names)):
-        lines = outlines(name, bounds, detail=detail)
+        # Of a continent one sees neither states nor ponds.
+        if name == "states" and span > MOST_DEGREES_WITH_STATES:
+            continue
+        look = LINE_STYLES[name]
+        look = {**look, "linewidths": look["linewidths"] * thin}
+        lines = outlines(name, bounds, detail=span * FINEST_SHARE, smallest=span * SMALLEST_SHARE)
         if not degrees:
             lines = list(projected_lines(lines, projection))
         ax.add_collection(
-            LineCollection(lines, label=name, zorder=2 + 0.01 * number, **LINE_STYLES[name]),
+            LineCollection(lines, label=name, zorder=2 + 0.01 * number, **look),
             autolim=False,
         )
 

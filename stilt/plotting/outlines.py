@@ -39,7 +39,9 @@ class _Layer:
     bounds: Line
 
 
-def outlines(layer: str, bounds: Bounds, *, detail: float = 0.0) -> list[Line]:
+def outlines(
+    layer: str, bounds: Bounds, *, detail: float = 0.0, smallest: float = 0.0
+) -> list[Line]:
     """Return the lines of a layer that touch an area, cut a little outside it.
 
     Args:
@@ -47,6 +49,7 @@ def outlines(layer: str, bounds: Bounds, *, detail: float = 0.0) -> list[Line]:
         bounds: west, east, south and north end of the area, degrees; longitudes of a map across
             the date line go on beyond 180.
         detail: degrees; points closer to the last one drawn are left out.
+        smallest: degrees; lines that are shorter and narrower are left out.
 
     Returns:
         Lines, each (points, 2), degrees east and north, longitudes as in ``bounds``.
@@ -64,6 +67,7 @@ def outlines(layer: str, bounds: Bounds, *, detail: float = 0.0) -> list[Line]:
         box = stored.bounds
         inside = (box[:, 0] <= high) & (box[:, 2] >= low)
         inside &= (box[:, 1] <= north) & (box[:, 3] >= south)
+        inside &= (box[:, 2:] - box[:, :2]).max(axis=1) >= smallest
         ends = np.append(stored.starts[1:], len(stored.points))
         for number in np.flatnonzero(inside):
             line = stored.points[stored.starts[number] : ends[number]]

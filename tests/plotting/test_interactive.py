@@ -85,6 +85,28 @@ def test_coarser_maps_hold_the_same_sum_and_end_with_the_same_hour() -> None:
     assert decode(packed)[-1].sum() == pytest.approx(last, rel=0.01)
 
 
+@pytest.mark.parametrize("coarse", [Coarseness(1, 1), Coarseness(2, 1)])
+def test_a_grid_across_the_date_line_goes_on_eastward(coarse: Coarseness) -> None:
+    receptor = PointReceptor("2023-07-15 18:00:00", -179.95, 40.65, 5.0)
+    particles = table().assign(long=[179.95, -179.95], foot=[1e-3, 3e-3])
+    bounds = {"xmin": 179.0, "xmax": -179.0, "ymin": 40, "ymax": 41}
+    config = FootprintConfig(**bounds, xres=0.1, yres=0.1, smooth_factor=0)
+    foot = Footprint.calculate(particles, receptor, config)
+    encoded = encode_maps({"a": lambda: Layers.of(foot)}, budget_bytes=1e6)
+    assert encoded.grid["x"] == pytest.approx(179.0)
+    one = encode(Layers.of(foot), coarse)
+    values = decode(one).sum(axis=(0, 1))
+    across = encoded.grid["x"] + encoded.grid["dx"] * coarse.cells * (
+        one["box"][1] + np.arange(values.size)
+    )
+    west = values[across < 179.99].sum()
+    east = values[across > 179.99].sum()
+    by_lon = foot.data.sum(("time", "lat"))
+    assert west == pytest.approx(float(by_lon[by_lon.lon > 0].sum()), rel=0.03)
+    assert east == pytest.approx(float(by_lon[by_lon.lon < 0].sum()), rel=0.03)
+    assert min(east, west) > 0
+
+
 def test_an_empty_footprint_is_packed_too() -> None:
     layers = plume(2, hours=2)
     nothing = Layers(
