@@ -96,13 +96,14 @@ PAGES = (
         "answers",
         "From footprints to what was measured",
         "Weights of particles and the background of a measurement.",
-        modules=("stilt.transforms", "stilt.background", "stilt.answers"),
+        ("stilt.answers.uncertainty.error_covariance",),
+        ("stilt.transforms", "stilt.background", "stilt.inversion"),
     ),
     ApiPage(
         "plotting",
         "Plotting",
         "Pictures; `.plot` of footprints, trajectories and collections leads here.",
-        modules=("stilt.plotting",),
+        modules=("stilt.plotting", "stilt.report"),
     ),
     ApiPage(
         "errors",
