@@ -4,6 +4,7 @@ from stilt.plotting.animation import save_animation as save_animation
 from stilt.plotting.ends import map_ends as map_ends
 from stilt.plotting.footprint_files import FootprintFilesPlots as FootprintFilesPlots
 from stilt.plotting.footprints import FootprintPlots as FootprintPlots
+from stilt.plotting.interactive import InteractiveMap as InteractiveMap
 from stilt.plotting.map_keywords import MapKeywords as MapKeywords
 from stilt.plotting.outlines import outlines as outlines
 from stilt.plotting.particle_keywords import ParticleKeywords as ParticleKeywords
@@ -13,6 +14,7 @@ from stilt.plotting.trajectories import TrajectoryPlots as TrajectoryPlots
 __all__ = [
     "FootprintFilesPlots",
     "FootprintPlots",
+    "InteractiveMap",
     "MapKeywords",
     "ParticleKeywords",
     "TrajectoryPlots",
