@@ -98,3 +98,24 @@ def test_every_picture_says_what_it_shows(site) -> None:
         if not text.strip()
     ]
     assert silent == []
+
+
+def test_the_page_on_citing_has_the_papers_of_the_citation_file() -> None:
+    import yaml
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "pages" / "citing.md").read_text(encoding="utf-8")
+    assert citation["title"] in page
+    for paper in citation["references"]:
+        assert f"https://doi.org/{paper['doi']}" in page
+        assert f"({paper['year']})" in page
+        for author in paper["authors"]:
+            assert author["family-names"] in page
+
+
+@pytest.mark.parametrize("page", ["parity", "performance", "operations"])
+def test_pages_for_one_screen_stay_short(page: str) -> None:
+    text = (ROOT / "docs" / "pages" / f"{page}.md").read_text(encoding="utf-8")
+    first = text.split("\n## ")[0]
+    assert len(first.split()) < 520
+    assert len(first.splitlines()) < 45
