@@ -64,7 +64,7 @@ def footprint_piece(sim_id: str, footprint: Footprint, made: Made, key: str) -> 
     """Return a footprint as a piece."""
     from stilt.store.footprint_rows import hours_of, rows_of, settings_of
 
-    table = rows_of(footprint)
+    table, counts = rows_of(footprint)
     return Piece(
         FOOTPRINTS,
         footprint.name,
@@ -77,6 +77,7 @@ def footprint_piece(sim_id: str, footprint: Footprint, made: Made, key: str) -> 
             made.total,
             footprint.empty_reason,
             hours_of(footprint),
+            counts,
             _shared(made),
         ),
         table,

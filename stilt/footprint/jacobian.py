@@ -22,7 +22,7 @@ from stilt.footprint.bins import (
     parse_bins,
     warn_of_crossing,
 )
-from stilt.footprint.layers import Layers
+from stilt.footprint.layers import LayerCells, Layers, key_of, source_of
 from stilt.footprint.overlay import Overlay, Runs
 from stilt.footprint.steps import Floats, Ints
 
@@ -130,7 +130,7 @@ class Jacobian:
 
 
 def jacobian(
-    footprints: Iterable[Footprint | Layers],
+    footprints: Iterable[Footprint | Layers | LayerCells],
     target: Any,
     time_bins: Any,
     *,
@@ -162,12 +162,17 @@ def jacobian(
     outside: list[tuple[float, float]] = []
     overlay, told = None, False
     for footprint in footprints:
-        layers = footprint if isinstance(footprint, Layers) else Layers.of(footprint)
-        overlay = overlays.get(layers.key())
+        layers = footprint if isinstance(footprint, Layers | LayerCells) else Layers.of(footprint)
+        overlay = overlays.get(key_of(layers))
         if overlay is None:
             cells = cells_of(layers.grid, target, resolution=resolution, projection=projection)
-            overlay = overlays[layers.key()] = Overlay(layers.source(), cells)
-        *missed, late = rows.add(layers, overlay, sides)
+            overlay = overlays[key_of(layers)] = Overlay(source_of(layers), cells)
+        if isinstance(layers, LayerCells) and overlay.tables is None:
+            layers = layers.runs()
+        if isinstance(layers, LayerCells):
+            *missed, late = rows.add_cells(layers, overlay, sides)
+        else:
+            *missed, late = rows.add(layers, overlay, sides)
         outside.append((missed[0], missed[1]))
         if late > TOLERATED_SHARE and not told:
             told = True
@@ -220,6 +225,47 @@ class _Rows:
         if not layers.integrated:
             late = _late(layers, crossing(layers.stamps, layer, number, bins))
         return binned - float(values.sum()), missed, late
+
+    def add_cells(
+        self, cells: LayerCells, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[float, float, float]:
+        """Add a footprint by tables of its cells' targets; see :meth:`add`."""
+        tables = overlay.tables
+        assert tables is not None
+        layer, number = memberships(cells.stamps, bins)
+        known, field = np.unique(number, return_inverse=True)
+        size = overlay.target.x.centre.size * overlay.target.y.centre.size
+        edges_of = np.append(0, np.cumsum(cells.counts))
+        cell, values = cells.cell, cells.values
+        whole = np.array_equal(layer, np.arange(cells.counts.size))
+        if not whole:
+            parts = [slice(edges_of[at], edges_of[at + 1]) for at in layer]
+            cell = np.concatenate([cell[:0], *(cell[part] for part in parts)])
+            values = np.concatenate([values[:0], *(values[part] for part in parts)])
+        base = np.repeat(field * (size + 1), cells.counts[layer])
+        summed = np.zeros(known.size * (size + 1))
+        for table, share in tables:
+            given = values if share is None else values * share[cell]
+            summed += np.bincount(table[cell] + base, given, summed.size)
+        # The last place of each field takes what lies outside the target.
+        inside = summed.reshape(known.size, size + 1)[:, :size]
+        at, column = np.nonzero(inside)
+        found = inside[at, column]
+        self._append(known[at] * size + column, found)
+        missed = 0.0
+        if np.unique(layer).size < cells.counts.size:
+            seen = np.zeros(cells.counts.size, bool)
+            seen[layer] = True
+            missed = float(cells.values[~np.repeat(seen, cells.counts)].sum())
+        late = 0.0
+        if not cells.integrated:
+            over = crossing(cells.stamps, layer, number, bins)
+            if over.size:
+                parts_sum = sum(
+                    float(cells.values[edges_of[n] : edges_of[n + 1]].sum()) for n in over
+                )
+                late = parts_sum / float(cells.values.sum() or 1.0)
+        return float(values.sum()) - float(found.sum()), missed, late
 
     def _append(self, columns: Ints, values: Floats) -> None:
         begin, end = self._ends[-1], self._ends[-1] + columns.size

@@ -69,15 +69,11 @@ class Layers:
 
     def source(self) -> Source:
         """Cells of the footprint."""
-        return Source(
-            Intervals.of_size(self.x, self.grid.xres),
-            Intervals.of_size(self.y, self.grid.yres),
-            self.grid.projection,
-        )
+        return source_of(self)
 
     def key(self) -> tuple[object, ...]:
         """Something equal for footprints on one grid."""
-        return self.x.tobytes(), self.y.tobytes(), self.grid
+        return key_of(self)
 
     @cached_property
     def first_value(self) -> Ints:
@@ -103,10 +99,84 @@ class Layers:
                 columns = slice(int(column[first:last].min()), int(end[first:last].max()))
                 yield number, rows, columns
 
+    def summed(self) -> Floats:
+        """Return the sum over all layers, shape (rows, columns)."""
+        total: Floats = np.bincount(self.places(), self.values, self.cells).astype(np.float64)
+        return total.reshape(self.y.size, self.x.size)
+
     def places(self) -> Ints:
         """Cell of every value within its layer, ``row * columns + column``, shape (values,)."""
         within = self.starts % max(self.cells, 1) - self.first_value[:-1]
         return np.repeat(within, self.lengths) + np.arange(self.values.size)
+
+
+@dataclass(frozen=True)
+class LayerCells:
+    """All of a footprint that is not zero, as cells of its layers.
+
+    Attributes:
+        receptor, grid, integrated, x, y, stamps: as of :class:`Layers`.
+        counts: cells of each layer, shape (layers,).
+        cell: number of each cell within its layer, ``row * columns + column``, by layer and
+            ascending within it, shape (cells,).
+        values: ppm per (umol m-2 s-1), shape (cells,).
+    """
+
+    receptor: Receptor
+    grid: Grid
+    integrated: bool
+    x: Floats
+    y: Floats
+    stamps: np.ndarray
+    counts: Ints
+    cell: np.ndarray
+    values: Floats
+
+    @property
+    def layer(self) -> Ints:
+        """Layer of each cell, shape (cells,)."""
+        return np.repeat(np.arange(self.counts.size), self.counts)
+
+    def summed(self) -> Floats:
+        """Return the sum over all layers, shape (rows, columns)."""
+        size = self.x.size * self.y.size
+        total: Floats = np.bincount(self.cell, self.values, size).astype(np.float64)
+        return total.reshape(self.y.size, self.x.size)
+
+    def runs(self) -> Layers:
+        """Return the same as runs of neighbouring cells."""
+        width = max(self.x.size, 1)
+        flat = self.layer * (width * self.y.size) + self.cell
+        begins = np.empty(flat.size, bool)
+        begins[:1] = True
+        np.not_equal(np.diff(flat), 1, out=begins[1:])
+        begins |= self.cell % width == 0
+        first = np.flatnonzero(begins)
+        return Layers(
+            self.receptor,
+            self.grid,
+            self.integrated,
+            self.x,
+            self.y,
+            self.stamps,
+            flat[first],
+            np.diff(first, append=flat.size),
+            self.values,
+        )
+
+
+def source_of(layers: Layers | LayerCells) -> Source:
+    """Return the cells of a footprint."""
+    return Source(
+        Intervals.of_size(layers.x, layers.grid.xres),
+        Intervals.of_size(layers.y, layers.grid.yres),
+        layers.grid.projection,
+    )
+
+
+def key_of(layers: Layers | LayerCells) -> tuple[object, ...]:
+    """Return something equal for footprints on one grid."""
+    return layers.x.tobytes(), layers.y.tobytes(), layers.grid
 
 
 def runs_of(values: np.ndarray) -> tuple[Ints, Ints, Floats]:

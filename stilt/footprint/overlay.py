@@ -12,6 +12,8 @@ from stilt.footprint.cell_grid import coordinate_system, is_longlat
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import Intervals, Source, Target
 
+_ROUNDING = 1e-9
+
 
 class Overlay:
     """Moves fields from source cells to target cells, and fluxes the other way.
@@ -113,6 +115,34 @@ class Overlay:
         chosen = field[entry] * known.size + order[np.repeat(begin, times) + at]
         back = np.argsort(chosen, kind="stable")
         return chosen[back], values[entry][back]
+
+    @cached_property
+    def tables(self) -> list[tuple[np.ndarray, Floats | None]] | None:
+        """Target cells of each source cell, ``row * columns + column``, and its shares in them.
+
+        The first of each, then the second and so on; the number of cells where there is none, and
+        None for shares that are all 1. None where cells are not shared out along the axes, or the
+        target does not have all of its grid's cells.
+        """
+        if self._full is not None or not self.target.is_complete:
+            return None
+        rows = self.target.y.centre.size
+        nowhere = rows * self.target.x.centre.size
+        if nowhere >= np.iinfo(np.int32).max:
+            return None
+        found: list[tuple[np.ndarray, Floats | None]] = []
+        for x_cell, x_share in _Splits.of(_rounded(self._x)).parts:
+            for y_cell, y_share in _Splits.of(_rounded(self._y)).parts:
+                cell = (x_cell[None, :] * rows + y_cell[:, None]).reshape(-1)
+                share = None
+                if x_share is not None or y_share is not None:
+                    of_y = np.ones(self.shape[0]) if y_share is None else y_share
+                    of_x = np.ones(self.shape[1]) if x_share is None else x_share
+                    share = (of_y[:, None] * of_x[None, :]).reshape(-1)
+                    cell[share == 0.0] = nowhere
+                    share = None if np.all((share == 1.0) | (cell == nowhere)) else share
+                found.append((cell.astype(np.int32), share))
+        return found
 
     @cached_property
     def _split_x(self) -> _Splits:
@@ -282,6 +312,15 @@ def _same_axes(one: str, other: str) -> bool:
     if is_longlat(one) and is_longlat(other):
         return True
     return one == other or bool(coordinate_system(one) == coordinate_system(other))
+
+
+def _rounded(shares: sp.csr_array) -> sp.csr_array:
+    """Return shares without what rounding of edges makes of cells that fit into one another."""
+    rounded = shares.copy()
+    rounded.data[rounded.data < _ROUNDING] = 0.0
+    rounded.data[rounded.data > 1.0 - _ROUNDING] = 1.0
+    rounded.eliminate_zeros()
+    return rounded
 
 
 def _overlap(source: Intervals, target: Intervals, period: float | None) -> sp.csr_array:

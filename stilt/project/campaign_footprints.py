@@ -11,12 +11,11 @@ import xarray as xr
 from stilt.config import FootprintConfig
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import CellGrid
+from stilt.footprint.layers import LayerCells
 from stilt.footprint.netcdf import coordinate_attributes, crs_attributes, foot_attributes
 from stilt.footprint.receptor_coordinates import ATTRIBUTES
 from stilt.project.campaign import Cells, lazy, receptor_coordinates
-from stilt.project.reading import Locations, read_layers
-from stilt.store import opened
-from stilt.store.footprint_rows import footprint_shard
+from stilt.project.reading import Locations, read_cells
 
 Along = Literal["hours_back", "time"]
 _HOUR = np.timedelta64(1, "h")
@@ -48,18 +47,15 @@ class Footprints:
             UsageError: it lies on another grid, or has other hours, than the configuration says.
         """
         one = self._located[number]
-        if one.shard:
-            shard = footprint_shard(opened(one.path))
-            layer, row, column, foot = shard.cells(one.sim_id)
-            receptor, stamps = shard.times(one.sim_id)
-            shape = shard.settings.y.size, shard.settings.x.size
+        found = read_cells(one)
+        width = max(found.x.size, 1)
+        if isinstance(found, LayerCells):
+            layer, (row, column) = found.layer, np.divmod(found.cell, width)
         else:
-            layers = read_layers(one)
-            places = layers.places()
-            layer = np.repeat(np.arange(layers.stamps.size), np.diff(layers.first_of_layers))
-            row, column = np.divmod(places, max(layers.x.size, 1))
-            foot, stamps, receptor = layers.values, layers.stamps, layers.receptor
-            shape = layers.y.size, layers.x.size
+            layer = np.repeat(np.arange(found.stamps.size), np.diff(found.first_of_layers))
+            row, column = np.divmod(found.places(), width)
+        foot, stamps, receptor = found.values, found.stamps, found.receptor
+        shape = found.y.size, found.x.size
         if isinstance(self._first, np.datetime64):
             hour = (stamps.astype("datetime64[h]") - self._first) // _HOUR
         else:

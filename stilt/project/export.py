@@ -172,7 +172,7 @@ def _rows(one: Located, kind: str) -> pa.Table:
         from stilt.project.reading import read_footprint
         from stilt.store.footprint_rows import rows_of
 
-        return rows_of(read_footprint(one))
+        return rows_of(read_footprint(one))[0]
     from stilt.project.reading import read_trajectories
     from stilt.store.particle_rows import rows_of as particle_rows
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stilt.footprint import Footprint
-    from stilt.footprint.layers import Layers
+    from stilt.footprint.layers import LayerCells, Layers
     from stilt.trajectories import Trajectories
 
 
@@ -164,6 +164,14 @@ def read_footprint(located: Located) -> Footprint:
 
 def read_layers(located: Located) -> Layers:
     """Read what is not zero in a footprint; see :func:`read_footprint`."""
+    from stilt.footprint.layers import LayerCells
+
+    found = read_cells(located)
+    return found.runs() if isinstance(found, LayerCells) else found
+
+
+def read_cells(located: Located) -> Layers | LayerCells:
+    """Read what is not zero in a footprint, in the form in which it is kept."""
     from stilt.footprint.netcdf import read_layers as of_file
 
     if not located.shard:
@@ -171,7 +179,7 @@ def read_layers(located: Located) -> Layers:
     from stilt.store import opened
     from stilt.store.footprint_rows import footprint_shard
 
-    return footprint_shard(opened(located.path)).layers(located.sim_id)
+    return footprint_shard(opened(located.path)).layer_cells(located.sim_id)
 
 
 def particle_columns(located: Located) -> list[str]:

@@ -100,7 +100,7 @@ def show_store(
 _NOTHING = {
     CELLS: (
         "SELECT ''::VARCHAR AS sim_id, '' AS name, NULL::TIMESTAMP AS time, 0.0::DOUBLE AS lat, "
-        "0.0::DOUBLE AS lon, 0.0::FLOAT AS foot WHERE false"
+        "0.0::DOUBLE AS lon, 0 AS cell, 0.0::FLOAT AS foot WHERE false"
     ),
     PARTICLES: "SELECT ''::VARCHAR AS sim_id, 0.0::DOUBLE AS time, 0 AS indx WHERE false",
     ERROR_PARTICLES: "SELECT ''::VARCHAR AS sim_id, 0.0::DOUBLE AS time, 0 AS indx WHERE false",

@@ -14,9 +14,9 @@ import pyarrow as pa
 from stilt.config import FootprintConfig, Grid
 from stilt.footprint.calculate import GriddedFootprint
 from stilt.footprint.footprint import Footprint
-from stilt.footprint.layers import Layers
+from stilt.footprint.layers import LayerCells, Layers
 from stilt.footprint.netcdf import GRID_NUMBERS, LONG_NAME, UNITS, coordinate_attributes
-from stilt.footprint.steps import Floats, Ints
+from stilt.footprint.steps import Floats
 from stilt.receptors import Receptor
 from stilt.store.shards import ShardReader, damaged
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stilt.footprint.gridded import GriddedInfluence
 
 FOOT = "foot"
+CELL = "cell"
 TIME = "time"
 _HOUR = np.timedelta64(3600, "s")
 
@@ -37,6 +38,7 @@ def settings_of(footprint: GriddedInfluence) -> dict[str, Any]:
             TIME: "start of an hour, UTC",
             dims[0]: "centre of a cell, northward",
             dims[1]: "centre of a cell, eastward",
+            CELL: "number of the cell in its grid, row * columns + column, from the first of axes",
             FOOT: f"{LONG_NAME}, {UNITS}; float32",
         },
         "axes": {dim: data[dim].values.tolist() for dim in dims},
@@ -55,10 +57,13 @@ def hours_of(footprint: GriddedInfluence) -> tuple[int, ...]:
     return tuple(((stamps - start) // _HOUR).tolist())
 
 
-def rows_of(footprint: GriddedInfluence) -> pa.Table:
+def rows_of(footprint: GriddedInfluence) -> tuple[pa.Table, tuple[int, ...]]:
     """Return the rows of a footprint, by time, then row and column of the grid.
 
     Influence is rounded to float32; a cell that this makes zero is left out.
+
+    Returns:
+        The rows, and how many of them each layer has.
     """
     layers = Layers.of(footprint)
     foot = layers.values.astype(np.float32)
@@ -69,14 +74,16 @@ def rows_of(footprint: GriddedInfluence) -> pa.Table:
         foot, cell, layer = foot[kept], cell[kept], layer[kept]
     row, column = np.divmod(cell, max(layers.x.size, 1))
     y, x = list(coordinate_attributes(footprint.grid.projection))[1:]
-    return pa.table(
+    table = pa.table(
         {
             TIME: pa.array(layers.stamps.astype("datetime64[ms]")[layer]),
             y: layers.y[row],
             x: layers.x[column],
+            CELL: cell.astype(np.int32),
             FOOT: foot,
         }
     )
+    return table, tuple(np.bincount(layer, minlength=layers.stamps.size).tolist())
 
 
 @dataclass(frozen=True)
@@ -126,34 +133,34 @@ class FootprintShard:
         self.reader = reader
         self.settings = FootprintSettings.of(reader)
 
-    def layers(self, sim_id: str) -> Layers:
+    def layer_cells(self, sim_id: str) -> LayerCells:
         """Read what is not zero in a footprint.
 
         Raises:
             KeyError: it is not in this shard.
             DamagedShardError: its rows cannot be read.
         """
-        settings = self.settings
+        settings, stored = self.settings, self.reader.stored(sim_id)
         receptor, stamps = self.times(sim_id)
-        layer, row, column, foot = self.cells(sim_id)
-        width = settings.x.size
-        flat = (layer * settings.y.size + row) * width + column
-        # A run goes on while cells are neighbours in one row.
-        begins = np.empty(flat.size, bool)
-        begins[:1] = True
-        np.not_equal(np.diff(flat), 1, out=begins[1:])
-        begins |= column == 0
-        first = np.flatnonzero(begins)
-        lengths = np.diff(first, append=flat.size)
-        return Layers(
+        table = self.reader.rows(sim_id, (CELL, FOOT))
+        cell, foot = (table[name].to_numpy() for name in (CELL, FOOT))
+        counts = np.asarray(stored.counts, np.int64)
+        size = settings.x.size * settings.y.size
+        if (
+            counts.sum() != cell.size
+            or counts.size != stamps.size
+            or (cell.size and not 0 <= int(cell.min()) <= int(cell.max()) < size)
+        ):
+            raise damaged(self.reader.path, ValueError(f"rows of {sim_id} lie off their grid"))
+        return LayerCells(
             receptor,
             settings.config.grid,
             settings.config.time_integrate,
             settings.x,
             settings.y,
             stamps,
-            flat[first],
-            lengths,
+            counts,
+            cell,
             foot.astype(np.float64),
         )
 
@@ -165,35 +172,12 @@ class FootprintShard:
             DamagedShardError: its rows cannot be read.
         """
         settings, stored = self.settings, self.reader.stored(sim_id)
-        receptor, stamps = self.times(sim_id)
-        layer, row, column, foot = self.cells(sim_id)
-        values = np.zeros((stamps.size, settings.y.size, settings.x.size))
-        values[layer, row, column] = foot
+        cells = self.layer_cells(sim_id)
+        values = np.zeros((cells.stamps.size, settings.y.size, settings.x.size))
+        values.reshape(cells.stamps.size, -1)[cells.layer, cells.cell] = cells.values
         hours = np.asarray(stored.hours, np.int64)
         gridded = GriddedFootprint(values, hours, settings.x, settings.y, stored.empty_reason)
-        return Footprint.of_gridded(gridded, receptor, settings.config, settings.name)
-
-    def cells(self, sim_id: str) -> tuple[Ints, Ints, Ints, np.ndarray]:
-        """Read layer, row, column and influence (float32) of every cell that is not zero.
-
-        Raises:
-            KeyError: it is not in this shard.
-            DamagedShardError: its rows cannot be read.
-        """
-        settings = self.settings
-        table = self.reader.rows(sim_id, (TIME, *settings.dims, FOOT))
-        time, y, x, foot = (table[name].to_numpy() for name in table.column_names)
-        _, stamps = self.times(sim_id)
-        layer = np.searchsorted(stamps.astype("datetime64[ms]"), time.astype("datetime64[ms]"))
-        row, column = _number(settings.y, y), _number(settings.x, x)
-        good = layer.size == 0 or (
-            layer.max() < stamps.size
-            and np.array_equal(settings.y.take(row, mode="clip"), y)
-            and np.array_equal(settings.x.take(column, mode="clip"), x)
-        )
-        if not good:
-            raise damaged(self.reader.path, ValueError(f"rows of {sim_id} lie off their grid"))
-        return layer, row, column, foot
+        return Footprint.of_gridded(gridded, cells.receptor, settings.config, settings.name)
 
     def times(self, sim_id: str) -> tuple[Receptor, np.ndarray]:
         """Return the receptor of a footprint, and the start of each layer, datetime64[ns].
@@ -211,11 +195,3 @@ class FootprintShard:
 def footprint_shard(reader: ShardReader) -> FootprintShard:
     """Return the footprints of a shard, whose settings are read once."""
     return FootprintShard(reader)
-
-
-def _number(axis: Floats, values: Floats) -> Ints:
-    """Return the number of the cell along an even axis whose centre each value is."""
-    if axis.size < 2:
-        return np.zeros(values.size, np.int64)
-    step = (axis[-1] - axis[0]) / (axis.size - 1)
-    return np.rint((values - axis[0]) / step).astype(np.int64)

@@ -23,6 +23,7 @@ class Stored:
         total: of a footprint, ppm per (umol m-2 s-1), before it was rounded to float32.
         empty_reason: of a footprint, why all is zero, "" when it is not.
         hours: of a footprint, its layers, as hours from the receptor's time.
+        counts: of a footprint, the rows of each layer.
         shared: what simulations have in common: ``met_files``, ``device``, ``jax``, ``version``,
             and of particles the settings (``params``) of their transport.
     """
@@ -34,6 +35,7 @@ class Stored:
     total: float | None = None
     empty_reason: str = ""
     hours: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
     shared: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -70,6 +72,7 @@ class Header:
             columns["total"] = [each.total for each in self.simulations]
             columns["empty_reason"] = [each.empty_reason for each in self.simulations]
             columns["hours"] = [list(each.hours) for each in self.simulations]
+            columns["counts"] = [list(each.counts) for each in self.simulations]
         told = {
             "format": FORMAT,
             "kind": self.kind,
@@ -95,12 +98,16 @@ class Header:
         totals = columns.get("total") or [None] * number
         reasons = columns.get("empty_reason") or [""] * number
         hours = columns.get("hours") or [()] * number
+        counts = columns.get("counts") or [()] * number
         dump = json.JSONEncoder(separators=(",", ":")).encode
         simulations = [
-            Stored(sim_id, dump(receptor), made, rows, total, why, tuple(of), shared[place])
-            for sim_id, receptor, made, rows, total, why, of, place in zip(
+            Stored(
+                sim_id, dump(receptor), made, rows, total, why, tuple(of), tuple(each),
+                shared[place],
+            )
+            for sim_id, receptor, made, rows, total, why, of, each, place in zip(
                 columns["sim_id"], columns["receptor"], columns["hash"], columns["rows"],
-                totals, reasons, hours, columns["shared"], strict=True,
+                totals, reasons, hours, counts, columns["shared"], strict=True,
             )
         ]  # fmt: skip
         return cls(told["kind"], told["name"], told["settings"], simulations)

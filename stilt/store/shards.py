@@ -42,8 +42,15 @@ class ShardWriter:
         kind, name, settings: see :class:`stilt.store.header.Header`.
     """
 
-    def __init__(self, path: Path, kind: str, name: str, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        name: str,
+        settings: Mapping[str, Any],
+    ) -> None:
         self.path = path
+        self._ascending = ("cell",) if kind == "footprints" else ()
         self.kind, self.name, self.settings = kind, name, settings
         self.simulations: list[Stored] = []
         self.begun = time.monotonic()
@@ -109,6 +116,7 @@ class ShardWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         floats = [f.name for f in self._schema if pa.types.is_float32(f.type)]
         encoded = dict.fromkeys(floats, "BYTE_STREAM_SPLIT")
+        encoded |= dict.fromkeys(self._ascending, "DELTA_BINARY_PACKED")
         names = [SIM_ID, *(name for name in self._schema.names if name not in encoded)]
         schema = self._schema.insert(0, pa.field(SIM_ID, pa.dictionary(pa.int32(), pa.string())))
         self._writer = pq.ParquetWriter(

@@ -13,6 +13,7 @@ from stilt.errors import UsageError
 from stilt.footprint.enhancement import Enhancement, enhancement, flux_factor
 from stilt.footprint.files import FootprintFiles
 from stilt.footprint.jacobian import jacobian
+from stilt.footprint.layers import LayerCells, Layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
 
 BINS = pd.date_range("2023-07-15 12:00", "2023-07-15 18:00", freq="2h")
@@ -370,6 +371,7 @@ def test_files_give_what_their_footprints_give(tmp_path) -> None:
 
 def test_sum_and_mean() -> None:
     total = sum_footprints(iter(FOOTPRINTS))
+    np.testing.assert_allclose(sum_footprints(map(Layers.of, FOOTPRINTS)), total, rtol=1e-12)
     assert float(total.sum()) == pytest.approx(sum(foot.total for foot in FOOTPRINTS))
     mean = mean_footprint(FOOTPRINTS)
     np.testing.assert_allclose(mean * 5, total)
@@ -379,3 +381,47 @@ def test_sum_and_mean() -> None:
         sum_footprints([FOOTPRINTS[0], made(0, grid={**GRID, "xres": 0.1})])
     with pytest.raises(UsageError, match="holds no footprint"):
         mean_footprint([])
+
+
+def in_cells(footprint: Footprint) -> LayerCells:
+    layers = Layers.of(footprint)
+    return LayerCells(
+        layers.receptor, layers.grid, layers.integrated, layers.x, layers.y, layers.stamps,
+        np.diff(layers.first_of_layers), layers.places().astype(np.int32), layers.values,
+    )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*go on into the next time bin")
+@pytest.mark.parametrize("size", [0.05, 0.07, 0.5, 1.0])
+@pytest.mark.parametrize("shift", [0.0, 0.013])
+@pytest.mark.parametrize("bins", ["hours", "a part", "overlapping"])
+def test_cells_give_the_matrix_that_runs_give(size, shift, bins) -> None:
+    first = FOOTPRINTS[0]
+    low_x, low_y = float(first.data["lon"].min()), float(first.data["lat"].min())
+    target = xr.Dataset(
+        coords={
+            "lon": low_x + shift + size * np.arange(0.5, 1 + 1.5 / size),
+            "lat": low_y + shift + size * np.arange(0.5, 1 + 1.5 / size),
+        }
+    )
+    time = first.receptor.time
+    edges = {
+        "hours": pd.date_range(time - pd.Timedelta(days=2), time + pd.Timedelta(days=1), freq="h"),
+        "a part": pd.date_range(time - pd.Timedelta(hours=2), time, freq="h"),
+        "overlapping": pd.IntervalIndex.from_tuples(
+            [(time - pd.Timedelta(hours=n), time) for n in (1, 2, 30)], closed="left"
+        ),
+    }[bins]
+    some = [footprint for footprint in FOOTPRINTS if footprint.grid == first.grid]
+    for footprint in some:
+        layers = in_cells(footprint).runs()
+        assert np.array_equal(layers.starts, Layers.of(footprint).starts)
+        assert np.array_equal(layers.lengths, Layers.of(footprint).lengths)
+    expected = jacobian(map(Layers.of, some), target, edges)
+    found = jacobian(map(in_cells, some), target, edges)
+    np.testing.assert_allclose(
+        found.matrix.toarray(), expected.matrix.toarray(), rtol=1e-8, atol=1e-12
+    )
+    np.testing.assert_allclose(found.outside_cells, expected.outside_cells, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(found.outside_times, expected.outside_times, rtol=1e-8, atol=1e-12)
+    assert found.receptors.equals(expected.receptors)

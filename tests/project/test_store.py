@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import stilt_fakes as fakes
 import xarray as xr
@@ -293,7 +294,10 @@ def test_rows_that_were_overwritten_are_one_sentence(make_model):
     run_together(model)
     (path,) = (model.layout.store / "footprints").rglob("*.parquet")
     content = bytearray(path.read_bytes())
-    content[200:400] = os.urandom(200)
+    group = pq.read_metadata(path).row_group(0)
+    (foot,) = (c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "foot")
+    middle = foot.data_page_offset + foot.total_compressed_size // 2
+    content[middle : middle + 40] = os.urandom(40)
     path.write_bytes(bytes(content))
     with pytest.raises(StiltError, match="is damaged"):
         model.footprints["default"].load()
