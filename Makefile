@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_LINK_MODE ?= copy
 
-.PHONY: help demo test test-slow test-all test-python test-slurm lint format types parity test-parity fuzz bench bench-orchestration docs gallery ui-picture lock dist install clean
+.PHONY: help demo test test-slow test-all test-python test-slurm test-image lint format types parity test-parity fuzz bench bench-orchestration docs gallery ui-picture lock dist install clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -42,6 +42,11 @@ test-slurm: $(READY)  ## run campaigns through a SLURM of this machine alone; in
 	@command -v slurmctld munged > /dev/null || \
 	    { apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
 	$(PY) -m pytest tests/slurm -m "slow or not slow" $(ARGS)
+
+test-image: $(READY)  ## build the container image and use it, without a daemon; installs tools on Debian, as root
+	@command -v buildah mmdebstrap > /dev/null || \
+	    { apt-get update && apt-get install --yes --no-install-recommends buildah mmdebstrap; }
+	$(PY) -m pytest tests/image -s -m "slow or not slow" $(ARGS)
 
 # The test left out says that an environment is the lock's, which this one is not.
 OTHER := build/venv-$(notdir $(PYTHON))
@@ -96,6 +101,11 @@ lock: $(READY)  ## resolve pyproject.toml again, keeping versions (ARGS=--upgrad
 	    --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --group image \
+	    --extra plots --extra dask --extra download --extra grib --extra zarr \
+	    --fork-strategy fewest --constraint requirements.lock \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command "make lock" --quiet --output-file deployments/requirements.lock
 
 dist: $(READY)  ## build wheel and source archive into dist/
 	rm -rf dist

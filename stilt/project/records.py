@@ -13,7 +13,7 @@ from stilt.project.present import NOW, show_present
 from stilt.project.receipts import entries_of
 from stilt.project.schema import RECEIPT_COLUMNS
 from stilt.project.states import RECORDED_COLUMNS, Recorded, state_of
-from stilt.project.waiting import FROM_ID, NEWER, NOT_HELD
+from stilt.project.waiting import FROM_ID, NEWER, NOT_HELD, is_other_attempt
 
 if TYPE_CHECKING:
     import duckdb
@@ -156,7 +156,7 @@ def apply_receipts(
         f"""
         UPDATE simulations SET {changes}, owner = NULL, lease_end = NULL, updated_at = {NOW},
             has_log = coalesce(has_log, false) OR a.reason <> '',
-            attempts = coalesce(attempts, 0) + 1
+            attempts = coalesce(attempts, 0) + {is_other_attempt("simulations", "a")}
         FROM applied a WHERE simulations.sim_id = a.sim_id"""
     )
     changed = int(found.fetchall()[0][0])

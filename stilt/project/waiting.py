@@ -30,6 +30,18 @@ FROM_ID = """
     (nullif(receptor, '')::JSON->>'time')::TIMESTAMP AS time"""
 
 
+def is_other_attempt(recorded: str, told: str) -> str:
+    """Return SQL: 1 where a receipt tells of another attempt than the one recorded, else 0.
+
+    Two processes may find the same receipt, and record it one after the other.
+    """
+    same = " AND ".join(
+        f"{recorded}.{name} IS NOT DISTINCT FROM {told}.{name}"
+        for name in ("finished_at", "batch_id")
+    )
+    return f"(NOT ({same}))::INTEGER"
+
+
 def waiting_receipts(paths: Sequence[Path]) -> pa.Table | None:
     """All rows of receipts that wait; None when there are none.
 
@@ -69,7 +81,7 @@ def show_waiting(connection: duckdb.DuckDBPyConnection, told: pa.Table) -> None:
             CASE WHEN w.sim_id IS NULL THEN s.owner END AS owner,
             CASE WHEN w.sim_id IS NULL THEN s.lease_end END AS lease_end,
             coalesce(s.has_log, false) OR coalesce(w.reason, '') <> '' AS has_log,
-            coalesce(s.attempts, 0) + (w.sim_id IS NOT NULL)::INTEGER AS attempts)
+            coalesce(s.attempts, 0) + CASE WHEN w.sim_id IS NULL THEN 0 ELSE {is_other_attempt("s", "w")} END AS attempts)
         FROM {tables}.simulations s
         LEFT JOIN (SELECT * FROM waiting WHERE NOT is_new) w USING (sim_id)
         UNION ALL BY NAME

@@ -1,6 +1,7 @@
 """The index: a cache of the files that says the same after it was deleted, damaged, or outdated."""
 
 import random
+import shutil
 
 import duckdb
 import pandas as pd
@@ -69,6 +70,21 @@ def test_an_index_is_rebuilt_when_it_is_asked_for_after_deletion(mixed):
     status = mixed.status()
     mixed.layout.index.unlink()
     assert mixed.status() == status
+
+
+def test_a_receipt_that_two_processes_record_counts_as_one_attempt(mixed):
+    def attempts():
+        return mixed.index.sql("SELECT sim_id, attempts FROM simulations ORDER BY sim_id")
+
+    once = attempts()
+    assert once["attempts"].max() == 1
+    receipts = list(mixed.layout.folded.glob("*.parquet"))
+    assert receipts
+    for path in receipts:
+        shutil.copy(path, mixed.layout.receipts / path.name)
+    pd.testing.assert_frame_equal(attempts(), once)  # while they wait
+    mixed.index.fold()
+    pd.testing.assert_frame_equal(attempts(), once)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database" * 1000, "half"])
