@@ -277,7 +277,12 @@ def test_a_schedule_runs_a_project_and_runs_at_once_are_limited(organisation, ne
     )  # fmt: skip
     assert scheduled.returncode == 0, scheduled.stdout + scheduled.stderr
     with organisation.worker():
-        until(lambda: Model(root).status()["completed"] == 6, 200)
+        try:
+            until(lambda: Model(root).status()["completed"] == 6, 150)
+        except AssertionError:
+            print(organisation.states(), [p.read_text()[-2000:] for p in organisation.folder.glob("worker*.log")])
+            print(organisation.api("POST","/flow_runs/filter",limit=3))
+            raise
     paused = organisation.run(
         "prefect", "deployment", "schedule", "clear", "-y", "simulate/nightly"
     )
