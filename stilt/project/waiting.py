@@ -81,7 +81,9 @@ def show_waiting(connection: duckdb.DuckDBPyConnection, told: pa.Table) -> None:
             CASE WHEN w.sim_id IS NULL THEN s.owner END AS owner,
             CASE WHEN w.sim_id IS NULL THEN s.lease_end END AS lease_end,
             coalesce(s.has_log, false) OR coalesce(w.reason, '') <> '' AS has_log,
-            coalesce(s.attempts, 0) + CASE WHEN w.sim_id IS NULL THEN 0 ELSE {is_other_attempt("s", "w")} END AS attempts)
+            coalesce(s.attempts, 0)
+                + CASE WHEN w.sim_id IS NULL THEN 0 ELSE {is_other_attempt("s", "w")} END
+                AS attempts)
         FROM {tables}.simulations s
         LEFT JOIN (SELECT * FROM waiting WHERE NOT is_new) w USING (sim_id)
         UNION ALL BY NAME

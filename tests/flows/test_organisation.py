@@ -247,11 +247,8 @@ def test_a_run_that_is_cancelled_in_the_interface_stops_and_can_go_on(organisati
             "POST", f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"}, force=True
         )
         final(organisation, run)
-        try:
-            until(lambda: organisation.states()[run] == "Cancelled", 60)
-        except AssertionError:
-            print((organisation.folder / "worker-2.log").read_text()[-3000:])
-            raise
+        # The worker says so after the run itself has said Crashed.
+        until(lambda: organisation.states()[run] == "Cancelled", 60)
     until(lambda: Model(root).status()["running"] == 0, 60)
     counts = Model(root).status()
     assert counts["completed"] < 120
@@ -277,12 +274,7 @@ def test_a_schedule_runs_a_project_and_runs_at_once_are_limited(organisation, ne
     )  # fmt: skip
     assert scheduled.returncode == 0, scheduled.stdout + scheduled.stderr
     with organisation.worker():
-        try:
-            until(lambda: Model(root).status()["completed"] == 6, 150)
-        except AssertionError:
-            print(organisation.states(), [p.read_text()[-2000:] for p in organisation.folder.glob("worker*.log")])
-            print(organisation.api("POST","/flow_runs/filter",limit=3))
-            raise
+        until(lambda: Model(root).status()["completed"] == 6, 200)
     paused = organisation.run(
         "prefect", "deployment", "schedule", "clear", "-y", "simulate/nightly"
     )
