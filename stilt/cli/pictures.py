@@ -138,9 +138,10 @@ def _lacking_text(model: Model, wanted: Wanted, lacking: list[str]) -> str:
     what = "particles" if wanted.kind in OF_PARTICLES else "footprint"
     first = lacking[0]
     state = model.index.state(first, model.files.expectations)
+    state = "it has failed" if state == "failed" else f"it is {state}"
     number = f"{len(lacking)} simulations have no {what}; " if len(lacking) > 1 else ""
     return (
-        f"{number}{first} has no {what}: it is {state}. `stilt explain {model.project} {first}` "
+        f"{number}{first} has no {what}: {state}. `stilt explain {model.project} {first}` "
         "says more."
     )
 

@@ -53,6 +53,7 @@ def report(
     """
     model = open_model(project, output_dir, outputs=True)
     from stilt.report import write_report
+    from stilt.report.sections import bytes_text
 
     path = Path(out).expanduser() if out else Path(f"{model.name}_report.html")
     if path.is_dir() or (out or "").endswith("/"):
@@ -65,4 +66,4 @@ def report(
     if as_json:
         print_json({"report": str(path), "bytes": size})
     else:
-        click.echo(f"{path} ({size / 1e6:.1f} MB): open it in a browser.")
+        click.echo(f"{path} ({bytes_text(size)}): open it in a browser.")

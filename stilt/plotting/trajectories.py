@@ -39,6 +39,7 @@ LABELS = {
 }
 NAMES = {"age": "time", "height": "zagl", "influence": "foot"}
 MOST_DOTS = 200_000
+FEW_DOTS = 60_000
 
 
 class Plotted(Protocol):
@@ -248,12 +249,16 @@ def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[
     values = values / 60.0 if column == "time" else values
     low, high = keywords.get("vmin"), keywords.get("vmax")
     scale: dict[str, Any] = {"vmin": low, "vmax": high}
-    colours: Any = keywords.get("cmap") or ("viridis" if column == "time" else "viridis_r")
+    # What is far from the receptor is thin on the map, and so dark.
+    backward = column == "time" and values.size > 0 and float(values.min()) < 0
+    colours: Any = keywords.get("cmap") or ("viridis" if backward else "viridis_r")
     if column == "foot":
         scale = {"norm": influence_norm(values, True, low, high)}
         colours = keywords.get("cmap")
+    few = float(np.clip(FEW_DOTS / max(len(values), 1), 1.0, 6.0))
+    alpha = keywords.get("alpha", min(0.3 * few, 0.8))
     return {
-        "c": values, "s": keywords.get("s", 1.0), "alpha": keywords.get("alpha", 0.3),
+        "c": values, "s": keywords.get("s", few), "alpha": alpha,
         "cmap": influence_colours(colours), "linewidths": 0, "rasterized": True, **scale,
     }  # fmt: skip
 
