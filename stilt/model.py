@@ -468,6 +468,50 @@ class Model:
             ),
         ]
 
+    def export(
+        self,
+        folder: PathLike,
+        layout: str,
+        *,
+        name: str | None = None,
+        site: str | None = None,
+        domain: str | None = None,
+        species: str = "inert",
+        period: str = "1 hour",
+        **selection: Unpack[Selection],
+    ) -> list[Path]:
+        """Write footprints as other programs read them.
+
+        Args:
+            folder: where.
+            layout: ``openghg`` or ``paris``, which are one (OpenGHG's ``source_format="paris"``),
+                or ``ct-lagrange`` (one file a receptor).
+            name: of the footprints; needed where there are several.
+            site, domain: in the files' names, for openghg and paris.
+            species: gas; ``co2`` adds influence by hours back.
+            period: averaging period of a measurement.
+            **selection: which simulations, of one site.
+
+        Returns:
+            The files.
+
+        Raises:
+            UsageError: an unknown layout, a projected or summed footprint, particles that were
+                not kept, or a site or domain is missing.
+        """
+        from stilt.answers.export import export
+        from stilt.exchange.openghg import ExportNames
+
+        names = None
+        if site is not None and domain is not None:
+            mets = list(self.config.simulated_mets)
+            chosen = selection.get("mets") or mets
+            one = chosen if isinstance(chosen, str) else ",".join(chosen)
+            if "," in one:
+                raise UsageError(f"Say of which meteorology, mets=: there are {one}.")
+            names = ExportNames(site, domain, species, one, period=period)
+        return export(self, Path(folder), layout, selection, footprint=name, names=names)
+
     def ends(self, **selection: Unpack[Selection]) -> pd.DataFrame:
         """Return where and when every particle ended, by age or by leaving the weather's domain.
 

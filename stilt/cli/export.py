@@ -14,6 +14,7 @@ from stilt.cli.common import (
     project_argument,
 )
 
+LAYOUTS = ("openghg", "paris", "ct-lagrange")
 FIRST_TIME, LAST_TIME = "1900-01-01", "2200-01-01"
 
 
@@ -25,6 +26,8 @@ Examples:
   stilt export ./case cells.parquet --from 2023-07-01 --to 2023-07-31
   stilt export ./case files/ --format files                # a NetCDF file for each
   stilt export ./case particles.parquet --particles
+  stilt export ./case ghg/ --format openghg --site WBB --domain UTAH --species ch4
+  stilt export ./case ctl/ --format ct-lagrange
 """
 )
 @project_argument(required=True)
@@ -32,9 +35,13 @@ Examples:
 @click.option(
     "--format",
     "chosen",
-    type=click.Choice(("files", "netcdf", "zarr", "parquet")),
+    type=click.Choice(("files", "netcdf", "zarr", "parquet", *LAYOUTS)),
     help="What to write.  [default: as the suffix of OUT says, else files]",
 )
+@click.option("--site", help="Site in the names of files for OpenGHG.")
+@click.option("--domain", help="Domain in the names of files for OpenGHG.")
+@click.option("--species", default="inert", help="Gas in files for OpenGHG; co2 adds hours back.")
+@click.option("--location", "places", multiple=True, metavar="ID", help="Only this place.")
 @click.option("--name", help="Footprint to export.  [default: the first of the configuration]")
 @click.option("--particles", is_flag=True, help="Particles instead of footprints.")
 @click.option("--error", is_flag=True, help="Those of the error runs.")
@@ -63,19 +70,39 @@ def export(
     end: str | None,
     met: str | None,
     scene: str | None,
+    site: str | None,
+    domain: str | None,
+    species: str,
+    places: tuple[str, ...],
     output_dir: str | None,
     as_json: bool,
 ) -> None:
     """Write results of PROJECT to OUT for other programs: NetCDF, Zarr or Parquet.
 
+    --format openghg (or paris) and ct-lagrange write the files that OpenGHG and inversions of
+    CarbonTracker-Lagrange read, into the folder OUT.
+
     One file holds all receptors that are chosen; --format files writes one for each. Results that
     another configuration made are left out.
     """
     model = open_model(project, output_dir, outputs=True)
-    selection: dict[str, Any] = {"mets": met, "scene_id": scene}
+    selection: dict[str, Any] = {
+        "mets": met,
+        "scene_id": scene,
+        "location_ids": list(places) or None,
+    }
     if start or end:
         selection["time_range"] = (start or FIRST_TIME, end or LAST_TIME)
     selection = {key: value for key, value in selection.items() if value is not None}
+    if chosen in LAYOUTS:
+        written = model.export(
+            out, chosen, name=name, site=site, domain=domain, species=species, **selection
+        )
+        if as_json:
+            print_json({"out": out, "files": [str(path) for path in written]})
+        else:
+            click.echo(f"{len(written)} file(s) written to {out}.")
+        return
     if particles:
         number = model.trajectories.export(out, format=chosen, error=error, **selection)
     else:

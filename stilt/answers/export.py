@@ -1,0 +1,80 @@
+"""A project's footprints in the layouts of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from stilt.answers.ends import ends_of_simulations, footprint_settings, transforms_of
+from stilt.errors import UsageError
+from stilt.exchange import ct_lagrange, openghg
+from stilt.exchange.releases import ReleaseRecord
+from stilt.outputs import FootprintCollections, TrajectoryCollection
+
+if TYPE_CHECKING:
+    from stilt.selection import Owner, Selection
+
+FORMATS = ("openghg", "paris", "ct-lagrange")
+
+
+def export(
+    owner: Owner,
+    folder: Path,
+    layout: str,
+    selection: Selection,
+    *,
+    footprint: str | None = None,
+    names: openghg.ExportNames | None = None,
+) -> list[Path]:
+    """Write footprints in another layout; see :meth:`stilt.Model.export`."""
+    if layout not in FORMATS:
+        raise UsageError(f"Unknown format {layout!r}: there are {', '.join(FORMATS)}.")
+    known = FootprintCollections(owner).names()
+    if footprint is None and len(known) != 1:
+        raise UsageError(
+            f"Say which footprints are exported: there are {', '.join(known) or 'none'}."
+        )
+    name = footprint or known[0]
+    if layout == "ct-lagrange":
+        folder.mkdir(parents=True, exist_ok=True)
+        return [
+            ct_lagrange.write(record, rows, folder, n_hours=owner.config.n_hours)
+            for record, rows in _records(owner, name, selection)
+        ]
+    if names is None:
+        raise UsageError("These files carry a site and a domain in their names: give both.")
+    folder.mkdir(parents=True, exist_ok=True)
+    records = [record for record, _ in _records(owner, name, selection)]
+    return openghg.write(records, names, folder)
+
+
+def _records(
+    owner: Owner, name: str, selection: Selection
+) -> Iterator[tuple[ReleaseRecord, pd.DataFrame]]:
+    """Yield what is exported of every simulation, with rows of its particles."""
+    settings = footprint_settings(owner, name)
+    if settings is not None and settings.time_integrate:
+        raise UsageError(
+            f"The footprints {name!r} hold the sum of their hours (time_integrate): export needs "
+            "hourly ones."
+        )
+    footprints = FootprintCollections(owner)[name]
+    paths = {path.parent.name for path in TrajectoryCollection(owner).paths(**selection)}
+    for sim_id, receptor, ends in ends_of_simulations(owner, selection, whole=True):
+        try:
+            footprint = footprints[sim_id]
+        except KeyError:
+            continue
+        rows = ends
+        if sim_id in paths:
+            rows = TrajectoryCollection(owner)[sim_id].particles
+        record = ReleaseRecord.of(
+            footprint,
+            rows,
+            transforms_of(owner, settings, receptor),
+            heights_msl=owner.config.heights_msl,
+        )
+        yield record, ends

@@ -1,0 +1,133 @@
+"""One measurement as the layouts of other programs have it: footprint, boundary, weather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stilt.background.average import Transforms, end_weights
+from stilt.errors import UsageError
+from stilt.exchange.boundary import Leaving, leaving
+from stilt.footprint.cell_grid import is_longlat
+from stilt.transforms.release import first_rows, pressure_profile
+
+if TYPE_CHECKING:
+    from stilt.footprint import Footprint
+    from stilt.receptors import Receptor
+
+Floats = NDArray[np.float64]
+M_PER_DEGREE = 6_371_000.0 * np.pi / 180.0
+PA_PER_HPA = 100.0
+SECONDS_PER_MINUTE = 60.0
+SECONDS_PER_HOUR = 3600.0
+HOURS_BACK = 24
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """What is exported of one measurement.
+
+    Attributes:
+        receptor: the measurement.
+        footprint: its hourly influence, ppm per (umol m-2 s-1).
+        boundary: where its particles left the footprint's grid.
+        weather: air_temperature (K), air_pressure (Pa), wind_speed (m s-1), wind_from_direction
+            (degrees) and atmosphere_boundary_layer_thickness (m) at the release, NaN where the
+            particle table does not say.
+    """
+
+    receptor: Receptor
+    footprint: Footprint
+    boundary: Leaving
+    weather: dict[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        footprint: Footprint,
+        particles: pd.DataFrame,
+        transforms: Transforms,
+        *,
+        heights_msl: bool | None = None,
+    ) -> ReleaseRecord:
+        """Put together what is exported.
+
+        Raises:
+            UsageError: the footprint's grid is projected.
+        """
+        if not is_longlat(footprint.grid.projection):
+            raise UsageError(
+                "These layouts have footprints in longitude and latitude: the grid of "
+                f"{footprint.name!r} is projected."
+            )
+        receptor = footprint.receptor
+        weight, _ = end_weights(particles, receptor, transforms, heights_msl=heights_msl)
+        numbers = np.sort(particles["indx"].unique())
+        x, y = footprint.data["lon"].values, footprint.data["lat"].values
+        boundary = leaving(particles, pd.Series(weight, numbers), footprint.grid, x, y)
+        return cls(receptor, footprint, boundary, _weather(particles, receptor))
+
+    @property
+    def height_m(self) -> float:
+        """Mean height of the release."""
+        return float(np.mean([place.altitude_m for place in self.receptor.positions]))
+
+    @property
+    def place(self) -> tuple[float, float]:
+        """Mean longitude and latitude of the release."""
+        places = self.receptor.positions
+        return (
+            float(np.mean([each.longitude for each in places])),
+            float(np.mean([each.latitude for each in places])),
+        )
+
+    def by_hours_back(self) -> tuple[Floats, Floats]:
+        """Return influence of the first 24 hours back, hour by hour, and of all before.
+
+        Returns:
+            Shapes (rows, columns, 24), from the hour before the measurement on, and (rows,
+            columns).
+        """
+        data = self.footprint.data
+        stamps = data["time"].values.astype("datetime64[s]").astype(np.float64)
+        end = self.receptor.time.to_datetime64().astype("datetime64[s]").astype(np.float64)
+        back = np.round((end - stamps) / SECONDS_PER_HOUR).astype(np.int64) - 1
+        values = data.transpose("time", "lat", "lon").values
+        hours = np.zeros((*values.shape[1:], HOURS_BACK))
+        residual = np.zeros(values.shape[1:])
+        for number, layer in zip(back, values, strict=True):
+            if 0 <= number < HOURS_BACK:
+                hours[:, :, number] += layer
+            else:
+                residual += layer
+        return hours, residual
+
+
+def _weather(particles: pd.DataFrame, receptor: Receptor) -> dict[str, float]:
+    """Weather at the release, from the particles' first rows."""
+    rows = first_rows(particles)
+    found = dict.fromkeys(
+        ("air_temperature", "air_pressure", "wind_speed", "wind_from_direction",
+         "atmosphere_boundary_layer_thickness"), np.nan,
+    )  # fmt: skip
+    if "temp" in rows:
+        found["air_temperature"] = float(rows["temp"].mean())
+    if {"pres", "zagl"} <= set(rows):
+        height = float(rows["zagl"].mean())
+        found["air_pressure"] = PA_PER_HPA * float(pressure_profile(particles).at(height))
+    if "mlht" in rows:
+        found["atmosphere_boundary_layer_thickness"] = float(rows["mlht"].mean())
+    if receptor.kind == "point":
+        place = receptor.positions[0]
+        seconds = SECONDS_PER_MINUTE * rows["time"].to_numpy(np.float64)
+        narrow = np.cos(np.radians(place.latitude))
+        east = M_PER_DEGREE * narrow * (rows["long"].to_numpy(np.float64) - place.longitude)
+        north = M_PER_DEGREE * (rows["lati"].to_numpy(np.float64) - place.latitude)
+        u, v = float(np.mean(east / seconds)), float(np.mean(north / seconds))
+        found["wind_speed"] = float(np.hypot(u, v))
+        found["wind_from_direction"] = float(np.degrees(np.arctan2(-u, -v)) % 360.0)
+    return found

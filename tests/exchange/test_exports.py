@@ -1,0 +1,148 @@
+"""Footprints in the layouts of OpenGHG and CarbonTracker-Lagrange."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+import stilt
+from stilt.cli import cli
+from stilt.errors import UsageError
+from stilt.exchange.boundary import leaving
+
+GRID = {"xmin": -113, "xmax": -111, "ymin": 40, "ymax": 41.6, "xres": 0.1, "yres": 0.1}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, weather):
+    met = {"directory": str(weather), "file_format": "%Y%m%d_%H", "file_tres": "6h"}
+    config = stilt.ModelConfig(
+        mets={"demo": met}, footprints={"default": {"grid": GRID}}, n_hours=-6, numpar=50, seed=1
+    )
+    receptors = [
+        stilt.PointReceptor(time, -111.85, 40.77, 30.0)
+        for time in ("2023-07-15 18:00", "2023-07-15 19:00")
+    ]
+    root = tmp_path_factory.mktemp("export") / "case"
+    model = stilt.Model(root, receptors=receptors, config=config)
+    model.store_inputs()
+    stilt.push_simulations(model, model.register_pending())
+    return model
+
+
+def test_openghg_files_hold_footprint_boundary_and_weather(model, tmp_path):
+    (path,) = model.export(tmp_path, "openghg", site="WBB", domain="TEST", species="ch4")
+    assert path.name == "WBB-30magl_STILT_demo_TEST_ch4_202307.nc"
+    found = xr.open_dataset(path, decode_timedelta=False)
+    assert found["srr"].dims == ("time", "latitude", "longitude")
+    assert found["srr"].attrs["units"] == "(mol/mol)/(mol/m2/s)"
+    assert found["srr"].attrs["loss_lifetime_hrs"] == "-9.0"
+    for at, footprint in enumerate(model.footprints["default"].load()):
+        np.testing.assert_allclose(
+            found["srr"][at], footprint.data.sum("time"), rtol=1e-6, atol=1e-12
+        )
+    along = {"n": "longitude", "s": "longitude", "e": "latitude", "w": "latitude"}
+    sides = sum(found[f"particle_locations_{side}"].sum(["height", along[side]]) for side in "nesw")
+    np.testing.assert_allclose(sides, 1.0, rtol=1e-6)
+    ages = found["mean_age_particles_w"].values
+    assert 0 < ages.max() <= 6
+    assert found["time"].attrs["label"] == "left"
+    assert found["time"].attrs["period"] == "1 hour"
+    assert found["release_height"].values.tolist() == [30.0, 30.0]
+    # As the weather has them at the release, to what a minute of turbulence makes of them.
+    assert found["air_pressure"].values == pytest.approx([85500, 85500], abs=1500)
+    assert (found["wind_speed"] > 0.5).all()
+    assert found.attrs["species"] == "ch4"
+    assert found.attrs["domain"] == "TEST"
+
+
+def test_co2_has_hours_back_and_the_rest(model, tmp_path):
+    (path,) = model.export(tmp_path, "paris", site="WBB", domain="TEST", species="co2")
+    found = xr.open_dataset(path, decode_timedelta=False)
+    hours, rest = found["srr_time_resolved"], found["srr_residual"]
+    assert hours.sizes["resolution"] == 24
+    np.testing.assert_allclose(hours.sum("resolution") + rest, found["srr"], rtol=1e-5, atol=1e-9)
+    first = model.footprints["default"].load()[0].data
+    np.testing.assert_allclose(hours[0, :, :, 0], first.isel(time=-1), rtol=1e-6)
+
+
+def test_carbontracker_lagrange_files(model, tmp_path):
+    written = model.export(tmp_path, "ct-lagrange")
+    assert written[0].name == "stilt2023x07x15x18x00x40.7700Nx111.8500Wx00030.nc"
+    footprint = model.footprints["default"].load()[0]
+    ends = model.ends().loc[model.trajectories.keys()[0]]
+    with netCDF4.Dataset(written[0]) as file:
+        np.testing.assert_allclose(file["foot1"][:], footprint.data, rtol=1e-6)
+        days = file["foot1date"][:]
+        start = pd.Timestamp("2000-01-01") + pd.Timedelta(days=float(days[0]))
+        assert start.round("s") == pd.Timestamp(footprint.data["time"].values[0])
+        names = [b"".join(row.compressed()).decode().strip("\0") for row in file["endptsnames"][:]]
+        assert names == ["time", "index", "lat", "lon", "agl"]
+        np.testing.assert_allclose(file["endpts"][:, 3], ends["long"], rtol=1e-6)
+        np.testing.assert_allclose(file["endpts"][:, 0], -60 * ends["age_h"], rtol=1e-5)
+
+
+def test_the_verb_and_its_mistakes(model, tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(cli, ["export", str(model.project), str(tmp_path), *arguments])
+
+    told = run("--format", "openghg", "--site", "WBB", "--domain", "TEST", "--json")
+    assert told.exit_code == 0, told.output
+    assert len(json.loads(told.output)["result"]["files"]) == 1
+    assert "site and a domain" in run("--format", "openghg").output
+    assert "2 file(s)" in run("--format", "ct-lagrange").output
+    with pytest.raises(UsageError, match="cannot be part"):
+        model.export(tmp_path, "openghg", site="a/b", domain="TEST")
+    with pytest.raises(UsageError, match="Unknown format"):
+        model.export(tmp_path, "grib")
+
+
+def test_particles_leave_where_they_first_cross_and_those_that_stay_count_at_the_nearest_side():
+    table = pd.DataFrame(
+        {
+            "time": [-60.0, -120.0, -180.0, -60.0, -120.0, -180.0],
+            "indx": [1, 1, 1, 2, 2, 2],
+            # The first crosses the western side, comes back and ends in the north.
+            "long": [0.5, -0.3, 1.0, 1.0, 1.2, 1.7],
+            "lati": [1.0, 1.1, 9.0, 1.0, 1.0, 1.0],
+            "zagl": [100.0, 1600.0, 5000.0, 50.0, 60.0, 25_000.0],
+        }
+    )
+    grid = stilt.Grid(xmin=0, xmax=2, ymin=0, ymax=2, xres=0.5, yres=0.5)
+    cells = 0.25 + 0.5 * np.arange(4)
+    found = leaving(table, pd.Series({1: 3.0, 2: 1.0}), grid, cells, cells)
+    west, east = found.locations["w"], found.locations["e"]
+    assert west[1, 2] == 0.75
+    assert found.ages_h["w"][1, 2] == 2.0
+    assert east[19, 1] + east[19, 2] == 0.25
+    assert sum(each.sum() for each in found.locations.values()) == 1.0
+
+
+@pytest.mark.parity
+def test_openghg_makes_our_enhancement_of_it(model, tmp_path):
+    python = os.environ.get("STILT_OPENGHG_PYTHON")
+    if not python:
+        pytest.skip("STILT_OPENGHG_PYTHON does not name a Python that has openghg")
+    (path,) = model.export(tmp_path, "openghg", site="WBB", domain="TEST", species="ch4")
+    data = model.footprints["default"].load()[0].data
+    flux = xr.DataArray(
+        np.random.default_rng(0).gamma(1, 1, data.shape[1:]), dims=("lat", "lon"),
+        coords={"lat": data["lat"].values, "lon": data["lon"].values},
+        attrs={"units": "umol m-2 s-1"}, name="flux",
+    )  # fmt: skip
+    flux.to_netcdf(tmp_path / "flux.nc")
+    script = Path(__file__).with_name("openghg_merge.py")
+    told = subprocess.run(
+        [python, str(script), str(path), str(tmp_path / "flux.nc")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    theirs = json.loads(told.stdout.splitlines()[-1])
+    ours = model.footprints["default"].enhancement(flux)["enhancement_ppm"]
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4)
