@@ -1,6 +1,7 @@
 """Pictures of footprints and particles; needs matplotlib (the extra ``plots``)."""
 
 from stilt.plotting.animation import save_animation as save_animation
+from stilt.plotting.coverage import plot_coverage as plot_coverage
 from stilt.plotting.ends import map_ends as map_ends
 from stilt.plotting.footprint_files import FootprintFilesPlots as FootprintFilesPlots
 from stilt.plotting.footprints import FootprintPlots as FootprintPlots
@@ -20,6 +21,7 @@ __all__ = [
     "TrajectoryPlots",
     "map_ends",
     "outlines",
+    "plot_coverage",
     "plot_timeseries",
     "save_animation",
 ]

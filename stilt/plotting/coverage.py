@@ -12,23 +12,45 @@ import numpy as np
 from stilt.errors import UsageError
 from stilt.meteorology.archive import Archive, Stream
 from stilt.plotting.ground import draw_outlines, dress
-from stilt.plotting.style import ACCENT, INK, PAPER, pyplot
+from stilt.plotting.style import (
+    INK,
+    LETTERS_PT,
+    SERIES_COLOURS,
+    dress_dates,
+    frame,
+    pyplot,
+    write_title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-_COLOURS = (ACCENT, "#c25b12", "#5a7d2a", "#7a4a9e", "#a8324a")
 _MISSING = "#d94f4f"
 _LONGLAT = "+proj=longlat"
 _SINGLE_MINUTES = 60
 
 
-def plot_coverage(archives: Sequence[Archive]) -> Figure:
+def plot_coverage(
+    archives: Sequence[Archive],
+    *,
+    axes: tuple[Axes, Axes] | None = None,
+    outlines: bool | Sequence[str] = True,
+    title: str = "",
+    letters: float = LETTERS_PT,
+    figsize: tuple[float, float] | None = None,
+) -> tuple[Axes, Axes]:
     """Draw the outlines of the grids on a map, and the times of each below it.
 
     Args:
         archives: what to draw; each grid is a row of times.
+        axes: for the map and for the times; a new figure when None.
+        outlines: draw coastlines, borders, states and lakes, none, or those named.
+        title: of the map.
+        letters: size of small letters, points.
+        figsize: width and height of a new figure, inches.
+
+    Returns:
+        The axes of the map and of the times.
 
     Raises:
         UsageError: matplotlib is not installed, or no archive has an analysis.
@@ -36,24 +58,27 @@ def plot_coverage(archives: Sequence[Archive]) -> Figure:
     rows = [(archive, stream) for archive in archives for stream in archive.streams]
     if not rows:
         raise UsageError("There is no analysis to draw: the weather files hold none.")
-    plt = pyplot()
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(7.6, 5.2 + 0.4 * len(rows)), layout="constrained",
-        height_ratios=[4.0, 0.6 + 0.4 * len(rows)],
-    )  # fmt: skip
+    if axes is None:
+        size = figsize or (7.6, 5.2 + 0.4 * len(rows))
+        ratios = [4.0, 0.6 + 0.4 * len(rows)]
+        _, made = pyplot().subplots(2, 1, figsize=size, layout="constrained", height_ratios=ratios)
+        axes = made[0], made[1]
+    top, bottom = axes
     for number, (archive, stream) in enumerate(rows):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
         _draw_area(top, stream, colour)
         _draw_times(bottom, stream, len(rows) - 1 - number, colour)
         label = archive.name or os.path.basename(archive.places[0])
         bottom.annotate(
-            f"{label}: {len(stream.analyses)} analyses", (0.0, len(rows) - 1 - number + 0.3),
-            xycoords=("axes fraction", "data"), fontsize=8, color=INK,
+            f"{label}: {len(stream.analyses)} analyses", (0.008, len(rows) - 1 - number + 0.3),
+            xycoords=("axes fraction", "data"), fontsize=letters, color=INK,
         )  # fmt: skip
-    dress(top, _LONGLAT)
-    draw_outlines(top, _LONGLAT)
-    _dress_times(bottom, len(rows))
-    return figure
+    dress(top, _LONGLAT, letters=letters)
+    draw_outlines(top, _LONGLAT, outlines)
+    _dress_times(bottom, len(rows), letters)
+    if title:
+        write_title(top, title, letters=letters)
+    return top, bottom
 
 
 def save_coverage(archives: Sequence[Archive], path: str | Path) -> Path:
@@ -63,7 +88,8 @@ def save_coverage(archives: Sequence[Archive], path: str | Path) -> Path:
         UsageError: matplotlib is not installed, does not know the kind of file, or there is
             nothing to draw.
     """
-    figure = plot_coverage(archives)
+    top, _ = plot_coverage(archives)
+    figure: Any = top.figure
     try:
         figure.savefig(path, dpi=150)
     except ValueError as error:
@@ -99,16 +125,8 @@ def _bar(ax: Axes, row: int, begin: Any, end: Any, colour: str, alpha: float = 1
     ax.broken_barh([(left, right - left)], (row - 0.12, 0.24), facecolors=colour, alpha=alpha)
 
 
-def _dress_times(ax: Axes, rows: int) -> None:
-    from matplotlib import dates
-
-    locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+def _dress_times(ax: Axes, rows: int, letters: float) -> None:
+    dress_dates(ax)
     ax.set_ylim(-0.5, rows - 0.2)
     ax.set_yticks([])
-    ax.set_facecolor(PAPER)
-    ax.tick_params(colors=INK, labelsize=8, length=3)
-    for side in ax.spines.values():
-        side.set_color(INK)
-        side.set_linewidth(0.8)
+    frame(ax, letters)

@@ -13,11 +13,12 @@ from stilt.footprint.reduce import mean_footprint
 from stilt.plotting.field_map import draw_map
 from stilt.plotting.map_keywords import MapKeywords
 from stilt.plotting.style import (
-    ACCENT,
     FAINT_INK,
     INK,
     LETTERS_PT,
     LINES,
+    SERIES_COLOURS,
+    dress_dates,
     frame,
     new_axes,
     place_text,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from stilt.plotting.interactive import InteractiveMap
     from stilt.receptors import Receptor
 
-SERIES_COLOURS = (ACCENT, "#d4693f", "#431246", "#8aa84f", "#b13f8f", "#6b7a86")
 TOTAL_LABEL = "sum over the map, ppm per (µmol m$^{-2}$ s$^{-1}$)"
 
 
@@ -156,12 +156,8 @@ def _noting(
 
 
 def _dress_series(ax: Axes, label: str, letters: float, *, log: bool) -> None:
-    from matplotlib import dates
-
     frame(ax, letters)
-    locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    dress_dates(ax)
     ax.set_axisbelow(True)
     ax.grid(True, color=LINES, linewidth=0.6)
     if log:

@@ -23,6 +23,7 @@ LINES = "#c3ccd3"
 ACCENT = "#0b6e99"
 WATER = "#3f7fae"
 DECADES = 4.0
+SERIES_COLOURS = (ACCENT, "#d4693f", "#431246", "#8aa84f", "#b13f8f", "#6b7a86")
 LETTERS_PT = 8.5
 COLOUR_LABEL = "influence, ppm per (µmol m$^{-2}$ s$^{-1}$)"
 # From pale to dark in equal steps of lightness, for those who see red and green alike too.
@@ -140,6 +141,15 @@ def frame(ax: Axes, letters: float = LETTERS_PT) -> None:
         side.set_color(INK)
         side.set_linewidth(0.8)
     ax.tick_params(colors=INK, labelsize=letters - 0.5, length=3)
+
+
+def dress_dates(ax: Axes) -> None:
+    """Write dates along the horizontal axis."""
+    from matplotlib import dates
+
+    locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def colour_bar(

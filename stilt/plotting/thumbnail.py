@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stilt.errors import StiltError
+from stilt.plotting.style import influence_colours
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,14 +101,13 @@ def picture(values: npt.NDArray[np.floating]) -> bytes:
         values: (row, column), rows from south to north, not negative, some positive.
     """
     # Not through matplotlib's figures: loading them takes longer than all the rest.
-    from matplotlib import colormaps
     from matplotlib.colors import LogNorm
     from PIL import Image
 
     most = float(values.max())
     scale = max(1, WIDTH_PX // values.shape[1])
     shown = np.ma.masked_less_equal(values, most / 10**DECADES)
-    colours = colormaps["YlGnBu"].with_extremes(bad="white")
+    colours = influence_colours().with_extremes(bad="white")
     pixels = colours(LogNorm(most / 10**DECADES, most)(shown), bytes=True)
     file = io.BytesIO()
     Image.fromarray(pixels[::-1].repeat(scale, axis=0).repeat(scale, axis=1)).save(file, "png")

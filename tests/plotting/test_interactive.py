@@ -18,7 +18,9 @@ from stilt.plotting.encoded_maps import (
     encode,
     encode_maps,
 )
+from stilt.plotting.interactive import InteractiveMap
 from stilt.plotting.outlines import outlines
+from stilt.report.write import MOST_BYTES
 
 RECEPTOR = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 FACTOR = 10 ** (0.5 * DECADES / CODES)
@@ -122,9 +124,11 @@ def test_an_empty_footprint_is_packed_too() -> None:
 def test_a_thousand_receptors_fit_into_the_budget() -> None:
     few = [plume(seed) for seed in range(6)]
     read = {f"sim{number}": lambda n=number: few[n % 6] for number in range(1000)}
-    found = encode_maps(read, budget_bytes=7_500_000)
+    found = encode_maps(read, budget_bytes=MOST_BYTES)
     assert len(found.maps) == 1000
-    assert sum(len(one["data"]) for one in found.maps) < 7_500_000
+    whole = InteractiveMap({**found.to_dict(), "receptors": []}, "a thousand").to_html()
+    assert len(whole.encode()) < 9_000_000, "the rest of a report takes less than a megabyte"
+    assert sum(len(one["data"]) for one in found.maps) < MOST_BYTES
     assert 1 < found.coarseness.cells < STEPS[-1].cells
     total = sum(decode(one).sum() for one in found.maps[:6])
     assert total == pytest.approx(sum(dense(layers).sum() for layers in few), rel=0.01)

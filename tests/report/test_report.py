@@ -155,6 +155,22 @@ def test_a_reader_steps_through_the_page(dark: bool, page) -> None:
         assert window.ask("document.querySelectorAll('#series circle.chosen').length") == 1
 
 
+@needs_browser
+def test_a_notebook_shows_the_map_in_a_frame(project, tmp_path) -> None:
+    model, ids = project
+    shown = model.footprints["default"][ids[0]].plot.interactive()
+    (tmp_path / "notebook.html").write_text(f"<p>Cell</p>{shown._repr_html_()}", encoding="utf-8")
+    inside = "document.querySelector('iframe').contentDocument.body.innerText"
+    with browser.Browser(browser.browser()) as window:
+        window.open((tmp_path / "notebook.html").as_uri(), "Cell")
+        deadline = time.monotonic() + 20
+        while "all hours" not in (text := str(window.ask(inside))):
+            assert time.monotonic() < deadline, text
+            time.sleep(0.05)
+        assert "40.77°N 111.85°W, 5 m above ground" in text
+        assert window.elsewhere() == []
+
+
 def _first_line(window) -> str:
     return window.ask("document.querySelector('.stilt-map .what').textContent")
 
