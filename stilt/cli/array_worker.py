@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stilt.cli.common import EXIT_COMPLETE
+from stilt.cli.common import EXIT_COMPLETE, json_option, print_json
 
 
 @click.command(
@@ -18,13 +18,16 @@ Examples:
 )
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
 @click.option("--cpus", type=click.IntRange(min=1), default=1, help="Processes of this task.  [1]")
-def array_worker(folder: str, cpus: int) -> int:
+@json_option
+def array_worker(folder: str, cpus: int, as_json: bool) -> int:
     """Compute batches of a submitted job array, until none is left, in one of its tasks.
 
     FOLDER is the submission's. `stilt submit` writes the script that calls this.
     """
     from stilt.execution.slurm.worker import work_through
 
-    work_through(Path(folder), cpus)
-    click.echo("No batch is left to take.")
+    batches = work_through(Path(folder), cpus)
+    click.echo(f"{len(batches)} batch(es) computed; none is left to take.", err=as_json)
+    if as_json:
+        print_json({"batches": batches})
     return EXIT_COMPLETE

@@ -16,6 +16,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from stilt.errors import UsageError
 from stilt.execution.memory import keep_freed_memory
 from stilt.execution.plan import Batch
 from stilt.execution.setup import end_with_parent, own_process, pin_worker
@@ -35,11 +36,20 @@ class WorkerSetUp:
     Attributes:
         context: to make processes in.
         stopping: set when the run has ended around its workers.
+
+    Raises:
+        UsageError: this system does not let processes share anything.
     """
 
     def __init__(self, n_workers: int) -> None:
         self.context = multiprocessing.get_context("spawn")
-        self.stopping = self.context.Event()
+        try:
+            self.stopping = self.context.Event()
+        except OSError as error:
+            raise UsageError(
+                f"Worker processes cannot share memory here ({error}): make /dev/shm writable (a "
+                "tmpfs, in a container), or use one worker."
+            ) from error
         self._n_workers = n_workers
 
     def arguments(self, first: int = 0) -> tuple[Any, ...]:

@@ -5,7 +5,9 @@ import resource
 
 import pytest
 
+from stilt.errors import UsageError
 from stilt.execution import limits
+from stilt.execution.processes import WorkerSetUp
 
 
 @pytest.fixture
@@ -49,3 +51,12 @@ def test_threads_of_this_user_are_counted():
     if not os.path.exists("/proc/self/task"):
         pytest.skip("this system does not list threads")
     assert limits._threads_of(os.geteuid()) >= 1
+
+
+def test_workers_that_cannot_share_memory_are_refused_in_a_sentence(monkeypatch) -> None:
+    def refused(self: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("multiprocessing.context.SpawnContext.Event", refused)
+    with pytest.raises(UsageError, match="make /dev/shm writable"):
+        WorkerSetUp(2)

@@ -291,7 +291,7 @@ def test_transforms_take_heights_as_the_transport_does(make_model, monkeypatch):
 
     def particles(*args):
         table = made(*args)
-        height = np.linspace(1.0, 200.0, len(table))
+        height = 1.0 + 40.0 * (table["indx"] - 1)
         return table.assign(zsfc=4.0, zagl=height, pres=900.0 * np.exp(-height / 8000.0))
 
     monkeypatch.setattr(fakes, "particles", particles)

@@ -103,6 +103,7 @@ def entered(folder: Path, uid: int) -> Iterator[list[str]]:
         (("--bind", str(root)), root),
         (("-t", "proc", "proc"), root / "proc"),
         (("--bind", "/dev"), root / "dev"),
+        (("-t", "tmpfs", "-o", "mode=1777", "tmpfs"), root / "dev" / "shm"),
         (("-t", "tmpfs", "-o", "mode=1777", "tmpfs"), root / "tmp"),
         (("--bind", str(folder)), root / "data"),
     ]

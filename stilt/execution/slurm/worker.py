@@ -21,12 +21,15 @@ TASK_VARIABLE = "SLURM_ARRAY_TASK_ID"
 _INTERRUPTED = 3
 
 
-def work_through(folder: Path, n_processes: int = 1) -> None:
+def work_through(folder: Path, n_processes: int = 1) -> list[str]:
     """Compute orders of a submission until none is left that nobody has taken.
 
     Args:
         folder: of the submission.
         n_processes: that compute here, each held to its share of the task's cores.
+
+    Returns:
+        The batches that this task has taken.
 
     Raises:
         UsageError: there is no such submission, or this is no task of a job array.
@@ -45,6 +48,8 @@ def work_through(folder: Path, n_processes: int = 1) -> None:
             _drain(spool, int(task), 0)
     else:
         _share_out(spool, int(task), n_processes)
+    orders = spool.orders()
+    return [orders[each.number].batch.id for each in spool.taken() if each.task == int(task)]
 
 
 def _drain(spool: Spool, task: int, process: int) -> None:
