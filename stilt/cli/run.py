@@ -132,7 +132,8 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
     where = os.path.relpath(model.project)
     lines = [f"Results are in {model.files.output_root}{os.sep}simulations{os.sep}by-id."]
     if model.config.footprints:
-        lines.append(f"Pictures: stilt plot {shlex.quote(where)}, and stilt plot --help for more.")
+        place = shlex.quote(where)
+        lines.append(f"Pictures: stilt plot {place}; all on one page: stilt report {place}")
     lines.append(f"Where the time went: stilt status {shlex.quote(where)} --times")
     return lines
 

@@ -100,10 +100,16 @@ footprint = model.footprints["default"][tower]
 footprint.plot.map();
 
 # %% [markdown]
-# Hour by hour, the latest first:
+# Hour by hour:
 
 # %%
 footprint.plot.facet();
+
+# %% [markdown]
+# All six on a map to step through by receptor and hour; it needs no network:
+
+# %%
+model.footprints["default"].plot.interactive()
 
 # %% [markdown]
 # ## Where the air came from

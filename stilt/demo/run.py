@@ -232,6 +232,7 @@ def _print_report(report: DemoReport, console: Console) -> None:
     stilt = command_here()
     console.print(
         f"\nNext:  jupyter lab {report.notebook}   (explore the results; pip install jupyterlab)\n"
+        f"       {stilt} report {root}   (all of it on one page)\n"
         f"       {stilt} status {root}\n"
         f"       {stilt} run {root}   (finds nothing to do)",
         soft_wrap=True,

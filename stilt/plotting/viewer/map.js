@@ -15,6 +15,10 @@ function stiltMap(root, data) {
     return element;
   };
   root.classList.add("stilt-map");
+  if (!("DecompressionStream" in window)) {
+    root.textContent = "This browser is too old for the map: one of 2023 or later shows it.";
+    return { show: () => {}, state };
+  }
   const controls = make("div", root, { className: "controls" });
   const slider = (name, most) => {
     const id = `stilt-${name}-${Math.random().toString(36).slice(2)}`;
