@@ -25,6 +25,7 @@ from stilt.cli.doctor import doctor
 from stilt.cli.explain import explain
 from stilt.cli.export import export
 from stilt.cli.init import init
+from stilt.cli.migrate import migrate
 from stilt.cli.observe import observe
 from stilt.cli.plot import plot
 from stilt.cli.pull_worker import pull_worker
@@ -86,6 +87,7 @@ for command in (
     plot,
     report,
     export,
+    migrate,
     weather,
     register,
     submit,

@@ -27,7 +27,7 @@ from stilt.footprint.netcdf import (
 )
 from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
 from stilt.footprint.receptor_coordinates import receptor_coordinates
-from stilt.footprint.steps import ParticleSteps
+from stilt.footprint.steps import Floats, Ints, ParticleSteps
 from stilt.receptors import Receptor, parse_time
 from stilt.transforms import ParticleTransform, apply_transforms
 
@@ -118,6 +118,34 @@ class Footprint:
         """Label influence on a grid with time and place."""
         data = _as_array(gridded, receptor, config)
         return cls(receptor, config, data, name, empty_reason=gridded.empty_reason)
+
+    @classmethod
+    def of_layers(
+        cls,
+        values: Floats,
+        hours: Ints,
+        x: Floats,
+        y: Floats,
+        receptor: Receptor,
+        config: FootprintConfig,
+        name: str = "",
+        *,
+        empty_reason: str = "",
+    ) -> Footprint:
+        """Make a footprint of influence that is on its grid already.
+
+        Args:
+            values: ppm per (umol m-2 s-1), shape (layers, rows, columns).
+            hours: from the receptor's time to the start of each layer, ascending.
+            x, y: cell centres in grid units, ascending.
+            receptor: the measurement.
+            config: grid, and how the footprint was made.
+            name: of the footprint.
+            empty_reason: why all values are zero, "" where they are not.
+        """
+        gridded = GriddedFootprint(values, hours, x, y, empty_reason)
+        data = _as_array(gridded, receptor, config)
+        return cls(receptor, config, data, name, empty_reason=empty_reason)
 
     @classmethod
     def from_netcdf(

@@ -15,7 +15,7 @@ from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
 
 VERBS = [
     *("init", "observe", "check", "run", "status", "explain", "plot", "report"),
-    *("compact", "export", "register", "weather"),
+    *("compact", "export", "migrate", "register", "weather"),
     *("push-worker", "pull-worker", "serve", "rebuild", "ui", "deploy", "demo"),
     *("doctor", "completion", "submit", "array-worker"),
 ]

@@ -1,0 +1,176 @@
+"""A project made of another program's campaign, so that old and new footprints go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stilt.config import ModelConfig
+from stilt.errors import StiltError, UsageError
+from stilt.exchange.campaigns import FOOTPRINT, RSTILT, OldCampaign, OldSimulation
+from stilt.project.artifacts import Made, footprint_attributes, trajectory_texts
+from stilt.project.inputs import Project
+from stilt.project.keys import content_hash, receptor_key
+from stilt.project.registration import registration_rows
+from stilt.project.update import Registration
+from stilt.receptors import Receptor
+from stilt.trajectories import Trajectories
+from stilt.version import __version__
+
+R_NAMES = {
+    "n_hours": "n_hours", "numpar": "numpar", "hnf_plume": "hnf_plume", "kmix0": "kmix0",
+    "kmixd": "kmixd", "tratio": "tratio", "veght": "veght", "delt": "delt",
+}  # fmt: skip
+PY_NAMES = ("n_hours", "numpar", "hnf_plume", "kmix0", "kmixd", "tratio", "veght", "delt", "seed")
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What came of a migration.
+
+    Attributes:
+        program: whose campaign it was.
+        footprints, particles: number of each that was taken over.
+        left_out: settings of the old configuration that mean something else here.
+        project: the new project.
+    """
+
+    program: str
+    footprints: int
+    particles: int
+    left_out: tuple[str, ...]
+    project: Path
+
+
+def migrate(
+    old: Path,
+    new: Path,
+    *,
+    met: str | None = None,
+    column: tuple[float, float] | None = None,
+) -> Migrated:
+    """Make a project of a campaign of R-STILT or PYSTILT.
+
+    The footprints, and the particles where all of them can be read, are written as the project's
+    own, with the program that made them; they count as complete under the configuration that is
+    written, so that a run computes new receptors only.
+
+    Args:
+        old: the campaign's folder.
+        new: folder of the project, which must not hold one.
+        met: as for :meth:`stilt.exchange.campaigns.OldCampaign.simulations`.
+        column: as there.
+
+    Raises:
+        UsageError: the folder holds no such campaign, the project exists, or footprints have
+            different grids.
+    """
+    if (new / "config.yaml").exists():
+        raise UsageError(f"{new} is a project already: migrate into a new folder.")
+    campaign = OldCampaign.find(old)
+    found = list(campaign.simulations(met=met, column=column))
+    taken = [each for each in found if each.footprint is not None]
+    if not taken:
+        raise UsageError(f"{old} has no footprints to take over.")
+    grids = {each.footprint.grid for each in taken if each.footprint is not None}
+    if len(grids) > 1:
+        raise UsageError(
+            f"The footprints in {old} have {len(grids)} different grids, and a project's have one: "
+            "take one variant of PYSTILT's at a time (--met NAME), or folders of R-STILT with one "
+            "grid each."
+        )
+    keeps = all(each.particles is not None for each in taken)
+    config, left_out = _config(campaign, taken, keeps)
+    new.mkdir(parents=True, exist_ok=True)
+    config.to_yaml(new / "config.yaml")
+    project = Project(new, config=config)
+    receptors: dict[str, Receptor] = {str(each.receptor.id): each.receptor for each in taken}
+    project.store_receptors(list(receptors.values()), None)
+    for each in taken:
+        _write(project, each, campaign.program, keeps)
+    _register(project, list(receptors.values()))
+    return Migrated(campaign.program, len(taken), len(taken) if keeps else 0, tuple(left_out), new)
+
+
+def _write(project: Project, old: OldSimulation, program: str, keeps: bool) -> None:
+    """Write an old simulation's files as if this project had made them."""
+    assert old.footprint is not None
+    expected = project.expectations[old.met]
+    sim_id = f"{old.met}_{old.receptor.id}"
+    mine = receptor_key(old.receptor)
+    made = Made(
+        content_hash(expected.footprints[FOOTPRINT], mine, ""), total=old.footprint.total,
+        device=program, version=__version__,
+    )  # fmt: skip
+    final = project.layout.footprint(sim_id, FOOTPRINT)
+    old.footprint.to_netcdf(final, attrs=footprint_attributes(made))
+    project.publish(final, final)
+    if keeps:
+        assert old.particles is not None
+        made = Made(content_hash(expected.transport, mine, ""), device=program, version=__version__)
+        final = project.layout.trajectory(sim_id)
+        stored = Trajectories(old.particles, old.receptor, params={"program": program})
+        stored.to_parquet(final, extra=trajectory_texts(made))
+        project.publish(final, final)
+
+
+def _register(project: Project, receptors: list[Receptor]) -> None:
+    """Have the index know the simulations and what is there of them."""
+    config = project.config
+
+    def rows() -> Any:
+        return registration_rows(receptors, config, project.expectations)
+
+    registration = Registration(project.input_token(), rows, None, True)
+    project.index.update(
+        project.expectations, lambda connection: None, registration=registration, looks=True
+    )
+    project.index.rebuild()
+    project.index.reconcile(project.expectations)
+
+
+def _config(
+    campaign: OldCampaign, found: list[OldSimulation], keeps: bool
+) -> tuple[ModelConfig, list[str]]:
+    """Return the configuration that means the campaign's, and what of it was left out."""
+    settings = dict(campaign.settings)
+    first = found[0].footprint
+    assert first is not None
+    mets = {each.met: _met(campaign, each.met) for each in found}
+    names = R_NAMES if campaign.program == RSTILT else {name: name for name in PY_NAMES}
+    fields = {ours: settings[theirs] for theirs, ours in names.items() if theirs in settings}
+    if keeps and found[0].particles is not None:
+        from stilt.config import PARTICLE_CODES
+
+        fields["varsiwant"] = [c for c in PARTICLE_CODES if c in found[0].particles.columns]
+    left_out: list[str] = []
+    while True:
+        try:
+            config = ModelConfig(
+                mets=mets,
+                footprints={FOOTPRINT: first.config.model_dump(mode="json")},
+                trajectories=keeps,
+                **fields,
+            )
+            return config, left_out
+        except StiltError as error:
+            wrong = [name for name in fields if name in str(error)]
+            if not wrong:
+                raise
+            left_out.append(f"{wrong[0]} = {fields.pop(wrong[0])}")
+
+
+def _met(campaign: OldCampaign, name: str) -> dict[str, Any]:
+    """Return a meteorology's settings; a folder that is to be filled in where none is told."""
+    settings = campaign.settings
+    if campaign.program == RSTILT:
+        return {
+            "directory": settings.get("met_path") or settings.get("met_directory") or "met",
+            "file_format": settings.get("met_file_format", "%Y%m%d_%H"),
+            "file_tres": settings.get("met_file_tres", "6h").replace(" hours", "h"),
+        }
+    mets = settings.get("mets") or {}
+    told: dict[str, Any] = mets.get(name) or next(iter(mets.values()), {})
+    known = ("directory", "file_format", "file_tres")
+    return {"directory": "met", **{key: told[key] for key in known if key in told}}

@@ -1,0 +1,47 @@
+"""`stilt migrate`: a project made of a campaign of R-STILT or PYSTILT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stilt.cli.common import json_option, print_json
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  stilt migrate ./my-rstilt-project ./case
+  stilt migrate ./pystilt-project ./case --met hrrr
+"""
+)
+@click.argument("old")
+@click.argument("new")
+@click.option(
+    "--met", metavar="NAME", help="R-STILT: a name for its weather. PYSTILT: the variant to take."
+)
+@click.option("--column", nargs=2, type=float, metavar="BOTTOM TOP",
+              help="Ends of R-STILT's columns in m above ground.")  # fmt: skip
+@json_option
+def migrate(
+    old: str, new: str, met: str | None, column: tuple[float, float] | None, as_json: bool
+) -> None:
+    """Make a project NEW of the campaign OLD of R-STILT or PYSTILT.
+
+    Its receptors, footprints and, where they can be read, particles are taken over; `stilt run`
+    then computes new receptors only, and one Jacobian holds both.
+    """
+    from stilt.answers.migrate import migrate as take_over
+
+    done = take_over(Path(old).expanduser(), Path(new).expanduser(), met=met, column=column)
+    if as_json:
+        print_json({**vars(done), "project": str(done.project)})
+        return
+    click.echo(
+        f"{done.footprints} footprint(s) and {done.particles} particle file(s) of {done.program} "
+        f"are in {done.project}."
+    )
+    if done.left_out:
+        click.echo(f"Left out, since it means something else here: {'; '.join(done.left_out)}.")
+    click.echo("Look at mets in its config.yaml before running further receptors.")

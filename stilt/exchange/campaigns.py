@@ -1,0 +1,301 @@
+"""Campaigns that R-STILT or PYSTILT made: their receptors, footprints and particles."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.config import FootprintConfig, Grid
+from stilt.errors import UsageError
+from stilt.footprint import Footprint
+from stilt.hdf5 import open_hdf5
+from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, parse_time
+
+RSTILT, PYSTILT = "R-STILT", "PYSTILT"
+_R_ID = re.compile(r"(\d{12,14})_(-?[\d.]+)_(-?[\d.]+)_(X|-?[\d.]+)")
+_R_VALUE = re.compile(r"^\s*([a-z_]\w*)\s*(?:<-|=)\s*([^#\n]+?)\s*(?:#.*)?$", re.M)
+# PYSTILT 0.1.0a25's names of particle columns, and ours.
+_COLUMNS = {"age": "time", "particle": "indx", "lon": "long", "lat": "lati"}
+FOOTPRINT = "default"
+
+
+@dataclass(frozen=True)
+class OldSimulation:
+    """One simulation of another program.
+
+    Attributes:
+        met: name of the weather, lower-case letters and digits.
+        receptor: its receptor.
+        footprint: its footprint, None where there is none.
+        particles: its particles, None where there are none or they cannot be read.
+    """
+
+    met: str
+    receptor: Receptor
+    footprint: Footprint | None
+    particles: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
+class OldCampaign:
+    """A campaign of another program.
+
+    Attributes:
+        program: ``R-STILT`` or ``PYSTILT``.
+        folder: where it is.
+        settings: what its configuration says, by our names.
+    """
+
+    program: str
+    folder: Path
+    settings: dict[str, Any]
+
+    @classmethod
+    def find(cls, folder: Path) -> OldCampaign:
+        """Find out whose campaign lies in a folder.
+
+        Raises:
+            UsageError: neither's.
+        """
+        if (folder / "out" / "by-id").is_dir() or any(folder.glob("*/*_foot.nc")):
+            return cls(RSTILT, folder, _r_settings(folder))
+        if (folder / "config.yaml").is_file() and any(_py_files(folder, "footprints")):
+            return cls(PYSTILT, folder, _py_settings(folder))
+        raise UsageError(
+            f"{folder} holds no campaign that can be read: R-STILT's has out/by-id with *_foot.nc, "
+            "PYSTILT's config.yaml and output/footprints."
+        )
+
+    def simulations(
+        self, *, met: str | None = None, column: tuple[float, float] | None = None
+    ) -> Iterator[OldSimulation]:
+        """Read one simulation after the other.
+
+        Args:
+            met: name of the weather for R-STILT, which knows one; of the variant to read for
+                PYSTILT; None takes all.
+            column: bottom and top in m above ground of R-STILT's columns, whose files do not say
+                them unless their particles can be read.
+
+        Raises:
+            UsageError: a file cannot be read.
+        """
+        if self.program == RSTILT:
+            yield from _r_simulations(self.folder, met or "met", column)
+        else:
+            yield from _py_simulations(self.folder, met)
+
+
+def _r_simulations(
+    folder: Path, met: str, column: tuple[float, float] | None
+) -> Iterator[OldSimulation]:
+    root = folder / "out" / "by-id" if (folder / "out" / "by-id").is_dir() else folder
+    for place in sorted(each for each in root.iterdir() if _R_ID.fullmatch(each.name)):
+        trajectory = _read_rds(place / f"{place.name}_traj.rds")
+        receptor = _r_receptor(place.name, trajectory, column)
+        path = place / f"{place.name}_foot.nc"
+        footprint = _r_footprint(path, receptor) if path.exists() else None
+        particles = None if trajectory is None else trajectory["particle"].reset_index(drop=True)
+        yield OldSimulation(met, receptor, footprint, particles)
+
+
+def _r_receptor(
+    name: str, trajectory: Mapping[str, Any] | None, column: tuple[float, float] | None
+) -> Receptor:
+    match = _R_ID.fullmatch(name)
+    assert match
+    time, lon, lat = parse_time(match[1]), float(match[2]), float(match[3])
+    if match[4] != "X":
+        return PointReceptor(time, lon, lat, float(match[4]))
+    if trajectory is not None:
+        heights = np.asarray(trajectory["receptor"]["zagl"], np.float64)
+        column = float(heights.min()), float(heights.max())
+    if column is None:
+        raise UsageError(
+            f"{name} is a column, and its name does not say which: install rdata (pip install "
+            "rdata) so that its particles can be read, or give --column BOTTOM TOP."
+        )
+    return ColumnReceptor(time, lon, lat, *column)
+
+
+def _r_footprint(path: Path, receptor: Receptor) -> Footprint:
+    try:
+        with open_hdf5(path) as file:
+            axes = ("lon", "lat") if "lon" in file else ("x", "y")
+            x, y = (file[name][...].astype(np.float64) for name in axes)
+            values = file["foot"][...].astype(np.float64)
+            stamps = file["time"][...].astype("datetime64[s]")
+            crs = file.attrs.get("crs", b"+proj=longlat")
+    except (OSError, KeyError) as error:
+        raise UsageError(f"{path} is not a footprint of R-STILT ({error}).") from error
+    projection = crs.decode() if isinstance(crs, bytes) else str(crs)
+    grid = _grid_of(x, y, projection)
+    hours = (stamps - receptor.time.to_datetime64().astype("datetime64[s]")).astype(np.int64)
+    config = FootprintConfig(grid=grid, time_integrate=len(stamps) == 1 and hours[0] == 0)
+    return Footprint.of_layers(
+        values, np.round(hours / 3600.0).astype(np.int64), x, y, receptor, config, FOOTPRINT
+    )
+
+
+def _grid_of(x: np.ndarray, y: np.ndarray, projection: str) -> Grid:
+    """Return the grid of cell centres, whose spacing is rounded to what was meant."""
+    numbers: dict[str, float] = {}
+    for name, centres in (("x", x), ("y", y)):
+        size = float(f"{(centres[-1] - centres[0]) / (centres.size - 1):.9g}")
+        low = float(f"{centres[0] - size / 2:.9g}")
+        numbers |= {f"{name}res": size, f"{name}min": low}
+        numbers[f"{name}max"] = float(f"{low + centres.size * size:.9g}")
+    return Grid(**numbers, projection=projection)
+
+
+def _read_rds(path: Path) -> Mapping[str, Any] | None:
+    """Read an R file; None where there is none, or no package that reads it."""
+    if not path.exists():
+        return None
+    try:
+        import rdata
+    except ImportError:
+        return None
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = rdata.read_rds(str(path))
+    return {str(name): value for name, value in found.items()}
+
+
+def _r_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of an R-STILT run script, as far as they are plain values."""
+    script = folder / "r" / "run_stilt.r"
+    if not script.is_file():
+        return {}
+    text = script.read_text("utf-8", "replace")
+    found: dict[str, Any] = {}
+    for name, value in _R_VALUE.findall(text):
+        plain = _r_value(value.strip())
+        if plain is not None:
+            found.setdefault(name, plain)
+    return found
+
+
+def _r_value(text: str) -> Any:
+    if text in ("T", "TRUE", "F", "FALSE"):
+        return text.startswith("T")
+    if re.fullmatch(r"['\"][^'\"]*['\"]", text):
+        return text[1:-1]
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if number == int(number) and "." not in text else number
+
+
+def _py_files(folder: Path, kind: str) -> Iterator[Path]:
+    yield from sorted((_py_output(folder) / kind).glob("settings=*/date=*/*.parquet"))
+
+
+def _py_output(folder: Path) -> Path:
+    settings = _py_settings(folder) if (folder / "config.yaml").is_file() else {}
+    return folder / str(settings.get("output", "./output"))
+
+
+def _py_settings(folder: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"{folder / 'config.yaml'} cannot be read ({error}).") from error
+    return dict(found or {})
+
+
+def _py_simulations(folder: Path, met: str | None) -> Iterator[OldSimulation]:
+    import pyarrow.parquet as pq
+
+    particles = {
+        (_meta(path).get("hash"), path.stem): path for path in _py_files(folder, "particles")
+    }
+    variants = set()
+    for path in _py_files(folder, "footprints"):
+        meta = _meta(path)
+        variant = str(meta.get("name", "met"))
+        if met is not None and variant != met:
+            variants.add(variant)
+            continue
+        receptor = _py_receptor(meta["receptor"])
+        footprint = _py_footprint(pq.read_table(path).to_pandas(), meta, receptor)
+        known = particles.get((meta.get("particles_hash"), path.stem))
+        table = None
+        if known is not None:
+            table = pq.read_table(known).to_pandas().drop(columns="receptor")
+            table = table.rename(columns=_COLUMNS)
+        name = re.sub(r"[^a-z0-9]", "", variant.lower()) or "met"
+        variants.add(variant)
+        yield OldSimulation(name, receptor, footprint, table)
+    if met is not None and met not in variants:
+        raise UsageError(
+            f"{folder} has no variant {met!r}: it has {', '.join(sorted(variants)) or 'none'}."
+        )
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        kept = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(f"{path} cannot be read ({error}).") from error
+    found: dict[str, Any] = {}
+    for key, value in kept.items():
+        name = key.decode().removeprefix("stilt:")
+        text = value.decode("utf-8", "replace")
+        try:
+            found[name] = json.loads(text)
+        except json.JSONDecodeError:
+            found[name] = text
+    return found
+
+
+def _py_receptor(told: Mapping[str, Any]) -> Receptor:
+    kinds = {"point": "PointReceptor", "column": "ColumnReceptor",
+             "multipoint": "MultiPointReceptor"}  # fmt: skip
+    fields = dict(told)
+    kind = kinds.get(str(fields.pop("kind", "point")))
+    if kind is None:
+        raise UsageError(f"PYSTILT's receptor {dict(told)} is of an unknown kind.")
+    return Receptor.from_dict({"type": kind, **fields})
+
+
+def _py_footprint(rows: pd.DataFrame, meta: Mapping[str, Any], receptor: Receptor) -> Footprint:
+    told = meta["footprint"]
+    numbers = dict(told["grid"])
+    projection = str(numbers.pop("crs", "+proj=longlat"))
+    grid = Grid(**{name: float(value) for name, value in numbers.items()}, projection=projection)
+    config = FootprintConfig(
+        grid=grid,
+        smooth_factor=float(told.get("smooth_factor", 1.0)),
+        time_integrate=bool(told.get("time_integrate", False)),
+    )
+    from stilt.footprint.cell_grid import CellGrid
+
+    frame = CellGrid.of(grid)
+    x, _ = frame.order_of_columns()
+    y = frame.y.centres()
+    hours = np.asarray(meta["hours"], np.int64)
+    values = np.zeros((max(hours.size, 1), y.size, x.size))
+    if len(rows):
+        layer = np.searchsorted(hours, rows["hour"].to_numpy())
+        values[layer, rows["y"].to_numpy(), rows["x"].to_numpy()] = rows["foot"].to_numpy()
+    hours = hours if hours.size else np.zeros(1, np.int64)
+    reason = "no_particles" if meta.get("empty") else ""
+    return Footprint.of_layers(
+        values, hours, x, y, receptor, config, FOOTPRINT, empty_reason=reason
+    )
