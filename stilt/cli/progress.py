@@ -70,7 +70,7 @@ class RunProgress(Silent):
                 self._task,
                 total=tally.total,
                 completed=tally.done,
-                counts=f"{tally.done:.0f}/{tally.total} {self._what}",
+                counts=f"{int(tally.done)}/{tally.total} {self._what}",
                 failed=f"{tally.failed} failed" if tally.failed else "",
                 pace=self.pace_text(tally.total),
                 state=state_of(tally),
