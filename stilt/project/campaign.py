@@ -137,18 +137,25 @@ def receptor_coordinates(table: pd.DataFrame, taken: Sequence[str]) -> dict[str,
         taken: names of dimensions, which labels must not have.
     """
     found: dict[str, Any] = {
-        "receptor": table["sim_id"].to_numpy(object),
+        "receptor": np.array(table["sim_id"].tolist(), dtype=str),
         "receptor_time": table["time"].to_numpy("datetime64[ns]"),
         "receptor_longitude": table["longitude"].to_numpy(np.float64),
         "receptor_latitude": table["latitude"].to_numpy(np.float64),
         "receptor_altitude": table["altitude"].to_numpy(np.float64),
     }
-    known = ("sim_id", "receptor", "time", "longitude", "latitude", "altitude", "kind")
+    known = ("sim_id", "time", "longitude", "latitude", "altitude")
     for name in table:
         if name not in known:
             values = table[name]
-            plain = (
-                values.to_numpy(object) if values.dtype.kind not in "iufb" else values.to_numpy()
-            )
+            is_number = getattr(values.dtype, "kind", "O") in "iufb"
+            plain = values.to_numpy() if is_number else _texts(values)
             found[f"label_{name}" if name in found or name in taken else str(name)] = plain
     return found
+
+
+def _texts(values: pd.Series) -> np.ndarray:
+    """Return texts as an array of one width, which xarray does not look through; "" for none."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        width = np.array([*map(str, values.cat.categories), ""])
+        return width[values.cat.codes.to_numpy()]
+    return np.array(["" if pd.isna(value) else str(value) for value in values])

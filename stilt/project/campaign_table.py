@@ -9,10 +9,16 @@ import pandas as pd
 
 from stilt.project.index import Index
 from stilt.project.kinds import FOOTPRINTS, PARTICLES
-from stilt.project.receptor_view import VIEW, show_receptors
+from stilt.project.receptor_view import VIEW, quoted, show_receptors
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
+
+_COLUMNS = (
+    "sim_id", "met", "location_id", "time", "scene_id", "longitude", "latitude", "altitude",
+    "altitude_ref",
+)  # fmt: skip
 
 
 def campaign_table(
@@ -50,7 +56,7 @@ def campaign_table(
         names = []
 
     def work(connection: duckdb.DuckDBPyConnection) -> tuple[pd.DataFrame, int]:
-        show_receptors(connection)
+        labels = show_receptors(connection, (*_COLUMNS, "shard"))
         connection.register(
             "current", pd.DataFrame({"met": list(keys), "key": list(keys.values())}, dtype="string")
         )
@@ -62,15 +68,30 @@ def campaign_table(
             f"FROM {made} o JOIN simulations s USING (sim_id) "
             f"WHERE o.key IS NOT NULL AND ({where}) {restricted}"
         )
-        table = connection.execute(
-            f"""
-            SELECT r.*, coalesce(c.shard, '') AS shard
+        columns = ", ".join(f'r."{quoted(name)}"' for name in (*_COLUMNS, *labels))
+        query = f"""
+            SELECT {columns}, coalesce(c.shard, '') AS shard
             FROM (SELECT sim_id, o.shard {chosen}
                   AND (s.met, o.key) IN (SELECT (met, key) FROM current)) c
-            JOIN {VIEW} r USING (sim_id) ORDER BY sim_id""",
-            [*names, *parameters],
-        ).df()
+            JOIN {VIEW} r USING (sim_id) ORDER BY sim_id"""
+        table = _frame(connection.sql(query, params=[*names, *parameters]).to_arrow_table())
         found = connection.execute(f"SELECT count(*) {chosen}", [*names, *parameters]).fetchall()
         return table, int(found[0][0]) - len(table)
 
     return index.read(work, (pd.DataFrame({"sim_id": [], "shard": []}), 0))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame; texts that are few stand in memory once."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if pa.types.is_string(column.type) and name != "sim_id":
+            coded = column.dictionary_encode()
+            codes = coded.indices.fill_null(-1).to_numpy()
+            columns[name] = pd.Categorical.from_codes(codes, coded.dictionary.to_pylist())
+        else:
+            columns[name] = column.to_numpy(zero_copy_only=False)
+    return pd.DataFrame(columns)

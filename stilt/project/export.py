@@ -111,9 +111,11 @@ def export_zarr(dataset: xr.Dataset, path: Path) -> None:
     try:
         coordinates = xr.Dataset(coords=dataset.coords, attrs=dataset.attrs)
         for name, values in list(coordinates.coords.items()):
-            if values.dtype == object:
+            if values.dtype.kind in "OU":
                 texts = np.array([_said(value) for value in values.values], object)
-                coordinates = coordinates.assign_coords({name: values.copy(data=texts)})
+                coordinates = coordinates.drop_vars(name).assign_coords(
+                    {name: (values.dims, texts, values.attrs)}
+                )
         coordinates.to_zarr(part, zarr_format=3, consolidated=False)
         group = zarr.open_group(part, mode="a")
         auxiliary = [str(n) for n in dataset.coords if n not in dataset.sizes]

@@ -1,0 +1,99 @@
+"""Workers and coordinators of a store killed at random moments: nothing lost, nothing twice."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stilt_fakes as fakes
+
+from stilt.errors import StiltError
+from stilt.execution import run_batch
+from tests.project.test_store import STORE, contents, shards
+
+RUN = """
+import sys
+sys.path[:0] = {paths!r}
+import stilt, stilt_fakes as fakes
+from stilt.execution import run_batch, shelf
+shelf.PUBLISH_AFTER_S = {after}
+fakes.install()
+model = stilt.Model({root!r})
+ids = model.pending()
+print("begun", flush=True)
+for first in range(0, len(ids), 5):
+    run_batch(str(model.output_root), ids[first : first + 5])
+    model.index.fold()
+"""
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_lose_nothing_and_show_nothing_twice(make_model):
+    kept = make_model(40, "reference", **STORE)
+    run_batch(str(kept.output_root), kept.register_pending())
+    kept.index.fold()
+    expected = contents(kept)
+    model = make_model(40, "killed", **STORE)
+    ids = model.register_pending()
+    paths = [str(Path(fakes.__file__).parent)]
+    code = RUN.format(paths=paths, root=str(model.project), after=0.0)
+    moments = random.Random(7)
+    completed = [0]
+    for _ in range(20):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(moments.uniform(0.0, 0.6))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        model.pending()
+        completed.append(model.status()["completed"])
+        assert completed[-1] >= completed[-2], "something finished was lost"
+        seen = model.index.sql("SELECT sim_id, time, lat, lon, count(*) AS n FROM footprint_cells "
+                               "GROUP BY ALL HAVING n > 1")  # fmt: skip
+        assert seen.empty, "something is seen twice"
+    left = model.pending()
+    for first in range(0, len(left), 20):
+        run_batch(str(model.output_root), left[first : first + 20])
+    model.index.fold()
+    assert model.status()["completed"] == 40
+    assert contents(model) == expected
+    assert sorted(contents(model)) == sorted(ids)
+
+
+@pytest.mark.slow
+def test_a_thousand_damaged_shards_are_named_or_harmless(make_model):
+    model = make_model(2, **STORE)
+    run_batch(str(model.output_root), model.register_pending())
+    model.index.fold()
+    expected = contents(model)
+    (path,) = [each for each in shards(model) if "footprints" in str(each)]
+    whole = path.read_bytes()
+    rng = np.random.default_rng(3)
+    named = 0
+    for _ in range(1000):
+        content = bytearray(whole)
+        at = int(rng.integers(0, len(content)))
+        if rng.random() < 0.3:
+            content = content[:at]
+        else:
+            end = min(len(content), at + int(rng.integers(1, 64)))
+            content[at:end] = rng.bytes(end - at)
+        path.write_bytes(bytes(content))
+        try:
+            found = model.footprints["default"].load()
+        except StiltError as error:
+            said = str(error)
+            assert str(path) in said
+            assert "\n" not in said.strip()
+            named += 1
+            continue
+        for one in found:
+            foot = expected[f"fake_{one.receptor.id}"][1]
+            assert one.data.values.tobytes() == foot, "damage was read as data"
+    assert named > 500
+    path.write_bytes(whole)
