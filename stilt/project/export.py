@@ -113,7 +113,7 @@ def export_zarr(dataset: xr.Dataset, path: Path) -> None:
         for name, values in list(coordinates.coords.items()):
             if values.dtype.kind in "OU":
                 texts = np.array([_said(value) for value in values.values], object)
-                coordinates = coordinates.drop_vars(name).assign_coords(
+                coordinates = coordinates.drop_vars(str(name)).assign_coords(
                     {name: (values.dims, texts, values.attrs)}
                 )
         coordinates.to_zarr(part, zarr_format=3, consolidated=False)
