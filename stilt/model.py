@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -13,9 +12,14 @@ import pandas as pd
 
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
-from stilt.errors import UsageError, WeatherWarning
+from stilt.errors import UsageError
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
+from stilt.execution.forewarning import (
+    tell_of_few_particles,
+    tell_of_odd_weather,
+    tell_of_weather,
+)
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Observer
@@ -34,13 +38,8 @@ from stilt.project.inputs import Project
 from stilt.project.layout import ProjectLayout
 from stilt.project.registration import registration_rows
 from stilt.project.update import Registration
-from stilt.receptors import (
-    Receptor,
-    parse_time,
-    read_receptors,
-    receptors_from_table,
-    unique_receptors,
-)
+from stilt.receptors import Receptor, read_receptors
+from stilt.receptors.given import given_receptors
 from stilt.receptors.times import check_time_format
 from stilt.roots import PathLike
 from stilt.selection import Selection
@@ -56,14 +55,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Known = Mapping[str, Receptor] | None
-
-SHOWN_WEATHER_PROBLEMS = 10
-SHOWN_PARTICLE_PROBLEMS = 3
-_FORMS = (
-    "receptors must be receptors, the path of a CSV file, a DataFrame, a list of dictionaries "
-    "(time, longitude, latitude, altitude) or a list of tuples in this order"
-)
 
 
 @dataclass(frozen=True)
@@ -594,8 +585,8 @@ class Model:
         receptors = None
         if ahead.receptors is not None:
             receptors = receptors_of(self.files, pending, ahead.receptors)
-        noted = self._tell_of_weather(pending, receptors)
-        self._tell_particle_problems(pending, receptors)
+        noted = tell_of_weather(self.files, pending, receptors)
+        tell_of_few_particles(self.files, pending, receptors)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
             handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
@@ -603,7 +594,7 @@ class Model:
             if wait or not run.detached:
                 run.wait().require_finished()
         if not run.detached:
-            self._tell_of_odd_weather(noted)
+            tell_of_odd_weather(self.files, noted)
         return run
 
     def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:
@@ -677,16 +668,7 @@ class Model:
             return None, None
         if isinstance(receptors, (str, Path)):
             return self.files.root / Path(receptors).expanduser(), None
-        if isinstance(receptors, pd.DataFrame):
-            return None, receptors_from_table(receptors, time_format=self._time_format)
-        if isinstance(receptors, Receptor) or _is_point(receptors):
-            receptors = [receptors]
-        if isinstance(receptors, (Mapping, bytes)) or not isinstance(receptors, Iterable):
-            raise TypeError(f"{_FORMS}, got {type(receptors).__name__}")
-        listed = list(receptors)
-        if listed and all(isinstance(item, Mapping) and "type" not in item for item in listed):
-            return None, receptors_from_table(listed, time_format=self._time_format)
-        return None, unique_receptors(_as_receptors(listed, self._time_format))
+        return None, given_receptors(receptors, time_format=self._time_format)
 
     def _load_receptors(self) -> Sequence[Receptor]:
         if self._given is not None:
@@ -776,80 +758,5 @@ class Model:
         for sentence in cut_grids(self.config, degrees_only=True):
             logger.warning("%s", sentence)
 
-    def _tell_of_weather(self, pending: Sequence[str], receptors: Known) -> set[str]:
-        """Name missing or odd weather before anything is computed; the others still run.
-
-        Returns:
-            The notes on odd weather that there are.
-        """
-        from stilt.execution.weather import weather_report
-        from stilt.meteorology.weather_notes import WeatherNotes
-
-        noted = set(WeatherNotes(self.files.cache_dir).names())
-        report = weather_report(self.files, pending, receptors)
-        for remark in report.remarks[:SHOWN_WEATHER_PROBLEMS]:
-            warnings.warn(remark, WeatherWarning, stacklevel=3)
-        problems = report.problems
-        for problem in problems[:SHOWN_WEATHER_PROBLEMS]:
-            logger.warning("%s", problem)
-        if len(problems) > SHOWN_WEATHER_PROBLEMS:
-            logger.warning(
-                "... and %d more; `stilt check` lists all.", len(problems) - SHOWN_WEATHER_PROBLEMS
-            )
-        return noted
-
-    def _tell_of_odd_weather(self, noted: set[str]) -> None:
-        """Say what workers found odd in the weather: a flow's own logging is silent."""
-        from stilt.meteorology.weather_notes import WeatherNotes
-
-        notes = WeatherNotes(self.files.cache_dir)
-        found = notes.sentences(name for name in notes.names() if name not in noted)
-        for text in list(found.values())[:SHOWN_WEATHER_PROBLEMS]:
-            warnings.warn(text, WeatherWarning, stacklevel=3)
-
-    def _tell_particle_problems(self, pending: Sequence[str], receptors: Known) -> None:
-        """Name receptors with more points than particles; the others still run."""
-        from stilt.execution.particles import particle_problems
-
-        problems = particle_problems(self.files, pending, receptors)
-        for sim_id, problem in list(problems.items())[:SHOWN_PARTICLE_PROBLEMS]:
-            logger.warning("%s: %s: %s", sim_id, problem.reason, problem.detail)
-        if len(problems) > SHOWN_PARTICLE_PROBLEMS:
-            logger.warning(
-                "... and %d more have too few particles; `stilt check` lists all.",
-                len(problems) - SHOWN_PARTICLE_PROBLEMS,
-            )
-
     def __repr__(self) -> str:
         return f"<Model {self.name!r} in {self.output_root}>"
-
-
-def _is_point(item: Any) -> bool:
-    """Whether this is one (time, longitude, latitude, altitude)."""
-    return (
-        isinstance(item, tuple)
-        and len(item) == 4
-        and not any(isinstance(part, (tuple, list, Receptor)) for part in item)
-    )
-
-
-def _as_receptors(items: Sequence[Any], time_format: str | None) -> list[Receptor]:
-    receptors = []
-    for number, item in enumerate(items):
-        try:
-            receptors.append(_as_receptor(item, time_format))
-        except UsageError as error:
-            where = f"receptor {number} of {len(items)}, counted from 0: " if len(items) > 1 else ""
-            raise UsageError(f"{where}{error}") from error
-    return receptors
-
-
-def _as_receptor(item: Any, time_format: str | None) -> Receptor:
-    if isinstance(item, Receptor):
-        return item
-    if isinstance(item, Mapping) and "type" in item:
-        return Receptor.from_dict(item)
-    if _is_point(item):
-        time, longitude, latitude, altitude = item
-        return Receptor(parse_time(time, time_format), longitude, latitude, altitude)
-    raise TypeError(f"{_FORMS}, got one that is {type(item).__name__}")

@@ -83,7 +83,7 @@ def prepare_meteorology(
     """
     prepare_process(files)
     from stilt.meteorology.formats import read_analysis
-    from stilt.meteorology.prepare import PreparedStore
+    from stilt.meteorology.prepared_store import PreparedStore
     from stilt.transport.clock import minute_of
     from stilt.transport.met_stream import met_streams
 

@@ -1,30 +1,16 @@
-"""Analyses prepared for transport: on its internal levels, with their turbulence.
-
-An analysis is decoded and put on the internal levels once, then kept as arrays on disk that all
-workers map into memory. A file's name carries the hash of everything that shaped its content.
-"""
+"""Analyses prepared for transport: on its internal levels, with their turbulence."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import mmap
-import os
-import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stilt.constants import HEAT_CAPACITY_AIR, SECONDS_PER_MINUTE
-from stilt.digests import file_digest, is_intact
 from stilt.errors import MeteorologyError, Reason
-from stilt.locks import locked_if_possible
 from stilt.meteorology import mixed_layer, surface_layer, turbulence
 from stilt.meteorology.columns import (
     VELOCITY_VARIANCES,
@@ -38,20 +24,13 @@ from stilt.meteorology.fields import (
     SURFACE_FIELDS,
     TURBULENCE_FIELDS,
 )
-from stilt.meteorology.formats import open_analysis
 from stilt.meteorology.formats.hybrid import with_pressure
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.levels import InternalLevels, internal_levels
-from stilt.meteorology.reach import is_large
-from stilt.meteorology.records import AnalysisPair, AnalysisRef, RawAnalysis
+from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions
-from stilt.meteorology.used import in_use, note_use
 from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_divergence
-from stilt.meteorology.weather_notes import WeatherNotes
-from stilt.notices import notice
-from stilt.roots import real_place
-from stilt.timing import timed
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +48,10 @@ that of air without vapour but for a factor, as in HYSPLIT."""
 BLOCK_VALUES = 500_000
 """Nodes times levels that are prepared at a time on large grids, in some 300 MB."""
 
+ARRAYS = ("column", "turbulence", "air", "surface")
+"""Names of the arrays of a :class:`PreparedAnalysis`, in its order."""
+
 _HALO = 2
-_ROWS_LOOKED_AT = 40
-_ARRAYS = ("column", "turbulence", "air", "surface")
-_DIGESTS = "digests.json"
-# NumPy parses the header of a file as Python, and CPython before 3.11.8 now and then fails when two
-# threads parse at once (gh-106905: "AST constructor recursion depth mismatch").
-_ONE_HEADER_AT_A_TIME = threading.Lock()
 _BUCKET_HOURS = {"1": 1, "3": 3, "6": 6, "T": 12, "D": 24, "A": 0}
 """Hours over which a file collects its precipitation, by the last letter of the name; 0 for the
 time since the forecast began."""
@@ -209,17 +185,17 @@ def prepare_in_blocks(
         # Differences reach one row further, and at the edge of a grid they are others.
         rows = slice(max(first - _HALO, 0), min(last + _HALO, ny))
         block = prepare(
-            _rows_of(raw, rows),
+            rows_of(raw, rows),
             levels,
             options,
-            pair and (_rows_of(pair[0], rows), _rows_of(pair[1], rows)),
+            pair and (rows_of(pair[0], rows), rows_of(pair[1], rows)),
             (dx[rows], dy[rows]),
         )
         own = slice(first - rows.start, last - rows.start)
-        yield PreparedAnalysis(*(getattr(block, name)[own] for name in _ARRAYS))
+        yield PreparedAnalysis(*(getattr(block, name)[own] for name in ARRAYS))
 
 
-def _rows_of(raw: RawAnalysis, rows: slice) -> RawAnalysis:
+def rows_of(raw: RawAnalysis, rows: slice) -> RawAnalysis:
     """Some rows of an analysis; its grid keeps its origin, which preparing does not ask for."""
     surface = {name: values[rows] for name, values in raw.surface.items()}
     upper = {name: _read_rows(values, rows) for name, values in raw.upper.items()}
@@ -234,18 +210,6 @@ def _read_rows(values: np.ndarray, rows: slice) -> np.ndarray:
     if mapping is not None and hasattr(mapping, "madvise"):
         mapping.madvise(mmap.MADV_DONTNEED)
     return taken
-
-
-def _to_look_at(raw: RawAnalysis) -> Iterator[RawAnalysis]:
-    """What is looked at for odd values: of a large grid the surface, and levels in some rows."""
-    if not is_large(raw.grid):
-        yield raw
-        return
-    yield replace(raw, upper={})
-    rows = slice(0, None, max(1, raw.grid.ny // _ROWS_LOOKED_AT))
-    heat = ("DSWF", "SHTF", "HFLX")
-    surface = {name: values for name, values in raw.surface.items() if name not in heat}
-    yield _rows_of(replace(raw, surface=surface), rows)
 
 
 def check_variances(raw: RawAnalysis, options: TurbulenceOptions) -> None:
@@ -427,152 +391,3 @@ def _hours_in_bucket(raw: RawAnalysis, length: int) -> int:
         return max(raw.forecast_hour, 1)
     hour = int(raw.time.astype("datetime64[h]").astype(np.int64)) % length
     return hour or length
-
-
-class PreparedStore:
-    """Prepared analyses on disk, made when first asked for and shared by every process."""
-
-    def __init__(self, directory: Path, read: Callable[[AnalysisRef], RawAnalysis]) -> None:
-        """Keep arrays under ``directory``; ``read`` decodes an analysis that is not there yet."""
-        self.directory = Path(directory)
-        self._read = read
-
-    def get(
-        self,
-        ref: AnalysisRef,
-        options: PreparationOptions,
-        pair: AnalysisPair | None = None,
-    ) -> PreparedAnalysis:
-        """Return the prepared analysis, memory-mapped, computed now if it has not been before.
-
-        Args:
-            ref: which one.
-            options: settings.
-            pair: see :func:`prepare`.
-        """
-        with timed("weather"):
-            return self._get(ref, options, pair)
-
-    def has(
-        self, ref: AnalysisRef, options: PreparationOptions, pair: AnalysisPair | None = None
-    ) -> bool:
-        """Return whether the analysis that :meth:`get` would give has been prepared."""
-        return (self.directory / self._key(ref, options, pair)).is_dir()
-
-    def _get(
-        self,
-        ref: AnalysisRef,
-        options: PreparationOptions,
-        pair: AnalysisPair | None,
-    ) -> PreparedAnalysis:
-        folder = self.directory / self._key(ref, options, pair)
-        if not _is_whole(folder):
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with locked_if_possible(f"{folder}.lock"):
-                if not _is_whole(folder):
-                    self._make(folder, ref, options, pair)
-        note_use(folder)
-        with _ONE_HEADER_AT_A_TIME, in_use(folder):
-            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-        return PreparedAnalysis(**arrays)
-
-    def _make(
-        self,
-        folder: Path,
-        ref: AnalysisRef,
-        options: PreparationOptions,
-        pair: AnalysisPair | None,
-    ) -> None:
-        """Prepare an analysis, that of a large grid in blocks of rows."""
-        levels = options.levels or levels_for(ref.grid, options.z_top_m)
-        with tempfile.TemporaryDirectory(dir=self.directory, prefix=".reading_") as scratch:
-            raw: dict[AnalysisRef, RawAnalysis] = {}
-            for number, one in enumerate({ref, *(pair or ())}):
-                if is_large(ref.grid):
-                    raw[one] = open_analysis(one, Path(scratch) / str(number))
-                else:
-                    raw[one] = self._read(one)
-            notes = WeatherNotes(self.directory)
-            for part in _to_look_at(raw[ref]):
-                notes.look(ref, part)
-            read = pair and (raw[pair[0]], raw[pair[1]])
-            if is_large(ref.grid):
-                self._write(folder, prepare_in_blocks(raw[ref], levels, options, read), ref.grid.ny)
-            else:
-                self._write(folder, [prepare(raw[ref], levels, options, read)], ref.grid.ny)
-
-    def _key(
-        self,
-        ref: AnalysisRef,
-        options: PreparationOptions,
-        pair: AnalysisPair | None,
-    ) -> str:
-        identity = [
-            PREPARATION_VERSION,
-            ref.grid.key(),
-            {name: value for name, value in asdict(options).items() if value is not None},
-            *(
-                [real_place(one.path), one.checksum, one.content, str(one.time)]
-                for one in (ref, *(pair or ()))
-            ),
-        ]
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
-        return f"{str(ref.time).replace(':', '').replace('-', '')}_{digest}"
-
-    def _write(self, folder: Path, blocks: Iterable[PreparedAnalysis], ny: int) -> None:
-        """Write the arrays beside their final place, then rename the folder.
-
-        Args:
-            folder: the final place.
-            blocks: of rows, from south to north.
-            ny: how many rows there are.
-
-        Damaged arrays are replaced; a process that has them mapped keeps its own.
-        """
-        with tempfile.TemporaryDirectory(dir=self.directory, prefix=".making_") as scratch:
-            made = Path(scratch) / "arrays"
-            made.mkdir()
-            _save_blocks(made, blocks, ny)
-            digests = {name: file_digest(made / f"{name}.npy") for name in _ARRAYS}
-            (made / _DIGESTS).write_text(json.dumps(digests))
-            if os.path.lexists(folder):
-                notice(
-                    logger, "Prepared weather was damaged and has been computed again: %s", folder
-                )
-                folder.rename(Path(scratch) / "damaged")
-            try:
-                made.rename(folder)
-            except OSError:
-                # Where there are no locks, another process may have been faster.
-                if not _is_whole(folder):
-                    raise
-
-
-def _save_blocks(folder: Path, blocks: Iterable[PreparedAnalysis], ny: int) -> None:
-    """Write blocks of rows as one ``.npy`` file an array, as NumPy would write the whole."""
-    with ExitStack() as files:
-        open_files: dict[str, BinaryIO] = {}
-        for block in blocks:
-            for name in _ARRAYS:
-                rows = np.ascontiguousarray(getattr(block, name))
-                if name not in open_files:
-                    file = files.enter_context((folder / f"{name}.npy").open("wb"))
-                    header = np.lib.format.header_data_from_array_1_0(rows)
-                    header["shape"] = (ny, *rows.shape[1:])
-                    np.lib.format.write_array_header_1_0(file, header)
-                    open_files[name] = file
-                rows.tofile(open_files[name])
-
-
-def _is_whole(folder: Path) -> bool:
-    """Return whether a folder holds every array as it was written.
-
-    The arrays are read for it once in a process, and again when they have been written to.
-    """
-    try:
-        digests = json.loads((folder / _DIGESTS).read_bytes())
-        return all(is_intact(folder / f"{name}.npy", digests[name]) for name in _ARRAYS)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return False
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False

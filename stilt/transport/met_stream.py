@@ -13,7 +13,8 @@ from stilt.config import ModelConfig
 from stilt.meteorology.fields import SURFACE_FIELDS
 from stilt.meteorology.grids import EARTH_RADIUS_M, EDGE_CELLS, MetGrid
 from stilt.meteorology.levels import InternalLevels
-from stilt.meteorology.prepare import PreparedAnalysis, PreparedStore, levels_for
+from stilt.meteorology.prepare import PreparedAnalysis, levels_for
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.clock import SweepClock, minute_of
 from stilt.transport.interpolation import Geometry

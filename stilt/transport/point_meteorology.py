@@ -19,7 +19,8 @@ from stilt.errors import UsageError
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import field_names, read_analysis
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.prepare import PreparedStore, levels_for
+from stilt.meteorology.prepare import levels_for
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.stored_datasets import stored_for_now
 from stilt.meteorology.subgrid import cropped_to

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stilt.config import ModelConfig
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.prepare import PreparedStore
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.met_stream import met_streams
 from stilt.transport.preparation import Preparation, first_minute_of

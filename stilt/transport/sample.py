@@ -13,7 +13,8 @@ import pandas as pd
 
 from stilt.config import ModelConfig
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.prepare import SURFACES, PreparedStore, levels_for
+from stilt.meteorology.prepare import SURFACES, levels_for
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.clock import minute_of
 from stilt.transport.interpolation import (

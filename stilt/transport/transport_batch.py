@@ -21,7 +21,8 @@ from stilt.errors import (
     SimulationError,
 )
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.prepare import SURFACES, PreparedStore
+from stilt.meteorology.prepare import SURFACES
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.records import AnalysisRef
 from stilt.transport.clock import minute_of
 from stilt.transport.device import device

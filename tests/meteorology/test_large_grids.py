@@ -11,7 +11,8 @@ from stilt.meteorology import prepare as preparing
 from stilt.meteorology import reach as reaching
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.prepare import PreparationOptions, PreparedStore
+from stilt.meteorology.prepare import PreparationOptions
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.reach import reach_of
 from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.used import cache_entries, in_use, note_use, trim_cache

@@ -14,7 +14,8 @@ from stilt.demo import write_demo
 from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.grids import latlon_grid
 from stilt.meteorology.plausibility import implausible, sine_of_sun_elevation
-from stilt.meteorology.prepare import PreparationOptions, PreparedStore
+from stilt.meteorology.prepare import PreparationOptions
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.weather_notes import WeatherNotes
 from stilt.meteorology.writer import write_arl

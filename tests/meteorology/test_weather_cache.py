@@ -14,7 +14,8 @@ import pytest
 from stilt.config import MetConfig
 from stilt.errors import UsageError
 from stilt.meteorology.arl import read_analysis, read_index
-from stilt.meteorology.prepare import PreparationOptions, PreparedStore
+from stilt.meteorology.prepare import PreparationOptions
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.subgrid import crop_file
 from stilt.meteorology.weather_cache import (
     CROP,

@@ -12,7 +12,8 @@ from stilt.meteorology.archive import list_archive, list_met
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
 from stilt.meteorology.formats import format_of, read_analysis, stores
-from stilt.meteorology.prepare import PreparationOptions, PreparedStore
+from stilt.meteorology.prepare import PreparationOptions
+from stilt.meteorology.prepared_store import PreparedStore
 from tests.support.era5_files import write_era5
 from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from tests.support.zarr_stores import (

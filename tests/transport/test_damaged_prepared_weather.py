@@ -14,7 +14,7 @@ from synthetic_weather import Laboratory, model_config, release
 
 from stilt import digests
 from stilt.meteorology.arl import read_analysis
-from stilt.meteorology.prepare import PreparedStore
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.transport.preparation import preparation
 
 Damage = Callable[[Path], None]

@@ -13,7 +13,7 @@ import pytest
 from synthetic_weather import Laboratory, model_config, release
 
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.prepare import PreparedStore
+from stilt.meteorology.prepared_store import PreparedStore
 from stilt.transport import prefetch, prepare_ahead
 from stilt.transport.clock import SweepClock
 from stilt.transport.preparation import preparation

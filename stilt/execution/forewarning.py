@@ -1,0 +1,84 @@
+"""What a run says of its weather and receptors before and after it computes."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from stilt.errors import WeatherWarning
+from stilt.execution.particles import particle_problems
+from stilt.execution.weather import weather_report
+from stilt.meteorology.weather_notes import WeatherNotes
+
+if TYPE_CHECKING:
+    from stilt.project.inputs import Project
+    from stilt.receptors import Receptor
+
+logger = logging.getLogger(__name__)
+
+SHOWN_WEATHER_PROBLEMS = 10
+SHOWN_PARTICLE_PROBLEMS = 3
+# Of a warning: whoever calls the method that calls one of these functions.
+_CALLER = 3
+
+
+def tell_of_weather(
+    project: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None
+) -> set[str]:
+    """Name missing or odd weather before anything is computed; the others still run.
+
+    Args:
+        project: whose simulations these are.
+        sim_ids: what a run will compute.
+        receptors: of these; None asks the index.
+
+    Returns:
+        The notes on odd weather that there are.
+
+    Warns:
+        WeatherWarning: weather looks wrong, or receptors lie a little outside it.
+    """
+    noted = set(WeatherNotes(project.cache_dir).names())
+    report = weather_report(project, sim_ids, receptors)
+    for remark in report.remarks[:SHOWN_WEATHER_PROBLEMS]:
+        warnings.warn(remark, WeatherWarning, stacklevel=_CALLER)
+    problems = report.problems
+    for problem in problems[:SHOWN_WEATHER_PROBLEMS]:
+        logger.warning("%s", problem)
+    if len(problems) > SHOWN_WEATHER_PROBLEMS:
+        logger.warning(
+            "... and %d more; `stilt check` lists all.", len(problems) - SHOWN_WEATHER_PROBLEMS
+        )
+    return noted
+
+
+def tell_of_odd_weather(project: Project, noted: set[str]) -> None:
+    """Say what workers found odd in the weather: a flow's own logging is silent.
+
+    Args:
+        project: whose weather.
+        noted: notes that there were before the run.
+
+    Warns:
+        WeatherWarning: one for each note that is new.
+    """
+    notes = WeatherNotes(project.cache_dir)
+    found = notes.sentences(name for name in notes.names() if name not in noted)
+    for text in list(found.values())[:SHOWN_WEATHER_PROBLEMS]:
+        warnings.warn(text, WeatherWarning, stacklevel=_CALLER)
+
+
+def tell_of_few_particles(
+    project: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None
+) -> None:
+    """Name receptors with more points than particles; the others still run."""
+    problems = particle_problems(project, sim_ids, receptors)
+    for sim_id, problem in list(problems.items())[:SHOWN_PARTICLE_PROBLEMS]:
+        logger.warning("%s: %s: %s", sim_id, problem.reason, problem.detail)
+    if len(problems) > SHOWN_PARTICLE_PROBLEMS:
+        logger.warning(
+            "... and %d more have too few particles; `stilt check` lists all.",
+            len(problems) - SHOWN_PARTICLE_PROBLEMS,
+        )
