@@ -99,12 +99,12 @@ docs: $(READY)  ## build the documentation into site/
 lock: $(READY)  ## resolve pyproject.toml again, keeping versions (ARGS=--upgrade: the newest ones)
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --all-extras $(ARGS) \
 	    --fork-strategy fewest \
-	    --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" --quiet --output-file requirements.lock
 	$(UV) pip compile pyproject.toml --universal --python-version 3.11 --group image \
 	    --extra plots --extra dask --extra download --extra grib --extra zarr \
 	    --fork-strategy fewest --constraint requirements.lock \
-	    --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" --quiet --output-file deployments/requirements.lock
 
 dist: $(READY)  ## build wheel and source archive into dist/
