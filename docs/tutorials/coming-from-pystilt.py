@@ -81,4 +81,4 @@ except stilt.errors.StiltError as error:
     print(error)
 
 # %% [markdown]
-# [How the results compare](../parity.md), [how fast it is](../performance.md).
+# Old campaigns are taken over by `stilt migrate ./old ./case` ([exchange](../exchange.md)). [How the results compare](../parity.md), [how fast it is](../performance.md).

@@ -108,5 +108,6 @@ foot.close()
 # - **Failures.** A receptor without weather fails with `MISSING_MET_FILES` and a sentence, before anything is computed; a run goes on with the others, and its exit code says so.
 # - **Again.** `stilt run` computes what is missing. Another grid makes footprints anew from the particles that are there; other settings make particles anew.
 # - **Heights** are above ground unless `altitude_ref` says `msl`; R-STILT's `kmsl` overrules it here, too.
+# - **Old campaigns** are taken over by `stilt migrate ./old ./case`: footprints, and particles where they can be read, so that old and new receptors go into one Jacobian ([exchange](../exchange.md)).
 # - **Results** depend on the seed and nothing else: not on cores, order or batches.
 # - **Speed.** [Performance](../performance.md) has the numbers.
