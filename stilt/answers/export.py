@@ -62,15 +62,16 @@ def _records(
             "hourly ones."
         )
     footprints = FootprintCollections(owner)[name]
-    paths = {path.parent.name for path in TrajectoryCollection(owner).paths(**selection)}
+    kept = TrajectoryCollection(owner)
+    whole = set(kept.keys())
     for sim_id, receptor, ends in ends_of_simulations(owner, selection, whole=True):
         try:
             footprint = footprints[sim_id]
         except KeyError:
             continue
         rows = ends
-        if sim_id in paths:
-            rows = TrajectoryCollection(owner)[sim_id].particles
+        if sim_id in whole:
+            rows = kept[sim_id].particles
         record = ReleaseRecord.of(
             footprint,
             rows,

@@ -39,16 +39,19 @@ def uncertainty(
     }
     settings = footprint_settings(owner, weights)
     kept = TrajectoryCollection(owner)
-    main = _by_id(kept.paths(**selection))
-    perturbed = _by_id(kept.paths(error=True, **selection)) if owner.config.error_run else {}
+    there = set(kept.keys())
+    main = [sim_id for sim_id in kept.registered(selection) if sim_id in there]
+    perturbed = {}
+    if owner.config.error_run:
+        perturbed = {path.parent.name: path for path in kept.paths(error=True, **selection)}
     if not main:
         raise UsageError(
             "No particles are there for this selection: the spread over particles needs "
             "trajectories: true."
         )
     rows, receptors = [], []
-    for sim_id, path in main.items():
-        stored = _read(path)
+    for sim_id in main:
+        stored = kept[sim_id]
         spreads = _spreads(owner, stored, along, settings)
         others = None
         if sim_id in perturbed:
@@ -74,7 +77,7 @@ def uncertainty(
             ),
         },
         coords={
-            "receptor": ("receptor", list(main)),
+            "receptor": ("receptor", main),
             "component": ("component", names),
             **receptor_coordinates(receptors),
         },
@@ -89,10 +92,6 @@ def uncertainty(
     ):
         dataset[name].attrs.update(units=units if power == 1 else f"{units}2", long_name=text)
     return dataset.sortby("time")
-
-
-def _by_id(paths: Any) -> dict[str, Any]:
-    return {path.parent.name: path for path in paths}
 
 
 def _read(path: Any) -> Trajectories:

@@ -113,3 +113,15 @@ def test_ends_on_a_map(model, tmp_path):
     np.testing.assert_allclose(ax.collections[0].get_array(), 2.0)
     with pytest.raises(UsageError, match="no column 'co2'"):
         map_ends(ends, color_by="co2")
+
+
+def test_outputs_in_a_store_answer_alike(model, tmp_path, weather):
+    flux = field().isel(time=0, pressure=0, drop=True) * 0 + 1.0
+    flux.attrs["units"] = "umol m-2 s-1"
+    expected = model.timeseries(flux, background=model.background(field()), molar_mass_g=16.0)
+    for keeps in (True, False):
+        stored = run(
+            tmp_path / f"case{keeps}", weather, trajectories=keeps, output={"layout": "store"}
+        )
+        found = stored.timeseries(flux, background=stored.background(field()))
+        np.testing.assert_allclose(found["modelled"], expected["modelled"], rtol=1e-6)
