@@ -121,7 +121,9 @@ def lock_versions() -> dict[str, list[str]]:
     """Return the versions in the lock by normalised name; some differ with the Python version."""
     found: dict[str, list[str]] = {}
     for name, version in re.findall(
-        r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", (ROOT / "requirements.lock").read_text(), re.M
+        r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^\s;\\]+)",
+        (ROOT / "requirements.lock").read_text(),
+        re.M,
     ):
         found.setdefault(normal(name), []).append(version)
     return found
