@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from stilt.model import Model
 
 SHOWN = 20
+LACKS_WEATHER = (Reason.MISSING_MET_FILES, Reason.MET_COVERAGE)
 # From so many simulations on a store is proposed.
 MANY = 5000
 
@@ -116,6 +119,19 @@ def remarks(report: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def _alike(bad: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one line for all receptors of a meteorology that fail for the same cause."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for entry in bad:
+        cause = (entry["met"], entry["reason"], entry["detail"])
+        groups.setdefault(cause, []).append(entry["receptor"])
+    lines = []
+    for (met, reason, detail), receptors in groups.items():
+        more = f" and {len(receptors) - 1} more" if len(receptors) > 1 else ""
+        lines.append(f"{met} {receptors[0]}{more}: {reason}: {detail}")
+    return lines
+
+
 def _first_of(lines: list[str]) -> list[str]:
     if len(lines) <= SHOWN:
         return lines
@@ -175,13 +191,15 @@ def check(
         return _exit_code(refused, bad)
     for entry in refused:
         click.echo(f"Refused: {entry['detail']}", err=True)
-    failures = [f"{e['met']} {e['receptor']}: {e['reason']}: {e['detail']}" for e in bad]
-    for line in (*_first_of(failures), *suspected, *remarks(report)):
+    for line in (*_first_of(_alike(bad)), *suspected, *remarks(report)):
         click.echo(line)
     ready = f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather"
     if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
         ready += " and particles"
     click.echo(f"{ready}.")
+    if any(entry["reason"] in LACKS_WEATHER for entry in bad):
+        shown = shlex.quote(os.path.relpath(model.project))
+        click.echo(f"Which files and hours there are: stilt weather list {shown}")
     if (proposal := propose_store(model, len(report))) is not None:
         click.echo(proposal)
     return _exit_code(refused, bad)

@@ -204,7 +204,8 @@ def draw_many(
     files = model.footprints[_name(model, wanted)].select(**cast(Any, selection))
     if not len(files):
         raise UsageError(
-            "There is no footprint to draw: `stilt run` makes them, and `stilt status` counts."
+            "There is no footprint to draw: `stilt run` makes them, `stilt status` counts, and "
+            "`stilt explain` says why some failed."
         )
     plots = files.plot
     draw = plots.mean if wanted.kind == "mean" else plots.series

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from stilt.config.rstilt_names import RSTILT_SETTINGS
 from stilt.errors import ConfigValidationError
 
 Visibility = Literal["basic", "advanced", "expert"]
@@ -126,7 +127,12 @@ def joined(sentences: Sequence[str]) -> str:
 
 
 def unknown_key(key: object, known: Iterable[str]) -> str:
-    """Return the sentence about an unknown key, naming the nearest known one."""
+    """Return the sentence about an unknown key, naming the nearest known one.
+
+    For a setting of R-STILT it is the one that is meant, wherever that belongs.
+    """
+    if str(key) in RSTILT_SETTINGS:
+        return f"unknown key '{key}', which R-STILT has: here it is {RSTILT_SETTINGS[str(key)]}"
     near = nearest(key, known)
     if near:
         return f"unknown key '{key}': did you mean '{near}'?"

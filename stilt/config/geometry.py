@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import model_validator
 
@@ -10,6 +11,8 @@ from stilt.config.base import Float, Section, described, problem
 
 LONGLAT = "+proj=longlat"
 _MOST_CELLS = 1e8
+# No edge in degrees is as large.
+_IN_METRES = 1000.0
 # Share of a cell by which rounding may shorten a range: R's, for seq(low, high, by = resolution).
 _ROUNDING_CELLS = 1e-10
 
@@ -78,6 +81,22 @@ class Grid(Bounds):
     projection: str = described(
         LONGLAT, "PROJ text of the grid's projection", visibility="advanced", min_length=1
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _edges_in_degrees(cls, given: Any) -> Any:
+        """Say it of edges in metres, which pydantic would only call too large."""
+        if not isinstance(given, dict) or "projection" not in given:
+            return given
+        for name in ("xmin", "xmax", "ymin", "ymax"):
+            edge = given.get(name)
+            if isinstance(edge, int | float) and abs(edge) > _IN_METRES:
+                raise problem(
+                    f"{edge:g} looks like metres: edges are in degrees in every projection, only "
+                    "xres and yres are in its units",
+                    name,
+                )
+        return given
 
     @property
     def is_longlat(self) -> bool:

@@ -44,8 +44,8 @@ def aggregate(
 
     Args:
         footprint: what to move.
-        target: xarray grid with lon and lat or x and y (NaN cells of a 2-D DataArray do not
-            count), or a list of (x, y) centres of a regular grid.
+        target: a :class:`stilt.Grid`, an xarray grid with lon and lat or x and y (NaN cells of a
+            2-D DataArray do not count), or a list of (x, y) centres of a regular grid.
         time_bins: IntervalIndex or edges; a layer belongs to every bin with
             left <= its stamp < right.
         resolution: cell size for lists of centres.

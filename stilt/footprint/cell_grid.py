@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,7 @@ NEAR_EDGE = 1e-6
 LONGLAT_NAMES = ("longlat", "latlong", "lonlat", "latlon")
 
 
+@runtime_checkable
 class GridLike(Protocol):
     """What a footprint needs to know of a grid: degrees for bounds, projection units for cells."""
 

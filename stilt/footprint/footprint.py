@@ -235,7 +235,7 @@ class Footprint:
 
     def aggregate(
         self,
-        target: xr.DataArray | xr.Dataset | Iterable[tuple[float, float]],
+        target: Grid | xr.DataArray | xr.Dataset | Iterable[tuple[float, float]],
         time_bins: Any,
         *,
         resolution: float | tuple[float, float] | None = None,

@@ -58,6 +58,21 @@ def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
     return float(given.convert(1.0, Unit(MASS_FLUX_UNIT))) / molar_mass_g
 
 
+def _require_data_array(flux: object) -> None:
+    """Raise for what people give instead of one variable of a data set."""
+    if isinstance(flux, xr.DataArray):
+        return
+    if isinstance(flux, xr.Dataset):
+        names = ", ".join(repr(str(name)) for name in flux.data_vars) or "none"
+        raise UsageError(
+            f"The flux is a data set; give one of its variables, as in data[NAME]. It has {names}."
+        )
+    raise UsageError(
+        f"The flux must be an xarray.DataArray with the coordinates lat and lon, not a "
+        f"{type(flux).__name__}; a file is opened with xarray.open_dataset(path)[NAME]."
+    )
+
+
 @dataclass(frozen=True)
 class Inventory:
     """A flux in umol m-2 s-1 with its time steps.
@@ -85,6 +100,7 @@ class Inventory:
         Raises:
             UsageError: units, dimensions or times cannot be used.
         """
+        _require_data_array(flux)
         units = flux.attrs.get("units")
         if not units:
             raise UsageError(

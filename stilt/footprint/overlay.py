@@ -338,7 +338,8 @@ def _overlap(source: Intervals, target: Intervals, period: float | None) -> sp.c
         shifts = period * np.arange(first, last + 1)
     order = np.argsort(target.low)
     low, high = target.low[order], target.high[order]
-    parts = []
+    # Without a shift that brings them together there is no overlap, and no part.
+    parts = [(np.empty(0), np.empty(0, np.intp), np.empty(0, np.intp))]
     for shift in shifts:
         start = np.searchsorted(high, source.low - shift, side="right")
         stop = np.searchsorted(low, source.high - shift, side="left")

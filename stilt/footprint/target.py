@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from stilt.errors import UsageError
-from stilt.footprint.cell_grid import is_longlat
+from stilt.footprint.cell_grid import CellGrid, GridLike, is_longlat
 from stilt.footprint.steps import Floats, Ints
 
 LONGLAT = "+proj=longlat"
@@ -116,8 +116,9 @@ def parse_target(
     """Read a target.
 
     Args:
-        target: xarray grid with coordinates lon and lat, or x and y (NaN cells of a 2-D DataArray
-            do not count), or (x, y) centres on a regular grid, not necessarily all of it.
+        target: a :class:`stilt.Grid`, whose own projection counts; an xarray grid with coordinates
+            lon and lat, or x and y (NaN cells of a 2-D DataArray do not count); or (x, y) centres
+            on a regular grid, not necessarily all of it.
         native: cell size of the footprints, for axes that show none.
         source_projection: projection of the footprints, assumed for x and y without their own.
         resolution: cell size for lists of centres; a number or (x, y).
@@ -128,7 +129,14 @@ def parse_target(
     """
     if isinstance(target, (xr.DataArray, xr.Dataset)):
         return _from_grid(target, native, source_projection, projection)
+    if isinstance(target, GridLike):
+        return _from_cell_grid(CellGrid.of(target))
     return _from_centres(target, native, projection or source_projection, resolution)
+
+
+def _from_cell_grid(grid: CellGrid) -> Target:
+    x, y = (Intervals.of_size(axis.centres(), axis.resolution) for axis in (grid.x, grid.y))
+    return Target(x, y, np.arange(grid.x.count * grid.y.count), grid.projection)
 
 
 def _from_grid(

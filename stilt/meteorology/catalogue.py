@@ -380,10 +380,17 @@ class MetCatalogue:
             text += f" The folder {gone[0]} does not exist."
         elif found.absent_asked:
             shown = ", ".join(found.absent_asked[:_SHOWN_PATTERNS])
-            text += f" Patterns not found in {self.config.where}: {shown}."
+            text += f" Patterns not found in {self.config.where}: {shown}.{self._held()}"
         else:
             text += f" Nothing is in {self.config.where}."
         return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
+
+    def _held(self) -> str:
+        """Say what is there under other names, from which a wrong name is seen."""
+        names = [Path(path).name for listing in self._files_on_disk() for path in listing.all_files]
+        if not names:
+            return " There are no files in it."
+        return f" There are {len(names):,} file(s) in it, such as {min(names)}."
 
     def _uncovered(
         self, found: _Found, damaged: dict[Place, str], bracket: Bracket, by_tres: bool

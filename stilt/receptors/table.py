@@ -372,9 +372,11 @@ def _columns(names: list[str], table: _Table) -> dict[str, int]:
     if missing:
         shown = ", ".join(map(repr, names[:_SHOWN_NAMES])) or "none"
         kind = "Receptor file" if table.unit == "line" else "A table of receptors"
+        others = {role: " or ".join(ALIASES[role][1:]) for role in missing}
+        also = "; ".join(f"{role} may be called {names}" for role, names in others.items())
         raise UsageError(
             f"{kind} must contain columns: {list(_REQUIRED)}; {table.source} lacks {missing} "
-            f"(its columns: {shown})"
+            f"(its columns: {shown}); {also}"
         )
     return columns
 

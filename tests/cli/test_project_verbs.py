@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,23 @@ def test_demo_and_serve_are_thin(case: Path, stilt, monkeypatch: pytest.MonkeyPa
         (("somewhere",), {"n_workers": 3, "console": None}),
         {"follow": True, "poll_interval": 0.5, "skip_existing": None},
     ]
+
+
+def test_check_names_one_cause_once_and_where_to_look(ran, stilt) -> None:
+    project, _ = ran
+    config = project / "config.yaml"
+    before = config.read_text()
+    config.write_text(before.replace("%Y%m%d", "wrf%Y%m%d"))
+    try:
+        answer = stilt("check", project)
+    finally:
+        config.write_text(before)
+    lines = [line for line in answer.stdout.splitlines() if "MISSING_MET_FILES" in line]
+    details = [line.partition("MISSING_MET_FILES: ")[2] for line in lines]
+    assert details
+    assert len(details) == len(set(details))
+    assert "such as 2023" in details[0]
+    assert f"stilt weather list {os.path.relpath(project)}" in answer.stdout
 
 
 def test_check_tells_which_grids_are_cut(weather, project_files, tmp_path, stilt) -> None:

@@ -14,6 +14,7 @@ from stilt.config import (
     ModelConfig,
     RuntimeSettings,
 )
+from stilt.config.rstilt_names import RSTILT_SETTINGS
 from stilt.errors import ConfigValidationError
 
 MET = {"directory": "/data/met", "file_format": "%Y%m%d_%H", "file_tres": "1h"}
@@ -211,6 +212,38 @@ def test_local_execution_is_strict_and_other_backends_have_options():
     for fields in ({"n_workers": 0}, {"n_workers": True}, {"device": "tpu"}, {"backend": ""}):
         with pytest.raises(ConfigValidationError, match=next(iter(fields))):
             ExecutionConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("n_cores", "execution.n_workers"),
+        ("met_path", "mets.NAME.directory"),
+        ("xmn", "footprints.NAME.grid.xmin"),
+        ("xres", "footprints.NAME.grid.xres"),
+    ],
+)
+def test_a_setting_of_r_stilt_is_led_to_its_place(name: str, meant: str):
+    with pytest.raises(ConfigValidationError, match=f"'{name}', which R-STILT has: .*{meant}"):
+        config(**{name: 1})
+
+
+def test_every_setting_of_r_stilt_is_led_to_one_that_exists():
+    sections = {"mets": MetConfig, "execution": ExecutionConfig, "footprints": FootprintConfig}
+    for meant in RSTILT_SETTINGS.values():
+        words = meant.split(",")[0].split(":")[0].removesuffix(" ").split(".")
+        if words[0] not in sections or len(words) == 1:
+            continue
+        section = sections[words[0]]
+        if "grid" in words:
+            section = Grid
+        assert words[-1] in section.model_fields, meant
+
+
+def test_edges_of_a_projected_grid_in_metres_are_led_to_degrees():
+    edges = {"xmin": -200000, "xmax": 200000, "ymin": -200000, "ymax": 200000}
+    with pytest.raises(ConfigValidationError, match="looks like metres: edges are in degrees"):
+        Grid(**edges, xres=1000, yres=1000, projection="+proj=utm +zone=12")
 
 
 def test_unknown_keys_name_the_nearest_known_one():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from stilt import Footprint, FootprintConfig, PointReceptor
+from stilt import Footprint, FootprintConfig, Grid, PointReceptor
 from stilt.errors import UsageError
 
 UTM = "+proj=utm +zone=12 +datum=WGS84"
@@ -182,3 +182,24 @@ def test_faults_are_named() -> None:
         foot.aggregate([(1, 2)], BINS, resolution=0)
     with pytest.raises(UsageError, match="Time bins"):
         foot.aggregate(COVERING["coarser"], BINS[:1])
+
+
+@pytest.mark.parametrize("lon", [-112.0, 179.5])
+def test_a_grid_of_the_configuration_is_a_target(lon: float) -> None:
+    xmin, xmax = (-114, -110) if lon < 0 else (178, -178)
+    bounds = {"xmin": xmin, "xmax": xmax, "ymin": 39, "ymax": 42}
+    foot = made({**bounds, "xres": 0.05, "yres": 0.05}, lon=lon)
+    grid = Grid(**bounds, xres=0.25, yres=0.5)
+    frame = foot.aggregate(grid, BINS)
+    assert frame.shape == (16 * 6, 4)
+    assert frame.to_numpy().sum() == pytest.approx(foot.total, rel=1e-9)
+    same = foot.aggregate(lattice(xmin, xmin + 3.75, 0.25, 39, 41.5, 0.5), BINS)
+    np.testing.assert_allclose(frame.to_numpy(), same.to_numpy(), atol=1e-12)
+
+
+def test_a_projected_grid_of_the_configuration_brings_its_projection() -> None:
+    foot = made()
+    wide = {**METRES, "xmin": -114, "xmax": -110, "ymin": 39, "ymax": 42}
+    frame = foot.aggregate(Grid(**wide), BINS)
+    assert frame.index.names == ["x", "y"]
+    assert frame.to_numpy().sum() == pytest.approx(foot.total, rel=1e-6)

@@ -425,3 +425,31 @@ def test_cells_give_the_matrix_that_runs_give(size, shift, bins) -> None:
     np.testing.assert_allclose(found.outside_cells, expected.outside_cells, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(found.outside_times, expected.outside_times, rtol=1e-8, atol=1e-12)
     assert found.receptors.equals(expected.receptors)
+
+
+def test_a_flux_elsewhere_adds_nothing_and_says_so() -> None:
+    flux = xr.DataArray(
+        np.ones((3, 4)),
+        coords={"lat": [40.0, 41.0, 42.0], "lon": [10.0, 11.0, 12.0, 13.0]},
+        dims=("lat", "lon"),
+        attrs={"units": "umol m-2 s-1"},
+    )
+    foot = made(0)
+    with pytest.warns(UserWarning, match="leaves out"):
+        found = enhancement([foot], flux)
+    assert found["enhancement_ppm"].item() == 0.0
+    assert found["outside"].item() == pytest.approx(foot.total)
+    assert found["outside_share"].item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("flux", "said"),
+    [
+        (xr.Dataset({"co2": ("x", [1.0])}), r"data\[NAME\]\. It has 'co2'"),
+        ("flux.nc", "not a str; a file is opened with xarray.open_dataset"),
+        (np.ones((2, 2)), "not a ndarray"),
+    ],
+)
+def test_what_is_no_flux_is_one_sentence(flux: object, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        enhancement([made(0)], flux)

@@ -147,8 +147,13 @@ def test_no_file_at_all_says_what_was_looked_for(archive):
     assert error.reason is Reason.MISSING_MET_FILES
     assert error.detail == (
         "Insufficient number of meteorological files found. Found: 0, Required: 1. "
-        f"Patterns not found in {config.directory}: 20240714_00."
+        f"Patterns not found in {config.directory}: 20240714_00. "
+        "There are 4 file(s) in it, such as 20230714_00."
     )
+    for file in config.directory.iterdir():
+        file.unlink()
+    error = failure(MetCatalogue(config), "2024-07-14 00:00", "2024-07-14 02:00")
+    assert error.detail.endswith("20240714_00. There are no files in it.")
 
 
 def test_n_min_and_a_missing_folder(archive, tmp_path):

@@ -1,0 +1,27 @@
+"""Settings of R-STILT's run_stilt.r that stand elsewhere here, or under another name."""
+
+from __future__ import annotations
+
+_GRID = {
+    "xmn": "xmin", "xmx": "xmax", "ymn": "ymin", "ymx": "ymax", "xres": "xres", "yres": "yres",
+    "projection": "projection",
+}  # fmt: skip
+RSTILT_SETTINGS = {
+    "met_path": "mets.NAME.directory",
+    "met_file_format": "mets.NAME.file_format",
+    "met_file_tres": "mets.NAME.file_tres",
+    "met_loc": "mets.NAME.directory",
+    "n_met_min": "mets.NAME.n_min",
+    "met_subgrid_enable": "mets.NAME.subgrid_enable",
+    "met_subgrid_buffer": "mets.NAME.subgrid_buffer",
+    "met_subgrid_levels": "mets.NAME.subgrid_levels",
+    "n_cores": "execution.n_workers",
+    "slurm": "execution.backend: slurm",
+    "slurm_options": "execution.backend: slurm, with the options beside it",
+    "smooth_factor": "footprints.NAME.smooth_factor",
+    "time_integrate": "footprints.NAME.time_integrate",
+    "run_foot": "a section footprints; without one only trajectories are kept",
+    "simulation_id": "not needed: the id is made of met, time and place of the receptor",
+    "receptors": "the file receptors.csv",
+    **{old: f"footprints.NAME.grid.{new}" for old, new in _GRID.items()},
+}
