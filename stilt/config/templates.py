@@ -201,7 +201,7 @@ TEMPLATES = {
                 particles=1000,
             ),
             _SATELLITE,
-            "Put weather into met/, and your soundings into receptors.csv.",
+            "Put weather into met/, and soundings into receptors.csv, or: stilt observe FILES DIR.",
         ),
     )
 }
