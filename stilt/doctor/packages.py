@@ -32,7 +32,9 @@ EXTRAS = {
     "zarr": "Zarr stores",
 }
 
-_PINNED = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)(?:\s*;\s*([^\\\n]+?))?\s*\\?$", re.M)
+_PINNED = re.compile(
+    r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\\n]+?))?\s*\\?$", re.M
+)
 
 
 def installed_version(name: str) -> str | None:
