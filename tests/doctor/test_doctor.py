@@ -36,6 +36,13 @@ def test_an_extra_that_lacks_is_named_with_what_it_is_for() -> None:
     assert "Zarr stores" not in there.found
 
 
+def test_every_extra_for_users_is_looked_at() -> None:
+    from importlib.metadata import metadata
+
+    extras = set(metadata("stilt").get_all("Provides-Extra"))
+    assert extras - {"dev", "docs"} == set(packages.EXTRAS)
+
+
 def test_versions_other_than_the_lock_s_are_named() -> None:
     lock = (
         "numpy==2.4.1 \\\n    --hash=sha256:0\n"
