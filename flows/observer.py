@@ -124,13 +124,14 @@ def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:
 def show_array(name: str, job: str, tasks: Sequence[ArrayTask]) -> None:
     """Publish the tasks of a job array of SLURM as a table: number, state, node, why it waits."""
     columns = ("number", "state", "node", "reason")
+    tasks = sorted(tasks, key=lambda task: task.number)
     states = Counter(task.state for task in tasks)
     listed = ", ".join(f"{state.lower()} {n}" for state, n in states.most_common())
     _quietly(
         create_table_artifact,
         table=[{each: getattr(task, each) for each in columns} for task in tasks[:MAX_TABLE_ROWS]],
         key=artifact_key(name, "slurm"),
-        description=f"Job array {job} of SLURM: {listed or 'no task is in the queue'}",
+        description=f"Job array {job} of SLURM: {listed}",
     )
 
 

@@ -165,6 +165,6 @@ class _ArrayTable:
         from flows.observer import show_array
 
         now = time.monotonic()
-        if now - self._shown_at >= SHOWN_EVERY_S or all(task.ended for task in tasks):
+        if tasks and (now - self._shown_at >= SHOWN_EVERY_S or all(task.ended for task in tasks)):
             self._shown_at = now
             show_array(self._name, job, tasks)

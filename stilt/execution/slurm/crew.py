@@ -116,7 +116,7 @@ class SlurmCrew:
                 logger.info("%s", error)
                 time.sleep(self.options.poll_interval_s)
                 continue
-            if tasks != self._tasks:
+            if tasks and tasks != self._tasks:
                 self._tasks = tasks
                 self.shown(job, tasks)
             self._tell_of_wait(job, tasks)
@@ -140,6 +140,8 @@ class SlurmCrew:
         Raises:
             SimulationError: all of it was cancelled, or it computed nothing.
         """
+        tasks = ended_tasks(spool.job)
+        self.shown(spool.job, list(tasks.values()))
         if told == of_number.keys():
             return
         time.sleep(SEEN_LATE_S)
@@ -149,8 +151,6 @@ class SlurmCrew:
         left = of_number.keys() - told
         if not left:
             return
-        tasks = ended_tasks(spool.job)
-        self.shown(spool.job, list(tasks.values()))
         states = {number: task.state for number, task in tasks.items()}
         taken = {each.number: states.get(each.task, "") for each in spool.taken()}
         begun = {n for n in left if n in taken and taken[n] not in _INNOCENT}
