@@ -580,6 +580,7 @@ class Model:
         if not pending:
             return Run(self.files, pending, EndedJob(Outcome()))
         refuse_impossible(self.config)
+        self.files.kernels.require(self.config.footprints)
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
         receptors = None

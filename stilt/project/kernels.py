@@ -140,6 +140,21 @@ class Kernels:
         places = [folder / Path(table).expanduser() for folder in self.folders]
         return next((place for place in places if place.is_file()), places[0])
 
+    def require(self, footprints: Mapping[str, FootprintConfig]) -> None:
+        """Refuse a run whose footprints name a table that is not there.
+
+        Raises:
+            UsageError: there is no such file; the sentence names the footprint.
+        """
+        for name, settings in footprints.items():
+            for each in settings.transforms:
+                table = each.get("table")
+                if table and not self.path(table).is_file():
+                    raise UsageError(
+                        f"The footprint {name!r} needs the table of kernels {self.path(table)}, "
+                        "which is not there: `stilt observe` makes it."
+                    )
+
     def bound(self, settings: FootprintConfig, receptor: Receptor) -> FootprintConfig:
         """Return a footprint's settings with the receptor's own kernels in their transforms.
 

@@ -177,3 +177,9 @@ def test_columns_a_transform_needs_must_be_kept():
         stilt.ModelConfig(
             mets={"hrrr": met}, footprints={"a": footprint({"kind": "mass_weighting"})}
         )
+
+
+def test_a_table_that_is_not_there_stops_a_run_before_it_begins(model):
+    model = stilt.Model(model.project, config=model.config, receptors=[COLUMN])
+    with pytest.raises(UsageError, match=r"'kernel' needs the table .*t-kernels\.parquet"):
+        model.run()
