@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import stilt, worker
 from slurm_cluster import SlurmCluster
 from written import outputs
 
-from stilt import Model, push_simulations
+from stilt import Model
 
 pytestmark = pytest.mark.slow
 
@@ -78,15 +79,22 @@ def test_a_campaign_survives_what_happens_to_its_tasks(slurm: SlurmCluster, new_
     assert not slurm.running()
 
 
-def test_the_same_bytes_as_in_this_process(slurm: SlurmCluster, new_project) -> None:
-    root = campaign(new_project, "array", 12, 50, 3)
-    follower = follow_in_background(root)
-    said, _ = follower.communicate(timeout=300)
-    assert follower.returncode == 0, said
-    plain = campaign(new_project, "plain", 12, 50, 1)
-    model = Model(plain)
-    push_simulations(model, model.pending(), skip_existing=False)
-    assert outputs(root) == outputs(plain)
+def test_the_same_bytes_whoever_computes(slurm: SlurmCluster, api: str, new_project) -> None:
+    def made(name: str, *arguments: object) -> Path:
+        root = campaign(new_project, name, 12, 50, 2)
+        ended = stilt("run", root, *arguments)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return root
+
+    inline = made("inline", "--backend", "local", "--n-workers", 1)
+    expected = outputs(inline)
+    assert len(expected) == 24
+    assert outputs(made("local", "--backend", "local", "--n-workers", 2)) == expected
+    assert outputs(made("dask", "--backend", "dask", "--n-workers", 2)) == expected
+    assert outputs(made("slurm", "--backend", "slurm", "--n-workers", 3, "--wait")) == expected
+    assert stilt("deploy").returncode == 0
+    with worker("stilt", inline.parent), worker("stilt", inline.parent):
+        assert outputs(made("prefect", "--backend", "prefect", "--wait")) == expected
 
 
 def test_tasks_with_several_cores(slurm: SlurmCluster, new_project) -> None:
