@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 KEY = b"stilt"
+# Parquet has check sums of its pages, but none of its metadata.
+CHECKSUM = b"stilt_crc32"
 FORMAT = 1
 
 
@@ -54,6 +57,24 @@ class Header:
     name: str
     settings: Mapping[str, Any]
     simulations: Sequence[Stored]
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """Return the header and its check sum as metadata of a file."""
+        content = self.encode()
+        return {KEY: content, CHECKSUM: b"%08x" % zlib.crc32(content)}
+
+    @classmethod
+    def of(cls, metadata: Mapping[bytes, bytes] | None) -> Header:
+        """Read the header in the metadata of a file.
+
+        Raises:
+            ValueError, KeyError, TypeError: there is none, or it was changed.
+        """
+        if metadata is None or KEY not in metadata:
+            raise ValueError("it is no shard of stilt's")
+        if metadata.get(CHECKSUM) != b"%08x" % zlib.crc32(metadata[KEY]):
+            raise ValueError("its metadata do not agree with their check sum")
+        return cls.decode(metadata[KEY])
 
     def encode(self) -> bytes:
         """Return the header as JSON, a column for each property of simulations."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stilt.errors import StiltError
-from stilt.store.header import KEY, Header, Stored
+from stilt.store.header import Header, Stored
 
 # Rows of a group, at least: few groups keep a shard's index small, and one is soon read.
 GROUP_ROWS = 131_072
@@ -97,7 +97,7 @@ class ShardWriter:
         assert self._writer is not None
         self._write_group()
         header = Header(self.kind, self.name, self.settings, self.simulations)
-        self._writer.add_key_value_metadata({KEY: header.encode()})
+        self._writer.add_key_value_metadata(header.metadata())
         self._writer.close()
         self._writer = None
         with self.path.open("rb") as file:
@@ -153,7 +153,7 @@ class ShardReader:
         self._group: tuple[tuple[int, tuple[str, ...]], pa.Table] | None = None
         try:
             self._file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
-            self.header = Header.decode((self._file.metadata.metadata or {})[KEY])
+            self.header = Header.of(self._file.metadata.metadata)
         except FileNotFoundError:
             raise
         except _UNREADABLE as error:
@@ -233,9 +233,9 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, pa.ArrowExc
 
 def damaged(path: Path, error: Exception) -> DamagedShardError:
     """Return the error of a shard that cannot be read."""
+    said = " ".join(str(error).split()) or type(error).__name__
     return DamagedShardError(
-        f"{path} is damaged ({str(error).strip() or type(error).__name__}): delete it and run "
-        "again; what it held is computed anew"
+        f"{path} is damaged ({said}): delete it and run again; what it held is computed anew"
     )
 
 
