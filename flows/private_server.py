@@ -7,6 +7,7 @@ loads Prefect and JAX, plans and prepares weather in between.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -66,6 +67,7 @@ class PrivateServer:
                 "or delete that directory."
             ) from error
         try:
+            self._set_later_database_aside()
             self._fresh = not self.database.exists()
             if self._fresh and copy_template(self.database):
                 self._version.write_text(version("prefect"))
@@ -83,6 +85,22 @@ class PrivateServer:
     @property
     def _version(self) -> Path:
         return self.home / "prefect.version"
+
+    def _set_later_database_aside(self) -> None:
+        """Rename a database of a later Prefect, which this one cannot read.
+
+        It holds the history of runs and nothing that a run needs.
+        """
+        if not (self.database.exists() and self._version.exists()):
+            return
+        made_by = self._version.read_text().strip()
+        if _release(made_by) <= _release(version("prefect")):
+            return
+        for suffix in ("-wal", "-shm", ""):
+            file = self.database.with_name(self.database.name + suffix)
+            if file.exists():
+                file.replace(file.with_name(f"prefect-{made_by}.db{suffix}"))
+        self._version.unlink()
 
     def _migrated(self) -> bool:
         """Return whether the database is one of this Prefect, so that a start changes nothing."""
@@ -175,6 +193,11 @@ class PrivateServer:
 
 SERVERS = LivingServers(PrivateServer)
 """Those of this process, by the folder of their state."""
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """Return the numbers of a version, such as (3, 9, 1)."""
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
 
 
 def _environment_of_server() -> dict[str, str]:

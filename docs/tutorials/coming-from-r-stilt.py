@@ -12,6 +12,8 @@
 # write.csv(receptors, "receptors.csv", row.names = FALSE)   # run_time, lati, long, zagl
 # ```
 #
+# A receptor of several places (lists in `long`, `lati` and `zagl`) is several lines with one number in a column `r_idx` ([receptors](../receptors.md)). Further columns, such as a site, come back with the results.
+#
 # These are the settings of such a script, on **synthetic** weather in the format that R-STILT reads.
 
 # %%
@@ -41,6 +43,11 @@ Path("case/receptors.csv").write_text("""\
 # | `before_footprint` | [transforms](../footprints.md) |
 # | HYSPLIT's `capemin`, `kmix0`, `w_option`, `zicontroltf`, ... | the same names; what has no meaning here is refused unless it is at its default |
 # | `siguverr`, `sigzierr`, ... | the same names: [error runs](../error-runs.md) |
+#
+# For your own weather, `stilt init ./case --template hrrr` (or gfs, era5, wrf) writes the file with comments; [HRRR](../hrrr.md) and [GFS](../gfs.md) have the details. Two things differ from `run_stilt.r`:
+#
+# - `file_format` says how file names **begin**, with `*` and `?` as in a shell; R-STILT's is a regular expression. Files named `20190530_00-05_hrrr` are `"%Y%m%d_%H"` with `file_tres: 6h`; `hysplit.20190530.00z.hrrra` is `"hysplit.%Y%m%d.%Hz.hrrra"`.
+# - A relative `directory` starts from the folder of `config.yaml`, wherever the command is typed.
 
 # %%
 Path("case/config.yaml").write_text("""\
@@ -102,11 +109,47 @@ print(dict(foot.sizes), foot["foot"].attrs["units"])
 foot.close()
 
 # %% [markdown]
-# ## 4. What to know
+# ## 4. What to do with them
+#
+# From the shell: maps, and one page to step through by receptor and hour.
+
+# %%
+!stilt plot case --out case/
+
+# %%
+!stilt report case --out case/report.html
+
+# %% [markdown]
+# In Python: the mean of all, what a flux adds to each measurement, and the Jacobian for an inversion. The flux is an xarray array with `lat`, `lon` and its unit; a real one is `xr.open_dataset("flux.nc")["co2_flux"]`.
+
+# %%
+import numpy as np
+
+import stilt
+
+footprints = stilt.Model("case").footprints["default"]
+lat, lon = np.arange(39.5, 42.6, 0.1), np.arange(-114.5, -110.4, 0.1)
+flux = xr.DataArray(
+    np.full((lat.size, lon.size), 2.0),
+    coords={"lat": lat, "lon": lon},
+    dims=("lat", "lon"),
+    attrs={"units": "umol m-2 s-1"},
+)
+print(f"sum of the mean: {float(footprints.mean().sum()):.2f} ppm per (umol m-2 s-1)")
+footprints.enhancement(flux)[["enhancement_ppm", "outside_share"]].round(2)
+
+# %%
+cells = stilt.Grid(xmin=-114, xmax=-111, ymin=40, ymax=42, xres=0.5, yres=0.5)
+hours = pd.date_range("2023-07-15 15:00", "2023-07-15 20:00", freq="h")
+jacobian = footprints.jacobian(cells, hours)
+jacobian.matrix.shape, round(float(jacobian.matrix.sum()), 2)
+
+# %% [markdown]
+# ## 5. What to know
 #
 # - **Weather.** ARL files are chosen by the times inside them, not by their names alone; ERA5, HRRR, GFS and WRF are [read as they are](../meteorology.md).
 # - **Failures.** A receptor without weather fails with `MISSING_MET_FILES` and a sentence, before anything is computed; a run goes on with the others, and its exit code says so.
-# - **Again.** `stilt run` computes what is missing. Another grid makes footprints anew from the particles that are there; other settings make particles anew.
+# - **Again.** `stilt run` computes what is missing. Another grid makes footprints anew from the particles that are there; other settings make particles anew. Receptors that you take out of `receptors.csv` keep their results; of those without results a run says how to be rid of them.
 # - **Heights** are above ground unless `altitude_ref` says `msl`; R-STILT's `kmsl` overrules it here, too.
 # - **Old campaigns** are taken over by `stilt migrate ./old ./case`: footprints, and particles where they can be read, so that old and new receptors go into one Jacobian ([exchange](../exchange.md)).
 # - **Results** depend on the seed and nothing else: not on cores, order or batches.

@@ -98,7 +98,7 @@ def run(
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
-    for line in _failures(model, ran) or _next_steps(model, counts):
+    for line in (*(_failures(model, ran) or _next_steps(model, counts)), *_unlisted(model, counts)):
         click.echo(line, err=True)
     if as_json:
         print_json(
@@ -123,6 +123,27 @@ def _failures(model: Any, ran: Any) -> list[str]:
         where = shlex.quote(os.path.relpath(model.project))
         lines.append(f"Cause, weather, log and what to do: stilt explain {where} {example}")
     return lines
+
+
+def _unlisted(model: Any, counts: Mapping[str, int]) -> list[str]:
+    """Say that earlier receptors without results are still run, and how to be rid of them.
+
+    Receptors registered as a scene are meant to be beside those of receptors.csv.
+    """
+    mets = model.config.simulated_mets
+    if counts["total"] <= len(model.receptors) * len(mets):
+        return []
+    listed = {f"{met}_{receptor.id}" for met in mets for receptor in model.receptors}
+    earlier = set(model.index.ids("scene_id IS NULL")) - listed
+    left = sorted(earlier.intersection(model.simulations.incomplete()))
+    if not left:
+        return []
+    state = shlex.quote(os.path.relpath(model.layout.state))
+    return [
+        f"{len(left):,} simulation(s) without results, such as {left[0]}, are of receptors that "
+        f"receptors.csv does not list now, and every run tries them: remove {state} while nothing "
+        "runs, and only what is listed or has results is left."
+    ]
 
 
 def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:

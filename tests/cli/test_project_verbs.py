@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,21 @@ def test_check_tells_which_grids_are_cut(weather, project_files, tmp_path, stilt
         "Footprint 'default': y from 40 to 41.55 (degrees) is not a whole number of cells of "
         "yres 0.1: the grid has 15 and ends at y 41.5."
     )
+
+
+def test_receptors_that_are_not_listed_any_more_are_told_of(api: str, case: Path, stilt) -> None:
+    first = stilt("run", case)
+    assert "does not list" not in first.stderr
+    listed = case / "receptors.csv"
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:2]))
+    again = stilt("run", case)
+    assert "total=2" in again.stdout
+    (line,) = [line for line in again.stderr.splitlines() if "does not list" in line]
+    assert line.startswith(
+        "1 simulation(s) without results, such as toy_202301011300_-111.85_40.77_5"
+    )
+    assert os.path.relpath(case / ".stilt") in line
+    shutil.rmtree(case / ".stilt")
+    last = stilt("run", case)
+    assert "total=1" in last.stdout
+    assert "does not list" not in last.stderr

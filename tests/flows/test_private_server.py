@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -221,6 +222,23 @@ def test_a_new_project_starts_from_a_migrated_database(api: str, tmp_path: Path)
     with sqlite3.connect(tmp_path / "prefect.db") as database:
         assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
         assert database.execute("SELECT count(*) FROM flow_run").fetchone() == (0,)
+
+
+def test_a_database_of_a_later_prefect_is_set_aside(api: str, tmp_path: Path) -> None:
+    database = tmp_path / "prefect.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR)")
+        connection.execute("INSERT INTO alembic_version VALUES ('of a later one')")
+    connection.close()
+    (tmp_path / "prefect.version").write_text("99.1.2")
+    later = database.read_bytes()
+    server = PrivateServer(tmp_path)
+    try:
+        server.wait(120)
+    finally:
+        server.stop()
+    assert (tmp_path / "prefect-99.1.2.db").read_bytes() == later
+    assert (tmp_path / "prefect.version").read_text() == version("prefect")
 
 
 def test_settings_of_the_users_own_server_are_not_those_of_a_private_one(
