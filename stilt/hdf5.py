@@ -76,11 +76,26 @@ def text(file: h5py.File, name: str, item: str = ".") -> str:
     return one.decode() if isinstance(one, bytes) else str(one)
 
 
-def stored_values(file: h5py.File, name: str) -> npt.NDArray[np.float64] | None:
-    """Return a variable of plain doubles; None where an attribute says that they are packed."""
-    variable = file[name]
-    if any(packed in variable.attrs for packed in ("scale_factor", "add_offset", "_FillValue")):
-        return None
-    values = np.empty(variable.shape, np.float64)
-    variable.read_direct(values)
-    return values
+def stored_chunks(file: h5py.File, name: str) -> list[tuple[tuple[int, ...], memoryview]]:
+    """Return the chunks of a variable that were ever written, as they are stored.
+
+    Returns:
+        Offset of the chunk in the variable, followed by the mask of filters that it was spared,
+        and its bytes; ascending. Nothing for a variable without chunks.
+    """
+    from h5py import h5d
+
+    stored = h5d.open(file.id, name.encode())
+    if stored.get_create_plist().get_layout() != h5d.CHUNKED:
+        return []
+    chunks: list[h5d.StoreInfo] = []
+    stored.chunk_iter(chunks.append)
+    with open(file.filename, "rb") as whole:
+        content = memoryview(whole.read())
+    return sorted(
+        (
+            (*chunk.chunk_offset, chunk.filter_mask),
+            content[chunk.byte_offset : chunk.byte_offset + chunk.size],
+        )
+        for chunk in chunks
+    )

@@ -17,9 +17,10 @@ from stilt.atomic import atomic_path
 from stilt.errors import FootprintError, UsageError
 from stilt.footprint.cell_grid import coordinate_system, is_longlat
 from stilt.footprint.layers import Layers, runs_of
+from stilt.footprint.nonzero import define_nonzero, nonzero_in, seal
 from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
 from stilt.footprint.receptor_coordinates import receptor_coordinates
-from stilt.hdf5 import array, number, open_hdf5, stored_values, text
+from stilt.hdf5 import array, number, open_hdf5, text
 from stilt.receptors import Receptor
 from stilt.version import __version__
 
@@ -56,6 +57,7 @@ def write_footprint(
     """
     with atomic_path(path) as temporary:
         _write_netcdf(footprint, temporary, attrs or {})
+        seal(temporary)
     return Path(path)
 
 
@@ -83,6 +85,7 @@ def _write_netcdf(footprint: GriddedInfluence, path: Path, attrs: Mapping[str, A
         values += _define_receptor(file, footprint.receptor)
         foot = _define_foot(file, data)
         foot.setncatts(foot_attributes(footprint.empty_reason))
+        values += define_nonzero(file, layers, {"units": UNITS, "long_name": LONG_NAME})
         for variable, stored in values:
             variable[...] = stored
         for number, rows, columns in layers.boxes():
@@ -275,14 +278,14 @@ def read_footprint(
 def read_layers(path: str | os.PathLike[str]) -> Layers:
     """Read what is not zero in a footprint file.
 
-    That takes tens of milliseconds for a large grid; of footprints in a store (``output: {layout:
-    store}``) one or two.
+    The group ``nonzero`` has it, ten times as fast to read as ``foot``; in a file without one, or
+    whose ``foot`` another program has changed, ``foot`` is read.
 
     Raises:
         FileNotFoundError: there is no such file.
         FootprintError: the file is not a footprint or is damaged.
     """
-    layers = _layers_of_ours(path)
+    layers = _layers_of_group(path)
     if layers is not None:
         return layers
     foot, attrs = read_footprint(path)
@@ -298,12 +301,12 @@ def read_layers(path: str | os.PathLike[str]) -> Layers:
     )
 
 
-def _layers_of_ours(path: str | os.PathLike[str]) -> Layers | None:
-    """Read a file of ours without xarray; None where that cannot be done."""
+def _layers_of_group(path: str | os.PathLike[str]) -> Layers | None:
+    """Read a file by its group ``nonzero``; None where that cannot be done."""
     try:
         with open_hdf5(path) as file:
-            values = stored_values(file, "foot")
-            if values is None or text(file, "units", "time") != TIME_UNITS:
+            runs = nonzero_in(file)
+            if runs is None or text(file, "units", "time") != TIME_UNITS:
                 return None
             projection = text(file, "projection")
             y, x = ("lat", "lon") if is_longlat(projection) else ("y", "x")
@@ -314,7 +317,7 @@ def _layers_of_ours(path: str | os.PathLike[str]) -> Layers | None:
                 array(file, x, np.float64),
                 array(file, y, np.float64),
                 array(file, "time", np.int64).astype("datetime64[s]"),
-                *runs_of(values),
+                *runs,
             )
     except FileNotFoundError:
         raise
