@@ -44,9 +44,8 @@ class Effort:
 
     Attributes:
         simulations: with outputs, whose time is known.
-        worker_hours: that workers spent on them.
+        worker_hours: that workers spent on them; the parts' sum where parts are known.
         busy_hours: of wall clock with a worker at work.
-        median_s: seconds of a worker for one simulation, the median.
         parts: seconds of workers by part of the work.
         trajectory_bytes, footprint_bytes: on disk.
         made_by: simulations by device and version of JAX.
@@ -57,7 +56,6 @@ class Effort:
     simulations: int
     worker_hours: float
     busy_hours: float
-    median_s: float
     parts: dict[str, float]
     trajectory_bytes: int
     footprint_bytes: int
@@ -96,17 +94,18 @@ def effort_of(model: Model, table: pd.DataFrame) -> Effort:
         table: its simulations, as ``model.simulations.to_frame()`` returns them.
     """
     timed = table[table["seconds"].notna() & table["finished_at"].notna()]
-    seconds = timed["seconds"].to_numpy(np.float64)
+    # From its start to its end, a simulation shares a worker with the others of its batch.
+    parts = model.index.times()
+    worker_seconds = sum(parts.values()) or float(timed["seconds"].sum())
     starts = pd.to_datetime(timed["started_at"]).fillna(pd.to_datetime(timed["finished_at"]))
     ends = pd.to_datetime(timed["finished_at"])
     footprints = model.index.sql("SELECT coalesce(sum(nbytes), 0) AS total FROM footprints")
     kept = table[["trajectory_bytes", "error_bytes"]].fillna(0).to_numpy(np.float64).sum()
     return Effort(
         simulations=len(timed),
-        worker_hours=float(seconds.sum() / 3600),
+        worker_hours=worker_seconds / 3600,
         busy_hours=busy_seconds(starts, ends) / 3600,
-        median_s=float(np.median(seconds)) if seconds.size else 0.0,
-        parts=model.index.times(),
+        parts=parts,
         trajectory_bytes=int(kept),
         footprint_bytes=int(footprints["total"].iloc[0]) if len(footprints) else 0,
         made_by=dict(model.status()["made_by"]),

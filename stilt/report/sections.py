@@ -92,13 +92,13 @@ def effort_section(effort: Effort) -> str:
     if not effort.simulations or effort.first is None or effort.last is None:
         return "<p>Nothing has been computed yet.</p>"
     made_by = "; ".join(f"{number:,} by {maker}" for maker, number in effort.made_by.items())
-    at_once = effort.worker_hours / effort.busy_hours if effort.busy_hours else 0.0
+    workers = effort.worker_hours / effort.busy_hours if effort.busy_hours else 0.0
     number = effort.simulations
     total_bytes = effort.trajectory_bytes + effort.footprint_bytes
     rows = {
-        "speed": f"{effort.rate_per_hour:,.0f} simulations an hour, {at_once:.1f} at a time on "
-        "average",
-        "one simulation": f"{seconds_text(effort.median_s)} of a worker (median)",
+        "speed": f"{effort.rate_per_hour:,.0f} simulations an hour, with {workers:.1f} workers "
+        "busy on average",
+        "one simulation": f"{seconds_text(3600 * effort.worker_hours / number)} of a worker (mean)",
         "all": f"{hours_text(effort.worker_hours)} of workers in {hours_text(effort.busy_hours)}, "
         f"{effort.first:%Y-%m-%d %H:%M} to {effort.last:%Y-%m-%d %H:%M} UTC",
         "a thousand of them": f"{hours_text(1000 * effort.worker_hours / number)} of a worker, "

@@ -18,7 +18,7 @@ import stilt
 from stilt.cli import cli
 from stilt.errors import UsageError
 from stilt.report import write_report
-from stilt.report.facts import busy_seconds
+from stilt.report.facts import busy_seconds, effort_of
 from stilt.report.weather import between, stretches
 
 needs_browser = pytest.mark.skipif(
@@ -198,3 +198,13 @@ def test_hours_between_neighbouring_analyses_are_covered() -> None:
     found = stretches(hours, ~covered)
     assert [(a.hour, b.hour) for a, b in found] == [(0, 0), (5, 9), (11, 12)]
     assert not between(hours, times[:0], np.timedelta64(3, "h")).any()
+
+
+def test_cost_is_what_workers_spent_not_how_long_batches_lasted(project, monkeypatch) -> None:
+    model, _ = project
+    table = model.simulations.to_frame()
+    monkeypatch.setattr(type(model.index), "times", lambda _: {"transport": 30.0, "writing": 6.0})
+    assert effort_of(model, table).worker_hours == pytest.approx(0.01)
+    monkeypatch.setattr(type(model.index), "times", lambda _: {})
+    alone = effort_of(model, table).worker_hours
+    assert alone == pytest.approx(table["seconds"].sum() / 3600)
