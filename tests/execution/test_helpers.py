@@ -69,8 +69,15 @@ def contents(model: stilt.Model) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("more", "files"),
-    [("", 6), ("trajectories: false\n", 3), (ERRORS, 9), ("outdt: 10\n", 6)],
-    ids=["kept", "not kept", "with error runs", "thinned"],
+    # Without trajectories the particles' ends are kept.
+    [
+        ("", 6),
+        ("trajectories: false\n", 6),
+        ("trajectories: false\nends: false\n", 3),
+        (ERRORS, 9),
+        ("outdt: 10\n", 6),
+    ],
+    ids=["kept", "ends kept", "not kept", "with error runs", "thinned"],
 )
 def test_outputs_are_the_same_to_the_last_byte(
     project: Callable[..., stilt.Model], more: str, files: int
