@@ -74,6 +74,8 @@ def run_cells(cells: list[Any], folder: Path) -> list[Cell]:
 
     names: dict[str, Any] = {"__name__": "__notebook__"}
     before = Path.cwd()
+    # Figures that others in this process have left open are none of the notebook's.
+    pyplot.close("all")
     os.chdir(folder)
     try:
         done = []
