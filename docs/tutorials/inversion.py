@@ -119,7 +119,8 @@ figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, layout="constra
 for ax, (title, field) in zip(axes, {"truth": truth, "estimate": found}.items(), strict=True):
     drawn = ax.pcolormesh(lon, lat, field, vmin=1, vmax=7)
     ax.plot([-111.85, -111.65], [40.77, 40.25], "k^")
-    ax.set_title(title)
+    ax.set(title=title, xlabel="longitude", xticks=lon[::2])
+axes[0].set_ylabel("latitude")
 figure.colorbar(drawn, ax=axes, label="µmol m⁻² s⁻¹");
 
 # %% [markdown]

@@ -88,9 +88,11 @@ hours["enhancement_ppm"].round(2)
 # %%
 import matplotlib.pyplot as plt
 
-axes = plt.figure(figsize=(7, 3)).add_subplot()
+figure = plt.figure(figsize=(7, 3.2))
+axes = figure.add_subplot()
 axes.plot(hours.index, hours["enhancement_ppm"], "o-")
-axes.set(ylabel="ppm above background", title="What this flux adds at the tower");
+axes.set(ylabel="ppm above background", title="What this flux adds at the tower")
+figure.autofmt_xdate();
 
 # %% [markdown]
 # ## 5. One more hour
