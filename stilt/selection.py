@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from stilt.errors import ConfigValidationError, UsageError
 from stilt.project.states import STATES
-from stilt.receptors import parse_time
+from stilt.receptors import time_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ class Selection(TypedDict, total=False):
 
     Attributes:
         mets: name or names of meteorologies.
-        time_range: first and last receptor time, both included.
+        time_range: first and last receptor time, both included; a last day without an hour is
+            included whole.
         location_ids: location ids of receptors.
         scene_id: of registered simulations.
         state: one or several of pending, stale, running, complete, failed.
@@ -92,7 +93,7 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
         values += names
     if (time_range := chosen.get("time_range")) is not None:
         clauses.append("s.time BETWEEN ? AND ?")
-        values += [parse_time(time).to_pydatetime() for time in time_range]
+        values += [time.to_pydatetime() for time in time_window(time_range)]
     if (location_ids := chosen.get("location_ids")) is not None:
         places = sorted(map(str, location_ids))
         clauses.append(f"s.location_id IN ({', '.join('?' * len(places)) or 'NULL'})")
@@ -142,11 +143,11 @@ def candidates(owner: Owner, selection: Selection) -> list[str]:
     mets = selection.get("mets")
     chosen = list(owner.config.mets) if mets is None else met_names(owner, mets)
     time_range, location_ids = selection.get("time_range"), selection.get("location_ids")
-    window = tuple(map(parse_time, time_range)) if time_range else None
+    between = time_window(time_range) if time_range else None
     receptors = [
         receptor
         for receptor in owner.receptors
-        if (window is None or window[0] <= receptor.time <= window[1])
+        if (between is None or between[0] <= receptor.time <= between[1])
         and (location_ids is None or receptor.location_id in location_ids)
     ]
     return [f"{met}_{receptor.id}" for met in chosen for receptor in receptors]

@@ -53,7 +53,7 @@ Examples:
     help="Hours counted from each receptor, or clock hours.",
 )
 @click.option("--from", "start", metavar="TIME", help="Receptors from this time on, UTC.")
-@click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC.")
+@click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC, or this day.")
 @click.option("--met", metavar="NAME", help="Simulations in this meteorology only.")
 @click.option("--scene", metavar="ID", help="Simulations of this scene only.")
 @output_dir_option

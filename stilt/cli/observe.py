@@ -33,7 +33,7 @@ Examples:
     "--bounds", nargs=4, type=float, metavar="W S E N", help="Area of the soundings in degrees."
 )
 @click.option("--from", "start", metavar="TIME", help="First time, UTC.")
-@click.option("--to", "end", metavar="TIME", help="Last time, UTC.")
+@click.option("--to", "end", metavar="TIME", help="Last time, UTC, or this day.")
 @click.option("--all-quality", is_flag=True, help="Keep what the quality flag rejects.")
 @click.option(
     "--thin", type=float, metavar="DEG", help="One sounding a cell of this size and hour."

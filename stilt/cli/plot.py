@@ -120,7 +120,7 @@ def plot(
     model = open_model(project, output_dir, outputs=True)
     selection: dict[str, Any] = {"mets": met}
     if start or end:
-        selection["time_range"] = (start or FIRST_TIME, _whole_day(end or LAST_TIME))
+        selection["time_range"] = (start or FIRST_TIME, end or LAST_TIME)
     chosen = {key: value for key, value in selection.items() if value is not None}
     ids = [one_id(model, sim_id)] if sim_id else []
     if each and not ids:
@@ -148,11 +148,6 @@ def plot(
     else:
         for path in written:
             click.echo(path)
-
-
-def _whole_day(text: str) -> str:
-    """Return the end of the day where a text is a date."""
-    return f"{text} 23:59:59" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text
 
 
 def _keywords(kind: Kind, look: Mapping[str, Any]) -> dict[str, Any]:

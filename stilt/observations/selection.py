@@ -13,7 +13,7 @@ from stilt.config import Bounds
 from stilt.errors import UsageError
 from stilt.observations.geodesy import nearest, wrapped
 from stilt.observations.observation import Observation
-from stilt.receptors import TimeLike, parse_time
+from stilt.receptors import TimeLike, time_window
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def filter_observations(
         bounds: area in degrees, edges included.
         where: any further test.
     """
-    span = None if time_range is None else (parse_time(time_range[0]), parse_time(time_range[1]))
+    span = None if time_range is None else time_window(time_range)
     return [
         item
         for item in observations

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stilt.errors import UsageError
 from stilt.observations.geodesy import offset_degrees
-from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, TimeLike, parse_time
+from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, TimeLike, time_window
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -128,7 +128,7 @@ class Soundings:
             north = table["latitude"].to_numpy()
             kept &= (east <= bounds.width_deg) & (north >= bounds.ymin) & (north <= bounds.ymax)
         if time_range is not None:
-            start, end = (parse_time(time) for time in time_range)
+            start, end = time_window(time_range)
             kept &= ((table["time"] >= start) & (table["time"] <= end)).to_numpy()
         return self.take(kept)
 

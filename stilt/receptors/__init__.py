@@ -28,7 +28,7 @@ from stilt.receptors.table import (
     unique_receptors,
     write_receptors,
 )
-from stilt.receptors.times import TimeLike, parse_time
+from stilt.receptors.times import TimeLike, parse_time, time_window
 
 __all__ = [
     "ColumnReceptor",
@@ -53,6 +53,7 @@ __all__ = [
     "require_particles",
     "sim_parts",
     "starter_receptors_csv",
+    "time_window",
     "unique_receptors",
     "write_receptors",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from numbers import Number
@@ -29,6 +30,7 @@ _CLOCK = (
     rf"(?:{_UTC}|{_OFFSET})?|{_UTC})?"
 )
 _YEAR_FIRST = re.compile(rf"{_DATE}(?:{_BETWEEN}{_CLOCK})?", re.ASCII | re.IGNORECASE)
+_DAY = re.compile(_DATE, re.ASCII)
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _YEAR_LAST = re.compile(r"\d\d?[-/. ]+(?:\d\d?|[a-z]{3,9})[-/., ]+\d\d(?:\d\d)?\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -187,6 +189,24 @@ def _parse_stated(text: str, time_format: str) -> pd.Timestamp:
         raise UsageError(
             f"time {_shown(text)} does not have the time format {time_format!r} that was stated"
         ) from error
+
+
+def time_window(time_range: Sequence[TimeLike]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return first and last second of a range of times, naive UTC, both included.
+
+    Args:
+        time_range: two times; a day without an hour (``2023-07-15``) begins the range at its first
+            second, and ends it at its last.
+
+    Raises:
+        UsageError: one of them is no time.
+    """
+    first, last = time_range
+    end = parse_time(last)
+    text = isinstance(last, str) and _DAY.fullmatch(last.strip()) is not None
+    if text or (isinstance(last, date) and not isinstance(last, datetime)):
+        end += pd.Timedelta(seconds=86_399)
+    return parse_time(first), end
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from stilt.observations import Observation, filter_observations
-from stilt.receptors import PointReceptor, ReceptorID, parse_time
+from stilt.receptors import PointReceptor, ReceptorID, parse_time, time_window
 from stilt.receptors.times import TimeFormatError
 
 MOMENT = pd.Timestamp("2019-05-10 12:00:00")
@@ -127,3 +127,15 @@ def test_a_format_that_cannot_tell_a_time_is_refused(time_format, message):
 def test_other_things_are_no_times(value):
     with pytest.raises(TypeError, match="'time' must be text or a datetime, not a "):
         parse_time(value)
+
+
+@pytest.mark.parametrize("day", ["2023-07-15", "20230715", "2023/7/15", dt.date(2023, 7, 15)])
+def test_a_day_without_an_hour_ends_a_range_at_its_last_second(day) -> None:
+    first, last = time_window((day, day))
+    assert first == pd.Timestamp("2023-07-15 00:00:00")
+    assert last == pd.Timestamp("2023-07-15 23:59:59")
+
+
+@pytest.mark.parametrize("hour", ["2023-07-15 00:00", "202307150000", dt.datetime(2023, 7, 15)])
+def test_an_hour_ends_a_range_where_it_is(hour) -> None:
+    assert time_window(("2023-07-14", hour))[1] == pd.Timestamp("2023-07-15 00:00:00")
