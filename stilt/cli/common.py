@@ -227,6 +227,11 @@ def open_files(project: str | None, output_dir: str | None) -> Project:
     return Project(root, output_dir=output_dir)
 
 
+def time_range(start: str | None, end: str | None) -> tuple[str, str]:
+    """Return the range of times that ``--from`` and ``--to`` choose, either of them alone too."""
+    return start or "1900-01-01", end or "2200-01-01"
+
+
 def print_json(value: Any) -> None:
     """Make a value the ``result`` of the JSON document that is printed when the command ends."""
     answer = current_answer.get()

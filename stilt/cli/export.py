@@ -12,10 +12,10 @@ from stilt.cli.common import (
     output_dir_option,
     print_json,
     project_argument,
+    time_range,
 )
 
 LAYOUTS = ("openghg", "paris", "ct-lagrange")
-FIRST_TIME, LAST_TIME = "1900-01-01", "2200-01-01"
 
 
 @click.command(
@@ -92,7 +92,7 @@ def export(
         "location_ids": list(places) or None,
     }
     if start or end:
-        selection["time_range"] = (start or FIRST_TIME, end or LAST_TIME)
+        selection["time_range"] = time_range(start, end)
     selection = {key: value for key, value in selection.items() if value is not None}
     if chosen in LAYOUTS:
         written = model.export(

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from stilt.cli.common import json_option, open_model, output_dir_option, print_json
+from stilt.cli.common import (
+    json_option,
+    open_model,
+    output_dir_option,
+    print_json,
+    time_range,
+)
 from stilt.errors import UsageError
 
 
@@ -133,5 +139,5 @@ def _settings(
     if bounds is not None:
         settings["bounds"] = dict(zip(("xmin", "ymin", "xmax", "ymax"), bounds, strict=True))
     if start is not None or end is not None:
-        settings["time_range"] = [start or "1900-01-01", end or "2200-01-01"]
+        settings["time_range"] = list(time_range(start, end))
     return settings

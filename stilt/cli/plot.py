@@ -14,6 +14,7 @@ from stilt.cli.common import (
     output_dir_option,
     print_json,
     project_argument,
+    time_range,
 )
 from stilt.cli.pictures import (
     KINDS,
@@ -27,8 +28,6 @@ from stilt.cli.pictures import (
     target_file,
 )
 from stilt.errors import UsageError
-
-FIRST_TIME, LAST_TIME = "1900-01-01", "2200-01-01"
 
 
 def _numbers(count: int | None) -> Callable[..., tuple[float, ...] | None]:
@@ -120,7 +119,7 @@ def plot(
     model = open_model(project, output_dir, outputs=True)
     selection: dict[str, Any] = {"mets": met}
     if start or end:
-        selection["time_range"] = (start or FIRST_TIME, end or LAST_TIME)
+        selection["time_range"] = time_range(start, end)
     chosen = {key: value for key, value in selection.items() if value is not None}
     ids = [one_id(model, sim_id)] if sim_id else []
     if each and not ids:

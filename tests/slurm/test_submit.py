@@ -18,6 +18,7 @@ from stilt.execution.observing import Silent
 from stilt.execution.slurm.options import SlurmOptions
 from stilt.execution.slurm.submissions import follow
 from stilt.project.batches import living_marks
+from stilt.slurm_queue import SlurmError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stand-in needs Linux's /proc")
 
@@ -107,8 +108,11 @@ def test_tasks_that_cannot_begin_end_the_run_with_their_last_words(queue: Path, 
     model = Model(root)
     model.register_pending()
     spool = submitted(model, setup=("echo no such module: python >&2", "exit 1"))
-    with pytest.raises(SimulationError, match="ends with: no such module: python"):
+    with pytest.raises(SimulationError, match="ends with: no such module: python") as told:
         follow(model.files, spool, SlurmOptions(poll_interval_s=0.2))
+    log = Path(str(told.value).partition("): ")[2].partition(" ends with")[0])
+    assert "no such module" in log.read_text()
+    assert not living_marks(model.files.layout.planned)
 
 
 def test_what_slurm_refuses_is_told_in_its_words(queue: Path, root: Path) -> None:
@@ -146,3 +150,18 @@ def submitted(model: Model, **options):
 
     plan = plan_run(model.files, model.pending(), 2, roles=Roles(2))
     return new_submission(model.files, plan, plan.batches, SlurmOptions(**options))
+
+
+def test_an_array_outlives_a_follower_whom_slurm_does_not_answer(
+    queue: Path, root: Path, monkeypatch
+) -> None:
+    model = Model(root)
+    model.register_pending()
+    spool = submitted(model)
+    monkeypatch.setattr("stilt.execution.slurm.crew.SILENCE_ALLOWED_S", 0.0)
+    with monkeypatch.context() as silent:
+        silent.setenv("PATH", "/nowhere")
+        with pytest.raises(SlurmError, match="not on the PATH"):
+            follow(model.files, spool, SlurmOptions(poll_interval_s=0.2))
+    assert not list(queue.glob("*.cancelled"))
+    assert follow(model.files, spool, SlurmOptions(poll_interval_s=0.2)).complete == 3

@@ -80,7 +80,8 @@ class SlurmCrew:
             spool = new_submission(self.project, plan, batches, self.options, alone=alone)
         try:
             yield from self._until_left(spool, batches)
-        except BaseException:
+        except (KeyboardInterrupt, GeneratorExit):
+            # For any other end, such as a controller that is silent, the array outlives us.
             leave(self.project, spool)
             raise
         remove(self.project, spool)
@@ -155,11 +156,15 @@ class SlurmCrew:
         taken = {each.number: states.get(each.task, "") for each in spool.taken()}
         begun = {n for n in left if n in taken and taken[n] not in _INNOCENT}
         if states and set(states.values()) == {"CANCELLED"}:
+            job = spool.job
+            remove(self.project, spool)
             raise SimulationError(
-                f"The job array {spool.job} was cancelled: what is not computed is pending; "
+                f"The job array {job} was cancelled: what is not computed is pending; "
                 "submit again to go on."
             )
         if not told and not taken and _INNOCENT.isdisjoint(states.values()):
+            # The sentence names a log in the folder, which therefore stays.
+            release(self.project, spool)
             raise SimulationError(
                 f"The job array {spool.job} ended without computing anything ("
                 f"{', '.join(sorted(set(states.values()))) or 'its states are not known'}): "
@@ -220,9 +225,14 @@ def new_submission(
     return spool
 
 
+def release(project: Project, spool: Spool) -> None:
+    """Remove the mark of what an array held that has left the queue."""
+    (project.layout.planned / f"{spool.name}.json").unlink(missing_ok=True)
+
+
 def remove(project: Project, spool: Spool) -> None:
     """Remove the folder of an array that has left the queue, and the mark of what it held."""
-    (project.layout.planned / f"{spool.name}.json").unlink(missing_ok=True)
+    release(project, spool)
     spool.remove()
 
 
