@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
+from stilt.answers.of_model import Answers
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.errors import UsageError
+from stilt.execution import forewarning
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
-from stilt.execution.forewarning import (
-    tell_of_few_particles,
-    tell_of_odd_weather,
-    tell_of_weather,
-)
 from stilt.execution.forks import refuse_in_fork
 from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Observer
@@ -32,49 +29,31 @@ from stilt.execution.setup import (
 )
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
-from stilt.project.holders import holders, receptors_to_carry, refuse_if_all_held
-from stilt.project.index import Index, ids_in_states, registered
+from stilt.project.ahead import Ahead, look_ahead
+from stilt.project.holders import refuse_if_all_held
+from stilt.project.index import Index
+from stilt.project.index_queries import failures, registered
 from stilt.project.inputs import Project
 from stilt.project.layout import ProjectLayout
+from stilt.project.receptor_source import ReceptorSource
 from stilt.project.registration import registration_rows
 from stilt.project.update import Registration
-from stilt.receptors import Receptor, read_receptors
-from stilt.receptors.given import given_receptors
+from stilt.receptors import Receptor
 from stilt.receptors.times import check_time_format
 from stilt.roots import PathLike
-from stilt.selection import Selection
 
 if TYPE_CHECKING:
-    import xarray as xr
     from duckdb import DuckDBPyConnection
 
     from stilt.observations.soundings import ReceptorKind, Soundings
     from stilt.project.compact import Compacted
-    from stilt.project.owners import Holder
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class _Ahead:
-    """What a run would find.
-
-    Attributes:
-        pending: simulations that it would compute.
-        running: those that others compute.
-        holders: living processes that compute, or will compute, and what.
-        receptors: stored receptor (JSON) of each pending one; None when these are too many.
-    """
-
-    pending: list[str]
-    running: list[str]
-    holders: Sequence[Holder]
-    receptors: Mapping[str, str] | None
-
-
-class Model:
+class Model(Answers):
     """A project: what is simulated, and what came of it. Making one writes nothing to disk.
 
     Args:
@@ -127,8 +106,8 @@ class Model:
                 runtime=runtime,
                 config=ModelConfig(**kwargs) if kwargs else config,
             )
-        self._time_format = None if time_format is None else check_time_format(time_format)
-        self._source, self._given = self._accepted(receptors)
+        time_format = None if time_format is None else check_time_format(time_format)
+        self._source = ReceptorSource(self.files, receptors, time_format)
         self._receptors: ReceptorList | None = None
         self._simulations: SimulationCollection | None = None
         self._told_grids = False
@@ -177,7 +156,7 @@ class Model:
             UsageError: receptors.csv holds a mistake.
         """
         if self._receptors is None:
-            self._receptors = ReceptorList(self._load_receptors())
+            self._receptors = ReceptorList(self._source.read())
         return self._receptors
 
     @property
@@ -203,13 +182,12 @@ class Model:
         Files that mean the same are not touched.
         """
         self.files.store_config()
-        source = self._receptor_source()
-        if source is not None and source == self.layout.receptors:
+        source = self._source
+        if source.given is None and (source.path is None or source.is_stored):
             return
-        if self._given is not None or source is not None:
-            # A copy of a file whose times need a stated format could not be read without it.
-            kept = source if self._time_format is None else None
-            self.files.store_receptors(self.receptors, kept)
+        # A copy of a file whose times need a stated format could not be read without it.
+        kept = source.path if source.time_format is None else None
+        self.files.store_receptors(self.receptors, kept)
 
     @property
     def observations(self) -> pd.DataFrame:
@@ -222,7 +200,7 @@ class Model:
         from stilt.project.kernels import RECEPTOR
 
         tables = self.files.observations
-        if tables.names() or not (self._given or self._receptor_source()):
+        if tables.names() or not (self._source.given or self._source.path):
             return tables.read_all()
         index = pd.Index([str(receptor.id) for receptor in self.receptors], name=RECEPTOR)
         return pd.DataFrame([dict(each.labels) for each in self.receptors], index=index)
@@ -261,34 +239,26 @@ class Model:
             UsageError: nothing is configured or nothing is left, or a file cannot be read.
             FileNotFoundError: there is no such file.
         """
-        from stilt.project.observed import join_receptors, soundings_of
+        from stilt.project.observed import configured_soundings, join_receptors
 
-        tables, added = self.files.observations, list[Receptor]()
-        found: dict[str, tuple[Soundings, list[Receptor]]] = {}
         if soundings is not None:
             placed = soundings.receptors(
                 receptor, bottom=bottom, top=top, heights=heights, altitude_ref=altitude_ref
             )
-            found[name] = soundings, placed
-        elif not self.config.observations:
-            raise UsageError(
-                "config.yaml has no observations: name files and a reader there, or give soundings."
-            )
+            found = {name: (soundings, placed)}
         else:
-            for key, settings in self.config.observations.items():
-                found[key] = soundings_of(settings, self.files.root)
+            found = configured_soundings(self.config.observations, self.files.root)
         for key, (chosen, placed) in found.items():
-            tables.add(key, chosen, placed, replace=replace)
-            added += placed
+            self.files.observations.add(key, chosen, placed, replace=replace)
+        added = [each for _, placed in found.values() for each in placed]
         join_receptors(
             self.files.root / "receptors.csv",
             added,
-            known=self._given if self._source is None else self.receptors,
-            time_format=self._time_format or self._kept_time_format(),
+            known=self.receptors if self._source.is_a_named_file else self._source.given,
+            time_format=self._source.time_format or self._source.kept_time_format,
         )
         self.files.forget_expectations()
-        self._source, self._given, self._receptors = None, None, None
-        self._time_format = None
+        self._source, self._receptors = ReceptorSource(self.files), None
         return added
 
     def register_pending(self, receptors: Any = None, *, scene_id: str | None = None) -> list[str]:
@@ -304,132 +274,10 @@ class Model:
         """
         self._tell_cut_grids()
         if receptors is not None:
-            self._source, self._given = self._accepted(receptors)
+            self._source = ReceptorSource(self.files, receptors, self._source.time_format)
             self._receptors = None
-        return self._update(self._registered, scene_id=scene_id, looks=False)
-
-    def background(
-        self,
-        field: Any,
-        *,
-        variable: str | None = None,
-        field_units: str | None = None,
-        units: str = "ppm",
-        weights: str | None = None,
-        **selection: Unpack[Selection],
-    ) -> pd.DataFrame:
-        """Return the background of every simulation: a field's value where its particles end.
-
-        The field is interpolated to the time, place and pressure of each end, and averaged with
-        the weights of the footprint's transforms (:func:`stilt.background.background_of`).
-
-        Args:
-            field: an xarray Dataset or DataArray, NetCDF files (a path, a pattern, or several) of
-                CarbonTracker, a CAMS inversion, CarboScope or in CF layout, or a curtain as a
-                table (:func:`stilt.background.curtain`).
-            variable: of the dataset, where it has several mole fractions.
-            field_units: of the field, where it does not say.
-            units: of the result.
-            weights: name of the footprint whose transforms weight the particles; None where all
-                have the same.
-            **selection: which simulations.
-
-        Returns:
-            Index = simulation id; time, background, background_std (over the particles), weight,
-            age_h, left, longitude and latitude of the mean end. ``attrs`` has the units.
-
-        Raises:
-            UsageError: the field is not understood, a particle ends outside it, or nothing is
-                selected.
-        """
-        from stilt.answers.background import background
-
-        return background(
-            self, field, selection, variable=variable, field_units=field_units, units=units,
-            weights=weights,
-        )  # fmt: skip
-
-    def timeseries(
-        self,
-        fluxes: Mapping[str, xr.DataArray] | xr.Dataset | xr.DataArray,
-        *,
-        background: Any = None,
-        observed: pd.DataFrame | None = None,
-        name: str | None = None,
-        units: str = "ppm",
-        molar_mass_g: float | None = None,
-        projection: str | None = None,
-        site: str | None = None,
-        **selection: Unpack[Selection],
-    ) -> xr.Dataset:
-        """Return what each flux adds to every measurement, beside background and observations.
-
-        Args:
-            fluxes: by sector, each on its own grid and with its own units: hourly, monthly or any
-                other ``time`` (each stamp holds until the next), diurnal (``hour`` 0 to 23 UTC),
-                by ``month`` (1 to 12), both, or constant. Signed: uptake is negative.
-            background: what :meth:`background` returned, a Series by simulation id, or a number.
-            observed: measurements by receptor id, with value and, if there, uncertainty and
-                units; None takes :attr:`observations`.
-            name: of the footprint; needed where there are several.
-            units: of the result, such as ``ppm`` or ``ppb``.
-            molar_mass_g: grams per mole, for fluxes of mass.
-            projection: PROJ text of x and y of fluxes that do not carry their own.
-            site: label of the receptors, or ``location``: makes the dimensions site and time.
-            **selection: which simulations.
-
-        Returns:
-            Dataset along ``receptor`` (simulation ids, in order of time) and ``component``:
-            enhancement, outside_share, total, and as given background, modelled, observed,
-            observed_uncertainty, residual; coordinates time, place and the receptors' labels.
-
-        Raises:
-            UsageError: nothing is selected, a flux cannot be used, or a background is missing.
-        """
-        from stilt.answers.timeseries import timeseries
-
-        known = self.observations if observed is None else observed
-        return timeseries(
-            self, fluxes, selection, background=background, observed=known, footprint=name,
-            units=units, molar_mass_g=molar_mass_g, projection=projection, site=site,
-        )  # fmt: skip
-
-    def uncertainty(
-        self,
-        fluxes: Mapping[str, xr.DataArray] | xr.Dataset | xr.DataArray,
-        *,
-        weights: str | None = None,
-        units: str = "ppm",
-        molar_mass_g: float | None = None,
-        **selection: Unpack[Selection],
-    ) -> xr.Dataset:
-        """Return how sure enhancements are: particle noise, and transport error of error runs.
-
-        Transport variance is the variance over the particles of the error run of what fluxes add,
-        less that over the main run's particles (Lin and Gerbig 2005, doi:10.1029/2004GL021127).
-
-        Args:
-            fluxes: as for :meth:`timeseries`.
-            weights: name of the footprint whose transforms weight the particles; None where all
-                have the same.
-            units: of the result.
-            molar_mass_g: grams per mole, for fluxes of mass.
-            **selection: which simulations; their trajectories must be kept.
-
-        Returns:
-            Dataset along ``receptor`` and ``component`` (the fluxes and ``total``): enhancement
-            (mean over particles), particle_noise (its standard error), transport_variance with
-            transport_variance_noise (its standard error), and transport_error (the root; 0 where
-            the difference is negative, NaN without an error run).
-
-        Raises:
-            UsageError: there are no particles, or a flux cannot be used.
-        """
-        from stilt.answers.uncertainty import uncertainty
-
-        return uncertainty(
-            self, fluxes, selection, weights=weights, units=units, molar_mass_g=molar_mass_g
-        )
+        ask = partial(registered, mets=list(self.config.simulated_mets))
+        return self._update(ask, scene_id=scene_id, looks=False)
 
     def realizations(self, count: int) -> list[Model]:
         """Return models that differ from this one in their random numbers alone, itself first.
@@ -459,67 +307,15 @@ class Model:
             ),
         ]
 
-    def export(
-        self,
-        folder: PathLike,
-        layout: str,
-        *,
-        name: str | None = None,
-        site: str | None = None,
-        domain: str | None = None,
-        species: str = "inert",
-        period: str = "1 hour",
-        **selection: Unpack[Selection],
-    ) -> list[Path]:
-        """Write footprints as other programs read them.
-
-        Args:
-            folder: where.
-            layout: ``openghg`` or ``paris``, which are one (OpenGHG's ``source_format="paris"``),
-                or ``ct-lagrange`` (one file a receptor).
-            name: of the footprints; needed where there are several.
-            site, domain: in the files' names, for openghg and paris.
-            species: gas; ``co2`` adds influence by hours back.
-            period: averaging period of a measurement.
-            **selection: which simulations, of one site.
-
-        Returns:
-            The files.
-
-        Raises:
-            UsageError: an unknown layout, a projected or summed footprint, particles that were
-                not kept, or a site or domain is missing.
-        """
-        from stilt.answers.export import export
-        from stilt.exchange.openghg import ExportNames
-
-        names = None
-        if site is not None and domain is not None:
-            mets = list(self.config.simulated_mets)
-            chosen = selection.get("mets") or mets
-            one = chosen if isinstance(chosen, str) else ",".join(chosen)
-            if "," in one:
-                raise UsageError(f"Say of which meteorology, mets=: there are {one}.")
-            names = ExportNames(site, domain, species, one, period=period)
-        return export(self, Path(folder), layout, selection, footprint=name, names=names)
-
-    def ends(self, **selection: Unpack[Selection]) -> pd.DataFrame:
-        """Return where and when every particle ended, by age or by leaving the weather's domain.
-
-        Args:
-            **selection: which simulations.
-
-        Returns:
-            Index = simulation id and particle; datetime (naive UTC), age_h, left, long, lati, and
-            zagl, pres and zsfc where they were kept.
-        """
-        from stilt.answers.background import ends
-
-        return ends(self, selection)
+    def weather_windows(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+        """Return first and last time, UTC, that each receptor needs weather for."""
+        span = pd.Timedelta(hours=self.config.n_hours)
+        both = ((receptor.time, receptor.time + span) for receptor in self.receptors)
+        return [(min(times), max(times)) for times in both]
 
     def is_registered(self) -> bool:
         """Whether the stored inputs are this model's own and all their simulations registered."""
-        if not self._inputs_are_stored():
+        if not self._source.reads_what_is_stored():
             return False
         stored = self.index.token()
         return bool(stored) and stored == self.files.input_token()
@@ -586,8 +382,8 @@ class Model:
         receptors = None
         if ahead.receptors is not None:
             receptors = receptors_of(self.files, pending, ahead.receptors)
-        noted = tell_of_weather(self.files, pending, receptors)
-        tell_of_few_particles(self.files, pending, receptors)
+        noted = forewarning.tell_of_weather(self.files, pending, receptors)
+        forewarning.tell_of_few_particles(self.files, pending, receptors)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
             handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
@@ -595,7 +391,7 @@ class Model:
             if wait or not run.detached:
                 run.wait().require_finished()
         if not run.detached:
-            tell_of_odd_weather(self.files, noted)
+            forewarning.tell_of_odd_weather(self.files, noted)
         return run
 
     def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:
@@ -628,13 +424,8 @@ class Model:
 
         Simulations of which only the error run failed are among them; they count as pending.
         """
-        columns = "sim_id, reason, detail, finished_at"
-        frame = self.index.sql(
-            f"SELECT {columns} FROM simulations WHERE state = 'failed' "
-            "OR (state = 'pending' AND coalesce(reason, '') NOT IN ('', 'INTERRUPTED')) "
-            "ORDER BY sim_id"
-        )
-        return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+        none: list[dict[str, Any]] = []
+        return self.index.read(failures, none)
 
     def rebuild(self, *, verify: bool | None = None) -> None:
         """Rebuild the index from the files.
@@ -663,49 +454,12 @@ class Model:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _accepted(self, receptors: Any) -> tuple[Path | None, list[Receptor] | None]:
-        """Sort out the forms in which receptors may be given: a file, or objects."""
-        if receptors is None:
-            return None, None
-        if isinstance(receptors, (str, Path)):
-            return self.files.root / Path(receptors).expanduser(), None
-        return None, given_receptors(receptors, time_format=self._time_format)
-
-    def _load_receptors(self) -> Sequence[Receptor]:
-        if self._given is not None:
-            return self._given
-        path = self._source or self.files.receptor_file
-        if path is None:
-            raise FileNotFoundError(
-                f"No receptors available: there is no receptors.csv in {self.files.root}; write "
-                "one, or pass receptors=."
-            )
-        return read_receptors(path, time_format=self._time_format or self._kept_time_format())
-
-    def _kept_time_format(self) -> str | None:
-        """Time format that receptors.csv in the output root was registered with, unless changed."""
-        stored = self._receptor_source() == self.layout.receptors
-        return self.files.kept_time_format if stored else None
-
-    def _receptor_source(self) -> Path | None:
-        return None if self._given is not None else self._source or self.files.receptor_file
-
-    def _inputs_are_stored(self) -> bool:
-        """Whether this model reads its inputs, all of them, from the output root."""
-        source = self._receptor_source()
-        return (
-            source is not None
-            and source == self.layout.receptors
-            and self._time_format in (None, self._kept_time_format())
-            and self.files.stores_this_config
-        )
-
     def _update(
         self, ask: Callable[[DuckDBPyConnection], T], *, scene_id: str | None = None, looks: bool
     ) -> T:
         """Store the inputs, and have the index know their simulations; then ask it something."""
         self._tell_cut_grids()
-        always = scene_id is not None or not self._inputs_are_stored()
+        always = scene_id is not None or not self._source.reads_what_is_stored()
         if always:
             self.store_inputs()
         registration = Registration(
@@ -714,42 +468,23 @@ class Model:
         answer, _ = self.index.update(
             self.files.expectations, ask, registration=registration, looks=looks
         )
-        if self._given is None:
+        if self._source.given is None:
             self._receptors = None
         self._simulations = None
         return answer
 
     def _registration_rows(self) -> pd.DataFrame:
         rows = registration_rows(self.receptors, self.config, self.files.expectations)
-        if self._time_format is not None and self._receptor_source() == self.layout.receptors:
-            self.files.keep_time_format(self._time_format)
+        if self._source.time_format is not None and self._source.is_stored:
+            self.files.keep_time_format(self._source.time_format)
         return rows
 
-    def _registered(self, connection: DuckDBPyConnection) -> list[str]:
-        return registered(connection, list(self.config.simulated_mets))
-
-    def _look_ahead(self, skip_existing: bool | None) -> _Ahead:
+    def _look_ahead(self, skip_existing: bool | None) -> Ahead:
         """Register, look at what the outputs are, and return what a run would find."""
         skip = self.config.skip_existing if skip_existing is None else skip_existing
-        states = ["pending", "stale", "failed"] + ([] if skip else ["complete"])
         expected = self.files.expectations
-
-        def ask(connection: DuckDBPyConnection) -> _Ahead:
-            pending = ids_in_states(connection, expected, states)
-            return _Ahead(
-                pending,
-                ids_in_states(connection, expected, ["running"]),
-                holders(self.index, connection),
-                receptors_to_carry(connection, pending),
-            )
-
+        ask = partial(look_ahead, index=self.index, expected=expected, skip_existing=skip)
         return self._update(ask, looks=True)
-
-    def weather_windows(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-        """Return first and last time, UTC, that each receptor needs weather for."""
-        span = pd.Timedelta(hours=self.config.n_hours)
-        both = ((receptor.time, receptor.time + span) for receptor in self.receptors)
-        return [(min(times), max(times)) for times in both]
 
     def _tell_cut_grids(self) -> None:
         """Say once which grids in degrees are no whole number of cells, and where they end."""

@@ -2,8 +2,7 @@
 
 Each column of the file, with the ground as its lowest point, is interpolated to the internal
 levels (see :mod:`stilt.meteorology.levels`): temperature, humidity and wind linearly in height,
-pressure linearly in its logarithm. Values of the two-metre and ten-metre level stand at the
-ground itself, as HYSPLIT puts them.
+pressure linearly in its logarithm.
 """
 
 from __future__ import annotations
@@ -13,14 +12,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stilt.constants import (
-    GAS_CONSTANT_DRY_AIR,
-    GRAVITY_M_S2,
-    KAPPA,
-    ROUGHNESS_LENGTH_DEFAULT_M,
-)
+from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology import thermodynamics as thermo
+from stilt.meteorology.ground_values import (
+    ground_temperature_k,
+    ground_wind,
+    pressure_and_terrain,
+    roughness_m,
+    surface_temperature,
+)
+from stilt.meteorology.input_levels import (
+    heights_agl_m,
+    humidity_fraction,
+    required,
+    temperature_k,
+    vertical_motion,
+)
 from stilt.meteorology.levels import InternalLevels
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.wrf_staggering import (
@@ -34,11 +42,7 @@ from stilt.meteorology.wrf_staggering import (
 VELOCITY_VARIANCES = ("UVAR", "VVAR", "WVAR")
 """A file's names of :class:`VelocityVariances`."""
 
-TERRAIN_FIELDS = ("SHGT", "HGTS", "TERR")
-"""Names of the height of the ground, the first of which that a file has is taken."""
 
-_TERRAIN_MODEL_TOP_M = 20_000.0
-_SURFACE_TEMPERATURES = ("TMPS", "T02M")
 _SUPPORTED_FLAGS = (1, 2, 3, 4, 5)
 
 
@@ -123,26 +127,21 @@ def remap(raw: RawAnalysis, levels: InternalLevels, *, use_ten_metre: bool = Tru
             reason=Reason.DAMAGED_MET_FILE,
         )
     raw = at_mass_points(raw)
-    pressure, terrain, ground_pressure = _pressure_and_terrain(raw)
-    temperature = _temperature(raw, pressure)
-    humidity = _humidity(raw, temperature, pressure)
-    roughness = raw.surface.get("RGHS")
-    roughness = (
-        np.full(terrain.shape, ROUGHNESS_LENGTH_DEFAULT_M)
-        if roughness is None
-        else np.maximum(roughness.astype(np.float64), 1e-4)
-    )
-    ground_temperature = _ground_temperature(
+    pressure, terrain, ground_pressure = pressure_and_terrain(raw)
+    temperature = temperature_k(raw, pressure)
+    humidity = humidity_fraction(raw, temperature, pressure)
+    roughness = roughness_m(raw)
+    ground_temperature = ground_temperature_k(
         raw, temperature, pressure, ground_pressure, use_ten_metre
     )
-    height = _input_heights(
+    height = heights_agl_m(
         raw, terrain, pressure, temperature, humidity, ground_pressure, ground_temperature
     )
-    wind_x = _required(raw, "UWND")
-    wind_y = _required(raw, "VWND")
+    wind_x = required(raw, "UWND")
+    wind_y = required(raw, "VWND")
     scale = (levels.model_top_m - terrain) / levels.model_top_m
     target = levels.heights_m[:, None, None] * scale
-    ground_x, ground_y = _ground_wind(raw, wind_x, wind_y, height, target, roughness, use_ten_metre)
+    ground_x, ground_y = ground_wind(raw, wind_x, wind_y, height, target, roughness, use_ten_metre)
     source = _InputColumns(
         height,
         pressure,
@@ -150,24 +149,14 @@ def remap(raw: RawAnalysis, levels: InternalLevels, *, use_ten_metre: bool = Tru
         humidity,
         wind_x,
         wind_y,
-        _vertical_field(raw),
+        vertical_motion(raw),
         ground_pressure,
         ground_temperature,
         ground_x,
         ground_y,
-        use_ten_metre and _surface_temperature(raw) is not None,
+        use_ten_metre and surface_temperature(raw) is not None,
     )
     return _interpolate(raw, source, levels, target, terrain, roughness)
-
-
-def terrain_m(raw: RawAnalysis) -> np.ndarray:
-    """Return the height of the ground above sea level, (ny, nx), that transport takes.
-
-    Raises:
-        MeteorologyError: a field that it is made from is missing.
-    """
-    known = _optional_surface(raw, *TERRAIN_FIELDS)
-    return _pressure_and_terrain(raw)[1] if known is None else known
 
 
 def top_level_agl_m(raw: RawAnalysis, *, use_ten_metre: bool = True) -> np.ndarray:
@@ -176,217 +165,15 @@ def top_level_agl_m(raw: RawAnalysis, *, use_ten_metre: bool = True) -> np.ndarr
     Raises:
         MeteorologyError: a field that it is made from is missing.
     """
-    pressure, terrain, ground_pressure = _pressure_and_terrain(raw)
-    temperature = _temperature(raw, pressure)
-    humidity = _humidity(raw, temperature, pressure)
-    ground_temperature = _ground_temperature(
+    pressure, terrain, ground_pressure = pressure_and_terrain(raw)
+    temperature = temperature_k(raw, pressure)
+    humidity = humidity_fraction(raw, temperature, pressure)
+    ground_temperature = ground_temperature_k(
         raw, temperature, pressure, ground_pressure, use_ten_metre
     )
-    return _input_heights(
+    return heights_agl_m(
         raw, terrain, pressure, temperature, humidity, ground_pressure, ground_temperature
     )[-1]
-
-
-def _required(raw: RawAnalysis, name: str) -> np.ndarray:
-    field = raw.upper.get(name)
-    if field is None:
-        raise MeteorologyError(
-            f"The weather at {raw.time} has no {name} on its levels; transport needs it, so use "
-            "files that carry it.",
-            reason=Reason.DAMAGED_MET_FILE,
-        )
-    return _fill_upward(field.astype(np.float64))
-
-
-def _fill_upward(field: np.ndarray) -> np.ndarray:
-    """Replace levels that lack the variable by the nearest level that has it."""
-    if not np.isnan(field).any():
-        return field
-    present = ~np.isnan(field).all(axis=(1, 2))
-    known = np.flatnonzero(present)
-    source = known[np.abs(np.arange(len(field))[:, None] - known[None, :]).argmin(axis=1)]
-    return field[source]
-
-
-def _pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pressure of the input levels, terrain height and surface pressure (hPa, m, hPa)."""
-    grid = raw.grid
-    values = np.asarray(grid.levels, dtype=np.float64)[:, None, None]
-    flag = grid.vertical_flag
-    ground_pressure = _optional_surface(raw, "PRSS")
-    terrain = _optional_surface(raw, *TERRAIN_FIELDS)
-    shape = (grid.ny, grid.nx)
-    if flag == 2:
-        pressure = np.broadcast_to(values, (len(values), *shape)).copy()
-        if terrain is None:
-            terrain = _terrain_from_heights(_required(raw, "HGTS"), pressure, ground_pressure, raw)
-    elif terrain is None:
-        raise MeteorologyError(
-            f"The weather at {raw.time} has no terrain height (SHGT), which levels that follow "
-            "the terrain need; use files that carry it.",
-            reason=Reason.DAMAGED_MET_FILE,
-        )
-    if ground_pressure is None:
-        # On pressure levels HYSPLIT goes from the first level to the ground, else from sea level.
-        first = _required(raw, "TEMP" if "TEMP" in raw.upper else "THET")[0]
-        known_m, known_hpa = 0.0, 1013.0
-        if flag == 2:
-            known_m, known_hpa = _required(raw, "HGTS")[0], values[0]
-        scale_m = GAS_CONSTANT_DRY_AIR * first / GRAVITY_M_S2
-        ground_pressure = known_hpa * np.exp(-(terrain - known_m) / scale_m)
-    if flag != 2:
-        pressure = _terrain_following_pressure(raw, values, ground_pressure)
-    return pressure, np.asarray(terrain, dtype=np.float64), ground_pressure
-
-
-def _terrain_following_pressure(
-    raw: RawAnalysis, values: np.ndarray, ground_pressure: np.ndarray
-) -> np.ndarray:
-    if "PRES" in raw.upper:
-        return _required(raw, "PRES")
-    if raw.grid.vertical_flag in (3, 5):
-        return _required(raw, "PRES")
-    if raw.grid.vertical_flag == 1:
-        offset = raw.grid.pressure_offset_hpa
-        return values * (ground_pressure - offset) + offset
-    whole = np.floor(values)
-    return whole + (values - whole) * ground_pressure
-
-
-def _terrain_from_heights(
-    height_msl: np.ndarray,
-    pressure: np.ndarray,
-    ground_pressure: np.ndarray | None,
-    raw: RawAnalysis,
-) -> np.ndarray:
-    """Return the height where the level heights cross the surface pressure, in log pressure."""
-    if ground_pressure is None:
-        raise MeteorologyError(
-            f"The weather at {raw.time} has neither PRSS nor SHGT; transport needs one of them.",
-            reason=Reason.DAMAGED_MET_FILE,
-        )
-    log_p = np.log(pressure[:, 0, 0])
-    wanted = np.log(ground_pressure)
-    upper = np.clip((log_p[:, None, None] > wanted).sum(axis=0), 1, len(log_p) - 1)
-    low = np.take_along_axis(height_msl, upper[None] - 1, axis=0)[0]
-    high = np.take_along_axis(height_msl, upper[None], axis=0)[0]
-    fraction = (wanted - log_p[upper - 1]) / (log_p[upper] - log_p[upper - 1])
-    return low + fraction * (high - low)
-
-
-def _optional_surface(raw: RawAnalysis, *names: str) -> np.ndarray | None:
-    for name in names:
-        if name in raw.surface:
-            return raw.surface[name].astype(np.float64)
-    return None
-
-
-def _surface_temperature(raw: RawAnalysis) -> np.ndarray | None:
-    """Return temperature at the ground, TMPS or T02M: of several, as HYSPLIT, the file's last."""
-    names = [name for name in raw.surface if name in _SURFACE_TEMPERATURES]
-    return raw.surface[names[-1]].astype(np.float64) if names else None
-
-
-def _ground_temperature(
-    raw: RawAnalysis,
-    temperature: np.ndarray,
-    pressure: np.ndarray,
-    ground_pressure: np.ndarray,
-    use_ten_metre: bool,
-) -> np.ndarray:
-    """Return temperature at the ground: the file's, else the lowest level's, brought down dry."""
-    measured = _surface_temperature(raw) if use_ten_metre else None
-    if measured is not None:
-        return measured
-    return temperature[0] * (pressure[0] / ground_pressure) ** -KAPPA
-
-
-def _temperature(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:
-    if "TEMP" in raw.upper:
-        return _required(raw, "TEMP")
-    return _required(raw, "THET") * (pressure / 1000.0) ** KAPPA
-
-
-def _humidity(raw: RawAnalysis, temperature: np.ndarray, pressure: np.ndarray) -> np.ndarray:
-    """Return relative humidity as a fraction; zero above the last level that has any."""
-    if "RELH" in raw.upper:
-        return np.clip(np.nan_to_num(raw.upper["RELH"].astype(np.float64)) / 100.0, 0.0, 1.0)
-    if "SPHU" in raw.upper:
-        humidity = np.nan_to_num(raw.upper["SPHU"].astype(np.float64))
-        return thermo.relative_humidity(humidity, temperature, pressure)
-    return np.zeros_like(temperature)
-
-
-def has_vertical_motion(raw: RawAnalysis) -> bool:
-    """Return whether an analysis brings its own vertical motion, WWND or DZDT."""
-    return "WWND" in raw.upper or "DZDT" in raw.upper
-
-
-def _vertical_field(raw: RawAnalysis) -> np.ndarray:
-    """Return the file's vertical motion, WWND in hPa/s or DZDT in m/s; zero when it has none."""
-    name = "WWND" if "WWND" in raw.upper else "DZDT"
-    if name not in raw.upper:
-        return np.zeros_like(raw.upper["UWND"], dtype=np.float64)
-    return np.nan_to_num(raw.upper[name].astype(np.float64))
-
-
-def _input_heights(
-    raw: RawAnalysis,
-    terrain: np.ndarray,
-    pressure: np.ndarray,
-    temperature: np.ndarray,
-    humidity: np.ndarray,
-    ground_pressure: np.ndarray,
-    ground_temperature: np.ndarray,
-) -> np.ndarray:
-    """Return the height above ground of the input levels, metres."""
-    flag = raw.grid.vertical_flag
-    if flag == 2:
-        return _required(raw, "HGTS") - terrain
-    if flag == 3:
-        values = np.asarray(raw.grid.levels, dtype=np.float64)[:, None, None]
-        return values * (1.0 - terrain / _TERRAIN_MODEL_TOP_M)
-    virtual = thermo.virtual_temperature_k(
-        temperature, thermo.specific_humidity(humidity, temperature, pressure)
-    )
-    ground_humidity = thermo.specific_humidity(humidity[0], ground_temperature, ground_pressure)
-    below_virtual = np.concatenate(
-        [thermo.virtual_temperature_k(ground_temperature, ground_humidity)[None], virtual[:-1]]
-    )
-    below_pressure = np.concatenate([ground_pressure[None], pressure[:-1]])
-    thickness = (
-        GAS_CONSTANT_DRY_AIR
-        / GRAVITY_M_S2
-        * 0.5
-        * (below_virtual + virtual)
-        * np.log(below_pressure / pressure)
-    )
-    return np.cumsum(thickness, axis=0)
-
-
-def _ground_wind(
-    raw: RawAnalysis,
-    wind_x: np.ndarray,
-    wind_y: np.ndarray,
-    height: np.ndarray,
-    target: np.ndarray,
-    roughness: np.ndarray,
-    use_ten_metre: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return wind at the ground point: the ten-metre wind, else the lowest level by the log law.
-
-    HYSPLIT takes the file's first level also where pressure levels are below the ground, and its
-    wind as it is where that level is not above the lowest internal one.
-    """
-    if use_ten_metre and "U10M" in raw.surface and "V10M" in raw.surface:
-        return (
-            raw.surface["U10M"].astype(np.float64),
-            raw.surface["V10M"].astype(np.float64),
-        )
-    lowest = np.maximum(height[0], target[0])
-    reached = np.log(np.maximum(target[0], roughness * 1.1) / roughness)
-    factor = reached / np.log(np.maximum(lowest, roughness * 1.1) / roughness)
-    return wind_x[0] * factor, wind_y[0] * factor
 
 
 def _interpolate(
@@ -437,7 +224,7 @@ def _interpolate(
     pressure, vertical = _extend_above(beyond, target, temperature, pressure, vertical)
 
     def positive(name: str) -> np.ndarray:
-        field = np.maximum(_required(raw, name), 0.0)
+        field = np.maximum(required(raw, name), 0.0)
         return between(field[0], field)
 
     energy = positive("TKEN") if "TKEN" in raw.upper else None

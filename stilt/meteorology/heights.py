@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from stilt.config import ModelConfig
 from stilt.errors import MeteorologyError, Reason
-from stilt.meteorology.columns import terrain_m, top_level_agl_m
+from stilt.meteorology.columns import top_level_agl_m
 from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.ground_values import terrain_m
 from stilt.meteorology.levels import (
     STANDARD_SURFACE_HPA,
     InternalLevels,

@@ -15,7 +15,6 @@ from stilt.meteorology import mixed_layer, surface_layer, turbulence
 from stilt.meteorology.columns import (
     VELOCITY_VARIANCES,
     Columns,
-    has_vertical_motion,
     remap,
 )
 from stilt.meteorology.fields import (
@@ -27,6 +26,7 @@ from stilt.meteorology.fields import (
 from stilt.meteorology.formats.hybrid import with_pressure
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
+from stilt.meteorology.input_levels import has_vertical_motion
 from stilt.meteorology.levels import InternalLevels, internal_levels
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.turbulence import TurbulenceOptions

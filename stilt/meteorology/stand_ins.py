@@ -1,6 +1,7 @@
 """What takes the place of fields that a weather product lacks, in words.
 
-Each rule is one of :mod:`stilt.meteorology.columns`, :mod:`stilt.meteorology.surface_layer`,
+Each rule is one of :mod:`stilt.meteorology.columns`, :mod:`stilt.meteorology.ground_values`,
+:mod:`stilt.meteorology.input_levels`, :mod:`stilt.meteorology.surface_layer`,
 :mod:`stilt.meteorology.mixed_layer`, :mod:`stilt.meteorology.turbulence` or
 :mod:`stilt.meteorology.prepare`.
 """
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 from stilt.config import ModelConfig
 from stilt.constants import ROUGHNESS_LENGTH_DEFAULT_M
-from stilt.meteorology.columns import TERRAIN_FIELDS, VELOCITY_VARIANCES
+from stilt.meteorology.columns import VELOCITY_VARIANCES
+from stilt.meteorology.ground_values import TERRAIN_FIELDS
 from stilt.meteorology.mixed_layer import MIXED_LAYER_FIELDS
 from stilt.meteorology.records import FieldNames
 

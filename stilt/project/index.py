@@ -9,16 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stilt.errors import UsageError
+from stilt.project import index_queries as queries
 from stilt.project.batches import ids_in_batches
 from stilt.project.changed_weather import changed_weather, weather_pairs
 from stilt.project.database import DamagedIndexError, Database
+from stilt.project.index_queries import Expected
 from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
-from stilt.project.present import show_present, show_states
-from stilt.project.receptor_view import VIEW, quoted, show_receptors
+from stilt.project.present import show_present
+from stilt.project.receptor_view import VIEW, show_receptors
 from stilt.project.remote import RemoteOutputs
-from stilt.project.states import RECORDED_COLUMNS, Alike, Counts, Failed, Recorded, count_states
+from stilt.project.states import Alike, Counts, Failed, count_states
 from stilt.project.waiting import show_waiting, waiting_receipts
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Expected = Mapping[str, Expectation] | None
 
 
 class Index:
@@ -119,7 +119,7 @@ class Index:
             connection.execute("SET enable_external_access = false")
             if VIEW in query:
                 show_receptors(connection)
-            return answered(connection, query, parameters)
+            return queries.answered(connection, query, parameters)
 
         if not self._database.exists() and not self._has_files():
             return self._database.empty(work)
@@ -141,7 +141,7 @@ class Index:
                 show_store(connection, view, self.shard_path)
             connection.execute("SET allowed_directories = [?]", [str(self.layout.store)])
             connection.execute("SET enable_external_access = false")
-            return answered(connection, query, parameters)
+            return queries.answered(connection, query, parameters)
 
     def shard_path(self, shard: str) -> Path:
         """A shard of the store on this machine, fetched first from a URL unless it is here.
@@ -257,11 +257,7 @@ class Index:
     def token(self) -> str:
         """What stood for the inputs at the last registration; "" when there was none."""
 
-        def work(connection: duckdb.DuckDBPyConnection) -> str:
-            rows = connection.execute("SELECT value FROM meta WHERE key = 'token'").fetchall()
-            return rows[0][0] if rows else ""
-
-        return self.read(work, "")
+        return self.read(queries.token, "")
 
     def ids(self, where: str = "true", parameters: Sequence[Any] = ()) -> list[str]:
         """Registered ids for which an SQL condition on simulations ``s`` holds, sorted."""
@@ -285,7 +281,11 @@ class Index:
         """
 
         ask = partial(
-            ids_in_states, expected=expected, states=states, where=where, parameters=parameters
+            queries.ids_in_states,
+            expected=expected,
+            states=states,
+            where=where,
+            parameters=parameters,
         )
         return self._read_present(expected, ask, [])
 
@@ -307,17 +307,9 @@ class Index:
         """
         import pandas as pd
 
-        def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-            chosen = show_states(connection, expected, None if states is None else set(states))
-            taken = [name for name, *_ in connection.execute("DESCRIBE present").fetchall()]
-            labels = show_receptors(connection, taken)
-            further = "".join(f', r."{quoted(name)}"' for name in labels)
-            joined = f"JOIN {VIEW} r ON r.sim_id = s.sim_id" if labels else ""
-            return connection.execute(
-                f"SELECT s.* EXCLUDE (outdated) REPLACE (alike.now AS state){further} "
-                f"FROM {chosen} {joined} WHERE {where} ORDER BY s.sim_id",
-                list(parameters),
-            ).df()
+        work = partial(
+            queries.frame, expected=expected, states=states, where=where, parameters=parameters
+        )
 
         def nothing(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
             show_present(connection)
@@ -330,13 +322,8 @@ class Index:
     def state(self, sim_id: str, expected: Expected) -> str:
         """State of one simulation as :meth:`counts` counts it; "" when it is not registered."""
 
-        def work(connection: duckdb.DuckDBPyConnection) -> str:
-            chosen = show_states(connection, expected)
-            query = f"SELECT alike.now FROM {chosen} WHERE s.sim_id = ?"
-            rows = connection.execute(query, [sim_id]).fetchall()
-            return rows[0][0] if rows else ""
-
-        return self._read_present(expected, work, "")
+        ask = partial(queries.state, sim_id=sim_id, expected=expected)
+        return self._read_present(expected, ask, "")
 
     def counts(self, expected: Expected = None, *, scene_id: str | None = None) -> Counts:
         """Simulations per state and per failure reason, receipts that wait included."""
@@ -362,14 +349,14 @@ class Index:
             expected: outputs of a complete simulation; None believes the recorded states.
         """
         none: list[Failed] = []
-        ask = partial(came_of, sim_ids=sim_ids, expected=expected)
+        ask = partial(queries.came_of, sim_ids=sim_ids, expected=expected)
         return self.read(ask, (Counts(), none))
 
     def conclude(self, sim_ids: Sequence[str], expected: Expected) -> tuple[Counts, list[Failed]]:
         """Record all receipts that wait, and return what :meth:`came_of` does."""
         if not receipt_files(self.layout.receipts):
             return self.came_of(sim_ids, expected)
-        return self._fold(partial(came_of, sim_ids=sim_ids, expected=expected))[1]
+        return self._fold(partial(queries.came_of, sim_ids=sim_ids, expected=expected))[1]
 
     def receptors(self, sim_ids: Sequence[str], *, repair: bool = True) -> dict[str, str]:
         """Stored receptor (JSON) of each id that is registered and has one.
@@ -395,15 +382,8 @@ class Index:
         """Labels of receptors, a column each and no column without any; index = the ids given."""
         import pandas as pd
 
-        def work(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-            names = show_receptors(connection)
-            columns = "".join(f', "{quoted(name)}"' for name in names)
-            connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
-            return connection.execute(
-                f"SELECT sim_id{columns} FROM {VIEW} SEMI JOIN asked USING (sim_id)"
-            ).df()
-
-        found = self.read(work, pd.DataFrame({"sim_id": []})) if sim_ids else None
+        ask = partial(queries.labels, sim_ids=sim_ids)
+        found = self.read(ask, pd.DataFrame({"sim_id": []})) if sim_ids else None
         if found is None or len(found.columns) == 1:
             return pd.DataFrame(index=list(sim_ids))
         return found.set_index("sim_id").reindex(list(sim_ids))
@@ -436,18 +416,8 @@ class Index:
     ) -> list[tuple[str | None, Alike]]:
         """Alike simulations with their scene, as the waiting receipts would leave them."""
 
-        def work(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, Alike]]:
-            found = connection.execute(
-                f"SELECT scene_id, reason, count(*), device, jax, {RECORDED_COLUMNS} FROM present "
-                f"{condition} GROUP BY ALL",
-                parameters,
-            )
-            return [
-                (scene, Alike(Recorded(*recorded), reason, number, device, jax))
-                for scene, reason, number, device, jax, *recorded in found.fetchall()
-            ]
-
-        return self._read_present(expected, work, [])
+        ask = partial(queries.alike_by_scene, condition=condition, parameters=parameters)
+        return self._read_present(expected, ask, [])
 
     def _look(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Run queries on the index, with waiting receipts shown as if they were recorded."""
@@ -479,7 +449,7 @@ class Index:
         return self.read(partial(look, outdated=outdated), default) if outdated else answer
 
     def _column(self, query: str, parameters: Sequence[Any]) -> list[str]:
-        return self.read(lambda c: _texts(c.execute(query, list(parameters))), [])
+        return self.read(lambda c: queries.texts(c.execute(query, list(parameters))), [])
 
     def _has_files(self) -> bool:
         layout = self.layout
@@ -492,86 +462,6 @@ class Index:
 
     def __repr__(self) -> str:
         return f"Index({str(self.path)!r})"
-
-
-def answered(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | None
-) -> pd.DataFrame:
-    """Answer a person's query.
-
-    Raises:
-        UsageError: it cannot be answered, or tries to change something.
-    """
-    import duckdb
-
-    wrong = (
-        duckdb.ProgrammingError, duckdb.DataError, duckdb.PermissionException,
-        duckdb.NotSupportedError,
-    )  # fmt: skip
-    try:
-        return connection.execute(query, parameters).df()
-    except wrong as error:
-        raise UsageError(f"The index cannot answer this query: {error}") from error
-
-
-def registered(connection: duckdb.DuckDBPyConnection, mets: Sequence[str]) -> list[str]:
-    """Return ids of the last registration, meteorology by meteorology, as they were given."""
-    query = f"""
-        SELECT sim_id FROM simulations
-        WHERE generation = (SELECT max(generation) FROM simulations)
-          AND met IN ({", ".join("?" * len(mets))})
-        ORDER BY ordinal"""
-    return _texts(connection.execute(query, list(mets))) if mets else []
-
-
-def ids_in_states(
-    connection: duckdb.DuckDBPyConnection,
-    expected: Expected,
-    states: Iterable[str],
-    *,
-    where: str = "true",
-    parameters: Sequence[Any] = (),
-) -> list[str]:
-    """Return ids in some states; see :meth:`Index.in_states`.
-
-    Args:
-        connection: one with the view of :func:`stilt.project.present.show_present`.
-        expected, states, where, parameters: as for :meth:`Index.in_states`.
-    """
-    chosen = show_states(connection, expected, set(states))
-    query = f"""
-        SELECT s.sim_id FROM {chosen} WHERE {where}
-        ORDER BY s.generation DESC NULLS LAST, s.ordinal, s.sim_id"""
-    return _texts(connection.execute(query, list(parameters)))
-
-
-def came_of(
-    connection: duckdb.DuckDBPyConnection, sim_ids: Sequence[str], expected: Expected
-) -> tuple[Counts, list[Failed]]:
-    """Return counts and failures of some simulations; see :meth:`Index.came_of`."""
-    import pandas as pd
-
-    connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
-    show_present(connection)
-    groups = connection.execute(
-        f"SELECT reason, count(*), {RECORDED_COLUMNS} FROM present "
-        "SEMI JOIN asked USING (sim_id) GROUP BY ALL"
-    ).fetchall()
-    chosen = show_states(connection, expected, {"failed", "pending", "stale"})
-    failed = connection.execute(
-        f"""
-        SELECT s.sim_id, coalesce(nullif(s.reason, ''), 'UNKNOWN'), coalesce(s.detail, '')
-        FROM {chosen} WHERE s.sim_id IN (SELECT sim_id FROM asked)
-          AND (alike.now = 'failed' OR coalesce(s.reason, '') NOT IN ('', 'INTERRUPTED'))
-        ORDER BY s.sim_id"""
-    ).fetchall()
-    counts = count_states([Alike(Recorded(*g[2:]), g[0], g[1]) for g in groups], expected)
-    return counts, [Failed(*row) for row in failed]
-
-
-def _texts(result: duckdb.DuckDBPyConnection) -> list[str]:
-    column = next(iter(result.fetchnumpy().values()))
-    return list(column.tolist())
 
 
 def _nothing(connection: duckdb.DuckDBPyConnection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,6 +146,21 @@ class ObservationTables:
         common = set(stored[RECEPTOR]) & set(added[RECEPTOR])
         differ = both[(both["_merge"] != "both") & both[RECEPTOR].isin(common)]
         return digest([told, differ.astype(str).to_numpy().tolist()]) if len(differ) else told
+
+
+def configured_soundings(
+    observations: Mapping[str, ObservationsConfig], folder: Path
+) -> dict[str, tuple[Soundings, list[Receptor]]]:
+    """Read the soundings that ``observations`` in config.yaml names, with their receptors.
+
+    Raises:
+        UsageError: there are none, or a file cannot be read.
+    """
+    if not observations:
+        raise UsageError(
+            "config.yaml has no observations: name files and a reader there, or give soundings."
+        )
+    return {name: soundings_of(settings, folder) for name, settings in observations.items()}
 
 
 def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings, list[Receptor]]:

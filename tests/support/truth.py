@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2
 from stilt.demo.synthetic_fields import DemoWeather
-from stilt.meteorology.columns import _input_heights
 from stilt.meteorology.grids import MetGrid, latlon_grid
+from stilt.meteorology.input_levels import heights_agl_m
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.thermodynamics import specific_humidity
 
@@ -31,7 +31,7 @@ def truth(time: np.datetime64) -> RawAnalysis:
     pressure = weather.sigma * raw.surface["PRSS"]
     humidity = raw.upper["RELH"] / 100.0
     specific = specific_humidity(humidity, raw.upper["TEMP"], pressure)
-    height = _input_heights(
+    height = heights_agl_m(
         raw, raw.surface["SHGT"], pressure, raw.upper["TEMP"], humidity, raw.surface["PRSS"],
         raw.surface["T02M"],
     )  # fmt: skip

@@ -1,0 +1,153 @@
+"""What the outputs of a project have in common: files are found, and read, when asked for."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stilt.errors import UsageError
+from stilt.notices import notice
+from stilt.project.files_of import files_of
+from stilt.project.reading import Located, Locations, locate, own_file, shards_of
+from stilt.roots import PathLike, expanded
+from stilt.selection import Owner, Selection, condition, states_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+logger = logging.getLogger(__name__)
+
+_KEYS = ("transport_key", "error_key", "footprint_keys")
+_Recorded = Callable[[Mapping[str, Any]], bool]
+
+
+class OutputCollection(ABC):
+    """What trajectories and footprints have in common."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._files = owner.files
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __contains__(self, sim_id: object) -> bool:
+        return str(sim_id) in self.keys()
+
+    @abstractmethod
+    def keys(self) -> list[str]:
+        """Return ids of the simulations that have such an output, sorted."""
+
+    def registered(self, selection: Selection) -> list[str]:
+        """Return ids of the registered simulations of a selection, sorted."""
+        where, values = condition(self._owner, selection)
+        if selection.get("state") is None:
+            return self._files.index.ids(where, values)
+        return sorted(
+            self._files.index.in_states(
+                self._files.expected,
+                where=where, parameters=values, states=states_of(selection),
+            )
+        )  # fmt: skip
+
+    def _existing(
+        self, ids: Sequence[str], kind: str, name: str, recorded: _Recorded
+    ) -> list[Located]:
+        """Outputs of simulations that exist, copied here first where they are on a URL.
+
+        Warns of those that are gone although the index has them.
+        """
+        found = locate(self._files, ids, kind, name)
+        there = {path for path in {one.path for one in found} if path.exists()}
+        absent = {one.sim_id: one.path for one in found if one.path not in there}
+        if absent:
+            rows = self._files.index.rows(list(absent), ("sim_id", *_KEYS))
+            gone = {row["sim_id"] for row in rows if recorded(row)}
+            gone -= {i for i in gone if absent[i].with_suffix(".empty").exists()}
+            if gone:
+                logger.warning(
+                    "%d of %d files are gone that the index has, %s for example: `stilt run` (or "
+                    "model.run()) computes them again, and `stilt status --verify` counts without "
+                    "them.", len(gone), len(found) - len(absent) + len(gone), absent[min(gone)],
+                )  # fmt: skip
+        return [one for one in found if one.sim_id not in absent]
+
+    def _campaign(
+        self, kind: str, name: str, keys: Mapping[str, str], selection: Selection
+    ) -> tuple[pd.DataFrame, Locations]:
+        """Receptors of outputs that this configuration made, and where these are."""
+        from stilt.project.campaign_table import campaign_table
+
+        where, values = condition(self._owner, selection)
+        only = self.registered(selection) if selection.get("state") is not None else None
+        table, stale = campaign_table(
+            self._files.index, kind, name, keys, where=where, parameters=values, only=only
+        )
+        if stale:
+            notice(
+                logger, "%d of %d outputs are left out: another configuration made them.",
+                stale, stale + len(table),
+            )  # fmt: skip
+        if not len(table):
+            raise UsageError(
+                "There is nothing to open: the selection holds no output of this configuration."
+            )
+        ids, shards = (table[column].tolist() for column in ("sim_id", "shard"))
+        located = Locations(self._files, ids, shards, kind, name)
+        return table.drop(columns="shard"), located
+
+    def _export(
+        self,
+        path: PathLike,
+        chosen: str | None,
+        kind: str,
+        name: str,
+        keys: Mapping[str, str],
+        selection: Selection,
+        opened: Callable[[], xr.Dataset],
+    ) -> int:
+        """Write a selection in a format."""
+        from stilt.project import export
+
+        target = expanded(path)
+        how = export.format_of(target, chosen)
+        if how in ("netcdf", "zarr"):
+            dataset = opened()
+            (export.export_netcdf if how == "netcdf" else export.export_zarr)(dataset, target)
+            return dataset.sizes["receptor"]
+        table, located = self._campaign(kind, name, keys, selection)
+        if how == "files":
+            return export.export_files(located, kind, name, target)
+        export.export_parquet(located, table, kind, target)
+        return len(located)
+
+    def _missing(self, ids: Sequence[str], kind: str, name: str = "") -> list[str]:
+        """Those of some simulations that have no such output."""
+        shards = shards_of(self._files, ids, kind, name)
+        there = {s for s in set(shards.values()) if self._files.has_shard(s)}
+        return [
+            sim_id
+            for sim_id in ids
+            if shards.get(sim_id) not in there
+            and not self._files.has_output(own_file(self._files, sim_id, kind, name))
+        ]
+
+    def _paths(self, located: Sequence[Located], kind: str, name: str = "") -> list[Path]:
+        """Files of outputs; of those in the store they are made, and that is said."""
+        shelved = [one for one in located if one.shard]
+        made = dict(zip((one.sim_id for one in shelved), files_of(self._files, shelved, kind, name),
+                        strict=True))  # fmt: skip
+        if shelved:
+            notice(
+                logger, "%d files were made of outputs in the store, in %s; load() reads them "
+                "without.", len(shelved), self._files.layout.made_files,
+            )  # fmt: skip
+        return [made.get(one.sim_id, one.path) for one in located]

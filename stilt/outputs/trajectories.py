@@ -1,0 +1,125 @@
+"""Trajectories of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from stilt.outputs.collection import OutputCollection
+from stilt.project.kinds import ERROR_PARTICLES, PARTICLES
+from stilt.project.reading import Located, locate, read_trajectories
+from stilt.roots import PathLike
+from stilt.selection import Selection, candidates, checked
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from stilt.project.export import Format
+    from stilt.trajectories import Trajectories
+
+
+def _kind(error: bool) -> str:
+    return ERROR_PARTICLES if error else PARTICLES
+
+
+class TrajectoryCollection(OutputCollection):
+    """Trajectory files of a project; ``collection[sim_id]`` reads one.
+
+    The keywords of a selection are those of :class:`stilt.selection.Selection`.
+    """
+
+    def __getitem__(self, sim_id: str) -> Trajectories:
+        (found,) = locate(self._files, [str(sim_id)], PARTICLES)
+        if not found.exists():
+            raise KeyError(f"{sim_id} has no trajectory")
+        return read_trajectories(found)
+
+    def keys(self) -> list[str]:
+        """Return ids of the simulations that have a trajectory, sorted."""
+        return self._files.index.ids("transport_key IS NOT NULL")
+
+    def paths(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Path]:
+        """Return files of registered simulations that exist, by id.
+
+        Warns of those that the index has and that are gone. Of particles in the store files are
+        made, which a notice says.
+
+        Args:
+            error: those of the error runs.
+            **selection: which simulations.
+        """
+        return self._paths(self._located(error, selection), _kind(error))
+
+    def load(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Trajectories]:
+        """Read the particles of registered simulations that exist, by id."""
+        return [read_trajectories(one) for one in self._located(error, selection)]
+
+    def open(self, *, error: bool = False, **selection: Unpack[Selection]) -> xr.Dataset:
+        """Return particles of the whole campaign as one lazy dataset; nothing is read yet.
+
+        Those that another configuration made are left out, which a notice says. Behind the
+        variables are chunks of dask where dask is installed, else xarray reads what is indexed.
+
+        Args:
+            error: those of the error runs.
+            **selection: which simulations.
+
+        Returns:
+            A variable for each column, dims (receptor, particle, minutes_back) or
+            (..., minutes_after) of forward runs, NaN where there is no such row; ``receptor`` is
+            the simulation's id, with coordinates of time, place and labels.
+
+        Raises:
+            FileNotFoundError: there is no config.yaml.
+            UsageError: nothing is selected.
+        """
+        from stilt.project.campaign_particles import open_particles
+
+        config, expected = self._owner.config, self._files.expectations
+        keys = {m: (e.error or "") if error else e.transport for m, e in expected.items()}
+        table, located = self._campaign(_kind(error), "", keys, selection)
+        return open_particles(located, table, config.n_hours, config.numpar)
+
+    def export(
+        self,
+        path: PathLike,
+        *,
+        format: Format | None = None,
+        error: bool = False,
+        **selection: Unpack[Selection],
+    ) -> int:
+        """Write particles of a selection for other programs.
+
+        Args:
+            path: file to make or replace; for ``files`` and ``zarr`` a folder.
+            format: ``files`` (a Parquet file for each simulation), ``netcdf`` (one file, dims
+                (receptor, particle, minutes_back)), ``zarr`` or ``parquet`` (one file of rows);
+                None goes by the suffix, and by default makes files.
+            error: those of the error runs.
+            **selection: which simulations.
+
+        Returns:
+            How many simulations were written.
+
+        Raises:
+            FileNotFoundError: there is no config.yaml.
+            UsageError: nothing is selected, or a package is missing.
+        """
+        expected = self._files.expectations
+        keys = {m: (e.error or "") if error else e.transport for m, e in expected.items()}
+        return self._export(
+            path, format, _kind(error), "", keys, selection,
+            lambda: self.open(error=error, **selection),
+        )  # fmt: skip
+
+    def missing(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[str]:
+        """Return simulations of the current receptors without such a file."""
+        return self._missing(candidates(self._owner, checked(selection)), _kind(error))
+
+    def _located(self, error: bool, selection: Selection) -> list[Located]:
+        key = "error_key" if error else "transport_key"
+        ids = self.registered(selection)
+        return self._existing(ids, _kind(error), "", lambda row: row[key] is not None)
+
+    def __repr__(self) -> str:
+        return f"<trajectories of {self._owner.name}>"
