@@ -10,7 +10,7 @@ from flows.observer import show_failures
 from flows.project_flow import project_flow
 from stilt.errors import MeteorologyError
 from stilt.execution.warm_up import prepare_meteorology as prepare
-from stilt.execution.weather import WeatherProblem, weather_report
+from stilt.execution.weather import weather_report
 from stilt.model import Model
 from stilt.receptors import met_of
 
@@ -36,16 +36,8 @@ def prepare_meteorology(
     n_prepared = prepare(model.files, ids)
     if not problems:
         return Completed(message=f"{n_prepared} analyses are ready", data={"ready": n_prepared})
-    show_failures(model.name, [_row(problem) for problem in problems])
+    rows = [{"sim_id": one.who, "reason": one.why, "detail": one.detail} for one in problems]
+    show_failures(model.name, rows)
     lacking = sum(len(problem.sim_ids) for problem in problems)
     text = f"{lacking} of {len(ids)} simulations lack weather; {n_prepared} analyses are ready"
     return Failed(message=text, data=MeteorologyError(f"{text}: {problems[0].detail}"))
-
-
-def _row(problem: WeatherProblem) -> dict[str, str]:
-    more = len(problem.sim_ids) - 1
-    return {
-        "sim_id": problem.sim_ids[0] + (f" and {more} more" if more else ""),
-        "reason": str(problem.reason),
-        "detail": problem.detail,
-    }

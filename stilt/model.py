@@ -21,7 +21,7 @@ from stilt.execution.forks import refuse_in_fork
 from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Observer
 from stilt.execution.refusals import refuse_impossible
-from stilt.execution.runs import EndedJob, Outcome, Run
+from stilt.execution.runs import EndedJob, JobHandle, Outcome, Run
 from stilt.execution.setup import (
     main_not_run_again,
     refuse_in_starting_worker,
@@ -382,16 +382,23 @@ class Model(Answers):
         receptors = None
         if ahead.receptors is not None:
             receptors = receptors_of(self.files, pending, ahead.receptors)
-        noted = forewarning.tell_of_weather(self.files, pending, receptors)
+        told = forewarning.tell_of_weather(self.files, pending, receptors)
         forewarning.tell_of_few_particles(self.files, pending, receptors)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
-            handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
+            handle: JobHandle
+            if told.all_lack and executor.on_this_machine:
+                # They fail in a moment: no server and no workers are started for them.
+                from stilt.execution.crews import fail_here
+
+                handle = fail_here(self.files, pending, skip_existing=skip)
+            else:
+                handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
             run = Run(self.files, pending, handle)
             if wait or not run.detached:
                 run.wait().require_finished()
         if not run.detached:
-            forewarning.tell_of_odd_weather(self.files, noted)
+            forewarning.tell_of_odd_weather(self.files, told.notes)
         return run
 
     def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,36 +26,52 @@ from stilt.errors import Reason
 
 if TYPE_CHECKING:
     from stilt.meteorology.coverage import ReceptorCoverage
+    from stilt.meteorology.lacks import WeatherProblem
     from stilt.meteorology.records import AnalysisRef
     from stilt.meteorology.weather_notes import WeatherNotes
     from stilt.model import Model
+    from stilt.receptors import Receptor
 
 SHOWN = 20
-LACKS_WEATHER = (Reason.MISSING_MET_FILES, Reason.MET_COVERAGE)
 # From so many simulations on a store is proposed.
 MANY = 5000
 
 
-def coverage_report(model: Model) -> tuple[list[dict[str, Any]], list[str]]:
-    """Look at every met and receptor.
+@dataclass(frozen=True)
+class CoverageReport:
+    """What was found of the weather of every receptor.
 
-    Returns:
-        One entry per met and receptor: what stops it, what is missing, what looks odd; and what
-        the receptors look like mistakes in.
+    Attributes:
+        entries: one per met and receptor: what stops it, what is missing, what looks odd.
+        lacks: sentences on weather that is missing, one for all that lack it together.
+        suspected: what the receptors look like mistakes in.
     """
+
+    entries: list[dict[str, Any]]
+    lacks: list[str]
+    suspected: list[str]
+
+
+def coverage_report(model: Model) -> CoverageReport:
+    """Look at every met and receptor."""
     from stilt.execution.particles import too_few_particles
     from stilt.meteorology.coverage import check_coverage, lacking_fields
+    from stilt.meteorology.lacks import together
     from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.suspicions import suspicions
     from stilt.meteorology.weather_notes import WeatherNotes
 
     report = []
+    missing: list[str] = []
     receptors = list(model.receptors)
     notes = WeatherNotes(model.files.cache_dir)
     one_of_grid: dict[str, AnalysisRef] = {}
     for name in model.config.simulated_mets:
         catalogue = catalogue_of(model.config.mets, name, model.files.cache_dir)
         covered = check_coverage(catalogue, receptors, model.config.n_hours, model.config)
+        missing += map(
+            str, together(_lacking(name, receptors, covered, model.config.n_hours), catalogue)
+        )
         odd = _odd_weather(notes, covered)
         for found in covered:
             for ref in found.analyses[:1]:
@@ -80,7 +97,28 @@ def coverage_report(model: Model) -> tuple[list[dict[str, Any]], list[str]]:
                     "lacks": lacks,
                 }
             )
-    return report, suspicions(receptors, model.config, one_of_grid.values())
+    return CoverageReport(
+        report, missing, suspicions(receptors, model.config, one_of_grid.values())
+    )
+
+
+def _lacking(
+    met: str, receptors: Sequence[Receptor], covered: Sequence[ReceptorCoverage], n_hours: float
+) -> list[WeatherProblem]:
+    """Return the receptors whose weather is missing."""
+    from stilt.meteorology.lacks import LACKS_WEATHER, WeatherProblem, window_of
+
+    return [
+        WeatherProblem(
+            met,
+            (f"{met}_{found.receptor_id}",),
+            (found.reason,),
+            window_of(receptor.time, n_hours),
+            found.detail,
+        )
+        for receptor, found in zip(receptors, covered, strict=True)
+        if found.reason in LACKS_WEATHER
+    ]
 
 
 def _odd_weather(notes: WeatherNotes, covered: Sequence[ReceptorCoverage]) -> dict[int, list[str]]:
@@ -183,21 +221,26 @@ def check(
     if not refused:
         for sentence in cut_grids(model.config):
             click.echo(sentence, err=as_json)
-    report, suspected = coverage_report(model)
+    from stilt.meteorology.lacks import LACKS_WEATHER
+
+    found = coverage_report(model)
+    report = found.entries
     bad = [entry for entry in report if entry["reason"]]
     if as_json:
-        warn_in_json(suspected)
+        warn_in_json(found.suspected)
         print_json([*refused, *report])
         return _exit_code(refused, bad)
     for entry in refused:
         click.echo(f"Refused: {entry['detail']}", err=True)
-    for line in (*_first_of(_alike(bad)), *suspected, *remarks(report)):
+    others = [entry for entry in bad if entry["reason"] not in LACKS_WEATHER]
+    stopped = [*found.lacks, *_alike(others)]
+    for line in (*_first_of(stopped), *found.suspected, *remarks(report)):
         click.echo(line)
     ready = f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather"
     if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
         ready += " and particles"
     click.echo(f"{ready}.")
-    if any(entry["reason"] in LACKS_WEATHER for entry in bad):
+    if found.lacks:
         shown = shlex.quote(os.path.relpath(model.project))
         click.echo(f"Which files and hours there are: stilt weather list {shown}")
     if (proposal := propose_store(model, len(report))) is not None:

@@ -98,7 +98,7 @@ def run(
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
-    for line in (*(_failures(model, ran) or _next_steps(model, counts)), *_unlisted(model, counts)):
+    for line in (*_failures(model, ran), *_next_steps(model, counts), *_unlisted(model, counts)):
         click.echo(line, err=True)
     if as_json:
         print_json(

@@ -7,15 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stilt.execution.engine import Crew
+from stilt.execution.engine import Crew, run_plan
 from stilt.execution.environment import environment
 from stilt.execution.observing import Ended
 from stilt.execution.orders import WorkOrder, compute_order, work_orders
 from stilt.execution.places import Folders, Opened
+from stilt.execution.plan import plan_run
 from stilt.execution.processes import (
     WorkerSetUp,
     ctrl_c_held,
@@ -23,15 +25,43 @@ from stilt.execution.processes import (
     set_up_worker,
     stop_workers,
 )
+from stilt.execution.runs import EndedJob
 from stilt.execution.setup import computing_environment, main_not_run_again
+from stilt.project.holders import shared
 from stilt.project.inputs import Project
 
 if TYPE_CHECKING:
     from stilt.execution.engine import WithinBatch
     from stilt.execution.plan import Batch, Plan
+    from stilt.execution.runs import JobHandle
     from stilt.execution.summary import BatchSummary
 
 logger = logging.getLogger(__name__)
+
+
+def fail_here(
+    project: Project, sim_ids: Sequence[str], *, skip_existing: bool | None = None
+) -> JobHandle:
+    """Go through simulations of which it has been said that they must fail, in this process.
+
+    Raises:
+        RunUnfinishedError: other processes compute all of them.
+    """
+    with shared(project.index, sim_ids) as share, _not_said_again():
+        plan = plan_run(project, share.mine, 1, skip_existing=skip_existing, share=share)
+        return EndedJob(run_plan(project, plan, InlineCrew(project)))
+
+
+@contextmanager
+def _not_said_again() -> Iterator[None]:
+    """Keep the failures of single simulations from being logged in this block."""
+    said = logging.getLogger("stilt.execution.task")
+    level = said.level
+    said.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        said.setLevel(level)
 
 
 def crew_of_this_machine(project: Project, plan: Plan) -> Crew:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stilt.errors import WeatherWarning
 from stilt.execution.particles import particle_problems
 from stilt.execution.weather import weather_report
+from stilt.meteorology.lacks import LACKS_WEATHER
 from stilt.meteorology.weather_notes import WeatherNotes
 
 if TYPE_CHECKING:
@@ -24,9 +26,23 @@ SHOWN_PARTICLE_PROBLEMS = 3
 _CALLER = 3
 
 
+@dataclass(frozen=True)
+class Told:
+    """What was said of the weather before a run.
+
+    Attributes:
+        notes: names of the notes on odd weather that there are.
+        all_lack: every simulation lacks weather, none may be downloaded, and no particles are
+            there from which footprints could be made.
+    """
+
+    notes: set[str]
+    all_lack: bool
+
+
 def tell_of_weather(
     project: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None
-) -> set[str]:
+) -> Told:
     """Name missing or odd weather before anything is computed; the others still run.
 
     Args:
@@ -35,7 +51,7 @@ def tell_of_weather(
         receptors: of these; None asks the index.
 
     Returns:
-        The notes on odd weather that there are.
+        What was said.
 
     Warns:
         WeatherWarning: weather looks wrong, or receptors lie a little outside it.
@@ -51,7 +67,15 @@ def tell_of_weather(
         logger.warning(
             "... and %d more; `stilt check` lists all.", len(problems) - SHOWN_WEATHER_PROBLEMS
         )
-    return noted
+    lacking = [
+        reason in LACKS_WEATHER and project.config.mets[problem.met].source is None
+        for problem in problems
+        for reason in problem.reasons
+    ]
+    all_lack = len(lacking) == len(set(sim_ids)) and all(lacking)
+    if all_lack:
+        all_lack = set(project.index.ids("trajectory_bytes IS NOT NULL")).isdisjoint(sim_ids)
+    return Told(noted, all_lack)
 
 
 def tell_of_odd_weather(project: Project, noted: set[str]) -> None:

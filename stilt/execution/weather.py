@@ -8,34 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stilt.errors import MeteorologyError, Reason
+from stilt.errors import MeteorologyError
 from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
 from stilt.receptors import Receptor, sim_parts
 
 if TYPE_CHECKING:
+    from stilt.meteorology.lacks import WeatherProblem
     from stilt.meteorology.records import AnalysisRef
-
-
-@dataclass(frozen=True)
-class WeatherProblem:
-    """A window of time whose weather is missing or unusable.
-
-    Attributes:
-        met: the meteorology.
-        sim_ids: simulations that need it.
-        reason: typed cause.
-        detail: which hours, and which files were looked for.
-    """
-
-    met: str
-    sim_ids: tuple[str, ...]
-    reason: Reason
-    detail: str
-
-    def __str__(self) -> str:
-        more = f" and {len(self.sim_ids) - 1} more" if len(self.sim_ids) > 1 else ""
-        return f"{self.sim_ids[0]}{more}: {self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True)
@@ -43,7 +23,7 @@ class WeatherReport:
     """What is to be said of the weather before a run.
 
     Attributes:
-        problems: windows of time that lack weather; their simulations fail.
+        problems: spans of time that lack weather; their simulations fail.
         remarks: what looks odd although it is computed, one sentence each.
     """
 
@@ -61,6 +41,7 @@ def weather_report(
         sim_ids: simulations; those of one time share a window.
         receptors: of these simulations; None asks the index.
     """
+    from stilt.meteorology.lacks import WeatherProblem, together, window_of
     from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.weather_notes import WeatherNotes
 
@@ -68,7 +49,7 @@ def weather_report(
     for sim_id in sim_ids:
         windows.setdefault(sim_parts(sim_id)[:2], []).append(sim_id)
     catalogues: dict[str, Any] = {}
-    problems = []
+    problems: dict[str, list[WeatherProblem]] = {}
     paths: dict[str, None] = {}
     by_grid: dict[tuple[str, str], tuple[AnalysisRef, list[str]]] = {}
     for (met, stamp), ids in sorted(windows.items()):
@@ -77,9 +58,12 @@ def weather_report(
         if met not in catalogues:
             catalogues[met] = catalogue_of(files.config.mets, met, files.cache_dir)
         time = pd.to_datetime(stamp, format="%Y%m%d%H%M%S")
-        found = catalogues[met].assess(time, time + pd.Timedelta(hours=files.config.n_hours))
+        window = window_of(time, files.config.n_hours)
+        found = catalogues[met].assess(*window)
         if found.error is not None:
-            problems.append(WeatherProblem(met, tuple(ids), found.error.reason, found.error.detail))
+            reasons = (found.error.reason,) * len(ids)
+            lacking = WeatherProblem(met, tuple(ids), reasons, window, found.error.detail)
+            problems.setdefault(met, []).append(lacking)
             continue
         refs = found.bracket.refs
         paths.update(dict.fromkeys(ref.path for ref in refs))
@@ -91,7 +75,8 @@ def weather_report(
         known = receptors_of(files, ids) if receptors is None else receptors
         found_here = [known[sim_id] for sim_id in ids if sim_id in known]
         remarks += _height_remarks(files, met, ref, found_here)
-    return WeatherReport(tuple(problems), tuple(remarks))
+    told = [each for met, some in problems.items() for each in together(some, catalogues[met])]
+    return WeatherReport(tuple(told), tuple(remarks))
 
 
 def _suspicions(

@@ -370,27 +370,39 @@ class MetCatalogue:
             files |= {place_of(ref.path) for ref in bracket.refs}
         if len(files) >= required:
             return None
-        text = (
-            "Insufficient number of meteorological files found. "
-            f"Found: {len(files)}, Required: {required}."
-        )
         folders = [place for place in self.config.places if isinstance(place, Path)]
         gone = [folder for folder in folders if not folder.is_dir()]
         if gone:
-            text += f" The folder {gone[0]} does not exist."
+            text = (
+                f"There is no folder {gone[0]} for the weather{self._of}: correct directory in "
+                "config.yaml."
+            )
         elif found.absent_asked:
-            shown = ", ".join(found.absent_asked[:_SHOWN_PATTERNS])
-            text += f" Patterns not found in {self.config.where}: {shown}.{self._held()}"
+            shown = _shortened(found.absent_asked)
+            lacks = "no file" if not files else f"only {len(files)} of {required} files (n_min)"
+            text = (
+                f"The weather of {self._label} has {lacks} for the time needed (no name begins "
+                f"with {shown}; {self._held()}): add files, or correct directory or file_format "
+                "in config.yaml."
+            )
+        elif files:
+            text = (
+                f"The weather of {self._label} has only {len(files)} of {required} files (n_min) "
+                "for the time needed: add the files, or lower n_min in config.yaml."
+            )
         else:
-            text += f" Nothing is in {self.config.where}."
+            text = (
+                f"There is no file in {self.config.where} for the weather{self._of}: put the "
+                "files there, or correct directory in config.yaml."
+            )
         return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
 
     def _held(self) -> str:
         """Say what is there under other names, from which a wrong name is seen."""
         names = [Path(path).name for listing in self._files_on_disk() for path in listing.all_files]
         if not names:
-            return " There are no files in it."
-        return f" There are {len(names):,} file(s) in it, such as {min(names)}."
+            return "there are no files"
+        return f"there are {len(names):,} file(s), such as {min(names)}"
 
     def _uncovered(
         self, found: _Found, damaged: dict[Place, str], bracket: Bracket, by_tres: bool
@@ -460,6 +472,10 @@ class MetCatalogue:
                     reason=Reason.MET_COVERAGE,
                 )
         return None
+
+    @property
+    def _of(self) -> str:
+        return f" of {self.name}" if self.name else ""
 
     @property
     def _label(self) -> str:

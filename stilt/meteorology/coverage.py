@@ -15,6 +15,7 @@ from stilt.meteorology.catalogue import Assessment, MetCatalogue
 from stilt.meteorology.formats import field_names
 from stilt.meteorology.grids import MetGrid, wrap_longitude
 from stilt.meteorology.heights import HeightProblem, check_heights
+from stilt.meteorology.lacks import Window, window_of
 from stilt.meteorology.overlap import overlap_text
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.stand_ins import stand_in_text, stand_ins
@@ -62,9 +63,6 @@ class ReceptorCoverage:
     analyses: tuple[AnalysisRef, ...] = ()
 
 
-Window = tuple[pd.Timestamp, pd.Timestamp]
-
-
 def check_coverage(
     catalogue: MetCatalogue,
     receptors: Iterable[Receptor],
@@ -83,9 +81,7 @@ def check_coverage(
     listed = list(receptors)
     by_window: dict[Window, list[int]] = {}
     for number, receptor in enumerate(listed):
-        end = receptor.time + pd.Timedelta(hours=n_hours)
-        window = (min(receptor.time, end), max(receptor.time, end))
-        by_window.setdefault(window, []).append(number)
+        by_window.setdefault(window_of(receptor.time, n_hours), []).append(number)
     results: dict[int, ReceptorCoverage] = {}
     # In the order of the times, so that an analysis is read once for all that start in its hour.
     for window in sorted(by_window):

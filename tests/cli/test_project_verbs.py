@@ -36,10 +36,13 @@ def test_run_tells_what_it_does_and_exits_with_1_for_a_failure(ran) -> None:
         f"Project: {root.name}  total=4  completed=3  running=0  pending=0  failed=1"
     )
     assert "Traceback" not in result.output
-    failure, hint = result.stderr.splitlines()[-2:]
+    failure, hint, results, *_ = result.stderr.splitlines()[-5:]
     assert failure.startswith(f"{LATE}: MISSING_MET_FILES: ")
     assert hint.endswith(f" {LATE}")
     assert "stilt explain " in hint
+    # Three of four are there to be looked at.
+    assert results.startswith("Results are in ")
+    assert "stilt plot " in result.stderr
 
 
 def test_status_counts_states_and_reasons(ran, stilt) -> None:

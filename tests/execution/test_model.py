@@ -178,6 +178,26 @@ def test_missing_weather_is_named_before_anything_is_computed(written, faked, ca
     assert (status["completed"], status["failed"]) == (1, 1)
 
 
+def test_a_run_without_any_weather_starts_nothing(written, faked):
+    """Neither backend nor workers are started, and each failure is recorded as ever."""
+
+    class Unused(Inline):
+        def start(self, project, sim_ids, **options):
+            raise AssertionError("started")
+
+    for time in ("010000", "010010"):
+        fakes.wish(faked, "no-weather", time)
+    model = stilt.Model(written)
+    run = model.run(executor=Unused())
+    assert run.reasons == {"MISSING_MET_FILES": 2}
+    assert run.counts["failed"] == model.status()["failed"] == 2
+    # A folder that another machine may have is left to that machine.
+    elsewhere = Unused()
+    elsewhere.on_this_machine = False
+    with pytest.raises(AssertionError, match="started"):
+        model.run(executor=elsewhere)
+
+
 def test_several_registrations_orphan_nothing(written):
     model = stilt.Model(written)
     first = model.register_pending(scene_id="a")

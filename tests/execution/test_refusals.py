@@ -56,7 +56,9 @@ def no_prefect_and_no_gpu(monkeypatch):
     monkeypatch.setattr(refusals, "machine_memory_bytes", lambda: 100_000_000)
     check = import_module("stilt.cli.check")
     monkeypatch.setattr(
-        check, "coverage_report", lambda model: ([COVERED] * len(model.receptors), [])
+        check,
+        "coverage_report",
+        lambda model: check.CoverageReport([COVERED] * len(model.receptors), [], []),
     )
 
 

@@ -146,25 +146,29 @@ def test_no_file_at_all_says_what_was_looked_for(archive):
     error = failure(MetCatalogue(config), "2024-07-14 00:00", "2024-07-14 02:00")
     assert error.reason is Reason.MISSING_MET_FILES
     assert error.detail == (
-        "Insufficient number of meteorological files found. Found: 0, Required: 1. "
-        f"Patterns not found in {config.directory}: 20240714_00. "
-        "There are 4 file(s) in it, such as 20230714_00."
+        f"The weather of {config.directory} has no file for the time needed (no name begins with "
+        "20240714_00; there are 4 file(s), such as 20230714_00): add files, or correct directory "
+        "or file_format in config.yaml."
     )
     for file in config.directory.iterdir():
         file.unlink()
     error = failure(MetCatalogue(config), "2024-07-14 00:00", "2024-07-14 02:00")
-    assert error.detail.endswith("20240714_00. There are no files in it.")
+    assert "(no name begins with 20240714_00; there are no files)" in error.detail
 
 
 def test_n_min_and_a_missing_folder(archive, tmp_path):
     config = archive()
     few = config.model_copy(update={"n_min": 3})
     error = failure(MetCatalogue(few), "2023-07-14 01:00", "2023-07-14 05:00")
-    assert "Found: 2, Required: 3" in error.detail
+    assert "has only 2 of 3 files (n_min)" in error.detail
+    assert "lower n_min" in error.detail
     gone = MetConfig(directory=tmp_path / "nowhere", file_format="%Y", file_tres="1h")
-    error = failure(MetCatalogue(gone), "2023-07-14 01:00", "2023-07-14 05:00")
+    error = failure(MetCatalogue(gone, "hrrr"), "2023-07-14 01:00", "2023-07-14 05:00")
     assert error.reason is Reason.MISSING_MET_FILES
-    assert "does not exist" in error.detail
+    assert error.detail == (
+        f"There is no folder {tmp_path / 'nowhere'} for the weather of hrrr: correct directory in "
+        "config.yaml."
+    )
 
 
 def test_irregular_times_are_refused(archive, grid_of, analysis_of):
