@@ -12,7 +12,7 @@ from stilt.errors import UsageError
 from stilt.footprint.enhancement import enhancement
 from stilt.footprint.footprint import Footprint
 from stilt.footprint.jacobian import Jacobian, jacobian
-from stilt.footprint.layers import LayerCells, Layers
+from stilt.footprint.layers import CellBlock, Layers
 from stilt.footprint.netcdf import read_layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
 
@@ -48,8 +48,8 @@ class FootprintSet(ABC):
     def readers(self) -> dict[str, Callable[[], Layers]]:
         """Return by label, in order, what reads what is not zero in one of them."""
 
-    def cells(self) -> Iterator[Layers | LayerCells]:
-        """Read the same in the form in which it is kept."""
+    def parts(self) -> Iterator[Layers | CellBlock]:
+        """Read the same in the form in which it is kept, and as many at a time as lie together."""
         return self.layers()
 
     def jacobian(
@@ -62,7 +62,7 @@ class FootprintSet(ABC):
     ) -> Jacobian:
         """Stack the footprints into a sparse matrix: :func:`stilt.footprint.jacobian.jacobian`."""
         return jacobian(
-            self.cells(),
+            self.parts(),
             target,
             time_bins,
             resolution=resolution,
@@ -87,11 +87,11 @@ class FootprintSet(ABC):
 
     def mean(self) -> xr.DataArray:
         """Mean over the set of the time-summed footprints."""
-        return mean_footprint(self.cells())
+        return mean_footprint(self.parts())
 
     def sum(self) -> xr.DataArray:
         """Sum over the set and time."""
-        return sum_footprints(self.cells())
+        return sum_footprints(self.parts())
 
     @property
     def plot(self) -> FootprintFilesPlots:

@@ -14,17 +14,11 @@ import scipy.sparse as sp
 
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import cells_of
-from stilt.footprint.bins import (
-    TOLERATED_SHARE,
-    crossing,
-    edges,
-    memberships,
-    parse_bins,
-    warn_of_crossing,
-)
-from stilt.footprint.layers import LayerCells, Layers, key_of, source_of
-from stilt.footprint.overlay import Overlay, Runs
-from stilt.footprint.steps import Floats, Ints
+from stilt.footprint.bins import TOLERATED_SHARE, edges, parse_bins, warn_of_crossing
+from stilt.footprint.layers import CellBlock, Layers, key_of, source_of
+from stilt.footprint.matrix_rows import LeftOut, MatrixRows
+from stilt.footprint.overlay import Overlay
+from stilt.footprint.steps import Floats
 
 if TYPE_CHECKING:
     from stilt.footprint.footprint import Footprint
@@ -130,7 +124,7 @@ class Jacobian:
 
 
 def jacobian(
-    footprints: Iterable[Footprint | Layers | LayerCells],
+    footprints: Iterable[Footprint | Layers | CellBlock],
     target: Any,
     time_bins: Any,
     *,
@@ -140,13 +134,13 @@ def jacobian(
 ) -> Jacobian:
     """Stack footprints, moved to target cells and time bins as by ``aggregate``.
 
-    Footprints are taken one at a time, so an iterable that loads them as it goes needs no more
-    memory than the result and one footprint. They may lie on different grids. As in ``aggregate``,
-    a layer belongs to the time bin that holds its start, and a warning tells of the first footprint
-    with more than a tenth of its influence in hours that go on into the next bin.
+    Footprints are taken one at a time, or block by block, so an iterable that loads them as it goes
+    needs no more memory than the result and one of these. They may lie on different grids. As in
+    ``aggregate``, a layer belongs to the time bin that holds its start, and a warning tells of the
+    first footprint with more than a tenth of its influence in hours that go on into the next bin.
 
     Args:
-        footprints: one row each.
+        footprints: one row each; a block has several.
         target, time_bins, resolution, projection: as for ``aggregate``.
         labels: names of the rows in the order of the footprints; else the receptors' ids.
 
@@ -156,161 +150,37 @@ def jacobian(
     bins = parse_bins(time_bins)
     sides = edges(bins)
     overlays: dict[tuple[object, ...], Overlay] = {}
-    rows = _Rows()
+    rows = MatrixRows()
     ids: list[str] = []
-    times: list[pd.Timestamp] = []
-    outside: list[tuple[float, float]] = []
+    times: list[np.ndarray] = []
+    left_out: list[LeftOut] = []
     overlay, told = None, False
     for footprint in footprints:
-        layers = footprint if isinstance(footprint, Layers | LayerCells) else Layers.of(footprint)
-        overlay = overlays.get(key_of(layers))
+        part = footprint if isinstance(footprint, Layers | CellBlock) else Layers.of(footprint)
+        overlay = overlays.get(key_of(part))
         if overlay is None:
-            cells = cells_of(layers.grid, target, resolution=resolution, projection=projection)
-            overlay = overlays[key_of(layers)] = Overlay(source_of(layers), cells)
-        if isinstance(layers, LayerCells) and overlay.tables is None:
-            layers = layers.runs()
-        if isinstance(layers, LayerCells):
-            *missed, late = rows.add_cells(layers, overlay, sides)
+            cells = cells_of(part.grid, target, resolution=resolution, projection=projection)
+            overlay = overlays[key_of(part)] = Overlay(source_of(part), cells)
+        if isinstance(part, CellBlock):
+            left_out.append(rows.add_block(part, overlay, sides))
+            named, when = part.ids, part.times
         else:
-            *missed, late = rows.add(layers, overlay, sides)
-        outside.append((missed[0], missed[1]))
-        if late > TOLERATED_SHARE and not told:
-            told = True
-            warn_of_crossing(str(layers.receptor.id), late, stacklevel=2)
-        times.append(layers.receptor.time)
-        if labels is None:
-            ids.append(str(layers.receptor.id))
+            left_out.append(rows.add(part, overlay, sides))
+            named, when = [str(part.receptor.id)], np.array([part.receptor.time.to_datetime64()])
+        late = left_out[-1].late
+        if not told and late.max(initial=0.0) > TOLERATED_SHARE:
+            told, first = True, int(np.argmax(late > TOLERATED_SHARE))
+            warn_of_crossing(named[first], float(late[first]), stacklevel=2)
+        times.append(when.astype("datetime64[s]"))
+        ids += named
     if overlay is None:
         raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
     places = overlay.target.index()
     index = pd.Index(ids if labels is None else list(labels), name="receptor")
-    receptors = pd.DataFrame({"time": times}, index=index)
-    cells_missed, times_missed = np.array(outside).T
+    receptors = pd.DataFrame({"time": np.concatenate(times)}, index=index)
+    outside_cells = np.concatenate([each.outside_cells for each in left_out])
+    outside_times = np.concatenate([each.outside_times for each in left_out])
     matrix = rows.matrix(len(bins) * len(places))
     return Jacobian(
-        matrix, receptors, pd.DatetimeIndex(bins.left), places, cells_missed, times_missed
+        matrix, receptors, pd.DatetimeIndex(bins.left), places, outside_cells, outside_times
     )
-
-
-class _Rows:
-    """Rows of a sparse matrix, kept in arrays that grow where they are.
-
-    Joining pieces at the end would need the answer's memory twice.
-    """
-
-    def __init__(self) -> None:
-        self._columns, self._values = np.empty(0, np.int32), np.empty(0)
-        self._ends = [0]
-
-    def add(
-        self, layers: Layers, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]
-    ) -> tuple[float, float, float]:
-        """Add a footprint, bins outermost.
-
-        Returns:
-            Influence within the bins but outside the cells, and outside the bins; and the share of
-            influence in hours that go on into the next bin.
-        """
-        layer, number = memberships(layers.stamps, bins)
-        runs = _runs(layers, layer, number, bins[0].size)
-        columns, values = overlay.push_runs(runs)
-        self._append(columns, values)
-        binned = float(runs.values.sum())
-        seen = np.unique(layer)
-        missed = 0.0
-        if seen.size < layers.stamps.size:
-            inside = _runs(layers, seen, seen, layers.stamps.size)
-            missed = float(layers.values.sum()) - float(inside.values.sum())
-        late = 0.0
-        if not layers.integrated:
-            late = _late(layers, crossing(layers.stamps, layer, number, bins))
-        return binned - float(values.sum()), missed, late
-
-    def add_cells(
-        self, cells: LayerCells, overlay: Overlay, bins: tuple[np.ndarray, np.ndarray]
-    ) -> tuple[float, float, float]:
-        """Add a footprint by tables of its cells' targets; see :meth:`add`."""
-        tables = overlay.tables
-        assert tables is not None
-        layer, number = memberships(cells.stamps, bins)
-        known, field = np.unique(number, return_inverse=True)
-        size = overlay.target.x.centre.size * overlay.target.y.centre.size
-        edges_of = np.append(0, np.cumsum(cells.counts))
-        cell, values = cells.cell, cells.values
-        whole = np.array_equal(layer, np.arange(cells.counts.size))
-        if not whole:
-            parts = [slice(edges_of[at], edges_of[at + 1]) for at in layer]
-            cell = np.concatenate([cell[:0], *(cell[part] for part in parts)])
-            values = np.concatenate([values[:0], *(values[part] for part in parts)])
-        base = np.repeat(field * (size + 1), cells.counts[layer])
-        summed = np.zeros(known.size * (size + 1))
-        for table, share in tables:
-            given = values if share is None else values * share[cell]
-            summed += np.bincount(table[cell] + base, given, summed.size)
-        # The last place of each field takes what lies outside the target.
-        inside = summed.reshape(known.size, size + 1)[:, :size]
-        at, column = np.nonzero(inside)
-        found = inside[at, column]
-        self._append(known[at] * size + column, found)
-        missed = 0.0
-        if np.unique(layer).size < cells.counts.size:
-            seen = np.zeros(cells.counts.size, bool)
-            seen[layer] = True
-            missed = float(cells.values[~np.repeat(seen, cells.counts)].sum())
-        late = 0.0
-        if not cells.integrated:
-            over = crossing(cells.stamps, layer, number, bins)
-            if over.size:
-                parts_sum = sum(
-                    float(cells.values[edges_of[n] : edges_of[n + 1]].sum()) for n in over
-                )
-                late = parts_sum / float(cells.values.sum() or 1.0)
-        return float(values.sum()) - float(found.sum()), missed, late
-
-    def _append(self, columns: Ints, values: Floats) -> None:
-        begin, end = self._ends[-1], self._ends[-1] + columns.size
-        if columns.size and columns[-1] > np.iinfo(np.int32).max:
-            self._columns = self._columns.astype(np.int64, copy=False)
-        if end > self._values.size:
-            room = max(end, self._values.size + self._values.size // 8, 4096)
-            self._columns.resize(room, refcheck=False)
-            self._values.resize(room, refcheck=False)
-        self._columns[begin:end], self._values[begin:end] = columns, values
-        self._ends.append(end)
-
-    def matrix(self, columns: int) -> sp.csr_array:
-        """The rows as a matrix of some columns; nothing can be added after."""
-        size = self._ends[-1]
-        self._columns.resize(size, refcheck=False)
-        self._values.resize(size, refcheck=False)
-        kind = np.int32 if max(columns, size) <= np.iinfo(np.int32).max else np.int64
-        indices = self._columns.astype(kind, copy=False)
-        shape = (len(self._ends) - 1, columns)
-        return sp.csr_array((self._values, indices, np.array(self._ends, kind)), shape=shape)
-
-
-def _late(layers: Layers, late: Ints) -> float:
-    """Share of a footprint's influence that is in some layers."""
-    if late.size == 0:
-        return 0.0
-    edges_of = layers.first_of_layers
-    parts = (float(layers.values[edges_of[at] : edges_of[at + 1]].sum()) for at in late)
-    return sum(parts) / float(layers.values.sum() or 1.0)
-
-
-def _runs(layers: Layers, layer: Ints, number: Ints, fields: int) -> Runs:
-    """Runs of some layers, each as part of a field: layer and field, ascending in layers."""
-    of_layers = np.searchsorted(layers.starts, np.arange(layers.stamps.size + 1) * layers.cells)
-    starts, lengths, values = layers.starts, layers.lengths, layers.values
-    if not np.array_equal(layer, np.arange(layers.stamps.size)):
-        runs = [slice(of_layers[at], of_layers[at + 1]) for at in layer]
-        edges_of = layers.first_of_layers
-        starts, lengths = (
-            np.concatenate([all_runs[:0], *(all_runs[part] for part in runs)])
-            for all_runs in (starts, lengths)
-        )
-        parts = (values[edges_of[at] : edges_of[at + 1]] for at in layer)
-        values = np.concatenate([values[:0], *parts])
-    row, column = np.divmod(starts % layers.cells, layers.x.size)
-    field = np.repeat(number, np.diff(of_layers)[layer])
-    return Runs(field, fields, row, column, lengths.astype(np.int64), values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -165,7 +165,58 @@ class LayerCells:
         )
 
 
-def source_of(layers: Layers | LayerCells) -> Source:
+@dataclass(frozen=True)
+class CellBlock:
+    """All of some footprints on one grid that is not zero, one footprint after the other.
+
+    Attributes:
+        grid, integrated, x, y: as of :class:`Layers`.
+        ids: of the receptors.
+        times: of the receptors, datetime64[s], shape (footprints,).
+        layers: of each footprint, shape (footprints,).
+        stamps: start of each layer, datetime64[ns], shape (layers,).
+        counts: cells of each layer, shape (layers,).
+        cell, values: as of :class:`LayerCells`; values may be float32.
+    """
+
+    grid: Grid
+    integrated: bool
+    x: Floats
+    y: Floats
+    ids: Sequence[str]
+    times: np.ndarray
+    layers: Ints
+    stamps: np.ndarray
+    counts: Ints
+    cell: np.ndarray
+    values: np.ndarray
+
+    @property
+    def of_layers(self) -> Ints:
+        """Footprint of each layer, shape (layers,)."""
+        return np.repeat(np.arange(self.layers.size), self.layers)
+
+    def sums(self) -> Floats:
+        """Return the sum of each layer, shape (layers,)."""
+        total = np.zeros(self.counts.size)
+        some = np.flatnonzero(self.counts)
+        if some.size:
+            first = np.append(0, np.cumsum(self.counts))[some]
+            total[some] = np.add.reduceat(self.values, first, dtype=np.float64)
+        return total
+
+    def chosen(self, layer: Ints) -> tuple[np.ndarray, np.ndarray]:
+        """Return cells and values (float64) of some layers, which may be there more than once."""
+        values = self.values.astype(np.float64)
+        if np.array_equal(layer, np.arange(self.counts.size)):
+            return self.cell, values
+        counts, first = self.counts[layer], np.append(0, np.cumsum(self.counts))[layer]
+        before = np.append(0, np.cumsum(counts))
+        at = np.repeat(first - before[:-1], counts) + np.arange(before[-1])
+        return self.cell[at], values[at]
+
+
+def source_of(layers: Layers | LayerCells | CellBlock) -> Source:
     """Return the cells of a footprint."""
     return Source(
         Intervals.of_size(layers.x, layers.grid.xres),
@@ -174,7 +225,7 @@ def source_of(layers: Layers | LayerCells) -> Source:
     )
 
 
-def key_of(layers: Layers | LayerCells) -> tuple[object, ...]:
+def key_of(layers: Layers | LayerCells | CellBlock) -> tuple[object, ...]:
     """Return something equal for footprints on one grid."""
     return layers.x.tobytes(), layers.y.tobytes(), layers.grid
 

@@ -13,6 +13,8 @@ from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import Intervals, Source, Target
 
 _ROUNDING = 1e-9
+# Zeros per value in an array of sums; with more of them the places are sorted instead.
+_MOST_ZEROS = 32
 
 
 class Overlay:
@@ -57,6 +59,55 @@ class Overlay:
         if self._full is not None:
             return self._chosen(*self._push_by_area(runs))
         return self._chosen(*self._push_by_axes(runs))
+
+    def push_cells(
+        self, field: Ints, fields: int, cell: np.ndarray, values: Floats
+    ) -> tuple[Ints, Floats]:
+        """Move fields of sums given as cells.
+
+        Args:
+            field: field of each value, shape (values,).
+            fields: how many there are.
+            cell: cell of each value, ``row * columns + column``.
+            values: the values.
+
+        Returns:
+            As :meth:`push_runs`.
+        """
+        if self._tables is None:
+            return self.push_runs(self._runs(field, fields, cell, values))
+        # A last place of each field takes what lies outside the target.
+        nowhere = self.target.x.centre.size * self.target.y.centre.size
+        base = field * (nowhere + 1)
+        parts = [
+            (table.take(cell) + base, values if share is None else values * share.take(cell))
+            for table, share in self._tables
+        ]
+        size = fields * (nowhere + 1)
+        if size <= _MOST_ZEROS * cell.size:
+            summed = np.zeros(size)
+            for place, part in parts:
+                np.add.at(summed, place, part)
+            used = np.flatnonzero(summed != 0)
+            found = summed[used]
+        else:
+            used, place = np.unique(np.concatenate([at for at, _ in parts]), return_inverse=True)
+            found = np.zeros(used.size)
+            np.add.at(found, place, np.concatenate([part for _, part in parts]))
+        sizes = np.diff(np.searchsorted(used, np.arange(fields + 1) * (nowhere + 1)))
+        number = np.repeat(np.arange(fields), sizes)
+        position = used - number
+        kept = (found != 0) & (position < (number + 1) * nowhere)
+        return position[kept], found[kept]
+
+    def _runs(self, field: Ints, fields: int, cell: np.ndarray, values: Floats) -> Runs:
+        """Return fields given as cells as runs of neighbouring cells."""
+        row, column = np.divmod(cell.astype(np.int64), max(self.shape[1], 1))
+        begins = np.ones(cell.size, bool)
+        begins[1:] = (np.diff(cell) != 1) | (column[1:] == 0) | (np.diff(field) != 0)
+        first = np.flatnonzero(begins)
+        length = np.diff(first, append=cell.size)
+        return Runs(field[first], fields, row[first], column[first], length, values)
 
     def _push_by_axes(self, runs: Runs) -> tuple[Ints, Floats]:
         """Move runs along x, then along y; positions among all cells of the target's grid."""
@@ -117,7 +168,7 @@ class Overlay:
         return chosen[back], values[entry][back]
 
     @cached_property
-    def tables(self) -> list[tuple[np.ndarray, Floats | None]] | None:
+    def _tables(self) -> list[tuple[np.ndarray, Floats | None]] | None:
         """Target cells of each source cell, ``row * columns + column``, and its shares in them.
 
         The first of each, then the second and so on; the number of cells where there is none, and
@@ -128,8 +179,6 @@ class Overlay:
             return None
         rows = self.target.y.centre.size
         nowhere = rows * self.target.x.centre.size
-        if nowhere >= np.iinfo(np.int32).max:
-            return None
         found: list[tuple[np.ndarray, Floats | None]] = []
         for x_cell, x_share in _Splits.of(_rounded(self._x)).parts:
             for y_cell, y_share in _Splits.of(_rounded(self._y)).parts:
@@ -141,7 +190,7 @@ class Overlay:
                     share = (of_y[:, None] * of_x[None, :]).reshape(-1)
                     cell[share == 0.0] = nowhere
                     share = None if np.all((share == 1.0) | (cell == nowhere)) else share
-                found.append((cell.astype(np.int32), share))
+                found.append((cell.astype(np.int64), share))
         return found
 
     @cached_property

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from stilt.errors import UsageError
-from stilt.footprint.layers import LayerCells, Layers
+from stilt.footprint.layers import CellBlock, Layers
 from stilt.footprint.netcdf import coordinate_attributes, crs_attributes, foot_attributes
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
             """Sum its layers."""
 
 
-Influence: TypeAlias = "Footprint | Layers | LayerCells"
+Influence: TypeAlias = "Footprint | Layers | CellBlock"
 
 
 def sum_footprints(footprints: Iterable[Influence]) -> xr.DataArray:
@@ -46,40 +46,52 @@ def mean_footprint(footprints: Iterable[Influence]) -> xr.DataArray:
 
 
 def _summed(footprints: Iterable[Influence]) -> tuple[xr.DataArray, int]:
-    total: xr.DataArray | None = None
-    count = 0
+    first: Influence | None = None
+    axes: tuple[np.ndarray, np.ndarray] | None = None
+    total, count = np.zeros((0, 0)), 0
     for footprint in footprints:
-        if isinstance(footprint, Layers | LayerCells):
-            y, x, field = footprint.y, footprint.x, footprint.summed()
-        else:
-            summed = footprint.integrate_over_time()
-            (y, x), field = (summed[dim].values for dim in summed.dims), summed.values
-        if total is None:
-            total = _field(footprint, y, x, field)
-        elif not (_same(y, total, 0) and _same(x, total, 1)):
+        y, x = _axes(footprint)
+        if axes is None:
+            first, axes, total = footprint, (y, x), np.zeros((y.size, x.size))
+        elif not (np.array_equal(y, axes[0]) and np.array_equal(x, axes[1])):
+            who = footprint.ids[0] if isinstance(footprint, CellBlock) else footprint.receptor.id
             raise UsageError(
-                f"The footprint of {footprint.receptor.id} lies on another grid than the first "
-                f"of the selection; select footprints of one grid."
+                f"The footprint of {who} lies on another grid than the first of the selection; "
+                "select footprints of one grid."
             )
-        else:
-            total += field
-        count += 1
-    if total is None:
+        count += _add(footprint, total)
+    if first is None or axes is None:
         raise UsageError("There is nothing to sum: the selection holds no footprint.")
-    return total, count
+    return _field(first, *axes, total), count
 
 
-def _same(axis: np.ndarray, total: xr.DataArray, number: int) -> bool:
-    return np.array_equal(axis, total[total.dims[number]].values)
+def _axes(footprint: Influence) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(footprint, Layers | CellBlock):
+        return footprint.y, footprint.x
+    y, x = (footprint.data[dim].values for dim in footprint.data.dims[1:])
+    return y, x
 
 
-def _field(footprint: Influence, y: np.ndarray, x: np.ndarray, field: np.ndarray) -> xr.DataArray:
-    """Label the first field as what it will be the sum of: no single receptor's."""
+def _add(footprint: Influence, total: np.ndarray) -> int:
+    """Add to a sum in place; returns the number of footprints."""
+    if isinstance(footprint, CellBlock):
+        cell, values = footprint.cell.astype(np.int64), footprint.values.astype(np.float64)
+        np.add.at(total.reshape(-1), cell, values)
+        return int(footprint.layers.size)
+    if isinstance(footprint, Layers):
+        total += footprint.summed()
+    else:
+        total += footprint.integrate_over_time().values
+    return 1
+
+
+def _field(footprint: Influence, y: np.ndarray, x: np.ndarray, total: np.ndarray) -> xr.DataArray:
+    """Label a sum as that of many: no single receptor's."""
     projection = footprint.grid.projection
     meta = coordinate_attributes(projection)
     _, *dims = meta
     coordinates = {dim: (dim, axis, meta[dim]) for dim, axis in zip(dims, (y, x), strict=True)}
     crs = ((), np.int32(0), crs_attributes(projection))
     return xr.DataArray(
-        field.copy(), {**coordinates, "crs": crs}, dims, name="foot", attrs=foot_attributes()
+        total, {**coordinates, "crs": crs}, dims, name="foot", attrs=foot_attributes()
     )

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from stilt.footprint.files import FootprintSet
-from stilt.project.reading import Located, read_cells, read_footprint, read_layers
+from stilt.project.reading import Located, read_footprint, read_layers, read_parts
 
 if TYPE_CHECKING:
     from stilt.footprint import Footprint
-    from stilt.footprint.layers import LayerCells, Layers
+    from stilt.footprint.layers import CellBlock, Layers
 
 
 class LocatedFootprints(FootprintSet):
@@ -40,9 +40,9 @@ class LocatedFootprints(FootprintSet):
         """Return by label, in order, what reads what is not zero in one of them."""
         return {one.sim_id: partial(read_layers, one) for one in self.located}
 
-    def cells(self) -> Iterator[Layers | LayerCells]:
-        """Read the same in the form in which it is kept."""
-        return map(read_cells, self.located)
+    def parts(self) -> Iterator[Layers | CellBlock]:
+        """Read the same in the form in which it is kept, and as many at a time as lie together."""
+        return read_parts(self.located)
 
     def __repr__(self) -> str:
         return f"<{len(self)} footprints>"

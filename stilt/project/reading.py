@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stilt.footprint import Footprint
-    from stilt.footprint.layers import LayerCells, Layers
+    from stilt.footprint.layers import CellBlock, LayerCells, Layers
     from stilt.trajectories import Trajectories
 
 
@@ -180,6 +181,21 @@ def read_cells(located: Located) -> Layers | LayerCells:
     from stilt.store.footprint_rows import footprint_shard
 
     return footprint_shard(opened(located.path)).layer_cells(located.sim_id)
+
+
+def read_parts(located: Sequence[Located]) -> Iterator[Layers | CellBlock]:
+    """Read what is not zero in footprints, in their order; see :func:`read_footprint`.
+
+    Those that follow on in one group of rows of a shard are read together.
+    """
+    for path, neighbours in groupby(located, lambda one: one.path if one.shard else None):
+        if path is None:
+            yield from map(read_layers, neighbours)
+            continue
+        from stilt.store import opened
+        from stilt.store.footprint_rows import footprint_shard
+
+        yield from footprint_shard(opened(path)).blocks([one.sim_id for one in neighbours])
 
 
 def particle_columns(located: Located) -> list[str]:

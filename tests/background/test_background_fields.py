@@ -253,6 +253,15 @@ def test_ends_are_by_age_or_by_leaving():
     kept = first_and_last(particles())
     assert len(kept) == 8
     pd.testing.assert_frame_equal(ends_of(kept, COLUMN, -6), ends)
+    # Rows in any order; a particle of one row has that one; forward in time.
+    table = pd.concat([particles(), particles().head(1).assign(indx=9)])
+    for sign in (1.0, -1.0):
+        given = table.assign(time=sign * table["time"]).sample(frac=1.0, random_state=3)
+        ages = given.assign(age=given["time"].abs()).sort_values(["indx", "age"])
+        wanted = pd.concat([ages.groupby("indx").head(1), ages.groupby("indx").tail(1)])
+        wanted = wanted.drop_duplicates().sort_values(["indx", "age"]).drop(columns="age")
+        pd.testing.assert_frame_equal(first_and_last(given), wanted.reset_index(drop=True))
+    assert len(first_and_last(table.head(0))) == 0
 
 
 KERNEL = {"kind": "averaging_kernel", "levels": [1000.0, 500.0], "values": [1.0, 0.4]}

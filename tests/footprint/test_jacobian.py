@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from stilt.errors import UsageError
 from stilt.footprint.enhancement import Enhancement, enhancement, flux_factor
 from stilt.footprint.files import FootprintFiles
 from stilt.footprint.jacobian import jacobian
-from stilt.footprint.layers import LayerCells, Layers
+from stilt.footprint.layers import CellBlock, LayerCells, Layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
 
 BINS = pd.date_range("2023-07-15 12:00", "2023-07-15 18:00", freq="2h")
@@ -372,6 +373,9 @@ def test_files_give_what_their_footprints_give(tmp_path) -> None:
 def test_sum_and_mean() -> None:
     total = sum_footprints(iter(FOOTPRINTS))
     np.testing.assert_allclose(sum_footprints(map(Layers.of, FOOTPRINTS)), total, rtol=1e-12)
+    blocks = [block_of(FOOTPRINTS[:2]), block_of(FOOTPRINTS[2:4]), FOOTPRINTS[4]]
+    np.testing.assert_allclose(sum_footprints(blocks), total, rtol=1e-12)
+    np.testing.assert_allclose(mean_footprint(blocks) * 5, total, rtol=1e-12)
     assert float(total.sum()) == pytest.approx(sum(foot.total for foot in FOOTPRINTS))
     mean = mean_footprint(FOOTPRINTS)
     np.testing.assert_allclose(mean * 5, total)
@@ -383,12 +387,30 @@ def test_sum_and_mean() -> None:
         mean_footprint([])
 
 
-def in_cells(footprint: Footprint) -> LayerCells:
+def block_of(footprints: Sequence[Footprint]) -> CellBlock:
+    found = [Layers.of(footprint) for footprint in footprints]
+    first = found[0]
+    return CellBlock(
+        first.grid,
+        first.integrated,
+        first.x,
+        first.y,
+        [str(each.receptor.id) for each in found],
+        np.array([each.receptor.time.to_datetime64() for each in found], "datetime64[s]"),
+        np.array([each.stamps.size for each in found]),
+        np.concatenate([each.stamps for each in found]),
+        np.concatenate([np.diff(each.first_of_layers) for each in found]),
+        np.concatenate([each.places() for each in found]).astype(np.int32),
+        np.concatenate([each.values for each in found]),
+    )
+
+
+def runs_again(footprint: Footprint) -> Layers:
     layers = Layers.of(footprint)
     return LayerCells(
         layers.receptor, layers.grid, layers.integrated, layers.x, layers.y, layers.stamps,
         np.diff(layers.first_of_layers), layers.places().astype(np.int32), layers.values,
-    )  # fmt: skip
+    ).runs()  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:.*go on into the next time bin")
@@ -414,17 +436,52 @@ def test_cells_give_the_matrix_that_runs_give(size, shift, bins) -> None:
     }[bins]
     some = [footprint for footprint in FOOTPRINTS if footprint.grid == first.grid]
     for footprint in some:
-        layers = in_cells(footprint).runs()
+        layers = runs_again(footprint)
         assert np.array_equal(layers.starts, Layers.of(footprint).starts)
         assert np.array_equal(layers.lengths, Layers.of(footprint).lengths)
     expected = jacobian(map(Layers.of, some), target, edges)
-    found = jacobian(map(in_cells, some), target, edges)
+    found = jacobian([block_of(some[:1]), block_of(some[1:])], target, edges)
     np.testing.assert_allclose(
         found.matrix.toarray(), expected.matrix.toarray(), rtol=1e-8, atol=1e-12
     )
     np.testing.assert_allclose(found.outside_cells, expected.outside_cells, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(found.outside_times, expected.outside_times, rtol=1e-8, atol=1e-12)
     assert found.receptors.equals(expected.receptors)
+
+
+@pytest.mark.filterwarnings("ignore:.*go on into the next time bin")
+def test_where_a_block_ends_changes_no_bit_of_a_matrix() -> None:
+    some = FOOTPRINTS[:4]
+    bins = pd.date_range("2023-07-15 00:00", "2023-07-15 23:00", freq="1h")
+    # Of fine cells most are zero, and places are sorted instead of counted through.
+    for size in (0.2, 0.002):
+        whole = jacobian([block_of(some)], target(size), bins)
+        single = jacobian([block_of([one]) for one in some], target(size), bins)
+        assert (whole.matrix != single.matrix).nnz == 0
+        assert whole.matrix.nnz > 0
+        assert whole.receptors.equals(single.receptors)
+        np.testing.assert_array_equal(whole.outside_times, single.outside_times)
+        expected = jacobian(some, target(size), bins)
+        np.testing.assert_allclose((whole.matrix - expected.matrix).data, 0.0, atol=1e-9)
+
+
+def test_blocks_on_cells_that_are_not_a_whole_grid_or_in_another_projection() -> None:
+    some = FOOTPRINTS[:3]
+    part = target().to_dataset() if isinstance(target(), xr.DataArray) else target()
+    centres = [(x, y) for x in part["lon"].values[:4] for y in part["lat"].values[1:5] if x != y]
+    for where, more in (
+        (centres[1:], {"resolution": 0.2}),
+        (
+            xr.Dataset(coords={"x": 5e3 * np.arange(-20, 20), "y": 5e3 * np.arange(-20, 20)}),
+            {"projection": "+proj=lcc +lat_1=40 +lat_2=41 +lat_0=40.6 +lon_0=-112 +ellps=WGS84"},
+        ),
+    ):
+        found = jacobian([block_of(some)], where, BINS, **more)
+        expected = jacobian(some, where, BINS, **more)
+        assert found.matrix.nnz > 0
+        np.testing.assert_allclose(
+            found.matrix.toarray(), expected.matrix.toarray(), rtol=1e-9, atol=1e-12
+        )
 
 
 def test_a_flux_elsewhere_adds_nothing_and_says_so() -> None:
