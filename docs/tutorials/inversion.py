@@ -124,4 +124,4 @@ axes[0].set_ylabel("latitude")
 figure.colorbar(drawn, ax=axes, label="µmol m⁻² s⁻¹");
 
 # %% [markdown]
-# For regions of your own, see `Regions` and `regional_jacobian` in [Inversions](../inversions.md).
+# Counties, hexagons and basis functions are targets of `jacobian` too: see [Inversions](../inversions.md).

@@ -15,6 +15,7 @@ from stilt.footprint.jacobian import Jacobian, jacobian
 from stilt.footprint.layers import CellBlock, Layers
 from stilt.footprint.netcdf import read_layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
+from stilt.footprint.regions import Regions, regional_jacobian
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +60,22 @@ class FootprintSet(ABC):
         *,
         resolution: float | tuple[float, float] | None = None,
         projection: str | None = None,
+        names: str | Sequence[Any] | None = None,
     ) -> Jacobian:
-        """Stack the footprints into a sparse matrix: :func:`stilt.footprint.jacobian.jacobian`."""
+        """Stack the footprints into a sparse matrix.
+
+        Args:
+            target: cells, as for :func:`stilt.footprint.jacobian.jacobian`; or regions, as for
+                :meth:`stilt.footprint.regions.Regions.of`: polygons, or basis functions.
+            time_bins, resolution, projection: as for :func:`stilt.footprint.jacobian.jacobian`.
+            names: of regions.
+
+        Raises:
+            UsageError: there are no footprints, or the target or the bins cannot be used.
+        """
+        if Regions.are(target):
+            regions = Regions.of(target, names=names)
+            return regional_jacobian(self.layers(), regions, time_bins, labels=self.labels)
         return jacobian(
             self.parts(),
             target,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -155,20 +155,27 @@ class FootprintCollection(OutputCollection):
         *,
         resolution: float | tuple[float, float] | None = None,
         projection: str | None = None,
+        names: str | Sequence[Any] | None = None,
         **selection: Unpack[Selection],
     ) -> Jacobian:
-        """Sparse matrix of measurements by cells and times, ppm per (umol m-2 s-1).
+        """Sparse matrix of measurements by cells (or regions) and times, ppm per (umol m-2 s-1).
 
         Args:
-            target, time_bins, resolution, projection: as for
+            target: a :class:`stilt.Grid` or what else
+                :meth:`stilt.footprint.Footprint.aggregate` takes; polygons: a GeoDataFrame, or a
+                mapping of names to shapely polygons; basis functions: an array of weights
+                (region, lat, lon); or :class:`stilt.inversion.Regions`, also of a map of labels.
+            time_bins, resolution, projection: as for
                 :meth:`stilt.footprint.Footprint.aggregate`.
+            names: of polygons: a column of the GeoDataFrame, or one for each; None takes its index.
             **selection: which simulations.
 
         Raises:
             UsageError: nothing is selected, or the target or the bins cannot be used.
         """
-        chosen = self.select(**selection)
-        found = chosen.jacobian(target, time_bins, resolution=resolution, projection=projection)
+        found = self.select(**selection).jacobian(
+            target, time_bins, resolution=resolution, projection=projection, names=names
+        )
         return replace(found, receptors=self._with_labels(found.receptors))
 
     def enhancement(

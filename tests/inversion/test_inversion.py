@@ -9,6 +9,7 @@ import xarray as xr
 
 import stilt
 from stilt.errors import UsageError
+from stilt.footprint.files import FootprintSet
 from stilt.footprint.jacobian import Jacobian, jacobian
 from stilt.footprint.layers import Layers
 from stilt.inversion import PriorCovariance, Regions, estimate_fluxes, regional_jacobian
@@ -137,6 +138,42 @@ def test_polygons_share_cells_by_area_and_sum_to_the_whole():
     west = inside.isel(lon=slice(0, 9)).sum() + 0.7 * inside.isel(lon=9).sum()
     assert found.matrix[[0]][:, [0, 3, 6]].sum() == pytest.approx(float(west))
     assert found.matrix[:, [2, 5, 8]].sum() == 0
+
+
+class _Set(FootprintSet):
+    """Footprints in memory, as a project's are on disk."""
+
+    labels = None
+
+    def __len__(self):
+        return len(FOOTPRINTS)
+
+    def __iter__(self):
+        return iter(FOOTPRINTS)
+
+    def layers(self):
+        return map(Layers.of, FOOTPRINTS)
+
+    def readers(self):
+        raise NotImplementedError
+
+
+def test_polygons_and_basis_functions_are_targets_of_a_jacobian():
+    plain = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(POLYGONS), BINS)
+    for target, names in ((POLYGONS, None), (Regions.of(POLYGONS), None), (_GeoFrame(), "name")):
+        found = _Set().jacobian(target, BINS, names=names)
+        assert found.columns.equals(plain.columns)
+        np.testing.assert_array_equal(found.matrix.toarray(), plain.matrix.toarray())
+    halves = xr.DataArray(
+        np.stack([X < -112, X >= -112])[:, None] * np.ones((1, 20, 1)),
+        dims=("half", "lat", "lon"), coords={"half": ["west", "east"], "lat": Y, "lon": X},
+    )  # fmt: skip
+    basis = _Set().jacobian(halves, BINS)
+    assert basis.cells.get_level_values("region").tolist() == ["west", "east"]
+    np.testing.assert_allclose(basis.total, coarse().total)
+    # A plain grid stays one: its values say which cells count, no more.
+    grid = halves.isel(half=0)
+    assert _Set().jacobian(grid, BINS).matrix.shape == (6, 3 * 400)
 
 
 def test_labels_and_basis_functions_on_a_grid():

@@ -39,6 +39,17 @@ class Regions:
     geometries: tuple[Any, ...] | None = None
     patterns: xr.DataArray | None = None
 
+    @staticmethod
+    def are(target: Any) -> bool:
+        """Return whether a target is one of regions: polygons, or weights with a dimension more."""
+        if isinstance(target, xr.DataArray):
+            axes = axis_names(target)
+            return axes is not None and len(target.dims) == 3 and set(axes) <= set(target.dims)
+        if isinstance(target, xr.Dataset | pd.Index):
+            return False
+        is_geographic = hasattr(target, "geometry") and hasattr(target, "index")
+        return isinstance(target, Regions | Mapping) or is_geographic
+
     @classmethod
     def of(cls, regions: Any, *, names: str | Sequence[Any] | None = None) -> Regions:
         """Take polygons, basis functions or a map of labels.
@@ -53,6 +64,8 @@ class Regions:
         Raises:
             UsageError: the regions are none of these, or there are none.
         """
+        if isinstance(regions, Regions):
+            return regions
         if isinstance(regions, xr.DataArray):
             return cls._of_array(regions)
         if isinstance(regions, Mapping):
