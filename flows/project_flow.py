@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -19,7 +20,7 @@ from prefect.states import State
 
 from flows.api import prefect_api
 from flows.private_server import state_directory
-from stilt.roots import local_output_root
+from stilt.roots import is_url, local_output_root
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,8 +45,8 @@ class ProjectFlow(Flow[P, R]):
 
     def __call__(self, project: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Run the flow on `project`, a directory."""
-        root = str(local_output_root(project, None))
-        outputs = local_output_root(root, kwargs.get("output_dir"))
+        outputs = local_output_root(project, kwargs.get("output_dir"))
+        root = os.fspath(project) if is_url(project) else str(local_output_root(project, None))
         with ExitStack() as stack:
             stack.enter_context(prefect_api(state_directory(outputs)))
             stack.enter_context(tags(*run_tags(root, kwargs.get("scene"), kwargs.get("mets"))))

@@ -44,7 +44,7 @@ def simulate(
     The run ends Failed when a simulation failed or was not finished; its message has the counts.
 
     Args:
-        project: directory, as the worker sees it.
+        project: folder, as the worker sees it, or URL.
         scene: only simulations of this scene.
         mets: only these meteorologies.
         n_workers: worker processes; 1 computes inline; None takes the config's.
@@ -55,8 +55,9 @@ def simulate(
     refuse_in_fork()
     refuse_in_starting_worker()
     model = Model(project=project, output_dir=output_dir, compute_root=compute_root)
-    sim_ids = simulations_to_run(model, scene=scene, mets=mets, skip_existing=skip_existing)
-    return run_simulations(model, sim_ids, n_workers, skip_existing)
+    with model.files.leased():
+        sim_ids = simulations_to_run(model, scene=scene, mets=mets, skip_existing=skip_existing)
+        return run_simulations(model, sim_ids, n_workers, skip_existing)
 
 
 def simulate_planned(

@@ -167,11 +167,12 @@ class PrefectBackend(LocalBackend):
         if project.remote is not None:
             project.remote.check(n_processes=2)
         place = Folders.of(project, with_config=False)
+        root = place.root if project.home is None else project.home.url
         parameters = {
-            "project": place.root,
+            "project": root,
             "n_workers": self.n_workers,
             "skip_existing": skip_existing,
-            "output_dir": place.output_dir,
+            "output_dir": place.output_dir if project.home is None else None,
             "compute_root": place.compute_root,
         }
         with _client_of(url) as client:
@@ -179,7 +180,7 @@ class PrefectBackend(LocalBackend):
 
             deployment = self._deployment(client)
             run = client.create_flow_run_from_deployment(
-                deployment.id, parameters=parameters, tags=run_tags(place.root, None, None)
+                deployment.id, parameters=parameters, tags=run_tags(root, None, None)
             )
             _tell_missing_worker(client, deployment.work_pool_name)
         return SubmittedHandle(run.id, len(sim_ids), observer or Silent(), url)

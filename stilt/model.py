@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,7 +41,7 @@ from stilt.project.registration import registration_rows
 from stilt.project.update import Registration
 from stilt.receptors import Receptor
 from stilt.receptors.times import check_time_format
-from stilt.roots import PathLike
+from stilt.roots import PathLike, Place, below
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -57,8 +58,9 @@ class Model(Answers):
     """A project: what is simulated, and what came of it. Making one writes nothing to disk.
 
     Args:
-        project: the project's folder, or a :class:`stilt.project.Project`, which has its own
-            output_dir, compute_root, runtime and config; None makes a temporary one.
+        project: the project's folder, a URL that fsspec knows (``s3://bucket/case``), or a
+            :class:`stilt.project.Project`, which has its own output_dir, compute_root, runtime
+            and config; None makes a temporary folder.
         receptors: one receptor, several, the path of a CSV file, a DataFrame or dictionaries with
             the columns of receptors.csv, or tuples (time, longitude, latitude, altitude); None
             reads receptors.csv of the project when they are first needed.
@@ -74,8 +76,8 @@ class Model(Answers):
     Raises:
         TypeError: config and further keywords together, a Project with what it has already, or
             receptors of an unknown kind.
-        UsageError: a project that is not a local folder, a time format that cannot be used, or a
-            mistake in a table of receptors.
+        UsageError: a project on a URL with another output root, a time format that cannot be
+            used, or a mistake in a table of receptors.
     """
 
     def __init__(
@@ -113,9 +115,9 @@ class Model(Answers):
         self._told_grids = False
 
     @property
-    def project(self) -> Path:
-        """The project's folder."""
-        return self.files.root
+    def project(self) -> Place:
+        """The project's folder, or the text of its URL."""
+        return self.files.place
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ class Model(Answers):
 
     @property
     def output_root(self) -> Path:
-        """Folder that holds all outputs."""
+        """Folder that holds all outputs; of those on a URL, the one for their index and copies."""
         return self.files.layout.root
 
     @property
@@ -247,16 +249,16 @@ class Model(Answers):
             )
             found = {name: (soundings, placed)}
         else:
-            found = configured_soundings(self.config.observations, self.files.root)
-        for key, (chosen, placed) in found.items():
-            self.files.observations.add(key, chosen, placed, replace=replace)
+            found = configured_soundings(self.config.observations, self.files.relative_to)
+        known = list(self.receptors) if self._source.is_a_named_file else self._source.given
+        time_format = self._source.time_format or self._source.kept_time_format
         added = [each for _, placed in found.values() for each in placed]
-        join_receptors(
-            self.files.root / "receptors.csv",
-            added,
-            known=self.receptors if self._source.is_a_named_file else self._source.given,
-            time_format=self._source.time_format or self._source.kept_time_format,
-        )
+        with self.files.sending("receptors.csv", "observations"):
+            for key, (chosen, placed) in found.items():
+                self.files.observations.add(key, chosen, placed, replace=replace)
+            join_receptors(
+                self.files.root / "receptors.csv", added, known=known, time_format=time_format
+            )
         self.files.forget_expectations()
         self._source, self._receptors = ReceptorSource(self.files), None
         return added
@@ -299,7 +301,7 @@ class Model(Answers):
             self,
             *(
                 Model(
-                    self.output_root / "realizations" / str(number),
+                    below(self.files.outputs, "realizations", str(number)),
                     receptors=list(self.receptors),
                     config=self.config.with_changes(seed=seed + number),
                 )
@@ -357,7 +359,8 @@ class Model(Answers):
             ConfigValidationError: no simulation can be computed on this machine, for want of
                 memory or because of a grid without cells.
             RunUnfinishedError: simulations were not computed although none of them has failed,
-                or other processes compute all that is left already.
+                or other processes compute all that is left already, or, of a project on a URL,
+                another machine computes any of it.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
 
         Warns:
@@ -366,40 +369,8 @@ class Model(Answers):
         refuse_in_fork()
         refuse_in_starting_worker()
         executor = executor or get_executor(self.config.execution)
-        if executor.on_this_machine:
-            self.files.require_folders()
-        if rebuild:
-            self.index.rebuild()
-        ahead = self._look_ahead(skip_existing)
-        pending = ahead.pending
-        refuse_if_all_held(ahead.holders, pending or ahead.running)
-        if not pending:
-            return Run(self.files, pending, EndedJob(Outcome()))
-        refuse_impossible(self.config)
-        self.files.kernels.require(self.config.footprints)
-        if executor.on_this_machine:
-            refuse_missing_gpu(self.files)
-        receptors = None
-        if ahead.receptors is not None:
-            receptors = receptors_of(self.files, pending, ahead.receptors)
-        told = forewarning.tell_of_weather(self.files, pending, receptors)
-        forewarning.tell_of_few_particles(self.files, pending, receptors)
-        skip = self.config.skip_existing if skip_existing is None else skip_existing
-        with interruptible(), main_not_run_again():
-            handle: JobHandle
-            if told.all_lack and executor.on_this_machine:
-                # They fail in a moment: no server and no workers are started for them.
-                from stilt.execution.crews import fail_here
-
-                handle = fail_here(self.files, pending, skip_existing=skip)
-            else:
-                handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
-            run = Run(self.files, pending, handle)
-            if wait or not run.detached:
-                run.wait().require_finished()
-        if not run.detached:
-            forewarning.tell_of_odd_weather(self.files, told.notes)
-        return run
+        with nullcontext() if executor.detaches else self.files.leased():
+            return self._run(executor, skip_existing, rebuild, wait, observer)
 
     def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.
@@ -461,6 +432,49 @@ class Model(Answers):
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _run(
+        self,
+        executor: Backend,
+        skip_existing: bool | None,
+        rebuild: bool | None,
+        wait: bool,
+        observer: Observer | None,
+    ) -> Run:
+        if executor.on_this_machine:
+            self.files.require_folders()
+        if rebuild:
+            self.index.rebuild()
+        ahead = self._look_ahead(skip_existing)
+        pending = ahead.pending
+        refuse_if_all_held(ahead.holders, pending or ahead.running)
+        if not pending:
+            return Run(self.files, pending, EndedJob(Outcome()))
+        refuse_impossible(self.config)
+        self.files.kernels.require(self.config.footprints)
+        if executor.on_this_machine:
+            refuse_missing_gpu(self.files)
+        receptors = None
+        if ahead.receptors is not None:
+            receptors = receptors_of(self.files, pending, ahead.receptors)
+        told = forewarning.tell_of_weather(self.files, pending, receptors)
+        forewarning.tell_of_few_particles(self.files, pending, receptors)
+        skip = self.config.skip_existing if skip_existing is None else skip_existing
+        with interruptible(), main_not_run_again():
+            handle: JobHandle
+            if told.all_lack and executor.on_this_machine:
+                # They fail in a moment: no server and no workers are started for them.
+                from stilt.execution.crews import fail_here
+
+                handle = fail_here(self.files, pending, skip_existing=skip)
+            else:
+                handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
+            run = Run(self.files, pending, handle)
+            if wait or not run.detached:
+                run.wait().require_finished()
+        if not run.detached:
+            forewarning.tell_of_odd_weather(self.files, told.notes)
+        return run
+
     def _update(
         self, ask: Callable[[DuckDBPyConnection], T], *, scene_id: str | None = None, looks: bool
     ) -> T:
@@ -502,4 +516,4 @@ class Model(Answers):
             logger.warning("%s", sentence)
 
     def __repr__(self) -> str:
-        return f"<Model {self.name!r} in {self.output_root}>"
+        return f"<Model {self.name!r} in {self.files.output_root}>"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import shlex
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stilt.cache import user_cache
 from stilt.errors import UsageError
 
 PathLike = str | os.PathLike[str]
@@ -35,30 +37,52 @@ def real_place(text: str | os.PathLike[str]) -> str:
 
 def mirror_of(root: Path, url: str) -> Path:
     """Return the local folder for outputs at a URL: below the project, or the project itself."""
-    parts = urlsplit(url)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{parts.scheme}-{parts.netloc}{parts.path}".lower())
-    name = f"{slug.strip('-')[:60]}-{sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
+    name = _mirror_name(url)
     if root.name == name and root.parent.name == _MIRRORS:
         return root
     return root / ".stilt" / _MIRRORS / name
 
 
-def local_folder(path: PathLike) -> Path:
-    """Return the absolute path of a folder that may not exist yet.
+def copy_of(url: str) -> Path:
+    """Return the folder in the user's cache for the index and copies of a project on a URL."""
+    return Path(os.path.abspath(user_cache())) / _MIRRORS / _mirror_name(url)
 
-    Raises:
-        UsageError: it names something in cloud storage.
-    """
-    if "://" in os.fspath(path):
-        raise UsageError(
-            f"'{os.fspath(path)}' is not a local folder: a project is on a local disk; outputs may "
-            "be on a URL, with --output-dir."
-        )
+
+def _mirror_name(url: str) -> str:
+    parts = urlsplit(url)
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{parts.scheme}-{parts.netloc}{parts.path}".lower())
+    return f"{slug.strip('-')[:60]}-{sha256(url.rstrip('/').encode()).hexdigest()[:8]}"
+
+
+def below(place: Place, *parts: str) -> Place:
+    """Return a path or URL below another."""
+    return place.joinpath(*parts) if isinstance(place, Path) else "/".join((place, *parts))
+
+
+def shown(place: Place) -> str:
+    """Return a place for a command that a person may copy: a path from here, a URL as it is."""
+    return shlex.quote(os.path.relpath(place) if isinstance(place, Path) else place)
+
+
+def local_folder(path: PathLike) -> Path:
+    """Return the absolute path of a folder that may not exist yet."""
     return Path(os.path.abspath(expanded(path)))
 
 
 def local_output_root(project: PathLike, output_dir: PathLike | None) -> Path:
-    """Return the local folder of a project's outputs and index; for a URL, of its index alone."""
+    """Return the local folder of a project's outputs and index; for a URL, of its index alone.
+
+    Raises:
+        UsageError: a project on a URL, whose outputs are to go elsewhere.
+    """
+    if is_url(project):
+        url = os.fspath(project).rstrip("/")
+        if output_dir is not None and os.fspath(output_dir).rstrip("/") != url:
+            raise UsageError(
+                f"The project {url} keeps its outputs beside it: leave out the output root "
+                f"{os.fspath(output_dir)}, or copy config.yaml and receptors.csv to a folder here."
+            )
+        return copy_of(url)
     if output_dir is None:
         return local_folder(project)
     if is_url(output_dir):

@@ -46,9 +46,9 @@ class Simulation:
         self._project = project
 
     @property
-    def project(self) -> Path:
-        """Folder of the project that it belongs to."""
-        return self._project.root
+    def project(self) -> Place:
+        """Folder of the project that it belongs to, or the text of its URL."""
+        return self._project.place
 
     @property
     def params(self) -> ModelConfig:
@@ -150,7 +150,7 @@ class Simulation:
             "log": "" if log is None else str(log),
             "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
             "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
-            f"{shlex.quote(str(self._project.root))} --chunk -{redo}",
+            f"{shlex.quote(str(self._project.place))} --chunk -{redo}",
         }
 
     def _look_at_weather(self, used: Sequence[str]) -> dict[str, Any]:

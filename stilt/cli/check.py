@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from stilt.cli.common import (
     warn_in_json,
 )
 from stilt.errors import Reason
+from stilt.roots import shown
 
 if TYPE_CHECKING:
     from stilt.meteorology.coverage import ReceptorCoverage
@@ -241,8 +240,7 @@ def check(
         ready += " and particles"
     click.echo(f"{ready}.")
     if found.lacks:
-        shown = shlex.quote(os.path.relpath(model.project))
-        click.echo(f"Which files and hours there are: stilt weather list {shown}")
+        click.echo(f"Which files and hours there are: stilt weather list {shown(model.project)}")
     if (proposal := propose_store(model, len(report))) is not None:
         click.echo(proposal)
     return _exit_code(refused, bad)

@@ -80,7 +80,7 @@ class Commands(click.Group):
         except StiltError as error:
             broken_off(f"Error: {_one_line(error)}")
             wrong_input = not isinstance(error, SimulationError) or isinstance(
-                error, ConfigValidationError
+                error, (ConfigValidationError, UsageError)
             )
             return EXIT_USAGE if wrong_input else EXIT_FAILED
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -143,7 +143,10 @@ def complete_folder(
 
 
 def project_argument(*, required: bool = False) -> Callable[[Verb], Verb]:
-    """The PROJECT argument; without it, ``--output-dir`` or the current directory is the root."""
+    """The PROJECT argument, a folder or a URL.
+
+    Without it, ``--output-dir`` or the current directory is the root.
+    """
     metavar = "PROJECT" if required else "[PROJECT]"
     return click.argument(
         "project", required=required, metavar=metavar, shell_complete=complete_folder
@@ -183,13 +186,13 @@ def project_root(project: str | None, output_dir: str | None, *, outputs: bool =
         outputs: accept an output root, a directory with ``simulations/``, too.
 
     Raises:
-        UsageError: there is no config.yaml there (nor outputs), or it is in cloud storage.
+        UsageError: there is no config.yaml there (nor outputs), or the URL cannot be used.
     """
     root = project or output_dir or "."
     if "://" in root:
-        from stilt.roots import local_folder
+        from stilt.project.home import require_project
 
-        local_folder(root)
+        return require_project(root, outputs=outputs)
     path = Path(root).expanduser().resolve()
     if (path / "config.yaml").is_file():
         return str(path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from stilt.cli.common import json_option, print_json
+from stilt.roots import local_output_root
 
 SHELLS = ("bash", "zsh", "fish")
 _SOME_IDS = """s.sim_id IN (
@@ -58,12 +58,14 @@ def complete_simulation(
     to tell.
     """
     del param
-    root = Path(ctx.params.get("project") or ".").expanduser()
-    if not (root / ".stilt" / "index.duckdb").is_file():
-        return []
+    project = ctx.params.get("project") or "."
     found: list[str] = []
     with suppress(Exception):
+        root = local_output_root(project, None)
+        if not (root / ".stilt" / "index.duckdb").is_file():
+            return []
         from stilt.project.inputs import Project
 
+        # Of a URL what is known here, without asking there.
         found = Project(root).index.ids(_SOME_IDS, [incomplete])
     return [CompletionItem(sim_id) for sim_id in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from stilt.cli.common import complete_folder, json_option, print_json
 from stilt.config.templates import STARTER, TEMPLATES
 from stilt.errors import UsageError
+from stilt.roots import Place, below, is_url
 
 
 @click.command(
@@ -18,6 +20,7 @@ Examples:
   stilt init ./case
   stilt init ./case --template tower
   cd case && stilt init
+  stilt init s3://bucket/case
 """
 )
 @click.argument("directory", default=".", metavar="[DIR]", shell_complete=complete_folder)
@@ -28,23 +31,26 @@ Examples:
 )
 @json_option
 def init(directory: str, template: str | None, as_json: bool) -> None:
-    """Write a starter config.yaml and receptors.csv into DIR (default: here).
+    """Write a starter config.yaml and receptors.csv into DIR (default: here), or to a URL.
 
     Templates hrrr, gfs, era5 and wrf begin with that weather and a receptor; tower with the
     afternoon hours of a tower, satellite with columns. All can be checked and run once the weather
     is there.
     """
     chosen = TEMPLATES[template] if template else STARTER
-    root = Path(directory).expanduser().resolve()
-    config, receptors = root / "config.yaml", root / "receptors.csv"
-    if config.exists():
-        raise UsageError(f"'{root}' already contains a config.yaml. Aborting.")
-    root.mkdir(parents=True, exist_ok=True)
-    config.write_text(chosen.config, encoding="utf-8")
-    if not receptors.exists():
-        receptors.write_text(chosen.receptors or _one_receptor(), encoding="utf-8")
-    if template:
-        (root / "met").mkdir(exist_ok=True)
+    files = {
+        "config.yaml": chosen.config,
+        "receptors.csv": chosen.receptors or _one_receptor(),
+    }
+    root: Place
+    if is_url(directory):
+        root = directory.rstrip("/")
+        _write_there(root, files)
+    else:
+        root = Path(directory).expanduser().resolve()
+        _write_here(root, files)
+        if template:
+            (root / "met").mkdir(exist_ok=True)
     where = shlex.quote(directory)
     for line in (
         f"Initialized STILT project at '{root}'",
@@ -53,7 +59,32 @@ def init(directory: str, template: str | None, as_json: bool) -> None:
     ):
         click.echo(line, err=as_json)
     if as_json:
-        print_json({"project": str(root), "files": [str(config), str(receptors)]})
+        print_json({"project": str(root), "files": [str(below(root, name)) for name in files]})
+
+
+def _write_here(root: Path, files: Mapping[str, str]) -> None:
+    if (root / "config.yaml").exists():
+        raise _is_there(root)
+    root.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        if not (root / name).exists():
+            (root / name).write_text(text, encoding="utf-8")
+
+
+def _write_there(url: str, files: Mapping[str, str]) -> None:
+    from stilt.project.url_folder import UrlFolder
+
+    place = UrlFolder(url)
+    there = place.listed(deep=False)
+    if "config.yaml" in there:
+        raise _is_there(url)
+    for name, text in files.items():
+        if name not in there:
+            place.write(text.encode(), name)
+
+
+def _is_there(root: Place) -> UsageError:
+    return UsageError(f"'{root}' already contains a config.yaml. Aborting.")
 
 
 def _one_receptor() -> str:

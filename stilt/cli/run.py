@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +23,7 @@ from stilt.cli.common import (
 )
 from stilt.cli.progress import RunProgress
 from stilt.errors import UsageError
+from stilt.roots import below, shown
 
 
 @click.command(
@@ -97,7 +96,7 @@ def run(
             print_json({"project": str(model.project), "job_id": ran.job_id})
         return EXIT_COMPLETE
     counts = model.status()
-    say(f"Project: {Path(str(model.project)).name}  {counts_line(counts)}")
+    say(f"Project: {model.name}  {counts_line(counts)}")
     for line in (*_failures(model, ran), *_next_steps(model, counts), *_unlisted(model, counts)):
         click.echo(line, err=True)
     if as_json:
@@ -120,7 +119,7 @@ def _failures(model: Any, ran: Any) -> list[str]:
     lines = [f"{row['sim_id']}: {reason}: {row['detail']}" for reason, row in first.items()]
     if lines:
         example = next(iter(first.values()))["sim_id"]
-        where = shlex.quote(os.path.relpath(model.project))
+        where = shown(model.project)
         lines.append(f"Cause, weather, log and what to do: stilt explain {where} {example}")
     return lines
 
@@ -138,7 +137,7 @@ def _unlisted(model: Any, counts: Mapping[str, int]) -> list[str]:
     left = sorted(earlier.intersection(model.simulations.incomplete()))
     if not left:
         return []
-    state = shlex.quote(os.path.relpath(model.layout.state))
+    state = shown(below(model.project, ".stilt"))
     return [
         f"{len(left):,} simulation(s) without results, such as {left[0]}, are of receptors that "
         f"receptors.csv does not list now, and every run tries them: remove {state} while nothing "
@@ -150,12 +149,12 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
     """Where the results are, and how to look at them."""
     if not counts["completed"]:
         return []
-    where = os.path.relpath(model.project)
-    lines = [f"Results are in {model.files.output_root}{os.sep}simulations{os.sep}by-id."]
+    place = shown(model.project)
+    folder = ("store",) if model.config.output.layout == "store" else ("simulations", "by-id")
+    lines = [f"Results are in {below(model.files.outputs, *folder)}."]
     if model.config.footprints:
-        place = shlex.quote(where)
         lines.append(f"Pictures: stilt plot {place}; all on one page: stilt report {place}")
-    lines.append(f"Where the time went: stilt status {shlex.quote(where)} --times")
+    lines.append(f"Where the time went: stilt status {place} --times")
     return lines
 
 
@@ -208,7 +207,7 @@ def _headline(model: Any, executor: Any, no_skip: bool) -> str:
 
 def _roots(model: Any) -> list[str]:
     lines = []
-    if model.files.output_root != os.fspath(model.project):
+    if model.files.output_root != str(model.project):
         lines.append(f"Output root: {model.files.output_root}")
     if model.files.has_compute_root:
         lines.append(f"Compute root: {model.compute_root}")

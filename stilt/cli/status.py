@@ -35,7 +35,7 @@ def status_report(files: Project, scene_id: str | None = None) -> dict[str, Any]
     """Counts per state and per failure reason, ready for JSON."""
     counts = files.counts(scene_id).to_dict()
     return {
-        "project": str(files.root),
+        "project": str(files.place),
         "scene_id": scene_id,
         **{label: counts[label] for label in (*LABELS, "stale", "empty")},
         "reasons": counts["reasons"],
@@ -142,6 +142,8 @@ def status(
     report = status_report(files, scene_id)
     if as_json:
         print_json(report)
-    else:
-        print_status(report)
+        return EXIT_COMPLETE
+    print_status(report)
+    for holder in files.elsewhere():
+        click.echo(f"Computed by {holder}: what it has in hand counts as pending here.")
     return EXIT_COMPLETE

@@ -250,11 +250,20 @@ def to_arl(
     )
 
 
+def _is_project(source: str) -> bool:
+    """Whether a folder or URL has a config.yaml."""
+    if not is_url(source):
+        return (Path(source).expanduser() / "config.yaml").is_file()
+    from stilt.project.url_folder import UrlFolder
+
+    return UrlFolder(source).info("config.yaml") is not None
+
+
 def _one_source(
     source: str, form: str, met: str | None, bounds: tuple[float, float, float, float] | None
 ) -> MetConfig:
     """The one meteorology of a folder or a project, cropped to an area if one is given."""
-    is_project = (Path(source).expanduser() / "config.yaml").is_file()
+    is_project = _is_project(source)
     mets, _, _ = _weather_of(
         source if is_project else None, None if is_project else source, form, met
     )

@@ -124,7 +124,7 @@ def _run(model: Model, n_workers: int, console: Console) -> None:
 
     executor = get_executor({"backend": "local", "n_workers": n_workers})
     with ExitStack() as stack:
-        stack.enter_context(executor.prepare(model.project))
+        stack.enter_context(executor.prepare(model.output_root))
         columns = (TextColumn("Simulating"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
         progress = stack.enter_context(Progress(*columns, TimeElapsedColumn(), console=console))
         task = progress.add_task("run")

@@ -155,7 +155,9 @@ class _Run:
 
         Raises:
             KeyboardInterrupt: the batch was told to stop, and so is the run.
+            RunUnfinishedError: another machine has taken the project over.
         """
+        self.project.require_lease()
         size, summary = len(ended.batch.sim_ids), ended.summary
         if summary is None:
             logger.error("Batch %s: %s", ended.batch.label, ended.error)

@@ -64,7 +64,8 @@ def pull_simulations(
         UsageError: the configuration asks for a GPU that this machine does not have, a folder for
             caches or for computing cannot be used, or this process was forked from one that has
             computed.
-        RunUnfinishedError: simulations were not computed although none of them has failed.
+        RunUnfinishedError: simulations were not computed although none of them has failed, or
+            another machine runs the project, which is on a URL.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept, the rest pending again.
     """
     refuse_in_fork()
@@ -81,7 +82,7 @@ def pull_simulations(
     errors: list[str] = []
     shortest = max(poll_interval, 0.1)
     idle = shortest
-    with interruptible(), _released(index, owner):
+    with interruptible(), project.leased(), _released(index, owner):
         while True:
             ids = claim(index, owner, limit=batch_size, exclude=tried)
             if ids:

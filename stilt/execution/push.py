@@ -52,7 +52,8 @@ def push_simulations(
         UsageError: the configuration asks for a GPU that this machine does not have, a folder for
             caches or for computing cannot be used, or this process was forked from one that has
             computed.
-        RunUnfinishedError: simulations were not computed although none of them has failed.
+        RunUnfinishedError: simulations were not computed although none of them has failed, or
+            another machine runs the project, which is on a URL.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
     """
     ids = list(dict.fromkeys(map(str, sim_ids)))
@@ -69,5 +70,6 @@ def push_simulations(
     plan = plan_run(project, ids, workers, skip_existing=skip_existing, all_known=True)
     refuse_missing_gpu(project)
     refuse_impossible(project.config)
-    outcome = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
-    return require_finished(project, ids, outcome)
+    with project.leased(alone=False):
+        outcome = run_plan(project, plan, crew or crew_of_this_machine(project, plan), observer)
+        return require_finished(project, ids, outcome)

@@ -59,6 +59,11 @@ def compact_store(project: Project, progress: Progress | None = None) -> Compact
     Raises:
         RunUnfinishedError: simulations of this project are being computed.
     """
+    with project.leased():
+        return _compacted(project, progress)
+
+
+def _compacted(project: Project, progress: Progress | None) -> Compacted:
     index = project.index
     if busy := holders(index):
         raise RunUnfinishedError(
@@ -89,8 +94,11 @@ def compact_store(project: Project, progress: Progress | None = None) -> Compact
             if progress is not None:
                 progress(seen / total)
         joiner.finish(done)
-    # The index learns of the new shards while the old ones are still there.
+    # The index learns of the new shards while the old ones are still there, and so do machines
+    # that have an index of their own.
     index.refresh(project.expected)
+    if project.home is not None and done.written:
+        index.tell(sorted(set().union(*current.values())))
     for shard in old:
         remove_shard(project, shard)
         done.removed += 1

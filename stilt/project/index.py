@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ from stilt.project import index_queries as queries
 from stilt.project.batches import ids_in_batches
 from stilt.project.changed_weather import changed_weather, weather_pairs
 from stilt.project.database import DamagedIndexError, Database
+from stilt.project.home import RECEIPTS, REGISTRATIONS, Home
 from stilt.project.index_queries import Expected
 from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
@@ -46,6 +48,7 @@ class Index:
         path: the index file, ``<output root>/.stilt/index.duckdb``.
         max_rows: most rows to keep; the oldest finished ones go first. None keeps all.
         remote: where the outputs are, when they are not beside the index.
+        home: the project, when it is on a URL; the index is in its local copy.
         cache_dir: folder with the indexes of weather files.
     """
 
@@ -55,10 +58,12 @@ class Index:
         *,
         max_rows: int | None = None,
         remote: RemoteOutputs | None = None,
+        home: Home | None = None,
         cache_dir: Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.remote = remote
+        self.home = home
         self.layout = ProjectLayout(self.path.parent.parent)
         self.cache_dir = cache_dir or self.layout.weather_cache
         self.max_rows = max_rows
@@ -66,8 +71,27 @@ class Index:
 
     # -- access ---------------------------------------------------------------------------------
 
+    def bring(self, *, at_once: bool = False) -> None:
+        """Have here what is new of a project on a URL; see :class:`stilt.project.home.Home`."""
+        if self.home is None or not self.home.bring(self._learn, at_once=at_once):
+            return
+        if self._database.exists():
+            # The index is this machine's own, and receipts of a whole campaign may have come.
+            self.fold()
+
+    def _learn(self, registrations: Sequence[Path]) -> None:
+        """Record registrations that were made on other machines."""
+        from stilt.project.rebuild import read_registrations
+        from stilt.project.records import learn_definitions
+
+        if self._database.exists():
+            rows = [rows for _, rows in read_registrations(registrations)]
+            with suppress(DamagedIndexError):
+                self._database.write(lambda connection: learn_definitions(connection, rows))
+
     def write(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Run one short transaction; see :meth:`Database.write`."""
+        self.bring()
         if not self._database.exists() and self._has_files():
             self.rebuild()
         try:
@@ -81,6 +105,7 @@ class Index:
 
         Nothing is written: the tables look as the waiting receipts would leave them.
         """
+        self.bring()
         if not self._database.exists():
             if not self._has_files():
                 return default
@@ -168,9 +193,13 @@ class Index:
         """Register simulations and look at the files; see :mod:`stilt.project.update`."""
         from stilt.project.update import update_index
 
-        return update_index(
+        self.bring()
+        answer = update_index(
             self, expected, ask, registration=registration, looks=looks, verify=verify
         )
+        if self.home is not None:
+            self.home.send(REGISTRATIONS, receipt_files(self.layout.registrations))
+        return answer
 
     def refresh(self, expected: Expected, *, verify: bool | None = None) -> list[str]:
         """Bring recorded outputs and states up to date with files and configuration.
@@ -219,6 +248,8 @@ class Index:
         from stilt.project.receipts import move_folded, read_receipts
 
         paths = receipt_files(self.layout.receipts)
+        if self.home is not None:
+            self.home.send(RECEIPTS, paths)
         frame, damaged = read_receipts(paths)
 
         def work(connection: duckdb.DuckDBPyConnection) -> tuple[int, T]:
@@ -228,6 +259,18 @@ class Index:
         answer = self.write(work)
         move_folded([path for path in paths if path not in damaged], self.layout.folded)
         return answer
+
+    def tell(self, sim_ids: Sequence[str]) -> None:
+        """Publish what is recorded of simulations in a receipt, for other machines."""
+        from stilt.project.receipts import move_folded, write_recorded
+        from stilt.project.records import as_receipts
+
+        assert self.home is not None
+        rows = self.read(partial(as_receipts, sim_ids), None)
+        if rows is not None and len(rows):
+            path = write_recorded(self.layout.receipts, rows)
+            self.home.send(RECEIPTS, [path])
+            move_folded([path], self.layout.folded)
 
     def _apply(
         self, connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, owner: str | None
@@ -243,6 +286,7 @@ class Index:
         """Rebuild the index from the project's files; see :mod:`stilt.project.rebuild`."""
         from stilt.project.rebuild import rebuild_index
 
+        self.bring()
         rebuild_index(self, self._database, verify=verify)
 
     # -- questions ------------------------------------------------------------------------------
@@ -454,7 +498,9 @@ class Index:
     def _has_files(self) -> bool:
         layout = self.layout
         folders = (layout.by_id, layout.store, layout.receipts, layout.folded, layout.registrations)
-        return any(folder.is_dir() and any(folder.iterdir()) for folder in folders)
+        if any(folder.is_dir() and any(folder.iterdir()) for folder in folders):
+            return True
+        return self.home is not None and self.home.has_outputs()
 
     def _repair(self, error: DamagedIndexError) -> None:
         logger.warning("%s. It is rebuilt from the project's files.", error)

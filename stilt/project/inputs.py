@@ -10,8 +10,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +23,16 @@ from stilt.config.files import config_text
 from stilt.errors import StiltError, UsageError
 from stilt.meteorology.stored_datasets import store_dataset
 from stilt.project.artifacts import Stamp, link, publish
+from stilt.project.home import Home
 from stilt.project.index import Index
 from stilt.project.kernels import Kernels
 from stilt.project.keys import Expectation, digest, expectations
 from stilt.project.layout import ProjectLayout
+from stilt.project.leases import Lease, leased, leases
 from stilt.project.remote import RemoteOutputs
 from stilt.roots import (
     PathLike,
+    Place,
     expanded,
     is_url,
     local_folder,
@@ -40,6 +43,7 @@ from stilt.roots import (
 if TYPE_CHECKING:
     from stilt.meteorology.fingerprint import WeatherCheck
     from stilt.project.observed import ObservationTables
+    from stilt.project.owners import Holder
     from stilt.project.states import Counts
     from stilt.receptors import Receptor
 
@@ -54,21 +58,23 @@ class Project:
     """Folders of a project and what they hold. Making the object writes nothing.
 
     Attributes:
-        root: the project's folder, where a person keeps config.yaml and receptors.csv.
+        root: the project's folder, where a person keeps config.yaml and receptors.csv; of a
+            project on a URL its copy on this machine.
+        home: the project on a URL; None when it is in a folder.
         layout: paths under the output root, which is the project unless told otherwise; with
             outputs on a URL under their local mirror.
         remote: outputs on a URL; None when they are local.
         compute_root: folder in which simulations are computed before they are published.
 
     Args:
-        project: a local folder; None makes a temporary one.
+        project: a folder, or a URL that fsspec knows; None makes a temporary folder.
         output_dir: the output root, when it is another folder, or a URL that fsspec knows.
         compute_root: ``~`` and environment variables are expanded.
         runtime: settings of the machine; None reads the environment.
         config: the configuration, when it is not to be read from config.yaml.
 
     Raises:
-        UsageError: a project that is not a local folder.
+        UsageError: a project on a URL and another output root.
     """
 
     def __init__(
@@ -83,6 +89,12 @@ class Project:
         if project is None:
             here = None if is_url(output_dir) else output_dir
             project = here or tempfile.mkdtemp(prefix="stilt-")
+        self.home: Home | None = None
+        self._lease: Lease | None = None
+        if is_url(project):
+            self.home = Home(os.fspath(project))
+            local_output_root(project, output_dir)
+            project, output_dir = self.home.layout.root, self.home.url
         self.root = local_folder(project)
         self.remote: RemoteOutputs | None = None
         if output_dir is not None and is_url(output_dir):
@@ -98,8 +110,21 @@ class Project:
 
     @property
     def name(self) -> str:
-        """Last part of the project's path."""
-        return self.root.name
+        """Last part of the project's path or URL."""
+        return self.root.name if self.home is None else self.home.name
+
+    @property
+    def place(self) -> Place:
+        """Where the project is, for a person: a folder, or the text of a URL."""
+        return self.root if self.home is None else self.home.url
+
+    @property
+    def relative_to(self) -> Path:
+        """Folder in which relative files are looked for that a person names.
+
+        It is the project's, and the current one where the project is on a URL.
+        """
+        return self.root if self.home is None else Path()
 
     @property
     def has_compute_root(self) -> bool:
@@ -108,8 +133,13 @@ class Project:
 
     @property
     def output_root(self) -> str:
-        """Where outputs are, for a person: a folder or a URL."""
-        return str(self.layout.root) if self.remote is None else self.remote.url
+        """:attr:`outputs` as text."""
+        return str(self.outputs)
+
+    @property
+    def outputs(self) -> Place:
+        """Where outputs are: a folder, or the text of a URL."""
+        return self.layout.root if self.remote is None else self.remote.url
 
     def _default_compute_root(self) -> Path:
         if self.remote is None:
@@ -127,15 +157,22 @@ class Project:
         """
         if self._given_config is not None:
             return self._given_config
+        self.index.bring()
         places = dict.fromkeys((self.root / "config.yaml", self.layout.config))
         for path in places:
             if path.exists():
                 self._config_read = path, _content(path)
                 return ModelConfig.from_yaml(path)
         raise FileNotFoundError(
-            f"No config.yaml in {' or '.join(str(path.parent) for path in places)}: write one "
+            f"No config.yaml in {self._places(places)}: write one "
             "with `stilt init`, or pass config=."
         )
+
+    def _places(self, paths: Iterable[Path]) -> str:
+        """Return where files were looked for, in words."""
+        if self.home is not None:
+            return self.home.url
+        return " or ".join(str(path.parent) for path in paths)
 
     @cached_property
     def expectations(self) -> dict[str, Expectation]:
@@ -149,7 +186,8 @@ class Project:
     @cached_property
     def kernels(self) -> Kernels:
         """The tables of averaging kernels that footprints name."""
-        return Kernels([self.root, self.layout.root])
+        fetch = None if self.home is None else self.home.bring_file
+        return Kernels([self.root, self.layout.root], fetch)
 
     @property
     def expected(self) -> dict[str, Expectation] | None:
@@ -188,19 +226,23 @@ class Project:
             self.layout.index,
             max_rows=self.runtime.max_rows,
             remote=self.remote,
+            home=self.home,
             cache_dir=self.cache_dir,
         )
 
-    @cached_property
+    @property
     def observations(self) -> ObservationTables:
         """The tables of observations under the output root."""
         from stilt.project.observed import ObservationTables
 
+        if self.home is not None:
+            self.home.bring_folder("observations")
         return ObservationTables(self.layout.root)
 
     @property
     def receptor_file(self) -> Path | None:
         """receptors.csv of the project, else of the output root, else None."""
+        self.index.bring()
         for path in (self.root / "receptors.csv", self.layout.receptors):
             if path.exists():
                 return path
@@ -292,8 +334,7 @@ class Project:
         if self.remote is not None:
             stamp = self.stamp(working)
             self.remote.upload_shard(working, shard)
-            # Whoever made it reads it first.
-            publish(working, final)
+            working.unlink()
             return stamp
         publish(working, final)
         return self.stamp(final)
@@ -352,9 +393,69 @@ class Project:
         if self.stores_this_config:
             return
         path = self.layout.config
-        if path.exists():
-            logger.warning("%s held another configuration and was replaced.", path)
-        self.config.to_yaml(path)
+        with self.sending("config.yaml"):
+            if path.exists():
+                logger.warning("%s held another configuration and was replaced.", self._named(path))
+            self.config.to_yaml(path)
+
+    @contextmanager
+    def sending(self, *names: str) -> Iterator[None]:
+        """Have inputs that a block writes into the project where the project is.
+
+        Args:
+            *names: files, or folders of files, relative to the project.
+        """
+        if self.home is None:
+            yield
+            return
+        with self.home.sending(*names):
+            yield
+
+    @contextmanager
+    def leased(self, *, alone: bool = True) -> Iterator[None]:
+        """Keep other machines from computing a project on a URL while the block runs.
+
+        In a folder the index's locks and marks do so.
+
+        Args:
+            alone: refuse to begin, and be refused, where anybody else computes; otherwise others
+                of this kind may compute as well.
+
+        Raises:
+            RunUnfinishedError: another machine computes it; the sentence says which process.
+        """
+        if self.home is None or self._lease is not None:
+            yield
+            return
+        with leased(self.home.lease(alone=alone)) as self._lease:
+            try:
+                # What those who had it before have left.
+                self.index.bring(at_once=True)
+                yield
+            finally:
+                self._lease = None
+
+    def elsewhere(self) -> list[Holder]:
+        """Return the living processes of other machines that compute a project on a URL."""
+        if self.home is None:
+            return []
+        found = leases(self.home.place)
+        return [each.holder for each in found if each.lives and each.copy != self.home.copy_id]
+
+    def require_lease(self) -> None:
+        """Stop when another machine has taken a project on a URL over; see :meth:`leased`.
+
+        Raises:
+            RunUnfinishedError: so it is.
+        """
+        if self._lease is not None:
+            self._lease.require()
+
+    def _named(self, path: Path) -> str:
+        """Return an input file for a person."""
+        if self.home is None:
+            return str(path)
+        return f"{self.home.url}/{path.relative_to(self.layout.root).as_posix()}"
 
     def store_receptors(self, receptors: Sequence[Receptor], source: Path | None) -> None:
         """Have these receptors in the output root; a file that means the same is kept.
@@ -378,12 +479,13 @@ class Project:
                 ):
                     return
             except StiltError:
-                logger.warning("%s could not be read and was replaced.", path)
-        if source is None:
-            write_receptors(path, receptors)
-        else:
-            with atomic_path(path) as temporary:
-                shutil.copyfile(source, temporary)
+                logger.warning("%s could not be read and was replaced.", self._named(path))
+        with self.sending("receptors.csv"):
+            if source is None:
+                write_receptors(path, receptors)
+            else:
+                with atomic_path(path) as temporary:
+                    shutil.copyfile(source, temporary)
 
     def receptors_digest(self) -> str:
         """What stands for the bytes of receptors.csv in the output root; "" without one."""
@@ -396,7 +498,8 @@ class Project:
     def keep_time_format(self, time_format: str) -> None:
         """Remember the form of the times in receptors.csv of the output root."""
         told = {"receptors": self.receptors_digest(), "time_format": time_format}
-        with atomic_path(self.layout.time_format) as temporary:
+        name = self.layout.time_format.relative_to(self.layout.root).as_posix()
+        with self.sending(name), atomic_path(self.layout.time_format) as temporary:
             temporary.write_text(json.dumps(told), encoding="utf-8")
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,14 +129,19 @@ class Kernels:
 
     Args:
         folders: where relative paths are looked for, in this order.
+        fetch: called once with each relative path before it is looked for, where the project is
+            on a URL.
     """
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], fetch: Callable[[str], None] | None = None) -> None:
         self.folders = list(dict.fromkeys(folders))
+        self._fetch = cache(fetch or _nothing)
         self._tables: dict[Path, tuple[int, KernelTable]] = {}
 
     def path(self, table: str) -> Path:
         """Return the file of a table, in the first folder where no folder has it."""
+        if not Path(table).expanduser().is_absolute():
+            self._fetch(table)
         places = [folder / Path(table).expanduser() for folder in self.folders]
         return next((place for place in places if place.is_file()), places[0])
 
@@ -161,6 +166,9 @@ class Kernels:
         Raises:
             FootprintError: there is no such table, or the receptor has no row in it.
         """
+        for each in settings.transforms:
+            if each["kind"] == "import":
+                self._fetch(_file_of(each["path"]))
         for folder in self.folders:
             uses_modules = any(each["kind"] == "import" for each in settings.transforms)
             if uses_modules and str(folder) not in sys.path:
@@ -217,7 +225,8 @@ class Kernels:
     def _module_digest(self, path: str) -> str:
         """Digest of the file of a transform's module, "" where it is not to be found."""
         module = path.partition(":")[0]
-        beside = [folder / (module.replace(".", "/") + ".py") for folder in self.folders]
+        self._fetch(_file_of(path))
+        beside = [folder / _file_of(path) for folder in self.folders]
         found = next((place for place in beside if place.is_file()), None)
         if found is None:
             try:
@@ -228,6 +237,15 @@ class Kernels:
                 return ""
             found = Path(spec.origin)
         return hashlib.sha256(found.read_bytes()).hexdigest()[:16]
+
+
+def _file_of(path: str) -> str:
+    """Return the file of a transform's module, relative to the project."""
+    return path.partition(":")[0].replace(".", "/") + ".py"
+
+
+def _nothing(name: str) -> None:
+    """Fetch nothing."""
 
 
 def table_version(path: Path) -> str:

@@ -82,12 +82,13 @@ def progress(project: Project, since: datetime | None = None) -> Progress:
         living_marks(folder) for folder in (project.layout.planned, project.layout.running)
     )
     left = counts.pending + counts.running
+    elsewhere = project.elsewhere()
     return Progress(
         counts,
-        tuple(sorted(set(map(str, planned)))),
+        tuple(sorted(set(map(str, [*planned, *elsewhere])))),
         _hosts([(mark.owner, len(mark.sim_ids)) for mark in running]),
         per_minute,
-        60.0 * left / per_minute if per_minute and (planned or running) else None,
+        60.0 * left / per_minute if per_minute and (planned or running or elsewhere) else None,
         tuple(failures),
         at,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +26,7 @@ from stilt.project.found import Outputs
 from stilt.project.keys import ERROR_SUFFIX, footprint_keys_text
 from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.receipts import entries_of, read_receipts
+from stilt.project.records import FOOTPRINTS_AS_JSON
 from stilt.project.scan import scan
 from stilt.project.schema import RECEIPT_COLUMNS, REGISTRATION_COLUMNS
 from stilt.receptors import sim_parts
@@ -92,21 +93,10 @@ def _all_rows(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
-FOOTPRINTS_AS_JSON = """
-    SELECT sim_id, json_group_object(name, {key: key, total: total,
-               empty_reason: coalesce(empty_reason, ''), nbytes: nbytes,
-               mtime_us: mtime_us, shard: coalesce(shard, '')})::VARCHAR AS footprints
-    FROM footprints GROUP BY sim_id"""
-
-
 def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFrame:
     """Definition of every simulation known from registrations, the old index, or receipts."""
-    frames = []
-    for generation, path in enumerate(receipt_files(layout.registrations), start=1):
-        try:
-            frames.append(pd.read_parquet(path).assign(generation=generation))
-        except (OSError, ValueError) as error:
-            logger.warning("Registration %s cannot be read (%s) and was left out.", path, error)
+    found = read_registrations(receipt_files(layout.registrations))
+    frames = [rows.assign(generation=generation) for generation, rows in found]
     if len(old):
         frames.append(old[[*REGISTRATION_COLUMNS, "generation"]])
     if len(receipts):
@@ -118,6 +108,17 @@ def _definitions(layout: ProjectLayout, old: pd.DataFrame, receipts: pd.DataFram
     joined = pd.concat([f.reindex(columns=names) for f in frames], ignore_index=True)
     # The last non-empty value wins, so that a scene survives a registration without one.
     return joined.groupby("sim_id", sort=False).last().reset_index()
+
+
+def read_registrations(paths: Iterable[Path]) -> list[tuple[int, pd.DataFrame]]:
+    """Return the rows of registrations with their numbers from 1; damaged ones are left out."""
+    found = []
+    for number, path in enumerate(sorted(paths), start=1):
+        try:
+            found.append((number, pd.read_parquet(path)))
+        except (OSError, ValueError) as error:
+            logger.warning("Registration %s cannot be read (%s) and was left out.", path, error)
+    return found
 
 
 def _with_id_parts(frame: pd.DataFrame) -> pd.DataFrame:

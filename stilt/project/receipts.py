@@ -157,6 +157,20 @@ def write_receipt(folder: Path, results: Sequence[Result], batch_id: str) -> Pat
     return path
 
 
+def write_recorded(folder: Path, rows: pd.DataFrame) -> Path:
+    """Write a receipt that says what is recorded already, and return its path.
+
+    Args:
+        folder: of receipts.
+        rows: with the columns of :data:`SCHEMA`.
+    """
+    path = folder / f"{time.time_ns():020d}-recorded-{secrets.token_hex(3)}.parquet"
+    table = pa.Table.from_pandas(rows, schema=SCHEMA, preserve_index=False)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return path
+
+
 def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
     """Read receipts; the last word on each simulation counts.
 

@@ -38,7 +38,7 @@ class ReceptorSource:
         self.given: list[Receptor] | None = None
         self._named: Path | None = None
         if isinstance(receptors, (str, Path)):
-            self._named = files.root / Path(receptors).expanduser()
+            self._named = files.relative_to / Path(receptors).expanduser()
         elif receptors is not None:
             self.given = given_receptors(receptors, time_format=time_format)
 
@@ -75,7 +75,7 @@ class ReceptorSource:
         if path is None:
             raise FileNotFoundError(
                 "No receptors available: there is no receptors.csv in "
-                f"{self._files.root}; write one, or pass receptors=."
+                f"{self._files.place}; write one, or pass receptors=."
             )
         return read_receptors(path, time_format=self.time_format or self.kept_time_format)
 

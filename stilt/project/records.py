@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,6 +24,13 @@ _BLANK = "reason, detail, footprint_keys, has_log"
 _BLANKS = "'', '', '', false"
 
 
+FOOTPRINTS_AS_JSON = """
+    SELECT sim_id, json_group_object(name, {key: key, total: total,
+               empty_reason: coalesce(empty_reason, ''), nbytes: nbytes,
+               mtime_us: mtime_us, shard: coalesce(shard, '')})::VARCHAR AS footprints
+    FROM footprints GROUP BY sim_id"""
+
+
 def rows_of(
     sim_ids: Sequence[str], columns: Sequence[str], connection: duckdb.DuckDBPyConnection
 ) -> list[dict[str, Any]]:
@@ -42,6 +49,20 @@ def stored_receptors(
     """Return the stored receptor (JSON) of each of the given ids that has one."""
     rows = rows_of(sim_ids, ("sim_id", "receptor"), connection)
     return {row["sim_id"]: row["receptor"] for row in rows if row["receptor"]}
+
+
+def as_receipts(sim_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Return what is recorded of the given ids that have ended, as a receipt tells of it."""
+    columns = ", ".join(f"s.{name}" for name in RECEIPT_COLUMNS)
+    connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
+    return connection.execute(
+        f"""
+        SELECT s.sim_id, s.receptor, NULL::VARCHAR AS owner, '{{}}' AS parts,
+               coalesce(f.footprints, '{{}}') AS footprints, {columns}
+        FROM simulations s SEMI JOIN asked USING (sim_id)
+        LEFT JOIN ({FOOTPRINTS_AS_JSON}) f USING (sim_id)
+        WHERE s.finished_at IS NOT NULL"""
+    ).df()
 
 
 def shards_of(
@@ -87,6 +108,15 @@ def changed_definitions(connection: duckdb.DuckDBPyConnection, rows: pd.DataFram
            OR (r.scene_id IS NOT NULL AND s.scene_id IS DISTINCT FROM r.scene_id)
         ORDER BY r.ordinal"""
     ).df()
+
+
+def learn_definitions(
+    connection: duckdb.DuckDBPyConnection, registrations: Iterable[pd.DataFrame]
+) -> None:
+    """Write registrations that were made elsewhere, each by its rows; the oldest first."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'token'").fetchall()
+    for rows in registrations:
+        upsert_definitions(connection, rows, found[0][0] if found else "")
 
 
 def upsert_definitions(

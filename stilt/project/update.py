@@ -22,13 +22,13 @@ from stilt.project.keys import Expectation
 from stilt.project.layout import ProjectLayout, receipt_files
 from stilt.project.present import show_present
 from stilt.project.rebuild import (
-    FOOTPRINTS_AS_JSON,
     footprints_json,
     keys_text,
     known_from,
     stamps_row,
 )
 from stilt.project.receipts import write_registration
+from stilt.project.records import FOOTPRINTS_AS_JSON
 from stilt.project.scan import scan
 from stilt.project.schema import REGISTRATION_COLUMNS
 from stilt.project.waiting import show_waiting, waiting_receipts
