@@ -18,11 +18,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from stilt.errors import RunUnfinishedError, StiltError
 from stilt.project.owners import Holder, is_dead, new_owner
-from stilt.project.receipts import now
 from stilt.project.url_folder import UrlFolder
 
 logger = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class Lease:
     copy: str
     alone: bool
     owner: str = field(default_factory=new_owner)
-    since: datetime = field(default_factory=now)
+    since: datetime = field(default_factory=lambda: _now())
     lost: bool = False
 
     def __post_init__(self) -> None:
@@ -129,7 +128,7 @@ class Lease:
             "copy": self.copy,
             "alone": self.alone,
             "since": self.since.isoformat(timespec="seconds"),
-            "renewed": now().isoformat(timespec="seconds"),
+            "renewed": _now().isoformat(timespec="seconds"),
             "lease_s": LEASE_S,
         }
         self.place.write(json.dumps(told, indent=1).encode(), self.path)
@@ -182,7 +181,7 @@ def leases(place: UrlFolder, own: str = "") -> list[Held]:
             copy, alone = str(told["copy"]), bool(told["alone"])
         except (ValueError, KeyError, TypeError):
             continue
-        age_s = (now() - renewed).total_seconds()
+        age_s = (_now() - renewed).total_seconds()
         if listed.modified is not None:
             age_s = moment - listed.modified
         held.append(Held(path, holder, copy, alone, max(0.0, age_s)))
@@ -197,3 +196,7 @@ def leased(lease: Lease) -> Iterator[Lease]:
         yield lease
     finally:
         lease.give_back()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

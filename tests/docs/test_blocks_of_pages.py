@@ -37,7 +37,9 @@ TEXTS = {
 LANGUAGES = {"python", "yaml", "json", "bash", "sql", "r", "text", ""}
 
 # Other tests run the code of these pages, on files that they need.
-ELSEWHERE = {f"docs/pages/{name}.md" for name in ("wrf", "looking-at-weather", "store", "gallery")}
+ELSEWHERE = {
+    f"docs/pages/{name}.md" for name in ("wrf", "looking-at-weather", "store", "gallery", "buckets")
+}
 
 TOWER = "hrrr_202307152100_-111.85_40.77_30"
 CONFIG = """\
