@@ -62,9 +62,9 @@ SHOWN = (
         "height",
         "By height, and the heights themselves, on one figure",
         "import matplotlib.pyplot as plt\n\n"
-        'figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.2), layout="constrained")\n'
-        'trajectories.plot.map("height", ax=left, title="")\n'
-        'trajectories.plot.profile(ax=right, title="")',
+        'figure, (upper, lower) = plt.subplots(2, 1, figsize=(7.2, 7.5), layout="constrained")\n'
+        'trajectories.plot.map("height", ax=upper, title="")\n'
+        'trajectories.plot.profile(ax=lower, title="")',
     ),
     ("space", "In three dimensions", "trajectories.plot.space()"),
 )

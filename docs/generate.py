@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import html
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -169,12 +171,21 @@ def _command_section(name: str, command: click.Command, parent: click.Context) -
     yield from _prose(command.epilog or "")
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     rows = [
-        [f"`{record[0]}`", " ".join(record[1].split())]
+        _option(record[0], " ".join(record[1].split()))
         for record in records
         if record and record[1] and not record[0].endswith("--help")
     ]
     if rows:
         yield table(["option", "meaning"], rows)
+
+
+def _option(name: str, meaning: str) -> list[str]:
+    """Return the row of an option; a long choice stands beside it, where there is room."""
+    option, _, choice = name.partition(" [")
+    choices = choice.rstrip("]").split("|")
+    if len(choices) < 4:
+        return [f"`{name}`", meaning]
+    return [f"`{option}`", f"{meaning} One of {', '.join(f'`{each}`' for each in choices)}."]
 
 
 def _prose(text: str) -> Iterator[str]:
@@ -189,9 +200,17 @@ def _prose(text: str) -> Iterator[str]:
 def table(header: list[str], rows: Iterable[list[str]]) -> str:
     """Return a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Escape bars, which end a cell; a backslash before one in code would be shown."""
+    code = re.sub(
+        r"`([^`]*\|[^`]*)`",
+        lambda found: f"<code>{html.escape(found[1]).replace('|', '&#124;')}</code>",
+        text,
     )
+    return code.replace("|", "\\|")
 
 
 def main() -> int:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stilt.config import Grid
     from stilt.receptors import Receptor
 
-FEWEST_CELLS = 24
+FEWEST_CELLS = 9
 SLIMMEST = 0.6
 MARGIN = 1 / 12
 SHARE_LINES = ("-", (0, (4, 1.5)), (0, (1, 1)))

@@ -169,7 +169,8 @@ def colour_bar(
 def dress_bar(bar: Any, label: str, letters: float = LETTERS_PT) -> None:
     """Give a colour bar its label and letters."""
     bar.set_label(label, fontsize=letters, color=INK)
-    bar.ax.tick_params(labelsize=letters - 0.5, colors=INK)
+    # Less than a decade has its numbers at minor ticks.
+    bar.ax.tick_params(which="both", labelsize=letters - 0.5, colors=INK)
     bar.outline.set_linewidth(0.6)
     if bar.solids is not None:
         bar.solids.set_alpha(1.0)

@@ -237,7 +237,8 @@ def draw_heights(ax: Axes, table: pd.DataFrame, keywords: ParticleKeywords) -> N
     frame(ax, letters)
     ax.set_axisbelow(True)
     ax.grid(True, color=LINES, linewidth=0.6)
-    ax.set_ylim(bottom=0.0)
+    # The legend has room above all that is drawn.
+    ax.set_ylim(0.0, 1.12 * ax.get_ylim()[1])
     ax.margins(x=0.02)
     ax.set_xlabel(LABELS["time"], fontsize=letters, color=INK)
     ax.set_ylabel(LABELS["zagl"], fontsize=letters, color=INK)

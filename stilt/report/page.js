@@ -3,7 +3,7 @@
 /* Draw the sum of every footprint over the time of its receptor; a click shows its map. */
 function stiltSeries(root, totals, pick) {
   const NS = "http:" + "//www.w3.org/2000/svg";
-  const COLOURS = ["#0b6e99", "#d4693f", "#8f3a75", "#7d9a43", "#d9a62e", "#5a6fbf", "#2f8f6b", "#8a7f74"];
+  const colour = (place) => `var(--place${place})`;
   const width = Math.max(root.clientWidth, 320), height = 250;
   const room = { left: 58, right: 34, top: 10, bottom: 28 };
   const { points, places } = totals;
@@ -31,12 +31,12 @@ function stiltSeries(root, totals, pick) {
     make("line", { x1: room.left, x2: width - room.right, y1: y(value), y2: y(value) }, svg);
     make("text", { x: room.left - 6, y: y(value) + 4, "text-anchor": "end" }, svg, String(Number(value.toPrecision(3))));
   }
-  const hours = [1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2160, 8760].find((each) => (last - first) / 3600 / each <= width / 110) ?? 87600;
+  const hours = [1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2160, 8760].find((each) => (last - first) / 3600 / each <= width / 85) ?? 87600;
   for (let time = Math.ceil(first / 3600 / hours) * hours * 3600; time <= last; time += hours * 3600) {
     const clock = new Date(time * 1000).toISOString();
     make("line", { x1: x(time), x2: x(time), y1: room.top, y2: height - room.bottom }, svg);
     make("text", { x: x(time), y: height - 10, "text-anchor": "middle" }, svg,
-      hours < 24 ? clock.slice(5, 16).replace("T", " ") : clock.slice(0, 10));
+      hours < 24 ? clock.slice(5, 16).replace("T", " ") : clock.slice(...(hours < 720 ? [5, 10] : [0, 7])));
   }
   const marks = new Map();
   const small = points.length > 600 ? 2 : 3.4;
@@ -44,10 +44,10 @@ function stiltSeries(root, totals, pick) {
     const own = points.filter((point) => point[3] === place);
     if (places.length > 1 || points.length <= 600) {
       const line = own.map((point) => `${x(point[1]).toFixed(1)},${y(point[2]).toFixed(1)}`).join(" ");
-      make("polyline", { points: line, fill: "none", stroke: COLOURS[place], "stroke-opacity": 0.45 }, svg);
+      make("polyline", { points: line, fill: "none", style: `stroke: ${colour(place)}`, "stroke-opacity": 0.45 }, svg);
     }
     for (const point of own) {
-      const mark = make("circle", { cx: x(point[1]), cy: y(point[2]), r: small, fill: COLOURS[place] }, svg);
+      const mark = make("circle", { cx: x(point[1]), cy: y(point[2]), r: small, style: `fill: ${colour(place)}` }, svg);
       const clock = new Date(point[1] * 1000).toISOString().slice(0, 16).replace("T", " ");
       make("title", {}, mark, `${clock} UTC: ${point[2]}\n${point[0]}`);
       mark.addEventListener("click", () => pick(point[0]));
@@ -58,12 +58,13 @@ function stiltSeries(root, totals, pick) {
   key.className = "key";
   places.forEach((place, number) => {
     const item = document.createElement("li"), swatch = document.createElement("i");
-    swatch.style.background = COLOURS[number];
+    swatch.style.background = colour(number);
     item.append(swatch, place);
     key.append(item);
   });
   const unit = document.createElement("li");
-  unit.textContent = "ppm per (µmol m⁻² s⁻¹)";
+  const days = [first, last].map((time) => new Date(time * 1000).toISOString().slice(0, 10));
+  unit.textContent = `ppm per (µmol m⁻² s⁻¹); ${days.join(" to ")}, UTC`;
   key.append(unit);
   root.append(key);
   return (id) => {

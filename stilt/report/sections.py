@@ -118,11 +118,11 @@ def _parts(parts: Mapping[str, float]) -> str:
         return ""
     ordered = sorted(parts.items(), key=lambda item: -item[1])
     bar = "".join(
-        f'<span class="part{number % 6}" style="flex-grow:{spent / total:.5f}"></span>'
+        f'<span class="part{number % 8}" style="flex-grow:{spent / total:.5f}"></span>'
         for number, (_, spent) in enumerate(ordered)
     )
     names = "".join(
-        f'<li><i class="part{number % 6}"></i>{escape(part)} {100 * spent / total:.0f} %</li>'
+        f'<li><i class="part{number % 8}"></i>{escape(part)} {100 * spent / total:.0f} %</li>'
         for number, (part, spent) in enumerate(ordered)
         if spent / total >= 0.005
     )

@@ -4,7 +4,7 @@
  * stilt/plotting/interactive.py packs. Returns what a page needs to steer the map. */
 function stiltMap(root, data) {
   const { grid, maps, receptors, outlines, decades, codes, palette } = data;
-  const SHOWN_DECADES = 4, FEWEST_CELLS = 24;
+  const SHOWN_DECADES = 4, FEWEST_CELLS = 9;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const state = { receptor: 0, step: 0, follow: true, view: null, field: null, play: null };
 
@@ -200,7 +200,7 @@ function stiltMap(root, data) {
     canvas.height = height * ratio;
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
-    drawGraticule(pen, width, height);
+    const labels = drawGraticule(pen, width, height);
     const [row, column, rows, columns] = maps[state.receptor].box;
     pen.imageSmoothingEnabled = false;
     const left = toX(grid.x + column * grid.dx), top = toY(grid.y + (row + rows) * grid.dy);
@@ -224,6 +224,7 @@ function stiltMap(root, data) {
     pen.strokeRect(toX(grid.x), toY(grid.y + grid.rows * grid.dy), grid.columns * grid.dx * scale,
       grid.rows * grid.dy * scale * stretch);
     for (const [x, y] of receptors[state.receptor].points) drawMark(pen, toX(x), toY(y));
+    drawLabels(pen, labels);
     drawScaleBar(pen, height);
   }
   const niceStep = (wanted) => {
@@ -232,10 +233,8 @@ function stiltMap(root, data) {
   };
   function drawGraticule(pen, width, height) {
     pen.strokeStyle = css("--lines");
-    pen.fillStyle = css("--faint");
-    pen.font = "11.5px system-ui, sans-serif";
     pen.lineWidth = 0.8;
-    const step = niceStep(110 / state.view.scale), km = !grid.degrees;
+    const labels = [], step = niceStep(110 / state.view.scale), km = !grid.degrees;
     const digits = Math.max(0, -Math.floor(Math.log10(km ? step / 1000 : step)));
     const text = (value, plus, minus) => {
       if (km) return `${(value / 1000).toFixed(digits)} km`;
@@ -245,11 +244,24 @@ function stiltMap(root, data) {
     };
     for (let x = Math.ceil(fromX(0) / step) * step; x < fromX(width); x += step) {
       pen.beginPath(); pen.moveTo(toX(x), 0); pen.lineTo(toX(x), height); pen.stroke();
-      pen.fillText(text(x, "E", "W"), toX(x) + 3, height - 5);
+      labels.push([text(x, "E", "W"), toX(x) + 3, height - 5]);
     }
     for (let y = Math.ceil(fromY(height) / step) * step; y < fromY(0); y += step) {
       pen.beginPath(); pen.moveTo(0, toY(y)); pen.lineTo(width, toY(y)); pen.stroke();
-      if (toY(y) < height - 22) pen.fillText(text(y, "N", "S"), 4, toY(y) - 3);
+      if (toY(y) < height - 22 && toY(y) > 16) labels.push([text(y, "N", "S"), 4, toY(y) - 3]);
+    }
+    return labels;
+  }
+  /* Above everything else, on a rim of the paper's colour. */
+  function drawLabels(pen, labels) {
+    pen.font = "11.5px system-ui, sans-serif";
+    pen.strokeStyle = css("--paper");
+    pen.fillStyle = css("--faint");
+    pen.lineWidth = 3;
+    pen.lineJoin = "round";
+    for (const label of labels) {
+      pen.strokeText(...label);
+      pen.fillText(...label);
     }
   }
   function drawMark(pen, x, y) {
