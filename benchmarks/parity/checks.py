@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from benchmarks.parity import ours
 from benchmarks.parity.cases import (
@@ -107,8 +108,8 @@ def mean_check(cases: Sequence[Case], cache: Path) -> Check:
         if theirs is None:
             continue
         both = _joined(theirs, ours.mean_trajectory(case, cache))
-        path = _path_km(both["lon"], both["lat"], case)
-        distance = _distance_km(both["lon"], both["lat"], both["lon_ours"], both["lat_ours"])
+        path = path_km(both["lon"], both["lat"], case)
+        distance = distance_km(both["lon"], both["lat"], both["lon_ours"], both["lat_ours"])
         share = 100.0 * np.maximum(distance - _ROUNDING_KM, 0.0) / np.maximum(path, 1e-6)
         apart = (both["zagl_ours"] - both["zagl"]).abs()
         allowed = np.maximum(HEIGHT_BAR_M, HEIGHT_BAR / 100.0 * both["zagl"])
@@ -156,7 +157,7 @@ def _own_heights(case: Case, track: pd.DataFrame, cache: Path) -> float:
     apart_y = (both["lat_ours"] - both["lat"]).sum()
     # Each step starts where HYSPLIT's file says, so the rounding of its places cancels in the sum.
     distance = np.radians(np.hypot(apart_x, apart_y)) * EARTH_RADIUS_KM
-    return 100.0 * distance / _path_km(track["lon"], track["lat"], case)[-1]
+    return 100.0 * distance / path_km(track["lon"], track["lat"], case)[-1]
 
 
 def cloud_check(
@@ -424,7 +425,8 @@ def variation(a: pd.Series, b: pd.Series) -> float:
     return float(0.5 * (a / a.sum()).sub(b / b.sum(), fill_value=0.0).abs().sum())
 
 
-def _distance_km(lon0, lat0, lon1, lat1) -> np.ndarray:
+def distance_km(lon0: ArrayLike, lat0: ArrayLike, lon1: ArrayLike, lat1: ArrayLike) -> np.ndarray:
+    """Great-circle distance between places, km, by the haversine formula."""
     lon0, lat0, lon1, lat1 = (np.radians(np.asarray(v, float)) for v in (lon0, lat0, lon1, lat1))
     half = (
         np.sin((lat1 - lat0) / 2) ** 2
@@ -433,8 +435,8 @@ def _distance_km(lon0, lat0, lon1, lat1) -> np.ndarray:
     return 2.0 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(half))
 
 
-def _path_km(lon: pd.Series, lat: pd.Series, case: Case) -> np.ndarray:
+def path_km(lon: pd.Series, lat: pd.Series, case: Case) -> np.ndarray:
     """Length of the way from the receptor to each row."""
     lon = np.append(case.lon, np.asarray(lon, float))
     lat = np.append(case.lat, np.asarray(lat, float))
-    return np.cumsum(_distance_km(lon[:-1], lat[:-1], lon[1:], lat[1:]))
+    return np.cumsum(distance_km(lon[:-1], lat[:-1], lon[1:], lat[1:]))

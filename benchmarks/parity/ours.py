@@ -32,12 +32,20 @@ def config_for(case: Case, **changes: object) -> ModelConfig:
     return ModelConfig(**{**settings, **changes})
 
 
-def _release(case: Case, config: ModelConfig) -> Release:
+def release(case: Case, config: ModelConfig) -> Release:
+    """Release of a case's receptor."""
     receptor = PointReceptor(case.time, case.lon, case.lat, case.alt)
     return release_of(receptor, str(case), config)
 
 
-def _run(case: Case, releases: Sequence[Release], config: ModelConfig, cache: Path):
+def run(
+    case: Case, releases: Sequence[Release], config: ModelConfig, cache: Path
+) -> list[pd.DataFrame]:
+    """Particles of releases in a case's weather, with the columns of HYSPLIT's files.
+
+    Raises:
+        Exception: whatever a release failed of.
+    """
     programs = stored_programs(cache)
     tables = run_transport(releases, case.refs, config, cache_dir=cache, programs=programs)
     for table in tables:
@@ -49,7 +57,7 @@ def _run(case: Case, releases: Sequence[Release], config: ModelConfig, cache: Pa
 def mean_trajectory(case: Case, cache: Path) -> pd.DataFrame:
     """Our mean trajectory, a row a minute."""
     config = config_for(case, numpar=1, nturb=1)
-    return _run(case, [_release(case, config)], config, cache)[0]
+    return run(case, [release(case, config)], config, cache)[0]
 
 
 def ensembles(
@@ -93,7 +101,7 @@ def _of_seeds(
     """Number and table of particles for each seed and number."""
     for seed, count in sized:
         config = config_for(case, numpar=count, seed=seed, **(settings or {}))
-        yield count, _run(case, [_release(case, config)], config, cache)[0]
+        yield count, run(case, [release(case, config)], config, cache)[0]
 
 
 def points(case: Case, rows: pd.DataFrame, cache: Path) -> pd.DataFrame:
@@ -121,7 +129,7 @@ def minute_from_each(case: Case, track: pd.DataFrame, cache: Path) -> pd.DataFra
     """
     sign = 1 if case.hours > 0 else -1
     config = config_for(case, numpar=1, nturb=1, n_hours=sign)
-    template = _release(case, config)
+    template = release(case, config)
     start = np.datetime64(case.time, "s")
     edge = np.timedelta64(3600 * sign, "s")
     times = [ref.time for ref in case.refs]
@@ -142,7 +150,7 @@ def minute_from_each(case: Case, track: pd.DataFrame, cache: Path) -> pd.DataFra
             )
         )
     out = []
-    for number, table in zip(kept, _run(case, releases, config, cache), strict=True):
+    for number, table in zip(kept, run(case, releases, config, cache), strict=True):
         step = table.iloc[0]
         out.append((track["age"].iloc[number] + sign, step["lon"], step["lat"]))
     return pd.DataFrame(out, columns=["age", "lon", "lat"])

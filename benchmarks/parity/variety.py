@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.parity.cases import weather_of
-from benchmarks.parity.checks import _distance_km
+from benchmarks.parity.checks import distance_km
 from benchmarks.parity.scenario import Scenario
 from benchmarks.parity.variety_scenarios import HERE, SCENARIOS
 from stilt.config import ModelConfig
@@ -126,8 +126,8 @@ def _trajectories(theirs: pd.DataFrame, mine: pd.DataFrame) -> dict:
     worst, high = 0.0, 0.0
     for _, track in both.groupby("indx"):
         lon, lat = track["long"].to_numpy(float), track["lati"].to_numpy(float)
-        path = np.append(1e-3, np.cumsum(_distance_km(lon[:-1], lat[:-1], lon[1:], lat[1:])) + 1e-3)
-        apart = _distance_km(lon, lat, track["long_ours"], track["lati_ours"])
+        path = np.append(1e-3, np.cumsum(distance_km(lon[:-1], lat[:-1], lon[1:], lat[1:])) + 1e-3)
+        apart = distance_km(lon, lat, track["long_ours"], track["lati_ours"])
         share = 100.0 * np.maximum(apart - 0.02, 0.0) / path
         late = np.abs(track["time"].to_numpy()) >= min(60, np.abs(track["time"]).max() / 2)
         worst = max(worst, share[late].max())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -247,10 +248,13 @@ def _streams(whole: Sequence[AnalysisRef], choice: ForecastChoice) -> tuple[Stre
 def _stream(grid: MetGrid, refs: Sequence[AnalysisRef], choice: ForecastChoice) -> Stream:
     used, others = choose_by_time(refs, choice)
     interval, gaps = gaps_in([ref.time for ref in used])
-    try:
-        fields = field_names(used[0]) if used else FieldNames((), ())
-    except MeteorologyError:
-        fields = FieldNames((), ())
+    fields = FieldNames((), ())
+    lacks: tuple[StandIn, ...] = ()
+    # What cannot be read is told with the file's damage.
+    with suppress(MeteorologyError):
+        if used:
+            fields = field_names(used[0])
+            lacks = stand_ins(fields, grid.vertical_flag)
     hours = np.timedelta64(1, "h")
     begun = Counter(ref.time - ref.forecast_hour * hours for ref in used if ref.forecast_hour >= 0)
     passed_over = tuple(ref for time in sorted(others) for ref in others[time])
@@ -261,7 +265,7 @@ def _stream(grid: MetGrid, refs: Sequence[AnalysisRef], choice: ForecastChoice) 
         interval=interval,
         gaps=gaps,
         fields=fields,
-        lacks=stand_ins(fields, grid.vertical_flag),
+        lacks=lacks,
         cycles=dict(sorted(begun.items())) if is_forecast else {},
         passed_over=passed_over,
     )

@@ -28,7 +28,6 @@ from stilt.meteorology.prepare import (
     PreparationOptions,
     PreparedAnalysis,
     levels_for,
-    prepare,
     prepare_in_blocks,
     rows_of,
 )
@@ -103,7 +102,7 @@ class PreparedStore:
         options: PreparationOptions,
         pair: AnalysisPair | None,
     ) -> None:
-        """Prepare an analysis, that of a large grid in blocks of rows."""
+        """Prepare an analysis; fields of a large grid are read from disk when they are needed."""
         levels = options.levels or levels_for(ref.grid, options.z_top_m)
         with tempfile.TemporaryDirectory(dir=self.directory, prefix=".reading_") as scratch:
             raw: dict[AnalysisRef, RawAnalysis] = {}
@@ -116,10 +115,7 @@ class PreparedStore:
             for part in _to_look_at(raw[ref]):
                 notes.look(ref, part)
             read = pair and (raw[pair[0]], raw[pair[1]])
-            if is_large(ref.grid):
-                self._write(folder, prepare_in_blocks(raw[ref], levels, options, read), ref.grid.ny)
-            else:
-                self._write(folder, [prepare(raw[ref], levels, options, read)], ref.grid.ny)
+            self._write(folder, prepare_in_blocks(raw[ref], levels, options, read), ref.grid.ny)
 
     def _key(
         self,

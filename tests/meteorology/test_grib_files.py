@@ -7,8 +7,9 @@ import pytest
 
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError
+from stilt.meteorology.archive import list_met
 from stilt.meteorology.catalogue import MetCatalogue
-from stilt.meteorology.formats import format_of, read_analysis, scan_file
+from stilt.meteorology.formats import field_names, format_of, read_analysis, scan_file
 from stilt.meteorology.formats.grib_grids import cone_latitude
 from stilt.meteorology.formats.grib_messages import places
 from stilt.meteorology.formats.ncep import HRRR_FACES
@@ -87,6 +88,36 @@ def test_era5_on_pressure_levels_is_the_same_weather(tmp_path, pressures, editio
     for ref, wanted in zip(refs, pressures, strict=True):
         assert ref.grid == replace(wanted.grid, source="ERA5")
         assert_alike(read_analysis(ref), wanted)
+
+
+def of_pressure_levels(folder, latlon, native, pressures):
+    era5_levels(folder / "levels.grib", pressures)
+    era5_surface(folder / "surface.grib", pressures)
+
+
+def of_model_levels(folder, latlon, native, pressures):
+    made = [on_pressures(raw, hybrid_pressures_hpa(raw.surface["PRSS"])) for raw in latlon]
+    era5_model_levels(folder / "levels.grib", made)
+    era5_surface(folder / "surface.grib", made, leave_out=("sp", "z"))
+
+
+def of_native_levels(folder, latlon, native, pressures):
+    ncep(folder / "hrrr.grib2", native)
+
+
+@pytest.mark.parametrize(
+    ("write", "form"),
+    [(of_pressure_levels, "era5"), (of_model_levels, "era5"), (of_native_levels, "hrrr")],
+)
+def test_fields_are_told_without_reading_them(tmp_path, latlon, native, pressures, write, form):
+    write(tmp_path, latlon, native, pressures)
+    ref = select(tmp_path, form)[0]
+    read = read_analysis(ref)
+    (stream,) = list_met(MetConfig(directory=tmp_path, format=form)).streams
+    assert stream.fields == field_names(ref)
+    assert sorted(stream.fields.surface) == sorted(read.surface)
+    assert sorted(stream.fields.upper) == sorted(read.upper)
+    assert [one.lacks for one in stream.lacks] == ["roughness (RGHS)"]
 
 
 def test_levels_and_surface_in_one_file(tmp_path, pressures):

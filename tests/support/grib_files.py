@@ -167,7 +167,7 @@ def era5_model_levels(path: Path, analyses: Sequence[RawAnalysis]) -> None:
 def era5_surface(
     path: Path, analyses: Sequence[RawAnalysis], leave_out: Sequence[str] = ()
 ) -> None:
-    """Write surface fields; amounts are of the last hour of a forecast from 06 UTC."""
+    """Write surface fields; amounts are of the last hour of a forecast from 06 or 18 UTC."""
     keys = {**latlon_keys(analyses[0].grid), "centre": "ecmf", "class": "ea"}
     with GribFile(path, keys, edition=1) as file:
         for raw in analyses:
@@ -177,10 +177,22 @@ def era5_surface(
                 said = {**_began(raw), "type": "an", "typeOfLevel": "surface", "level": 0}
                 said["shortName"] = _ERA5_NAMES.get(name, name)
                 if name in _AMOUNTS:
-                    hour = int(str(raw.time)[11:13]) - 6
-                    said |= {"dataTime": 600, "type": "fc", "stepType": "accum"}
-                    said["stepRange"] = f"{hour - 1}-{hour}"
+                    said |= {"type": "fc", "stepType": "accum", **_forecast_step(raw.time)}
                 file.add(raw.surface[arl][::-1] * factor, said)
+
+
+def _forecast_step(time: np.datetime64) -> dict[str, Any]:
+    """The hour before a time, in the forecast from 06 or 18 UTC that holds it."""
+    six = np.timedelta64(6, "h")
+    before = (time - np.timedelta64(1, "h") - six).astype("datetime64[h]")
+    half_days = before.astype(np.int64) // 12
+    began = np.datetime64(int(half_days) * 12, "h") + six
+    step = int((time - began) / np.timedelta64(1, "h"))
+    text = str(began)
+    return {
+        "dataDate": int(text[:10].replace("-", "")), "dataTime": 100 * int(text[11:13]),
+        "stepRange": f"{step - 1}-{step}",
+    }  # fmt: skip
 
 
 def _surface_keys(kind: int, value: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from stilt.meteorology.formats.dataset import DatasetFormat
 from stilt.meteorology.formats.era5_grib import era5_grib
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
 from stilt.meteorology.formats.grib_messages import is_grib
-from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis, Window
+from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
 _PER_GRAVITY = 1.0 / STANDARD_GRAVITY_M_S2
 _PER_HOUR = 1.0 / 3600.0
@@ -76,3 +76,7 @@ class Era5Format(DatasetFormat):
     def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
         """Read what a file holds of one analysis."""
         return self._grib.read(ref, variables) if ref.messages else super().read(ref, variables)
+
+    def fields(self, ref: AnalysisRef) -> FieldNames:
+        """Return the names of what :meth:`read` would give."""
+        return self._grib.fields(ref) if ref.messages else super().fields(ref)

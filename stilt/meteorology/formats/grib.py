@@ -24,7 +24,7 @@ from stilt.meteorology.formats.grib_messages import (
 from stilt.meteorology.formats.grib_scan import Reader, scan
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
 from stilt.meteorology.formats.step_ranges import earlier_message, hours, to_amount
-from stilt.meteorology.records import AnalysisRef, FileIndex, Message, RawAnalysis
+from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, Message, RawAnalysis
 
 _WINDS = (("surface", "U10M", "V10M"), ("surface", "UMOF", "VMOF"), ("upper", "UWND", "VWND"))
 _PARTNER = {one: other for _, u, v in _WINDS for one, other in ((u, v), (v, u))}
@@ -75,6 +75,16 @@ class GribFormat:
                 _unusable(ref.path, problem), reason=Reason.DAMAGED_MET_FILE
             ) from problem
         return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
+
+    def fields(self, ref: AnalysisRef) -> FieldNames:
+        """Return the names of what :meth:`read` would give, from the messages that were listed."""
+        surface: dict[str, None] = {}
+        upper: dict[str, None] = {}
+        for message, field in self._wanted(ref, None):
+            (surface if message.level < 0 else upper)[field.name] = None
+        if ref.grid.vertical_flag == _MODEL_LEVELS:
+            upper |= dict.fromkeys((HYBRID_A, HYBRID_B))
+        return FieldNames(tuple(surface), tuple(upper))
 
     def _read(self, ref: AnalysisRef, variables: Collection[str] | None) -> tuple[_Fields, _Fields]:
         shape = (ref.grid.n_levels, ref.grid.ny, ref.grid.nx)
