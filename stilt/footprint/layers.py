@@ -176,7 +176,7 @@ class CellBlock:
         layers: of each footprint, shape (footprints,).
         stamps: start of each layer, datetime64[ns], shape (layers,).
         counts: cells of each layer, shape (layers,).
-        cell, values: as of :class:`LayerCells`; values may be float32.
+        cell, values: as of :class:`LayerCells`.
     """
 
     grid: Grid
@@ -189,7 +189,7 @@ class CellBlock:
     stamps: np.ndarray
     counts: Ints
     cell: np.ndarray
-    values: np.ndarray
+    values: Floats
 
     @property
     def of_layers(self) -> Ints:
@@ -202,18 +202,17 @@ class CellBlock:
         some = np.flatnonzero(self.counts)
         if some.size:
             first = np.append(0, np.cumsum(self.counts))[some]
-            total[some] = np.add.reduceat(self.values, first, dtype=np.float64)
+            total[some] = np.add.reduceat(self.values, first)
         return total
 
-    def chosen(self, layer: Ints) -> tuple[np.ndarray, np.ndarray]:
-        """Return cells and values (float64) of some layers, which may be there more than once."""
-        values = self.values.astype(np.float64)
+    def chosen(self, layer: Ints) -> tuple[np.ndarray, Floats]:
+        """Return cells and values of some layers, which may be there more than once."""
         if np.array_equal(layer, np.arange(self.counts.size)):
-            return self.cell, values
+            return self.cell, self.values
         counts, first = self.counts[layer], np.append(0, np.cumsum(self.counts))[layer]
         before = np.append(0, np.cumsum(counts))
         at = np.repeat(first - before[:-1], counts) + np.arange(before[-1])
-        return self.cell[at], values[at]
+        return self.cell[at], self.values[at]
 
 
 def source_of(layers: Layers | LayerCells | CellBlock) -> Source:

@@ -14,7 +14,7 @@ from stilt.footprint.target import Intervals, Source, Target
 
 _ROUNDING = 1e-9
 # Zeros per value in an array of sums; with more of them the places are sorted instead.
-_MOST_ZEROS = 32
+_MOST_ZEROS = 8
 
 
 class Overlay:
@@ -67,7 +67,7 @@ class Overlay:
 
         Args:
             field: field of each value, shape (values,).
-            fields: how many there are.
+            fields: how many fields there are.
             cell: cell of each value, ``row * columns + column``.
             values: the values.
 

@@ -75,8 +75,7 @@ def _axes(footprint: Influence) -> tuple[np.ndarray, np.ndarray]:
 def _add(footprint: Influence, total: np.ndarray) -> int:
     """Add to a sum in place; returns the number of footprints."""
     if isinstance(footprint, CellBlock):
-        cell, values = footprint.cell.astype(np.int64), footprint.values.astype(np.float64)
-        np.add.at(total.reshape(-1), cell, values)
+        np.add.at(total.reshape(-1), footprint.cell, footprint.values)
         return int(footprint.layers.size)
     if isinstance(footprint, Layers):
         total += footprint.summed()

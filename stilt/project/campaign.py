@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -125,7 +126,8 @@ def lazy(
     if find_spec("dask") is not None and len(source):
         each = max(1, int(np.prod(sizes)) * backend.dtype.itemsize)
         chunks = {"receptor": max(1, CHUNK_BYTES // each), **dict.fromkeys(axes, -1)}
-        variable = variable.chunk(chunks)
+        # A name of its own: dask would make one from all ids and places, which takes seconds.
+        variable = variable.chunk(chunks, name=f"receptors-{uuid.uuid4().hex}")
     return xr.DataArray(variable, coords=coordinates)
 
 

@@ -13,6 +13,7 @@ from stilt.project.inputs import Project
 from stilt.project.kinds import ENDS, FOOTPRINTS, PARTICLES
 from stilt.project.layout import error_trajectory_name, footprint_name, trajectory_name
 from stilt.project.records import shards_with
+from stilt.reading_ahead import ahead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,8 +187,12 @@ def read_cells(located: Located) -> Layers | LayerCells:
 def read_parts(located: Sequence[Located]) -> Iterator[Layers | CellBlock]:
     """Read what is not zero in footprints, in their order; see :func:`read_footprint`.
 
-    Those that follow on in one group of rows of a shard are read together.
+    Those that lie side by side in a shard are read together, and while they are used the next ones.
     """
+    return ahead(_parts(located))
+
+
+def _parts(located: Sequence[Located]) -> Iterator[Layers | CellBlock]:
     for path, neighbours in groupby(located, lambda one: one.path if one.shard else None):
         if path is None:
             yield from map(read_layers, neighbours)

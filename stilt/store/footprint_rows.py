@@ -155,18 +155,18 @@ class FootprintShard:
             block.stamps,
             block.counts,
             block.cell,
-            block.values.astype(np.float64),
+            block.values,
         )
 
     def blocks(self, sim_ids: Sequence[str]) -> Iterator[CellBlock]:
-        """Read what is not zero in footprints, in their order; those of a group of rows together.
+        """Read what is not zero in footprints, in their order; those side by side together.
 
         Raises:
             KeyError: one is not in this shard.
             DamagedShardError: rows cannot be read.
         """
         for together in self.reader.together(sim_ids):
-            table = self.reader.rows_of(together, (CELL, FOOT))
+            table = self.reader.rows_together(together, (CELL, FOOT))
             yield self._block(together, *(table[name].to_numpy() for name in (CELL, FOOT)))
 
     def _block(self, sim_ids: Sequence[str], cell: np.ndarray, foot: np.ndarray) -> CellBlock:
@@ -192,8 +192,8 @@ class FootprintShard:
             layers,
             (np.repeat(times, layers) + hours).astype("datetime64[ns]"),
             counts,
-            cell,
-            foot,
+            cell.astype(np.int64),
+            foot.astype(np.float64),
         )
 
     def footprint(self, sim_id: str) -> Footprint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import time
@@ -24,6 +23,8 @@ from stilt.store.header import Header, Stored
 GROUP_ROWS = 131_072
 SIM_ID = "sim_id"
 _KEPT_OPEN = 16
+# Rows that are read together, at most, where one simulation has not more.
+TOGETHER_ROWS = 524_288
 # Of groups of rows that stay in memory: those of some batches that were computed at one time.
 GROUPS_BYTES = 64_000_000
 
@@ -209,7 +210,9 @@ class ShardReader:
             DamagedShardError: its rows cannot be read.
         """
         _, stored, first = self._places[sim_id]
-        end = first + stored.rows
+        return self._between(first, first + stored.rows, columns)
+
+    def _between(self, first: int, end: int, columns: Sequence[str]) -> pa.Table:
         groups = self._first_rows
         at = int(np.searchsorted(groups, first, side="right")) - 1
         parts = []
@@ -229,22 +232,28 @@ class ShardReader:
             raise damaged(self.path, error) from error
         return pa.concat_tables(parts) if len(parts) > 1 else parts[0]
 
-    def rows_of(self, sim_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
-        """Read some columns of simulations, one after the other; see :meth:`rows`."""
-        return pa.concat_tables([self.rows(sim_id, columns) for sim_id in sim_ids])
+    def rows_together(self, sim_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """Read some columns of simulations that lie side by side; see :meth:`rows`."""
+        places = [self._places[sim_id] for sim_id in sim_ids]
+        return self._between(places[0][2], places[-1][2] + places[-1][1].rows, columns)
 
     def together(self, sim_ids: Sequence[str]) -> Iterator[list[str]]:
-        """Yield simulations in their order, those that follow on in one group of rows at once.
+        """Yield simulations in their order, as many at once as lie side by side in some groups.
 
         Raises:
             KeyError: one is not in this shard.
         """
-
-        def group(sim_id: str) -> int:
-            return int(np.searchsorted(self._first_rows, self._places[sim_id][2], side="right"))
-
-        for _, neighbours in itertools.groupby(sim_ids, group):
-            yield list(neighbours)
+        found: list[str] = []
+        end = rows = 0
+        for sim_id in sim_ids:
+            _, stored, first = self._places[sim_id]
+            if found and (first != end or rows + stored.rows > TOGETHER_ROWS):
+                yield found
+                found, rows = [], 0
+            found.append(sim_id)
+            end, rows = first + stored.rows, rows + stored.rows
+        if found:
+            yield found
 
     @property
     def columns(self) -> list[str]:
@@ -254,7 +263,8 @@ class ShardReader:
     def _group_of(self, number: int, columns: tuple[str, ...]) -> pa.Table:
         """Read a group, or take it from memory: neighbours of a simulation are asked for next."""
         return _groups.get(
-            (self, number, columns), lambda: self._file.read_row_group(number, list(columns))
+            (self, number, columns),
+            lambda: self._file.read_row_group(number, list(columns), use_threads=False),
         )
 
 
