@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,11 +18,9 @@ from stilt.execution.proxies import reached_directly
 DRAIN_TIMEOUT_S = 20.0
 ANSWER_TIMEOUT_S = 10.0
 
-_ANSWERED: ContextVar[str] = ContextVar("_ANSWERED", default="")
-
 
 @contextmanager
-def prefect_api(home: Path, *, checked: bool = False) -> Iterator[str]:
+def prefect_api(home: Path) -> Iterator[str]:
     """One API for a block of code and all worker processes started in it; yields its URL.
 
     The user's API is used when there is one. Otherwise the private server with its state in `home`
@@ -31,7 +28,6 @@ def prefect_api(home: Path, *, checked: bool = False) -> Iterator[str]:
 
     Args:
         home: directory of a private server's state.
-        checked: the user's API has just answered.
     """
     with ExitStack() as stack:
         stack.enter_context(our_prefect())
@@ -43,22 +39,10 @@ def prefect_api(home: Path, *, checked: bool = False) -> Iterator[str]:
             server.wait()
             stack.enter_context(_pointed_at(server))
         else:
-            if not checked and url != _ANSWERED.get():
-                check_reachable(url)
+            check_reachable(url)
             stack.enter_context(reached_directly(url))
-        stack.enter_context(_answered(url))
         stack.callback(drain_clients)
         yield url
-
-
-@contextmanager
-def _answered(url: str) -> Iterator[None]:
-    """Remember for a block that the API at `url` has answered, so that it is asked once a run."""
-    token = _ANSWERED.set(url)
-    try:
-        yield
-    finally:
-        _ANSWERED.reset(token)
 
 
 @contextmanager

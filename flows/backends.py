@@ -6,12 +6,13 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.api import check_reachable, prefect_api
+from flows.api import check_reachable
 from flows.private_server import SERVERS, PrivateServer, state_directory
-from flows.settings import our_prefect, user_api_url, without_logging_errors
+from flows.settings import load_prefect, our_prefect, user_api_url, without_logging_errors
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
 from stilt.execution.backend import NoExtras, refuse_unknown
 from stilt.execution.forks import allowed_workers, note_computing
@@ -101,23 +102,20 @@ class LocalBackend(NoExtras):
         server = self._launched(root)
         note_computing()
         # The server is starting: load what the run needs meanwhile.
-        with our_prefect():
-            from stilt.execution.limits import thread_shortage
-            from stilt.execution.runs import EndedJob
-            from stilt.project.holders import shared
+        from stilt.execution.limits import thread_shortage
+        from stilt.execution.runs import EndedJob
+        from stilt.project.holders import shared
 
-            if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
-                logger.warning("%s", shortage)
-            with shared(project.index, sim_ids) as share:
-                plan = self.plan(project, share, skip_existing)
-                if server is not None and not server.ready:
-                    self._get_ready(project, plan, lambda: server.ready)
-                return EndedJob(self.run_flow(project, plan, observer))
+        if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
+            logger.warning("%s", shortage)
+        with shared(project.index, sim_ids) as share:
+            plan = self.plan(project, share, skip_existing)
+            if server is not None and not server.ready:
+                self._get_ready(project, plan, lambda: server.ready)
+            return EndedJob(self.run_flow(project, plan, observer))
 
     def run_flow(self, project: Project, plan: Plan, observer: Observer | None) -> Outcome:
         """Compute a plan in a run of the flow `simulate`, and return what came of it.
-
-        The user's Prefect API has just been asked whether it answers.
 
         Raises:
             RunUnfinishedError: batches broke off.
@@ -128,10 +126,7 @@ class LocalBackend(NoExtras):
             from flows.simulate import simulate_planned
 
             flow = simulate_planned(project, plan, self, observer, ended.append)
-            with (
-                prefect_api(state_directory(root), checked=True),
-                _broken_server_in_a_sentence(root),
-            ):
+            with _broken_server_in_a_sentence(root):
                 state = flow(
                     str(root),
                     n_workers=self.n_workers,
@@ -150,29 +145,26 @@ class LocalBackend(NoExtras):
 
     def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for the processes of this machine."""
-        from stilt.execution.plan import plan_run
+        from stilt.execution.plan import plan_here
 
-        project.require_folders()
-        if project.remote is not None:
-            project.remote.check(self.n_workers)
-        workers = allowed_workers(self.n_workers)
-        return plan_run(project, share.mine, workers, skip_existing=skip_existing, share=share)
+        return plan_here(project, share, self.n_workers, skip_existing)
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan in a flow run: task runs here or in a process pool."""
-        from flows.crew import crew_of_this_machine
+        from flows.crew import task_runs_of_this_machine
 
-        return crew_of_this_machine(project, plan)
+        return task_runs_of_this_machine(project, plan)
 
     def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
-        """Use the time until the server answers: prepare meteorology, compile the transport."""
+        """Use the time until the server answers: import, compile, prepare meteorology."""
         if plan.roles.transport + plan.roles.helpers > 1:
             return
-        from stilt.execution.warm_up import prepare_meteorology, warm_up
+        from stilt.execution.warm_up import compiling_ahead, prepare_meteorology
 
-        prepare_meteorology(project, plan.sim_ids, enough=enough)
-        if not enough():
-            warm_up(project, plan)
+        with compiling_ahead(project, plan):
+            load_prefect()
+            import_module("flows.simulate")
+            prepare_meteorology(project, plan.sim_ids, enough=enough)
 
     def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
         """Serve Prefect's web interface on a project's own state until Ctrl-C.

@@ -41,7 +41,7 @@ from stilt.execution.engine import WithinBatch
 from stilt.execution.environment import environment
 from stilt.execution.observing import Ended
 from stilt.execution.orders import WorkOrder, compute_order, work_orders
-from stilt.execution.places import Folders, Place
+from stilt.execution.places import Folders, ProjectPlace
 from stilt.execution.plan import Batch, Plan
 from stilt.execution.processes import (
     WorkerSetUp,
@@ -102,7 +102,7 @@ def batch_state(summary: BatchSummary, number: int) -> State[Any]:
     return Completed(message=text, data=summary)
 
 
-def crew_of_this_machine(project: Project, plan: Plan) -> InlineCrew | MappedTasks:
+def task_runs_of_this_machine(project: Project, plan: Plan) -> InlineCrew | MappedTasks:
     """Return who computes a plan here: the flow's process for one worker, else a process pool."""
     if plan.roles.transport + plan.roles.helpers == 1:
         return InlineCrew(project, compute_as_task_run)
@@ -143,7 +143,7 @@ class MappedTasks:
     """
 
     project: Project
-    place: Place
+    place: ProjectPlace
     workers: Callable[[int, Sequence[Batch]], AbstractContextManager[None]]
     lost: tuple[type[Exception], ...]
     begun: Callable[[Batch], bool]

@@ -44,9 +44,6 @@ class DaskBackend(LocalBackend):
     def check(self, *, output_root: Path) -> str:
         """Raise what :meth:`start` would, without starting anything.
 
-        Returns:
-            One sentence: which Prefect API records the runs.
-
         Raises:
             UsageError: Dask is not installed, the cluster cannot reach a Prefect server, or it
                 would be processes that this one may not start.
@@ -66,14 +63,9 @@ class DaskBackend(LocalBackend):
 
     def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for workers each of which may have a GPU of its own."""
-        from stilt.execution.plan import Roles, plan_run
+        from stilt.execution.plan import plan_elsewhere
 
-        if project.remote is not None:
-            project.remote.check(2)
-        return plan_run(
-            project, share.mine, self.n_workers, skip_existing=skip_existing,
-            roles=Roles(self.n_workers), share=share,
-        )  # fmt: skip
+        return plan_elsewhere(project, share, self.n_workers, skip_existing)
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan in a flow run: task runs on the cluster."""

@@ -7,7 +7,7 @@ from typing import Any
 from prefect.states import State
 
 from flows.project_flow import project_flow
-from flows.simulate import run_simulations, simulations_to_run
+from flows.simulate import run_simulations
 from stilt.model import Model
 
 
@@ -32,9 +32,6 @@ def footprints(
         output_dir: output root, when it is not the project.
     """
     model = Model(project=project, output_dir=output_dir)
-    lacking = simulations_to_run(model, scene=scene, mets=mets, skip_existing=True)
-    rows = model.index.rows(lacking, ("sim_id", "met", "transport_key"))
-    expected = model.files.expectations
-    kept = {row["sim_id"] for row in rows if row["transport_key"] == expected[row["met"]].transport}
-    ready = [sim_id for sim_id in lacking if sim_id in kept]
+    lacking = model.pending(skip_existing=True, scene_id=scene, mets=mets or None)
+    ready = model.files.with_trajectories(lacking)
     return run_simulations(model, ready, n_workers, skip_existing=True)

@@ -11,16 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flows.database_template import is_template, template_of_installation
-from flows.private_server import PrivateServer
+from flows.private_server import PrivateServer, template
 from stilt.errors import StiltError
 from stilt.project.sqlite_files import copy_database
 
 
 def main() -> int:
     """Make it in the environment that runs this; the exit code says whether it is there."""
-    target = template_of_installation()
-    if target.exists() and is_template(target):
+    target = template().of_installation
+    if target.exists() and template().is_sound(target):
         return 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

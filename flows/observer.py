@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import numpy as np
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
@@ -21,16 +20,14 @@ from prefect.logging import get_run_logger
 
 from stilt.execution.observing import Ended, Observer, Silent, Tally
 from stilt.execution.plan import Plan
+from stilt.execution.run_map import map_of_run
 from stilt.execution.runs import Outcome, outcome_markdown
-from stilt.plotting.thumbnail import footprint_thumbnail
 from stilt.project.inputs import Project
-from stilt.project.kinds import FOOTPRINTS
-from stilt.project.reading import locate, read_layers
 from stilt.slurm_queue import ArrayTask
 
 MIN_INTERVAL_S = 2.0
+ARRAY_INTERVAL_S = 30.0
 MAX_TABLE_ROWS = 500
-MAPPED = 24
 
 
 class PrefectObserver:
@@ -94,18 +91,7 @@ def show_outcome(project: Project, sim_ids: Sequence[str], outcome: Outcome) -> 
     if outcome.failures:
         show_failures(project.name, outcome.failures)
     places = {"Outputs": project.output_root, "Index": str(project.layout.index)}
-    show_summary(project.name, outcome, places, _map_of(project, sim_ids))
-
-
-def _map_of(project: Project, sim_ids: Sequence[str]) -> str:
-    """Return a map of a run's first footprint, the mean of evenly chosen simulations."""
-    names = list(project.config.footprints)
-    if not names or not sim_ids:
-        return ""
-    steps = np.linspace(0, len(sim_ids) - 1, min(MAPPED, len(sim_ids))).astype(int)
-    shown = locate(project, [sim_ids[step] for step in steps], FOOTPRINTS, names[0])
-    found = (read_layers(one) if one.shard else one.path for one in shown)
-    return footprint_thumbnail(found, names[0])
+    show_summary(project.name, outcome, places, map_of_run(project, sim_ids))
 
 
 def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:
@@ -121,18 +107,34 @@ def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:
     )
 
 
-def show_array(name: str, job: str, tasks: Sequence[ArrayTask]) -> None:
-    """Publish the tasks of a job array of SLURM as a table: number, state, node, why it waits."""
-    columns = ("number", "state", "node", "reason")
-    tasks = sorted(tasks, key=lambda task: task.number)
-    states = Counter(task.state for task in tasks)
-    listed = ", ".join(f"{state.lower()} {n}" for state, n in states.most_common())
-    _quietly(
-        create_table_artifact,
-        table=[{each: getattr(task, each) for each in columns} for task in tasks[:MAX_TABLE_ROWS]],
-        key=artifact_key(name, "slurm"),
-        description=f"Job array {job} of SLURM: {listed}",
-    )
+class ArrayTable:
+    """The tasks of a job array of SLURM as a table: number, state, node, why it waits.
+
+    Args:
+        name: of the project.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown_at = -ARRAY_INTERVAL_S
+
+    def show(self, job: str, tasks: Sequence[ArrayTask]) -> None:
+        """Publish the states of the tasks: not too often, but always when all have ended."""
+        now = time.monotonic()
+        all_ended = all(task.ended for task in tasks)
+        if not tasks or (now - self._shown_at < ARRAY_INTERVAL_S and not all_ended):
+            return
+        self._shown_at = now
+        columns = ("number", "state", "node", "reason")
+        rows = sorted(tasks, key=lambda task: task.number)[:MAX_TABLE_ROWS]
+        states = Counter(task.state for task in tasks)
+        listed = ", ".join(f"{state.lower()} {n}" for state, n in states.most_common())
+        _quietly(
+            create_table_artifact,
+            table=[{each: getattr(task, each) for each in columns} for task in rows],
+            key=artifact_key(self._name, "slurm"),
+            description=f"Job array {job} of SLURM: {listed}",
+        )
 
 
 def show_summary(name: str, outcome: Outcome, places: Mapping[str, str], picture: str = "") -> None:

@@ -7,16 +7,17 @@ loads Prefect and JAX, plans and prepares weather in between.
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from packaging.version import Version
 
-from flows.database_template import copy_template, keep_template, template_of_user
 from flows.settings import OFFLINE
 from stilt.execution.child_server import STARTUP_TIMEOUT_S, ChildServer, ServerError, listen
+from stilt.execution.database_template import DatabaseTemplate
 from stilt.execution.living_servers import LivingServers
 from stilt.execution.proxies import direct_variables
 
@@ -42,7 +43,13 @@ def state_directory(output_root: str | os.PathLike[str]) -> Path:
     return Path(output_root) / ".stilt" / "prefect"
 
 
-class PrivateServer:
+@cache
+def template() -> DatabaseTemplate:
+    """Return the empty database of this Prefect; ``python -m flows.make_template`` makes one."""
+    return DatabaseTemplate(f"prefect-{version('prefect')}.db", "alembic_version")
+
+
+class PrivateServer(ChildServer):
     """A Prefect server of our own: launched at once, healthy later, gone with this process.
 
     Args:
@@ -54,7 +61,7 @@ class PrivateServer:
     def __init__(self, home: Path, *, ui: bool = False, port: int = 0) -> None:
         self.home = home.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
-        self._template = template_of_user()
+        self._template = template().of_user
         # Released by the thread that hears that the server is up.
         self._starting = FileLock(
             str(self.home / "starting.lock"), timeout=STARTUP_TIMEOUT_S, thread_local=False
@@ -69,7 +76,7 @@ class PrivateServer:
         try:
             self._set_later_database_aside()
             self._fresh = not self.database.exists()
-            if self._fresh and copy_template(self.database):
+            if self._fresh and template().copy_to(self.database):
                 self._version.write_text(version("prefect"))
                 self._fresh = False
             self._launch(ui, port)
@@ -94,7 +101,7 @@ class PrivateServer:
         if not (self.database.exists() and self._version.exists()):
             return
         made_by = self._version.read_text().strip()
-        if _release(made_by) <= _release(version("prefect")):
+        if Version(made_by) <= Version(version("prefect")):
             return
         for suffix in ("-wal", "-shm", ""):
             file = self.database.with_name(self.database.name + suffix)
@@ -126,14 +133,14 @@ class PrivateServer:
             del settings["PREFECT__SERVER_EPHEMERAL"]
             settings["PREFECT_SERVER_UI_ENABLED"] = "true"
             settings["PREFECT_UI_API_URL"] = self.url
-        self._child = ChildServer(
+        super().__init__(
             listener,
             "flows.server_app:application",
             name="The private Prefect server",
             folder=self.home,  # settings in files of the current folder are the user's too
             variables=_environment_of_server() | direct_variables(self.url) | settings,
             health="/api/health",
-            started=self._started,
+            started=self._has_started,
         )
 
     def _file(self) -> int:
@@ -143,61 +150,31 @@ class PrivateServer:
         except OSError:
             return 0
 
-    def _started(self, up: bool) -> None:
+    def _has_started(self, up: bool) -> None:
         self._serves = self._file()
         with suppress(OSError):  # what is kept saves time only
             if up and self._fresh:
-                keep_template(self.database, self._template)
+                template().keep(self.database, self._template)
             if up:
                 self._version.write_text(version("prefect"))
         self._starting.release()
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._child.pid
-
-    @property
-    def ready(self) -> bool:
-        """Whether the server has answered, asked without waiting."""
-        return self._child.ready
-
-    @property
     def usable(self) -> bool:
         """Whether it runs, and nobody has deleted or replaced its state."""
-        return self._child.alive and (not self.ready or self._file() == self._serves)
+        return self.alive and (not self.ready or self._file() == self._serves)
 
-    def wait(self, timeout_s: float = STARTUP_TIMEOUT_S) -> None:
-        """Return when the server answers.
+    def stop(self, *, at_once: bool = False) -> None:
+        """End the server; harmless when it has ended already.
 
-        Raises:
-            ServerError: it ended, or did not answer within `timeout_s` seconds.
+        One that nobody needs any more is killed while it starts, but not while it migrates.
         """
-        self._child.wait(timeout_s)
-
-    def stop(self) -> None:
-        """End the server; harmless when it has ended already."""
-        # Killing spares the seconds of a start-up that nobody needs any more, but not in the
-        # middle of a migration.
-        self._child.stop(at_once=not self.ready and self._migrated())
+        super().stop(at_once=at_once or (not self.ready and self._migrated()))
         self._starting.release()
-
-    def let_go(self) -> None:
-        """Leave the server to the process that this one was forked from."""
-        self._child.let_go()
-
-    def wait_until_ended(self) -> int:
-        """Block until the server process ends; its exit code."""
-        return self._child.wait_until_ended()
 
 
 SERVERS = LivingServers(PrivateServer)
 """Those of this process, by the folder of their state."""
-
-
-def _release(text: str) -> tuple[int, ...]:
-    """Return the numbers of a version, such as (3, 9, 1)."""
-    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
 
 
 def _environment_of_server() -> dict[str, str]:

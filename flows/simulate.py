@@ -12,14 +12,12 @@ from prefect.states import Completed, Failed, State
 from flows.crew import crash_unfinished
 from flows.observer import PrefectObserver, show_outcome
 from flows.project_flow import ProjectFlow, project_flow, tag_content
-from stilt.errors import ConfigValidationError
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.engine import run_plan
-from stilt.execution.forks import refuse_in_fork
 from stilt.execution.observing import Observer
 from stilt.execution.plan import Plan
 from stilt.execution.runs import Outcome, SimulationsFailedError
-from stilt.execution.setup import refuse_in_starting_worker
+from stilt.execution.setup import refuse_wrong_process
 from stilt.execution.weather import weather_report
 from stilt.model import Model
 from stilt.project.holders import holders, refuse_if_all_held, shared
@@ -52,11 +50,11 @@ def simulate(
         output_dir: output root, a folder or a URL, when it is not the project.
         compute_root: where files are made before they are published.
     """
-    refuse_in_fork()
-    refuse_in_starting_worker()
+    refuse_wrong_process()
     model = Model(project=project, output_dir=output_dir, compute_root=compute_root)
     with model.files.leased():
-        sim_ids = simulations_to_run(model, scene=scene, mets=mets, skip_existing=skip_existing)
+        sim_ids = model.pending(skip_existing=skip_existing, scene_id=scene, mets=mets or None)
+        warn_of_weather(model.files, sim_ids)
         return run_simulations(model, sim_ids, n_workers, skip_existing)
 
 
@@ -133,28 +131,8 @@ def final_state(outcome: Outcome) -> State[Any]:
     return Failed(message=str(outcome), data=SimulationsFailedError(outcome))
 
 
-def simulations_to_run(
-    model: Model,
-    *,
-    scene: str | None = None,
-    mets: Sequence[str] | None = None,
-    skip_existing: bool | None = None,
-) -> list[str]:
-    """Return ids of the simulations that a project lacks.
-
-    Raises:
-        ConfigValidationError: a name in `mets` is not in the configuration.
-    """
-    known = set(model.config.mets)
-    if unknown := sorted(set(mets or ()) - known):
-        raise ConfigValidationError(f"Unknown met name(s): {unknown}; known are {sorted(known)}.")
-    ids = model.pending(skip_existing=skip_existing)
-    if mets:
-        ids = [sim_id for sim_id in ids if met_of(sim_id) in mets]
-    if scene is not None:
-        of_scene = set(model.index.ids("scene_id = ?", [scene]))
-        ids = [sim_id for sim_id in ids if sim_id in of_scene]
-    report = weather_report(model.files, ids)
+def warn_of_weather(project: Project, sim_ids: Sequence[str]) -> None:
+    """Log what weather these simulations lack, and what looks odd, with the current flow run."""
+    report = weather_report(project, sim_ids)
     for told in (*report.remarks[:SHOWN_PROBLEMS], *report.problems[:SHOWN_PROBLEMS]):
         get_run_logger().warning("%s", told)
-    return ids

@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.backends import LocalBackend
-from stilt.errors import UsageError
+from stilt.execution.backend import NoExtras
 from stilt.execution.slurm.options import SlurmOptions
-from stilt.slurm_queue import ArrayTask, missing_commands
+from stilt.slurm_queue import require_commands
 
 if TYPE_CHECKING:
     from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
     from stilt.execution.plan import Plan
     from stilt.execution.runs import Outcome
+    from stilt.execution.slurm.handle import ArrayHandle
     from stilt.execution.slurm.spool import Spool
     from stilt.project.holders import Share
     from stilt.project.inputs import Project
-
-SHOWN_EVERY_S = 30.0
-
-
-class SlurmHandle:
-    """A job array that has been submitted.
-
-    Attributes:
-        job_id: SLURM's number of it.
-    """
-
-    detached = True
-
-    def __init__(
-        self,
-        backend: SlurmBackend,
-        project: Project,
-        plan: Plan,
-        spool: Spool,
-        observer: Observer | None,
-    ) -> None:
-        self.job_id = spool.job
-        self._backend, self._project, self._plan = backend, project, plan
-        self._spool, self._observer = spool, observer
-        self._outcome: Outcome | None = None
-
-    def wait(self) -> Outcome:
-        """Follow the array in a run of the flow `simulate`; what it loses is submitted again.
-
-        Raises:
-            SimulationError: the array was cancelled, or computes nothing.
-            RunUnfinishedError: batches broke off.
-            KeyboardInterrupt: Ctrl-C; the array is cancelled first.
-        """
-        from stilt.execution.slurm.crew import left_when_interrupted
-
-        if self._outcome is None:
-            self._backend.attached = self._spool
-            with left_when_interrupted(self._project, self._spool):
-                self._outcome = self._backend.run_flow(self._project, self._plan, self._observer)
-        return self._outcome
 
 
 class SlurmBackend(LocalBackend):
@@ -70,39 +29,21 @@ class SlurmBackend(LocalBackend):
     Attributes:
         n_workers: tasks of an array at most.
         slurm: how tasks are asked for.
-        attached: a submission that works on the next plan already.
     """
 
     name = "slurm"
     detaches = True
     on_this_machine = False
+    prepare = NoExtras.prepare
 
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
         super().__init__(n_workers)
         self.slurm = SlurmOptions.read(options)
-        self.attached: Spool | None = None
-
-    @contextmanager
-    def prepare(self, output_root: Path) -> Iterator[None]:
-        """Begin nothing: most runs are submitted and left."""
-        del output_root
-        yield
+        self._submitted: Spool | None = None
 
     def check(self, *, output_root: Path) -> str:
-        """Raise what :meth:`start` would, without submitting anything.
-
-        Returns:
-            One sentence: which Prefect API records the runs.
-
-        Raises:
-            UsageError: jobs cannot be submitted here, or the user's Prefect API does not answer.
-            StiltError: the file system has no locks.
-        """
-        if missing := missing_commands():
-            raise UsageError(
-                f"SLURM's commands are not on the PATH here ({', '.join(missing)}): run this "
-                "where jobs are submitted, most often a login node, or choose another backend."
-            )
+        """Raise what :meth:`start` would, without submitting anything."""
+        require_commands()
         return super().check(output_root=output_root)
 
     def start(
@@ -112,7 +53,7 @@ class SlurmBackend(LocalBackend):
         *,
         skip_existing: bool | None = None,
         observer: Observer | None = None,
-    ) -> SlurmHandle:
+    ) -> ArrayHandle:
         """Submit a job array and return at once.
 
         Raises:
@@ -120,51 +61,34 @@ class SlurmBackend(LocalBackend):
             RunUnfinishedError: others compute all of the simulations.
         """
         from stilt.execution.slurm.crew import new_submission
+        from stilt.execution.slurm.handle import ArrayHandle
         from stilt.project.holders import shared
 
         self.check(output_root=project.layout.root)
         with shared(project.index, sim_ids) as share:
             plan = self.plan(project, share, skip_existing)
             spool = new_submission(project, plan, plan.batches, self.slurm)
-        return SlurmHandle(self, project, plan, spool, observer)
+        return ArrayHandle(project, spool, partial(self._follow, project, plan, spool, observer))
+
+    def _follow(
+        self, project: Project, plan: Plan, spool: Spool, observer: Observer | None
+    ) -> Outcome:
+        """Follow a submission in a run of the flow `simulate`."""
+        self._submitted = spool
+        return self.run_flow(project, plan, observer)
 
     def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
         """Return the plan of a run, cut for all processes of the tasks."""
-        from stilt.execution.plan import Roles, plan_run
+        from stilt.execution.plan import plan_elsewhere
 
-        if project.remote is not None:
-            project.remote.check(2)
         processes = self.n_workers * self.slurm.cpus_per_task
-        return plan_run(
-            project, share.mine, processes, skip_existing=skip_existing, roles=Roles(processes),
-            share=share,
-        )  # fmt: skip
+        return plan_elsewhere(project, share, processes, skip_existing)
 
     def crew(self, project: Project, plan: Plan) -> Crew:
         """Return who computes a plan in a flow run: tasks of job arrays."""
         del plan
+        from flows.observer import ArrayTable
         from stilt.execution.slurm.crew import SlurmCrew
 
-        attached, self.attached = self.attached, None
-        return SlurmCrew(project, self.slurm, attached, _ArrayTable(project.name).show)
-
-
-class _ArrayTable:
-    """The tasks of an array as a table in Prefect, not too often.
-
-    Args:
-        name: of the project.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._shown_at = -SHOWN_EVERY_S
-
-    def show(self, job: str, tasks: Sequence[ArrayTask]) -> None:
-        """Publish the states of the tasks, always when all have ended."""
-        from flows.observer import show_array
-
-        now = time.monotonic()
-        if tasks and (now - self._shown_at >= SHOWN_EVERY_S or all(task.ended for task in tasks)):
-            self._shown_at = now
-            show_array(self._name, job, tasks)
+        submitted, self._submitted = self._submitted, None
+        return SlurmCrew(project, self.slurm, submitted, ArrayTable(project.name).show)

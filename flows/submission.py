@@ -14,7 +14,7 @@ from flows.api import check_reachable
 from flows.backends import LocalBackend
 from flows.settings import our_prefect, user_api_url
 from stilt.errors import RunUnfinishedError, SimulationError, UsageError
-from stilt.execution.backend import refuse_unknown
+from stilt.execution.backend import NoExtras, refuse_unknown
 from stilt.execution.observing import Silent, Tally
 from stilt.execution.places import Folders
 from stilt.execution.proxies import reached_directly
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.client.schemas.responses import DeploymentResponse
 
-    from stilt.execution.backend import Announce, Registration
+    from stilt.execution.backend import Announce, DeploymentRequest
     from stilt.execution.observing import Observer
     from stilt.project.inputs import Project
 
@@ -115,6 +115,7 @@ class PrefectBackend(LocalBackend):
     name = "prefect"
     detaches = True
     on_this_machine = False
+    prepare = NoExtras.prepare
 
     def __init__(
         self,
@@ -128,12 +129,6 @@ class PrefectBackend(LocalBackend):
         super().__init__(n_workers)
         self.work_pool = work_pool
         self.deployment = deployment if "/" in deployment else f"simulate/{deployment}"
-
-    @contextmanager
-    def prepare(self, output_root: Path) -> Iterator[None]:
-        """Begin nothing: the worker does the work."""
-        del output_root
-        yield
 
     def check(self, *, output_root: Path) -> str:
         """Raise what :meth:`start` would, without submitting anything.
@@ -229,7 +224,7 @@ class PrefectBackend(LocalBackend):
             logger.warning("Made the work pool '%s' of type process.", work_pool)
         register(flow_name, name, work_pool)
 
-    def deploy(self, registration: Registration, announce: Announce) -> None:
+    def deploy(self, registration: DeploymentRequest, announce: Announce) -> None:
         """Make a work pool when it is missing, and register all flows in it.
 
         Raises:

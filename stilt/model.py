@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import pandas as pd
 
@@ -18,16 +18,16 @@ from stilt.errors import UsageError
 from stilt.execution import forewarning
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
-from stilt.execution.forks import refuse_in_fork
 from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Observer
 from stilt.execution.refusals import refuse_impossible
-from stilt.execution.runs import EndedJob, JobHandle, Outcome, Run
+from stilt.execution.runs import EndedJob, Outcome, Run
 from stilt.execution.setup import (
     main_not_run_again,
-    refuse_in_starting_worker,
     refuse_missing_gpu,
+    refuse_wrong_process,
 )
+from stilt.execution.starting import start_run
 from stilt.interrupts import interruptible
 from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.project.ahead import Ahead, look_ahead
@@ -37,11 +37,11 @@ from stilt.project.index_queries import failures, registered
 from stilt.project.inputs import Project
 from stilt.project.layout import ProjectLayout
 from stilt.project.receptor_source import ReceptorSource
-from stilt.project.registration import registration_rows
 from stilt.project.update import Registration
 from stilt.receptors import Receptor
 from stilt.receptors.times import check_time_format
 from stilt.roots import PathLike, Place, below
+from stilt.selection import Selection, condition
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -199,13 +199,12 @@ class Model(Answers):
         and the ``name`` of their table; without any, the columns of receptors.csv besides time
         and place.
         """
-        from stilt.project.kernels import RECEPTOR
+        from stilt.project.observed import labels_of
 
         tables = self.files.observations
         if tables.names() or not (self._source.given or self._source.path):
             return tables.read_all()
-        index = pd.Index([str(receptor.id) for receptor in self.receptors], name=RECEPTOR)
-        return pd.DataFrame([dict(each.labels) for each in self.receptors], index=index)
+        return labels_of(self.receptors)
 
     def observe(
         self,
@@ -274,7 +273,6 @@ class Model(Answers):
         Returns:
             Their ids, meteorology by meteorology, in the order of the receptors.
         """
-        self._tell_cut_grids()
         if receptors is not None:
             self._source = ReceptorSource(self.files, receptors, self._source.time_format)
             self._receptors = None
@@ -309,12 +307,6 @@ class Model(Answers):
             ),
         ]
 
-    def weather_windows(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-        """Return first and last time, UTC, that each receptor needs weather for."""
-        span = pd.Timedelta(hours=self.config.n_hours)
-        both = ((receptor.time, receptor.time + span) for receptor in self.receptors)
-        return [(min(times), max(times)) for times in both]
-
     def is_registered(self) -> bool:
         """Whether the stored inputs are this model's own and all their simulations registered."""
         if not self._source.reads_what_is_stored():
@@ -322,13 +314,19 @@ class Model(Answers):
         stored = self.index.token()
         return bool(stored) and stored == self.files.input_token()
 
-    def pending(self, *, skip_existing: bool | None = None) -> list[str]:
+    def pending(
+        self, *, skip_existing: bool | None = None, **selection: Unpack[Selection]
+    ) -> list[str]:
         """Register, look at what the outputs are, and return what a run would compute.
 
         Args:
             skip_existing: leave out what is complete; None asks the configuration.
+            **selection: which simulations; ``state`` is of no matter.
+
+        Raises:
+            ConfigValidationError: a meteorology that is not configured.
         """
-        return self._look_ahead(skip_existing).pending
+        return self._look_ahead(skip_existing, selection).pending
 
     def run(
         self,
@@ -366,8 +364,7 @@ class Model(Answers):
         Warns:
             WeatherWarning: weather looks wrong, or receptors lie a little outside it.
         """
-        refuse_in_fork()
-        refuse_in_starting_worker()
+        refuse_wrong_process()
         executor = executor or get_executor(self.config.execution)
         with nullcontext() if executor.detaches else self.files.leased():
             return self._run(executor, skip_existing, rebuild, wait, observer)
@@ -394,8 +391,7 @@ class Model(Answers):
 
     def failure_counts(self, scene_id: str | None = None) -> dict[str, int]:
         """Number of failed simulations by reason."""
-        counts: dict[str, int] = self.status(scene_id)["reasons"]
-        return counts
+        return dict(self.status(scene_id)["reasons"])
 
     def failures(self) -> list[dict[str, Any]]:
         """What failed and why: sim_id, reason, detail and finished_at of each, by id.
@@ -430,8 +426,6 @@ class Model(Answers):
 
         return compact_store(self.files)
 
-    # -- inside ---------------------------------------------------------------------------------
-
     def _run(
         self,
         executor: Backend,
@@ -453,21 +447,16 @@ class Model(Answers):
         self.files.kernels.require(self.config.footprints)
         if executor.on_this_machine:
             refuse_missing_gpu(self.files)
-        receptors = None
-        if ahead.receptors is not None:
-            receptors = receptors_of(self.files, pending, ahead.receptors)
+        stored = ahead.receptors
+        receptors = None if stored is None else receptors_of(self.files, pending, stored)
         told = forewarning.tell_of_weather(self.files, pending, receptors)
         forewarning.tell_of_few_particles(self.files, pending, receptors)
         skip = self.config.skip_existing if skip_existing is None else skip_existing
         with interruptible(), main_not_run_again():
-            handle: JobHandle
-            if told.all_lack and executor.on_this_machine:
-                # They fail in a moment: no server and no workers are started for them.
-                from stilt.execution.crews import fail_here
-
-                handle = fail_here(self.files, pending, skip_existing=skip)
-            else:
-                handle = executor.start(self.files, pending, skip_existing=skip, observer=observer)
+            handle = start_run(
+                executor, self.files, pending,
+                all_lack_weather=told.all_lack, skip_existing=skip, observer=observer,
+            )  # fmt: skip
             run = Run(self.files, pending, handle)
             if wait or not run.detached:
                 run.wait().require_finished()
@@ -483,9 +472,8 @@ class Model(Answers):
         always = scene_id is not None or not self._source.reads_what_is_stored()
         if always:
             self.store_inputs()
-        registration = Registration(
-            self.files.input_token(), self._registration_rows, scene_id, always
-        )
+        rows = partial(self._source.registration_rows, self)
+        registration = Registration(self.files.input_token(), rows, scene_id, always)
         answer, _ = self.index.update(
             self.files.expectations, ask, registration=registration, looks=looks
         )
@@ -494,17 +482,17 @@ class Model(Answers):
         self._simulations = None
         return answer
 
-    def _registration_rows(self) -> pd.DataFrame:
-        rows = registration_rows(self.receptors, self.config, self.files.expectations)
-        if self._source.time_format is not None and self._source.is_stored:
-            self.files.keep_time_format(self._source.time_format)
-        return rows
-
-    def _look_ahead(self, skip_existing: bool | None) -> Ahead:
+    def _look_ahead(self, skip_existing: bool | None, selection: Selection | None = None) -> Ahead:
         """Register, look at what the outputs are, and return what a run would find."""
-        skip = self.config.skip_existing if skip_existing is None else skip_existing
-        expected = self.files.expectations
-        ask = partial(look_ahead, index=self.index, expected=expected, skip_existing=skip)
+        where, parameters = condition(self, selection or {})
+        ask = partial(
+            look_ahead,
+            index=self.index,
+            expected=self.files.expectations,
+            skip_existing=self.config.skip_existing if skip_existing is None else skip_existing,
+            where=where,
+            parameters=parameters,
+        )
         return self._update(ask, looks=True)
 
     def _tell_cut_grids(self) -> None:

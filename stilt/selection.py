@@ -131,7 +131,8 @@ def met_names(owner: Owner, mets: str | Collection[str]) -> list[str]:
     """
     names = [mets] if isinstance(mets, str) else list(mets)
     if unknown := [name for name in names if name not in owner.config.mets]:
-        raise ConfigValidationError(f"Unknown met name(s): {unknown}")
+        known = ", ".join(owner.config.mets)
+        raise ConfigValidationError(f"Unknown met name(s): {unknown}; known are {known}.")
     return names
 
 

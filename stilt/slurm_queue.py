@@ -56,9 +56,18 @@ class SlurmError(UsageError):
     """A command of SLURM refused, or did not answer."""
 
 
-def missing_commands() -> list[str]:
-    """Return the commands that are not on the PATH of this process."""
-    return [name for name in _COMMANDS if shutil.which(name) is None]
+def require_commands() -> None:
+    """Stop where SLURM's commands are not on the PATH of this process.
+
+    Raises:
+        UsageError: which, and what to do.
+    """
+    missing = [name for name in _COMMANDS if shutil.which(name) is None]
+    if missing:
+        raise UsageError(
+            f"SLURM's commands are not on the PATH here ({', '.join(missing)}): run this where "
+            "jobs are submitted, most often a login node, or choose another backend."
+        )
 
 
 def submit(script: Path) -> str:

@@ -10,8 +10,8 @@ from stilt.answers.ends import ends_of_simulations, footprint_settings, transfor
 from stilt.background.average import background_of
 from stilt.background.curtain import curtain
 from stilt.background.ends import ends_of
-from stilt.background.field import Field, unit_factor
-from stilt.background.sources import Source
+from stilt.background.field import BackgroundField, unit_factor
+from stilt.background.sources import FieldSource
 
 if TYPE_CHECKING:
     from stilt.selection import Owner, Selection
@@ -32,7 +32,7 @@ def background(
     """Return the background of every simulation; see :meth:`stilt.Model.background`."""
     if isinstance(field, pd.DataFrame):
         field = curtain(field, field_units or units)
-    source = Source.open(field, variable, field_units)
+    source = FieldSource.open(field, variable, field_units)
     factor = unit_factor(source.units, units)
     settings = footprint_settings(owner, weights)
     own = settings is not None and any(each["kind"] == "import" for each in settings.transforms)
@@ -41,7 +41,7 @@ def background(
         found = background_of(
             particles,
             receptor,
-            Field(source),
+            BackgroundField(source),
             n_hours=owner.config.n_hours,
             transforms=transforms_of(owner, settings, receptor),
             heights_msl=owner.config.heights_msl,

@@ -3,6 +3,6 @@
 from stilt.background.average import background_of as background_of
 from stilt.background.curtain import curtain as curtain
 from stilt.background.ends import ends_of as ends_of
-from stilt.background.field import Field as Field
+from stilt.background.field import BackgroundField as BackgroundField
 
-__all__ = ["Field", "background_of", "curtain", "ends_of"]
+__all__ = ["BackgroundField", "background_of", "curtain", "ends_of"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.background.ends import ends_of
-from stilt.background.field import Field, Floats, Points
+from stilt.background.field import BackgroundField, Floats, Points
 from stilt.config.transforms import FirstOrderLifetime
 from stilt.errors import UsageError
 from stilt.transforms import ParticleTransform, apply_transforms
@@ -62,7 +62,7 @@ def _is_lifetime(transform: Any) -> bool:
 def background_of(
     particles: pd.DataFrame,
     receptor: Receptor,
-    field: Field,
+    field: BackgroundField,
     *,
     n_hours: float,
     transforms: Transforms = (),
@@ -112,7 +112,7 @@ def background_of(
     }
 
 
-def points_of(ends: pd.DataFrame, field: Field) -> Points:
+def points_of(ends: pd.DataFrame, field: BackgroundField) -> Points:
     """Return the ends of particles as points of a field.
 
     Raises:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stilt.errors import UsageError
 
 if TYPE_CHECKING:
-    from stilt.background.sources import Source
+    from stilt.background.sources import FieldSource
 
 Floats = NDArray[np.float64]
 
@@ -39,14 +39,14 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Field:
+class BackgroundField:
     """A field of a mole fraction, read as it is needed.
 
     Attributes:
         source: where values and pressures come from.
     """
 
-    source: Source
+    source: FieldSource
 
     def at(self, points: Points) -> Floats:
         """Return the field at points, in its own unit, shape (points,).

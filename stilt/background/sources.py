@@ -21,7 +21,7 @@ PA_PER_HPA = 100.0
 
 
 @dataclass
-class Source:
+class FieldSource:
     """Values of a field and their vertical coordinate, loaded for the times that are asked for.
 
     Attributes:
@@ -40,7 +40,7 @@ class Source:
     longitudes: Floats | None
 
     @classmethod
-    def open(cls, field: Any, variable: str | None = None, units: str | None = None) -> Source:
+    def open(cls, field: Any, variable: str | None = None, units: str | None = None) -> FieldSource:
         """Take a dataset, an array, or files.
 
         Args:

@@ -47,9 +47,9 @@ def deploy(
 
     With PROJECT, runs are of that project unless they name another one.
     """
-    from stilt.execution.backend import Registration, get_executor
+    from stilt.execution.backend import DeploymentRequest, get_executor
 
-    registration = Registration(
+    registration = DeploymentRequest(
         work_pool=pool,
         name=name,
         kind=kind,

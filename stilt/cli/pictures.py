@@ -24,7 +24,7 @@ OF_PARTICLES = ("particles", "profile", "space", "animation")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PictureRequest:
     """What a picture is to show, as the options say.
 
     Attributes:
@@ -104,7 +104,12 @@ def target_file(out: str | None, suffix: str | None, stem: str, *, film: bool = 
 
 
 def draw_each(
-    model: Model, wanted: Wanted, ids: list[str], out: str | None, suffix: str | None, dpi: int
+    model: Model,
+    wanted: PictureRequest,
+    ids: list[str],
+    out: str | None,
+    suffix: str | None,
+    dpi: int,
 ) -> list[Path]:
     """Draw a picture of each simulation that has what it shows; those that lack it are named.
 
@@ -133,7 +138,7 @@ def draw_each(
     return written
 
 
-def _lacking_text(model: Model, wanted: Wanted, lacking: list[str]) -> str:
+def _lacking_text(model: Model, wanted: PictureRequest, lacking: list[str]) -> str:
     """Say which simulations have nothing to draw, and why."""
     what = "particles" if wanted.kind in OF_PARTICLES else "footprint"
     first = lacking[0]
@@ -146,13 +151,13 @@ def _lacking_text(model: Model, wanted: Wanted, lacking: list[str]) -> str:
     )
 
 
-def _source(model: Model, wanted: Wanted, sim_id: str) -> Footprint | Trajectories:
+def _source(model: Model, wanted: PictureRequest, sim_id: str) -> Footprint | Trajectories:
     if wanted.kind in OF_PARTICLES:
         return model.trajectories[sim_id]
     return model.footprints[_name(model, wanted)][sim_id]
 
 
-def _name(model: Model, wanted: Wanted) -> str:
+def _name(model: Model, wanted: PictureRequest) -> str:
     """Return the name of the footprint to draw.
 
     Raises:
@@ -167,7 +172,7 @@ def _name(model: Model, wanted: Wanted) -> str:
     return name
 
 
-def _drawn(source: Any, wanted: Wanted) -> Any:
+def _drawn(source: Any, wanted: PictureRequest) -> Any:
     """Return axes with a picture of one simulation."""
     plots, keywords = source.plot, wanted.keywords
     if wanted.kind == "map":
@@ -181,7 +186,7 @@ def _drawn(source: Any, wanted: Wanted) -> Any:
     return draw(**colour, **keywords)
 
 
-def _film(model: Model, sim_id: str, wanted: Wanted, path: Path, dpi: int) -> Path:
+def _film(model: Model, sim_id: str, wanted: PictureRequest, path: Path, dpi: int) -> Path:
     """Write the film of a simulation's particles, with its footprint where there is one."""
     from stilt.plotting import save_animation
     from stilt.plotting.style import pyplot
@@ -198,7 +203,7 @@ def _film(model: Model, sim_id: str, wanted: Wanted, path: Path, dpi: int) -> Pa
 
 
 def draw_many(
-    model: Model, wanted: Wanted, selection: Mapping[str, Any], path: Path, dpi: int
+    model: Model, wanted: PictureRequest, selection: Mapping[str, Any], path: Path, dpi: int
 ) -> Path:
     """Draw one picture of all footprints of a selection."""
     files = model.footprints[_name(model, wanted)].select(**cast(Any, selection))

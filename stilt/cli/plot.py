@@ -21,7 +21,7 @@ from stilt.cli.pictures import (
     OF_MANY,
     OF_PARTICLES,
     Kind,
-    Wanted,
+    PictureRequest,
     draw_each,
     draw_many,
     one_id,
@@ -130,7 +130,7 @@ def plot(
     ):
         ids = complete
     kind = kind or ("map" if ids and model.footprints.names() else "particles" if ids else "mean")
-    wanted = Wanted(kind, name, hour, hours, color_by, frames, fps, _keywords(kind, look))
+    wanted = PictureRequest(kind, name, hour, hours, color_by, frames, fps, _keywords(kind, look))
     if kind in OF_MANY:
         written = [
             draw_many(model, wanted, chosen, target_file(out, suffix, f"{model.name}_{kind}"), dpi)

@@ -24,7 +24,10 @@ from stilt.errors import UsageError
 from stilt.roots import is_url
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stilt.config import MetConfig, ModelConfig
+    from stilt.model import Model
 
 
 class _Verbs(click.Group):
@@ -330,7 +333,7 @@ def fetch(
             raise UsageError(
                 "No meteorology has a source to fetch from: set source in config.yaml."
             )
-        windows = [period] if period else model.weather_windows()
+        windows = [period] if period else _windows(model)
         fetched = [
             fetch_weather(config, windows, name, cache_dir=model.files.cache_dir)
             for name, config in fetchable.items()
@@ -391,3 +394,12 @@ def cache(project: str | None, limit: str | None, clear: bool, as_json: bool) ->
             "user_cache": {"directory": str(user_folder), "bytes": user_bytes},
         }
     )
+
+
+def _windows(model: Model) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Return first and last time, UTC, that each receptor needs weather for."""
+    import pandas as pd
+
+    span = pd.Timedelta(hours=model.config.n_hours)
+    both = ((receptor.time, receptor.time + span) for receptor in model.receptors)
+    return [(min(times), max(times)) for times in both]

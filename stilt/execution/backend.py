@@ -29,7 +29,7 @@ Announce = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Registration:
+class DeploymentRequest:
     """Flows to be registered with a backend that runs them on request.
 
     Attributes:
@@ -107,7 +107,7 @@ class Backend(Protocol):
             UsageError: this backend has none here.
         """
 
-    def deploy(self, registration: Registration, announce: Announce) -> None:
+    def deploy(self, registration: DeploymentRequest, announce: Announce) -> None:
         """Register what a worker elsewhere needs to run a project on request.
 
         Raises:
@@ -140,7 +140,7 @@ class NoExtras:
         del output_root, port, announce
         raise UsageError(f"The {self.name} backend has no web interface: use --backend local.")
 
-    def deploy(self, registration: Registration, announce: Announce) -> None:
+    def deploy(self, registration: DeploymentRequest, announce: Announce) -> None:
         """Refuse.
 
         Raises:

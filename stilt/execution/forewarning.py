@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 SHOWN_WEATHER_PROBLEMS = 10
 SHOWN_PARTICLE_PROBLEMS = 3
-# Of a warning: whoever calls the method that calls one of these functions.
-_CALLER = 3
+# Of a warning: whoever calls Model.run, which leads here by one function.
+_CALLER = 4
 
 
 @dataclass(frozen=True)

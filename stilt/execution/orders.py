@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stilt.atomic import atomic_path
 from stilt.execution.batch import compute_batch
 from stilt.execution.lookup import receptors_of
-from stilt.execution.places import Folders, Place
+from stilt.execution.places import Folders, ProjectPlace
 from stilt.execution.plan import Batch, Plan, shards_at
 from stilt.execution.processes import told_to_stop
 from stilt.execution.summary import BatchSummary
@@ -39,7 +39,7 @@ class WorkOrder:
     """
 
     batch: Batch
-    place: Place
+    place: ProjectPlace
     receptors: Mapping[str, Receptor] | None
     skip_existing: bool | None = None
     n_helpers: int = 0
@@ -53,7 +53,7 @@ class WorkOrder:
 
 
 def work_orders(
-    project: Project, plan: Plan, batches: Sequence[Batch], place: Place
+    project: Project, plan: Plan, batches: Sequence[Batch], place: ProjectPlace
 ) -> list[WorkOrder]:
     """Make the orders of some batches of a plan.
 

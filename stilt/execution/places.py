@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stilt.project.keys import Expectation
 
 
-class Place(Protocol):
+class ProjectPlace(Protocol):
     """How a worker finds the project of an order."""
 
     def open(self) -> Project:

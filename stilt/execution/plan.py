@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError
+from stilt.execution.forks import allowed_workers
 from stilt.execution.lookup import receptors_of
 from stilt.project.holders import MOST_RECEPTORS_CARRIED, Share
 from stilt.receptors import sim_parts
@@ -156,6 +157,27 @@ def plan_run(
     if share is None:
         return plan
     return replace(plan, scenes=share.scenes, n_registered=share.n_registered)
+
+
+def plan_here(project: Project, share: Share, n_workers: int, skip_existing: bool | None) -> Plan:
+    """Return the plan of what was taken, cut for the processes of this machine."""
+    project.require_folders()
+    if project.remote is not None:
+        project.remote.check(n_workers)
+    workers = allowed_workers(n_workers)
+    return plan_run(project, share.mine, workers, skip_existing=skip_existing, share=share)
+
+
+def plan_elsewhere(
+    project: Project, share: Share, n_workers: int, skip_existing: bool | None
+) -> Plan:
+    """Return the plan of what was taken, cut for workers that may each have a GPU."""
+    if project.remote is not None:
+        project.remote.check(2)
+    roles = Roles(n_workers)
+    return plan_run(
+        project, share.mine, n_workers, skip_existing=skip_existing, roles=roles, share=share
+    )
 
 
 def shards_at(project: Project, sim_ids: Iterable[str]) -> Mapping[str, tuple[str, ...]] | None:

@@ -84,6 +84,13 @@ class StoredPrograms:
         done: tuple[Particles, Any] = self._loaded[key](*arguments)
         return done
 
+    def get_ready(self, static: Static, arguments: tuple[Any, ...]) -> None:
+        """Load the program for later runs of this process, compiled and kept if it was not."""
+        from stilt.transport.device import CPU, device
+
+        if device() is CPU and self._folder is not None:
+            self._program(static, arguments)
+
     def _program(self, static: Static, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         """Return the program: loaded, or compiled and kept for the others."""
         from stilt.transport.program import JUST_IN_TIME, compiled, shapes_of

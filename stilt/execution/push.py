@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from stilt.execution.crews import crew_of_this_machine
 from stilt.execution.engine import Crew, run_plan
-from stilt.execution.forks import allowed_workers, refuse_in_fork
+from stilt.execution.forks import allowed_workers
 from stilt.execution.observing import Observer
 from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
 from stilt.execution.runs import Outcome, require_finished
-from stilt.execution.setup import refuse_in_starting_worker, refuse_missing_gpu
+from stilt.execution.setup import refuse_missing_gpu, refuse_wrong_process
 
 if TYPE_CHECKING:
     from stilt.model import Model
@@ -60,8 +60,7 @@ def push_simulations(
     workers = allowed_workers(n_workers or n_cores or 1)
     if not ids:
         return Outcome()
-    refuse_in_fork()
-    refuse_in_starting_worker()
+    refuse_wrong_process()
     model.files.require_folders()
     model.store_inputs()
     project = model.files

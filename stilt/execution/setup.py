@@ -213,10 +213,16 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def refuse_in_starting_worker() -> None:
-    """End a process that is only importing the main script, instead of starting a run in it."""
+def refuse_wrong_process() -> None:
+    """Stop a run where it cannot go: in a fork, or in a worker that imports the main script.
+
+    Raises:
+        UsageError: this process was forked from one that has computed.
+        SystemExit: it is only importing the main script.
+    """
     from multiprocessing import process
 
+    refuse_in_fork()
     if getattr(process.current_process(), "_inheriting", False):
         raise SystemExit(
             "A worker process ran the main script again and came to its run. Put the run under\n"

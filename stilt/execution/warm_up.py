@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
-from stilt.errors import MeteorologyError, StiltError
+from stilt.errors import MeteorologyError
 from stilt.execution.lookup import receptors_of
-from stilt.execution.programs import stored_programs
+from stilt.execution.programs import StoredPrograms, stored_programs
 from stilt.execution.setup import prepare_process
 from stilt.execution.transporting import reach_of_receptor, wanted
 from stilt.project.inputs import Project
@@ -23,26 +24,62 @@ if TYPE_CHECKING:
     from stilt.meteorology.prepare import PreparationOptions
     from stilt.meteorology.reach import Reach
     from stilt.meteorology.records import AnalysisPair, AnalysisRef
+    from stilt.transport.program import Static
 
 logger = logging.getLogger(__name__)
 
 
-def warm_up(files: Project, plan: Plan) -> None:
-    """Run the first hour of the first batch for what it compiles; the particles are dropped.
+class _ReadyError(Exception):
+    """The program is there: nothing more is wanted of this transport."""
 
-    The batch in this process then finds its program compiled. What stops the transport here is
-    left to that batch, which says it where it belongs.
+
+class _NotRun:
+    """Programs that are loaded, compiled first if need be, and not run.
+
+    Args:
+        programs: where they come from.
+    """
+
+    def __init__(self, programs: StoredPrograms) -> None:
+        self._programs = programs
+
+    def run(self, static: Static, arguments: tuple[Any, ...]) -> NoReturn:
+        """Load the program, and go no further.
+
+        Raises:
+            _ReadyError: always.
+        """
+        self._programs.get_ready(static, arguments)
+        raise _ReadyError
+
+
+@contextlib.contextmanager
+def compiling_ahead(files: Project, plan: Plan) -> Iterator[None]:
+    """Load or compile in a thread, while the block runs, the program that the first batch needs.
+
+    XLA compiles without holding Python up. The end of the block waits for the thread.
+    """
+    thread = threading.Thread(target=compile_ahead, args=(files, plan), daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
+def compile_ahead(files: Project, plan: Plan) -> None:
+    """Load the program of the first batch, compiled first if it is not kept from an earlier run.
+
+    What stops the transport here is left to that batch, which says it where it belongs.
 
     Args:
         files: the project.
         plan: what will be computed; simulations of one meteorology are taken.
     """
     sim_ids = plan.batches[0].sim_ids
-    prepare_process(files)
-    from stilt.meteorology.nest import catalogue_of
-    from stilt.transport import most_together, release_of, run_transport
-
     try:
+        prepare_process(files)
+        from stilt.meteorology.nest import catalogue_of
+        from stilt.transport import most_together, release_of, run_transport
+
         met = met_of(sim_ids[0])
         chosen = [sim_id for sim_id in sim_ids if met_of(sim_id) == met]
         chosen = chosen[: most_together(files.config)]
@@ -61,10 +98,12 @@ def warm_up(files: Project, plan: Plan) -> None:
         analyses = catalogue.select(bounds[0], bounds[-1], areas[chosen[0]])
         releases = [release_of(receptors[sim_id], sim_id, config) for sim_id in chosen]
         run_transport(
-            releases, analyses, config, cache_dir=files.cache_dir,
-            near_field=collect.corrected, programs=stored_programs(files.runtime.cache_dir),
+            releases, analyses, config, cache_dir=files.cache_dir, near_field=collect.corrected,
+            programs=_NotRun(stored_programs(files.runtime.cache_dir)),
         )  # fmt: skip
-    except (StiltError, KeyError) as error:
+    except _ReadyError:
+        pass
+    except Exception as error:
         logger.debug("Nothing was compiled ahead: %s", error)
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from stilt.config import FootprintConfig, Grid
 from stilt.footprint.calculate import GriddedFootprint, grid_footprint
 from stilt.footprint.cell_grid import CellGrid
+from stilt.footprint.gridded import FootprintArrays
 from stilt.footprint.netcdf import (
     GRID_NUMBERS,
     coordinate_attributes,
@@ -32,6 +32,8 @@ from stilt.receptors import Receptor, parse_time
 from stilt.transforms import ParticleTransform, apply_transforms
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from stilt.footprint.enhancement import Enhancement
     from stilt.plotting.footprints import FootprintPlots
 
@@ -44,8 +46,6 @@ class Footprint:
     Attributes:
         receptor: the measurement's place and time.
         config: how the footprint was made.
-        data: influence in ppm per (umol m-2 s-1), dims (time, lat, lon) or (time, y, x); time is
-            the start of each hour in naive UTC.
         name: which of the configured footprints it is, "" for an unnamed one.
         empty_reason: "" or why every value is zero (``no_particles``, ``outside_domain``).
     """
@@ -54,16 +54,40 @@ class Footprint:
         self,
         receptor: Receptor,
         config: FootprintConfig,
-        data: xr.DataArray,
+        data: xr.DataArray | FootprintArrays,
         name: str = "",
         *,
         empty_reason: str = "",
     ) -> None:
         self.receptor = receptor
         self.config = config
-        self.data = data
         self.name = name
         self.empty_reason = empty_reason
+        self._data = data
+
+    @property
+    def data(self) -> xr.DataArray:
+        """Influence in ppm per (umol m-2 s-1), dims (time, lat, lon) or (time, y, x).
+
+        Time is the start of each hour in naive UTC.
+        """
+        if isinstance(self._data, FootprintArrays):
+            self._data = _labelled(self._data, self.receptor, self.config, self.empty_reason)
+        return self._data
+
+    @data.setter
+    def data(self, data: xr.DataArray) -> None:
+        self._data = data
+
+    @property
+    def arrays(self) -> FootprintArrays:
+        """The data without labels."""
+        if isinstance(self._data, FootprintArrays):
+            return self._data
+        # Variables straight away: a DataArray of each coordinate takes longer than the rest.
+        coordinates = self._data.coords.variables
+        stamps, y, x = (coordinates[dim].values for dim in self._data.dims)
+        return FootprintArrays(self._data.values, stamps, y, x)
 
     @classmethod
     def calculate(
@@ -116,8 +140,10 @@ class Footprint:
         cls, gridded: GriddedFootprint, receptor: Receptor, config: FootprintConfig, name: str = ""
     ) -> Footprint:
         """Label influence on a grid with time and place."""
-        data = _as_array(gridded, receptor, config)
-        return cls(receptor, config, data, name, empty_reason=gridded.empty_reason)
+        arrays = FootprintArrays(
+            gridded.values, _stamps(receptor, gridded.layers), gridded.y, gridded.x
+        )
+        return cls(receptor, config, arrays, name, empty_reason=gridded.empty_reason)
 
     @classmethod
     def of_layers(
@@ -143,9 +169,8 @@ class Footprint:
             name: of the footprint.
             empty_reason: why all values are zero, "" where they are not.
         """
-        gridded = GriddedFootprint(values, hours, x, y, empty_reason)
-        data = _as_array(gridded, receptor, config)
-        return cls(receptor, config, data, name, empty_reason=empty_reason)
+        arrays = FootprintArrays(values, _stamps(receptor, hours), y, x)
+        return cls(receptor, config, arrays, name, empty_reason=empty_reason)
 
     @classmethod
     def from_netcdf(
@@ -202,8 +227,10 @@ class Footprint:
     @property
     def total(self) -> float:
         """Sum over all layers and cells, ppm per (umol m-2 s-1)."""
-        if isinstance(self.data.data, np.ndarray):
-            total = float(np.sum(self.data.data, dtype=np.float64))
+        data = self._data
+        values = data.values if isinstance(data, FootprintArrays) else data.data
+        if isinstance(values, np.ndarray):
+            total = float(np.sum(values, dtype=np.float64))
             if not np.isnan(total):
                 return total
         return float(self.data.sum())
@@ -285,7 +312,9 @@ class Footprint:
 
     def __repr__(self) -> str:
         what = f"empty: {self.empty_reason}" if self.is_empty else f"total {self.total:.4g} {UNIT}"
-        layers, rows, columns = self.data.shape
+        data = self._data
+        shape = data.values.shape if isinstance(data, FootprintArrays) else data.shape
+        layers, rows, columns = shape
         return (
             f"<Footprint {self.name!r} of {self.receptor.id}: {layers} layer(s) of "
             f"{rows} x {columns} cells, {what}>"
@@ -295,14 +324,20 @@ class Footprint:
 UNIT = "ppm per (umol m-2 s-1)"
 
 
-def _as_array(
-    gridded: GriddedFootprint, receptor: Receptor, config: FootprintConfig
+def _stamps(receptor: Receptor, hours: Ints) -> np.ndarray:
+    """Start of each layer, datetime64, from hours since the receptor's time."""
+    stamps = receptor.time.to_datetime64() + hours.astype("timedelta64[h]")
+    return stamps.astype("datetime64[ns]")
+
+
+def _labelled(
+    arrays: FootprintArrays, receptor: Receptor, config: FootprintConfig, empty_reason: str
 ) -> xr.DataArray:
-    """Label a gridded footprint with time and place."""
-    stamps = receptor.time.to_datetime64() + gridded.layers.astype("timedelta64[h]")
+    """Label a footprint with time and place."""
+    import xarray as xr
+
     meta = coordinate_attributes(config.grid.projection)
-    axes = {"time": stamps.astype("datetime64[ns]")}
-    axes.update(zip(list(meta)[1:], (gridded.y, gridded.x), strict=True))
+    axes = dict(zip(meta, (arrays.stamps, arrays.y, arrays.x), strict=True))
     coords: dict[str, Any] = {
         name: (
             name,
@@ -317,9 +352,9 @@ def _as_array(
         coords[name] = ((), value, RECEPTOR_ATTRIBUTES[name])
     coords["crs"] = ((), np.int32(0), crs_attributes(config.grid.projection))
     return xr.DataArray(
-        gridded.values,
+        arrays.values,
         coords=coords,
         dims=tuple(meta),
         name="foot",
-        attrs=foot_attributes(gridded.empty_reason),
+        attrs=foot_attributes(empty_reason),
     )

@@ -48,10 +48,7 @@ class Layers:
     @classmethod
     def of(cls, footprint: GriddedInfluence) -> Layers:
         """Take the runs of a footprint in memory."""
-        data = footprint.data.values
-        # Variables straight away: a DataArray of each coordinate takes longer than the rest.
-        coordinates = footprint.data.coords.variables
-        stamps, y, x = (coordinates[dim].values for dim in footprint.data.dims)
+        values, stamps, y, x = footprint.arrays
         return cls(
             footprint.receptor,
             footprint.grid,
@@ -59,7 +56,7 @@ class Layers:
             x,
             y,
             stamps,
-            *runs_of(data),
+            *runs_of(values),
         )
 
     @property

@@ -68,39 +68,39 @@ def _write_netcdf(footprint: GriddedInfluence, path: Path, attrs: Mapping[str, A
     """
     import netCDF4
 
-    data, layers = footprint.data, Layers.of(footprint)
+    influence, *axes = footprint.arrays
+    layers, coordinates = Layers.of(footprint), coordinate_attributes(footprint.grid.projection)
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.setncatts({**_globals(footprint), **attrs})
-        for dim, size in zip(data.dims, data.shape, strict=True):
-            file.createDimension(str(dim), size)
+        for name, size in zip(coordinates, influence.shape, strict=True):
+            file.createDimension(name, size)
         values: list[tuple[Any, Any]] = []
-        for name, attributes in coordinate_attributes(footprint.grid.projection).items():
+        for (name, attributes), stored in zip(coordinates.items(), axes, strict=True):
             variable = file.createVariable(name, "f8", (name,), fill_value=False)
             variable.setncatts(attributes)
-            stored = data[name].values
             values.append((variable, _seconds(stored) if name == "time" else stored))
         crs = file.createVariable("crs", "i4", (), fill_value=False)
         crs.setncatts(crs_attributes(footprint.grid.projection))
         values.append((crs, 0))
         values += _define_receptor(file, footprint.receptor)
-        foot = _define_foot(file, data)
+        foot = _define_foot(file, tuple(coordinates), influence.shape)
         foot.setncatts(foot_attributes(footprint.empty_reason))
         values += define_nonzero(file, layers, {"units": UNITS, "long_name": LONG_NAME})
         for variable, stored in values:
             variable[...] = stored
         for number, rows, columns in layers.boxes():
-            foot[number, rows, columns] = data.values[number, rows, columns]
+            foot[number, rows, columns] = influence[number, rows, columns]
 
 
-def _define_foot(file: Any, data: xr.DataArray) -> Any:
+def _define_foot(file: Any, dims: tuple[str, ...], shape: tuple[int, ...]) -> Any:
     """Define the influence variable, whose unwritten chunks are zero."""
     foot = file.createVariable(
         "foot",
         "f8",
-        tuple(map(str, data.dims)),
+        dims,
         zlib=True,
         complevel=COMPRESSION_LEVEL,
-        chunksizes=(1, _chunk_size(data.shape[1]), _chunk_size(data.shape[2])),
+        chunksizes=(1, _chunk_size(shape[1]), _chunk_size(shape[2])),
         fill_value=0.0,
     )
     # Chunks that are not written read as the zero above. As an attribute it would make zeros

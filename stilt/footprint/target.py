@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import CellGrid, GridLike, is_longlat
 from stilt.footprint.steps import Floats, Ints
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LONGLAT = "+proj=longlat"
 NAMES = {True: ("lon", "lat"), False: ("x", "y")}
@@ -127,10 +129,12 @@ def parse_target(
     Raises:
         UsageError: coordinates are missing, have a wrong shape, or the resolution is not positive.
     """
-    if isinstance(target, (xr.DataArray, xr.Dataset)):
-        return _from_grid(target, native, source_projection, projection)
     if isinstance(target, GridLike):
         return _from_cell_grid(CellGrid.of(target))
+    import xarray as xr
+
+    if isinstance(target, (xr.DataArray, xr.Dataset)):
+        return _from_grid(target, native, source_projection, projection)
     return _from_centres(target, native, projection or source_projection, resolution)
 
 
@@ -164,6 +168,8 @@ def _from_grid(
     if projection is None:
         degrees = axes[0] in ("lon", "longitude")
         projection = LONGLAT if degrees else _own_projection(grid) or source_projection
+    import xarray as xr
+
     cell = np.arange(x.centre.size * y.centre.size)
     if isinstance(grid, xr.DataArray) and set(grid.dims) == set(axes):
         kept = ~np.isnan(grid.transpose(*axes).values.astype(np.float64))
@@ -181,6 +187,8 @@ def axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
 
 def _own_projection(grid: xr.DataArray | xr.Dataset) -> str | None:
     """Return the projection a grid carries in CF manner, as WKT, None when it carries none."""
+    import xarray as xr
+
     for name in ("crs", "spatial_ref", grid.attrs.get("grid_mapping", "crs")):
         if name in grid.coords or (isinstance(grid, xr.Dataset) and name in grid):
             attrs = grid[name].attrs

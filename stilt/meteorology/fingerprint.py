@@ -34,16 +34,21 @@ def fingerprint(refs: Sequence[AnalysisRef], choice: ForecastChoice = EVERY_FORE
         refs: the analyses.
         choice: the forecasts that they were chosen among.
     """
-    by_grid: dict[str, list[AnalysisRef]] = {}
+    return joined([(own, _of_one_grid(own, choice)) for own in grouped_by_grid(refs)])
+
+
+def grouped_by_grid(refs: Sequence[AnalysisRef]) -> list[list[AnalysisRef]]:
+    """Return some analyses grid by grid, in the order in which the grids first occur."""
+    found: dict[str, list[AnalysisRef]] = {}
     for ref in refs:
-        by_grid.setdefault(ref.grid.key(), []).append(ref)
-    if len(by_grid) < 2:
-        return _of_one_grid(refs, choice)
-    return joined(tuple((each, _of_one_grid(each, choice)) for each in by_grid.values()))
+        found.setdefault(ref.grid.key(), []).append(ref)
+    return list(found.values())
 
 
 def joined(told: Sequence[tuple[Sequence[AnalysisRef], str]]) -> str:
-    """Join texts of :func:`fingerprint`, each with the analyses that it is of."""
+    """Join texts of :func:`fingerprint`, each with its analyses; a single one is kept as it is."""
+    if len(told) < 2:
+        return told[0][1] if told else ""
     texts = []
     seen: set[str] = set()
     for refs, text in told:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from stilt.config import MetConfig
 from stilt.config.meteorology import nest_of
 from stilt.meteorology.catalogue import MetCatalogue, Time
-from stilt.meteorology.fingerprint import joined
+from stilt.meteorology.fingerprint import grouped_by_grid, joined
 from stilt.meteorology.reach import Reach
 from stilt.meteorology.records import AnalysisRef
 
@@ -59,14 +59,11 @@ class NestedCatalogue(MetCatalogue):
     def fingerprint(self, refs: Sequence[AnalysisRef]) -> str:
         """Describe analyses of :meth:`select`, those of each meteorology by its own rule."""
         told = []
-        for grid in dict.fromkeys(ref.grid for ref in refs):
-            own = [ref for ref in refs if ref.grid == grid]
-            catalogue = self._source.get(grid.key())
-            if catalogue is None:
-                told.append((own, super().fingerprint(own)))
-            else:
-                told.append((own, catalogue.fingerprint(own)))
-        return joined(told) if len(told) > 1 else told[0][1]
+        for own in grouped_by_grid(refs):
+            catalogue = self._source.get(own[0].grid.key())
+            text = super().fingerprint(own) if catalogue is None else catalogue.fingerprint(own)
+            told.append((own, text))
+        return joined(told)
 
     def archive_files(self, refs: Sequence[AnalysisRef]) -> tuple[str, ...]:
         """Return files of the archives that analyses of :meth:`select` come from."""

@@ -19,7 +19,7 @@ from stilt.meteorology.wrf_staggering import has_mass_fluxes
 
 
 @dataclass(frozen=True)
-class Finding:
+class OddField:
     """A field that cannot be right, and what is odd about it, without file and time."""
 
     field: str
@@ -104,7 +104,7 @@ _LONGEST_MEAN_H = 6
 _NODES_A_SIDE = 30
 
 
-def implausible(raw: RawAnalysis) -> list[Finding]:
+def implausible(raw: RawAnalysis) -> list[OddField]:
     """Return what cannot be right in an analysis, at most one finding for each field."""
     findings = [
         *_out_of_limits(raw),
@@ -114,13 +114,13 @@ def implausible(raw: RawAnalysis) -> list[Finding]:
         *_fraction_for_percent(raw),
         *_against_the_sun(raw),
     ]
-    first: dict[str, Finding] = {}
+    first: dict[str, OddField] = {}
     for finding in findings:
         first.setdefault(finding.field, finding)
     return list(first.values())
 
 
-def _out_of_limits(raw: RawAnalysis) -> list[Finding]:
+def _out_of_limits(raw: RawAnalysis) -> list[OddField]:
     found = []
     for name, field in raw.surface.items():
         limits = SURFACE_LIMITS.get(name)
@@ -134,7 +134,7 @@ def _out_of_limits(raw: RawAnalysis) -> list[Finding]:
     return found
 
 
-def _beyond(name: str, field: NDArray[np.float32], limits: Limits) -> list[Finding]:
+def _beyond(name: str, field: NDArray[np.float32], limits: Limits) -> list[OddField]:
     least, greatest = _extremes(field)
     low = limits.least - least
     high = greatest - limits.greatest
@@ -143,7 +143,7 @@ def _beyond(name: str, field: NDArray[np.float32], limits: Limits) -> list[Findi
     hint = f" ({limits.hint})" if limits.hint else ""
     value, word = (least, "falls to") if low > high else (greatest, "reaches")
     bound = f"below {limits.least:g}" if low > high else f"above {limits.greatest:g}"
-    return [Finding(name, f"{name} {word} {value:.4g} {limits.unit}, {bound}{hint}")]
+    return [OddField(name, f"{name} {word} {value:.4g} {limits.unit}, {bound}{hint}")]
 
 
 def _extremes(field: NDArray[np.float32]) -> tuple[float, float]:
@@ -156,7 +156,7 @@ def _extremes(field: NDArray[np.float32]) -> tuple[float, float]:
     return float(least[present].min()), float(greatest[present].max())
 
 
-def _too_fast(raw: RawAnalysis) -> list[Finding]:
+def _too_fast(raw: RawAnalysis) -> list[OddField]:
     u, v = raw.upper.get("UWND"), raw.upper.get("VWND")
     if u is None or v is None or has_mass_fluxes(raw):
         return []
@@ -165,10 +165,10 @@ def _too_fast(raw: RawAnalysis) -> list[Finding]:
     speed = float(np.sqrt(np.nanmax(u * u + v * v)))
     if speed <= FASTEST_WIND_M_S:
         return []
-    return [Finding("UWND", f"the wind (UWND, VWND) reaches {speed:.4g} m s-1")]
+    return [OddField("UWND", f"the wind (UWND, VWND) reaches {speed:.4g} m s-1")]
 
 
-def _wrong_order(raw: RawAnalysis) -> list[Finding]:
+def _wrong_order(raw: RawAnalysis) -> list[OddField]:
     """Report pressure that rises with height, heights that fall, or levels in reverse order."""
     pressure, heights = raw.upper.get("PRES"), raw.upper.get("HGTS")
     values = np.asarray(raw.grid.levels)
@@ -177,16 +177,16 @@ def _wrong_order(raw: RawAnalysis) -> list[Finding]:
         if "PRSS" in raw.surface and not np.isnan(pressure[0, 0, 0]):
             rise = max(rise, float((pressure[0] - raw.surface["PRSS"]).max()))
         if rise > _PACKING_HPA:
-            return [Finding("PRES", f"PRES rises with height, by up to {rise:.4g} hPa")]
+            return [OddField("PRES", f"PRES rises with height, by up to {rise:.4g} hPa")]
     elif raw.grid.vertical_flag == 3:
         if (np.diff(values) <= 0.0).any():
-            return [Finding("levels", "the heights of its levels do not rise")]
+            return [OddField("levels", "the heights of its levels do not rise")]
     elif (step := _largest_step(_level_pressure_hpa(raw)[:, None])) > (
         _ROUNDING_HPA if raw.grid.vertical_flag == 4 else 0.0
     ):
-        return [Finding("levels", f"the pressure of its levels rises by up to {step:.4g} hPa")]
+        return [OddField("levels", f"the pressure of its levels rises by up to {step:.4g} hPa")]
     if heights is not None and (fall := _largest_step(-heights)) > _PACKING_M:
-        return [Finding("HGTS", f"HGTS falls from one level to the next by up to {fall:.4g} m")]
+        return [OddField("HGTS", f"HGTS falls from one level to the next by up to {fall:.4g} m")]
     return []
 
 
@@ -210,7 +210,7 @@ def _largest_step(field: NDArray[np.floating]) -> float:
     return max(float((high - low).max()) for low, high in pairwise(flat))
 
 
-def _odd_heights(raw: RawAnalysis) -> list[Finding]:
+def _odd_heights(raw: RawAnalysis) -> list[OddField]:
     """Report heights of pressure levels far from those of the standard atmosphere."""
     heights = raw.upper.get("HGTS")
     if heights is None or raw.grid.vertical_flag != 2:
@@ -219,14 +219,14 @@ def _odd_heights(raw: RawAnalysis) -> list[Finding]:
         usual, mean = approximate_height_m(value, 2), float(field.mean())
         if 10.0 <= value <= 700.0 and not 0.6 <= mean / usual <= 1.5 and not np.isnan(mean):
             return [
-                Finding(
+                OddField(
                     "HGTS", f"HGTS at {value:g} hPa is {mean:.4g} m, where {usual:.2g} m is usual"
                 )
             ]
     return []
 
 
-def _fraction_for_percent(raw: RawAnalysis) -> list[Finding]:
+def _fraction_for_percent(raw: RawAnalysis) -> list[OddField]:
     """Report humidity that nowhere exceeds 2 %: a fraction instead."""
     field = raw.upper.get("RELH")
     if field is None:
@@ -235,10 +235,10 @@ def _fraction_for_percent(raw: RawAnalysis) -> list[Finding]:
     if not 0.0 < greatest <= 2.0:
         return []
     text = f"RELH is nowhere above {greatest:.3g} % (a fraction instead of %?)"
-    return [Finding("RELH", text)]
+    return [OddField("RELH", text)]
 
 
-def _against_the_sun(raw: RawAnalysis) -> list[Finding]:
+def _against_the_sun(raw: RawAnalysis) -> list[OddField]:
     """Report heat that flows into sunny ground, and sunshine at night."""
     lon, lat, nodes = _some_nodes(raw.grid)
     measured = raw.surface.get("DSWF")
@@ -253,7 +253,7 @@ def _against_the_sun(raw: RawAnalysis) -> list[Finding]:
         at_night = sunshine[highest < _BELOW_HORIZON]
         if at_night.size and (mean := float(at_night.mean())) > _DARK_W_M2:
             text = f"DSWF is {mean:.3g} W m-2 where it has been night for hours (local time?)"
-            found.append(Finding("DSWF", text))
+            found.append(OddField("DSWF", text))
     name = next((name for name in ("SHTF", "HFLX") if name in raw.surface), None)
     # ETA files have it positive downward, and are read so.
     if name is not None and raw.grid.source != " ETA":
@@ -263,7 +263,7 @@ def _against_the_sun(raw: RawAnalysis) -> list[Finding]:
 
 def _heat_against_sunshine(
     name: str, heat: NDArray[np.floating], sunshine: NDArray[np.floating]
-) -> list[Finding]:
+) -> list[OddField]:
     """Say that sunny ground takes up heat: over cold water, ice and snow it does, but a little."""
     sunny = sunshine > _SUNNY_W_M2
     if not sunny.any():
@@ -276,7 +276,7 @@ def _heat_against_sunshine(
         f"{name} is {low:.3g} to {high:.3g} W m-2 (5 to 95 % of the nodes) in sunshine of "
         f"{sun:.3g} W m-2 (positive downward instead of upward?)"
     )
-    return [Finding(name, text)]
+    return [OddField(name, text)]
 
 
 def _some_nodes(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[Any, ...]]:

@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stilt.errors import StiltError
-from stilt.plotting.style import influence_colours
+from stilt.plotting.style import INFLUENCE
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from stilt.footprint.layers import Layers
 
 WIDTH_PX = 480
@@ -29,57 +27,49 @@ def footprint_thumbnail(footprints: Iterable[Path | Layers], name: str) -> str:
     """Return Markdown with the mean of footprints, all hours together.
 
     Args:
-        footprints: of one name and grid: what is not zero in them, or files, of which those that
-            are missing are left out.
+        footprints: of one name: what is not zero in them, or files. Those that are missing, or on
+            another grid than the first, are left out.
         name: of the footprint.
 
     Returns:
-        The text; "" when there is nothing to show, or no matplotlib to show it with.
+        The text; "" when there is nothing to show, or no Pillow to draw it with (it comes with
+        matplotlib).
     """
-    if find_spec("matplotlib") is None:
+    if find_spec("PIL") is None:
         return ""
-    total, number = None, 0
+    from stilt.footprint.netcdf import coordinate_attributes, read_layers
+
+    first, number = None, 0
     try:
         for one in footprints:
             if isinstance(one, Path) and not one.exists():
                 continue
-            data = hours_together(one)
-            total = data if total is None else total + data
+            layers = read_layers(one) if isinstance(one, Path) else one
+            if first is None:
+                first, total = layers, layers.summed()
+            elif layers.key() == first.key():
+                total += layers.summed()
+            else:
+                continue
             number += 1
     except (StiltError, OSError):
         return ""
-    if total is None or not float(total.max()) > 0:
+    if first is None or not total.max() > 0:
         return ""
     mean = total / number
-    rows, columns = (touched(np.asarray(mean), axis) for axis in (1, 0))
-    shown = mean[rows, columns]
-    y, x = shown.dims[-2:]
+    rows, columns = (touched(mean, axis) for axis in (1, 0))
+    _, *dims = coordinate_attributes(first.grid.projection)
     edges = ", ".join(
-        f"{axis} {float(shown[axis][0]):.6g} to {float(shown[axis][-1]):.6g}" for axis in (x, y)
+        f"{axis} {shown[0]:.6g} to {shown[-1]:.6g}"
+        for axis, shown in reversed(list(zip(dims, (first.y[rows], first.x[columns]), strict=True)))
     )
-    text = base64.b64encode(picture(np.asarray(shown))).decode()
+    shown = mean[rows, columns]
+    text = base64.b64encode(picture(shown)).decode()
     return (
         f"![mean footprint](data:image/png;base64,{text})\n\n"
         f"Mean of {number} footprints `{name}`, all hours together, where there is any: {edges}. "
-        f"Darkest: {float(shown.max()):.2g} ppm per (µmol m⁻² s⁻¹); lightest: a thousandth of it."
+        f"Darkest: {shown.max():.2g} ppm per (µmol m⁻² s⁻¹); lightest: a thousandth of it."
     )
-
-
-def hours_together(footprint: Path | Layers) -> xr.DataArray:
-    """Return the sum over all layers of a footprint, or of its file.
-
-    Raises:
-        FootprintError: the file is not a footprint or is damaged.
-    """
-    import xarray as xr
-
-    from stilt.footprint.netcdf import coordinate_attributes, read_layers
-
-    layers = read_layers(footprint) if isinstance(footprint, Path) else footprint
-    total = np.bincount(layers.places(), layers.values, layers.cells)
-    _, *dims = coordinate_attributes(layers.grid.projection)
-    axes = dict(zip(dims, (layers.y, layers.x), strict=True))
-    return xr.DataArray(total.reshape(layers.y.size, layers.x.size), axes, dims)
 
 
 def touched(values: npt.NDArray[np.floating], axis: int) -> slice:
@@ -100,15 +90,17 @@ def picture(values: npt.NDArray[np.floating]) -> bytes:
     Args:
         values: (row, column), rows from south to north, not negative, some positive.
     """
-    # Not through matplotlib's figures: loading them takes longer than all the rest.
-    from matplotlib.colors import LogNorm
+    # Not through matplotlib, which takes longer to load than all the rest takes.
     from PIL import Image
 
-    most = float(values.max())
+    with np.errstate(divide="ignore"):
+        shade = 1.0 + np.log10(values / values.max()) / DECADES
+    palette = np.array([[int(each[i : i + 2], 16) for i in (1, 3, 5)] for each in INFLUENCE])
+    steps = np.linspace(0.0, 1.0, len(palette))
+    pixels = np.stack([np.interp(shade, steps, band) for band in palette.T], axis=-1)
+    pixels[shade <= 0.0] = 255.0
     scale = max(1, WIDTH_PX // values.shape[1])
-    shown = np.ma.masked_less_equal(values, most / 10**DECADES)
-    colours = influence_colours().with_extremes(bad="white")
-    pixels = colours(LogNorm(most / 10**DECADES, most)(shown), bytes=True)
+    large = pixels[::-1].round().astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)
     file = io.BytesIO()
-    Image.fromarray(pixels[::-1].repeat(scale, axis=0).repeat(scale, axis=1)).save(file, "png")
+    Image.fromarray(large).save(file, "png")
     return file.getvalue()

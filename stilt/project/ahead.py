@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stilt.project.holders import holders, receptors_to_carry
 from stilt.project.index_queries import Expected, ids_in_states
@@ -34,7 +34,13 @@ class Ahead:
 
 
 def look_ahead(
-    connection: DuckDBPyConnection, index: Index, expected: Expected, *, skip_existing: bool
+    connection: DuckDBPyConnection,
+    index: Index,
+    expected: Expected,
+    *,
+    skip_existing: bool,
+    where: str = "true",
+    parameters: Sequence[Any] = (),
 ) -> Ahead:
     """Return what a run would find.
 
@@ -43,9 +49,10 @@ def look_ahead(
         index: whose connection it is.
         expected: outputs of a complete simulation.
         skip_existing: leave out what is complete.
+        where, parameters: an SQL condition on simulations ``s`` and its parameters.
     """
     states = ["pending", "stale", "failed"] + ([] if skip_existing else ["complete"])
-    pending = ids_in_states(connection, expected, states)
+    pending = ids_in_states(connection, expected, states, where=where, parameters=parameters)
     return Ahead(
         pending,
         ids_in_states(connection, expected, ["running"]),

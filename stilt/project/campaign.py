@@ -33,7 +33,7 @@ class Cells:
     values: np.ndarray
 
 
-class Source(Protocol):
+class ReceptorValues(Protocol):
     """Where the values of receptors come from."""
 
     def __len__(self) -> int:
@@ -53,7 +53,9 @@ class SparseRows(BackendArray):
         fill: value of what a receptor does not have.
     """
 
-    def __init__(self, source: Source, sizes: Sequence[int], dtype: Any, fill: float) -> None:
+    def __init__(
+        self, source: ReceptorValues, sizes: Sequence[int], dtype: Any, fill: float
+    ) -> None:
         self.source = source
         self.shape = (len(source), *sizes)
         self.dtype = np.dtype(dtype)
@@ -98,7 +100,7 @@ def _numbers(key: Any, size: int) -> np.ndarray:
 
 
 def lazy(
-    source: Source,
+    source: ReceptorValues,
     axes: Mapping[str, tuple[Axis, Mapping[str, Any]]],
     receptors: Mapping[str, Any],
     *,

@@ -21,7 +21,7 @@ Along = Literal["hours_back", "time"]
 _HOUR = np.timedelta64(1, "h")
 
 
-class Footprints:
+class FootprintReader:
     """Reads what is not zero in the footprints of some receptors.
 
     Args:
@@ -97,7 +97,7 @@ def open_footprints(
     _, y_name, x_name = meta
     first, axis, attributes, reverse = _hours(table["time"], settings, n_hours, along)
     label = "time" if along == "time" else ("hours_back" if n_hours < 0 else "hours_after")
-    source = Footprints(located, first, axis.size, (frame.y.count, frame.x.count), reverse)
+    source = FootprintReader(located, first, axis.size, (frame.y.count, frame.x.count), reverse)
     array = lazy(
         source,
         {

@@ -16,7 +16,7 @@ _AXES = ("time", "indx")
 _DIMS = ("particle", "minutes_back", "minutes_after")
 
 
-class Particles:
+class ParticleReader:
     """Reads one column of the particles of some receptors."""
 
     def __init__(self, located: Locations, column: str, minutes: int, particles: int) -> None:
@@ -77,7 +77,7 @@ def open_particles(
     return xr.Dataset(
         {
             name: lazy(
-                Particles(located, name, minutes, numpar), axes, coordinates,
+                ParticleReader(located, name, minutes, numpar), axes, coordinates,
                 dtype=np.float32, fill=np.nan,
             )
             for name in columns

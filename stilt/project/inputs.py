@@ -367,6 +367,13 @@ class Project:
             return self.remote.exists(path.parent.name, path.name)
         return path.exists()
 
+    def with_trajectories(self, sim_ids: Sequence[str]) -> list[str]:
+        """Return those of some simulations that have a trajectory of this configuration."""
+        rows = self.index.rows(sim_ids, ("sim_id", "met", "transport_key"))
+        expected = self.expectations
+        have = {r["sim_id"] for r in rows if r["transport_key"] == expected[r["met"]].transport}
+        return [sim_id for sim_id in sim_ids if sim_id in have]
+
     @property
     def stores_this_config(self) -> bool:
         """Whether the config.yaml in the output root means this configuration."""

@@ -148,6 +148,12 @@ class ObservationTables:
         return digest([told, differ.astype(str).to_numpy().tolist()]) if len(differ) else told
 
 
+def labels_of(receptors: Sequence[Receptor]) -> pd.DataFrame:
+    """Return the labels of receptors, index = receptor id."""
+    index = pd.Index([str(receptor.id) for receptor in receptors], name=RECEPTOR)
+    return pd.DataFrame([dict(each.labels) for each in receptors], index=index)
+
+
 def configured_soundings(
     observations: Mapping[str, ObservationsConfig], folder: Path
 ) -> dict[str, tuple[Soundings, list[Receptor]]]:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stilt.project.inputs import Project
+from stilt.project.registration import registration_rows
 from stilt.receptors import Receptor, read_receptors
 from stilt.receptors.given import given_receptors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class HasReceptors(Protocol):
+    """A model."""
+
+    @property
+    def receptors(self) -> Sequence[Receptor]:
+        """Its receptors."""
 
 
 class ReceptorSource:
@@ -78,6 +90,17 @@ class ReceptorSource:
                 f"{self._files.place}; write one, or pass receptors=."
             )
         return read_receptors(path, time_format=self.time_format or self.kept_time_format)
+
+    def registration_rows(self, read: HasReceptors) -> pd.DataFrame:
+        """Return rows of the index for the receptors, and keep the form of their times.
+
+        Args:
+            read: has the receptors, read when they are first needed.
+        """
+        rows = registration_rows(read.receptors, self._files.config, self._files.expectations)
+        if self.time_format is not None and self.is_stored:
+            self._files.keep_time_format(self.time_format)
+        return rows
 
     def reads_what_is_stored(self) -> bool:
         """Whether all inputs, read as they are here, are those stored in the output root."""

@@ -32,7 +32,7 @@ _HOUR = np.timedelta64(3600, "s")
 
 def settings_of(footprint: GriddedInfluence) -> dict[str, Any]:
     """Return what footprints of one name have in common, as plain values."""
-    config, grid, data = footprint.config, footprint.grid, footprint.data
+    config, grid, arrays = footprint.config, footprint.grid, footprint.arrays
     dims = list(coordinate_attributes(grid.projection))[1:]
     return {
         "columns": {
@@ -42,7 +42,7 @@ def settings_of(footprint: GriddedInfluence) -> dict[str, Any]:
             CELL: "number of the cell in its grid, row * columns + column, from the first of axes",
             FOOT: f"{LONG_NAME}, {UNITS}; float32",
         },
-        "axes": {dim: data[dim].values.tolist() for dim in dims},
+        "axes": {dims[0]: arrays.y.tolist(), dims[1]: arrays.x.tolist()},
         "projection": grid.projection,
         **{key: float(getattr(grid, key)) for key in GRID_NUMBERS},
         "smooth_factor": float(config.smooth_factor),
@@ -54,7 +54,7 @@ def settings_of(footprint: GriddedInfluence) -> dict[str, Any]:
 def hours_of(footprint: GriddedInfluence) -> tuple[int, ...]:
     """Return the layers of a footprint as hours from the receptor's time."""
     start = footprint.receptor.time.to_datetime64().astype("datetime64[s]")
-    stamps = footprint.data[TIME].values.astype("datetime64[s]")
+    stamps = footprint.arrays.stamps.astype("datetime64[s]")
     return tuple(((stamps - start) // _HOUR).tolist())
 
 

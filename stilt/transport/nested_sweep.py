@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 
 from stilt.meteorology.grids import wrap_longitude
@@ -25,7 +24,7 @@ from stilt.transport.program import JUST_IN_TIME, Chunk, Programs, SweepSettings
 from stilt.transport.receiver import Receiver
 from stilt.transport.step import Physics
 from stilt.transport.step_columns import MAIN_COLUMNS
-from stilt.transport.sweep import to_device
+from stilt.transport.sweep import put, to_device
 
 _NOWHERE = -1
 
@@ -77,7 +76,7 @@ class _Nest:
         self._stream_of = np.array(stream_of)
         self._settings = [
             SweepSettings(
-                stream.geometry, physics, jnp.asarray(stream.cell_size_m, jnp.float32), programs
+                stream.geometry, physics, put(stream.cell_size_m.astype(np.float32)), programs
             )
             for stream in streams
         ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from stilt.meteorology.prepare import PreparedAnalysis
@@ -50,7 +50,7 @@ def sweep(
         progress: called with the fraction done.
         programs: where compiled programs come from.
     """
-    setting = SweepSettings(geometry, physics, jnp.asarray(cell_size_m, jnp.float32), programs)
+    setting = SweepSettings(geometry, physics, put(cell_size_m.astype(np.float32)), programs)
     way = DeviceParticles if device().stays else HostParticles
     last = int(particles.stop.max(initial=0))
     tick = int(particles.start.min(initial=0))
@@ -75,12 +75,20 @@ def sweep(
                 progress(min(tick / last, 1.0))
 
 
+def put(values: np.ndarray) -> jax.Array:
+    """Copy an array to the device: ``jnp.asarray`` compiles a program for each shape.
+
+    The array itself may be a file that goes, and JAX keeps what it was given where it can.
+    """
+    return jax.device_put(np.array(values))
+
+
 def to_device(prepared: PreparedAnalysis) -> AnalysisArrays:
     """Put a prepared analysis on the device, its axes flattened."""
     surface = prepared.surface
     return AnalysisArrays(
-        jnp.asarray(prepared.column.reshape(-1)),
-        jnp.asarray(prepared.turbulence.reshape(-1)),
-        jnp.asarray(prepared.air.reshape(-1)),
-        jnp.asarray(surface.reshape(-1, surface.shape[-1])),
+        put(prepared.column.reshape(-1)),
+        put(prepared.turbulence.reshape(-1)),
+        put(prepared.air.reshape(-1)),
+        put(surface.reshape(-1, surface.shape[-1])),
     )

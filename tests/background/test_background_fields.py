@@ -6,11 +6,11 @@ import pytest
 import xarray as xr
 
 import stilt
-from stilt.background import Field, background_of, curtain, ends_of
+from stilt.background import BackgroundField, background_of, curtain, ends_of
 from stilt.background.average import end_weights
 from stilt.background.ends import first_and_last
 from stilt.background.field import Points, unit_factor
-from stilt.background.sources import Source
+from stilt.background.sources import FieldSource
 from stilt.errors import UsageError
 
 TIMES = pd.date_range("2023-07-14 01:30", periods=9, freq="3h").as_unit("ns")
@@ -147,13 +147,13 @@ def on_pressures():
     ids=["carbontracker", "carbontracker ch4", "cams", "carboscope", "cf", "pressure levels"],
 )
 def test_a_linear_field_is_exact_in_every_layout(dataset, units):
-    source = Source.open(dataset)
+    source = FieldSource.open(dataset)
     assert source.units == units
     inside = Points(POINTS.time, [*POINTS.longitude[:2], 120.0], POINTS.latitude,
                     POINTS.vertical)  # fmt: skip
     inside = Points(*(np.asarray(each) for each in vars(inside).values()))
     expected = linear(inside.longitude, inside.latitude, inside.vertical, hours_of(inside.time))
-    np.testing.assert_allclose(Field(source).at(inside), expected, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(BackgroundField(source).at(inside), expected, rtol=1e-9, atol=1e-6)
 
 
 def test_across_the_dateline_and_at_the_pole_neighbours_count():
@@ -167,38 +167,40 @@ def test_across_the_dateline_and_at_the_pole_neighbours_count():
         np.array([40.0, 40.0, 89.9]),
         np.full(3, 900.0),
     )
-    found = Field(Source.open(dataset)).at(at)
+    found = BackgroundField(FieldSource.open(dataset)).at(at)
     np.testing.assert_allclose(found[:2], np.cos(np.radians(177)), rtol=1e-12)
 
 
 def test_files_that_follow_one_another_are_one_field(tmp_path):
     dataset = carbontracker()
-    whole = Field(Source.open(dataset)).at(POINTS)
+    whole = BackgroundField(FieldSource.open(dataset)).at(POINTS)
     dataset.isel(time=slice(0, 5)).to_netcdf(tmp_path / "CT_b.nc")
     dataset.isel(time=slice(5, 9)).to_netcdf(tmp_path / "CT_a.nc")
-    parts = Source.open(tmp_path / "CT_*.nc")
-    np.testing.assert_allclose(Field(parts).at(POINTS), whole, rtol=1e-12)
+    parts = FieldSource.open(tmp_path / "CT_*.nc")
+    np.testing.assert_allclose(BackgroundField(parts).at(POINTS), whole, rtol=1e-12)
     with pytest.raises(FileNotFoundError):
-        Source.open(tmp_path / "none.nc")
+        FieldSource.open(tmp_path / "none.nc")
 
 
 def test_ends_outside_the_field_are_an_error():
-    field = Field(Source.open(carbontracker().isel(longitude=slice(10, 14))))
+    field = BackgroundField(FieldSource.open(carbontracker().isel(longitude=slice(10, 14))))
     with pytest.raises(UsageError, match=r"longitudes are .* particles end outside"):
         field.at(POINTS)
     late = Points(POINTS.time + np.timedelta64(9, "D"), *list(vars(POINTS).values())[1:])
     with pytest.raises(UsageError, match=r"times are 2023-07-14T01:30"):
-        Field(Source.open(carbontracker())).at(late)
+        BackgroundField(FieldSource.open(carbontracker())).at(late)
 
 
 def test_layouts_that_are_not_understood_are_named():
     with pytest.raises(UsageError, match="has no units"):
-        Source.open(xr.DataArray(np.zeros(2), dims="time", coords={"time": TIMES[:2]}, name="x"))
+        FieldSource.open(
+            xr.DataArray(np.zeros(2), dims="time", coords={"time": TIMES[:2]}, name="x")
+        )
     two = carbontracker().rename(co2="a").assign(b=carbontracker()["co2"])
     with pytest.raises(UsageError, match="variable="):
-        Source.open(two)
+        FieldSource.open(two)
     with pytest.raises(UsageError, match="not understood"):
-        Source.open(carbontracker().drop_vars("pressure"))
+        FieldSource.open(carbontracker().drop_vars("pressure"))
     with pytest.raises(UsageError, match="cannot be turned"):
         unit_factor("kg", "ppm")
     assert unit_factor("nmol mol-1", "ppm") == pytest.approx(1e-3)
@@ -212,7 +214,7 @@ def test_a_curtain_is_a_field_of_what_it_depends_on():
         for lat in (-80, 80)
         for height in (0, 2000, 8000)
     ]
-    field = Field(Source.open(curtain(pd.DataFrame(rows), "ppm")))
+    field = BackgroundField(FieldSource.open(curtain(pd.DataFrame(rows), "ppm")))
     at = Points(POINTS.time, POINTS.longitude, POINTS.latitude, np.array([500.0, 1000.0, 9000.0]))
     np.testing.assert_allclose(field.at(at), 400 + POINTS.latitude + [0.5, 1.0, 9.0])
     with pytest.raises(UsageError, match="1 gaps"):
@@ -223,7 +225,8 @@ def test_a_curtain_is_a_field_of_what_it_depends_on():
         curtain(pd.DataFrame({"time": ["2023-07-14"]}), "ppm")
     by_time = pd.DataFrame({"date": ["2023-07-14", "2023-07-16"], "co2": [410.0, 412.0]})
     np.testing.assert_allclose(
-        Field(Source.open(curtain(by_time, "ppm"))).at(POINTS), 410 + hours_of(POINTS.time) / 24
+        BackgroundField(FieldSource.open(curtain(by_time, "ppm"))).at(POINTS),
+        410 + hours_of(POINTS.time) / 24,
     )
 
 
@@ -274,7 +277,11 @@ def test_a_constant_field_gives_the_constant_whatever_the_weights(transforms):
     flat = carbontracker()
     flat["co2"] = xr.full_like(flat["co2"], 417.0)
     found = background_of(
-        particles(), COLUMN, Field(Source.open(flat)), n_hours=-6, transforms=transforms
+        particles(),
+        COLUMN,
+        BackgroundField(FieldSource.open(flat)),
+        n_hours=-6,
+        transforms=transforms,
     )
     assert found["background"] == pytest.approx(417.0, rel=1e-12)
     assert found["background_std"] == pytest.approx(0.0, abs=1e-6)
@@ -283,7 +290,7 @@ def test_a_constant_field_gives_the_constant_whatever_the_weights(transforms):
 def test_the_mean_is_weighted_as_the_footprint_is():
     table = particles()
     found = background_of(
-        table, COLUMN, Field(Source.open(carbontracker())), n_hours=-6,
+        table, COLUMN, BackgroundField(FieldSource.open(carbontracker())), n_hours=-6,
         transforms=[KERNEL, WEIGHTING],
     )  # fmt: skip
     height = np.array([500.0, 1500.0, 2500.0, 3500.0])
@@ -312,7 +319,11 @@ def test_a_lifetime_acts_with_the_age_of_the_end():
     flat = carbontracker()
     flat["co2"] = xr.full_like(flat["co2"], 100.0)
     found = background_of(
-        particles(), COLUMN, Field(Source.open(flat)), n_hours=-6, transforms=[LIFETIME]
+        particles(),
+        COLUMN,
+        BackgroundField(FieldSource.open(flat)),
+        n_hours=-6,
+        transforms=[LIFETIME],
     )
     assert found["background"] == pytest.approx(100 * survival.mean())
     assert weight.mean() != pytest.approx(1.0)
@@ -321,6 +332,8 @@ def test_a_lifetime_acts_with_the_age_of_the_end():
 def test_a_field_needs_columns_of_the_particles():
     with pytest.raises(UsageError, match="pres: add them to varsiwant"):
         background_of(
-            particles().drop(columns="pres"), COLUMN, Field(Source.open(carbontracker())),
+            particles().drop(columns="pres"),
+            COLUMN,
+            BackgroundField(FieldSource.open(carbontracker())),
             n_hours=-6,
-        )  # fmt: skip
+        )

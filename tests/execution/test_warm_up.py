@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stilt.execution import plan_run, run_batch
-from stilt.execution.warm_up import warm_up
+from stilt.execution.warm_up import compile_ahead
 from stilt.model import Model
 from stilt.trajectories import Trajectories
 
@@ -22,7 +22,7 @@ def test_a_batch_after_a_warm_up_compiles_nothing_and_gives_the_same(new_project
         (model.project / "config.yaml").write_text(text.replace("numpar: 20", "numpar: 2100"))
         ids = model.register_pending()[:1]
         if model is projects[0]:
-            warm_up(model.files, plan_run(model.files, ids, 1))
+            compile_ahead(model.files, plan_run(model.files, ids, 1))
             assert not model.layout.simulations.exists()
         run_batch(str(model.output_root), ids)
         made.append(Trajectories.from_parquet(model.layout.trajectory(ids[0])).particles)
@@ -34,6 +34,6 @@ def test_a_warm_up_without_weather_leaves_the_failure_to_the_batch(new_project):
     root = new_project("late", "time,longitude,latitude,altitude\n2023-08-30 18:00,-112,40.8,30\n")
     model = Model(project=root)
     ids = model.register_pending()
-    warm_up(model.files, plan_run(model.files, ids, 1))
+    compile_ahead(model.files, plan_run(model.files, ids, 1))
     assert model.status()["pending"] == 1
     assert run_batch(str(model.output_root), ids).n_failed == 1

@@ -6,7 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from flows import database_template, make_template, private_server
+from flows import make_template, private_server
+from stilt.execution import database_template
+
+TEMPLATE = private_server.template()
 
 
 def database(path, made_by):
@@ -33,16 +36,16 @@ def places(tmp_path, monkeypatch):
 
 def test_the_installation_comes_first_then_the_user_then_nothing(places):
     assert not private_server.PrivateServer(places / "a").database.exists()
-    database(database_template.template_of_user(), "user")
+    database(TEMPLATE.of_user, "user")
     assert maker(private_server.PrivateServer(places / "b").database) == "user"
-    database(database_template.template_of_installation(), "installation")
+    database(TEMPLATE.of_installation, "installation")
     assert maker(private_server.PrivateServer(places / "c").database) == "installation"
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "zeros"])
-@pytest.mark.parametrize("which", ["template_of_user", "template_of_installation"])
+@pytest.mark.parametrize("which", ["of_user", "of_installation"])
 def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, damage):
-    path = database(getattr(database_template, which)(), "x" * 20_000)
+    path = database(getattr(TEMPLATE, which), "x" * 20_000)
     whole = path.read_bytes()
     damaged = {
         "empty": b"",
@@ -59,15 +62,15 @@ def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, dama
 
 
 def test_after_a_damaged_template_of_the_installation_the_users_is_taken(places):
-    database(database_template.template_of_installation(), "installation").write_bytes(b"damaged")
-    database(database_template.template_of_user(), "user")
+    database(TEMPLATE.of_installation, "installation").write_bytes(b"damaged")
+    database(TEMPLATE.of_user, "user")
     assert maker(private_server.PrivateServer(places / "a").database) == "user"
 
 
 def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monkeypatch):
     monkeypatch.setattr(database_template, "user_cache", lambda: tmp_path / "cache")
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
-    path = database_template.template_of_user()
+    path = TEMPLATE.of_user
     path.parent.mkdir()
     path.write_bytes(b"damaged")
     started = private_server.PrivateServer(tmp_path / "a")
@@ -75,11 +78,11 @@ def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monke
         started.wait()
     finally:
         started.stop()
-    assert database_template.is_template(path)
+    assert TEMPLATE.is_sound(path)
 
 
 def test_a_template_that_is_there_is_left_alone(places):
-    path = database(database_template.template_of_installation(), "installation")
+    path = database(TEMPLATE.of_installation, "installation")
     assert make_template.main() == 0
     assert maker(path) == "installation"
 

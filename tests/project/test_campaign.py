@@ -35,7 +35,7 @@ def campaign(request, tmp_path, faked):
 def reads(monkeypatch):
     """Which receptors are read, in order."""
     seen = []
-    for kind in (campaign_footprints.Footprints, campaign_particles.Particles):
+    for kind in (campaign_footprints.FootprintReader, campaign_particles.ParticleReader):
         real = kind.cells
 
         def counted(self, number, real=real):

@@ -30,7 +30,7 @@ class DamagedGribError(GribError):
 
 
 @dataclass(frozen=True)
-class Place:
+class MessagePlace:
     """One field of a GRIB file.
 
     Attributes:
@@ -91,7 +91,7 @@ def decoded(message: bytes) -> Iterator[Any]:
         module.codes_release(handle)
 
 
-def places(path: str) -> Iterator[Place]:
+def places(path: str) -> Iterator[MessagePlace]:
     """Yield the fields of a file in their order.
 
     Raises:
@@ -161,15 +161,15 @@ def _length(head: bytes, offset: int) -> int:
     return length if length < 0x800000 else (length & 0x7FFFFF) * 120
 
 
-def _fields(file: BinaryIO, head: bytes, offset: int, nbytes: int) -> Iterator[Place]:
+def _fields(file: BinaryIO, head: bytes, offset: int, nbytes: int) -> Iterator[MessagePlace]:
     digest = hashlib.sha256(b"%d " % nbytes + head[:nbytes]).digest()
     if head[7] < 2:
         file.seek(offset)
-        yield Place(offset, nbytes, 0, file.read(nbytes), digest)
+        yield MessagePlace(offset, nbytes, 0, file.read(nbytes), digest)
         return
     source = _Source(head, offset, nbytes, file)
     for number, sections in enumerate(_groups(source)):
-        yield Place(offset, nbytes, number, _message(head[:8], sections), digest)
+        yield MessagePlace(offset, nbytes, number, _message(head[:8], sections), digest)
 
 
 @dataclass

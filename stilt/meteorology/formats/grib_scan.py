@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from stilt.meteorology.formats.axes import NO_LEVELS, Vertical, pressure_levels, with_levels
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.grib_grids import GribGrid, grid_of
-from stilt.meteorology.formats.grib_messages import GribError, Place, decoded, eccodes, places
+from stilt.meteorology.formats.grib_messages import (
+    GribError,
+    MessagePlace,
+    decoded,
+    eccodes,
+    places,
+)
 from stilt.meteorology.formats.step_ranges import preference
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef, Message
@@ -159,7 +165,7 @@ def _field(named: Named, product: Product) -> Field | None:
     return table.get(named.name)
 
 
-def _message(handle: Any, named: Named, place: Place) -> Message | None:
+def _message(handle: Any, named: Named, place: MessagePlace) -> Message | None:
     """Where a message is; None for a statistic over time that is neither mean nor amount."""
     get = eccodes().codes_get
     step_type = str(get(handle, "stepType"))
