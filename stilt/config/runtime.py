@@ -40,6 +40,14 @@ class RuntimeSettings(BaseSettings):
         visibility="advanced",
         gt=0,
     )
+    copies_gb: float = described(
+        20.0,
+        "Most disk that copies of outputs on a URL take on this machine, for each project; what "
+        "was not used for longest goes first",
+        unit="GB",
+        visibility="advanced",
+        gt=0,
+    )
     max_rows: int | None = described(
         None,
         "Most rows kept in the index; the oldest finished ones go first",

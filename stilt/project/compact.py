@@ -102,6 +102,8 @@ def _compacted(project: Project, progress: Progress | None) -> Compacted:
     for shard in old:
         remove_shard(project, shard)
         done.removed += 1
+    if project.home is not None:
+        project.home.join_receipts()
     return done
 
 

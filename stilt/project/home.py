@@ -42,6 +42,8 @@ _FOLDED = "folded"
 # What is there is asked for again after so long.
 FRESH_S = 3.0
 _AT_ONCE = 16
+# Fewer receipts are not worth it.
+_JOINED_FROM = 16
 
 Learn = Callable[[Sequence[Path]], None]
 
@@ -219,6 +221,33 @@ class Home:
             if path.name not in known and path.exists():
                 self.place.put(path, f"{STATE}/{kind}/{path.name}")
                 self._note([path.name])
+
+    def join_receipts(self) -> None:
+        """Have one receipt there that says what all of them say; those who know these need it not.
+
+        For whoever has the lease alone, and has brought and recorded all of them.
+        """
+        from stilt.project.receipts import join_tables
+
+        with self._locked():
+            there = self.place.listed(STATE)
+            old = [
+                path for path in there
+                if path.endswith(".parquet") and path.partition("/")[0] in (RECEIPTS, _FOLDED)
+            ]  # fmt: skip
+            if len(old) < _JOINED_FROM:
+                return
+            joined = self.layout.state / "joining"
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                names = [joined / path.rpartition("/")[2] for path in old]
+                list(pool.map(self.place.fetch, [f"{STATE}/{path}" for path in old], names))
+            whole = join_tables(joined)
+            if whole is not None:
+                self.place.put(whole, f"{STATE}/{RECEIPTS}/{whole.name}")
+                self._note([whole.name])
+                for path in old:
+                    self.place.remove(f"{STATE}/{path}")
+            shutil.rmtree(joined)
 
     def _stamps(self, names: Iterable[str]) -> dict[str, tuple[int, int]]:
         root = self.layout.root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stilt.project import index_queries as queries
 from stilt.project.batches import ids_in_batches
 from stilt.project.changed_weather import changed_weather, weather_pairs
+from stilt.project.copies import Copies
 from stilt.project.database import DamagedIndexError, Database
 from stilt.project.home import RECEIPTS, REGISTRATIONS, Home
 from stilt.project.index_queries import Expected
@@ -49,6 +51,7 @@ class Index:
         max_rows: most rows to keep; the oldest finished ones go first. None keeps all.
         remote: where the outputs are, when they are not beside the index.
         home: the project, when it is on a URL; the index is in its local copy.
+        copies_bytes: what copies of outputs on a URL take on this machine at most.
         cache_dir: folder with the indexes of weather files.
     """
 
@@ -59,12 +62,14 @@ class Index:
         max_rows: int | None = None,
         remote: RemoteOutputs | None = None,
         home: Home | None = None,
+        copies_bytes: float = math.inf,
         cache_dir: Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.remote = remote
         self.home = home
         self.layout = ProjectLayout(self.path.parent.parent)
+        self.copies = Copies((self.layout.store, self.layout.by_id), copies_bytes)
         self.cache_dir = cache_dir or self.layout.weather_cache
         self.max_rows = max_rows
         self._database = Database(self.path)
@@ -174,9 +179,14 @@ class Index:
         The path does not exist afterwards if there is no such shard.
         """
         path = self.layout.shard(shard)
-        if self.remote is not None and not path.exists():
+        if self.remote is None:
+            return path
+        if path.exists():
             # Shards are never changed, so that a copy stays good.
+            self.copies.used(path)
+        else:
             self.remote.fetch_shard(shard, path)
+            self.copies.came(path)
         return path
 
     # -- writing --------------------------------------------------------------------------------

@@ -227,6 +227,7 @@ class Project:
             max_rows=self.runtime.max_rows,
             remote=self.remote,
             home=self.home,
+            copies_bytes=1e9 * self.runtime.copies_gb,
             cache_dir=self.cache_dir,
         )
 
@@ -353,6 +354,7 @@ class Project:
         """
         if self.remote is not None:
             self.remote.fetch(path.parent.name, path.name, path)
+            self.index.copies.came(path)
         return path
 
     def has_shard(self, shard: str) -> bool:

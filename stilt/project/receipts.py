@@ -243,6 +243,21 @@ def _join(files: Sequence[Path], folded: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def join_tables(folder: Path) -> Path | None:
+    """Write one receipt with all rows of those in a folder, beside them; None if one is damaged.
+
+    Rows of earlier attempts stay, which tell where the time went.
+    """
+    paths = receipt_files(folder)
+    table, damaged = read_tables(paths)
+    if damaged:
+        return None
+    path = folder / f"{time.time_ns():020d}-joined-{secrets.token_hex(3)}.parquet"
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return path
+
+
 def write_registration(folder: Path, rows: pd.DataFrame) -> Path:
     """Keep newly registered simulations beside the index, so that it can be rebuilt from files."""
     path = folder / f"{time.time_ns():020d}-{secrets.token_hex(3)}.parquet"

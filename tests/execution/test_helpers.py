@@ -92,6 +92,25 @@ def test_outputs_are_the_same_to_the_last_byte(
     assert len(contents(alone)) == files
 
 
+def test_a_store_that_helpers_fill_is_the_same(project: Callable[..., stilt.Model]) -> None:
+    found = []
+    for name, number in (("alone", 0), ("helped", 2)):
+        model = project(name, "output: {layout: store}\n" + ERRORS)
+        summary = run_batch(str(model.project), model.register_pending(), n_helpers=number)
+        assert summary.n_complete + summary.n_empty == 3
+        model.index.fold()
+        assert not model.layout.by_id.exists()
+        folders = {path.parent.name for path in model.layout.store.rglob("*.parquet")}
+        assert {"particles", "error_particles"} < folders
+        assert model.pending() == []
+        tables = [each.particles.to_csv() for each in model.trajectories.load()]
+        errors = [each.particles.to_csv() for each in model.trajectories.load(error=True)]
+        feet = [each.data.values.tobytes() for each in model.footprints["default"].load()]
+        assert (len(tables), len(errors), len(feet)) == (3, 3, 3)
+        found.append((tables, errors, feet))
+    assert found[0] == found[1]
+
+
 def test_a_gpus_rows_make_the_same_footprints(project: Callable[..., stilt.Model]) -> None:
     totals = []
     for name, chosen, number in (("alone", CPU, 0), ("helped", GPU, 2)):

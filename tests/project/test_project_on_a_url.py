@@ -266,7 +266,9 @@ def test_a_process_whose_lease_was_taken_stops(machine, start, url, monkeypatch)
     assert UrlFolder(url).listed(leases.FOLDER) == {}
 
 
-def test_a_store_there_is_compacted_for_all_machines(machine, start, url, expected, layout):
+def test_a_store_there_is_compacted_for_all_machines(
+    machine, start, url, expected, layout, monkeypatch
+):
     if layout != STORE:
         pytest.skip("files have no shards")
     start(**STORE)
@@ -276,13 +278,42 @@ def test_a_store_there_is_compacted_for_all_machines(machine, start, url, expect
     assert contents(before) == expected
     machine("first")
     run(url, skip_existing=False)
+    spent = stilt.Model(url).index.times()
+    monkeypatch.setattr(home, "_JOINED_FROM", 2)
     done = stilt.Model(url).compact()
     assert done.written == 2
+    there = UrlFolder(url)
+    assert len(there.listed("store")) == 2
+    assert len(there.listed(".stilt/receipts")) == 1
     machine("second")
     assert before.status()["completed"] == 4
     assert contents(before) == expected
     machine("third")
+    third = stilt.Model(url)
+    assert contents(third) == expected
+    assert third.index.times() == pytest.approx(spent)
+
+
+def test_copies_that_nobody_uses_go(machine, start, url, monkeypatch):
+    start(**STORE)
+    run(url)
+    monkeypatch.setenv("STILT_COPIES_GB", "1e-9")
+    model = stilt.Model(url)
+
+    def copies():
+        return sorted(model.layout.store.rglob("*.parquet"))
+
+    expected = contents(model)
+    assert len(copies()) == 8, "what is read now stays"
+    for path in copies():
+        os.utime(path, (0, 0))
     assert contents(stilt.Model(url)) == expected
+    for path in copies():
+        os.utime(path, (0, 0))
+    copies()[0].unlink()
+    model.index.shard_path(min(RemoteOutputs(url).shards()))
+    assert len(copies()) == 1
+    assert contents(model) == expected
 
 
 def test_outputs_of_a_project_on_a_url_stay_beside_it(machine, url, tmp_path):
