@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from stilt.doctor.finding import Finding
 from stilt.doctor.machine import machine_findings
 from stilt.doctor.packages import package_findings
 from stilt.doctor.project import project_findings, service_finding
+from stilt.roots import is_url, local_output_root
 
 
 def diagnose(project: str | None = None) -> Iterator[Finding]:
@@ -17,15 +17,16 @@ def diagnose(project: str | None = None) -> Iterator[Finding]:
     Nothing is computed or registered.
 
     Args:
-        project: root of a project; without one the current folder stands for where projects are.
+        project: folder or URL of a project; without one the current folder stands for where
+            projects are.
 
     Yields:
         One finding for each thing looked at, as soon as it is known.
     """
-    folder = Path(project or ".").resolve()
+    folder = local_output_root(project or ".", None).resolve()
     yield from package_findings()
     yield from machine_findings(folder)
     if project is None:
         yield service_finding(folder)
     else:
-        yield from project_findings(str(folder))
+        yield from project_findings(project if is_url(project) else str(folder))

@@ -129,13 +129,20 @@ def test_a_folder_that_is_no_project_is_refused(stilt, tmp_path: Path, verb: str
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("verb", ["run", "status", "check", "register", "push-worker"])
-def test_cloud_storage_is_refused(stilt, tmp_path: Path, verb: str) -> None:
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "run", "status", "check", "register", "push-worker", "pull-worker", "serve", "rebuild",
+        "compact", "explain", "report", "plot", "doctor", "ui", "submit", "weather list",
+    ],
+)  # fmt: skip
+def test_a_url_without_a_project_is_named(stilt, tmp_path: Path, verb: str) -> None:
     (tmp_path / "chunk").touch()
     more = ["--chunk", tmp_path / "chunk"] if verb == "push-worker" else []
-    result = stilt(verb, "s3://bucket/case", *more)
+    result = stilt(*verb.split(), f"file://{tmp_path}/case", *more)
     assert result.exit_code == 2
-    assert "'s3://bucket/case' is not a local folder" in result.stderr
+    assert f"Error: 'file://{tmp_path}/case' does not look like a STILT project" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_sigterm_ends_with_interrupted(tmp_path: Path) -> None:

@@ -245,8 +245,8 @@ def test_wrong_arguments_are_said_in_one_sentence(tmp_path):
         stilt.Model(tmp_path).run()
     with pytest.raises(FileNotFoundError, match="No receptors available"):
         stilt.Model(tmp_path, config=fakes.config()).receptors  # noqa: B018
-    with pytest.raises(UsageError, match="not a local folder"):
-        stilt.Model("s3://bucket/case")
+    with pytest.raises(UsageError, match="keeps its outputs beside it"):
+        stilt.Model("s3://bucket/case", output_dir=tmp_path)
     with pytest.raises(
         UsageError, match=r"Unknown execution backend: 'nowhere'\. Supported: .*local"
     ):
