@@ -171,7 +171,7 @@ def _command_section(name: str, command: click.Command, parent: click.Context) -
     yield from _prose(command.epilog or "")
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     rows = [
-        _option(record[0], " ".join(record[1].split()))
+        _option(record[0], " ".join(record[1].split()).replace("] [", "; "))
         for record in records
         if record and record[1] and not record[0].endswith("--help")
     ]

@@ -91,7 +91,7 @@ for name in ("surface_altitude", "mixed_layer_height", "sensible_heat_flux"):
 # %%
 import matplotlib.pyplot as plt
 
-axes = plt.figure(figsize=(4.5, 4)).add_subplot()
+axes = plt.figure(figsize=(4.5, 4), layout="constrained").add_subplot()
 for name in ("era5", "wrf"):
     one = data.sel(meteorology=name).squeeze()
     axes.plot(np.hypot(one.eastward_wind, one.northward_wind), one.height, label=name)

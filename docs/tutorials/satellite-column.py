@@ -68,7 +68,7 @@ particles = model.trajectories.load()[0].particles
 by_particle = particles.groupby("indx").agg(height=("xhgt", "first"), foot=("foot", "sum"))
 edges = np.arange(0, 3001, 250)
 influence, _ = np.histogram(by_particle.height, edges, weights=by_particle.foot)
-axes = plt.figure(figsize=(5, 4)).add_subplot()
+axes = plt.figure(figsize=(5, 4), layout="constrained").add_subplot()
 axes.barh(edges[:-1], influence / len(by_particle), height=230, align="edge")
 axes.set(xlabel="ppm per (µmol m⁻² s⁻¹)", ylabel="release height, m above ground");
 

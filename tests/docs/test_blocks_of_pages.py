@@ -139,9 +139,10 @@ def names_of_pages(folder: Path) -> dict[str, object]:
 
 
 def as_run(text: str, weather: Path) -> str:
-    """A block with the places of an example replaced by those of the test."""
+    """A block with the places of an example replaced by those of the test; films are short."""
     footprints = f"case/simulations/footprints/{TOWER}_default_foot.nc"
-    return text.replace("/data/hrrr", str(weather)).replace("…_default_foot.nc", footprints)
+    text = text.replace("/data/hrrr", str(weather)).replace("…_default_foot.nc", footprints)
+    return text.replace("animate(footprint)", "animate(footprint, frames=3)")
 
 
 def test_every_block_has_a_language_that_is_looked_at() -> None:

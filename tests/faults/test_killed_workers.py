@@ -12,7 +12,7 @@ import pytest
 import stilt_fakes as fakes
 
 import stilt
-from stilt.execution import push_simulations
+from stilt.execution import pull_simulations, push_simulations
 from stilt.project.artifacts import made_of
 from stilt.project.receipts import receipt_files
 
@@ -115,14 +115,21 @@ def wait_until(condition, seconds=60.0):
         time.sleep(0.02)
 
 
-def kill_coordinator_then_run_again(tmp_path, steer, after_s):
+def kill_coordinator_then_run_again(tmp_path, make_model, steer, after_s):
     process = start(tmp_path, 24, PUSH)
     wait_until(lambda: begun(steer) > 0)
     time.sleep(after_s)
     process.kill()
     process.wait()
-    assert start(tmp_path, 24, PUSH).wait(120) == 0
-    check_everything(stilt.Model(tmp_path / "case"), 24)
+    # Its workers notice that it is gone, and what they hold is free then.
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids_begun(steer)))
+    go_on(make_model(24))
+
+
+def go_on(model):
+    """Run what a killed or stopped run has left, in this process."""
+    push_simulations(model, model.pending())
+    check_everything(model, 24)
 
 
 def kill_a_worker_of_a_run(tmp_path, steer, after_s):
@@ -139,8 +146,8 @@ def kill_a_worker_of_a_run(tmp_path, steer, after_s):
     check_everything(stilt.Model(tmp_path / "case"), 24)
 
 
-def test_a_killed_coordinator_loses_nothing(tmp_path, faked):
-    kill_coordinator_then_run_again(tmp_path, faked, 0.4)
+def test_a_killed_coordinator_loses_nothing(tmp_path, make_model, steer):
+    kill_coordinator_then_run_again(tmp_path, make_model, steer, 0.4)
 
 
 def test_a_worker_killed_from_outside_loses_nothing(tmp_path, faked):
@@ -149,8 +156,9 @@ def test_a_worker_killed_from_outside_loses_nothing(tmp_path, faked):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(20))
-def test_coordinators_killed_at_random_moments(tmp_path, faked, moment):
-    kill_coordinator_then_run_again(tmp_path, faked, random.Random(moment).uniform(0, 1.2))
+def test_coordinators_killed_at_random_moments(tmp_path, make_model, steer, moment):
+    after_s = random.Random(moment).uniform(0, 1.2)
+    kill_coordinator_then_run_again(tmp_path, make_model, steer, after_s)
 
 
 @pytest.mark.slow
@@ -170,23 +178,23 @@ def test_workers_end_when_their_coordinator_is_killed(tmp_path, steer):
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 10.0)
 
 
-def test_terminating_a_run_keeps_what_is_finished(tmp_path, steer, capfd):
+def test_terminating_a_run_keeps_what_is_finished(tmp_path, make_model, steer, capfd):
     process = start(tmp_path, 24, PUSH)
     wait_until(lambda: begun(steer) > 4)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) != 0
     # A script of the user's own ends with Python's KeyboardInterrupt, its workers with nothing.
     assert capfd.readouterr().err.count("Traceback") == 1
-    model = stilt.Model(tmp_path / "case")
+    model = make_model(24)
     status = model.status()
     assert status["running"] == status["failed"] == 0
     assert status["completed"] + status["pending"] == 24
-    assert start(tmp_path, 24, PUSH).wait(120) == 0
-    check_everything(model, 24)
+    go_on(model)
 
 
-def pull_together(tmp_path, steer, number, pullers, killed):
-    start(tmp_path, number, "model.register_pending()").wait(60)
+def pull_together(tmp_path, make_model, steer, number, pullers, killed):
+    model = make_model(number)
+    model.register_pending()
     processes = [start(tmp_path, number, PULL) for _ in range(pullers)]
     wait_until(lambda: begun(steer) > pullers)
     victims = processes[:killed]
@@ -195,32 +203,31 @@ def pull_together(tmp_path, steer, number, pullers, killed):
     for process in processes:
         process.wait(300)
     assert all(process.returncode == 0 for process in processes[killed:])
-    again = start(tmp_path, number, PULL)
-    assert again.wait(300) == 0
-    check_everything(stilt.Model(tmp_path / "case"), number)
+    pull_simulations(model)
+    check_everything(model, number)
     # A simulation in a killed process may have been computed once more; no other was.
     times = fakes.starts(steer).values()
     assert max(times) <= 1 + killed
     assert sum(count > 1 for count in times) <= killed * 16
 
 
-def test_processes_that_pull_together_do_each_simulation_once(tmp_path, steer):
-    pull_together(tmp_path, steer, 20, 3, 0)
+def test_processes_that_pull_together_do_each_simulation_once(tmp_path, make_model, steer):
+    pull_together(tmp_path, make_model, steer, 20, 3, 0)
     assert set(fakes.starts(steer).values()) == {1}
 
 
-def test_the_work_of_a_killed_puller_is_taken_over(tmp_path, steer):
-    pull_together(tmp_path, steer, 20, 3, 1)
+def test_the_work_of_a_killed_puller_is_taken_over(tmp_path, make_model, steer):
+    pull_together(tmp_path, make_model, steer, 20, 3, 1)
 
 
 @pytest.mark.slow
-def test_eight_processes_pull_four_hundred_and_three_are_killed(tmp_path, steer):
-    pull_together(tmp_path, steer, 400, 8, 3)
+def test_eight_processes_pull_four_hundred_and_three_are_killed(tmp_path, make_model, steer):
+    pull_together(tmp_path, make_model, steer, 400, 8, 3)
 
 
 @pytest.mark.slow
-def test_eight_processes_pull_four_hundred_each_once(tmp_path, steer):
-    pull_together(tmp_path, steer, 400, 8, 0)
+def test_eight_processes_pull_four_hundred_each_once(tmp_path, make_model, steer):
+    pull_together(tmp_path, make_model, steer, 400, 8, 0)
     assert set(fakes.starts(steer).values()) == {1}
 
 
