@@ -111,7 +111,7 @@ foot.close()
 # %% [markdown]
 # ## 4. What to do with them
 #
-# From the shell: maps, and one page to step through by receptor and hour.
+# From the shell: the mean of all as a map (of a week, with `--from 2023-07-10 --to 2023-07-16`), and one page to step through by receptor and hour. `--kind series` draws the sum of every footprint over time, and an id as the last word its map.
 
 # %%
 !stilt plot case --out case/

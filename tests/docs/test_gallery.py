@@ -26,7 +26,10 @@ def test_the_page_is_up_to_date_and_has_its_pictures() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:constrained_layout not applied")
-def test_every_picture_is_drawn_by_its_code(make_model, tmp_path) -> None:  # noqa: F811
+def test_every_picture_is_drawn_by_its_code(make_model, tmp_path, monkeypatch) -> None:  # noqa: F811
+    name, caption, code = gallery.FILM
+    assert "frames=48" in code
+    monkeypatch.setattr(gallery, "FILM", (name, caption, code.replace("frames=48", "frames=3")))
     model = make_model(2)
     ids = model.register_pending()
     stilt.push_simulations(model, ids)
