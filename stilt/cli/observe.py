@@ -30,7 +30,7 @@ Examples:
 @click.argument("project", metavar="PROJECT")
 @click.option(
     "--reader",
-    type=click.Choice(["tropomi", "oco2", "tccon", "ggg", "csv"]),
+    type=click.Choice(["tropomi", "wfmd", "oco2", "tccon", "ggg", "csv"]),
     help="What FILES are.",
 )
 @click.option("--name", metavar="NAME", help="Name of the tables.  [default: the reader's]")
@@ -73,7 +73,9 @@ def observe(
     model = open_model(project, output_dir)
     if files:
         if reader is None:
-            raise UsageError("Say what the files are: --reader tropomi, oco2, tccon, ggg or csv.")
+            raise UsageError(
+                "Say what the files are: --reader tropomi, wfmd, oco2, tccon, ggg or csv."
+            )
         from stilt.config.observations import ObservationsConfig
         from stilt.project.observed import soundings_of
 

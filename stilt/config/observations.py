@@ -9,7 +9,7 @@ from pydantic import field_validator, model_validator
 from stilt.config.base import Float, Section, described, problem
 from stilt.config.geometry import Bounds
 
-ReaderName = Literal["tropomi", "oco2", "tccon", "ggg", "csv"]
+ReaderName = Literal["tropomi", "wfmd", "oco2", "tccon", "ggg", "csv"]
 
 
 class ObservationsConfig(Section):

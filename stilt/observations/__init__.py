@@ -24,6 +24,7 @@ from stilt.observations.readers import (
     read_oco2,
     read_tccon,
     read_tropomi,
+    read_wfmd,
 )
 from stilt.observations.scenes import (
     group_scenes_by_key,
@@ -77,5 +78,6 @@ __all__ = [
     "read_oco2",
     "read_tccon",
     "read_tropomi",
+    "read_wfmd",
     "select_observations_spatial",
 ]

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from product_files import GGG, write_blended_tropomi, write_oco2, write_tccon, write_tropomi
+from product_files import (
+    GGG,
+    write_blended_tropomi,
+    write_oco2,
+    write_tccon,
+    write_tropomi,
+    write_wfmd,
+)
 
 from stilt.config import Bounds
 from stilt.errors import UsageError
@@ -17,6 +24,7 @@ from stilt.observations import (
     read_oco2,
     read_tccon,
     read_tropomi,
+    read_wfmd,
 )
 
 PRODUCTS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "products"
@@ -51,6 +59,23 @@ def test_blended_tropomi_has_the_blended_value(tmp_path):
     assert first["time"] == pd.Timestamp("2023-10-19 20:31:41")
     assert found.profiles["ak"][0, 0] == pytest.approx(1.15)
     np.testing.assert_allclose(found.profiles["apriori"], 1850, rtol=1e-6)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_wfmd_is_read_from_the_surface_up(tmp_path, turned):
+    path = write_wfmd(tmp_path / "ESACCI-GHG-L2-CH4-CO-TROPOMI-WFMD-20231019-fv1.nc", turned)
+    found = read_files(path, "wfmd")
+    assert found.table["time"].iloc[1] == pd.Timestamp("2023-10-19 20:00:01")
+    assert found.table["good"].tolist() == [True, False]
+    first = found.table.iloc[0]
+    assert (first["longitude"], first["value"], first["units"]) == (-111.9, 1885.0, "ppb")
+    assert first["surface_pressure_hpa"] == 860.0
+    np.testing.assert_allclose(found.profiles["pressure_levels_hpa"][0], [860, 600, 300, 0])
+    # Middles of three layers.
+    np.testing.assert_allclose(found.profiles["ak_pressure_hpa"][0], [730, 450, 150])
+    np.testing.assert_allclose(found.profiles["ak"][0], [1.1, 1.0, 0.6])
+    np.testing.assert_allclose(found.profiles["apriori"][0], [1900, 1850, 1500])
+    assert read_wfmd(path).select().table.shape[0] == 1
 
 
 def test_oco2_is_read_from_the_surface_up(tmp_path):

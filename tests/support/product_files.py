@@ -14,6 +14,29 @@ def _put(file, name, values, **attrs):
     return stored
 
 
+def write_wfmd(path: Path, turned: bool = False) -> Path:
+    """Write a WFMD methane file of two soundings, levels from the top down where turned."""
+    profiles = {
+        "pressure_levels": np.array([860.0, 600.0, 300.0, 0.0]),
+        "xch4_averaging_kernel": np.array([1.1, 1.0, 0.6]),
+        "ch4_profile_apriori": np.array([1900.0, 1850.0, 1500.0]),
+    }
+    with h5py.File(path, "w") as file:
+        _put(file, "time", np.array([1697745600.0, 1697745601.0]))
+        _put(file, "longitude", np.array([-111.9, -111.8], np.float32))
+        _put(file, "latitude", np.array([40.0, 40.1], np.float32))
+        _put(file, "xch4", np.array([1885.0, 1890.0]))
+        _put(file, "xch4_uncertainty", np.array([12.0, 13.0]))
+        _put(file, "xch4_quality_flag", np.array([0, 1], np.int8))
+        _put(file, "sensor_zenith_angle", np.array([20.0, 21.0], np.float32))
+        _put(file, "solar_zenith_angle", np.array([50.0, 51.0], np.float32))
+        for name, values in profiles.items():
+            one = values[::-1] if turned else values
+            units = "hPa" if name == "pressure_levels" else "1"
+            _put(file, name, np.tile(one, (2, 1)), units=units)
+    return path
+
+
 def write_tropomi(path: Path) -> Path:
     """Write an operational methane file: one scan of two lines by three pixels, one of them bad."""
     shape = (1, 2, 3)

@@ -13,10 +13,12 @@ from stilt.observations.readers.ggg import read_ggg as read_ggg
 from stilt.observations.readers.oco2 import read_oco2 as read_oco2
 from stilt.observations.readers.tccon import read_tccon as read_tccon
 from stilt.observations.readers.tropomi import read_tropomi as read_tropomi
+from stilt.observations.readers.wfmd import read_wfmd as read_wfmd
 from stilt.observations.soundings import Soundings
 
 READERS: dict[str, Callable[..., Soundings]] = {
     "tropomi": read_tropomi,
+    "wfmd": read_wfmd,
     "oco2": read_oco2,
     "tccon": read_tccon,
     "ggg": read_ggg,
