@@ -86,16 +86,18 @@ class ReleaseRecord:
         )
 
     def by_hours_back(self) -> tuple[Floats, Floats]:
-        """Return influence of the first 24 hours back, hour by hour, and of all before.
+        """Return influence by the hours from its begin to the measurement, and of all before.
+
+        Influence that is k hours back meets the flux whose hour begins k hours before the
+        measurement: none is 0 hours back, and a day's first hour is one back.
 
         Returns:
-            Shapes (rows, columns, 24), from the hour before the measurement on, and (rows,
-            columns).
+            Shapes (rows, columns, 24), of 0 to 23 hours back, and (rows, columns).
         """
         data = self.footprint.data
         stamps = data["time"].values.astype("datetime64[s]").astype(np.float64)
         end = self.receptor.time.to_datetime64().astype("datetime64[s]").astype(np.float64)
-        back = np.round((end - stamps) / SECONDS_PER_HOUR).astype(np.int64) - 1
+        back = np.round((end - stamps) / SECONDS_PER_HOUR).astype(np.int64)
         values = data.transpose("time", "lat", "lon").values
         hours = np.zeros((*values.shape[1:], HOURS_BACK))
         residual = np.zeros(values.shape[1:])

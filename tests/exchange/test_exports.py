@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import stilt
 from stilt.cli import cli
+from stilt.demo import write_demo_weather
 from stilt.errors import UsageError
 from stilt.exchange.boundary import leaving
 
@@ -70,7 +71,10 @@ def test_co2_has_hours_back_and_the_rest(model, tmp_path):
     assert hours.sizes["resolution"] == 24
     np.testing.assert_allclose(hours.sum("resolution") + rest, found["srr"], rtol=1e-5, atol=1e-9)
     first = model.footprints["default"].load()[0].data
-    np.testing.assert_allclose(hours[0, :, :, 0], first.isel(time=-1), rtol=1e-6)
+    assert first["time"].values[-1] == np.datetime64("2023-07-15T17:00")
+    # As many hours back as its hour begins before the measurement.
+    np.testing.assert_allclose(hours[0, :, :, 1], first.isel(time=-1), rtol=1e-6)
+    assert not hours[..., 0].any()
 
 
 def test_carbontracker_lagrange_files(model, tmp_path):
@@ -125,24 +129,74 @@ def test_particles_leave_where_they_first_cross_and_those_that_stay_count_at_the
     assert sum(each.sum() for each in found.locations.values()) == 1.0
 
 
-@pytest.mark.parity
-def test_openghg_makes_our_enhancement_of_it(model, tmp_path):
+def merged(path, flux, species):
+    """What OpenGHG's own Python makes of an export and a flux, ppm."""
     python = os.environ.get("STILT_OPENGHG_PYTHON")
     if not python:
         pytest.skip("STILT_OPENGHG_PYTHON does not name a Python that has openghg")
-    (path,) = model.export(tmp_path, "openghg", site="WBB", domain="TEST", species="ch4")
-    data = model.footprints["default"].load()[0].data
-    flux = xr.DataArray(
-        np.random.default_rng(0).gamma(1, 1, data.shape[1:]), dims=("lat", "lon"),
-        coords={"lat": data["lat"].values, "lon": data["lon"].values},
-        attrs={"units": "umol m-2 s-1"}, name="flux",
-    )  # fmt: skip
-    flux.to_netcdf(tmp_path / "flux.nc")
+    flux.to_netcdf(path.parent / "flux.nc")
     script = Path(__file__).with_name("openghg_merge.py")
     told = subprocess.run(
-        [python, str(script), str(path), str(tmp_path / "flux.nc")],
+        [python, str(script), str(path), str(path.parent / "flux.nc"), species],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    theirs = json.loads(told.stdout.splitlines()[-1])
+    return json.loads(told.stdout.splitlines()[-1])
+
+
+def random_flux(model, times=None):
+    data = model.footprints["default"].load()[0].data
+    shape = data.shape[1:] if times is None else (len(times), *data.shape[1:])
+    coords = {"lat": data["lat"].values, "lon": data["lon"].values}
+    dims = ("lat", "lon")
+    if times is not None:
+        coords, dims = {"time": times, **coords}, ("time", *dims)
+    return xr.DataArray(
+        np.random.default_rng(0).gamma(1, 1, shape), dims=dims, coords=coords,
+        attrs={"units": "umol m-2 s-1"}, name="flux",
+    )  # fmt: skip
+
+
+@pytest.mark.parity
+def test_openghg_makes_our_enhancement_of_it(model, tmp_path):
+    (path,) = model.export(tmp_path, "openghg", site="WBB", domain="TEST", species="ch4")
+    flux = random_flux(model)
+    theirs = merged(path, flux, "ch4")
     ours = model.footprints["default"].enhancement(flux)["enhancement_ppm"]
     np.testing.assert_allclose(theirs, ours, rtol=1e-4)
+
+
+@pytest.mark.parity
+def test_openghg_makes_our_enhancement_of_co2_hour_by_hour(tmp_path):
+    """It finds the mean flux of a month only from a footprint of the month's first day on."""
+    write_demo_weather(tmp_path / "met", first="2023-06-30T12:00", n_files=7)
+    met = {"directory": str(tmp_path / "met"), "file_format": "%Y%m%d_%H", "file_tres": "6h"}
+    config = stilt.ModelConfig(
+        mets={"demo": met}, footprints={"default": {"grid": GRID}}, n_hours=-26, numpar=50, seed=1
+    )
+    receptors = [
+        stilt.PointReceptor(f"2023-07-01 {hour}:00", -111.85, 40.77, 30.0) for hour in (20, 21, 22)
+    ]
+    model = stilt.Model(tmp_path / "case", receptors=receptors, config=config)
+    stilt.push_simulations(model, model.register_pending())
+    (path,) = model.export(tmp_path, "openghg", site="WBB", domain="TEST", species="co2")
+    flux = random_flux(model, pd.date_range("2023-06-30", "2023-07-03", freq="h"))
+    theirs = merged(path, flux, "co2")
+    found = xr.open_dataset(path)
+    july = flux.sel(time=slice("2023-07-01", None)).mean("time").values
+    ours = [
+        float(found["srr_residual"][at].values.ravel() @ july.ravel())
+        + sum(
+            float(
+                (
+                    found["srr_time_resolved"][at, :, :, back].values * flux.sel(time=when).values
+                ).sum()
+            )
+            for back in range(24)
+            for when in [receptor.time - pd.Timedelta(hours=back)]
+        )
+        for at, receptor in enumerate(receptors)
+    ]
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4)
+    # Of the whole enhancement that leaves the residual's own hours, a small part.
+    whole = model.footprints["default"].enhancement(flux)["enhancement_ppm"]
+    np.testing.assert_allclose(theirs, whole, rtol=0.1)
