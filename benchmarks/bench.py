@@ -84,6 +84,8 @@ class Bench:
         prefect: bool = True,
         compiled: bool = False,
         device: str = "auto",
+        layout: str = "files",
+        repeats: int | None = None,
     ) -> list[OurRun]:
         """Runs of the campaign with this many receptors, start-up included, caches as they are.
 
@@ -95,6 +97,8 @@ class Bench:
             prefect: through `stilt run`; else the same batches by `push_simulations`.
             compiled: not the first run of this shape, which compiles.
             device: of the transport, as config.yaml has it.
+            layout: of the outputs, `files` or `store`.
+            repeats: so many runs; None takes that of the sizes.
         """
         if compiled:
             self.our_campaign(number, kept=kept)
@@ -105,14 +109,17 @@ class Bench:
         def once() -> OurRun:
             particles = self.sizes.particles
             project = write_our_project(
-                self._fresh(), self.setting, receptors(number), particles, kept=kept, device=device
-            )
+                self._fresh(), self.setting, receptors(number), particles,
+                kept=kept, device=device, layout=layout,
+            )  # fmt: skip
             run = ours.run_project if prefect else ours.push_project
             return run(project, workers, variables, cores)
 
-        repeats = self.sizes.long_repeats if number > _LONG else self.sizes.repeats
-        key = (number, kept, workers, n_cores, prefect, compiled, device)
+        usual = self.sizes.long_repeats if number > _LONG else self.sizes.repeats
+        repeats = repeats or usual
+        key = (number, kept, workers, n_cores, prefect, compiled, device, layout)
         how = f"{number} receptors, {workers} worker(s)" + (", trajectories kept" if kept else "")
+        how += ", in a store" if layout == "store" else ""
         return self._repeated(self._ours, key, once, repeats, f"ours: {how}", _our_line)
 
     def our_single(

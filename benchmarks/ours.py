@@ -27,6 +27,7 @@ class OurRun:
     Attributes:
         receptors: simulations completed.
         seconds: wall time of the command, start-up included.
+        core_s: time of a core that all its processes took.
         before_s: until the first batch began.
         batches_s: from there until the last batch ended.
         peak_mb: by kind of process: coordinator, worker, server.
@@ -35,6 +36,7 @@ class OurRun:
 
     receptors: int
     seconds: float
+    core_s: float
     before_s: float
     batches_s: float
     peak_mb: dict[str, float] = field(default_factory=dict)
@@ -94,6 +96,7 @@ def _run(
     return OurRun(
         receptors=len(frame),
         seconds=measured.seconds,
+        core_s=measured.core_s,
         before_s=first - measured.began,
         batches_s=last - first,
         peak_mb=measured.peak_mb,

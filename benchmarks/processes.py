@@ -22,6 +22,8 @@ class Measured:
     Attributes:
         began: seconds since the epoch.
         seconds: wall time from start to end.
+        core_s: time of a core that it and its children took, those that are not waited for left
+            out.
         peak_mb: largest resident memory of one process of each kind, memory-mapped files
             included; empty where there is no /proc.
         output: what it printed, both streams.
@@ -29,6 +31,7 @@ class Measured:
 
     began: float
     seconds: float
+    core_s: float
     peak_mb: dict[str, float]
     output: str
 
@@ -70,7 +73,8 @@ def measure(
         watcher = threading.Thread(target=_watch, args=(process.pid, kind_of, peaks, ended))
         watcher.start()
         try:
-            code = process.wait()
+            _, status, usage = os.wait4(process.pid, 0)
+            code = process.returncode = os.waitstatus_to_exitcode(status)
             seconds = time.perf_counter() - start
         finally:
             if process.poll() is None:
@@ -82,7 +86,7 @@ def measure(
         text = output.read().decode(errors="replace")
     if code:
         raise SystemExit(f"{text[-3000:]}\nThe command ended with {code}: {' '.join(command)}")
-    return Measured(began, seconds, peaks, text)
+    return Measured(began, seconds, usage.ru_utime + usage.ru_stime, peaks, text)
 
 
 def _watch(

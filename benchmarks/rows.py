@@ -240,6 +240,41 @@ def workers(bench: Bench) -> Row:
     )
 
 
+def store(bench: Bench) -> Row:
+    """The campaign with its outputs in a store against files, in turn."""
+    number = bench.sizes.campaign
+    few = min(number, 8)
+    bench.our_campaign(few, repeats=1)
+    say("That one compiled and is not counted.")
+    for turn in range(1, bench.sizes.repeats + 1):
+        for layout in ("files", "store"):
+            runs = bench.our_campaign(number, layout=layout, repeats=turn)
+            say(f"{layout}: {runs[-1].core_s:.1f} s of a core")
+    of_files, of_store = (
+        bench.our_campaign(number, layout=layout) for layout in ("files", "store")
+    )
+    seconds = [median([run.seconds for run in runs]) for runs in (of_files, of_store)]
+    core_s = [median([run.core_s for run in runs]) for runs in (of_files, of_store)]
+    peaks = [median([run.worker_peak_mb for run in runs]) for runs in (of_files, of_store)]
+    ratio = seconds[0] / seconds[1]
+    return Row(
+        "store",
+        f"{number} receptors x {bench.sizes.particles} particles in a store against files, "
+        f"{bench.sizes.n_workers} workers: receptors per hour",
+        f"{3600 * number / seconds[1]:.0f} in a store, {3600 * number / seconds[0]:.0f} in files",
+        ratio=f"{ratio:.3f} x",
+        bar=">= 1.08 x",
+        met=ratio >= 1.08,
+        note=f"In turn, compiled before. Of a core {core_s[0]:.0f} s with files, {core_s[1]:.0f} s "
+        f"with a store ({core_s[0] / core_s[1]:.3f} x); a worker's memory at the highest "
+        f"{peaks[0]:.0f} MB with files, {peaks[1]:.0f} MB with a store.",
+        details={
+            layout: {"parts_s": _parts(runs), "peak_mb": _peaks(runs), **_phases(runs)}
+            for layout, runs in (("files", of_files), ("store", of_store))
+        },
+    )
+
+
 def memory(bench: Bench) -> Row:
     """Peak memory of a worker, few receptors and many."""
     peaks = [
@@ -347,6 +382,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "footprint": footprint,
     "prefect": prefect,
     "workers": workers,
+    "store": store,
     "memory": memory,
     "gpu": gpu,
 }

@@ -78,6 +78,7 @@ def write_our_project(
     *,
     kept: bool,
     device: str = "auto",
+    layout: str = "files",
 ) -> Path:
     """Write config.yaml and receptors.csv for us; trajectories are kept or not."""
     config = {
@@ -87,6 +88,7 @@ def write_our_project(
         "numpar": particles,
         "varsiwant": COLUMNS,
         "trajectories": kept,
+        "output": {"layout": layout},
         "execution": {"device": device},
     }
     return _write(folder, config, table)

@@ -66,10 +66,8 @@ def rows_of(footprint: GriddedInfluence) -> tuple[pa.Table, tuple[int, ...]]:
     Returns:
         The rows, and how many of them each layer has.
     """
-    data = footprint.data
-    # Variables straight away: a DataArray of each coordinate takes longer than the rest.
-    stamps, y, x = (data.coords.variables[dim].values for dim in data.dims)
-    lines = data.values.reshape(-1, x.size)
+    values, stamps, y, x = footprint.arrays
+    lines = values.reshape(-1, x.size)
     # Bits are joined faster than numbers are compared.
     used = np.flatnonzero(np.bitwise_or.reduce(lines.view(f"i{lines.itemsize}"), axis=1))
     foot = lines[used].astype(np.float32)

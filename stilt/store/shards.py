@@ -57,7 +57,6 @@ class ShardWriter:
         self.kind, self.name, self.settings = kind, name, settings
         self.simulations: list[Stored] = []
         self.begun = time.monotonic()
-        self.nbytes = 0
         self._writer: pq.ParquetWriter | None = None
         self._schema: pa.Schema | None = None
         self._waiting: list[pa.Table] = []
@@ -83,10 +82,7 @@ class ShardWriter:
             self._schema = _columns_of(table)
             self._open()
         self.simulations.append(stored)
-        ids = pa.DictionaryArray.from_arrays(
-            pa.array(np.zeros(len(table), np.int32)), pa.array([stored.sim_id], pa.string())
-        )
-        self._waiting.append(table.add_column(0, SIM_ID, ids))
+        self._waiting.append(table)
         self._rows += len(table)
         if self._rows >= GROUP_ROWS:
             self._write_group()
@@ -133,8 +129,12 @@ class ShardWriter:
     def _write_group(self) -> None:
         if self._waiting:
             assert self._writer is not None
-            table = pa.concat_tables(self._waiting).unify_dictionaries()
-            table = pa.Table.from_arrays(table.columns, schema=self._writer.schema)
+            number = len(self._waiting)
+            names = pa.array([each.sim_id for each in self.simulations[-number:]], pa.string())
+            whose = np.repeat(np.arange(number, dtype=np.int32), list(map(len, self._waiting)))
+            ids = pa.DictionaryArray.from_arrays(pa.array(whose), names)
+            columns = [ids, *pa.concat_tables(self._waiting).columns]
+            table = pa.Table.from_arrays(columns, schema=self._writer.schema)
             self._writer.write_table(table, max(1, len(table)))
         self._waiting, self._rows = [], 0
 

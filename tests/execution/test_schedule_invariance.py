@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import stilt
+from stilt.config import OutputConfig
 from stilt.demo import write_demo
 from stilt.execution import plan, push_simulations, run_batch
 from stilt.footprint import Footprint
@@ -15,10 +16,7 @@ from stilt.trajectories import Trajectories
 def results(model):
     ids = model.simulations.ids(state="complete")
     return {
-        sim_id: (
-            Trajectories.from_parquet(model.layout.trajectory(sim_id)).particles,
-            Footprint.from_netcdf(model.layout.footprint(sim_id, "default")).data,
-        )
+        sim_id: (model.trajectories[sim_id].particles, model.footprints["default"][sim_id].data)
         for sim_id in ids
     }
 
@@ -35,25 +33,39 @@ def test_workers_batches_and_resuming_change_no_bit(tmp_path):
         mets={"demo": met}, footprints={"default": {"grid": grid}}, n_hours=-2, numpar=40, seed=3
     )
 
-    def project(name):
-        model = stilt.Model(tmp_path / name, receptors, config)
+    def project(name, layout="files"):
+        output = OutputConfig(layout=layout)
+        settings = config.model_copy(update={"output": output})
+        model = stilt.Model(tmp_path / layout / name, receptors, settings)
         return model, model.register_pending()
 
-    together, ids = project("together")
-    assert run_batch(str(together.output_root), ids).n_complete == 4
-    single, _ = project("single")
-    for sim_id in reversed(ids):
-        run_batch(str(single.output_root), [sim_id])
-    pooled, _ = project("pooled")
-    push_simulations(pooled, ids[:1])
-    push_simulations(pooled, ids, n_workers=2)
-    reference = results(together)
-    assert sorted(reference) == sorted(ids)
-    for model in (single, pooled):
-        for sim_id, (particles, footprint) in results(model).items():
-            pd.testing.assert_frame_equal(particles, reference[sim_id][0], check_exact=True)
-            assert footprint.equals(reference[sim_id][1])
-        assert len(results(model)) == 4
+    def schedules(layout):
+        together, ids = project("together", layout)
+        assert run_batch(str(together.output_root), ids).n_complete == 4
+        single, _ = project("single", layout)
+        for sim_id in reversed(ids):
+            run_batch(str(single.output_root), [sim_id])
+        pooled, _ = project("pooled", layout)
+        push_simulations(pooled, ids[:1])
+        push_simulations(pooled, ids, n_workers=2)
+        for model in (together, single, pooled):
+            model.index.fold()
+            found = results(model)
+            assert sorted(found) == sorted(ids)
+            yield found
+
+    of_files, of_stores = list(schedules("files")), list(schedules("store"))
+    for found in of_files:
+        for sim_id, (particles, footprint) in found.items():
+            pd.testing.assert_frame_equal(particles, of_files[0][sim_id][0], check_exact=True)
+            assert footprint.equals(of_files[0][sim_id][1])
+    # A store keeps particles as they are, and footprints in float32.
+    for found in of_stores:
+        for sim_id, (particles, footprint) in found.items():
+            pd.testing.assert_frame_equal(particles, of_files[0][sim_id][0], check_exact=True)
+            rounded = of_files[0][sim_id][1].astype("float32").astype("float64")
+            assert footprint.equals(rounded)
+            assert float(footprint.sum()) > 0
 
 
 def digests(model):

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 import stilt_fakes as fakes
 
+import stilt
 from stilt.errors import StiltError
 from stilt.execution import run_batch
 from stilt.project.reading import Located, read_footprint
+from tests.faults.test_killed_workers import (
+    kill_a_worker_of_a_run,
+    kill_coordinator_then_run_again,
+    nothing_is_left_running,  # noqa: F401
+)
 from tests.project.test_store import STORE, contents, shards
 
 RUN = """
@@ -64,6 +70,52 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_show_nothing_twice(make
     assert model.status()["completed"] == 40
     assert contents(model) == expected
     assert sorted(contents(model)) == sorted(ids)
+
+
+@pytest.fixture(scope="module")
+def check_store(tmp_path_factory):
+    """A function that compares a store with one of which nothing was killed."""
+    expected = {}
+
+    def check(model, number):
+        status = model.status()
+        assert (status["total"], status["completed"]) == (number, number)
+        if not expected:
+            whole = stilt.Model(
+                tmp_path_factory.mktemp("whole") / "case", model.receptors, model.config
+            )
+            run_batch(str(whole.output_root), whole.register_pending())
+            whole.index.fold()
+            expected.update(contents(whole))
+        assert contents(model) == expected
+        for view, what in (("footprint_cells", "time, cell"), ("particles", "time, indx")):
+            seen = model.index.sql(
+                f"SELECT sim_id, {what}, count(*) AS n FROM {view} GROUP BY ALL ORDER BY n"
+            )
+            assert seen["sim_id"].nunique() == number
+            assert seen["n"].iloc[-1] == 1, "something is seen twice"
+        # What the shards alone say is the same.
+        model.rebuild()
+        assert model.status()["completed"] == number
+        assert contents(model) == expected
+
+    return check
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(20))
+def test_coordinators_of_stores_killed_at_random_moments(
+    tmp_path, make_model, steer, moment, check_store
+):
+    after_s = random.Random(moment).uniform(0, 1.2)
+    kill_coordinator_then_run_again(tmp_path, make_model, steer, after_s, check_store, **STORE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(20))
+def test_workers_of_stores_killed_at_random_moments(tmp_path, faked, moment, check_store):
+    after_s = random.Random(moment).uniform(0, 1.2)
+    kill_a_worker_of_a_run(tmp_path, faked, after_s, check_store, **STORE)
 
 
 def test_a_thousand_damaged_shards_are_named_or_harmless(make_model):

@@ -58,18 +58,19 @@ RUN = """
     from stilt.execution import push
     stilt_fakes.install()
     push.crew_of_this_machine = stilt_fakes.crew
-    model = stilt.Model({project!r}, stilt_fakes.receptors({number}), stilt_fakes.config())
+    config = stilt_fakes.config(**{config})
+    model = stilt.Model({project!r}, stilt_fakes.receptors({number}), config)
     {action}
 """
 PUSH = "stilt.push_simulations(model, model.pending(), n_workers=2)"
 PULL = "stilt.pull_simulations(stilt.Model({project!r}))"
 
 
-def start(tmp_path, number, action):
+def start(tmp_path, number, action, **config):
     project = str(tmp_path / "case")
     script = RUN.format(
         support=os.path.dirname(fakes.__file__), project=project, number=number,
-        action=action.format(project=project),
+        action=action.format(project=project), config=config,
     )  # fmt: skip
     path = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
@@ -115,25 +116,27 @@ def wait_until(condition, seconds=60.0):
         time.sleep(0.02)
 
 
-def kill_coordinator_then_run_again(tmp_path, make_model, steer, after_s):
-    process = start(tmp_path, 24, PUSH)
+def kill_coordinator_then_run_again(
+    tmp_path, make_model, steer, after_s, check=check_everything, **config
+):
+    process = start(tmp_path, 24, PUSH, **config)
     wait_until(lambda: begun(steer) > 0)
     time.sleep(after_s)
     process.kill()
     process.wait()
     # Its workers notice that it is gone, and what they hold is free then.
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids_begun(steer)))
-    go_on(make_model(24))
+    go_on(make_model(24, **config), check)
 
 
-def go_on(model):
+def go_on(model, check=check_everything):
     """Run what a killed or stopped run has left, in this process."""
     push_simulations(model, model.pending())
-    check_everything(model, 24)
+    check(model, 24)
 
 
-def kill_a_worker_of_a_run(tmp_path, steer, after_s):
-    process = start(tmp_path, 24, PUSH)
+def kill_a_worker_of_a_run(tmp_path, steer, after_s, check=check_everything, **config):
+    process = start(tmp_path, 24, PUSH, **config)
     wait_until(lambda: begun(steer) > 0)
     time.sleep(after_s)
     wait_until(lambda: pids_begun(steer))
@@ -143,7 +146,7 @@ def kill_a_worker_of_a_run(tmp_path, steer, after_s):
         except ProcessLookupError:
             continue
     assert process.wait(120) == 0
-    check_everything(stilt.Model(tmp_path / "case"), 24)
+    check(stilt.Model(tmp_path / "case"), 24)
 
 
 def test_a_killed_coordinator_loses_nothing(tmp_path, make_model, steer):
