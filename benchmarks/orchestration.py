@@ -1,9 +1,11 @@
 """What orchestration costs: Prefect's database, processor time, and the coordinator's memory.
 
-Two cases, both with workers whose batches only write a tiny file for each simulation. ``prefect``
-runs receptors with Prefect and without, each batch sleeping as long as computing it would take,
-and sets the processor time that Prefect adds against what such receptors cost. ``coordinator``
-runs many and watches the coordinator's memory.
+Three cases with workers that compute nothing. ``prefect`` runs receptors with Prefect and without,
+each batch sleeping as long as computing it would take, and sets the processor time that Prefect
+adds against what such receptors cost. ``coordinator`` runs many and watches the coordinator's
+memory. ``arrays`` plans very many, submits them as a job array to a queue that stands in for
+SLURM's, and follows it to its end. Batches of the first two write a tiny file for each simulation,
+those of the last only their receipts.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import argparse
 import json
 import os
 import resource
+import runpy
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +34,9 @@ DAY_HOURS = 24
 # Read by every Python process of the case; only pool workers get the stub.
 SITE = """\
 import os, sys
-if os.environ.get("STILT_BENCHMARK_STUB") and "--multiprocessing-fork" in sys.orig_argv:
+if os.environ.get("STILT_BENCHMARK_STUB") and (
+    "--multiprocessing-fork" in sys.orig_argv or "array-worker" in sys.orig_argv
+):
     from benchmarks.orchestration import install_stub
     install_stub()
 """
@@ -46,7 +52,7 @@ def install_stub() -> None:
 def stub_batch(find: Callable[[], Any], sim_ids: Any, *, batch_id: str, **_: Any) -> Any:
     """Write a tiny file and a receipt's row for each simulation, as a batch would have.
 
-    The time that computing would take is slept.
+    The time that computing would take is slept; where that is negative, no files are written.
     """
     import stilt.transport.transport_batch  # noqa: F401  a worker loads it, whoever has started it
     from stilt.execution.summary import BatchSummary
@@ -58,12 +64,14 @@ def stub_batch(find: Callable[[], Any], sim_ids: Any, *, batch_id: str, **_: Any
     files = find()
     mark = mark_running(files.layout.running, batch_id, new_owner(), sim_ids)
     started = time.monotonic()
-    time.sleep(len(sim_ids) * float(os.environ[STUB]))
+    each_s = float(os.environ[STUB])
+    time.sleep(len(sim_ids) * max(each_s, 0.0))
     results = []
     for sim_id in sim_ids:
-        path = files.layout.trajectory(sim_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"tiny")
+        if each_s >= 0.0:
+            path = files.layout.trajectory(sim_id)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"tiny")
         key = files.expectations[met_of(sim_id)].transport
         done = Result(sim_id, "", state="complete", transport_key=key, trajectory_bytes=4)
         done.batch_id = batch_id
@@ -149,6 +157,59 @@ def coordinator(root: Path, n_workers: int) -> dict[str, Any]:
     }
 
 
+def arrays(root: Path, n_tasks: int) -> dict[str, Any]:
+    """Plan a project, submit it to a queue that runs its tasks here, and follow the array.
+
+    It is registered by `stilt register` before; the other memory is that of this process alone.
+    """
+    import stilt
+    from stilt.execution.backend import get_executor
+    from stilt.execution.slurm.options import SlurmOptions
+    from stilt.execution.slurm.submissions import follow, standing_submissions
+
+    options = {"backend": "slurm", "n_workers": n_tasks, "poll_interval": 1.0}
+    took: dict[str, float] = {}
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        began, used = time.perf_counter(), _cpu_s()
+        yield
+        took[f"{name}_s"] = round(time.perf_counter() - began, 1)
+        took[f"{name}_cpu_s"] = round(_cpu_s() - used, 1)
+
+    with timed("registering"):
+        register = [sys.executable, "-m", "stilt", "register", str(root)]
+        subprocess.run(register, check=True, stdout=subprocess.DEVNULL)
+    registering_mb = _peak_mb(resource.RUSAGE_CHILDREN)
+    model = stilt.Model(project=root)
+    with timed("planning"):
+        get_executor(options).start(model.files, model.pending())
+    planning_mb = _peak_mb()
+    (spool,) = standing_submissions(model.files)
+    with timed("following"):
+        counts = follow(model.files, spool, SlurmOptions.read({"poll_interval": 1.0})).counts
+    return {
+        "planned": counts["total"],
+        "complete": counts["complete"],
+        **took,
+        "registering_mb": registering_mb,
+        "planning_mb": planning_mb,
+        "peak_mb": _peak_mb(),
+    }
+
+
+def _peak_mb(whose: int = resource.RUSAGE_SELF) -> int:
+    """Peak resident memory so far of this process, or of the largest that it has seen end."""
+    return round(resource.getrusage(whose).ru_maxrss * 1024 / 1e6)
+
+
+def _queue(folder: Path) -> str:
+    """Return a PATH on which commands that stand in for SLURM's come first."""
+    path = Path(__file__).parents[1] / "tests" / "support" / "slurm_stand_in.py"
+    install = runpy.run_path(str(path))["install"]
+    return os.pathsep.join([str(install(folder)), os.environ["PATH"]])
+
+
 def prefect(root: Path, how: str, n_workers: int) -> dict[str, Any]:
     """Run a project over worker processes, with or without Prefect."""
     import stilt
@@ -199,7 +260,7 @@ def _database_mb(root: Path) -> float:
 
 
 def in_process(
-    case: str, root: Path, *arguments: str, stub_s: float | None = None
+    case: str, root: Path, *arguments: str, stub_s: float | None = None, **more: str
 ) -> dict[str, Any]:
     """Run a case in a process of its own and return what it says.
 
@@ -208,13 +269,14 @@ def in_process(
         root: of the project.
         arguments: of the case.
         stub_s: workers sleep so long for each simulation and write a tiny file; None lets them
-            compute.
+            compute, and a negative number keeps them from writing files.
+        **more: variables of its environment.
     """
     site = root.parent / "site"
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(SITE)
     paths = [str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **more}
     variables.pop("PREFECT_API_URL", None)
     if stub_s is not None:
         variables[STUB] = str(stub_s)
@@ -256,10 +318,11 @@ def share_of_prefect(
 
 
 def main() -> int:
-    """Run both cases and print a line of JSON for each process, then the conclusions."""
+    """Run the cases and print a line of JSON for each process, then the conclusions."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.orchestration", description=__doc__)
     parser.add_argument("--receptors", type=int, default=2000, help="of the case prefect; 0 skips")
     parser.add_argument("--many", type=int, default=100_000, help="of coordinator; 0 skips")
+    parser.add_argument("--planned", type=int, default=1_000_000, help="of arrays; 0 skips")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--usual", type=int, default=8, help="receptors of usual size to time")
     parser.add_argument("--case", nargs="+", help=argparse.SUPPRESS)
@@ -268,6 +331,8 @@ def main() -> int:
         case, root, *rest = options.case
         if case == "coordinator":
             found = coordinator(Path(root), int(rest[0]))
+        elif case == "arrays":
+            found = arrays(Path(root), int(rest[0]))
         elif case == "usual":
             found = usual(Path(root))
         else:
@@ -285,11 +350,16 @@ def main() -> int:
                 weather, folder, options.receptors, options.usual, options.workers
             )
             print("prefect:", json.dumps(found), flush=True)
+        workers = str(options.workers)
         if options.many:
             write_project(folder / "many", weather, options.many)
-            workers = str(options.workers)
             found = in_process("coordinator", folder / "many", workers, stub_s=0.0)
             print("coordinator:", json.dumps(found), flush=True)
+        if options.planned:
+            write_project(folder / "planned", weather, options.planned)
+            path = _queue(folder / "queue")
+            found = in_process("arrays", folder / "planned", workers, stub_s=-1.0, PATH=path)
+            print("arrays:", json.dumps(found), flush=True)
     return 0
 
 

@@ -15,7 +15,7 @@ from flows.project_flow import ProjectFlow, project_flow, tag_content
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.engine import run_plan
 from stilt.execution.observing import Observer
-from stilt.execution.plan import Plan
+from stilt.execution.plan import Plan, share_in_words
 from stilt.execution.runs import Outcome, SimulationsFailedError
 from stilt.execution.setup import refuse_wrong_process
 from stilt.execution.weather import weather_report
@@ -36,6 +36,7 @@ def simulate(
     skip_existing: bool | None = None,
     output_dir: str | None = None,
     compute_root: str | None = None,
+    task: str | None = None,
 ) -> State[Any]:
     """Compute the simulations that a project lacks; the same as `stilt run`.
 
@@ -49,11 +50,16 @@ def simulate(
         skip_existing: keep outputs that exist; None takes the config's.
         output_dir: output root, a folder or a URL, when it is not the project.
         compute_root: where files are made before they are published.
+        task: I/N computes share I of N of all registered simulations: for flow runs on several
+            machines that each have a GPU.
     """
     refuse_wrong_process()
     model = Model(project=project, output_dir=output_dir, compute_root=compute_root)
     with model.files.leased():
         sim_ids = model.pending(skip_existing=skip_existing, scene_id=scene, mets=mets or None)
+        if task is not None:
+            share = set(share_in_words(model.simulations.ids(), task))
+            sim_ids = [sim_id for sim_id in sim_ids if sim_id in share]
         warn_of_weather(model.files, sim_ids)
         return run_simulations(model, sim_ids, n_workers, skip_existing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,17 @@ MINUTES_PER_HOUR = 60.0
 LEFT_EARLY_MIN = 1.5
 
 
-def first_and_last(particles: pd.DataFrame) -> pd.DataFrame:
+def first_and_last(
+    particles: pd.DataFrame, further: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
     """Return each particle's rows nearest to its release and farthest from it, by particle.
 
     Transforms need nothing else of a table to weight the particles' ends.
+
+    Args:
+        particles: the table.
+        further: columns to add, (2, particles) each: of first and of last rows, by ``indx`` from
+            one.
     """
     elapsed = particles["time"].abs().to_numpy()
     numbers, known = pd.factorize(particles["indx"].to_numpy(), sort=True)
@@ -31,7 +39,13 @@ def first_and_last(particles: pd.DataFrame) -> pd.DataFrame:
     ends[numbers[rows][::-1], 0] = rows[::-1]
     ends[numbers[rows], 1] = rows
     kept = ends[:, 0] != ends[:, 1]
-    return particles.iloc[ends[np.stack([np.ones_like(kept), kept], axis=1)]].reset_index(drop=True)
+    rows = ends[np.stack([np.ones_like(kept), kept], axis=1)]
+    found = particles.iloc[rows].reset_index(drop=True)
+    if not further:
+        return found
+    place = found["indx"].to_numpy() - 1
+    is_last = np.append(place[1:] != place[:-1], True).astype(int)[: place.size]
+    return found.assign(**{name: values[is_last, place] for name, values in further.items()})
 
 
 def ends_of(particles: pd.DataFrame, receptor: Receptor, n_hours: float) -> pd.DataFrame:

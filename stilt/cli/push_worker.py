@@ -90,11 +90,8 @@ def _listed(chunk: str) -> list[str]:
 
 def _share(model: Model, task: str, skip_existing: bool | None) -> list[str]:
     """Return the pending simulations of a share, neighbours in time together."""
-    from stilt.execution.plan import share_of
+    from stilt.execution.plan import share_in_words
 
-    first, _, last = task.partition("/")
-    if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
-        raise UsageError(f"--task is '{task}': it takes I/N with I from 1 to N, such as 3/8.")
+    mine = share_in_words(model.simulations.ids(), task)
     pending = set(model.pending(skip_existing=skip_existing))
-    mine = share_of(model.simulations.ids(), int(first), int(last))
     return [sim_id for sim_id in mine if sim_id in pending]

@@ -20,6 +20,7 @@ DEFAULT_CODES = (
 
 PLUME_CODES = ("dens", "samt", "sigw", "tlgr", "foot", "mlht")
 FOOTPRINT_CODES = ("time", "indx", "long", "lati", "foot")
+END_CODES = ("zagl", "pres", "zsfc")
 
 WIND_ERROR_FIELDS = ("siguverr", "tluverr", "zcoruverr", "horcoruverr")
 MIXED_HEIGHT_ERROR_FIELDS = ("sigzierr", "tlzierr", "horcorzierr")

@@ -39,6 +39,7 @@ from stilt.version import __version__
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
+    from stilt.transport.program import Programs
 
 logger = logging.getLogger(__name__)
 
@@ -101,10 +102,12 @@ def compute_batch(
     receptors: Mapping[str, Receptor] | None = None,
     n_helpers: int = 0,
     stored: Shards | None = None,
+    programs: Programs | None = None,
 ) -> BatchSummary:
     """Compute simulations of the project that `find` returns; see :func:`run_batch`.
 
     `stored` names the shards with outputs of these simulations, by id; None asks the index.
+    `programs` follow the particles; None takes those of this machine's device.
     """
     refuse_in_fork()
     begun = time.monotonic()
@@ -120,6 +123,7 @@ def compute_batch(
                     batch.parts = parts
                     batch.helpers = helpers_of_this_process(n_helpers)
                     batch.known_shards = stored
+                    batch.programs = programs
                     batch.run(files, known, skip_existing, progress or _ignore)
             batch.fail_unexplained()
             return _closed(batch, files, begun)
@@ -155,6 +159,7 @@ class _Batch:
         self.helpers: Helpers | None = None
         self.known_shards: Shards | None = None
         self.shelf: Shelf | None = None
+        self.programs: Programs | None = None
 
     def run(
         self,
@@ -245,7 +250,10 @@ class _Batch:
                 raise_if_interrupted()
                 progress((before + fraction * size) / number)
 
-            run_group(files, chosen, analyses, is_error=is_error, progress=report, helpers=helpers)
+            run_group(
+                files, chosen, analyses, is_error=is_error, progress=report, helpers=helpers,
+                programs=self.programs,
+            )  # fmt: skip
             done += size
             progress(done / number)
         if helpers is not None:

@@ -159,8 +159,9 @@ class Helpers:
         near_field: bool,
         progress: Callable[[float], None],
         programs: Programs,
+        at_ends: Sequence[str],
     ) -> list[CollectedRows]:
-        """Follow particles in this process; see :func:`stilt.transport.run_transport`.
+        """Follow particles in this process; see :func:`stilt.transport.transport_rows`.
 
         Returns:
             Rows for :meth:`finish`, all of them in shared memory.
@@ -182,6 +183,7 @@ class Helpers:
             most=len(releases),
             reserve=self._reserve,
             programs=programs,
+            at_ends=at_ends,
         )
 
     def finish(
@@ -288,9 +290,7 @@ class Helpers:
                 self._submit(one)
             else:
                 order = one.order
-                one.task.receive(
-                    _table(order.rows), is_error=order.is_error, corrected=order.corrected
-                )
+                one.task.receive(order.rows, is_error=order.is_error, corrected=order.corrected)
                 self._memory.give_back(order.place)
 
 
@@ -357,12 +357,6 @@ def _project(version: _Version) -> Project:
     return version[0].open()
 
 
-def _table(rows: ReleaseRows) -> Any:
-    from stilt.transport import table_of
-
-    return table_of(rows)
-
-
 def _make(order: _Order) -> _Made:
     """Make the files of a simulation, in a helper."""
     task = order.task
@@ -372,9 +366,7 @@ def _make(order: _Order) -> _Made:
         # Rows of many simulations go into one file, which the process that has the batch writes.
         task.outbox = pieces.append
     with collecting() as parts, timed("other"):
-        with timed("transport"):
-            table = _table(order.rows)
-        task.receive(table, is_error=order.is_error, corrected=order.corrected)
+        task.receive(order.rows, is_error=order.is_error, corrected=order.corrected)
     return _Made(task.result, task.failure, parts, pieces)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stilt.errors import StiltError
+from stilt.errors import StiltError, UsageError
 from stilt.execution.forks import allowed_workers
 from stilt.execution.lookup import receptors_of
 from stilt.project.holders import MOST_RECEPTORS_CARRIED, Share
@@ -231,6 +231,18 @@ def share_of(sim_ids: Iterable[str], share: int, n_shares: int) -> list[str]:
     ordered = sorted(dict.fromkeys(map(str, sim_ids)), key=sim_parts)
     begin, end = (len(ordered) * number // n_shares for number in (share - 1, share))
     return ordered[begin:end]
+
+
+def share_in_words(sim_ids: Iterable[str], words: str) -> list[str]:
+    """Return the share of simulations that a text such as ``3/8`` asks for: see :func:`share_of`.
+
+    Raises:
+        UsageError: the text is no such share.
+    """
+    first, _, last = words.partition("/")
+    if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+        raise UsageError(f"task is '{words}': it takes I/N with I from 1 to N, such as 3/8.")
+    return share_of(sim_ids, int(first), int(last))
 
 
 def plan_batches(

@@ -39,9 +39,12 @@ from stilt.timing import timed
 from stilt.version import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from stilt.trajectories import Trajectories
+    from stilt.transport.particle_rows import ReleaseRows
+    from stilt.transport.transport_batch import CollectedRows, Table
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +209,7 @@ class Task:
 
     def receive(
         self,
-        table: pd.DataFrame | SimulationError,
+        rows: CollectedRows,
         *,
         is_error: bool = False,
         corrected: bool = False,
@@ -214,11 +217,15 @@ class Task:
         """Take the particles of a run of the transport: correct, keep, and make footprints.
 
         Args:
-            table: the particles, or what stopped them.
+            rows: the particles, or what stopped them.
             is_error: they are those of the error run.
             corrected: their influence is corrected for the near field already.
         """
         with self.phase(ERROR_PHASE if is_error else "trajectory"):
+            if isinstance(rows, SimulationError):
+                raise rows
+            with timed("transport"):
+                table = _table_of(rows)
             if isinstance(table, SimulationError):
                 raise table
             particles = table if corrected else self.corrected(table)
@@ -226,7 +233,7 @@ class Task:
             if self.project.config.trajectories:
                 self.keep(self.trajectories(particles, is_error=is_error))
             elif self.project.config.keeps_ends and not is_error:
-                self.keep_ends(particles)
+                self.keep_ends(particles, rows.at_ends)
             self.make_footprints(particles, is_error=is_error)
 
     def make_from_stored(self) -> None:
@@ -331,13 +338,20 @@ class Task:
             self.result.transport_key = key
             self.result.trajectory_bytes, self.result.trajectory_mtime_us = stamp
 
-    def keep_ends(self, particles: pd.DataFrame) -> None:
-        """Publish where particles began and ended, from which backgrounds are made."""
+    def keep_ends(self, particles: pd.DataFrame, at_ends: Mapping[str, np.ndarray]) -> None:
+        """Publish where particles began and ended, from which backgrounds are made.
+
+        Args:
+            particles: the table.
+            at_ends: further columns, (2, particles) each: of the first rows and of the last.
+        """
         from stilt.background.ends import first_and_last
 
+        with timed("writing"):
+            ends = first_and_last(particles, at_ends)
+            stored = self.trajectories(ends, is_error=False)
         if self.outbox is not None:
             with timed("writing"):
-                stored = self.trajectories(first_and_last(particles), is_error=False)
                 key = self.expected.transport
                 piece = particle_piece(self.sim_id, stored, self._made(key), key, kind=ENDS)
             self.outbox(piece)
@@ -345,7 +359,6 @@ class Task:
         final = self.project.layout.ends(self.sim_id)
         working = self._working(final)
         with timed("writing"):
-            stored = self.trajectories(first_and_last(particles), is_error=False)
             stored.to_parquet(working, extra=trajectory_texts(self._made(self.expected.transport)))
             self.project.publish(working, final, linked=False)
 
@@ -386,3 +399,9 @@ class Task:
         if not self.project.has_compute_root:
             return final
         return self.project.compute_root / self.sim_id / final.name
+
+
+def _table_of(rows: ReleaseRows) -> Table:
+    from stilt.transport import table_of
+
+    return table_of(rows)

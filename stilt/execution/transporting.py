@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from stilt.config.run import FOOTPRINT_CODES, PLUME_CODES
+from stilt.config.run import END_CODES, FOOTPRINT_CODES, PLUME_CODES
 from stilt.execution.compiled import time_compiling, trust_compiled
 from stilt.execution.failures import Failure
 from stilt.execution.programs import stored_programs
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from stilt.meteorology.reach import Reach
     from stilt.meteorology.records import AnalysisRef
     from stilt.receptors import Receptor
-    from stilt.transport.transport_batch import CollectedRows, Table
+    from stilt.transport.program import Programs
+    from stilt.transport.transport_batch import CollectedRows
 
 logger = logging.getLogger(__name__)
 
@@ -163,15 +164,17 @@ def run_group(
     is_error: bool,
     progress: Progress,
     helpers: Helpers | None = None,
+    programs: Programs | None = None,
 ) -> None:
     """Run the transport for a group and make the files; when the group breaks, one by one.
 
-    With helpers the files are theirs to make, and may not be there yet at the end.
+    With helpers the files are theirs to make, and may not be there yet at the end. `programs`
+    follow the particles; None takes those of this machine's device.
     """
     if not tasks:
         return
     with timed("import"):
-        from stilt.transport import prepare_ahead, release_of, run_transport, what_computes
+        from stilt.transport import prepare_ahead, release_of, transport_rows, what_computes
 
         time_compiling()
     receptors = [task.receptor for task in tasks]
@@ -179,28 +182,23 @@ def run_group(
         files.config, receptors, one_grid=len({ref.grid.key() for ref in analyses}) == 1
     )
     config, corrected = collect.config, collect.corrected
-    tables: Sequence[Table] = ()
-    rows: Sequence[CollectedRows] = ()
+    rows: list[CollectedRows] = []
     try:
         releases = [release_of(task.receptor, task.sim_id, config) for task in tasks]
 
         def weather_meanwhile(over: Callable[[], bool]) -> None:
             prepare_ahead(releases, analyses, config, cache_dir=files.cache_dir, enough=over)
 
-        programs = stored_programs(files.runtime.cache_dir, weather_meanwhile)
+        used = programs or stored_programs(files.runtime.cache_dir, weather_meanwhile)
         begun = time.time()
         with timed("transport"), on_device(files.config.execution.device):
             computing = what_computes()
-            if helpers is None:
-                tables = run_transport(
-                    releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                    near_field=corrected, progress=progress, programs=programs,
-                )  # fmt: skip
-            else:
-                rows = helpers.follow(
-                    releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
-                    near_field=corrected, progress=progress, programs=programs,
-                )  # fmt: skip
+            follow = transport_rows if helpers is None else helpers.follow
+            rows = follow(
+                releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
+                near_field=corrected, progress=progress, programs=used,
+                at_ends=collect.at_ends,
+            )  # fmt: skip
         trust_compiled(begun)
         for task in tasks:
             task.computed_on(*computing)
@@ -212,18 +210,20 @@ def run_group(
             logger.warning("A group of %d is run one by one after: %s", len(tasks), error)
             for task in tasks:
                 run_group(
-                    files, [task], analyses, is_error=is_error, progress=progress, helpers=helpers
-                )
+                    files, [task], analyses, is_error=is_error, progress=progress,
+                    helpers=helpers, programs=programs,
+                )  # fmt: skip
             return
         tasks[0].fail(Failure.of(error, ERROR_PHASE if is_error else "trajectory"))
         return
     finally:
         files.bound_weather_cache()
-    if helpers is None:
-        for task, table in zip(tasks, tables, strict=True):
-            task.receive(table, is_error=is_error, corrected=corrected)
-    else:
-        for task, collected in zip(tasks, rows, strict=True):
+    for task in tasks:
+        # Each is given up as soon as its files are made.
+        collected = rows.pop(0)
+        if helpers is None:
+            task.receive(collected, is_error=is_error, corrected=corrected)
+        else:
             helpers.finish(task, collected, is_error=is_error, corrected=corrected)
 
 
@@ -235,11 +235,13 @@ class Wanted:
         config: the configuration with only those columns of a particle table that somebody will
             read: all of them where tables are kept, and where transforms of a footprint may take
             any.
-        corrected: influence comes corrected for the near field, since the device does that.
+        corrected: influence comes corrected for the near field.
+        at_ends: columns of which only each particle's first and last row will be read.
     """
 
     config: ModelConfig
     corrected: bool = False
+    at_ends: tuple[str, ...] = ()
 
 
 def wanted(config: ModelConfig, receptors: Sequence[Receptor], *, one_grid: bool = True) -> Wanted:
@@ -257,7 +259,10 @@ def wanted(config: ModelConfig, receptors: Sequence[Receptor], *, one_grid: bool
     if msl:
         # They bring the release to the ground, see stilt.transforms.release.
         read |= {"zagl", "zsfc"}
-    if config.keeps_ends:
-        read |= {"zagl", "pres", "zsfc"}
     kept = tuple(name for name in config.varsiwant if name in read)
-    return Wanted(config.model_copy(update={"varsiwant": kept}), corrected)
+    ends = set(END_CODES).intersection(config.varsiwant).difference(kept)
+    return Wanted(
+        config.model_copy(update={"varsiwant": kept}),
+        corrected,
+        tuple(sorted(ends)) if config.keeps_ends else (),
+    )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import FootprintError
-from stilt.footprint.steps import Floats, small_numbers
+from stilt.footprint.steps import Floats, Ints, small_numbers
 from stilt.plume import influenced_height_m, plume_growth_m, plume_influence
 from stilt.transforms.release import release_height_agl_m
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NEEDED = ("time", "indx", "foot", "mlht", "dens", "samt", "sigw", "tlgr")
 UNCORRECTED = "foot_no_hnf_dilution"
 BLOCK_ROWS = 32_768
+_MOST_SUMS = 1_000_000
 
 
 def apply_near_field(
@@ -91,14 +92,47 @@ def _corrected(table: pd.DataFrame, start_m: Floats, veght: float) -> np.ndarray
             for name in ("samt", "sigw", "tlgr", "dens", "mlht")
         )
         growth = plume_growth_m(samt_min, sigma_w, scale_s, elapsed[rows])
-        depth = grown[number] + pd.Series(growth).groupby(number).cumsum().to_numpy()
+        depth = _running_sums(grown, number, growth)
         plume = start_m[rows] + depth
-        shallow = plume < influenced_height_m(height, veght)
+        shallow = (plume < influenced_height_m(height, veght)) & ~np.isnan(growth)
         corrected[rows[shallow]] = plume_influence(
             plume[shallow], density[shallow], samt_min[shallow]
         )
-        known = ~np.isnan(plume)
         # A particle's last row of the block stays.
-        grown[number[known]] = depth[known]
-        deep[number[known]] = plume[known] >= deepest
+        grown[number] = depth
+        deep[number] = plume >= deepest
     return corrected
+
+
+def _running_sums(begin: Floats, number: Ints, terms: Floats) -> Floats:
+    """Add the terms of each number one after the other to what it begins with; NaN adds nothing.
+
+    Strictly in order, so that the sums do not depend on where a block begins.
+
+    Args:
+        begin: by number.
+        number: of each term, shape (terms,).
+        terms: shape (terms,).
+
+    Returns:
+        The sum up to each term, itself included.
+    """
+    order = np.argsort(number, kind="stable")
+    first = np.flatnonzero(np.diff(number[order], prepend=-1))
+    counts = np.diff(first, append=number.size)
+    if counts.size * counts.max() > max(_MOST_SUMS, 8 * number.size):
+        # Few particles have most of the rows: a table of all would be large.
+        half = number.size // 2
+        early = _running_sums(begin, number[:half], terms[:half])
+        middle = begin.copy()
+        middle[number[:half]] = early
+        return np.concatenate([early, _running_sums(middle, number[half:], terms[half:])])
+    owner = np.repeat(np.arange(counts.size), counts)
+    rank = np.arange(number.size) - np.repeat(first, counts) + 1
+    sums = np.zeros((counts.max() + 1, counts.size))
+    sums[0] = begin[number[order[first]]]
+    sums[rank, owner] = np.nan_to_num(terms[order], nan=0.0, posinf=np.inf, neginf=-np.inf)
+    np.add.accumulate(sums, axis=0, out=sums)
+    out = np.empty(number.size)
+    out[order] = sums[rank, owner]
+    return out

@@ -12,6 +12,7 @@ import numpy as np
 
 from stilt.transport.device import device
 from stilt.transport.particles import MOVING, Particles
+from stilt.transport.plumes import HostPlumes
 from stilt.transport.program import (
     Chunk,
     ChunkRows,
@@ -22,6 +23,9 @@ from stilt.transport.program import (
     taken,
 )
 from stilt.transport.receiver import Receiver
+from stilt.transport.step_columns import MAIN_COLUMNS
+
+_FOOT = MAIN_COLUMNS.index("foot")
 
 
 class HostParticles:
@@ -46,6 +50,8 @@ class HostParticles:
         self._rows = ChunkRows.empty(len(column_names(setting.physics)), minutes, self._together)
         # Allocated once: the system clears fresh memory.
         self._buffer = _RowBuffer.empty(len(receiver.columns), minutes * len(particles.start))
+        near_field = receiver.near_field
+        self._plumes = None if near_field is None else HostPlumes(near_field, particles.start)
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +99,10 @@ class HostParticles:
             has_moved = np.asarray(self._rows.moved)[:minutes, :here]
             every = np.asarray(self._rows.values)
             columns = [every[source, :minutes, :here] for source in self._receiver.columns]
+            if self._plumes is not None:
+                columns[self._receiver.columns.index(_FOOT)] = self._plumes.corrected(
+                    every[:, :minutes, :here], has_moved, numbers[part], chunk.tick
+                )
             if count <= together:
                 moved, values = has_moved, columns
             else:

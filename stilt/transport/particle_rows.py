@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import pandas as pd
 from stilt.config import ModelConfig
 from stilt.meteorology import thermodynamics as thermo
 from stilt.meteorology.grids import MetGrid
+from stilt.transport.ends import Ends
 from stilt.transport.plumes import NearField
 from stilt.transport.release import Release
 from stilt.transport.step_columns import AIR_COLUMNS, EXTRA_COLUMNS, MAIN_COLUMNS
@@ -110,6 +111,7 @@ class SweepCollector:
         *,
         in_degrees: bool = False,
         near_field: NearField | None = None,
+        at_ends: Sequence[str] = (),
     ) -> None:
         """Reserve room for ``config.n_hours`` of ``config.numpar`` particles of each release.
 
@@ -123,18 +125,22 @@ class SweepCollector:
             reserve: gives memory.
             in_degrees: positions come as longitudes and latitudes.
             near_field: influence comes corrected for it.
+            at_ends: columns of which only each particle's first and last row are kept.
         """
         needed = _needed(config.varsiwant)
-        self.columns = [number for number, name in enumerate(names) if name in needed]
+        self._at_ends = Ends.of([name for name in at_ends if name not in needed], cells.shape[1])
+        every = [number for number, name in enumerate(names) if name in needed]
+        self._kept = len(every)
+        self.columns = every + [names.index(name) for name in self._at_ends.names]
         in_table = {"x": "long", "y": "lati"} if in_degrees else {}
-        kept = (names[number] for number in self.columns)
+        kept = (names[number] for number in every)
         self._names = [in_table.get(name, name) for name in kept]
         self.grid = grid if in_degrees else None
         self.near_field = near_field
         self._releases, self._config, self._grid = releases, config, grid
         self._starts = np.asarray(starts, dtype=np.int64)
         self.particles, self._minutes = config.numpar, abs(config.n_hours) * 60
-        shape = len(self.columns), self._minutes, self.particles
+        shape = self._kept, self._minutes, self.particles
         self._stores = [reserve(*shape) for _ in releases]
         self._gathered: dict[int, OwnMemory] = {}
         self._came_whole: set[int] = set()
@@ -145,6 +151,7 @@ class SweepCollector:
     ) -> None:
         """Take rows of some particles: see :class:`~stilt.transport.receiver.Receiver`."""
         particles = self.particles
+        self._at_ends.add(numbers, moved, values[self._kept :])
         position = np.full(len(self._starts) * particles, -1)
         position[numbers] = np.arange(len(numbers))
         for owner, places in enumerate(position.reshape(-1, particles)):
@@ -154,7 +161,8 @@ class SweepCollector:
                 continue
             where = _run(places) if len(own) == particles else None
             has_moved, columns = self._to_gather_in(owner).arrays()
-            for column, source in zip((*columns, has_moved), (*values, moved), strict=True):
+            sources = (*values[: self._kept], moved)
+            for column, source in zip((*columns, has_moved), sources, strict=True):
                 if where is not None:
                     column[to] = source[rows, where]
                 elif len(own) == particles:
@@ -170,7 +178,9 @@ class SweepCollector:
             if to.start < to.stop:
                 self._came_whole.add(first + place)
                 store = self._stores[first + place]
-                store.put(to.start, moved[place, rows], values[place, :, rows])
+                store.put(to.start, moved[place, rows], values[place, : self._kept, rows])
+                numbers = (first + place) * self.particles + np.arange(self.particles)
+                self._at_ends.add(numbers, moved[place, rows], values[place, self._kept :, rows])
 
     def _to_gather_in(self, owner: int) -> OwnMemory:
         """Return the memory for rows of a release that do not come all particles at a time."""
@@ -178,7 +188,7 @@ class SweepCollector:
         if isinstance(store, OwnMemory):
             return store
         if owner not in self._gathered:
-            shape = len(self.columns), self._minutes, self.particles
+            shape = self._kept, self._minutes, self.particles
             self._gathered[owner] = OwnMemory(*shape)
         return self._gathered[owner]
 
@@ -203,6 +213,7 @@ class SweepCollector:
             self._names,
             store,
             self._cells[:, number],
+            self._at_ends.of_release(number, self.particles),
         )
 
 
@@ -226,6 +237,7 @@ class ReleaseRows:
             came in degrees.
         store: where they are; values may be anything where there is no row.
         cells: release cells along x and y, (2, particles).
+        at_ends: by column, the values of each particle's first and last row, (2, particles).
     """
 
     release: Release
@@ -234,6 +246,7 @@ class ReleaseRows:
     names: list[str]
     store: RowStore
     cells: np.ndarray
+    at_ends: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the particle table, sorted by age and particle, without a row at the release.

@@ -1,6 +1,8 @@
-"""The hyper-near-field (HNF) correction of rows still on the device; see :mod:`stilt.plume`.
+"""The hyper-near-field (HNF) correction of rows as they are computed; see :mod:`stilt.plume`.
 
-It is what :func:`stilt.footprint.apply_near_field` does to a table, minute by minute.
+It is what :func:`stilt.footprint.apply_near_field` does to a table, minute by minute: then the
+columns that it alone needs are not collected. On the host its numbers are the same to the last
+bit.
 """
 
 from __future__ import annotations
@@ -15,12 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from stilt.plume import influenced_height_m, plume_growth_m, plume_influence
-from stilt.transport.device import device
 from stilt.transport.program import Chunk, ChunkRows
+from stilt.transport.step_columns import MAIN_COLUMNS
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
     from stilt.transport.release import Release
+
+# Of a mixed layer, unless a factor of the user's makes it deeper.
+_DEEPEST_M = 100_000.0
+_PLUME_COLUMNS = ("foot", "samt", "sigw", "tlgr", "dens", "mlht")
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,12 @@ class NearField:
     Attributes:
         height_agl_m: release height of every particle, shape (particles,).
         veght: see :func:`stilt.plume.influenced_height_m`.
+        deepest_m: no layer that sees the surface is deeper.
     """
 
     height_agl_m: np.ndarray
     veght: float
+    deepest_m: float = np.inf
 
     @classmethod
     def of(cls, releases: Sequence[Release], config: ModelConfig) -> Self:
@@ -44,15 +52,16 @@ class NearField:
             heights.append(
                 np.resize(release.heights_m if nominal is None else nominal, config.numpar)
             )
-        return cls(np.concatenate(heights), config.veght)
+        deepest_m = np.inf if config.zicontroltf else influenced_height_m(_DEEPEST_M, config.veght)
+        return cls(np.concatenate(heights), config.veght, deepest_m)
 
 
 def corrects_near_field(config: ModelConfig) -> bool:
-    """Return whether the device can do what ``config.hnf_plume`` asks for, above ground.
+    """Return whether a sweep can do what ``config.hnf_plume`` asks for, above ground.
 
-    The device must keep the particles, and every row must be written to the table.
+    Every row must be written to the table.
     """
-    return device().stays and config.hnf_plume and config.outdt == 0
+    return config.hnf_plume and config.outdt == 0
 
 
 class Plumes(NamedTuple):
@@ -124,3 +133,61 @@ def _corrected(
     begin = jnp.zeros(rows.moved.shape, rows.values.dtype), plumes.grown_m
     influence, grown_m = jax.lax.fori_loop(np.int32(0), minutes, one_minute, begin)
     return influence, plumes._replace(grown_m=grown_m)
+
+
+class HostPlumes:
+    """Plumes of a sweep's particles on the host, whose rows come some particles at a time.
+
+    Growth is added in the order of minutes, so that it does not depend on what a call holds.
+    """
+
+    def __init__(self, near_field: NearField, start: np.ndarray) -> None:
+        """Start the plumes.
+
+        Args:
+            near_field: release heights, layer.
+            start: minute of the sweep at which each particle is released, shape (particles,).
+        """
+        self._near_field, self._start = near_field, start
+        self._grown_m = np.zeros(len(start))
+        self._deep = np.zeros(len(start), bool)
+
+    def corrected(
+        self, values: np.ndarray, moved: np.ndarray, numbers: np.ndarray, tick: int
+    ) -> np.ndarray:
+        """Return the corrected influence of some particles, (minutes, n), and let plumes grow.
+
+        Args:
+            values: the main columns first, (columns, minutes, n).
+            moved: whether there is such a row, (minutes, n).
+            numbers: of the particles in the sweep, (n,).
+            tick: minute of the sweep of the first row.
+        """
+        column = {name: values[MAIN_COLUMNS.index(name)] for name in _PLUME_COLUMNS}
+        influence: np.ndarray = column["foot"]
+        counts = moved & ((column["samt"] != 0.0) | (influence != 0.0)) & ~self._deep[numbers]
+        some = np.flatnonzero(counts.any(axis=0))
+        if some.size == 0:
+            return influence
+        number, counts = numbers[some], counts[:, some]
+        minute, place = np.nonzero(counts)
+        samt_min, sigma_w, scale_s, density, height_m = (
+            column[name][minute, some[place]].astype(np.float64)
+            for name in ("samt", "sigw", "tlgr", "dens", "mlht")
+        )
+        elapsed_min = (tick + 1.0 - self._start[number])[place] + minute
+        growth = plume_growth_m(samt_min, sigma_w, scale_s, elapsed_min)
+        depth = np.zeros((len(counts) + 1, some.size))
+        depth[0] = self._grown_m[number]
+        depth[minute + 1, place] = np.where(np.isnan(growth), 0.0, growth)
+        np.add.accumulate(depth, axis=0, out=depth)
+        self._grown_m[number] = depth[-1]
+        released_m = self._near_field.height_agl_m[number]
+        self._deep[number] = released_m + depth[-1] >= self._near_field.deepest_m
+        plume_m = released_m[place] + depth[minute + 1, place]
+        shallow = plume_m < influenced_height_m(height_m, self._near_field.veght)
+        shallow &= ~np.isnan(growth)
+        diluted = plume_influence(plume_m[shallow], density[shallow], samt_min[shallow])
+        influence = influence.copy()
+        influence[minute[shallow], some[place[shallow]]] = diluted
+        return influence

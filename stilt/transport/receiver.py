@@ -22,7 +22,7 @@ class Receiver(Protocol):
         particles: of each release; those of a release follow each other in the sweep.
         grid: a device that can gives the columns x and y as longitudes in [-180, 180) and
             latitudes of this grid, where it is not None.
-        near_field: a device that can corrects the influence for it, where it is not None.
+        near_field: the influence is corrected for it, where it is not None.
     """
 
     columns: list[int]

@@ -110,6 +110,7 @@ def transport_rows(
     most: int | None = None,
     reserve: Reserve = OwnMemory,
     programs: Programs = JUST_IN_TIME,
+    at_ends: Sequence[str] = (),
 ) -> list[CollectedRows]:
     """Follow the particles as :func:`run_transport` does, and give the rows of their tables.
 
@@ -117,6 +118,8 @@ def transport_rows(
         releases, refs, config, cache_dir, error_run, near_field, progress, programs: see there.
         most: releases followed together; None as many as this process has memory for.
         reserve: gives the memory for their rows.
+        at_ends: columns of which only each particle's first and last row are kept, beside the
+            columns of ``config.varsiwant``.
 
     Raises:
         ConfigValidationError: an error run without error parameters.
@@ -134,7 +137,9 @@ def transport_rows(
                 progress((done + fraction) / len(groups))
 
         batch = [releases[index] for index in group]
-        made = _run_group(batch, refs, config, store, report, errors, near_field, reserve, programs)
+        made = _run_group(
+            batch, refs, config, store, report, errors, near_field, reserve, programs, at_ends
+        )
         for index, result in zip(group, made, strict=True):
             results[index] = result
     return [result for result in results if result is not None]
@@ -191,6 +196,7 @@ def _run_group(
     near_field: bool,
     reserve: Reserve,
     programs: Programs,
+    at_ends: Sequence[str],
 ) -> list[CollectedRows]:
     first_minute = first_minute_of(releases, config)
     streams = met_streams(refs, config, first_minute, store)
@@ -234,6 +240,7 @@ def _run_group(
         reserve,
         in_degrees=nested or device().stays,
         near_field=NearField.of(followed, config) if near_field and not nested else None,
+        at_ends=at_ends,
     )
     if nested:
         stream_of = np.concatenate(places)

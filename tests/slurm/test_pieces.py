@@ -1,6 +1,8 @@
 """What a submission to SLURM is made of, each by itself."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -113,6 +115,22 @@ def test_every_order_is_taken_once(tmp_path: Path) -> None:
     assert {each.task for each in spool.taken()} == {0, 1, 3}
     assert spool.summary(3).batch_id == "b-3"
     assert sorted(spool.orders()) == list(range(5))
+
+
+def test_orders_that_are_taken_while_they_are_read_are_not_missed(tmp_path: Path) -> None:
+    spool = filled(tmp_path / "spool", 100)
+    begun = Event()
+
+    def take_all() -> None:
+        begun.wait()
+        while found := spool.take(0, 0):
+            spool.end(found[0], BatchSummary("b"))
+
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(take_all)
+        begun.set()
+        while not taking.done():
+            assert list(spool.orders()) == list(range(100))
 
 
 def test_a_task_that_slurm_begins_again_goes_on_with_its_own_order(tmp_path: Path) -> None:

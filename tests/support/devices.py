@@ -10,7 +10,6 @@ from stilt.transport import (
     device_particles,
     dispersion,
     host_particles,
-    plumes,
     sweep,
     transport_batch,
 )
@@ -25,7 +24,6 @@ def computing_as(chosen: Device) -> Iterator[None]:
             dispersion,
             device_particles,
             host_particles,
-            plumes,
             sweep,
             transport_batch,
         ):

@@ -12,36 +12,52 @@ from devices import computing_as
 from synthetic_weather import START, WIDE, Laboratory, inversion, model_config, release
 
 from stilt import PointReceptor
+from stilt.background.ends import first_and_last
 from stilt.footprint import apply_near_field
-from stilt.transport import corrects_near_field, run_transport
+from stilt.transport import Release, corrects_near_field, run_transport, transport_rows
 from stilt.transport import device as devices
 from stilt.transport.device import CPU, GPU
+from stilt.transport.particle_rows import ReleaseRows
 
 SMALL = GPU._replace(block=256, most_blocks=3)
 WHOLE = GPU._replace(block=256, most_blocks=8)
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[pd.DataFrame]]:
-    """Tables of six receptors in air that is convective below and calm above, by device.
+DEVICES = {"cpu": CPU, "calls": SMALL, "whole": WHOLE}
 
-    One is a column, and one lies near the edge of the weather, which particles leave. A GPU takes
-    all of them in one call, or in three. "corrected" is influence that it has corrected for the
-    near field, in three calls.
-    """
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    """Air that is convective below and calm above."""
     lab = Laboratory(tmp_path_factory.mktemp("devices"), WIDE)
     lab.weather(({"TEMP": inversion(900.0), "UWND": 4.0}, {"SHTF": 250.0, "USTR": 0.4}))
+    return lab
+
+
+def releases_of_all() -> list[Release]:
+    """Six receptors, one of them a column, and one near the edge of the weather."""
     starts = [START + np.timedelta64(minute, "m") for minute in (0, 0, 7, 20)]
     releases = [release(5.0, time=time, key=key + 1) for key, time in enumerate(starts)]
     releases.append(release((5.0, 400.0), kind="column", key=8))
     releases.append(release(500.0, lon=7.96, key=9))
-    made = {}
-    for name, chosen in (("cpu", CPU), ("calls", SMALL), ("whole", WHOLE)):
+    return releases
+
+
+@pytest.fixture(scope="module")
+def tables(laboratory: Laboratory) -> dict[str, list[pd.DataFrame]]:
+    """Tables of six receptors by device.
+
+    A GPU takes all of them in one call, or in three. Tables of influence that was corrected for the
+    near field as it was computed have "corrected" before their name.
+    """
+    lab, releases = laboratory, releases_of_all()
+    made: dict[str, list[pd.DataFrame]] = {}
+    for name, chosen in DEVICES.items():
         with computing_as(chosen):
             made[name] = lab.run(releases, numpar=300)
-            if chosen is SMALL:
+            if chosen is not WHOLE:
                 config = model_config(numpar=300, varsiwant=("time", "indx", "foot"))
-                made["corrected"] = run_transport(
+                made[f"corrected {name}"] = run_transport(
                     releases, lab.refs, config, cache_dir=lab.folder / "prepared", near_field=True
                 )
     return made
@@ -94,25 +110,43 @@ def test_updates_at_layer_interfaces_do_not_depend_on_the_device(tmp_path: Path)
     assert (apart[-1] < 1.0).mean() > 0.9
 
 
-def test_a_gpu_corrects_influence_for_the_near_field(
-    tables: dict[str, list[pd.DataFrame]],
+@pytest.mark.parametrize("way", ["cpu", "calls"])
+def test_influence_is_corrected_for_the_near_field_as_it_is_computed(
+    tables: dict[str, list[pd.DataFrame]], way: str
 ) -> None:
-    calls = tables["calls"]
-    for table, found in zip(calls, tables["corrected"], strict=True):
-        receptor = PointReceptor(str(START), 0.0, 0.0, 500.0 if table is calls[-1] else 5.0)
+    for table, found in zip(tables[way], tables[f"corrected {way}"], strict=True):
+        receptor = PointReceptor(str(START), 0.0, 0.0, 500.0 if table is tables[way][-1] else 5.0)
         expected = apply_near_field(table, receptor=receptor, veght=0.5)["foot"].to_numpy()
         pd.testing.assert_frame_equal(found[["time", "indx"]], table[["time", "indx"]])
         np.testing.assert_allclose(found["foot"], expected, rtol=3e-7)
+        if way == "cpu":
+            assert found["foot"].to_numpy().tobytes() == expected.tobytes()
         assert (found["foot"] != table["foot"]).any()
 
 
-def test_only_a_gpu_corrects_influence_and_only_as_the_table_would() -> None:
-    assert not corrects_near_field(model_config(hnf_plume=True))
-    with computing_as(SMALL):
-        assert corrects_near_field(model_config(hnf_plume=True))
-        assert not corrects_near_field(model_config(hnf_plume=False))
-        # The table's rows are sums of some minutes.
-        assert not corrects_near_field(model_config(hnf_plume=True, outdt=5))
+def test_influence_is_corrected_only_as_the_table_would() -> None:
+    assert corrects_near_field(model_config(hnf_plume=True))
+    assert not corrects_near_field(model_config(hnf_plume=False))
+    # The table's rows are sums of some minutes.
+    assert not corrects_near_field(model_config(hnf_plume=True, outdt=5))
+
+
+@pytest.mark.parametrize("way", ["cpu", "calls"])
+def test_first_and_last_rows_alone_are_those_of_the_table(
+    tables: dict[str, list[pd.DataFrame]], laboratory: Laboratory, way: str
+) -> None:
+    releases = releases_of_all()
+    config = model_config(numpar=300, varsiwant=("time", "indx", "long", "lati", "foot"))
+    with computing_as(DEVICES[way]):
+        collected = transport_rows(
+            releases, laboratory.refs, config, cache_dir=laboratory.folder / "prepared",
+            at_ends=("zagl", "sigw"),
+        )  # fmt: skip
+    for table, rows in zip(tables[way], collected, strict=True):
+        assert isinstance(rows, ReleaseRows)
+        ends = first_and_last(rows.to_frame(), rows.at_ends)
+        whole = first_and_last(table)
+        pd.testing.assert_frame_equal(ends, whole[list(ends)], check_exact=True)
 
 
 def test_a_call_on_a_gpu_is_as_large_as_the_sweep_needs() -> None:

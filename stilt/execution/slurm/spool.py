@@ -132,8 +132,16 @@ class Spool:
 
     def orders(self) -> dict[int, WorkOrder]:
         """Return all orders by number, wherever they have got to."""
-        paths = [*self._orders.glob(f"[!.]*{_ORDER}"), *self._taken.glob(f"*{_ORDER}")]
-        return {_number(path): pickle.loads(path.read_bytes()) for path in sorted(paths)}
+        found: dict[int, WorkOrder] = {}
+        waiting = list(self._orders.glob(f"[!.]*{_ORDER}"))
+        for path in waiting:
+            # A task may take it meanwhile.
+            with suppress(FileNotFoundError):
+                found[_number(path)] = pickle.loads(path.read_bytes())
+        for path in self._taken.glob(f"*{_ORDER}"):
+            if _number(path) not in found:
+                found[_number(path)] = pickle.loads(path.read_bytes())
+        return dict(sorted(found.items()))
 
     def last_words(self) -> str:
         """Return the last line that a task has printed, and the log that has it."""
