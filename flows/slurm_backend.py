@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flows.backends import LocalBackend
 from stilt.execution.backend import NoExtras
 from stilt.execution.slurm.options import SlurmOptions
-from stilt.slurm_queue import require_commands
+from stilt.slurm_queue import require_commands, require_controller
 
 if TYPE_CHECKING:
     from stilt.execution.engine import Crew
@@ -44,6 +44,7 @@ class SlurmBackend(LocalBackend):
     def check(self, *, output_root: Path) -> str:
         """Raise what :meth:`start` would, without submitting anything."""
         require_commands()
+        require_controller()
         return super().check(output_root=output_root)
 
     def start(

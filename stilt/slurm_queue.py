@@ -70,6 +70,21 @@ def require_commands() -> None:
         )
 
 
+def require_controller() -> None:
+    """Ask SLURM's controller for a sign of life.
+
+    Raises:
+        SlurmError: it does not answer, with what SLURM says about that.
+    """
+    try:
+        _run("squeue", "--me", "-h", "-o", "%i")
+    except SlurmError as error:
+        raise SlurmError(
+            f"SLURM's controller cannot be asked ({error}): try again when `sinfo` answers here, "
+            "or choose another backend."
+        ) from None
+
+
 def submit(script: Path) -> str:
     """Submit a batch script and return the number of its job.
 

@@ -132,6 +132,21 @@ def test_without_slurm_one_sentence_says_so(root: Path, monkeypatch) -> None:
     assert "SLURM's commands are not on the PATH here (sbatch" in ended.output
 
 
+@pytest.mark.parametrize("command", ["check", "submit"])
+def test_a_controller_that_does_not_answer_is_one_sentence(
+    queue: Path, root: Path, command: str
+) -> None:
+    squeue = queue.parent / "squeue"
+    squeue.write_text(
+        "#!/bin/bash\necho slurm_load_jobs error: Unable to contact slurm controller >&2; exit 1\n"
+    )
+    ended = stilt(command, root)
+    assert ended.exit_code == 2
+    assert ended.output.count("Unable to contact slurm controller") == 1
+    assert "try again when `sinfo` answers here" in ended.output
+    assert not Model(root).files.layout.slurm.exists()
+
+
 def test_shares_without_a_queue_together_are_the_whole(new_project) -> None:
     root = new_project("shares")
     for share in ("1/2", "2/2", "1/2"):
