@@ -26,7 +26,7 @@ function stiltSeries(root, totals, pick) {
     const power = 10 ** Math.floor(Math.log10(wanted));
     return power * [1, 2, 5, 10].find((times) => times * power >= wanted * 0.999);
   };
-  const step = nice(top / 4);
+  const step = nice(top / 5);
   for (let value = 0; value <= top * 1.0001; value += step) {
     make("line", { x1: room.left, x2: width - room.right, y1: y(value), y2: y(value) }, svg);
     make("text", { x: room.left - 6, y: y(value) + 4, "text-anchor": "end" }, svg, String(Number(value.toPrecision(3))));
