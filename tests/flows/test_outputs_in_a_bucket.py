@@ -105,6 +105,39 @@ def test_dask_workers_publish_in_a_bucket(
 
 
 @pytest.mark.slow
+def test_a_project_in_the_bucket_is_computed_by_dask_workers_and_by_a_deployment(
+    api: str, bucket: str, local: dict[str, object], new_project, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("STILT_CACHE_DIR", str(tmp_path / "cache"))
+    root = new_project("here")
+    kept = (root / "config.yaml").read_text()
+    filesystem = fsspec.filesystem("s3")
+    for name, more in (
+        ("dask", "execution: {backend: dask, n_workers: 2}\n"),
+        ("deployed", "execution: {backend: prefect, n_workers: 2, work_pool: cloud}\n"),
+    ):
+        url = f"{bucket}/{name}"
+        (root / "config.yaml").write_text(kept + more)
+        for file in ("config.yaml", "receptors.csv"):
+            filesystem.put(str(root / file), f"{url}/{file}")
+        if name == "dask":
+            assert simulate(url)["complete"] == 3
+        else:
+            assert stilt("deploy", "--pool", "cloud").returncode == 0
+            with worker("cloud", tmp_path):
+                done = stilt("run", url, "--wait")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "completed=3" in done.stdout
+        there = tmp_path / f"fetched-{name}"
+        filesystem.get(f"{url}/simulations", str(there / "simulations"), recursive=True)
+        assert outputs(there) == local
+        assert filesystem.find(f"{url}/.stilt/receipts")
+        monkeypatch.setenv("STILT_CACHE_DIR", str(tmp_path / f"another-{name}"))
+        assert Model(url).status()["completed"] == 3
+    assert not list(root.glob("simulations"))
+
+
+@pytest.mark.slow
 def test_the_guard_of_these_tests_sees_a_worker_that_writes(bucket: str, tmp_path: Path) -> None:
     code = (
         "import multiprocessing, sys\n"

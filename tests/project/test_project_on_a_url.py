@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+import uuid
 
 import fsspec
 import pytest
@@ -21,11 +22,33 @@ from stilt.receptors import write_receptors
 from tests.project.test_store import STORE, contents
 
 
-@pytest.fixture(params=["memory", "file"])
-def url(request, tmp_path):
+@pytest.fixture(scope="module")
+def s3_stand_in():
+    """The address of a server on this machine that speaks S3."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "file", pytest.param("s3", marks=pytest.mark.slow)])
+def url(request, tmp_path, monkeypatch):
     """A place for a project of its own."""
     if request.param == "file":
         yield f"file://{tmp_path}/bucket/case"
+        return
+    if request.param == "s3":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3_stand_in"))
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(variable, "testing")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        name = uuid.uuid4().hex
+        fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
+        yield f"s3://{name}/case"
+        fsspec.filesystem("s3").clear_instance_cache()
         return
     yield f"memory://{tmp_path.name}/case"
     fsspec.filesystem("memory").store.clear()
