@@ -196,9 +196,11 @@ class Home:
         """
         with self._locked():
             before = self._stamps(names)
+            versions = self._versions()
+            # What is written here and does not get there is brought again as it is there.
+            self._keep_versions({k: v for k, v in versions.items() if k not in before})
             yield
             after = self._stamps(names)
-            versions = self._versions()
             for name in sorted(after):
                 if before.get(name) != after[name] or name not in versions:
                     self.place.put(self.layout.root / name, name)

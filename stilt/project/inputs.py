@@ -163,6 +163,8 @@ class Project:
             if path.exists():
                 self._config_read = path, _content(path)
                 return ModelConfig.from_yaml(path)
+        if self.home is not None:
+            self.home.place.require_bucket()
         raise FileNotFoundError(
             f"No config.yaml in {self._places(places)}: write one "
             "with `stilt init`, or pass config=."

@@ -106,6 +106,17 @@ def test_a_bucket_that_may_only_be_read(url, monkeypatch):
     assert code == 2
 
 
+def test_inputs_that_cannot_be_stored_are_not_believed_here(url, monkeypatch):
+    stilt.Model(url).register_pending()
+    monkeypatch.setattr(Moody, "writes_error", PermissionError("Access Denied"))
+    changed = stilt.Model(url, fakes.receptors(5), fakes.config(numpar=6, **STORE))
+    with pytest.raises(UsageError, match="these credentials lack the right"):
+        changed.register_pending()
+    again = stilt.Model(url)
+    assert again.config.numpar == 5
+    assert len(again.receptors) == 3
+
+
 def test_no_credentials(url, monkeypatch):
     class NoCredentialsError(Exception):
         pass
