@@ -254,12 +254,23 @@ class Index:
         return self._fold(_nothing)[0]
 
     def _fold(self, ask: Callable[[duckdb.DuckDBPyConnection], T]) -> tuple[int, T]:
-        """Record the receipts that wait and answer a question in the same transaction."""
-        from stilt.project.receipts import move_folded, read_receipts
+        """Record the receipts that wait and answer a question in the transaction of the last."""
+        from stilt.project.receipts import portions
 
         paths = receipt_files(self.layout.receipts)
         if self.home is not None:
             self.home.send(RECEIPTS, paths)
+        *early, last = list(portions(paths)) or [[]]
+        recorded = sum(self._fold_some(some, _nothing)[0] for some in early)
+        of_last, answer = self._fold_some(last, ask)
+        return recorded + of_last, answer
+
+    def _fold_some(
+        self, paths: Sequence[Path], ask: Callable[[duckdb.DuckDBPyConnection], T]
+    ) -> tuple[int, T]:
+        """Record some receipts and answer a question in the same transaction."""
+        from stilt.project.receipts import move_folded, read_receipts
+
         frame, damaged = read_receipts(paths)
 
         def work(connection: duckdb.DuckDBPyConnection) -> tuple[int, T]:

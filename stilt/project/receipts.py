@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +30,8 @@ from stilt.project.layout import receipt_files
 logger = logging.getLogger(__name__)
 
 _JOIN_ABOVE = 256
+# As tables in memory they take some hundred times as much.
+_LARGE_BYTES = 2_000_000
 
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
@@ -228,9 +230,33 @@ def move_folded(paths: Iterable[Path], folded: Path) -> None:
             os.replace(path, folded / path.name)
         except FileNotFoundError:
             continue
-    files = receipt_files(folded)
+    # One that is large stays as it is: to join all again and again would take a campaign's memory.
+    files = [path for path in receipt_files(folded) if _size(path) < _LARGE_BYTES]
     if len(files) > _JOIN_ABOVE:
         _join(files, folded)
+
+
+def portions(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Yield receipts, oldest first, in portions that need little memory."""
+    portion: list[Path] = []
+    nbytes = 0
+    for path in sorted(paths):
+        size = _size(path)
+        if portion and nbytes + size > _LARGE_BYTES:
+            yield portion
+            portion, nbytes = [], 0
+        portion.append(path)
+        nbytes += size
+    if portion:
+        yield portion
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a receipt, 0 when another process has put it away."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _join(files: Sequence[Path], folded: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_batch_whose_transport_swallows_an_interrupt_is_pending_again(
     def swallowing(*arguments, **named):
         send_and_swallow(number)
 
-    monkeypatch.setattr(sys.modules["stilt.transport"], "run_transport", swallowing)
+    monkeypatch.setattr(sys.modules["stilt.transport"], "transport_rows", swallowing)
     model = make_model(3)
     ids = model.register_pending()
     with interruptible():

@@ -117,7 +117,7 @@ def test_an_empty_footprint_is_complete(make_model, steer):
 def test_a_transport_that_breaks_as_a_group_is_run_one_by_one(make_model, monkeypatch):
     model = make_model(3)
     ids = registered(model)
-    real = fakes.run_transport
+    real = fakes.transport_rows
 
     def breaks_on_groups(releases, *rest, **options):
         if len(releases) > 1 or releases[0].sim_id == ids[2]:
@@ -126,7 +126,7 @@ def test_a_transport_that_breaks_as_a_group_is_run_one_by_one(make_model, monkey
 
     import sys
 
-    monkeypatch.setattr(sys.modules["stilt.transport"], "run_transport", breaks_on_groups)
+    monkeypatch.setattr(sys.modules["stilt.transport"], "transport_rows", breaks_on_groups)
     summary = run(model, ids)
     assert (summary.n_complete, summary.n_failed) == (2, 1)
     assert summary.failures[0] == (ids[2], "UNKNOWN", "ArithmeticError: out of range")

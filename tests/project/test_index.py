@@ -205,6 +205,27 @@ def test_many_receipts_are_joined(make_model, monkeypatch):
     assert model.status() == status
 
 
+def test_receipts_are_recorded_in_portions_and_large_ones_stay(make_model, monkeypatch):
+    from stilt.project import receipts
+
+    model = make_model(6)
+    ids = model.register_pending()
+    for sim_id in ids:
+        run_batch(str(model.project), [sim_id])
+    waiting = receipt_files(model.layout.receipts)
+    assert len(waiting) == 6
+    size = waiting[0].stat().st_size
+    monkeypatch.setattr(receipts, "_JOIN_ABOVE", 3)
+    monkeypatch.setattr(receipts, "_LARGE_BYTES", size + size // 2)
+    assert [len(portion) for portion in receipts.portions(waiting)] == [1] * 6
+    assert model.index.fold() == 6
+    assert receipt_files(model.layout.receipts) == []
+    status = model.status()
+    assert status["completed"] == 6
+    model.layout.index.unlink()
+    assert model.status() == status
+
+
 def test_sql_answers_questions_and_changes_nothing(mixed):
     frame = mixed.index.sql("SELECT reason, count(*) AS n FROM simulations GROUP BY reason")
     assert frame["n"].sum() == 7

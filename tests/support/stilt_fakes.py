@@ -101,6 +101,17 @@ def run_transport(
     return tables
 
 
+def transport_rows(*arguments, at_ends=(), **options):
+    """The same tables as rows, which have all columns."""
+    del at_ends
+    return [
+        table
+        if isinstance(table, NoParticleOutputError)
+        else SimpleNamespace(table=table, at_ends={})
+        for table in run_transport(*arguments, **options)
+    ]
+
+
 def select(self, start, end, reach=()):
     start, end = sorted(map(pd.Timestamp, (start, end)))
     folder = Path(os.environ.get(STEER, "/nowhere"))
@@ -135,6 +146,8 @@ def install() -> None:
     fake = ModuleType("stilt.transport")
     fake.release_of = lambda receptor, sim_id, config: SimpleNamespace(sim_id=sim_id)
     fake.run_transport = run_transport
+    fake.transport_rows = transport_rows
+    fake.table_of = lambda rows: rows.table
     fake.most_together = lambda config: 100
     fake.corrects_near_field = lambda config: False
     fake.what_computes = lambda: (os.environ.get(DEVICE, "cpu"), "0.10.2")
