@@ -109,10 +109,6 @@ class NoParticleOutputError(TrajectoryError):
     """Transport ended without one row of particle output."""
 
 
-class EmptyTrajectoryError(TrajectoryError):
-    """A stored trajectory file holds no rows."""
-
-
 class SimulationTimeoutError(TrajectoryError):
     """A simulation took longer than its time limit."""
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 SIDES = ("n", "e", "s", "w")
 HEIGHTS_M = np.arange(500.0, 20000.0, 1000.0)
-HALF_LAYER_M = 500.0
 MINUTES_PER_HOUR = 60.0
 
 

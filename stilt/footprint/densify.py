@@ -32,14 +32,6 @@ def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:
     return bool(dx > xres or dy > yres)
 
 
-def typical_step(steps: ParticleSteps) -> tuple[float, float]:
-    """Return median over particles of their median |dx| and |dy| per step in the first 100 minutes.
-
-    NaN when no particle has two rows there.
-    """
-    return _typical(_early(steps))
-
-
 def _early(steps: ParticleSteps) -> ParticleSteps:
     """Return the rows of the first 100 minutes, from the release outwards."""
     elapsed = np.abs(steps.time_min[steps.runs[:-1]])

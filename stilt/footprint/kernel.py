@@ -23,11 +23,3 @@ def axis_weights(sigma: Floats, resolution: float, half: int) -> Floats:
     offset = np.arange(-half, half + 1) * resolution
     weights = np.exp(-(offset**2) / (2.0 * np.square(sigma)[:, None]))
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def gaussian_kernel(sigma: float, xres: float, yres: float) -> Floats:
-    """Return the kernel for one sigma (grid units), (rows of y, columns of x), summing to one."""
-    widths = np.array([sigma], np.float64)
-    along_x = axis_weights(widths, xres, int(half_width(sigma, xres)))[0]
-    along_y = axis_weights(widths, yres, int(half_width(sigma, yres)))[0]
-    return np.outer(along_y, along_x)

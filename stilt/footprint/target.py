@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 LONGLAT = "+proj=longlat"
 NAMES = {True: ("lon", "lat"), False: ("x", "y")}
-LONG_NAMES = {"lon": "longitude", "lat": "latitude"}
 SPACING_DECIMALS = 9
 
 

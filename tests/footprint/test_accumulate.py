@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stilt.footprint import accumulate as acc
-from stilt.footprint.kernel import gaussian_kernel, half_width
+from stilt.footprint.kernel import half_width
+from tests.support.whole_kernel import gaussian_kernel
 
 
 def plain_sum(entries: acc.Entries, sigma, layers, around, xres, yres) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stilt.footprint.densify import WINDOWS, densify, needs_densifying, typical_step
+from stilt.footprint.densify import WINDOWS, densify, needs_densifying
 from stilt.footprint.steps import ParticleSteps
 
 
@@ -46,9 +46,8 @@ def test_rows_lie_on_the_path_and_within_the_particles_own_time() -> None:
 
 
 def test_steps_longer_than_a_cell_ask_for_it() -> None:
-    steps = steps_of()
-    assert typical_step(steps) == pytest.approx((0.03, 0.02))
-    assert needs_densifying(steps, 0.02, 1.0)
-    assert needs_densifying(steps, 1.0, 0.01)
-    assert not needs_densifying(steps, 0.04, 0.03)
+    steps = steps_of()  # of 0.03 and 0.02
+    assert needs_densifying(steps, 0.02999, 1.0)
+    assert needs_densifying(steps, 1.0, 0.01999)
+    assert not needs_densifying(steps, 0.03001, 0.02001)
     assert not needs_densifying(steps.take(steps.time_min == -1.0), 0.001, 0.001)

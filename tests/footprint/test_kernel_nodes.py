@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stilt.footprint.kernel import gaussian_kernel, half_width
+from stilt.footprint.kernel import half_width
 from stilt.footprint.kernel_nodes import (
     TILE,
     TOLERANCE,
@@ -12,6 +12,7 @@ from stilt.footprint.kernel_nodes import (
     KernelSize,
     node_count,
 )
+from tests.support.whole_kernel import gaussian_kernel
 
 RESOLUTIONS = [(0.01, 0.01), (1.0, 2.5), (3.0, 1.0)]
 
