@@ -50,7 +50,7 @@ def _pointed_at(server: PrivateServer) -> Iterator[None]:
     """Point Prefect at a server: in this context, in its background threads, in child processes.
 
     A block for results that the user has registered with another server is not known to this one,
-    and nobody there misses a flow run's heartbeats, whose last one would be waited for.
+    and it needs no heartbeats of flow runs, whose last one would be waited for.
     """
     from prefect import context
 
@@ -123,7 +123,7 @@ def drain_clients() -> None:
 
 
 def check_reachable(url: str) -> None:
-    """Refuse to start when the user's Prefect API does not answer, or lets nobody in.
+    """Refuse to start when the user's Prefect API does not answer, or refuses access.
 
     It is asked by Prefect's own client, so that certificates, proxies and passwords in Prefect's
     settings count as they will in the run.

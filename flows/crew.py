@@ -216,12 +216,12 @@ def process_pool(
     """Make a new pool of worker processes the task runner of the current flow run.
 
     When the block is left by an exception (Ctrl-C among them), workers that compute one of
-    `batches` are told to stop and, after a grace period, killed.
+    `batches` are asked to stop and, after a grace period, killed.
 
     Args:
         n_workers: processes.
         batches: that they will compute.
-        running: folder of the marks of batches in hand.
+        running: folder of the marks of batches that are being computed.
         variables: environment of the workers.
     """
     setup = WorkerSetUp(n_workers)
@@ -251,7 +251,7 @@ def _set_up_worker(*arguments: Any) -> None:
 
 
 def mark_crashed(futures: Sequence[PrefectFuture[Any]], patience_s: float = RECORD_DELAY_S) -> None:
-    """Tell Prefect which task runs died with their worker: nobody else will.
+    """Tell Prefect which task runs died with their worker, which cannot do so itself.
 
     A worker's last messages may still be on their way; a task run that Prefect does not hear of
     within ``patience_s`` was never shown and needs no mark.

@@ -144,7 +144,7 @@ class PrivateServer(ChildServer):
         )
 
     def _file(self) -> int:
-        """Return which file the database is, whatever its name; 0 when there is none."""
+        """Return the inode of the database; 0 when there is none."""
         try:
             return self.database.stat().st_ino
         except OSError:
@@ -161,13 +161,13 @@ class PrivateServer(ChildServer):
 
     @property
     def usable(self) -> bool:
-        """Whether it runs, and nobody has deleted or replaced its state."""
+        """Whether it runs, and its state has not been deleted or replaced."""
         return self.alive and (not self.ready or self._file() == self._serves)
 
     def stop(self, *, at_once: bool = False) -> None:
         """End the server; harmless when it has ended already.
 
-        One that nobody needs any more is killed while it starts, but not while it migrates.
+        It is killed while it starts, but not while it migrates its database.
         """
         super().stop(at_once=at_once or (not self.ready and self._migrated()))
         self._starting.release()

@@ -62,7 +62,7 @@ def run_tags(project: str, scene: str | None, mets: Iterable[str] | None) -> lis
 
 
 def tag_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Give a flow run its tags when nobody has: that of a deployment comes with parameters only."""
+    """Give a flow run its tags: one of a deployment comes with parameters only."""
     del flow, state
     given = flow_run.parameters
     add_tags(flow_run, run_tags(str(given["project"]), given.get("scene"), given.get("mets")))

@@ -52,7 +52,7 @@ def load_prefect() -> None:
 def our_prefect() -> Iterator[None]:
     """Have Prefect offline for a block of code and the processes started in it, and quiet.
 
-    A user who has imported Prefect sees its lines as ever: in a notebook that runs flows of its
+    A user who has imported Prefect still sees its lines: in a notebook that runs flows of its
     own, and in the process of a deployment, whose console is where a worker's logs are read.
     """
     load_prefect()

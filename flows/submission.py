@@ -272,7 +272,7 @@ def _reachable_api(advice: str) -> str:
 
 
 def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> None:
-    """Say when nobody is there to take the run: it would wait for ever in silence."""
+    """Warn when no worker is there to take the run, which would wait silently."""
     workers = client.read_workers_for_work_pool(work_pool) if work_pool else []
     if work_pool and not any(str(worker.status).endswith("ONLINE") for worker in workers):
         logger.warning(

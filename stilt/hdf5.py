@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_hdf5(path: str | os.PathLike[str], mode: str = "r") -> h5py.File:
-    """Open a file without locks: nobody sees a file of ours before it is whole.
+    """Open a file without locks: files get their names only when they are whole.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, also where a library swallows the exception that they raise.
+"""Ctrl-C and SIGTERM, even where a library suppresses the exception that they raise.
 
 Python raises KeyboardInterrupt wherever the main thread happens to be. In a callback of the
 garbage collector it is printed and lost, and DuckDB turns it into an error of its own. So the
@@ -30,10 +30,10 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heeded = [signal.SIGTERM]
+    handled = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        heeded.append(signal.SIGINT)
-    before = {number: signal.signal(number, _interrupt) for number in heeded}
+        handled.append(signal.SIGINT)
+    before = {number: signal.signal(number, _interrupt) for number in handled}
     hook, sys.unraisablehook = sys.unraisablehook, _sent_again_or(sys.unraisablehook)
     _blocks += 1
     try:
@@ -65,7 +65,7 @@ def _sent_again_or(shown: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def raise_if_interrupted(cause: BaseException | None = None) -> None:
-    """Raise what somebody may have swallowed since the outermost :func:`interruptible` began.
+    """Raise an interrupt that a library may have suppressed in the outermost :func:`interruptible`.
 
     Args:
         cause: the error that it was turned into.
@@ -78,7 +78,7 @@ def raise_if_interrupted(cause: BaseException | None = None) -> None:
 
 
 @contextmanager
-def swallowed_interrupts_raised() -> Iterator[None]:
+def suppressed_interrupts_raised() -> Iterator[None]:
     """Raise KeyboardInterrupt instead of an error that a library has made of one."""
     try:
         yield
@@ -88,7 +88,7 @@ def swallowed_interrupts_raised() -> Iterator[None]:
 
 
 def interrupt_taken() -> None:
-    """Say that an interrupt is being acted on, so that putting things in order is not stopped."""
+    """Forget interrupts that have been handled, so that cleaning up is not stopped by them."""
     _came.clear()
 
 
@@ -99,10 +99,10 @@ def interrupts_noted() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield came
         return
-    heeded = [
+    handled = [
         number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))
     ]
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in heeded}
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in handled}
     try:
         yield came
     finally:

@@ -321,7 +321,7 @@ class Model(Answers):
 
         Args:
             skip_existing: leave out what is complete; None asks the configuration.
-            **selection: which simulations; ``state`` is of no matter.
+            **selection: which simulations; ``state`` is ignored.
 
         Raises:
             ConfigValidationError: a meteorology that is not configured.
@@ -354,7 +354,7 @@ class Model(Answers):
             UsageError: the configuration asks for a GPU that this machine does not have, a folder
                 for caches or for computing cannot be used, or this process was forked from one
                 that has computed.
-            ConfigValidationError: no simulation can be computed on this machine, for want of
+            ConfigValidationError: no simulation can be computed on this machine, for lack of
                 memory or because of a grid without cells.
             RunUnfinishedError: simulations were not computed although none of them has failed,
                 or other processes compute all that is left already, or, of a project on a URL,

@@ -23,7 +23,7 @@ def notice(logger: logging.Logger, text: str, *arguments: object) -> None:
 
 
 def _is_shown(logger: logging.Logger) -> bool:
-    """Return whether some handler, or Python's own for want of any, shows warnings of a logger."""
+    """Return whether a handler, or Python's own without any, shows warnings of a logger."""
     found = 0
     current: logging.Logger | None = logger
     while current is not None:

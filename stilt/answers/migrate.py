@@ -162,7 +162,7 @@ def _config(
 
 
 def _met(campaign: OldCampaign, name: str) -> dict[str, Any]:
-    """Return a meteorology's settings; a folder that is to be filled in where none is told."""
+    """Return a meteorology's settings; with a placeholder for a folder that is not known."""
     settings = campaign.settings
     if campaign.program == RSTILT:
         return {

@@ -30,7 +30,7 @@ class Pace:
             self._seen.popleft()
 
     def per_minute(self) -> float | None:
-        """Return how much is done in a minute; None while that cannot be told."""
+        """Return how much is done in a minute; None while that is not known."""
         if not self._seen:
             return None
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
@@ -39,7 +39,7 @@ class Pace:
         return 60.0 * (last - first) / (last_s - first_s)
 
     def left_s(self, total: float) -> float | None:
-        """Return the seconds until `total` is done; None while that cannot be told."""
+        """Return the seconds until `total` is done; None while that is not known."""
         rate = self.per_minute()
         if rate is None:
             return None

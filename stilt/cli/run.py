@@ -125,7 +125,7 @@ def _failures(model: Any, ran: Any) -> list[str]:
 
 
 def _unlisted(model: Any, counts: Mapping[str, int]) -> list[str]:
-    """Say that earlier receptors without results are still run, and how to be rid of them.
+    """Say that earlier receptors without results are still run, and how to remove them.
 
     Receptors registered as a scene are meant to be beside those of receptors.csv.
     """

@@ -88,9 +88,7 @@ Examples:
 @click.option("--by-scene", is_flag=True, help="One line of counts per scene.")
 @click.option("--verify", is_flag=True, help="Look at all output files, and correct the index.")
 @click.option("--times", is_flag=True, help="Seconds that workers spent on each part of the work.")
-@click.option(
-    "--watch", "watched", is_flag=True, help="Follow the runs until nobody computes any more."
-)
+@click.option("--watch", "watched", is_flag=True, help="Follow the runs until they have ended.")
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.1),
@@ -145,5 +143,5 @@ def status(
         return EXIT_COMPLETE
     print_status(report)
     for holder in files.elsewhere():
-        click.echo(f"Computed by {holder}: what it has in hand counts as pending here.")
+        click.echo(f"Computed by {holder}: what it is computing counts as pending here.")
     return EXIT_COMPLETE

@@ -73,7 +73,7 @@ def submit(
 
 
 def _left_to_take(model: Any) -> set[str]:
-    """Return pending simulations that nobody computes, or will compute."""
+    """Return pending simulations that no process computes or is going to compute."""
     from stilt.project.batches import ids_in_batches
 
     return set(model.pending()) - ids_in_batches(model.files.layout.planned)

@@ -22,7 +22,7 @@ Pause = Callable[[float], object]
 
 
 def watch(project: Project, interval_s: float, pause: Pause = time.sleep) -> int:
-    """Show how the runs of a project go on until nobody computes; a line a change off a terminal.
+    """Show the progress of a project's runs until they end; off a terminal, a line for each change.
 
     Args:
         project: whose runs.
@@ -117,7 +117,7 @@ def _table(seen: Progress) -> RenderableType:
         table.add_row("run", run)
     for host in seen.hosts:
         table.add_row(
-            f"on {host.host}", f"{host.n_workers} worker(s), {host.n_simulations} in hand"
+            f"on {host.host}", f"{host.n_workers} worker(s), {host.n_simulations} being computed"
         )
     if not seen.going_on:
         table.add_row("", "Nobody computes any more.")

@@ -1,4 +1,4 @@
-"""Everything that is looked at, in the order in which it is told."""
+"""All checks of an installation, in the order in which they are shown."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from stilt.interrupts import (
     interrupt_taken,
     interrupts_noted,
     raise_if_interrupted,
-    swallowed_interrupts_raised,
+    suppressed_interrupts_raised,
 )
 from stilt.project.batches import marked_running
 from stilt.project.inputs import Project
@@ -115,7 +115,7 @@ def compute_batch(
     files = None
     with ExitStack() as marks:
         try:
-            with swallowed_interrupts_raised():
+            with suppressed_interrupts_raised():
                 files = find()
                 marks.enter_context(marked_running(files.layout.running, batch.id, batch.sim_ids))
                 known = receptors_of(files, batch.sim_ids) if receptors is None else receptors
@@ -143,7 +143,7 @@ def _closed(batch: _Batch, files: Project | None, begun: float) -> BatchSummary:
 
 
 def _ignore(fraction: float) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 class _Batch:

@@ -59,7 +59,7 @@ class ChildServer:
         variables: its environment.
         health: path that answers 200 when the server is up.
         started: called in a thread, with whether the server is up: when it first answers, and
-            before anybody who waits is told; or when it has ended before.
+            before :meth:`wait` returns; or when it has ended before.
 
     Attributes:
         pid: of the child.

@@ -68,7 +68,7 @@ class DatabaseTemplate:
         return False
 
     def is_sound(self, database: Path) -> bool:
-        """Return whether a database that nobody has open is whole and has been migrated."""
+        """Return whether a database that is not open anywhere is whole and has been migrated."""
         return is_sound(database, self.table)
 
     def keep(self, database: Path, where: Path) -> None:

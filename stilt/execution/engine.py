@@ -1,7 +1,7 @@
 """The run loop: every batch of a plan computed once, whoever computes.
 
 A crew computes batches: inline, in processes of this machine, as Prefect task runs, on Dask. An
-observer is told what happens. What to do about a worker that dies, when to record receipts and how
+observer receives what happens. What to do about a worker that dies, when to record receipts and how
 a run is stopped is decided here, and nowhere else.
 """
 
@@ -64,8 +64,8 @@ class Crew(Protocol):
             plan: that the batches belong to.
             batches: what to compute, in this order.
             alone: one worker computes one batch after the other, so that blame is certain.
-            progress: called with the batch in hand and the fraction of it that is done, by crews
-                that can tell.
+            progress: called by crews that know it, with the batch being computed and the fraction
+                of it that is done.
         """
 
 
@@ -79,7 +79,7 @@ def run_plan(project: Project, plan: Plan, crew: Crew, observer: Observer | None
         project: whose simulations these are.
         plan: what to compute.
         crew: who computes.
-        observer: who is told.
+        observer: receives its progress.
 
     Returns:
         What came of it, read from the index in the transaction that recorded the last receipts,
@@ -183,7 +183,7 @@ class _Run:
             raise KeyboardInterrupt
 
     def show(self, within_batch: float = 0.0) -> None:
-        """Tell the observer; `within_batch`: simulations' worth of the batch in hand."""
+        """Tell the observer; `within_batch`: simulations' worth of the batch being computed."""
         done = min(self.tally.done + within_batch, self.tally.total)
         self.observer.progressed(replace(self.tally, done=done))
 

@@ -72,7 +72,7 @@ class LivingServers(Generic[S]):
                 self._users[folder.resolve()] -= 1
 
     def stop(self) -> None:
-        """End all that nobody uses."""
+        """End all that are not in use."""
         with self._taking:
             for folder in [each for each in self._servers if not self._users[each]]:
                 self._servers.pop(folder).stop()

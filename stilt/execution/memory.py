@@ -19,7 +19,7 @@ def keep_freed_memory() -> bool:
     the system, which clears the pages again: a fifth of the transport's time on a virtual machine.
 
     Returns:
-        Whether the system's allocator could be told so; only glibc can.
+        Whether the system's allocator has such an option; only glibc has.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""Who is told how a run goes on, and what: a terminal, Prefect, a notebook."""
+"""Observers of a run's progress: a terminal, Prefect, a notebook."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Tally:
 
     Attributes:
         total: all of them.
-        done: those that have ended; a fraction counts those in hand.
+        done: those that have ended; fractions are of those being computed.
         failed: of those that have ended.
         running: being computed.
     """
@@ -67,7 +67,7 @@ class Ended:
 
 
 class Observer(Protocol):
-    """Somebody who is told how a run goes on."""
+    """Receives the progress of a run."""
 
     def planned(self, plan: Plan) -> None:
         """Hear what will be computed."""
@@ -83,7 +83,7 @@ class Observer(Protocol):
 
 
 class Silent:
-    """An observer that tells nobody; a base for those who want to hear of some things only."""
+    """An observer that shows nothing; a base for observers that need some methods only."""
 
     def planned(self, plan: Plan) -> None:
         """Hear what will be computed."""

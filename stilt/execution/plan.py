@@ -224,7 +224,7 @@ def share_of(sim_ids: Iterable[str], share: int, n_shares: int) -> list[str]:
     """Return one of so many shares of simulations, which differ in size by one at most.
 
     Args:
-        sim_ids: all of them; their order is of no matter.
+        sim_ids: all of them, in any order.
         share: from 1 to `n_shares`.
         n_shares: of all.
     """

@@ -250,7 +250,7 @@ def _stream(grid: MetGrid, refs: Sequence[AnalysisRef], choice: ForecastChoice) 
     interval, gaps = gaps_in([ref.time for ref in used])
     fields = FieldNames((), ())
     lacks: tuple[StandIn, ...] = ()
-    # What cannot be read is told with the file's damage.
+    # What cannot be read is reported as damage of the file.
     with suppress(MeteorologyError):
         if used:
             fields = field_names(used[0])

@@ -1,8 +1,8 @@
 """Say which receptors release air below the ground of the met fields or above their top.
 
 Transport starts such particles at the ground, or in the wind of the top level. Up to
-:data:`TOLERATED_M` outside that is a matter of the weather's coarse terrain, and a person is told
-of it; further outside no answer has meaning, and the simulation fails.
+:data:`TOLERATED_M` outside that may be due to the weather's coarse terrain, and gives a warning;
+further outside no result has meaning, and the simulation fails.
 """
 
 from __future__ import annotations

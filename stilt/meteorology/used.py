@@ -121,7 +121,7 @@ def _entry(folder: Path) -> CacheEntry:
 
 
 def _remove(folder: Path) -> bool:
-    """Remove an entry unless someone reads it: rename it first, so that nobody finds half of it."""
+    """Remove an entry unless it is being read; renamed first, so that none finds half of it."""
     try:
         handle = _locked(folder, exclusive=True)
     except BlockingIOError:

@@ -143,7 +143,7 @@ def level_of_share(values: np.ndarray, share: float) -> float | None:
 
 
 def extend_of(values: np.ndarray, norm: Normalize) -> str:
-    """Return at which ends of the colours there are values beyond: as a colour bar is told."""
+    """Return at which ends of the colour scale values lie beyond it, as matplotlib names them."""
     drawn = values[values > 0]
     below = bool(norm.vmin is not None and (drawn < norm.vmin * (1 - 1e-6)).any())
     above = bool(norm.vmax is not None and (drawn > norm.vmax * (1 + 1e-6)).any())
@@ -208,7 +208,7 @@ def _used(influence: np.ndarray) -> tuple[Any, Any]:
         used = np.flatnonzero(influence.any(axis=axis))
         ends.append([used[0], used[-1]])
     sizes = [high - low + 1 for low, high in ends]
-    # Not so slim that nobody could see where it is.
+    # Wide enough to be seen.
     least = max(FEWEST_CELLS, SLIMMEST * max(sizes))
     first, last = [], []
     for (low, high), size, cells in zip(ends, sizes, influence.shape, strict=True):

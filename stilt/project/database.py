@@ -1,10 +1,10 @@
-"""The index file: every access goes through one lock, and nobody keeps it open.
+"""The index file: every access goes through one lock, and no process keeps it open.
 
 DuckDB allows one writing process at a time, and processes that take turns by connecting again
 lose commits without an error. So each access takes the lock of a file beside the database,
 connects, does one short piece of work, closes, and gives the lock back.
 
-A person may have the file open as well. Whoever only reads it delays nobody: the work is done on a
+A person may have the file open as well. A reader delays no other: the work is done on a
 copy. Whoever may write to it is waited for.
 """
 
@@ -168,7 +168,7 @@ class Database:
             yield connection
 
     def _connect_patiently(self, *, read_only: bool) -> duckdb.DuckDBPyConnection | None:
-        """Connect as soon as nobody else has the index open; None when others only read it."""
+        """Connect as soon as no other process has the index open; None when others only read it."""
         begun = time.monotonic()
         warned = False
         while True:
@@ -229,7 +229,7 @@ def _lock(path: Path) -> Iterator[None]:
 def _lock_of_reader(path: Path, *, shared: bool) -> Iterator[None]:
     """Lock a file that this process need not be allowed to write to.
 
-    Without such a file nobody has written yet; one that may not even be read is left alone.
+    Without such a file there was no writer yet; one that may not even be read is left alone.
     """
     assert fcntl is not None
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX

@@ -245,7 +245,7 @@ class Index:
         return self.write(lambda connection: self._apply(connection, frame, owner))
 
     def fold(self) -> int:
-        """Record all receipts that wait, then put them away; returns how many simulations.
+        """Record all waiting receipts, then move them; return how many simulations they had.
 
         For those who run simulations; readers see what receipts say without it.
         """

@@ -4,7 +4,8 @@ An output file stores ``<key>.<receptor key>.<weather>``. The key of a trajector
 in the configuration that can change its particles, where its weather is and the version of the
 physics; the key of a footprint covers its own settings, the version of the gridding and the key
 of its trajectory. Keys depend on the configuration alone, so that a million simulations share a few
-of them. What the weather files held is told apart, by :mod:`stilt.meteorology.fingerprint`.
+of them. What the weather files held is described separately, by
+:mod:`stilt.meteorology.fingerprint`.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Held:
         path: of the object.
         holder: the process.
         copy: names the local copy of the project that it works with.
-        alone: nobody else is to compute beside it.
+        alone: no other process may compute beside it.
         age_s: seconds since it was renewed.
     """
 

@@ -27,7 +27,7 @@ class HostAtWork:
 
     Attributes:
         host: its name.
-        n_workers: processes that have a batch in hand.
+        n_workers: processes that are computing a batch.
         n_simulations: simulations in these batches.
     """
 

@@ -196,7 +196,7 @@ def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
 def read_tables(paths: Iterable[Path]) -> tuple[pa.Table, list[Path]]:
     """All rows of receipts, oldest receipt first, and the receipts that cannot be read.
 
-    One that is gone by now has been recorded and put away.
+    One that is gone by now has been recorded and moved.
     """
     tables, damaged = [], []
     for path in sorted(paths):

@@ -17,7 +17,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def is_sound(database: Path, table: str) -> bool:
-    """Return whether a database that nobody has open is whole, and one of its tables has one row.
+    """Return whether a database that is not open is whole, and one of its tables has one row.
 
     Args:
         database: path of the file.

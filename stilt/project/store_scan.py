@@ -57,7 +57,7 @@ def add_stored(
 
     A shard that is as recorded is not opened. Of several that hold the same output of a
     simulation the latest counts; of a file and a shard the later one, and the shard where it
-    cannot be told.
+    cannot be found out.
 
     Args:
         layout: the project.

@@ -58,7 +58,7 @@ def parse_time(value: TimeLike, time_format: str | None = None) -> pd.Timestamp:
     Raises:
         UsageError: no time given, not a time, outside the years 1900 to 2200, text that can be
             read in more than one way (a TimeFormatError), or text without the stated format.
-        TypeError: a number, whose unit and origin nobody could know, or no time at all.
+        TypeError: a number, whose unit and origin are unknown, or no time at all.
     """
     if value is None:
         raise UsageError("'time' must be provided")

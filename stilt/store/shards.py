@@ -298,7 +298,7 @@ def damaged(path: Path, error: Exception) -> DamagedShardError:
     """Return the error of a shard that cannot be read."""
     said = " ".join(str(error).split()) or type(error).__name__
     return DamagedShardError(
-        f"{path} is damaged ({said}): delete it and run again; what it held is computed anew"
+        f"{path} is damaged ({said}): delete it and run again; what it held is computed again"
     )
 
 

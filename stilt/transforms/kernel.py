@@ -25,7 +25,7 @@ def apply_averaging_kernel(
     is that of the weather which transport used.
 
     Raises:
-        UsageError: the kernel is in a table, and nobody has taken it from there.
+        UsageError: the kernel is in a table that has not been read.
         ValueError: ``pres``, ``zagl`` or the release height is missing.
     """
     if kernel.levels is None or kernel.values is None:

@@ -15,7 +15,7 @@ from stilt.interrupts import (
     interrupt_taken,
     interruptible,
     raise_if_interrupted,
-    swallowed_interrupts_raised,
+    suppressed_interrupts_raised,
 )
 from stilt.project.database import Database
 
@@ -58,13 +58,17 @@ def test_tests_started_in_the_background_heed_ctrl_c_all_the_same():
 
 @SIGNALS
 def test_an_error_made_of_an_interrupt_is_an_interrupt_again(number):
-    with pytest.raises(KeyboardInterrupt) as raised, interruptible(), swallowed_interrupts_raised():
+    with (
+        pytest.raises(KeyboardInterrupt) as raised,
+        interruptible(),
+        suppressed_interrupts_raised(),
+    ):
         send_and_swallow(number)
     assert isinstance(raised.value.__cause__, ValueError)
 
 
 def test_other_errors_stay_what_they_are():
-    with pytest.raises(ValueError, match="other"), interruptible(), swallowed_interrupts_raised():
+    with pytest.raises(ValueError, match="other"), interruptible(), suppressed_interrupts_raised():
         raise ValueError("other")
 
 

@@ -43,7 +43,7 @@ SEEN_LATE_S = 3.0
 LEAVE_TIMEOUT_S = 120.0
 SILENCE_ALLOWED_S = 600.0
 SAID_AFTER_S = 30.0
-# Ends for which the batch in hand is not to blame.
+# Ends that are not the fault of the batch being computed.
 _INNOCENT = frozenset({"BOOT_FAIL", "CANCELLED", "DEADLINE", "NODE_FAIL", "PREEMPTED", "REVOKED"})
 
 Shown = Callable[[str, Sequence[ArrayTask]], object]

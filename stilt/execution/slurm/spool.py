@@ -92,7 +92,7 @@ class Spool:
             return {}
 
     def take(self, task: int, process: int) -> tuple[int, WorkOrder] | None:
-        """Take an order: first one that this process had before SLURM began its task anew.
+        """Take an order: first one that this process had before SLURM restarted its task.
 
         Returns:
             Its number and the order; None when none is left.

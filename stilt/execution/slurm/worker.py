@@ -22,7 +22,7 @@ _INTERRUPTED = 3
 
 
 def work_through(folder: Path, n_processes: int = 1) -> list[str]:
-    """Compute orders of a submission until none is left that nobody has taken.
+    """Compute orders of a submission until all have been taken.
 
     Args:
         folder: of the submission.

@@ -1,7 +1,7 @@
 """Any dataset that follows the CF conventions: fields by standard name, in whatever unit.
 
-Axes are told by ``standard_name``, ``axis`` and units. Levels are pressures, or hybrid or sigma
-levels whose ``formula_terms`` name their coefficients.
+Axes are recognised by ``standard_name``, ``axis`` and units. Levels are pressures, or hybrid or
+sigma levels whose ``formula_terms`` name their coefficients.
 """
 
 from __future__ import annotations

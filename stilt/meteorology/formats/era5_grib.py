@@ -20,7 +20,7 @@ _KINDS = {
 
 
 def ecmwf_reader(product: Product) -> Reader:
-    """Return how messages with ECMWF's names are told.
+    """Return how messages with ECMWF's names are recognised.
 
     Amounts are divided by the hours that they are collected over; the product's factors are for
     amounts of one hour.

@@ -73,7 +73,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class Reader:
-    """How a product's messages are told.
+    """How a product's messages are recognised.
 
     Attributes:
         product: its fields.

@@ -66,7 +66,7 @@ def spooled(ref: AnalysisRef, read: Read, folder: Path) -> RawAnalysis:
 
 
 def _kept(ref: AnalysisRef, read: Read) -> Path:
-    """The crop of a part, made now if nobody has done so before."""
+    """The crop of a part, made now unless it exists."""
     folder = _folder(ref)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
