@@ -12,6 +12,7 @@ from stilt.lazy import loader
 from stilt.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from stilt.answers.sensitivity import sensitivity as sensitivity
     from stilt.config import Bounds as Bounds
     from stilt.config import ExecutionConfig as ExecutionConfig
     from stilt.config import FootprintConfig as FootprintConfig
@@ -57,6 +58,7 @@ _HOME = {
     "pull_simulations": "execution",
     "push_simulations": "execution",
     "read_receptors": "receptors",
+    "sensitivity": "answers.sensitivity",
     "sample_meteorology": "transport.point_meteorology",
 }
 

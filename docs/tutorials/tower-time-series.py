@@ -121,3 +121,13 @@ sure = model.uncertainty(fluxes)
 noise = sure["particle_noise"].sel(component="total")
 print(f"particle noise {float(noise.mean()):.2f} ppm of {float(np.abs(series['total']).mean()):.2f} ppm")
 series.to_netcdf("series.nc")
+
+# %% [markdown]
+# ## 6. What it depends on
+#
+# How the fossil part of one hour would change with the mixed-layer height and the wind: derivatives through the transport itself, with their standard errors, beside finite differences ([sensitivities](../sensitivities.md)).
+
+# %%
+change = stilt.sensitivity(model, model.receptors[0], fluxes["fossil"], ["mixed_layer", "wind", "direction"])
+names = ["derivative", "derivative_noise", "finite_difference", "roughness", "per"]
+change.to_dataframe()[names].round(3)

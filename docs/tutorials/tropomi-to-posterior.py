@@ -132,4 +132,14 @@ off = (posterior - true) / np.sqrt(np.diag(after))
 print("within two standard errors:", bool((np.abs(off) < 2).all()))
 
 # %% [markdown]
-# [Columns and kernels](../columns.md) has the weights, [Inversions](../inversions.md) what else can be estimated.
+# Polygons are targets of a Jacobian as well, such as counties of a GeoDataFrame; here two of our own. A number is ppb for a flux of 1 µmol m⁻² s⁻¹ in the region.
+
+# %%
+from shapely.geometry import box
+
+regions = {"source": box(-112.5, 40.5, -110.5, 42.5), "south": box(-114.5, 39.5, -110.5, 40.5)}
+by_region = model.footprints["xch4"].jacobian(regions, ["2023-07-15 00:00", "2023-07-16 00:00"])
+(1000 * by_region.to_frame()).round(2).head(3)
+
+# %% [markdown]
+# [Columns and kernels](../columns.md) has the weights, [Inversions](../inversions.md) what else can be estimated; how a number depends on mixed layer and winds is told by [sensitivities](../sensitivities.md).

@@ -63,7 +63,7 @@ class FluxAlongPaths:
         cell = self._cells(
             particles["long"].to_numpy(np.float64), particles["lati"].to_numpy(np.float64)
         )
-        step = self._steps(particles["time"].to_numpy(np.float64), receptor)
+        step = self.steps(particles["time"].to_numpy(np.float64), receptor)
         added = np.zeros(foot.size)
         used = np.flatnonzero((cell >= 0) & (step >= 0) & (foot != 0))
         order = used[np.argsort(step[used], kind="stable")]
@@ -91,7 +91,7 @@ class FluxAlongPaths:
         inside = (column >= 0) & (row >= 0)
         return np.where(inside, column * target.y.centre.size + row, -1)
 
-    def _steps(self, minutes: Floats, receptor: Receptor) -> Ints:
+    def steps(self, minutes: Floats, receptor: Receptor) -> Ints:
         """Return the time step of each row, -1 outside."""
         inventory = self.inventory
         if not inventory.changes:

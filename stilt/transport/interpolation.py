@@ -22,6 +22,7 @@ from stilt.meteorology.fields import (
     slice_of,
 )
 from stilt.meteorology.levels import InternalLevels
+from stilt.transport.scales import Scales
 
 
 class AnalysisArrays(NamedTuple):
@@ -39,10 +40,15 @@ class AnalysisArrays(NamedTuple):
 
 
 class BracketingAnalyses(NamedTuple):
-    """The two analyses that bracket the clock, earlier along the particles' way first."""
+    """The two analyses that bracket the clock, earlier along the particles' way first.
+
+    With ``scales`` the fields read from them are scaled, and turbulence and mixed layer are
+    interpolated between nodes too, so that they change smoothly with the place.
+    """
 
     first: AnalysisArrays
     second: AnalysisArrays
+    scales: Scales | None = None
 
 
 class Geometry(NamedTuple):
@@ -118,7 +124,20 @@ def level_index(levels: InternalLevels, terrain_following_m: Array) -> Array:
     """Return fractional zero-based level numbers of terrain-following heights."""
     a, b = jnp.float32(levels.a), jnp.float32(levels.b)
     root = b * b - 4.0 * a * (jnp.float32(levels.c) - terrain_following_m)
-    return (jnp.sqrt(jnp.maximum(root, 0.0)) - b) / (2.0 * a) - 1.0
+    return (_root(root) - b) / (2.0 * a) - 1.0
+
+
+@jax.custom_jvp
+def _root(square: Array) -> Array:
+    return jnp.sqrt(jnp.maximum(square, 0.0))
+
+
+@_root.defjvp
+def _root_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """Below the lowest level some level sets have no root; the height does not matter there."""
+    (square,), (change,) = primals, tangents
+    root = _root(square)
+    return root, jnp.where(square > 0.0, 0.5 * change / jnp.where(square > 0.0, root, 1.0), 0.0)
 
 
 def nodes_at(geometry: Geometry, cell_x: Array, cell_y: Array, x: Array, y: Array) -> Nodes:
@@ -271,7 +290,20 @@ def profiles_from(
         jnp.stack([(1.0 - time_weight) * in_space, time_weight * in_space]),
         WINDOW_LEVELS * fields,
     )
-    return Profiles(base, total.reshape(WINDOW_LEVELS, fields, -1))
+    profiles = Profiles(base, total.reshape(WINDOW_LEVELS, fields, -1))
+    return profiles if analyses.scales is None else _scaled(profiles, nodes, analyses.scales)
+
+
+def _scaled(profiles: Profiles, nodes: Nodes, scales: Scales) -> Profiles:
+    """Scale and turn the wind, and scale the horizontal turbulence."""
+    wind, variance = (
+        slice_of(COLUMN_FIELDS, *names)
+        for names in (("wind_x", "wind_y"), ("variance_x", "variance_y"))
+    )
+    fields = profiles.fields
+    turned = scales.turned(fields[:, wind][:, 0], fields[:, wind][:, 1], nodes.nearest)
+    fields = fields.at[:, wind].set(jnp.stack(turned, axis=1))
+    return profiles._replace(fields=fields.at[:, variance].multiply(scales.turbulence**2))
 
 
 def window_base(geometry: Geometry, level: Array) -> Array:
@@ -326,8 +358,19 @@ def terrain_at(analyses: BracketingAnalyses, nodes: Nodes) -> Array:
 
 
 def nearest_mixed_layer(analyses: BracketingAnalyses, nodes: Nodes) -> tuple[Array, Array]:
-    """Return the mixed-layer height at the nearest node in both analyses, metres."""
-    first, second = (analysis.surface[nodes.nearest, _MIXED_LAYER] for analysis in analyses)
+    """Return the mixed-layer height at the nearest node in both analyses, metres.
+
+    With scales it is interpolated between nodes, and scaled.
+    """
+    both = (analyses.first, analyses.second)
+    if analyses.scales is not None:
+        first, second = (
+            analyses.scales.mixed_layer
+            * sum(weight * each.surface[node, _MIXED_LAYER] for node, weight in _weights(nodes))
+            for each in both
+        )
+        return first, second
+    first, second = (analysis.surface[nodes.nearest, _MIXED_LAYER] for analysis in both)
     return first, second
 
 
@@ -349,7 +392,33 @@ def nearest_turbulence(
     analysis's mixed-layer height, then the two are averaged with the time weight. With a fixed time
     scale the same level of both analyses counts, and variances are averaged. Either is what HYSPLIT
     does at its own particles' places.
+
+    With scales the values of all four nodes, each with its own mixed layer, are interpolated.
     """
+    if analyses.scales is None:
+        return _turbulence_of_node(
+            analyses, nodes.nearest, time_weight, base, mixed_layer, geometry=geometry, count=count
+        )
+    total = jnp.zeros((), jnp.float32)
+    for node, weight in _weights(nodes):
+        own = [each.surface[node, _MIXED_LAYER] for each in (analyses.first, analyses.second)]
+        total = total + weight * _turbulence_of_node(
+            analyses, node, time_weight, base, (own[0], own[1]), geometry=geometry, count=count
+        )
+    return total.at[:, _SIGMA].multiply(analyses.scales.turbulence)
+
+
+def _turbulence_of_node(
+    analyses: BracketingAnalyses,
+    node: Array,
+    time_weight: Array,
+    base: Array,
+    mixed_layer: tuple[Array, Array],
+    *,
+    geometry: Geometry,
+    count: int,
+) -> Array:
+    """Return the turbulence at a node; see :func:`nearest_turbulence`."""
     now = mixed_layer[0] + time_weight * (mixed_layer[1] - mixed_layer[0])
     levels = geometry.levels
     index = base + jnp.arange(count, dtype=jnp.int32)[:, None]
@@ -364,7 +433,7 @@ def nearest_turbulence(
             level = index
         else:
             level = _closest_level(levels, height * (depth / now))
-        start = (nodes.nearest * geometry.level_count + level) * fields
+        start = (node * geometry.level_count + level) * fields
         values = _runs(analysis.turbulence, start.reshape(-1), fields).reshape(count, -1, fields)
         if geometry.fixed_time_scale:
             values = values.at[..., _SIGMA].set(jnp.square(values[..., _SIGMA]))

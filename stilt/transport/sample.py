@@ -76,12 +76,11 @@ def sample_weather(
         both = (first, min(first + 1, last))
         # Vertical motion is not sampled: any pair will do.
         pair = (ordered[both[0]], ordered[both[1]]) if config.w_option in SURFACES else None
-        analyses = BracketingAnalyses(
-            *(
-                to_device(store.get(ordered[n], preparation_options(config, begin, times[n]), pair))
-                for n in both
-            )
+        earlier, later = (
+            to_device(store.get(ordered[n], preparation_options(config, begin, times[n]), pair))
+            for n in both
         )
+        analyses = BracketingAnalyses(earlier, later)
         chosen = interval == first
         weight = (minutes[chosen] - times[first]) / max(times[both[1]] - times[first], 1)
         x, y = grid.to_xy(rows["long"].to_numpy(), rows["lati"].to_numpy())

@@ -25,6 +25,7 @@ from stilt.transport.interpolation import (
 )
 from stilt.transport.particles import MOVING, Particles
 from stilt.transport.random import normals, stream, uniform
+from stilt.transport.smooth_flight import SmoothHalf, horizontal_normals, smooth_half
 from stilt.transport.step_columns import MAIN_COLUMNS, extra_columns, mean_columns, stacked
 from stilt.transport.transport_errors import TransportErrorSettings, errors_of_minute
 from stilt.transport.turbulence_layers import AirProfiles, air_at
@@ -129,7 +130,8 @@ def minute_step(
             moved = _carried_by_errors(geometry, moved, particles.z, errors.wind)
         columns = mean_columns(analyses, geometry, there, after, moved, mixed_layer)
     else:
-        moved, columns = _turbulent_step(
+        turbulent_step = _turbulent_step if analyses.scales is None else _smooth_step
+        moved, columns = turbulent_step(
             analyses,
             geometry,
             physics,
@@ -316,12 +318,9 @@ def _turbulent_step(
         (flight, particles.q, Half(*[zero] * len(Half._fields))),
         (*places, first_updates, wind_errors),
     )
-    sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
-    memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
-    memory = jnp.where(tick == particles.start, 0.0, memory)
-    fresh = jnp.sqrt(1.0 - memory * memory)
-    u = memory * particles.u + fresh * sigma_u * random_u
-    v = memory * particles.v + fresh * sigma_v * random_v
+    u, v = _horizontal_velocity(
+        geometry, physics, particles, motion, mean_z, tick, (random_u, random_v)
+    )
     drift = end.place - start
     moved = particles._replace(
         x=particles.x + (drift[0] + u * 60.0 / size_m[:, 0]),
@@ -346,6 +345,90 @@ def _turbulent_step(
         "zsfc": terrain_at(analyses, there),
     }
     return moved, stacked(MAIN_COLUMNS, columns)
+
+
+def _smooth_step(
+    analyses: BracketingAnalyses,
+    geometry: Geometry,
+    physics: Physics,
+    particles: Particles,
+    motion: MeanMotion,
+    mean_z: Array,
+    tick: Array,
+    moves: Array,
+    weights: tuple[Array, Array],
+    size_m: Array,
+    mixed_layer: Array,
+    wind_errors: Array | None,
+) -> tuple[Particles, Array]:
+    """Do as :func:`_turbulent_step`, smoothly: see :mod:`stilt.transport.smooth_flight`."""
+    zero = jnp.zeros_like(particles.x)
+    one = jnp.ones_like(zero)
+    start = SmoothHalf(mean_z, particles.q, jnp.stack([zero, zero]), zero, zero, one, one, one, one)
+    places = [
+        jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
+        for pair in (
+            motion.nodes,
+            weights,
+            [AirProfiles.of(profiles) for profiles in motion.profiles],
+        )
+    ]
+
+    def half(
+        now: SmoothHalf, column: tuple[Nodes, Array, AirProfiles, Array]
+    ) -> tuple[SmoothHalf, None]:
+        nodes, weight, air, number = column
+        after = smooth_half(
+            analyses, geometry, nodes, weight, air, particles, now, tick, number,
+            direction=physics.direction, influence=physics.influence,
+        )  # fmt: skip
+        return after, None
+
+    end, _ = jax.lax.scan(half, start, (*places, jnp.arange(2)))
+    u, v = _horizontal_velocity(
+        geometry, physics, particles, motion, mean_z, tick, horizontal_normals(particles, tick)
+    )
+    moved = particles._replace(
+        x=particles.x + end.drift[0] + u * 60.0 / size_m[:, 0],
+        y=particles.y + end.drift[1] + v * 60.0 / size_m[:, 1],
+        z=end.z,
+        u=u,
+        v=v,
+        q=end.q,
+    )
+    columns = {
+        **dict.fromkeys(MAIN_COLUMNS, zero),
+        "x": moved.x,
+        "y": moved.y,
+        "zagl": end.z / end.stretch,
+        "foot": end.foot,
+        "samt": end.low_s / 60.0,
+        "mlht": mixed_layer,
+        "dens": end.density,
+        "sigw": end.sigma,
+        "tlgr": end.time_scale,
+    }
+    return moved, stacked(MAIN_COLUMNS, columns)
+
+
+def _horizontal_velocity(
+    geometry: Geometry,
+    physics: Physics,
+    particles: Particles,
+    motion: MeanMotion,
+    mean_z: Array,
+    tick: Array,
+    random: tuple[Array, Array],
+) -> tuple[Array, Array]:
+    """Return the horizontal turbulent velocity after a minute, m s-1."""
+    sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
+    memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
+    memory = jnp.where(tick == particles.start, 0.0, memory)
+    fresh = jnp.sqrt(1.0 - memory * memory)
+    return (
+        memory * particles.u + fresh * sigma_u * random[0],
+        memory * particles.v + fresh * sigma_v * random[1],
+    )
 
 
 def _drift_from(particles: Particles, *, as_hysplit: bool) -> Array:

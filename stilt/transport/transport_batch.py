@@ -200,17 +200,7 @@ def _run_group(
 ) -> list[CollectedRows]:
     first_minute = first_minute_of(releases, config)
     streams = met_streams(refs, config, first_minute, store)
-    physics = Physics(
-        direction=1 if config.n_hours > 0 else -1,
-        turbulent=config.nturb == 0,
-        step_fraction=config.tlfrac,
-        influence=config.veght,
-        horizontal_time_s=config.hscale,
-        rounded=config.hysplit_rounding,
-        layer_update=config.hysplit_layer_update,
-        extra=needs_extra(config.varsiwant),
-        errors=errors,
-    )
+    physics = physics_of(config, errors)
     minutes = [minute_of(release.time) for release in releases]
     starts = [abs(minute - first_minute) for minute in minutes]
     found = [
@@ -219,7 +209,7 @@ def _run_group(
     ]
     covered = _covered(releases, minutes, streams, config)
     problems = [
-        error or (_outside(release) if place is None else None)
+        error or (outside_weather(release) if place is None else None)
         for error, place, release in zip(covered, found, releases, strict=True)
     ]
     good = [index for index, problem in enumerate(problems) if problem is None]
@@ -256,6 +246,21 @@ def _run_group(
     _warn_of_crop(made, streams[-1].refs[0], config.numpar)
     collected = iter(made)
     return [problem if problem is not None else next(collected) for problem in problems]
+
+
+def physics_of(config: ModelConfig, errors: TransportErrorSettings | None = None) -> Physics:
+    """Return the settings of a step, with the transport errors of an error run."""
+    return Physics(
+        direction=1 if config.n_hours > 0 else -1,
+        turbulent=config.nturb == 0,
+        step_fraction=config.tlfrac,
+        influence=config.veght,
+        horizontal_time_s=config.hscale,
+        rounded=config.hysplit_rounding,
+        layer_update=config.hysplit_layer_update,
+        extra=needs_extra(config.varsiwant),
+        errors=errors,
+    )
 
 
 def _warn_of_crop(made: Sequence[ReleaseRows], ref: AnalysisRef, numpar: int) -> None:
@@ -361,7 +366,8 @@ def _covered(
     return out
 
 
-def _outside(release: Release) -> SimulationError:
+def outside_weather(release: Release) -> SimulationError:
+    """Return the error of a release outside its weather."""
     return MeteorologyError(
         f"The receptor at {release.longitudes[0]:g} E, {release.latitudes[0]:g} N lies outside "
         "the weather's domain or in its outermost cells; use weather that reaches further.",
