@@ -74,6 +74,19 @@ def cell_sums(table):
     return sums.astype(float).reset_index()
 
 
+def keep_error_runs(job, case, out):
+    """Keep every row of main and error runs: what a flux adds to each particle needs them all."""
+    for seed in job["seeds"]:
+        for kind, errors in (("main", {}), ("error", job["errors"])):
+            path = out / f"{case['name']}_s{seed}_{kind}.parquet"
+            if not path.exists():
+                table = run(
+                    job, case, PLACES, numpar=job["particles"], krand=2, seed=seed, **errors
+                )
+                table.astype({"lon": "f4", "lat": "f4", "foot": "f4"}).to_parquet(path)
+                print(f"HYSPLIT {case['name']} seed {seed}: {kind} run", flush=True)
+
+
 def main():
     job = json.loads(Path(sys.argv[1]).read_text())
     out = Path(job["out"])
@@ -84,6 +97,9 @@ def main():
                 table = run(job, case, PLACES, numpar=job["particles"], krand=2, seed=seed)
                 total = float(table["foot"].astype(float).sum()) / job["particles"]
                 (out / f"{name}_s{seed}_total.json").write_text(json.dumps(total))
+            continue
+        if job.get("errors"):
+            keep_error_runs(job, case, out)
             continue
         mean = run(job, case, numpar=1, nturb=1)
         mean.to_parquet(out / f"{name}_mean.parquet")
