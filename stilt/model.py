@@ -14,6 +14,7 @@ import pandas as pd
 from stilt.answers.of_model import Answers
 from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
+from stilt.config.realizations import without_realizations
 from stilt.errors import UsageError
 from stilt.execution import forewarning
 from stilt.execution.backend import Backend, get_executor
@@ -294,14 +295,17 @@ class Model(Answers):
         """
         if count < 1:
             raise UsageError(f"The number of realizations must be at least 1, got {count}.")
-        seed = self.config.seed or 0
+        seed, mets = (
+            self.config.seed or 0,
+            without_realizations(self.config.mets, self.config.realizations),
+        )
         return [
             self,
             *(
                 Model(
                     below(self.files.outputs, "realizations", str(number)),
                     receptors=list(self.receptors),
-                    config=self.config.with_changes(seed=seed + number),
+                    config=self.config.with_changes(seed=seed + number, mets=mets, realizations=1),
                 )
                 for number in range(1, count)
             ),

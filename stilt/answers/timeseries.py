@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from stilt.answers.realizations import by_realization
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bins import TOLERATED_SHARE
@@ -83,7 +84,7 @@ def timeseries(
     dataset["outside_share"].attrs.update(
         units="1", long_name="share of the footprint that the flux does not cover"
     )
-    dataset = dataset.sortby("time")
+    dataset = by_realization(dataset.sortby("time"), owner.config)
     return dataset if site is None else by_site(dataset, site)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from stilt.answers.ends import footprint_settings, transforms_of
+from stilt.answers.realizations import by_realization
 from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
@@ -91,7 +92,7 @@ def uncertainty(
         ("transport_error", "root of the transport variance, 0 where that is negative", 1),
     ):
         dataset[name].attrs.update(units=units if power == 1 else f"{units}2", long_name=text)
-    return dataset.sortby("time")
+    return by_realization(dataset.sortby("time"), owner.config)
 
 
 def _read(path: Any) -> Trajectories:

@@ -17,6 +17,7 @@ from stilt.config.footprints import FootprintConfig
 from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig
 from stilt.config.output import OutputConfig
+from stilt.config.realizations import without_realizations
 from stilt.config.run import ErrorParameters, RunControls
 from stilt.config.support import SUPPORT
 from stilt.config.transport import TransportParameters
@@ -76,6 +77,10 @@ class Configuration(Protocol):
         """Meteorologies by name."""
 
     @property
+    def realizations(self) -> int:
+        """Realizations of every simulation, whose meteorologies are not written."""
+
+    @property
     def grids(self) -> Mapping[str, Grid]:
         """Named grids."""
 
@@ -104,7 +109,7 @@ def config_text(config: Configuration, folder: Path | None) -> str:
                 **_met_values(met, data["mets"][name]),
                 "directory": _directory_text(met, folder),
             }
-            for name, met in config.mets.items()
+            for name, met in without_realizations(config.mets, config.realizations).items()
         },
         "grids": data["grids"],
         "footprints": {name: _footprint(config, name, data) for name in config.footprints},

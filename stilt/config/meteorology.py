@@ -90,6 +90,10 @@ class MetConfig(Section):
         unit="hours",
         visibility="advanced",
     )
+    realization: Int = described(
+        0, "Number of a realization: runs with the same weather and random numbers of their own",
+        visibility="advanced", ge=0,
+    )  # fmt: skip
     n_min: Int = described(1, "Fewest files that a run may start with", visibility="advanced", ge=1)
     source: str | None = described(
         None, "Archive to download missing files from", visibility="advanced"

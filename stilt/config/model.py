@@ -18,6 +18,7 @@ from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig, nest_of, run_on_their_own
 from stilt.config.observations import ObservationsConfig
 from stilt.config.output import OutputConfig
+from stilt.config.realizations import with_realizations
 from stilt.config.run import (
     FOOTPRINT_CODES,
     MIXED_HEIGHT_ERROR_FIELDS,
@@ -85,6 +86,7 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
             data["footprints"], problems = _with_grids(footprints, data.get("grids", {}))
         if problems:
             raise ConfigFieldError(problems)
+        data["mets"] = with_realizations(data["mets"], data.get("realizations"))
         return data
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from stilt.answers.realizations import by_realization, numbers_of
 from stilt.errors import UsageError
 from stilt.outputs.collection import OutputCollection
 from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
@@ -79,7 +80,8 @@ class FootprintCollection(OutputCollection):
         Returns:
             Influence in ppm per (umol m-2 s-1), dims (receptor, hours_back or time, lat, lon) or
             (..., y, x); ``receptor`` is the simulation's id, with coordinates of time, place,
-            scene and labels. float32 when all of it is in the store, else float64.
+            scene and labels. With several ``realizations`` these are a dimension before it.
+            float32 when all of it is in the store, else float64.
 
         Raises:
             FileNotFoundError: there is no config.yaml.
@@ -100,7 +102,8 @@ class FootprintCollection(OutputCollection):
             m: e.footprints[self.name] for m, e in expected.items() if self.name in e.footprints
         }
         table, located = self._campaign(FOOTPRINTS, self.name, keys, selection)
-        return open_footprints(located, table, settings, config.n_hours, self.name, along)
+        opened = open_footprints(located, table, settings, config.n_hours, self.name, along)
+        return by_realization(opened, config)
 
     def export(
         self,
@@ -170,13 +173,20 @@ class FootprintCollection(OutputCollection):
             names: of polygons: a column of the GeoDataFrame, or one for each; None takes its index.
             **selection: which simulations.
 
+        Returns:
+            The matrix; with several ``realizations`` its ``receptors`` have them as a column.
+
         Raises:
             UsageError: nothing is selected, or the target or the bins cannot be used.
         """
         found = self.select(**selection).jacobian(
             target, time_bins, resolution=resolution, projection=projection, names=names
         )
-        return replace(found, receptors=self._with_labels(found.receptors))
+        receptors = self._with_labels(found.receptors)
+        numbers = numbers_of(self._owner.config, receptors.index)
+        if numbers is not None:
+            receptors["realization"] = numbers
+        return replace(found, receptors=receptors)
 
     def enhancement(
         self,

@@ -122,7 +122,13 @@ _NO_MATTER = {"directory", "subgrid_dir", "n_min", "backend", "nested_in"}
 def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     """What says which weather a meteorology is."""
     fields = met.model_dump(mode="json", exclude=_NO_MATTER)
-    usual = {"format": "arl", "fastest_wind": _USUAL_WIND, "cycle": None, "lead": None}
+    usual = {
+        "format": "arl",
+        "fastest_wind": _USUAL_WIND,
+        "cycle": None,
+        "lead": None,
+        "realization": 0,
+    }
     for name, value in usual.items():
         if fields[name] == value:
             del fields[name]

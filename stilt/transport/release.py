@@ -13,6 +13,7 @@ from stilt.receptors import (
     ColumnReceptor,
     PointReceptor,
     Receptor,
+    met_of,
     release_points,
     require_particles,
 )
@@ -79,8 +80,9 @@ class Release:
 def release_of(receptor: Receptor, sim_id: str, config: ModelConfig) -> Release:
     """Return the release of a receptor under a configuration.
 
-    The random stream depends on ``config.seed`` and the receptor's id alone, so that neither
-    workers nor batches nor order change a result. Without a seed, zero is used.
+    The random stream depends on ``config.seed`` (plus the number of the realization) and the
+    receptor's id alone, so that neither workers nor batches nor order change a result. Without a
+    seed, zero is used.
 
     Raises:
         TrajectoryError: TOO_FEW_PARTICLES, when the receptor has more points than ``numpar``.
@@ -101,8 +103,14 @@ def release_of(receptor: Receptor, sim_id: str, config: ModelConfig) -> Release:
         heights_m=np.asarray(heights, dtype=np.float64),
         kind=kind,
         heights_msl=msl,
-        key=stream_key(config.seed or 0, str(receptor.id)),
+        key=stream_key((config.seed or 0) + _realization(config, sim_id), str(receptor.id)),
     )
+
+
+def _realization(config: ModelConfig, sim_id: str) -> int:
+    """Return the number of the realization that a simulation belongs to."""
+    met = config.mets.get(met_of(sim_id))
+    return 0 if met is None else met.realization
 
 
 def stream_key(seed: int, receptor_id: str) -> int:
