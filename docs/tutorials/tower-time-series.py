@@ -128,6 +128,6 @@ series.to_netcdf("series.nc")
 # How the fossil part of one hour would change with the mixed-layer height and the wind: derivatives through the transport itself, with their standard errors, beside finite differences ([sensitivities](../sensitivities.md)).
 
 # %%
-change = stilt.sensitivity(model, model.receptors[0], fluxes["fossil"], ["mixed_layer", "wind", "direction"])
+change = stilt.sensitivity(model, model.receptors[0], fluxes["fossil"], ["mixed_layer", "wind"])
 names = ["derivative", "derivative_noise", "finite_difference", "roughness", "per"]
 change.to_dataframe()[names].round(3)
