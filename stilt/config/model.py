@@ -18,7 +18,7 @@ from stilt.config.geometry import Grid
 from stilt.config.meteorology import MetConfig, nest_of, run_on_their_own
 from stilt.config.observations import ObservationsConfig
 from stilt.config.output import OutputConfig
-from stilt.config.realizations import with_realizations
+from stilt.config.realizations import taken_names, with_realizations
 from stilt.config.run import (
     FOOTPRINT_CODES,
     MIXED_HEIGHT_ERROR_FIELDS,
@@ -87,6 +87,10 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
         if problems:
             raise ConfigFieldError(problems)
         data["mets"] = with_realizations(data["mets"], data.get("realizations"))
+        if taken := taken_names(data["mets"]):
+            raise ConfigFieldError(
+                [(("mets", name), "is the name of a realization: choose another") for name in taken]
+            )
         return data
 
     @model_validator(mode="after")

@@ -38,6 +38,22 @@ def with_realizations(mets: Mapping[str, Any], count: Any) -> dict[str, Any]:
     return found
 
 
+def taken_names(mets: Mapping[str, Any]) -> list[str]:
+    """Return the names of realizations that another meteorology has.
+
+    Args:
+        mets: settings by name, after :func:`with_realizations`.
+    """
+    numbers = {name: _value(met, "realization", 0) for name, met in mets.items()}
+    most = max((each for each in numbers.values() if isinstance(each, int)), default=0)
+    return [
+        name_of(name, number)
+        for name in mets
+        for number in range(1, most + 1)
+        if not numbers[name] and numbers.get(name_of(name, number), number) != number
+    ]
+
+
 def without_realizations(mets: Mapping[str, MetConfig], count: int) -> dict[str, MetConfig]:
     """Leave out what :func:`with_realizations` adds for a count."""
     return {

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 import stilt
+import stilt.errors
 
 LON, LAT = np.arange(-113.95, -110, 0.1), np.arange(39.05, 42, 0.1)
 FLUX = xr.DataArray(
@@ -71,6 +72,12 @@ def test_rows_of_a_jacobian_say_their_realization(model):
     bins = pd.date_range("2023-07-15 12:00", periods=3, freq="6h")
     found = model.footprints["default"].jacobian(stilt.Grid(**GRID), bins)
     assert sorted(found.receptors["realization"]) == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_name_cannot_be_that_of_a_realization(weather):
+    met = {"directory": str(weather), "file_format": "%Y%m%d_%H", "file_tres": "6h"}
+    with pytest.raises(stilt.errors.ConfigValidationError, match=r"demor1.*realization"):
+        stilt.ModelConfig(mets={"demo": met, "demor1": met}, realizations=3)
 
 
 def test_a_configuration_is_written_as_it_was(weather, tmp_path):
