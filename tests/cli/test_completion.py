@@ -54,10 +54,13 @@ class Terminal:
             "HOME": str(folder), "TERM": "dumb", "PS1": "> ", "COLUMNS": "200",
             "PYTHONWARNINGS": "ignore",
         }  # fmt: skip
-        self.process, self.terminal = pty.fork()
-        if self.process == 0:
-            os.chdir(folder)
-            os.execvpe(program[0], program, variables)
+        self.terminal, inside = pty.openpty()
+        # No plain fork: threads of JAX may run in this process.
+        self.process = subprocess.Popen(
+            program, cwd=folder, env=variables, start_new_session=True,
+            stdin=inside, stdout=inside, stderr=inside,
+        )  # fmt: skip
+        os.close(inside)
         self.type(f"{start}; echo rea''dy\n")
         self.read_until("ready")
 
@@ -81,8 +84,9 @@ class Terminal:
         self.type("\x15")
 
     def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
         os.close(self.terminal)
-        os.waitpid(self.process, 0)
 
 
 @pytest.fixture
