@@ -146,5 +146,6 @@ def test_a_thousand_damaged_shards_are_named_or_harmless(make_model):
         except StiltError as error:
             sentences.append((str(damaged), str(error)))
         damaged.unlink()
+    print(f"{len(sentences)} of 1000 damaged copies were refused, the others read as they were")
     assert len(sentences) > 500
     assert all(name in said and "\n" not in said for name, said in sentences)
