@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -262,32 +262,39 @@ class ShardReader:
 
     def _group_of(self, number: int, columns: tuple[str, ...]) -> pa.Table:
         """Read a group, or take it from memory: neighbours of a simulation are asked for next."""
-        return _groups.get(
-            (self, number, columns),
-            lambda: self._file.read_row_group(number, list(columns), use_threads=False),
-        )
+        key = self, number, columns
+        # A file is read by one thread at a time; other shards need not wait.
+        with self._lock:
+            table = _groups.get(key)
+            if table is None:
+                table = self._file.read_row_group(number, list(columns), use_threads=False)
+                _groups.keep(key, table)
+            return table
 
 
 class _Groups:
-    """The groups of rows of all shards that were read last, up to some bytes."""
+    """The groups of rows of all shards that were used last, up to some bytes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tables: OrderedDict[Hashable, pa.Table] = OrderedDict()
         self._nbytes = 0
 
-    def get(self, key: Hashable, read: Callable[[], pa.Table]) -> pa.Table:
-        """Return a table that is in memory, or read it."""
+    def get(self, key: Hashable) -> pa.Table | None:
+        """Return a group that is in memory."""
         with self._lock:
             if key in self._tables:
                 self._tables.move_to_end(key)
-                return self._tables[key]
-            table = self._tables[key] = read()
+            return self._tables.get(key)
+
+    def keep(self, key: Hashable, table: pa.Table) -> None:
+        """Keep a group, and forget those that were used longest ago."""
+        with self._lock:
+            self._tables[key] = table
             self._nbytes += table.nbytes
             while self._nbytes > GROUPS_BYTES and len(self._tables) > 1:
                 _, oldest = self._tables.popitem(last=False)
                 self._nbytes -= oldest.nbytes
-            return table
 
 
 _groups = _Groups()
