@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from commands import stilt, worker
-from slurm_cluster import SlurmCluster
+from slurm_cluster import NODES, SlurmCluster
 from written import outputs
 
 from stilt import Model
@@ -61,6 +61,7 @@ def test_a_campaign_survives_what_happens_to_its_tasks(slurm: SlurmCluster, new_
     root = campaign(new_project, "campaign", 400, 100, 8)
     follower = follow_in_background(root)
     running = until_running(slurm, 8)
+    assert slurm.nodes() == set(NODES)
     job = running[0][0]
     slurm.run("scontrol", "update", f"JobId={job}_6", "TimeLimit=1")
     time.sleep(8)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
-CORES, MEMORY_MB = 8, 64_000
+NODES, CORES, MEMORY_MB = ("n1", "n2"), 4, 32_000
 START_TIMEOUT_S = 60.0
 
 CONFIGURATION = """\
@@ -22,17 +22,16 @@ ClusterName=stand
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
-SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
+SlurmctldPort={port}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.sock
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -44,9 +43,12 @@ KillWait=10
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cores} "
+    "RealMemory={memory} State=UNKNOWN\n"
+)
 
 
 def lacking_programs() -> list[str]:
@@ -56,7 +58,7 @@ def lacking_programs() -> list[str]:
 
 
 class SlurmCluster:
-    """A controller and one node with more cores than there are, so that arrays run side by side.
+    """A controller and two nodes with more cores than there are, so that arrays run side by side.
 
     Args:
         folder: for everything that the daemons keep.
@@ -74,14 +76,17 @@ class SlurmCluster:
         key = folder / "munge.key"
         key.write_bytes(secrets.token_bytes(1024))
         key.chmod(0o400)
-        for name in ("state", "spool"):
+        for name in ("state", *(f"spool-{node}" for node in NODES)):
             (folder / name).mkdir()
-        self.configuration.write_text(
-            CONFIGURATION.format(
-                host=socket.gethostname(), user=getpass.getuser(), ports=_free_ports(2),
-                folder=folder, cores=CORES, memory=MEMORY_MB,
-            )
-        )  # fmt: skip
+        host, (port, *ports) = socket.gethostname(), _free_ports(1 + len(NODES))
+        text = CONFIGURATION.format(host=host, user=getpass.getuser(), port=port, folder=folder)
+        nodes = [
+            NODE.format(name=name, host=host, port=its, cores=CORES, memory=MEMORY_MB)
+            for name, its in zip(NODES, ports, strict=True)
+        ]
+        # Nodes are known before a partition has all of them.
+        head, partition = text.rsplit("PartitionName", 1)
+        self.configuration.write_text("".join([head, *nodes, "PartitionName", partition]))
         try:
             self.run(
                 "munged", "--force", f"--socket={folder}/munge.sock", f"--key-file={key}",
@@ -89,7 +94,8 @@ class SlurmCluster:
                 f"--seed-file={folder}/munge.seed",
             )  # fmt: skip
             self.run("slurmctld")
-            self.run("slurmd")
+            for name in NODES:
+                self.run("slurmd", "-N", name)
             self._until_idle()
         except BaseException:
             self.__exit__()
@@ -100,7 +106,7 @@ class SlurmCluster:
         subprocess.run(
             ["scancel", "--user", getpass.getuser()], env=self.environment, check=False, timeout=30
         )
-        for daemon in ("slurmd", "slurmctld", "munged"):
+        for daemon in (*(f"slurmd-{name}" for name in NODES), "slurmctld", "munged"):
             try:
                 pid = int((self.folder / f"{daemon}.pid").read_text())
                 os.kill(pid, signal.SIGTERM)
@@ -127,13 +133,19 @@ class SlurmCluster:
 
     def process(self, job: str, task: str) -> int:
         """Return the process id of a running task's script."""
-        lines = self.run("squeue", "-h", "-r", "-o", "%F %K %A").splitlines()
-        (number,) = [n for j, t, n in map(str.split, lines) if (j, t) == (job, task)]
-        return int(self.run("scontrol", "listpids", number).splitlines()[1].split()[0])
+        lines = self.run("squeue", "-h", "-r", "-t", "R", "-o", "%F %K %A %N").splitlines()
+        ((number, node),) = [
+            (n, at) for j, t, n, at in map(str.split, lines) if (j, t) == (job, task)
+        ]
+        return int(self.run("scontrol", "listpids", number, node).splitlines()[1].split()[0])
+
+    def nodes(self) -> set[str]:
+        """Return the nodes on which tasks run."""
+        return set(self.run("squeue", "-h", "-r", "-t", "R", "-o", "%N").split())
 
     def _until_idle(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while "idle" not in self.run("sinfo", "-h", "-o", "%T"):
+        while self.run("sinfo", "-N", "-h", "-o", "%T").split() != ["idle"] * len(NODES):
             if time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "slurmctld.log").read_text())
             time.sleep(0.2)
