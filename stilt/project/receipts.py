@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _JOIN_ABOVE = 256
 # As tables in memory they take some hundred times as much.
-_LARGE_BYTES = 2_000_000
+_LARGE_BYTES = 1_000_000
 
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
@@ -181,6 +181,13 @@ def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
         aside under ``.damaged`` with a message, since the files themselves tell the rest.
     """
     table, damaged = read_tables(paths)
+    _set_aside(damaged)
+    frame = table.to_pandas()
+    frame = frame.sort_values("finished_at", kind="stable").drop_duplicates("sim_id", keep="last")
+    return frame.reset_index(drop=True), damaged
+
+
+def _set_aside(damaged: Iterable[Path]) -> None:
     for path in damaged:
         logger.warning(
             "Receipt %s is damaged and was set aside: what it said is read from the output files.",
@@ -188,9 +195,6 @@ def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
         )
         with suppress(FileNotFoundError):
             os.replace(path, path.with_suffix(".damaged"))
-    frame = table.to_pandas()
-    frame = frame.sort_values("finished_at", kind="stable").drop_duplicates("sim_id", keep="last")
-    return frame.reset_index(drop=True), damaged
 
 
 def read_tables(paths: Iterable[Path]) -> tuple[pa.Table, list[Path]]:
@@ -260,9 +264,9 @@ def _size(path: Path) -> int:
 
 
 def _join(files: Sequence[Path], folded: Path) -> None:
-    """Write one receipt that says the same as many."""
-    frame, damaged = read_receipts(files)
-    table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
+    """Write one receipt that says the same as many, earlier attempts included."""
+    table, damaged = read_tables(files)
+    _set_aside(damaged)
     with atomic_path(folded / f"{time.time_ns():020d}-joined.parquet") as temporary:
         pq.write_table(table, temporary, compression="zstd")
     for path in set(files) - set(damaged):
