@@ -9,9 +9,13 @@ import uuid
 import fsspec
 import pytest
 import stilt_fakes as fakes
+import xarray as xr
+from click.testing import CliRunner
 from inline_backend import Inline
+from product_files import write_tropomi
 
 import stilt
+from stilt.cli import cli
 from stilt.errors import RunUnfinishedError, UsageError
 from stilt.execution import pull_simulations, push_simulations
 from stilt.project import home, leases
@@ -343,6 +347,37 @@ def test_outputs_of_a_project_on_a_url_stay_beside_it(machine, url, tmp_path):
     with pytest.raises(UsageError, match="keeps its outputs beside it"):
         stilt.Model(url, output_dir=tmp_path / "elsewhere")
     assert stilt.Model(f"{url}/", output_dir=url).files.output_root == url
+
+
+def test_soundings_are_observed_and_footprints_exported_by_commands(
+    machine, start, url, tmp_path, monkeypatch
+):
+    def command(*arguments):
+        done = CliRunner().invoke(cli, [str(each) for each in arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    start(2, **STORE)
+    run(url)
+    path = write_tropomi(tmp_path / "S5P_OFFL_L2__CH4____x.nc")
+    area = ("--bounds", -112, 39, -111.75, 41)
+    assert "the project has 5 receptor(s)" in command(
+        "observe", path, "--reader", "tropomi", *area, url
+    )
+    machine("second")
+    model = stilt.Model(url)
+    assert len(model.receptors) == 5
+    assert model.observations["value"].tolist() == [1901.0, 1902.0, 1904.0]
+    kernels = model.files.kernels.path("observations/tropomi-kernels.parquet")
+    assert kernels.is_file()
+    monkeypatch.chdir(tmp_path)
+    command("export", url, "footprints.nc")
+    with xr.open_dataset("footprints.nc") as exported:
+        assert exported.sizes["receptor"] == 2
+    command("report", url, "--no-weather")
+    assert (tmp_path / "case_report.html").exists()
+    assert "completed  2" in command("status", url)
+    command("rebuild", url)
 
 
 def test_realizations_are_beside_the_project(machine, start, url):
