@@ -96,6 +96,23 @@ except SystemExit as ended:
     assert shown[-1] == "0"
 
 
+def test_a_footprint_file_is_written_without_xarray(tmp_path):
+    code = f"""
+import sys
+import numpy as np
+from stilt import Footprint, FootprintConfig, Grid, PointReceptor
+grid = Grid(xmin=-112, xmax=-110, ymin=40, ymax=42, xres=1, yres=1)
+receptor = PointReceptor("2023-07-15 18:00", -111.0, 41.0, 10.0)
+places = np.array([-111.5, -110.5]), np.array([40.5, 41.5])
+foot = Footprint.of_layers(
+    np.ones((1, 2, 2)), np.array([-1]), *places, receptor, FootprintConfig(grid=grid)
+)
+foot.to_netcdf({str(tmp_path / "foot.nc")!r})
+print(foot.total, *[name for name in ("xarray", "dask", "pint") if name in sys.modules])
+"""
+    assert run_python(code) == "4.0"
+
+
 def test_every_public_name_loads():
     run_python("import stilt; [getattr(stilt, name) for name in stilt.__all__]")
 
