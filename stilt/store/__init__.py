@@ -6,7 +6,8 @@ changed. See docs/pages/store.md for the format.
 """
 
 from stilt.store.header import Stored
-from stilt.store.shards import DamagedShardError, ShardReader, ShardWriter, opened, shard_name
+from stilt.store.shards import DamagedShardError, ShardReader, opened
+from stilt.store.writer import ShardWriter, shard_name
 
 __all__ = [
     "DamagedShardError",

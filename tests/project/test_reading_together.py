@@ -8,7 +8,7 @@ import xarray as xr
 from stilt.execution import run_batch
 from stilt.project.reading import locate, read_layers, read_parts
 from stilt.reading_ahead import ahead
-from stilt.store import shards as module
+from stilt.store import shards, writer
 from tests.project.test_store import STORE
 
 TARGET = xr.Dataset(coords={"lat": np.arange(39.25, 42, 0.5), "lon": np.arange(-112.75, -110, 0.5)})
@@ -18,8 +18,8 @@ BINS = pd.date_range("2022-12-31", periods=49, freq="1h")
 @pytest.fixture
 def model(make_model, monkeypatch):
     """Twelve simulations in two shards, with few rows in a group and some groups read at once."""
-    monkeypatch.setattr(module, "GROUP_ROWS", 5)
-    monkeypatch.setattr(module, "TOGETHER_ROWS", 40)
+    monkeypatch.setattr(writer, "GROUP_ROWS", 5)
+    monkeypatch.setattr(shards, "TOGETHER_ROWS", 40)
     model = make_model(12, **STORE)
     ids = model.register_pending()
     # Neighbours in the order of names lie in different shards, and there in another order.

@@ -304,7 +304,7 @@ def test_rows_that_were_overwritten_are_one_sentence(make_model):
 
 
 def test_a_full_disk_fails_the_simulations_of_its_shard_with_a_reason(make_model, monkeypatch):
-    from stilt.store import shards as module
+    from stilt.store import writer as module
 
     def refuse(self):
         raise OSError(28, "No space left on device")
