@@ -7,6 +7,8 @@ VENV ?= .venv
 DEMO ?= demo
 N_WORKERS ?= 2
 ARGS ?=
+# Processes of the tests; a file of tests is one's whole. A process takes up to 2 GB.
+TEST_PROCESSES ?= 2
 UV_VERSION := 0.13.9
 # The Python of `make test-python`.
 PYTHON ?= python3.12
@@ -30,7 +32,7 @@ demo: $(READY)  ## make synthetic weather, run six receptors through it, draw th
 	@$(VENV)/bin/stilt demo "$(DEMO)" --n-workers $(N_WORKERS)
 
 test: $(READY)  ## run the tests (ARGS="tests/receptors -q" for some of them)
-	$(PY) -m pytest -m "not slow and not parity" $(ARGS)
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow and not parity" $(ARGS)
 
 test-slow: $(READY)  ## run the slow tests: killed workers, full disks, clusters
 	$(PY) -m pytest -m "slow and not parity" $(ARGS)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-import pandas as pd
-import xarray as xr
-
 from stilt.config.realizations import base_of
 from stilt.receptors import met_of, receptor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import xarray as xr
+
     from stilt.config import ModelConfig
 
-Rows = TypeVar("Rows", xr.Dataset, xr.DataArray)
+Rows = TypeVar("Rows", "xr.Dataset", "xr.DataArray")
 
 
 def realization_of(config: ModelConfig, sim_id: str) -> int:
@@ -36,6 +35,9 @@ def by_realization(rows: Rows, config: ModelConfig) -> Rows:
     ``receptor`` is then the id of the first realization's simulation. A realization that is not
     there is NaN. Without further realizations the rows are returned as they are.
     """
+    import pandas as pd
+    import xarray as xr
+
     labels = [str(label) for label in rows["receptor"].values]
     numbers = numbers_of(config, labels)
     if numbers is None:

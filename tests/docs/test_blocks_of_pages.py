@@ -138,6 +138,16 @@ def names_of_pages(folder: Path) -> dict[str, object]:
     }  # fmt: skip
 
 
+def run_realizations(world: Path) -> None:
+    """Make a project whose simulations are run twice."""
+    shutil.copytree(world / "case", world / "ensemble", symlinks=True)
+    with (world / "ensemble" / "config.yaml").open("a") as file:
+        file.write("\nrealizations: 2\n")
+    ensemble = stilt.Model(project=world / "ensemble")
+    ensemble.register_pending()
+    stilt.push_simulations(ensemble, ensemble.pending())
+
+
 def as_run(text: str, weather: Path) -> str:
     """A block with the places of an example replaced by those of the test; films are short."""
     footprints = f"case/simulations/footprints/{TOWER}_default_foot.nc"
@@ -171,6 +181,8 @@ def test_python_of_a_page_runs(page: str, world: Path, weather: Path, monkeypatc
         weather = early_weather(world)
     else:
         names = names_of_pages(world)
+    if page == "docs/pages/uncertainty.md":
+        run_realizations(world)
     for number, block in enumerate(blocks(page, "python")):
         code = as_run(block, weather)
         exec(compile(code, f"{page}, block {number + 1}", "exec"), names)

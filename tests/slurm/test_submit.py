@@ -45,6 +45,8 @@ def root(new_project) -> Path:
 
 
 def test_an_array_is_submitted_and_left_then_followed(queue: Path, root: Path, new_project) -> None:
+    hold = queue / "hold"
+    hold.touch()
     ended = submit(root, "--n-workers", "3")
     assert ended.returncode == 0, ended.stderr
     assert "Submitted job: 1" in ended.stdout
@@ -55,6 +57,7 @@ def test_an_array_is_submitted_and_left_then_followed(queue: Path, root: Path, n
     # Nobody else computes what the array has.
     again = submit(root)
     assert (again.returncode, "Job array 1 of this project" in again.stdout) == (0, True)
+    hold.unlink()
     followed = submit(root, "--wait")
     assert followed.returncode == 0, followed.stderr
     assert "completed=3" in followed.stdout

@@ -13,8 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 NAMES = ("sbatch", "squeue", "scancel", "scontrol", "sacct")
-# In a process group of its own; how it ended is a file.
-RUNNER = 'bash "$1" >> "$2" 2>&1 < /dev/null; echo $? > "$3.code"'
+# In a process group of its own; how it ended is a file. Nothing begins while "hold" is there.
+RUNNER = (
+    'while [ -e "$4" ]; do sleep 0.1; done; bash "$1" >> "$2" 2>&1 < /dev/null; echo $? > "$3.code"'
+)
 
 
 def install(folder: Path) -> Path:
@@ -62,7 +64,7 @@ def sbatch(*arguments: str) -> str:
         stem = _jobs() / f"{job}_{task}"
         log = output.replace("%A", job).replace("%a", str(task))
         process = subprocess.Popen(
-            ["bash", "-c", RUNNER, "task", arguments[-1], log, stem],
+            ["bash", "-c", RUNNER, "task", arguments[-1], log, stem, _jobs() / "hold"],
             env={**os.environ, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_JOB_ID": job},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
