@@ -177,7 +177,8 @@ def page_text(page: ApiPage, names: list[str]) -> str:
     parts = [NOTE, f"# {page.title}", page.about]
     for path in names:
         parts.append(
-            f"::: {home(path)}\n    options:\n      heading: {path}\n      toc_label: {path}"
+            f"::: {home(path)}\n    options:\n      heading: {path}\n"
+            f"      toc_label: {path.rpartition('.')[2]}"
         )
     return "\n\n".join(parts) + "\n"
 

@@ -6,7 +6,7 @@
 # %% [markdown]
 # ## 1. A column
 #
-# Particles are spread evenly from the ground to 3000 m; each keeps its release height in the column `xhgt`. Above that height the ground of the last twelve hours has little influence.
+# Particles are spread evenly from the ground to 3000 m; each keeps its release height in the column `xhgt`. Above that height the ground of the last ten hours has little influence.
 
 # %%
 import stilt

@@ -98,7 +98,8 @@ with duckdb.connect("case/.stilt/index.duckdb", read_only=True) as index:
     print(index.sql("SELECT name, count(*) AS n FROM footprints GROUP BY name"))
 
 rows = duckdb.sql("""
-    SELECT -time AS minutes_back, round(avg(zagl)) AS mean_height_m, round(avg(mlht)) AS mixed_layer_m
+    SELECT -time AS minutes_back, round(avg(zagl)) AS mean_height_m,
+           round(avg(mlht)) AS mixed_layer_m
     FROM 'case/simulations/particles/*_traj.parquet'
     WHERE time IN (-30, -60, -90) GROUP BY time ORDER BY minutes_back
 """)

@@ -62,7 +62,12 @@ t, p, y, x = np.meshgrid(np.arange(18.0), pressure, lat, lon, indexing="ij")
 field = xr.DataArray(
     420 + 0.3 * (y - 40) + 0.004 * (p - 800) + 0.05 * t,
     dims=("time", "pressure", "lat", "lon"),
-    coords={"time": hours, "pressure": ("pressure", pressure, {"units": "hPa"}), "lat": lat, "lon": lon},
+    coords={
+        "time": hours,
+        "pressure": ("pressure", pressure, {"units": "hPa"}),
+        "lat": lat,
+        "lon": lon,
+    },
     attrs={"units": "ppm"},
     name="co2",
 )
@@ -93,7 +98,8 @@ fluxes = {
         dims=("hour", "lat", "lon"),
     ),
     "respiration": xr.DataArray(
-        np.full((60, *ones.shape), 1.0), {"time": pd.date_range("2023-07-14", periods=60, freq="h"), **place},
+        np.full((60, *ones.shape), 1.0),
+        {"time": pd.date_range("2023-07-14", periods=60, freq="h"), **place},
         ("time", "lat", "lon"), attrs=units,
     ),
 }
@@ -119,7 +125,8 @@ plot_timeseries(series, title="Tower, 14 to 16 July 2023");
 # %%
 sure = model.uncertainty(fluxes)
 noise = sure["particle_noise"].sel(component="total")
-print(f"particle noise {float(noise.mean()):.2f} ppm of {float(np.abs(series['total']).mean()):.2f} ppm")
+size = np.abs(series["total"])
+print(f"particle noise {float(noise.mean()):.2f} ppm of {float(size.mean()):.2f} ppm")
 series.to_netcdf("series.nc")
 
 # %% [markdown]

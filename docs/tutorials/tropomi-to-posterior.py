@@ -17,14 +17,16 @@ from stilt.demo import write_demo_weather
 write_demo_weather("met", first="2023-07-15T06:00", n_files=3)
 
 rng = np.random.default_rng(0)
-lon, lat = (each.ravel() for each in np.meshgrid(-112.2 + 0.1 * np.arange(6), 40.2 + 0.2 * np.arange(4)))
+lon, lat = np.meshgrid(-112.2 + 0.1 * np.arange(6), 40.2 + 0.2 * np.arange(4))
+lon, lat = lon.ravel(), lat.ravel()
 count, layers = lon.size, 12
 with h5py.File("S5P_BLND_L2__CH4____20230715.nc", "w") as file:
     file.create_dataset("time_utc", data=["2023-07-15T20:31:41Z"] * count, dtype=h5py.string_dtype())
     numbers = {
         "longitude": lon, "latitude": lat, "methane_mixing_ratio_precision": 2.0,
         "surface_altitude": 1400.0, "surface_pressure": 85000.0, "pressure_interval": 7080.0,
-        "methane_mixing_ratio_blended": 1900.0, "qa_value": np.where(np.arange(count) == 5, 0.4, 1.0),
+        "methane_mixing_ratio_blended": 1900.0,
+        "qa_value": np.where(np.arange(count) == 5, 0.4, 1.0),
     }
     for name, value in numbers.items():
         file[name] = np.broadcast_to(np.float32(value), count)
@@ -85,7 +87,7 @@ background[["background", "weight"]].round(3).head(3)
 # %% [markdown]
 # ## 4. What the soundings measure of a source
 #
-# The truth: 0.01 µmol m⁻² s⁻¹ everywhere, and a source north of 40.5°. Measurements are what footprints of another seed make of it, with noise of 2 ppb.
+# The truth: 0.01 µmol m⁻² s⁻¹ everywhere, and a source north of 40.5° N and east of 112.5° W. Measurements are what footprints of another seed make of it, with noise of 2 ppb.
 
 # %%
 import xarray as xr

@@ -88,7 +88,7 @@ print(len(task_runs), "task runs:", sorted({task.state.name for task in task_run
 # %% [markdown]
 # ## 5. In the browser
 #
-# `stilt ui watched` opens the same state in Prefect's own interface, on this machine only:
+# `stilt ui watched` opens the same state in Prefect's own interface, on this machine only. Here a run of six receptors that all succeeded:
 #
 # ![A flow run in Prefect's interface](../pictures/prefect-flow-run.png)
 #
