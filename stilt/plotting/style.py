@@ -143,13 +143,16 @@ def frame(ax: Axes, letters: float = LETTERS_PT) -> None:
     ax.tick_params(colors=INK, labelsize=letters - 0.5, length=3)
 
 
-def dress_dates(ax: Axes) -> None:
-    """Write dates along the horizontal axis."""
+def dress_dates(ax: Axes, letters: float = LETTERS_PT) -> None:
+    """Write dates, which are in UTC, along the horizontal axis."""
     from matplotlib import dates
 
     locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.xaxis.get_offset_text().set(size=letters - 0.5, color=INK)
+    if not ax.get_xlabel():
+        ax.set_xlabel("UTC", fontsize=letters, color=INK)
 
 
 def colour_bar(

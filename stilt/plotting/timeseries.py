@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stilt.errors import UsageError
-from stilt.plotting.style import INK, LETTERS_PT, LINES, frame, pyplot
+from stilt.plotting.style import INK, LETTERS_PT, LINES, dress_dates, frame, pyplot
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,8 +88,7 @@ def plot_timeseries(
         each.set_axisbelow(True)
         each.grid(True, color=LINES, linewidth=0.6)
         each.margins(x=0.01)
-    locator = axes[-1, 0].xaxis.get_major_locator()
-    axes[-1, 0].xaxis.set_major_formatter(plt.matplotlib.dates.ConciseDateFormatter(locator))
+    dress_dates(axes[-1, 0], letters)
     return figure
 
 

@@ -231,6 +231,11 @@ function stiltMap(root, data) {
     const power = 10 ** Math.floor(Math.log10(wanted));
     return power * [1, 2, 5, 10].find((times) => times * power >= wanted * 0.999);
   };
+  const degrees = (value, digits, plus, minus) => {
+    const turned = plus === "E" ? ((((value + 180) % 360) + 360) % 360) - 180 : value;
+    const letter = Math.abs(turned) < 1e-9 ? "" : turned > 0 ? plus : minus;
+    return `${Math.abs(turned).toFixed(digits)}°${letter}`;
+  };
   function drawGraticule(pen, width, height) {
     pen.strokeStyle = css("--lines");
     pen.lineWidth = 0.8;
@@ -238,13 +243,11 @@ function stiltMap(root, data) {
     const digits = Math.max(0, -Math.floor(Math.log10(km ? step / 1000 : step)));
     const text = (value, plus, minus) => {
       if (km) return `${(value / 1000).toFixed(digits)} km`;
-      const turned = plus === "E" ? ((((value + 180) % 360) + 360) % 360) - 180 : value;
-      const letter = Math.abs(turned) < 1e-9 ? "" : turned > 0 ? plus : minus;
-      return `${Math.abs(turned).toFixed(digits)}°${letter}`;
+      return degrees(value, digits, plus, minus);
     };
     for (let x = Math.ceil(fromX(0) / step) * step; x < fromX(width); x += step) {
       pen.beginPath(); pen.moveTo(toX(x), 0); pen.lineTo(toX(x), height); pen.stroke();
-      labels.push([text(x, "E", "W"), toX(x) + 3, height - 5]);
+      if (toX(x) < width - 48) labels.push([text(x, "E", "W"), toX(x) + 3, height - 5]);
     }
     for (let y = Math.ceil(fromY(height) / step) * step; y < fromY(0); y += step) {
       pen.beginPath(); pen.moveTo(0, toY(y)); pen.lineTo(width, toY(y)); pen.stroke();
@@ -344,7 +347,7 @@ function stiltMap(root, data) {
     const at = [Math.floor((y - grid.y) / grid.dy) - row, Math.floor((x - grid.x) / grid.dx) - column];
     const inside = at[0] >= 0 && at[0] < rows && at[1] >= 0 && at[1] < columns;
     const value = inside ? state.field[at[0] * columns + at[1]] : 0;
-    const place = grid.degrees ? `${y.toFixed(3)}°, ${x.toFixed(3)}°`
+    const place = grid.degrees ? `${degrees(y, 3, "N", "S")} ${degrees(x, 3, "E", "W")}`
       : `${(x / 1000).toFixed(1)} km, ${(y / 1000).toFixed(1)} km`;
     tip.textContent = `${place}: ${value ? value.toPrecision(2) : "0"} ppm per (µmol m⁻² s⁻¹)`;
     tip.style.display = "block";
