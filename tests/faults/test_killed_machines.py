@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 
-import fsspec
 import pytest
 import stilt_fakes as fakes
+from bucket import empty_bucket
 from inline_backend import Inline
 
 import stilt
@@ -45,20 +44,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "pages" / "buckets.md"
 @pytest.fixture
 def bucket(monkeypatch):
     """The URL of an empty bucket that this process and those it starts can reach."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    name = uuid.uuid4().hex  # moto keeps its buckets for as long as the process lives
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
-    yield f"s3://{name}"
-    fsspec.filesystem("s3").clear_instance_cache()
-    server.stop()
+    with empty_bucket(monkeypatch) as url:
+        yield url
 
 
 def start(url, folder, number, **changes):

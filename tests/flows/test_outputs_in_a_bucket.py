@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
+from bucket import empty_bucket
 from commands import stilt, worker
-from moto.server import ThreadedMotoServer
 from written import outputs
 
 from flows import simulate
@@ -34,24 +33,14 @@ if "--multiprocessing-fork" in sys.orig_argv:
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of an empty bucket that this process and those it starts can reach."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    name = uuid.uuid4().hex  # moto keeps its buckets for as long as the process lives
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(GUARD)
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     )
-    yield f"s3://{name}/case"
-    fsspec.filesystem("s3").clear_instance_cache()
-    server.stop()
+    with empty_bucket(monkeypatch) as url:
+        yield f"{url}/case"
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
-import uuid
-
 import fsspec
 import numpy as np
 import pytest
 import xarray as xr
-from moto.server import ThreadedMotoServer
 
 from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError, Reason
@@ -14,6 +11,7 @@ from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
 from stilt.meteorology.formats import format_of, read_analysis, stores
 from stilt.meteorology.prepare import PreparationOptions
 from stilt.meteorology.prepared_store import PreparedStore
+from tests.support.bucket import empty_bucket
 from tests.support.era5_files import write_era5
 from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from tests.support.zarr_stores import (
@@ -207,23 +205,14 @@ def test_a_url_and_lists_of_places_stay_what_they_are_in_config_yaml(tmp_path):
 
 
 def test_a_store_may_be_in_a_bucket(tmp_path, analyses, monkeypatch):
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    bucket = uuid.uuid4().hex
-    try:
+    with empty_bucket(monkeypatch) as bucket:
         files = fsspec.filesystem("s3", skip_instance_cache=True)
-        files.mkdir(bucket)
         files.put(
             str(write_store(arco_store(analyses[:2]), tmp_path / "store", time=1)),
             f"{bucket}/store",
             recursive=True,
         )
-        config = MetConfig(directory=f"s3://{bucket}/store", format="era5")
+        config = MetConfig(directory=f"{bucket}/store", format="era5")
         refs = MetCatalogue(config, cache_dir=tmp_path / "cache").select(HOURS[0], HOURS[1])
         assert_same(read_analysis(refs[1]), analyses[1])
         recorded = fingerprint(refs)
@@ -231,9 +220,6 @@ def test_a_store_may_be_in_a_bucket(tmp_path, analyses, monkeypatch):
         files.pipe(f"{bucket}/store/u_component_of_wind/1.0.0.0", b"other")
         fsspec.filesystem("s3").invalidate_cache()
         assert WeatherCheck(None).has_changed(refs[0].paths, recorded)
-    finally:
-        fsspec.filesystem("s3").clear_instance_cache()
-        server.stop()
 
 
 @pytest.mark.parametrize("form", ["era5", "auto"])

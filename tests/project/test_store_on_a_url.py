@@ -1,10 +1,9 @@
 """A store at a URL: shards published there, found and read from anywhere."""
 
-import uuid
-
 import fsspec
 import pytest
 import stilt_fakes as fakes
+from bucket import empty_bucket
 
 import stilt
 from stilt.execution import push_simulations
@@ -22,20 +21,8 @@ def url(request, tmp_path, monkeypatch):
         yield f"memory://{tmp_path.name}/case"
         fsspec.filesystem("memory").store.clear()
         return
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    name = uuid.uuid4().hex
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
-    yield f"s3://{name}/case"
-    fsspec.filesystem("s3").clear_instance_cache()
-    server.stop()
+    with empty_bucket(monkeypatch) as bucket:
+        yield f"{bucket}/case"
 
 
 @pytest.fixture
