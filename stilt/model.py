@@ -38,6 +38,7 @@ from stilt.project.index_queries import failures, registered
 from stilt.project.inputs import Project
 from stilt.project.layout import ProjectLayout
 from stilt.project.receptor_source import ReceptorSource
+from stilt.project.stored_inputs import input_token, store_config, store_receptors
 from stilt.project.update import Registration
 from stilt.receptors import Receptor
 from stilt.receptors.times import check_time_format
@@ -184,13 +185,13 @@ class Model(Answers):
 
         Files that mean the same are not touched.
         """
-        self.files.store_config()
+        store_config(self.files)
         source = self._source
         if source.given is None and (source.path is None or source.is_stored):
             return
         # A copy of a file whose times need a stated format could not be read without it.
         kept = source.path if source.time_format is None else None
-        self.files.store_receptors(self.receptors, kept)
+        store_receptors(self.files, self.receptors, kept)
 
     @property
     def observations(self) -> pd.DataFrame:
@@ -316,7 +317,7 @@ class Model(Answers):
         if not self._source.reads_what_is_stored():
             return False
         stored = self.index.token()
-        return bool(stored) and stored == self.files.input_token()
+        return bool(stored) and stored == input_token(self.files)
 
     def pending(
         self, *, skip_existing: bool | None = None, **selection: Unpack[Selection]
@@ -477,7 +478,7 @@ class Model(Answers):
         if always:
             self.store_inputs()
         rows = partial(self._source.registration_rows, self)
-        registration = Registration(self.files.input_token(), rows, scene_id, always)
+        registration = Registration(input_token(self.files), rows, scene_id, always)
         answer, _ = self.index.update(
             self.files.expectations, ask, registration=registration, looks=looks
         )

@@ -75,7 +75,7 @@ class Simulation:
     @property
     def log_path(self) -> Path:
         """The simulation's log."""
-        return self._project.local_copy(self._project.layout.log(self.id))
+        return self._project.output_files.local_copy(self._project.layout.log(self.id))
 
     @property
     def trajectories_path(self) -> Path:

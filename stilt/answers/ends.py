@@ -70,7 +70,7 @@ def _read(
         return ends.receptor, ends.particles
     files = owner.files
     for path in (files.layout.ends(sim_id), files.layout.trajectory(sim_id)):
-        here = files.local_copy(path)
+        here = files.output_files.local_copy(path)
         if here.exists():
             columns = None
             if not whole:

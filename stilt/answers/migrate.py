@@ -13,6 +13,7 @@ from stilt.project.artifacts import Made, footprint_attributes, trajectory_texts
 from stilt.project.inputs import Project
 from stilt.project.keys import content_hash, receptor_key
 from stilt.project.registration import registration_rows
+from stilt.project.stored_inputs import input_token, store_receptors
 from stilt.project.update import Registration
 from stilt.receptors import Receptor
 from stilt.trajectories import Trajectories
@@ -86,7 +87,7 @@ def migrate(
     config.to_yaml(new / "config.yaml")
     project = Project(new, config=config)
     receptors: dict[str, Receptor] = {str(each.receptor.id): each.receptor for each in taken}
-    project.store_receptors(list(receptors.values()), None)
+    store_receptors(project, list(receptors.values()), None)
     for each in taken:
         _write(project, each, campaign.program, keeps)
     _register(project, list(receptors.values()))
@@ -105,14 +106,14 @@ def _write(project: Project, old: OldSimulation, program: str, keeps: bool) -> N
     )  # fmt: skip
     final = project.layout.footprint(sim_id, FOOTPRINT)
     old.footprint.to_netcdf(final, attrs=footprint_attributes(made))
-    project.publish(final, final)
+    project.output_files.publish(final, final)
     if keeps:
         assert old.particles is not None
         made = Made(content_hash(expected.transport, mine, ""), device=program, version=__version__)
         final = project.layout.trajectory(sim_id)
         stored = Trajectories(old.particles, old.receptor, params={"program": program})
         stored.to_parquet(final, extra=trajectory_texts(made))
-        project.publish(final, final)
+        project.output_files.publish(final, final)
 
 
 def _register(project: Project, receptors: list[Receptor]) -> None:
@@ -122,7 +123,7 @@ def _register(project: Project, receptors: list[Receptor]) -> None:
     def rows() -> Any:
         return registration_rows(receptors, config, project.expectations)
 
-    registration = Registration(project.input_token(), rows, None, True)
+    registration = Registration(input_token(project), rows, None, True)
     project.index.update(
         project.expectations, lambda connection: None, registration=registration, looks=True
     )

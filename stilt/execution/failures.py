@@ -94,7 +94,7 @@ def log_failure(project: Project, sim_id: str, failure: Failure) -> None:
         append_log(log, failure)
         return
     try:
-        project.local_copy(log)
+        project.output_files.local_copy(log)
         append_log(log, failure)
         project.remote.upload(log, sim_id, log.name)
     except OSError as error:

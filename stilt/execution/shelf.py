@@ -70,7 +70,7 @@ class Shelf:
         try:
             with timed("writing"):
                 writer.close()
-                stamp = self._project.publish_shard(writer.path, shard)
+                stamp = self._project.output_files.publish_shard(writer.path, shard)
         except Exception as error:
             self._lose(folder, error)
             return

@@ -63,10 +63,10 @@ def stored_outputs(
     shards.update(shard for sim_id in sim_ids for shard in known.get(sim_id, ()))
     found: dict[str, StoredOutputs] = {}
     for shard in sorted(shards, key=name_of):
-        path = project.shard_path(shard)
+        path = project.output_files.shard_path(shard)
         try:
             reader = opened(path)
-            stamp = project.stamp(path)
+            stamp = project.output_files.stamp(path)
         except FileNotFoundError:
             continue
         except DamagedShardError as error:

@@ -156,13 +156,13 @@ class Task:
         if (kept := self.stored.get((kind, name))) is not None and self._is_ours(kept.made, key):
             return kept.made, kept.stamp, kept.shard
         try:
-            made = made_of(self.project.local_copy(path))
+            made = made_of(self.project.output_files.local_copy(path))
         except DamagedArtifactError as error:
             logger.warning("%s; it is computed again.", error)
             return None
         if made is None or not self._is_ours(made, key):
             return None
-        return made, self.project.stamp(path), ""
+        return made, self.project.output_files.stamp(path), ""
 
     def _is_ours(self, made: Made, key: str) -> bool:
         """Whether an output is of this configuration, receptor and weather, which is noted."""
@@ -330,7 +330,7 @@ class Task:
         working = self._working(final)
         with timed("writing"):
             stored.to_parquet(working, extra=trajectory_texts(self._made(key)))
-            stamp = self.project.publish(working, final, linked=not stored.is_error)
+            stamp = self.project.output_files.publish(working, final, linked=not stored.is_error)
         if stored.is_error:
             self.result.error_key = key
             self.result.error_bytes, self.result.error_mtime_us = stamp
@@ -360,7 +360,7 @@ class Task:
         working = self._working(final)
         with timed("writing"):
             stored.to_parquet(working, extra=trajectory_texts(self._made(self.expected.transport)))
-            self.project.publish(working, final, linked=False)
+            self.project.output_files.publish(working, final, linked=False)
 
     def _make_footprint(self, particles: pd.DataFrame, name: str) -> None:
         with timed("import"):
@@ -391,7 +391,7 @@ class Task:
         attrs = footprint_attributes(self._made(key, total))
         with timed("writing"):
             footprint.to_netcdf(working, attrs=attrs)
-            stamp = self.project.publish(working, final)
+            stamp = self.project.output_files.publish(working, final)
         self.result.footprints[name] = FootprintEntry(key, total, footprint.empty_reason, *stamp)
 
     def _working(self, final: Path) -> Path:

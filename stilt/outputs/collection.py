@@ -132,12 +132,12 @@ class OutputCollection(ABC):
     def _missing(self, ids: Sequence[str], kind: str, name: str = "") -> list[str]:
         """Those of some simulations that have no such output."""
         shards = shards_of(self._files, ids, kind, name)
-        there = {s for s in set(shards.values()) if self._files.has_shard(s)}
+        there = {s for s in set(shards.values()) if self._files.output_files.has_shard(s)}
         return [
             sim_id
             for sim_id in ids
             if shards.get(sim_id) not in there
-            and not self._files.has_output(own_file(self._files, sim_id, kind, name))
+            and not self._files.output_files.has_output(own_file(self._files, sim_id, kind, name))
         ]
 
     def _paths(self, located: Sequence[Located], kind: str, name: str = "") -> list[Path]:

@@ -119,7 +119,7 @@ def _to_rewrite(
     small: list[str] = []
     for shard in sorted(shards, key=name_of):
         try:
-            reader = ShardReader(project.shard_path(shard))
+            reader = ShardReader(project.output_files.shard_path(shard))
         except FileNotFoundError:
             continue
         except DamagedShardError as error:
@@ -145,7 +145,7 @@ class _Joiner:
 
     def take(self, shard: str, wanted: set[str], done: Compacted) -> None:
         """Add what is current in a shard."""
-        reader = ShardReader(self._project.shard_path(shard))
+        reader = ShardReader(self._project.output_files.shard_path(shard))
         header = reader.header
         done.superseded += len(header.simulations) - len(wanted)
         if not wanted:
@@ -175,7 +175,9 @@ class _Joiner:
         # After all that it is made of, which begin with the same time at most, and before all that
         # has been computed since.
         name = f"{self._latest}-~{time.time_ns():020d}-{self._number}.parquet"
-        stamp = self._project.publish_shard(self._writer.path, f"{self._folder}/{name}")
+        stamp = self._project.output_files.publish_shard(
+            self._writer.path, f"{self._folder}/{name}"
+        )
         done.written += 1
         done.bytes_after += stamp.nbytes
         self._writer, self._latest = None, ""

@@ -1,34 +1,28 @@
-"""A project's folders and inputs: where they are, and how they get into the output root."""
+"""A project: its folders, configuration, index, and who may compute it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stilt.atomic import atomic_path
 from stilt.cache import require_folder
-from stilt.config import ModelConfig, RuntimeSettings, is_same
-from stilt.config.files import config_text
-from stilt.errors import StiltError, UsageError
-from stilt.meteorology.stored_datasets import store_dataset
-from stilt.project.artifacts import Stamp, link, publish
+from stilt.config import ModelConfig, RuntimeSettings
+from stilt.errors import UsageError
 from stilt.project.home import Home
 from stilt.project.index import Index
 from stilt.project.kernels import Kernels
-from stilt.project.keys import Expectation, digest, expectations
+from stilt.project.keys import Expectation, expectations
 from stilt.project.layout import ProjectLayout
 from stilt.project.leases import Lease, leased, leases
+from stilt.project.output_files import OutputFiles
 from stilt.project.remote import RemoteOutputs
 from stilt.roots import (
     PathLike,
@@ -45,7 +39,6 @@ if TYPE_CHECKING:
     from stilt.project.observed import ObservationTables
     from stilt.project.owners import Holder
     from stilt.project.states import Counts
-    from stilt.receptors import Receptor
 
 logger = logging.getLogger(__name__)
 
@@ -170,6 +163,15 @@ class Project:
             "with `stilt init`, or pass config=."
         )
 
+    @property
+    def has_given_config(self) -> bool:
+        """Whether the configuration was given, not read from a file."""
+        return self._given_config is not None
+
+    def read_config_from(self, path: Path) -> bool:
+        """Whether the configuration was read from this file, and that has not changed since."""
+        return self._config_read is not None and self._config_read == (path, _content(path))
+
     def _places(self, paths: Iterable[Path]) -> str:
         """Return where files were looked for, in words."""
         if self.home is not None:
@@ -227,11 +229,15 @@ class Project:
         return Index(
             self.layout.index,
             max_rows=self.runtime.max_rows,
-            remote=self.remote,
+            outputs=self.output_files,
             home=self.home,
-            copies_bytes=1e9 * self.runtime.copies_gb,
             cache_dir=self.cache_dir,
         )
+
+    @cached_property
+    def output_files(self) -> OutputFiles:
+        """The output files in their final place."""
+        return OutputFiles(self.layout, self.remote, 1e9 * self.runtime.copies_gb)
 
     @property
     def observations(self) -> ObservationTables:
@@ -295,119 +301,12 @@ class Project:
             self._weather_check = (time.monotonic(), check)
         return check.has_changed(files, recorded)
 
-    def stamp(self, path: Path) -> Stamp:
-        """Size of an output file that is here, and when it was changed unless it is a copy."""
-        stamp = Stamp.of(path)
-        return stamp if self.remote is None else Stamp(stamp.nbytes)
-
-    def publish(self, working: Path, final: Path, *, linked: bool = True) -> Stamp:
-        """Put a finished file where readers look for it, whole: a rename, or an upload.
-
-        Args:
-            working: the file; it is not there afterwards, unless it is `final`.
-            final: its path under the layout.
-            linked: make its link in the flat folders, which only local outputs have.
-
-        Returns:
-            Size and time of change of the published file.
-        """
-        if self.remote is not None:
-            stamp = self.stamp(working)
-            self.remote.upload(working, final.parent.name, final.name)
-            working.unlink()
-            with suppress(OSError):
-                working.parent.rmdir()
-            return stamp
-        publish(working, final)
-        if linked:
-            link(self.layout, final)
-        return self.stamp(final)
-
-    def publish_shard(self, working: Path, shard: str) -> Stamp:
-        """Put a finished shard into the store: a rename, or an upload.
-
-        Args:
-            working: the file; it is not there afterwards.
-            shard: its path within the store.
-
-        Returns:
-            Size and time of change of the shard.
-        """
-        final = self.layout.shard(shard)
-        if self.remote is not None:
-            stamp = self.stamp(working)
-            self.remote.upload_shard(working, shard)
-            working.unlink()
-            return stamp
-        publish(working, final)
-        return self.stamp(final)
-
-    def shard_path(self, shard: str) -> Path:
-        """A shard on this machine, fetched first from a URL unless it is here.
-
-        The path does not exist afterwards if there is no such shard.
-        """
-        return self.index.shard_path(shard)
-
-    def local_copy(self, path: Path) -> Path:
-        """An output file on this machine: the path itself, fetched first from a URL.
-
-        The path does not exist afterwards if there is no such output.
-        """
-        if self.remote is not None:
-            self.remote.fetch(path.parent.name, path.name, path)
-            self.index.copies.came(path)
-        return path
-
-    def has_shard(self, shard: str) -> bool:
-        """Whether there is a shard of this path within the store."""
-        if self.remote is not None:
-            return shard in self.remote.shards()
-        return self.layout.shard(shard).exists()
-
-    def has_output(self, path: Path) -> bool:
-        """Whether there is an output file of this path."""
-        if self.remote is not None:
-            return self.remote.exists(path.parent.name, path.name)
-        return path.exists()
-
     def with_trajectories(self, sim_ids: Sequence[str]) -> list[str]:
         """Return those of some simulations that have a trajectory of this configuration."""
         rows = self.index.rows(sim_ids, ("sim_id", "met", "transport_key"))
         expected = self.expectations
         have = {r["sim_id"] for r in rows if r["transport_key"] == expected[r["met"]].transport}
         return [sim_id for sim_id in sim_ids if sim_id in have]
-
-    @property
-    def stores_this_config(self) -> bool:
-        """Whether the config.yaml in the output root means this configuration."""
-        path, config = self.layout.config, self.config
-        if not path.exists():
-            return False
-        content = _content(path)
-        if (path, content) == self._config_read or content == _written(config, path):
-            return True
-        try:
-            return is_same(ModelConfig.from_yaml(path), config)
-        except StiltError:
-            if self._given_config is None:
-                raise
-            return False
-
-    def store_config(self) -> None:
-        """Have this configuration in the output root; a file that means the same is kept.
-
-        Datasets in memory are stored before it, as NetCDF files.
-        """
-        for met in self.config.mets.values():
-            store_dataset(met)
-        if self.stores_this_config:
-            return
-        path = self.layout.config
-        with self.sending("config.yaml"):
-            if path.exists():
-                logger.warning("%s held another configuration and was replaced.", self._named(path))
-            self.config.to_yaml(path)
 
     @contextmanager
     def sending(self, *names: str) -> Iterator[None]:
@@ -462,76 +361,11 @@ class Project:
         if self._lease is not None:
             self._lease.require()
 
-    def _named(self, path: Path) -> str:
+    def named(self, path: Path) -> str:
         """Return an input file for a person."""
         if self.home is None:
             return str(path)
         return f"{self.home.url}/{path.relative_to(self.layout.root).as_posix()}"
-
-    def store_receptors(self, receptors: Sequence[Receptor], source: Path | None) -> None:
-        """Have these receptors in the output root; a file that means the same is kept.
-
-        Args:
-            receptors: what to store.
-            source: file they were read from, copied byte for byte; None writes them.
-        """
-        from stilt.receptors import read_receptors, write_receptors
-
-        path = self.layout.receptors
-        if source is not None and path.exists() and os.path.samefile(source, path):
-            return
-        if path.exists():
-            try:
-                kept = read_receptors(path)
-                # Equal receptors may have other labels.
-                if kept == list(receptors) and all(
-                    mine.labels == theirs.labels
-                    for mine, theirs in zip(kept, receptors, strict=True)
-                ):
-                    return
-            except StiltError:
-                logger.warning("%s could not be read and was replaced.", self._named(path))
-        with self.sending("receptors.csv"):
-            if source is None:
-                write_receptors(path, receptors)
-            else:
-                with atomic_path(path) as temporary:
-                    shutil.copyfile(source, temporary)
-
-    def receptors_digest(self) -> str:
-        """What stands for the bytes of receptors.csv in the output root; "" without one."""
-        try:
-            with self.layout.receptors.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            return ""
-
-    def keep_time_format(self, time_format: str) -> None:
-        """Remember the form of the times in receptors.csv of the output root."""
-        told = {"receptors": self.receptors_digest(), "time_format": time_format}
-        name = self.layout.time_format.relative_to(self.layout.root).as_posix()
-        with self.sending(name), atomic_path(self.layout.time_format) as temporary:
-            temporary.write_text(json.dumps(told), encoding="utf-8")
-
-    @property
-    def kept_time_format(self) -> str | None:
-        """The form of the times that was kept with receptors.csv, unless that has changed."""
-        try:
-            told = json.loads(self.layout.time_format.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
-        return told["time_format"] if told["receptors"] == self.receptors_digest() else None
-
-    def input_token(self) -> str:
-        """What stands for receptors, meteorologies and outputs together; "" without receptors.
-
-        As long as it is the same, registering again changes nothing.
-        """
-        content = self.receptors_digest()
-        if not content:
-            return ""
-        targets = {met: sorted(wanted.footprints) for met, wanted in self.expectations.items()}
-        return digest([content, list(self.config.simulated_mets), targets])
 
 
 def _content(path: Path) -> bytes | None:
@@ -540,8 +374,3 @@ def _content(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _written(config: ModelConfig, path: Path) -> bytes:
-    """Return the bytes of the file to which a configuration would be written."""
-    return config_text(config, path.parent).encode()

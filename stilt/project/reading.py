@@ -53,14 +53,14 @@ def locate(project: Project, sim_ids: Sequence[str], kind: str, name: str = "") 
         kind, name: of the output.
     """
     shards = shards_of(project, sim_ids, kind, name)
-    here = {shard: project.shard_path(shard) for shard in sorted(set(shards.values()))}
+    here = {shard: project.output_files.shard_path(shard) for shard in sorted(set(shards.values()))}
     found = []
     for sim_id in map(str, sim_ids):
         shard = shards.get(sim_id, "")
         if shard and here[shard].exists():
             found.append(Located(sim_id, here[shard], shard))
             continue
-        own = project.local_copy(own_file(project, sim_id, kind, name))
+        own = project.output_files.local_copy(own_file(project, sim_id, kind, name))
         found.append(Located(sim_id, here[shard] if shard and not own.exists() else own, ""))
     return found
 
@@ -102,9 +102,9 @@ class Locations(Sequence[Located]):
             return [self[at] for at in range(*number.indices(len(self)))]
         sim_id, shard = self._sim_ids[number], self._shards[number]
         if shard:
-            return Located(sim_id, self._project.shard_path(shard), shard)
+            return Located(sim_id, self._project.output_files.shard_path(shard), shard)
         own = own_file(self._project, sim_id, self._kind, self._name)
-        return Located(sim_id, self._project.local_copy(own))
+        return Located(sim_id, self._project.output_files.local_copy(own))
 
 
 def ends_in_store(project: Project) -> dict[str, Located]:
@@ -116,7 +116,7 @@ def ends_in_store(project: Project) -> dict[str, Located]:
     found: dict[str, Located] = {}
     shards = [s for s in listed(project.layout, project.remote) if s.startswith(f"{ENDS}/")]
     for shard in sorted(shards, key=name_of):
-        path = project.shard_path(shard)
+        path = project.output_files.shard_path(shard)
         try:
             simulations = opened(path).header.simulations
         except (FileNotFoundError, DamagedShardError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stilt.project.inputs import Project
 from stilt.project.registration import registration_rows
+from stilt.project.stored_inputs import keep_time_format, kept_time_format, stores_config
 from stilt.receptors import Receptor, read_receptors
 from stilt.receptors.given import given_receptors
 
@@ -72,7 +73,7 @@ class ReceptorSource:
     @property
     def kept_time_format(self) -> str | None:
         """Time format that the stored receptors.csv was registered with, unless it has changed."""
-        return self._files.kept_time_format if self.is_stored else None
+        return kept_time_format(self._files.layout) if self.is_stored else None
 
     def read(self) -> Sequence[Receptor]:
         """Return the receptors.
@@ -99,7 +100,7 @@ class ReceptorSource:
         """
         rows = registration_rows(read.receptors, self._files.config, self._files.expectations)
         if self.time_format is not None and self.is_stored:
-            self._files.keep_time_format(self.time_format)
+            keep_time_format(self._files, self.time_format)
         return rows
 
     def reads_what_is_stored(self) -> bool:
@@ -107,5 +108,5 @@ class ReceptorSource:
         return (
             self.is_stored
             and self.time_format in (None, self.kept_time_format)
-            and self._files.stores_this_config
+            and stores_config(self._files)
         )

@@ -338,7 +338,7 @@ def test_copies_that_nobody_uses_go(machine, start, url, monkeypatch):
     for path in copies():
         os.utime(path, (0, 0))
     copies()[0].unlink()
-    model.index.shard_path(min(RemoteOutputs(url).shards()))
+    model.files.output_files.shard_path(min(RemoteOutputs(url).shards()))
     assert len(copies()) == 1
     assert contents(model) == expected
 
