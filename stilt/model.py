@@ -16,20 +16,12 @@ from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.config.realizations import without_realizations
 from stilt.errors import UsageError
-from stilt.execution import forewarning
 from stilt.execution.backend import Backend, get_executor
 from stilt.execution.cut_grids import cut_grids
-from stilt.execution.lookup import receptors_of
 from stilt.execution.observing import Observer
-from stilt.execution.refusals import refuse_impossible
-from stilt.execution.runs import EndedJob, Outcome, Run
-from stilt.execution.setup import (
-    main_not_run_again,
-    refuse_missing_gpu,
-    refuse_wrong_process,
-)
-from stilt.execution.starting import start_run
-from stilt.interrupts import interruptible
+from stilt.execution.running import run_pending
+from stilt.execution.runs import Run
+from stilt.execution.setup import refuse_wrong_process
 from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.project.ahead import Ahead, look_ahead
 from stilt.project.holders import refuse_if_all_held
@@ -372,7 +364,16 @@ class Model(Answers):
         refuse_wrong_process()
         executor = executor or get_executor(self.config.execution)
         with nullcontext() if executor.detaches else self.files.leased():
-            return self._run(executor, skip_existing, rebuild, wait, observer)
+            if executor.on_this_machine:
+                self.files.require_folders()
+            if rebuild:
+                self.index.rebuild()
+            ahead = self._look_ahead(skip_existing)
+            refuse_if_all_held(ahead.holders, ahead.pending or ahead.running)
+            return run_pending(
+                self.files, executor, ahead,
+                skip_existing=skip_existing, wait=wait, observer=observer,
+            )  # fmt: skip
 
     def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:
         """Number of simulations: total, completed, running, pending, failed, stale, empty.
@@ -430,44 +431,6 @@ class Model(Answers):
         from stilt.project.compact import compact_store
 
         return compact_store(self.files)
-
-    def _run(
-        self,
-        executor: Backend,
-        skip_existing: bool | None,
-        rebuild: bool | None,
-        wait: bool,
-        observer: Observer | None,
-    ) -> Run:
-        if executor.on_this_machine:
-            self.files.require_folders()
-        if rebuild:
-            self.index.rebuild()
-        ahead = self._look_ahead(skip_existing)
-        pending = ahead.pending
-        refuse_if_all_held(ahead.holders, pending or ahead.running)
-        if not pending:
-            return Run(self.files, pending, EndedJob(Outcome()))
-        refuse_impossible(self.config)
-        self.files.kernels.require(self.config.footprints)
-        if executor.on_this_machine:
-            refuse_missing_gpu(self.files)
-        stored = ahead.receptors
-        receptors = None if stored is None else receptors_of(self.files, pending, stored)
-        told = forewarning.tell_of_weather(self.files, pending, receptors)
-        forewarning.tell_of_few_particles(self.files, pending, receptors)
-        skip = self.config.skip_existing if skip_existing is None else skip_existing
-        with interruptible(), main_not_run_again():
-            handle = start_run(
-                executor, self.files, pending,
-                all_lack_weather=told.all_lack, skip_existing=skip, observer=observer,
-            )  # fmt: skip
-            run = Run(self.files, pending, handle)
-            if wait or not run.detached:
-                run.wait().require_finished()
-        if not run.detached:
-            forewarning.tell_of_odd_weather(self.files, told.notes)
-        return run
 
     def _update(
         self, ask: Callable[[DuckDBPyConnection], T], *, scene_id: str | None = None, looks: bool

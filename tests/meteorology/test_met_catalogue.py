@@ -378,7 +378,7 @@ def test_files_that_arrive_later_are_found(archive, monkeypatch):
     catalogue = MetCatalogue(config)
     failure(catalogue, "2023-07-14 10:00", "2023-07-14 13:00")
     archive(n_files=3)
-    monkeypatch.setattr("stilt.meteorology.catalogue._LISTING_LIFE_S", 0.0)
+    monkeypatch.setattr("stilt.meteorology.file_search._LISTING_LIFE_S", 0.0)
     assert len(catalogue.select("2023-07-14 10:00", "2023-07-14 13:00")) == 4
 
 

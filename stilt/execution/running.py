@@ -1,0 +1,64 @@
+"""One run of a project's pending simulations by a backend, and what is said around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stilt.execution import forewarning
+from stilt.execution.lookup import receptors_of
+from stilt.execution.refusals import refuse_impossible
+from stilt.execution.runs import EndedJob, Outcome, Run
+from stilt.execution.setup import main_not_run_again, refuse_missing_gpu
+from stilt.interrupts import interruptible
+
+if TYPE_CHECKING:
+    from stilt.execution.backend import Backend
+    from stilt.execution.observing import Observer
+    from stilt.project.ahead import Ahead
+    from stilt.project.inputs import Project
+
+
+def run_pending(
+    project: Project,
+    executor: Backend,
+    ahead: Ahead,
+    *,
+    skip_existing: bool | None,
+    wait: bool,
+    observer: Observer | None,
+) -> Run:
+    """Compute pending simulations; see :meth:`stilt.model.Model.run`.
+
+    Args:
+        project: whose simulations these are.
+        executor: who computes.
+        ahead: which are pending.
+        skip_existing: leave complete ones out; None asks the configuration.
+        wait: return when all is done; False returns at once from a backend that detaches.
+        observer: told how the run goes on.
+    """
+    pending = ahead.pending
+    if not pending:
+        return Run(project, pending, EndedJob(Outcome()))
+    refuse_impossible(project.config)
+    project.kernels.require(project.config.footprints)
+    if executor.on_this_machine:
+        refuse_missing_gpu(project)
+    stored = ahead.receptors
+    receptors = None if stored is None else receptors_of(project, pending, stored)
+    told = forewarning.tell_of_weather(project, pending, receptors)
+    forewarning.tell_of_few_particles(project, pending, receptors)
+    skip = project.config.skip_existing if skip_existing is None else skip_existing
+    with interruptible(), main_not_run_again():
+        if told.all_lack and executor.on_this_machine:
+            from stilt.execution.crews import fail_here
+
+            handle = fail_here(project, pending, skip_existing=skip)
+        else:
+            handle = executor.start(project, pending, skip_existing=skip, observer=observer)
+        run = Run(project, pending, handle)
+        if wait or not run.detached:
+            run.wait().require_finished()
+    if not run.detached:
+        forewarning.tell_of_odd_weather(project, told.notes)
+    return run

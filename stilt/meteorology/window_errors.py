@@ -1,0 +1,172 @@
+"""Why the weather files do not suffice for a window of time, as errors that say what to do."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.bracket import Bracket
+from stilt.meteorology.file_search import FileSearch, Found
+from stilt.meteorology.formats import AUTO, format_of
+from stilt.meteorology.records import AnalysisRef
+from stilt.roots import Place, place_of
+
+_SHOWN = 6
+_SHOWN_PATTERNS = 3
+_LOOKED_AT = 3
+_EXAMPLE = ", such as file_format: wrfout_d02"
+
+
+class WindowErrors:
+    """Describes what one meteorology lacks for a window of time.
+
+    Args:
+        config: where the files are and how they are named.
+        name: the meteorology's name in the project; "" without one.
+        search: has found the files.
+    """
+
+    def __init__(self, config: MetConfig, name: str, search: FileSearch) -> None:
+        self.config = config
+        self.name = name
+        self._search = search
+
+    def too_few(self, found: Found, bracket: Bracket | None = None) -> MeteorologyError | None:
+        """Return the error of too few files; one for a whole window counts under any name."""
+        required = max(1, self.config.n_min)
+        files = set(found.files)
+        if len(files) < required and bracket is not None and bracket.is_complete:
+            files |= {place_of(ref.path) for ref in bracket.refs}
+        if len(files) >= required:
+            return None
+        folders = [place for place in self.config.places if isinstance(place, Path)]
+        gone = [folder for folder in folders if not folder.is_dir()]
+        if gone:
+            text = (
+                f"There is no folder {gone[0]} for the weather{self._of}: correct directory in "
+                "config.yaml."
+            )
+        elif found.absent_asked:
+            shown = shortened(found.absent_asked)
+            lacks = "no file" if not files else f"only {len(files)} of {required} files (n_min)"
+            text = (
+                f"The weather of {self.label} has {lacks} for the time needed (no name begins "
+                f"with {shown}; {self._held()}): add files, or correct directory or file_format "
+                "in config.yaml."
+            )
+        elif files:
+            text = (
+                f"The weather of {self.label} has only {len(files)} of {required} files (n_min) "
+                "for the time needed: add the files, or lower n_min in config.yaml."
+            )
+        else:
+            text = (
+                f"There is no file in {self.config.where} for the weather{self._of}: put the "
+                "files there, or correct directory in config.yaml."
+            )
+        return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
+
+    def _held(self) -> str:
+        """Say what is there under other names, from which a wrong name is seen."""
+        names = [path.name for path in self._search.all_files]
+        if not names:
+            return "there are no files"
+        return f"there are {len(names):,} file(s), such as {min(names)}"
+
+    def uncovered(
+        self, found: Found, damaged: dict[Place, str], bracket: Bracket, by_tres: bool
+    ) -> MeteorologyError:
+        """Say why a window is not bracketed: damage, irregular times, or missing hours."""
+        missing = bracket.missing
+        for path, sentence in damaged.items():
+            times = found.named.get(path)
+            if times is None or self._belongs(times, missing):
+                return MeteorologyError(
+                    f"{sentence[:-1]} (needed for {_times_text(missing)}).",
+                    reason=Reason.DAMAGED_MET_FILE,
+                )
+        if bracket.irregular is not None:
+            earlier, later = map(minute_text, bracket.irregular)
+            return MeteorologyError(
+                f"The interval between the analyses of {self.label} varies: {earlier} is followed "
+                f"by {later}; keep files of one kind, with times at most 12 hours apart, there.",
+                reason=Reason.VARYING_MET_INTERVAL,
+            )
+        if not bracket.refs and found.around and self.config.format not in ("arl", AUTO):
+            other = next(
+                filter(None, (format_of(str(path)) for path in found.around[:_LOOKED_AT])), ""
+            )
+            known = f"; {Path(found.around[0]).name} looks like format: {other}" if other else ""
+            return MeteorologyError(
+                f"No file of {self.label} is of format: {self.config.format}{known}; correct "
+                "format, or directory.",
+                reason=Reason.MISSING_MET_FILES,
+            )
+        absent = tuple(t for t, times in found.absent.items() if self._belongs(times, missing))
+        remedy = "add the files that hold them"
+        if self.config.forecasts.text:
+            remedy += f", or allow for more than {self.config.forecasts.words}"
+        if by_tres:
+            remedy += f", or correct file_tres ({self.config.file_tres})"
+        hint = f" (no file name begins with {shortened(absent)})" if absent else ""
+        return MeteorologyError(
+            f"The weather of {self.label} lacks {len(missing)} of the analyses needed: "
+            f"{_times_text(missing)}{hint}; {remedy}.",
+            reason=Reason.MET_COVERAGE,
+        )
+
+    def _belongs(self, named: list[pd.Timestamp], missing: tuple[np.datetime64, ...]) -> bool:
+        """Return whether a missing time falls into the interval that a name stands for."""
+        step = self.config.file_interval
+        return any(time <= pd.Timestamp(hour) < time + step for time in named for hour in missing)
+
+    def mixed_grids(
+        self, bracket: Bracket, passed_over: tuple[AnalysisRef, ...]
+    ) -> MeteorologyError | None:
+        """Return why the analyses cannot be used together.
+
+        A model may change its grid once and for all; grids that take turns, or that lie in one
+        folder at the same times, as domains of WRF do, are not one meteorology.
+        """
+        changes = [now for before, now in pairwise(bracket.refs) if now.grid != before.grid]
+        once = len(changes) == len({ref.grid for ref in bracket.refs}) - 1
+        first = bracket.refs[0]
+        domains = [ref for ref in passed_over if ref.format.startswith("wrf")]
+        for ref in (*([] if once else bracket.refs), *domains):
+            if ref.grid != first.grid:
+                return MeteorologyError(
+                    f"The weather files {Path(first.path).name} and {Path(ref.path).name} of "
+                    f"{self.label} have different grids or levels; give each its own folder or "
+                    f"file_format{_EXAMPLE if domains else ''}.",
+                    reason=Reason.MET_COVERAGE,
+                )
+        return None
+
+    @property
+    def _of(self) -> str:
+        return f" of {self.name}" if self.name else ""
+
+    @property
+    def label(self) -> str:
+        """The meteorology, for a person: its name and where it is."""
+        return f"{self.name} in {self.config.where}" if self.name else self.config.where
+
+
+def _times_text(times: tuple[np.datetime64, ...]) -> str:
+    """Format times for a person, the first few of many; equal steps are not repeated."""
+    shown = ", ".join(minute_text(time) for time in times[:_SHOWN])
+    if len(times) <= _SHOWN:
+        return shown
+    return f"{shown} and {len(times) - _SHOWN} more up to {minute_text(times[-1])}"
+
+
+def shortened(texts: tuple[str, ...]) -> str:
+    """Join beginnings of names, the first few of many."""
+    more = ", …" if len(texts) > _SHOWN_PATTERNS else ""
+    return ", ".join(texts[:_SHOWN_PATTERNS]) + more
