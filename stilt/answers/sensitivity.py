@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,10 @@ from stilt.errors import UsageError
 from stilt.footprint.bilinear_flux import flux_at
 from stilt.footprint.particle_flux import FluxAlongPaths
 from stilt.receptors import Receptor
+from stilt.selection import Owner
 
 if TYPE_CHECKING:
-    from stilt.model import Model
+    from stilt.collections import ReceptorList
     from stilt.transport.perturbed import Minutes, PerturbedRelease
 
 STEPS = {"mixed_layer": 0.02, "wind": 0.02, "direction": 1.0, "turbulence": 0.02}
@@ -36,8 +37,16 @@ MEANINGS = {
 }
 
 
+class ModelWithReceptors(Owner, Protocol):
+    """What is asked of a model here."""
+
+    @property
+    def receptors(self) -> ReceptorList:
+        """The receptors, by position or receptor id."""
+
+
 def sensitivity(
-    model: Model,
+    model: ModelWithReceptors,
     receptor: Receptor | str | int,
     flux: xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray],
     parameters: Sequence[str] | str = tuple(STEPS),
@@ -198,7 +207,7 @@ def _added(
     return np.stack(parts)
 
 
-def _released(model: Model, receptor: Receptor, met: str | None) -> PerturbedRelease:
+def _released(model: ModelWithReceptors, receptor: Receptor, met: str | None) -> PerturbedRelease:
     """Return the particles of a receptor with the meteorology around their way."""
     from stilt.execution.setup import prepare_process
     from stilt.execution.transporting import reach_of_receptor

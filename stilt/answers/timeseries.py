@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stilt.answers.realizations import by_realization
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bins import TOLERATED_SHARE
 from stilt.footprint.components import components
 from stilt.outputs import FootprintCollections
+from stilt.outputs.realizations import by_realization
 from stilt.receptors import receptor_of
 
 if TYPE_CHECKING:

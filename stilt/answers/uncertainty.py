@@ -10,12 +10,12 @@ import pandas as pd
 import xarray as xr
 
 from stilt.answers.ends import footprint_settings, transforms_of
-from stilt.answers.realizations import by_realization
 from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.particle_flux import FluxAlongPaths, Spread
 from stilt.outputs import TrajectoryCollection
+from stilt.outputs.realizations import by_realization
 from stilt.transforms import apply_transforms
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from stilt.execution.failures import Failure
 from stilt.execution.memory import keep_freed_memory
 from stilt.execution.pieces import Piece
 from stilt.execution.places import Folders
-from stilt.execution.row_memory import POSSIBLE, Place, RowMemory, affordable_bytes
+from stilt.execution.row_memory import POSSIBLE, RowMemory, RowPlace, affordable_bytes
 from stilt.execution.setup import end_with_parent, main_not_run_again, pin_worker
 from stilt.execution.task import ERROR_PHASE, Task
 from stilt.project.inputs import Project
@@ -72,7 +72,7 @@ class _Order:
     project: _Version
     task: Task
     rows: ReleaseRows
-    place: Place
+    place: RowPlace
     is_error: bool
     corrected: bool
 
@@ -112,7 +112,7 @@ class Helpers:
         """
         self.number = number
         self._memory = RowMemory(rows_bytes or affordable_bytes())
-        self._reserved: set[Place] = set()
+        self._reserved: set[RowPlace] = set()
         self._open: dict[Future[_Made], _Open] = {}
         self._pool = self._started()
 
@@ -196,7 +196,7 @@ class Helpers:
             task.receive(rows, is_error=is_error)
             return
         place = rows.store
-        assert isinstance(place, Place)
+        assert isinstance(place, RowPlace)
         self._reserved.remove(place)
         if task.failure is not None:
             self._memory.give_back(place)
@@ -228,7 +228,7 @@ class Helpers:
         self._pool.shutdown(cancel_futures=True)
         self._memory.close()
 
-    def _reserve(self, columns: int, minutes: int, particles: int) -> Place:
+    def _reserve(self, columns: int, minutes: int, particles: int) -> RowPlace:
         """Memory for the rows of a release; waits until there is some."""
         while (place := self._memory.take(columns, minutes, particles)) is None:
             if not self._open:

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError
 from stilt.execution.crews import InlineCrew
@@ -23,9 +22,7 @@ from stilt.project.batches import LEASE_S
 from stilt.project.claims import claim, release, renew
 from stilt.project.index import Index
 from stilt.project.owners import new_owner
-
-if TYPE_CHECKING:
-    from stilt.model import Model
+from stilt.project.stored_inputs import HasInputs
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +30,7 @@ LONGEST_SLEEP_S = 60.0
 
 
 def pull_simulations(
-    model: Model,
+    model: HasInputs,
     follow: bool = False,
     poll_interval: float = 10.0,
     *,
@@ -72,7 +69,7 @@ def pull_simulations(
     project = model.files
     project.require_folders()
     refuse_missing_gpu(project)
-    refuse_impossible(model.config)
+    refuse_impossible(project.config)
     model.store_inputs()
     index = project.index
     index.reconcile(project.expectations)

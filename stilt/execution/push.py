@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from stilt.execution.crews import crew_of_this_machine
 from stilt.execution.engine import Crew, run_plan
@@ -13,13 +12,11 @@ from stilt.execution.plan import plan_run
 from stilt.execution.refusals import refuse_impossible
 from stilt.execution.runs import Outcome, require_finished
 from stilt.execution.setup import refuse_missing_gpu, refuse_wrong_process
-
-if TYPE_CHECKING:
-    from stilt.model import Model
+from stilt.project.stored_inputs import HasInputs
 
 
 def push_simulations(
-    model: Model,
+    model: HasInputs,
     sim_ids: Iterable[str],
     n_workers: int | None = None,
     *,

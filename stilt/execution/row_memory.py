@@ -28,7 +28,7 @@ _READY_AT_ONCE = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Place:
+class RowPlace:
     """A place for the rows of one release: written by one process, read by any of this machine.
 
     Attributes:
@@ -105,9 +105,9 @@ class RowMemory:
         for file in self._files:
             os.ftruncate(file, self._file_bytes)
             self._keys.append((f"/proc/{os.getpid()}/fd/{file}", os.fstat(file).st_ino))
-        self._free: list[Place] = []
+        self._free: list[RowPlace] = []
         self._shape = (0, 0, 0)
-        self._used: set[Place] = set()
+        self._used: set[RowPlace] = set()
         self._ended = Event()
         self._cleared = 0
         self._making_room: list[Thread] = []
@@ -116,7 +116,7 @@ class RowMemory:
         """How many places of so many bytes there are."""
         return _FILES * (self._file_bytes // _whole_pages(nbytes))
 
-    def take(self, columns: int, minutes: int, particles: int) -> Place | None:
+    def take(self, columns: int, minutes: int, particles: int) -> RowPlace | None:
         """A place for some rows, whatever it holds; None when all are in use.
 
         Raises:
@@ -135,16 +135,16 @@ class RowMemory:
         self._used.add(place)
         return place
 
-    def _cut(self, columns: int, minutes: int, particles: int) -> list[Place]:
+    def _cut(self, columns: int, minutes: int, particles: int) -> list[RowPlace]:
         """All places of a size, the first ones of every file last."""
-        size = Place("", 0, 0, columns, minutes, particles).nbytes
+        size = RowPlace("", 0, 0, columns, minutes, particles).nbytes
         return [
-            Place(*key, begin, columns, minutes, particles)
+            RowPlace(*key, begin, columns, minutes, particles)
             for begin in reversed(range(0, self._file_bytes - size + 1, size))
             for key in self._keys
         ]
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, place: RowPlace) -> None:
         """Let a place be taken again, if it is in use."""
         if place in self._used:
             self._used.remove(place)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from stilt.answers.realizations import by_realization, numbers_of
 from stilt.errors import UsageError
 from stilt.outputs.collection import OutputCollection
+from stilt.outputs.realizations import by_realization, numbers_of
 from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
 from stilt.project.kinds import FOOTPRINTS
 from stilt.project.reading import Located, locate, read_footprint

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from stilt.atomic import atomic_path
 from stilt.config import ModelConfig, is_same
@@ -22,6 +23,17 @@ from stilt.project.layout import ProjectLayout
 from stilt.receptors import Receptor, read_receptors, write_receptors
 
 logger = logging.getLogger(__name__)
+
+
+class HasInputs(Protocol):
+    """A model: a project, and inputs that can be stored in its output root."""
+
+    @property
+    def files(self) -> Project:
+        """The project."""
+
+    def store_inputs(self) -> None:
+        """Have config.yaml and receptors.csv in the output root, where workers read them."""
 
 
 def stores_config(project: Project) -> bool:

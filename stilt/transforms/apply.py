@@ -13,17 +13,17 @@ from stilt.config.transforms import (
     FirstOrderLifetime,
     ImportedTransform,
     MassWeighting,
+    PressureWeighting,
     TypedTransform,
     VerticalOperator,
     checked_transform,
 )
-from stilt.config.transforms import PressureWeighting as PressureWeightingConfig
 from stilt.errors import ConfigValidationError
 from stilt.transforms.imported import imported
 from stilt.transforms.kernel import apply_averaging_kernel
 from stilt.transforms.lifetime import BEFORE_CHEMISTRY, apply_first_order_lifetime
 from stilt.transforms.mass import apply_mass_weighting
-from stilt.transforms.pressure import PressureWeighting
+from stilt.transforms.pressure import apply_pressure_weighting
 from stilt.transforms.protocol import ParticleTransform, TransformContext
 from stilt.transforms.vertical import BEFORE_WEIGHT, apply_vertical_operator
 
@@ -80,8 +80,6 @@ def _resolved(transform: Transform) -> ParticleTransform | TypedTransform:
         transform = TRANSFORM_KINDS[data["kind"]](**data)
     if isinstance(transform, ImportedTransform):
         return imported(transform)
-    if isinstance(transform, PressureWeightingConfig):
-        return PressureWeighting()
     if isinstance(transform, (TypedTransform, ParticleTransform)):
         return transform
     raise ConfigValidationError(
@@ -104,6 +102,8 @@ def _apply(
 ) -> pd.DataFrame:
     if isinstance(step, AveragingKernel):
         return apply_averaging_kernel(particles, step, context)
+    if isinstance(step, PressureWeighting):
+        return apply_pressure_weighting(particles, context)
     if isinstance(step, MassWeighting):
         return apply_mass_weighting(particles)
     if isinstance(step, VerticalOperator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,16 +68,18 @@ def _slab_edges(
     return np.concatenate(([ends[0]], between, [ends[1]]))
 
 
-@dataclass(frozen=True)
-class PressureWeighting:
-    """Transform that turns a column's footprint into its pressure-weighted mean."""
+def apply_pressure_weighting(particles: pd.DataFrame, context: TransformContext) -> pd.DataFrame:
+    """Multiply ``foot`` by each particle's share of air and by the number of particles.
 
-    def apply(self, particles: pd.DataFrame, *, context: TransformContext) -> pd.DataFrame:
-        """Multiply ``foot`` by each particle's share of air and by the number of particles."""
-        if particles.empty:
-            return particles.copy()
-        weights = pressure_weights(particles, context.receptor, heights_msl=context.heights_msl)
-        factor = particles["indx"].map(weights).to_numpy() * len(weights)
-        return particles.assign(
-            **{BEFORE_WEIGHT: particles["foot"]}, foot=particles["foot"].to_numpy() * factor
-        )
+    The footprint of a column is then its pressure-weighted mean.
+
+    Raises:
+        ValueError: ``pres``, ``zagl`` or the release height is missing.
+    """
+    if particles.empty:
+        return particles.copy()
+    weights = pressure_weights(particles, context.receptor, heights_msl=context.heights_msl)
+    factor = particles["indx"].map(weights).to_numpy() * len(weights)
+    return particles.assign(
+        **{BEFORE_WEIGHT: particles["foot"]}, foot=particles["foot"].to_numpy() * factor
+    )
