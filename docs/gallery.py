@@ -43,12 +43,12 @@ SHOWN = (
     ("map", "A footprint, all hours", "footprint.plot.map()"),
     (
         "shares",
-        "With the areas that hold half and nine tenths of it, in other colours",
+        "The areas that hold 50 % and 90 % of it, and another colour map",
         'footprint.plot.map(shares=(0.5, 0.9), cmap="YlGnBu")',
     ),
     (
         "paper",
-        "For a paper: no title, larger letters, exactly this part of the map",
+        "For a paper: no title, larger letters, a chosen part of the map",
         "footprint.plot.map(\n"
         '    title="", note="", letters=11, figsize=(6, 4.2), extent=(-114.5, -111, 39.8, 41.8),\n'
         '    graticule=False, label="foot, ppm per (µmol m$^{-2}$ s$^{-1}$)",\n'
@@ -60,23 +60,23 @@ SHOWN = (
     ("age", "Particles by age", "trajectories.plot.map()"),
     (
         "height",
-        "By height, and the heights themselves, on one figure",
+        "Particles by height, and a profile, on one figure",
         "import matplotlib.pyplot as plt\n\n"
         'figure, (upper, lower) = plt.subplots(2, 1, figsize=(7.2, 7.5), layout="constrained")\n'
         'trajectories.plot.map("height", ax=upper, title="")\n'
         'trajectories.plot.profile(ax=lower, title="")',
     ),
-    ("space", "In three dimensions", "trajectories.plot.space()"),
+    ("space", "Particles in three dimensions", "trajectories.plot.space()"),
 )
 FILM = (
     "film",
-    "Particles on their way, and the footprint that they leave",
+    "An animation of particles and their footprint",
     "film = trajectories.plot.animate(footprint, frames=48, fps=10)\n"
-    'stilt.plotting.save_animation(film, "film.gif", dpi=70)',
+    'stilt.plotting.save_animation(film, "film.gif", dpi=100)',
 )
 STEPPED = (
     "interactive",
-    "A map to step through by receptor and hour, in a notebook or a page, without a network",
+    "An interactive map, by receptor and hour",
     "footprints.plot.interactive()",
 )
 
@@ -140,8 +140,8 @@ def picture_pages(model: stilt.Model, folder: Path) -> list[Path]:
         stepped = model.footprints["default"].plot.interactive(title=model.name)
         shown = stepped.save(Path(scratch) / "map.html")
         for name, file, size, dark in (
-            ("report", report, (1120, 1500), False),
-            ("report-dark", report, (1120, 1500), True),
+            ("report", report, (1120, 1420), False),
+            ("report-dark", report, (1120, 1420), True),
             ("gallery-interactive", shown, (1000, 690), False),
         ):
             with Browser(program, size=size, dark=dark) as window:

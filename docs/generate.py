@@ -98,6 +98,9 @@ SECTIONS = {
     ),
 }
 
+# What click calls a kind of value, and what a reader does.
+KINDS = {"INTEGER RANGE": "N", "INTEGER": "N", "FLOAT RANGE": "NUMBER", "FLOAT": "NUMBER"}
+
 
 def config_page() -> str:
     """Return the reference of config.yaml as Markdown."""
@@ -181,6 +184,8 @@ def _command_section(name: str, command: click.Command, parent: click.Context) -
 
 def _option(name: str, meaning: str) -> list[str]:
     """Return the row of an option; a long choice stands beside it, where there is room."""
+    for kind, word in KINDS.items():
+        name = re.sub(rf" {kind}$", f" {word}", name)
     option, _, choice = name.partition(" [")
     choices = choice.rstrip("]").split("|")
     if len(choices) < 4:

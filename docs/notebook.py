@@ -139,7 +139,7 @@ def page(name: str, cells: list[Cell], scratch: Path) -> str:
             if number == 0:
                 parts.append(DOWNLOAD.format(name=name))
             continue
-        parts.append(f"```python\n{cell.source}\n```")
+        parts.append(block(cell.source))
         if cell.output.strip():
             text = cell.output.replace(f"{scratch}{os.sep}", "").replace(str(scratch), ".")
             text = re.sub(r"[ \t]+$", "", text, flags=re.M).rstrip("\n")
@@ -151,6 +151,13 @@ def page(name: str, cells: list[Cell], scratch: Path) -> str:
             figure.savefig(target, dpi=90)
             parts.append(f"![Figure {pictures} of this page](../pictures/{target.name})")
     return "\n\n".join(parts) + "\n"
+
+
+def block(source: str) -> str:
+    """Return a code cell for the page; commands of the shell as one types them there."""
+    if all(line.startswith("!") for line in source.splitlines()):
+        return f"```bash\n{re.sub(r'^!', '', source, flags=re.M)}\n```"
+    return f"```python\n{source}\n```"
 
 
 def main() -> int:

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.parity.cases import CELL_DEG, Case, Ensemble
+from stilt.plotting.style import degree_text, influence_colours
 
-_WIDTH_IN, _HEIGHT_IN, _DPI = 8.0, 3.6, 90
+_WIDTH_IN, _PANEL_IN, _ROOM_IN, _DPI = 8.0, 3.1, 1.2, 100
+_LETTERS_PT = 8.5
 
 
 def draw(runs: dict[Case, list[Ensemble]], folder: Path) -> list[Path]:
@@ -29,6 +31,7 @@ def _one(case: Case, mine: list[Ensemble], folder: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     fields = {"HYSPLIT": _average(case.ensembles), "stilt": _average(mine)}
     cells = pd.concat(fields.values()).index.unique()
@@ -36,26 +39,33 @@ def _one(case: Case, mine: list[Ensemble], folder: Path) -> Path:
     j0, j1 = cells.get_level_values(1).min(), cells.get_level_values(1).max()
     largest = max(field.max() for field in fields.values())
     norm = LogNorm(largest * 1e-4, largest)
-    figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), dpi=_DPI, layout="constrained")
+    extent = [CELL_DEG * i0, CELL_DEG * (i1 + 1), CELL_DEG * j0, CELL_DEG * (j1 + 1)]
+    stretch = 1.0 / np.cos(np.radians(case.lat))
+    shape = stretch * (extent[3] - extent[2]) / (extent[1] - extent[0])
+    height = float(np.clip(_PANEL_IN * shape + _ROOM_IN, 2.2, 5.0))
+    figure = Figure(figsize=(_WIDTH_IN, height), dpi=_DPI, layout="compressed")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
-    extent = [CELL_DEG * i0, CELL_DEG * (i1 + 1), CELL_DEG * j0, CELL_DEG * (j1 + 1)]
     for axis, (name, field) in zip(axes, fields.items(), strict=True):
         grid = np.full((j1 - j0 + 1, i1 - i0 + 1), np.nan)
         grid[field.index.get_level_values(1) - j0, field.index.get_level_values(0) - i0] = field
-        image = axis.imshow(grid, origin="lower", extent=extent, norm=norm, cmap="viridis")
-        axis.plot(case.lon, case.lat, "k^", markersize=5)
-        axis.set_aspect(1.0 / np.cos(np.radians(case.lat)))
-        axis.set_title(f"{name}: {field.sum():.3g}", fontsize=10)
-        axis.set_xlabel("degrees east", fontsize=8)
-        axis.tick_params(labelsize=8)
-    axes[0].set_ylabel("degrees north", fontsize=8)
-    bar = figure.colorbar(image, ax=axes, shrink=0.85)
-    bar.set_label("ppm / (µmol m⁻² s⁻¹) per cell", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    figure.suptitle(f"{case}, {case.time} UTC, {case.hours:+d} h", fontsize=10)
+        image = axis.imshow(
+            grid, origin="lower", extent=extent, norm=norm, cmap=influence_colours()
+        )
+        axis.plot(case.lon, case.lat, "k^", markersize=5, clip_on=False, zorder=5)
+        axis.set_aspect(stretch)
+        axis.set_title(f"{name}, total {field.sum():.3g}", fontsize=_LETTERS_PT + 1)
+        axis.tick_params(labelsize=_LETTERS_PT)
+        for side, marks in ((axis.xaxis, ("E", "W")), (axis.yaxis, ("N", "S"))):
+            side.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            side.set_major_formatter(FuncFormatter(lambda v, _, m=marks: degree_text(v, *m)))
+    bar = figure.colorbar(image, ax=axes, extend="min")
+    bar.set_label("influence of a cell,\nppm per (µmol m⁻² s⁻¹)", fontsize=_LETTERS_PT)
+    bar.ax.tick_params(labelsize=_LETTERS_PT)
+    before = f"{abs(case.hours)} h {'back' if case.hours < 0 else 'forward'}"
+    figure.suptitle(f"{case}, {case.time} UTC, {before}", fontsize=_LETTERS_PT + 2)
     path = folder / f"parity-{case.weather}-{case.name}.png"
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight", pad_inches=0.08)
     return path
 
 

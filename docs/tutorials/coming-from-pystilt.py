@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Coming from PYSTILT
 #
-# `Model`, receptors, configuration, collections, `register_pending`, push and pull workers have the names that PYSTILT 0.1.0a1 to a4 gave them, and the same `config.yaml` is read. The transport is another: JAX instead of HYSPLIT's Fortran, many receptors at once. Use an environment for each, because both install a package `stilt`; `stilt doctor` says if they meet.
+# `Model`, receptors, configuration, collections, `register_pending`, push and pull workers have the names that they had in PYSTILT 0.1.0a1 to a4, and the same `config.yaml` is read. Later versions renamed them: 0.1.0a25 has `Project` in place of `Model`. `stilt migrate` reads results of 0.1.0a25. The transport is a different one: JAX instead of HYSPLIT's Fortran, many receptors at once. Both programs install a package called `stilt`, so give each its own environment; `stilt doctor` notices if they share one.
 
 # %% [markdown]
-# ## 1. A script of PYSTILT's runs as it is
+# ## 1. A PYSTILT script runs unchanged
 #
 # The weather is **synthetic**.
 
@@ -57,22 +57,22 @@ model.scene_counts()
 #
 # | subject | PYSTILT 0.1.0a1 to a4 | here |
 # | --- | --- | --- |
-# | transport | HYSPLIT's program, one call a receptor | JAX, in batches; no program to install |
+# | transport | HYSPLIT, one call per receptor | JAX, in batches; no program to install |
 # | index | SQLite, or a manifest | `.stilt/index.duckdb`; `model.index.sql(...)` |
-# | workers that claim | need PostgreSQL | need nothing |
+# | pull workers | need PostgreSQL | need no database server |
 # | unknown keys | some are ignored | an error with the nearest known name |
-# | settings that do nothing here | taken | refused unless at their default, so that none is silently without effect |
+# | settings without effect here | accepted | refused unless at their default, so that none is silently ignored |
 # | `config.yaml`, `receptors.csv` | rewritten on each registration | left alone when they mean the same |
-# | exit code of `stilt run` | 0 also when simulations failed | 0 complete, 1 some failed, 2 wrong input, 3 interrupted |
-# | failures | text of a log | a [typed reason](../errors.md), a sentence, what to do: `stilt explain` |
-# | `seed` | written for HYSPLIT | the result depends on it, the receptor and the settings, and nothing else |
+# | exit code of `stilt run` | 0 even when simulations failed | 0 complete, 1 some failed, 2 wrong input, 3 interrupted |
+# | failures | text in a log | a [typed reason](../errors.md), a sentence and a remedy: `stilt explain` |
+# | `seed` | passed to HYSPLIT | with receptor, weather and settings it determines the result, whatever the workers and batches |
 # | execution | local, SLURM, Kubernetes | local, Prefect work pools, Dask, [job arrays](../clusters.md) |
 # | environment variables | `PYSTILT_CACHE_DIR`, `PYSTILT_COMPUTE_ROOT`, `PYSTILT_MAX_ROWS` | `STILT_CACHE_DIR`, `STILT_COMPUTE_ROOT`, `STILT_MAX_ROWS` |
 
 # %% [markdown]
-# ## 4. A mistake is told
+# ## 4. Mistakes in the configuration
 #
-# A typing error in a configuration stops the run, and names what was meant:
+# A misspelt key is an error that suggests the right name:
 
 # %%
 try:
@@ -81,4 +81,4 @@ except stilt.errors.StiltError as error:
     print(error)
 
 # %% [markdown]
-# Old campaigns are taken over by `stilt migrate ./old ./case` ([exchange](../exchange.md)). [How the results compare](../parity.md), [how fast it is](../performance.md).
+# `stilt migrate ./old ./case` takes over old campaigns ([exchange](../exchange.md)). See also [how the results compare](../parity.md) and [how fast it is](../performance.md).

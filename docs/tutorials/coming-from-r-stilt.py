@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Coming from R-STILT
 #
-# The model is the same: particles of the STILT kind, the same influence per particle, the same footprint algorithm. Footprints of the same particles equal R-STILT's ([parity](../parity.md)). What differs is that no Fortran program is called, that a project is a folder with a configuration instead of a script that is edited, and that results are Parquet and NetCDF instead of `.rds`.
+# The model is the same: STILT particles, the same influence per particle, the same footprint algorithm. Footprints of the same particles equal R-STILT's ([parity](../parity.md)). Three things differ: no Fortran program is called, a project is a folder with a configuration file rather than a script to edit, and results are Parquet and NetCDF rather than `.rds`.
 
 # %% [markdown]
 # ## 1. What you have
@@ -12,9 +12,9 @@
 # write.csv(receptors, "receptors.csv", row.names = FALSE)   # run_time, lati, long, zagl
 # ```
 #
-# A receptor of several places (lists in `long`, `lati` and `zagl`) is several lines with one number in a column `r_idx` ([receptors](../receptors.md)). Further columns, such as a site, come back with the results.
+# A receptor at several places (lists in `long`, `lati` and `zagl`) takes several lines, which share a number in a column `r_idx` ([receptors](../receptors.md)). Further columns, such as a site name, come back with the results.
 #
-# These are the settings of such a script, on **synthetic** weather in the format that R-STILT reads.
+# Here is such a project, on **synthetic** weather in the format that R-STILT reads.
 
 # %%
 from pathlib import Path
@@ -41,13 +41,13 @@ Path("case/receptors.csv").write_text("""\
 # | `smooth_factor`, `time_integrate` | the same, in `footprints.NAME` |
 # | `n_cores`; `slurm`, `slurm_options` | `execution.n_workers`; [clusters](../clusters.md) |
 # | `before_footprint` | [transforms](../footprints.md) |
-# | HYSPLIT's `capemin`, `kmix0`, `w_option`, `zicontroltf`, ... | the same names; what has no meaning here is refused unless it is at its default |
+# | HYSPLIT's `capemin`, `kmix0`, `w_option`, `zicontroltf`, ... | the same names; a setting without effect here is refused unless it is at its default |
 # | `siguverr`, `sigzierr`, ... | the same names: [error runs](../error-runs.md) |
 #
 # For your own weather, `stilt init ./case --template hrrr` (or gfs, era5, wrf) writes the file with comments; [HRRR](../hrrr.md) and [GFS](../gfs.md) have the details. Two things differ from `run_stilt.r`:
 #
-# - `file_format` says how file names **begin**, with `*` and `?` as in a shell; R-STILT's is a regular expression. Files named `20190530_00-05_hrrr` are `"%Y%m%d_%H"` with `file_tres: 6h`; `hysplit.20190530.00z.hrrra` is `"hysplit.%Y%m%d.%Hz.hrrra"`.
-# - A relative `directory` starts from the folder of `config.yaml`, wherever the command is typed.
+# - `file_format` is how file names **begin**, with `*` and `?` as in a shell. (In R-STILT it is a regular expression.) Files named `20190530_00-05_hrrr` are `"%Y%m%d_%H"` with `file_tres: 6h`; `hysplit.20190530.00z.hrrra` is `"hysplit.%Y%m%d.%Hz.hrrra"`.
+# - A relative `directory` is relative to the folder of `config.yaml`, wherever you run the command.
 
 # %%
 Path("case/config.yaml").write_text("""\
@@ -64,7 +64,7 @@ footprints:
 n_hours: -3
 numpar: 200
 hnf_plume: true
-seed: 1                # R-STILT has none: every run differs there
+seed: 1                # R-STILT has no seed: its runs differ each time
 execution:
   n_workers: 1         # n_cores
 """);
@@ -99,7 +99,7 @@ particles = pd.read_parquet(min(Path("case/simulations/particles").iterdir()))
 particles[["time", "indx", "long", "lati", "zagl", "foot", "foot_no_hnf_dilution"]].head(3)
 
 # %% [markdown]
-# The footprint is NetCDF with the axes `time`, `lat`, `lon` and the same unit, so scripts that read R-STILT's go on working:
+# The footprint is NetCDF with the axes `time`, `lat`, `lon` and the same unit, so scripts that read R-STILT's files still work:
 
 # %%
 import xarray as xr
@@ -111,7 +111,7 @@ foot.close()
 # %% [markdown]
 # ## 4. What to do with them
 #
-# From the shell: the mean of all as a map (of a week, with `--from 2023-07-10 --to 2023-07-16`), and one page to step through by receptor and hour. `--kind series` draws the sum of every footprint over time, and an id as the last word its map.
+# From the shell, `stilt plot` draws a map of the mean footprint (of one week with `--from 2023-07-10 --to 2023-07-16`), and `stilt report` writes a page on which you can step through receptors and hours. With `--kind series` you get the sum of every footprint over time, and with a simulation's id the map of that one.
 
 # %%
 !stilt plot case --out case/
@@ -120,7 +120,7 @@ foot.close()
 !stilt report case --out case/report.html
 
 # %% [markdown]
-# In Python: the mean of all, what a flux adds to each measurement, and the Jacobian for an inversion. The flux is an xarray array with `lat`, `lon` and its unit; a real one is `xr.open_dataset("flux.nc")["co2_flux"]`.
+# In Python you can compute the mean footprint, the contribution of a flux to each measurement, and the Jacobian for an inversion. The flux is an xarray array with `lat`, `lon` and its unit, such as `xr.open_dataset("flux.nc")["co2_flux"]`.
 
 # %%
 import numpy as np
@@ -148,9 +148,9 @@ jacobian.matrix.shape, round(float(jacobian.matrix.sum()), 2)
 # ## 5. What to know
 #
 # - **Weather.** ARL files are chosen by the times inside them, not by their names alone; ERA5, HRRR, GFS and WRF are [read as they are](../meteorology.md).
-# - **Failures.** A receptor without weather fails with `MISSING_MET_FILES` and a sentence, before anything is computed; a run goes on with the others, and its exit code says so.
-# - **Again.** `stilt run` computes what is missing. Another grid makes footprints anew from the particles that are there; other settings make particles anew. Receptors that you take out of `receptors.csv` keep their results; of those without results a run says how to be rid of them.
-# - **Heights** are above ground unless `altitude_ref` says `msl`; R-STILT's `kmsl` overrules it here, too.
-# - **Old campaigns** are taken over by `stilt migrate ./old ./case`: footprints, and particles where they can be read, so that old and new receptors go into one Jacobian ([exchange](../exchange.md)).
-# - **Results** depend on the seed and nothing else: not on cores, order or batches.
-# - **Speed.** [Performance](../performance.md) has the numbers.
+# - **Failures.** A receptor without weather fails with `MISSING_MET_FILES` and an explanation before anything is computed. The run continues with the others, and its exit code is 1.
+# - **Repeated runs.** `stilt run` computes what is missing. After a change of the grid it computes new footprints from the particles it has; after a change of transport settings it computes the particles again, too. Receptors that you remove from `receptors.csv` keep their results; if they have none, the run says how to remove them from the project.
+# - **Heights** are above ground unless `altitude_ref` says `msl`; as in R-STILT, `kmsl` overrides it.
+# - **Old campaigns.** `stilt migrate ./old ./case` takes over footprints, and particles where they can be read, so that one Jacobian holds old and new receptors ([exchange](../exchange.md)).
+# - **Reproducibility.** The same seed gives the same results, whatever the number of cores, the order or the batches.
+# - **Speed.** The numbers are in [Performance](../performance.md).

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Weather from ERA5 and WRF
 #
-# The files that the Climate Data Store gives and WRF writes are read as they are: name the folder and the format. Here both hold the same **synthetic** hours, in small files of the same structure (the project's tests write them, so this page runs in a checkout), so that one receptor can be run with each, and the results compared.
+# Files from the Climate Data Store and from WRF are read as they are: give the folder and the format. Here both hold the same **synthetic** hours, in small files of the same structure, so that one receptor can be run with each and the results compared. (The project's tests write these files, so this page runs in a clone of the repository.)
 
 # %% [markdown]
 # ## 1. Two folders
@@ -26,7 +26,7 @@ write_wrf(Path("wrf"), wrf_dataset(true, lambert_attributes(true[0].grid, 40.77,
 # %% [markdown]
 # ## 2. What is in them
 #
-# `stilt weather list` needs no project. It says times and gaps, grid, levels, fields, and what takes the place of fields that lack.
+# `stilt weather list` needs no project. It shows times and gaps, grid, levels and fields, and what replaces fields that are missing.
 
 # %%
 !stilt weather list --directory era5 --format era5
@@ -35,9 +35,9 @@ write_wrf(Path("wrf"), wrf_dataset(true, lambert_attributes(true[0].grid, 40.77,
 !stilt weather list --directory wrf --format wrf
 
 # %% [markdown]
-# ## 3. One receptor, both weathers
+# ## 3. One receptor, two meteorologies
 #
-# Every entry of `mets` is run with every receptor. The id of a simulation begins with the weather's name.
+# Every receptor is run with every entry of `mets`. The id of a simulation begins with the name of the entry.
 
 # %%
 import stilt
@@ -74,9 +74,9 @@ print(model.run())
 model.index.sql("SELECT sim_id, total FROM footprints ORDER BY sim_id")
 
 # %% [markdown]
-# ## 4. The weather as transport has it
+# ## 4. The weather that the transport uses
 #
-# Different grids, levels and vertical coordinates become the same internal levels. At the receptor:
+# Different grids, levels and vertical coordinates are put on the same internal levels. At the receptor:
 
 # %%
 data = stilt.sample_meteorology(
@@ -94,8 +94,9 @@ import matplotlib.pyplot as plt
 axes = plt.figure(figsize=(4.5, 4), layout="constrained").add_subplot()
 for name in ("era5", "wrf"):
     one = data.sel(meteorology=name).squeeze()
-    axes.plot(np.hypot(one.eastward_wind, one.northward_wind), one.height, label=name)
-axes.set(xlabel="wind, m/s", ylabel="m above ground", ylim=(0, 3000))
+    low = one.where(one.height <= 3000)
+    axes.plot(np.hypot(low.eastward_wind, low.northward_wind), low.height, label=name.upper())
+axes.set(xlabel="wind speed, m/s", ylabel="height above ground, m", xlim=(0, None), ylim=(0, 3000))
 axes.legend();
 
 # %% [markdown]

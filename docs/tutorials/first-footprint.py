@@ -1,12 +1,12 @@
 # %% [markdown]
 # # A first footprint
 #
-# From nothing to a footprint and a concentration, without a network. The weather is **synthetic**, made from formulas by `stilt.demo`; with your own archive only the folder in step 2 changes.
+# From nothing to a footprint and a concentration, without a network. The weather is **synthetic**, made from formulas by `stilt.demo`; with your own weather only the folder in step 2 changes.
 
 # %% [markdown]
 # ## 1. Weather to play with
 #
-# Thirty hours over invented hills, in NOAA's ARL format.
+# Thirty hours of weather over invented hills, in NOAA's ARL format.
 
 # %%
 from stilt.demo import write_demo
@@ -64,7 +64,7 @@ trajectories = model.trajectories.load()[0]
 trajectories.particles[["time", "indx", "long", "lati", "zagl", "foot", "mlht"]].head()
 
 # %% [markdown]
-# Where the air came from, six hours earlier: these points are where a background value is taken.
+# These are the places where the particles were six hours earlier. A background value would be taken there.
 
 # %%
 trajectories.endpoints()[["long", "lati", "zagl"]].describe().loc[
@@ -74,7 +74,7 @@ trajectories.endpoints()[["long", "lati", "zagl"]].describe().loc[
 # %% [markdown]
 # ## 5. The footprint
 #
-# Its unit is ppm per (µmol m⁻² s⁻¹): what a flux of one µmol per square metre and second, in that cell and hour, adds to the measurement.
+# Its unit is ppm per (µmol m⁻² s⁻¹): how much a flux of one µmol per square metre per second, in that cell and hour, adds to the measurement.
 
 # %%
 footprint = model.footprints["default"].load()[0]
@@ -93,7 +93,7 @@ footprint.plot.facet();
 # %% [markdown]
 # ## 6. From a footprint to a concentration
 #
-# Suppose every square metre emits 2 µmol of CO₂ per second, and a town (0.2° wide) 30. The measurement is raised by the sum of footprint times flux.
+# Suppose every square metre emits 2 µmol of CO₂ per second, and 30 in a town 0.2° wide. The measurement is raised by the sum of footprint times flux.
 
 # %%
 import xarray as xr
@@ -109,7 +109,7 @@ print(f"{enhancement:.2f} ppm above background, {from_town:.2f} of it from the t
 # %% [markdown]
 # ## 7. Ask the index
 #
-# What exists, what it holds, and why something failed, in SQL.
+# The index says what exists, what it contains, and why something failed. It answers SQL.
 
 # %%
 model.index.sql("SELECT sim_id, name, state, total FROM footprints")

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # An inversion, from synthetic measurements to regional fluxes
 #
-# What can two towers say about the fluxes around them? We choose fluxes, let this program make measurements of them with one seed, and estimate the fluxes from footprints of another seed: what the estimate does not find again is the fault of too few measurements and particles, and its own uncertainty must say so. The weather is **synthetic**.
+# What can two towers say about the fluxes around them? We choose fluxes, compute measurements from them with the footprints of one seed, and estimate the fluxes with the footprints of another. With few measurements and few particles the estimate cannot be exact, and its uncertainty should say by how much. The weather is **synthetic**.
 
 # %% [markdown]
 # ## 1. Footprints, twice
@@ -40,9 +40,9 @@ for each in (ours, nature):
     print(each.run())
 
 # %% [markdown]
-# ## 2. True fluxes, and what the towers measure of them
+# ## 2. True fluxes, and synthetic measurements
 #
-# The prior is 3 µmol m⁻² s⁻¹ everywhere. In truth the east has more, in patches. Measurements are what nature's footprints make of the truth, with noise of 0.2 ppm.
+# The prior is 3 µmol m⁻² s⁻¹ everywhere. The true fluxes are larger in the east, and patchy. Measurements are the true fluxes times nature's footprints, plus noise of 0.2 ppm.
 
 # %%
 rng = np.random.default_rng(0)
@@ -58,9 +58,9 @@ measured = measured + rng.normal(0, 0.2, len(measured))
 measured.round(2)
 
 # %% [markdown]
-# ## 3. The Jacobian, and how sure each row is
+# ## 3. The Jacobian, and the uncertainty of each row
 #
-# Columns are the cells of half a degree. The noise of the particle number comes from the spread over particles; a model is never better than that.
+# The columns are cells of half a degree. The noise from the limited number of particles is estimated from their spread; the model error cannot be smaller than that.
 
 # %%
 bins = [pd.Timestamp("2023-07-15"), pd.Timestamp("2023-07-16")]
@@ -73,7 +73,7 @@ print(jacobian.matrix.shape, "particle noise", noise.values.round(2))
 # %% [markdown]
 # ## 4. The estimate
 #
-# The prior is uncertain by 2 µmol m⁻² s⁻¹, correlated over 100 km. The covariance is separable in space and time and is never formed as a whole.
+# The prior is uncertain by 2 µmol m⁻² s⁻¹, correlated over 100 km. The covariance is separable in space and time, and the full matrix is never formed.
 
 # %%
 from stilt.inversion import PriorCovariance, estimate_fluxes
@@ -86,7 +86,7 @@ print(f"chi square {estimate.chi_square:.2f}")
 # %% [markdown]
 # ## 5. Regions
 #
-# Means over the east and the west, weighted with the cells' areas. What the towers saw is much better known than before; the truth lies within the uncertainty.
+# Means over the east and the west, weighted with the areas of the cells. Where the towers have influence the fluxes are much better known than before, and the truth lies within the uncertainty.
 
 # %%
 cells = jacobian.cells.to_frame(index=False)
@@ -118,10 +118,11 @@ found = xr.DataArray(
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, layout="constrained")
 for ax, (title, field) in zip(axes, {"truth": truth, "estimate": found}.items(), strict=True):
     drawn = ax.pcolormesh(lon, lat, field, vmin=1, vmax=7)
-    ax.plot([-111.85, -111.65], [40.77, 40.25], "k^")
-    ax.set(title=title, xlabel="longitude", xticks=lon[::2])
-axes[0].set_ylabel("latitude")
-figure.colorbar(drawn, ax=axes, label="µmol m⁻² s⁻¹");
+    ax.plot([-111.85, -111.65], [40.77, 40.25], "w^", markeredgecolor="black", label="tower")
+    ax.set(title=title, xlabel="longitude, °E", xticks=np.arange(-114, -110.9))
+axes[0].set_ylabel("latitude, °N")
+axes[0].legend(loc="lower left")
+figure.colorbar(drawn, ax=axes, label="flux, µmol m⁻² s⁻¹");
 
 # %% [markdown]
-# Counties, hexagons and basis functions are targets of `jacobian` too: see [Inversions](../inversions.md).
+# The columns of a Jacobian can also be counties, hexagons or basis functions: see [Inversions](../inversions.md).

@@ -1,12 +1,12 @@
 # %% [markdown]
 # # A satellite's column
 #
-# A satellite sees a column of air, and not every height of it equally well. Here is a column receptor, an averaging kernel as weights of its particles, and what both do to the footprint. The weather is **synthetic**. For files of OCO-2, TROPOMI or TCCON see [observations](../observations.md).
+# A satellite measures a column of air, and is more sensitive to some heights than to others. Here we follow a column receptor, weight its particles with an averaging kernel, and look at the effect on the footprint. The weather is **synthetic**. For files of OCO-2, TROPOMI or TCCON see [observations](../observations.md).
 
 # %% [markdown]
 # ## 1. A column
 #
-# Particles are spread evenly from the ground to 3000 m; each keeps its release height in the column `xhgt`. Above that height the ground of the last ten hours has little influence.
+# Particles are spread evenly from the ground to 3000 m; each keeps its release height in the column `xhgt`. In ten hours the ground has little influence on the air above that height.
 
 # %%
 import stilt
@@ -58,7 +58,7 @@ weighted.plot.map();
 # %% [markdown]
 # ## 3. Which heights see the ground
 #
-# The particle table says for every particle how high it was released and how much of the ground it met. The mixed layer's air is what counts.
+# For every particle the table has the height of its release and the influence of the ground on it. Summed by height:
 
 # %%
 import matplotlib.pyplot as plt
@@ -75,7 +75,7 @@ axes.set(xlabel="ppm per (µmol m⁻² s⁻¹)", ylabel="release height, m above
 # %% [markdown]
 # ## 4. What a flux adds to the column
 #
-# Footprints are per mole of the particles' own air. A column's mean over all of the atmosphere is smaller: air above 3000 m, which meets no surface here, counts as well. Multiply by the column's share of the surface pressure; at 3000 m above ground about 30 % of the air lies below.
+# Footprints are per mole of the particles' own air. The mean over the whole column of the atmosphere is smaller, because the air above 3000 m, which touched no surface here, counts as well. Multiply by the share of the air that lies below 3000 m, which is about 30 %.
 
 # %%
 import xarray as xr

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # SQL on the index
 #
-# Everything a project knows about its simulations is in `.stilt/index.duckdb`. It is a cache of the files, so it can be deleted and made again; and it answers SQL. [Results](../results.md#the-index) has all columns.
+# Everything a project knows about its simulations is in `.stilt/index.duckdb`. It is a cache of the files, so it can be deleted and rebuilt, and it answers SQL. [Results](../results.md#the-index) lists all columns.
 
 # %% [markdown]
 # ## 1. A project with something to ask about
@@ -41,7 +41,7 @@ model = stilt.Model(
 print(model.run())
 
 # %% [markdown]
-# ## 2. What is there, what is not, and why
+# ## 2. What is complete, what failed, and why
 
 # %%
 model.index.sql("SELECT state, count(*) AS n FROM simulations GROUP BY state ORDER BY state")
@@ -55,7 +55,7 @@ model.index.sql("""
 # %% [markdown]
 # ## 3. Results by site
 #
-# The view `receptors` has the place of each simulation, its kind, and a column for each label.
+# The view `receptors` has the place of each simulation, the kind of its receptor, and a column for each label.
 
 # %%
 model.index.sql("""
@@ -77,7 +77,7 @@ costs
 # %% [markdown]
 # ## 5. Ids for the next step
 #
-# A query gives ids, and ids can be run: exactly these, here or on another machine (`stilt push-worker`).
+# A query can choose simulations, and exactly these can then be run, here or on another machine (`stilt push-worker`).
 
 # %%
 chosen = model.index.sql("""
@@ -89,7 +89,7 @@ print(outcome)
 # %% [markdown]
 # ## 6. Without this package
 #
-# The file is DuckDB's; particles are Parquet. Open the index read-only, so that no run has to wait.
+# The index is a DuckDB file, and particles are Parquet files. Open the index read-only, so that no run has to wait.
 
 # %%
 import duckdb
@@ -106,7 +106,7 @@ rows = duckdb.sql("""
 print(rows)
 
 # %% [markdown]
-# ## 7. It can be lost
+# ## 7. If the index is lost
 
 # %%
 !stilt rebuild case

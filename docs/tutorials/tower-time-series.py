@@ -1,12 +1,12 @@
 # %% [markdown]
 # # From a tower's hours to a time series with background
 #
-# A table of measurements becomes receptors, footprints, a background and, with fluxes by sector, a series that stands beside what was measured. Two days stand for a month here, which differs in nothing but the number of lines. Weather, fluxes and measurements are **synthetic**.
+# From a table of measurements we make receptors, footprints, a background and, with fluxes by sector, a modelled series to compare with the measurements. We take two days; for a month only the table is longer. The weather and the fluxes are **synthetic**, and the measurements are random numbers around 424 ppm: the modelled series is not meant to follow them.
 
 # %% [markdown]
 # ## 1. The measurements
 #
-# A table as a tower gives it: time, place, value. `stilt observe` (here `model.observe`) makes receptors of it and keeps values, uncertainties and labels with the project.
+# A table of times, places and values. `stilt observe` (here `model.observe`) makes receptors from it and keeps values, uncertainties and labels in the project.
 
 # %%
 import numpy as np
@@ -53,7 +53,7 @@ print(model.run())
 # %% [markdown]
 # ## 2. Where the air came from
 #
-# Particles are followed for eight hours; the mole fraction where they end is the background. Files of CarbonTracker, CAMS or CarboScope go straight to `model.background`; here is a small field in CF layout that rises to the north and falls with height.
+# Particles are followed for eight hours; the mole fraction where they end is the background. `model.background` reads files of CarbonTracker, CAMS and CarboScope; here we make a small field in CF layout that increases to the north and decreases with height.
 
 # %%
 hours = pd.date_range("2023-07-14 06:00", periods=18, freq="3h")
@@ -82,7 +82,7 @@ map_ends(model.ends(), model.receptors, color_by="zagl");
 # %% [markdown]
 # ## 3. Fluxes by sector
 #
-# Each sector has its own grid, units and times: here a constant one, one by hour of the day, and one hour by hour.
+# Each sector may have its own grid, units and times. Here one flux is constant, one depends on the hour of the day, and one has a value for every hour.
 
 # %%
 lon, lat = np.arange(-115.95, -110, 0.1), np.arange(39.05, 43, 0.1)
@@ -108,7 +108,7 @@ columns = ["total", "background", "modelled", "observed", "residual"]
 series.to_dataframe().xs("fossil", level="component")[columns].round(2).head(3)
 
 # %% [markdown]
-# Receptors are at 37 minutes past the hour: of the hour from 19:37, 23 minutes meet the flux of 19 o'clock.
+# The receptors are at 37 minutes past the hour, and so are the hours of their footprints. The influence of the hour from 19:37 to 20:37 is split: 23 minutes meet the flux of 19:00 to 20:00, 37 minutes the next.
 #
 # ## 4. The picture
 
@@ -118,9 +118,9 @@ from stilt.plotting import plot_timeseries
 plot_timeseries(series, title="Tower, 14 to 16 July 2023");
 
 # %% [markdown]
-# ## 5. How sure it is
+# ## 5. Uncertainty
 #
-# The noise of the particle number, from the spread over particles; error runs would add that of the winds ([uncertainty](../uncertainty.md)).
+# The noise from the limited number of particles is estimated from their spread; error runs would add the uncertainty of the winds ([uncertainty](../uncertainty.md)).
 
 # %%
 sure = model.uncertainty(fluxes)
@@ -130,9 +130,9 @@ print(f"particle noise {float(noise.mean()):.2f} ppm of {float(size.mean()):.2f}
 series.to_netcdf("series.nc")
 
 # %% [markdown]
-# ## 6. What it depends on
+# ## 6. Sensitivity to the meteorology
 #
-# How the fossil part of one hour would change with the mixed-layer height and the wind: derivatives through the transport itself, with their standard errors, beside finite differences ([sensitivities](../sensitivities.md)).
+# How much would the fossil part of one hour change with the mixed-layer height and the wind? The derivatives go through the transport itself and have standard errors; finite differences stand beside them ([sensitivities](../sensitivities.md)).
 
 # %%
 change = stilt.sensitivity(model, model.receptors[0], fluxes["fossil"], ["mixed_layer", "wind"])

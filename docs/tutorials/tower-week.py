@@ -1,12 +1,12 @@
 # %% [markdown]
 # # A tower's week
 #
-# A week of afternoon hours at a tower: receptors from a table, a run on the cores of this machine, the mean footprint, and what a flux adds to each hour. The weather is **synthetic**, as in [a first footprint](first-footprint.md); `stilt init --template tower` begins the same with your own.
+# A week of afternoon hours at a tower: receptors from a table, a run on the cores of this machine, the mean footprint, and what a flux adds to each hour. The weather is **synthetic**, as in [a first footprint](first-footprint.md); `stilt init --template tower` starts such a project with your own weather.
 
 # %% [markdown]
 # ## 1. Weather and receptors
 #
-# Times are UTC. At 112° west the sun is highest about 19:30, so 20:00 to 00:00 UTC is the afternoon, when the air is mixed best and models do best. Every further column of the table is a label that comes back with the results.
+# Times are UTC. At 112° west the sun is highest at about 19:30, so the afternoon is 20:00 to 00:00 UTC: the hours when the air is best mixed and models are most reliable. Every further column of the table is a label that comes back with the results.
 
 # %%
 import pandas as pd
@@ -25,7 +25,7 @@ receptors
 # %% [markdown]
 # ## 2. The project
 #
-# One fine footprint, hour by hour, around the tower, and a coarse one over all of the way, summed over time.
+# Two footprints: a fine hourly one around the tower, and a coarse one that covers the whole path of the air, summed over time.
 
 # %%
 import stilt
@@ -53,7 +53,7 @@ run = model.run()
 print(run)
 
 # %% [markdown]
-# `run.counts` and `run.reasons` say what became of it, `run.raise_for_failures()` stops a script. From a shell the same is `stilt run tower --n-workers 4`; with more workers it is only faster.
+# `run.counts` and `run.reasons` summarise the run; `run.raise_for_failures()` stops a script if anything failed. From a shell, `stilt run tower --n-workers 4` does the same; more workers change only the speed.
 
 # %% [markdown]
 # ## 3. The mean of the week
@@ -97,7 +97,7 @@ figure.autofmt_xdate();
 # %% [markdown]
 # ## 5. One more hour
 #
-# Add it to the receptors (or to `receptors.csv`) and run again: only what is missing is computed.
+# Add a receptor (here, or to `receptors.csv`) and run again: only what is missing is computed.
 
 # %%
 more = pd.concat([receptors, receptors.tail(1).assign(time=pd.Timestamp("2023-07-17 23:00"))])

@@ -6,7 +6,7 @@
 # %% [markdown]
 # ## 1. A file
 #
-# Skip this where you have one: `S5P_OFFL_L2__CH4____*.nc` and `S5P_BLND_L2__CH4____*.nc` are read alike.
+# Skip this if you have a file of your own, `S5P_OFFL_L2__CH4____*.nc` or `S5P_BLND_L2__CH4____*.nc`.
 
 # %%
 import h5py
@@ -38,7 +38,7 @@ with h5py.File("S5P_BLND_L2__CH4____20230715.nc", "w") as file:
 # %% [markdown]
 # ## 2. Soundings become receptors
 #
-# The quality flag leaves one out. Columns reach from the ground to 3 km; particles are weighted with each sounding's averaging kernel at the pressure where they were released, and with the share of the column's air that they stand for. `stilt observe S5P_BLND*.nc --reader tropomi ./case` does the same in a shell.
+# The quality flag excludes one sounding. Columns reach from the ground to 3 km; particles are weighted with each sounding's averaging kernel at the pressure where they were released, and with the share of the column's air that they stand for. `stilt observe S5P_BLND*.nc --reader tropomi ./case` does the same in a shell.
 
 # %%
 import stilt
@@ -75,7 +75,7 @@ footprints[8].plot.map();
 # %% [markdown]
 # ## 3. Background
 #
-# `weight` is the part of each measured column that its particles stand for: below 3 km lies about a third of the air. The field is a constant here; the rest of the column is that of the prior.
+# `weight` is the part of each measured column that its particles represent: about a third of the air lies below 3 km. The background field is a constant here, and the rest of the column is taken from the prior.
 
 # %%
 import pandas as pd
@@ -85,9 +85,9 @@ background = model.background(curtain, field_units="ppb", units="ppb")
 background[["background", "weight"]].round(3).head(3)
 
 # %% [markdown]
-# ## 4. What the soundings measure of a source
+# ## 4. Synthetic measurements of a source
 #
-# The truth: 0.01 µmol m⁻² s⁻¹ everywhere, and a source north of 40.5° N and east of 112.5° W. Measurements are what footprints of another seed make of it, with noise of 2 ppb.
+# The true flux is 0.01 µmol m⁻² s⁻¹ everywhere, plus a source north of 40.5° N and east of 112.5° W. The measurements are computed from it with the footprints of another seed, plus noise of 2 ppb.
 
 # %%
 import xarray as xr
@@ -134,7 +134,7 @@ off = (posterior - true) / np.sqrt(np.diag(after))
 print("within two standard errors:", bool((np.abs(off) < 2).all()))
 
 # %% [markdown]
-# Polygons are targets of a Jacobian as well, such as counties of a GeoDataFrame; here two of our own. A number is ppb for a flux of 1 µmol m⁻² s⁻¹ in the region.
+# The columns of a Jacobian can also be polygons, such as the counties of a GeoDataFrame. Here are two of our own; each number is the ppb from a flux of 1 µmol m⁻² s⁻¹ in the region.
 
 # %%
 from shapely.geometry import box
@@ -144,4 +144,4 @@ by_region = model.footprints["xch4"].jacobian(regions, ["2023-07-15 00:00", "202
 (1000 * by_region.to_frame()).round(2).head(3)
 
 # %% [markdown]
-# [Columns and kernels](../columns.md) has the weights, [Inversions](../inversions.md) what else can be estimated; how a number depends on mixed layer and winds is told by [sensitivities](../sensitivities.md).
+# [Columns and kernels](../columns.md) explains the weights, [Inversions](../inversions.md) what else can be estimated, and [Sensitivities](../sensitivities.md) how a result depends on mixed layer and winds.

@@ -1,12 +1,12 @@
 # %% [markdown]
 # # A run watched in Prefect
 #
-# Every run is a flow run of Prefect. Without a Prefect server of your own a private one is started beside the run, with its state in the project; nothing is to be set up. Here a run is followed while it goes on, and then asked about.
+# Every run is a flow run of Prefect. If you have no Prefect server, a private one is started for the run and keeps its state in the project; there is nothing to set up. Here we follow a run, and then query it.
 
 # %% [markdown]
 # ## 1. A project
 #
-# Four receptors; one lies outside the weather, and will fail.
+# Four receptors, of which one lies outside the weather and will fail.
 
 # %%
 import stilt
@@ -35,27 +35,27 @@ model = stilt.Model(
 )
 
 # %% [markdown]
-# ## 2. Told while it goes on
+# ## 2. Progress
 #
-# `stilt run` shows a bar. In Python an observer is told: what is planned, how many are done, what became of each batch.
+# `stilt run` shows a progress bar. In Python an observer is called with what is planned, how many simulations are done, and how each batch ended.
 
 # %%
 from stilt.execution.observing import Silent
 
 
-class Telling(Silent):
-    """Prints what it is told."""
+class Printer(Silent):
+    """Prints the progress of a run."""
 
     def planned(self, plan):
-        """Hear what will be computed."""
+        """Print what will be computed."""
         print(f"{len(plan.sim_ids)} simulations in {len(plan.batches)} batches")
 
     def ended(self, ended):
-        """Hear what became of a batch."""
+        """Print how a batch ended."""
         print("ended:", ended.batch.label, "failed" if ended.summary.n_failed else "complete")
 
 
-run = model.run(observer=Telling())
+run = model.run(observer=Printer())
 print(run)
 
 # %% [markdown]
@@ -67,9 +67,9 @@ for row in model.failures():
     print(row["detail"])
 
 # %% [markdown]
-# ## 4. What Prefect has
+# ## 4. What Prefect records
 #
-# The private server answers as any other does: flow runs with their final state, a task run for each batch, artifacts with a table of failures and a picture.
+# The private server can be queried like any other. It has flow runs with their final state, a task run for each batch, and artifacts: a table of failures and a picture.
 
 # %%
 from flows.api import prefect_api
@@ -92,4 +92,4 @@ print(len(task_runs), "task runs:", sorted({task.state.name for task in task_run
 #
 # ![A flow run in Prefect's interface](../pictures/prefect-flow-run.png)
 #
-# With a server of your own set `PREFECT_API_URL`; runs of all machines are then in one place. See [Prefect and clusters](../clusters.md).
+# If you have a server, set `PREFECT_API_URL`: the runs of all machines are then in one place. See [Prefect and clusters](../clusters.md).

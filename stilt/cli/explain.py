@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,8 @@ from stilt.errors import REMEDIES, UsageError
 
 if TYPE_CHECKING:
     from stilt.model import Model
+
+MOST_SHOWN = 5
 
 
 @click.command(
@@ -56,8 +59,23 @@ def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: b
         return
     if not rows:
         click.echo("No failure is recorded.")
-    for row in rows:
-        click.echo(f"{row['sim_id']}\n  {row['reason']}: {row['detail']}\n  {row['advice']}")
+    for _, group in groupby(sorted(rows, key=_remedy), key=_remedy):
+        _print_failures(list(group))
+
+
+def _remedy(row: Mapping[str, Any]) -> tuple[str, str]:
+    return (row["reason"], row["advice"])
+
+
+def _print_failures(rows: list[dict[str, Any]]) -> None:
+    """Print what failed for one reason and what to do; of many failures only the first."""
+    reason, advice = _remedy(rows[0])
+    click.echo(f"{reason}: {len(rows):,} {'simulation' if len(rows) == 1 else 'simulations'}")
+    click.echo(f"  to do: {advice}")
+    for row in rows[:MOST_SHOWN]:
+        click.echo(f"  {row['sim_id']}: {row['detail']}")
+    if (more := len(rows) - MOST_SHOWN) > 0:
+        click.echo(f"  and {more:,} more (--json lists them all)")
 
 
 def _advice(model: Model, row: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ class FootprintPlots:
         footprint = self._footprint
         layer, when = self._layer(time)
         note = when if not footprint.is_empty else f"no influence ({footprint.empty_reason})"
-        note = f"{footprint.name}: {note}" if footprint.name else note
+        note = f"{note} (footprint '{footprint.name}')" if footprint.name else note
         return draw_map(
             layer, footprint.grid, [footprint.receptor], ax,
             title=self._title(), note=note, keywords=keywords,
@@ -164,7 +164,8 @@ class FootprintPlots:
         if time is None:
             start, stop = self._footprint.time_range
             if len(stamps) > 1:
-                return data.sum("time"), f"{start:%Y-%m-%d %H:%M} to {stop:%Y-%m-%d %H:%M} UTC"
+                hours = f"{start:%Y-%m-%d %H:%M} to {stop:%Y-%m-%d %H:%M} UTC"
+                return data.sum("time"), f"all hours: {hours}"
             whole = self._footprint.config.time_integrate
             what = "all hours to" if whole else "one hour, from"
             return data.isel(time=0), f"{what} {start:%Y-%m-%d %H:%M} UTC"

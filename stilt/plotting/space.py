@@ -44,7 +44,7 @@ def draw_space(
         UsageError: the axes are flat.
     """
     if ax is None:
-        size = keywords.get("figsize") or (7.6, 6.0)
+        size = keywords.get("figsize") or (7.6, 5.2)
         figure = pyplot().figure(figsize=size, layout="constrained")
         ax = figure.add_subplot(projection="3d")
     if not hasattr(ax, "set_zlim"):
@@ -63,7 +63,8 @@ def draw_space(
     middle = np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85)))
     wide, deep = (extent[1] - extent[0]) * middle, extent[3] - extent[2]
     longest = max(wide, deep)
-    ax.set_box_aspect((max(wide / longest, 0.4), max(deep / longest, 0.4), 0.45))
+    shape = (max(wide / longest, 0.4), max(deep / longest, 0.4), 0.45)
+    ax.set_box_aspect(shape, zoom=1.1)
     ax.view_init(*view)
     _label(ax, letters)
     title = keywords.get("title", f"Particles of {receptor_text(receptor)}")
@@ -105,9 +106,9 @@ def _label(ax: Any, letters: float) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     for axis, marks in ((ax.xaxis, ("E", "W")), (ax.yaxis, ("N", "S"))):
-        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(FuncFormatter(lambda v, _, m=marks: degree_text(v, *m)))
-    ax.tick_params(labelsize=letters - 1, colors=INK)
+    ax.tick_params(labelsize=letters, colors=INK)
     ax.set_zlabel("height above ground, m", fontsize=letters, color=INK)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.pane.set_facecolor("#f4f6f7")

@@ -149,7 +149,13 @@ def dress_dates(ax: Axes, letters: float = LETTERS_PT) -> None:
 
     locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator,
+        formats=["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S.%f"],
+        zero_formats=["", "%Y", "%b", "%d %b", "%H:%M", "%H:%M"],
+        offset_formats=["", "%Y", "%Y", "%d %b %Y", "%d %b %Y", "%d %b %Y %H:%M"],
+    )
+    ax.xaxis.set_major_formatter(formatter)
     ax.xaxis.get_offset_text().set(size=letters - 0.5, color=INK)
     if not ax.get_xlabel():
         ax.set_xlabel("UTC", fontsize=letters, color=INK)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LONGLAT = "+proj=longlat"
 LABELS = {
-    "time": "hours since release",
+    "time": "hours relative to release",
     "zagl": "height above ground, m",
     "foot": COLOUR_LABEL.replace("influence", "influence of a step"),
 }
@@ -252,6 +252,8 @@ def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[
     scale: dict[str, Any] = {"vmin": low, "vmax": high}
     # What is far from the receptor is thin on the map, and so dark.
     backward = column == "time" and values.size > 0 and float(values.min()) < 0
+    if backward and high is None and float(values.max()) < 0:
+        scale["vmax"] = 0.0
     colours: Any = keywords.get("cmap") or ("viridis" if backward else "viridis_r")
     if column == "foot":
         scale = {"norm": influence_norm(values, True, low, high)}

@@ -5,7 +5,7 @@ function stiltSeries(root, totals, pick) {
   const NS = "http:" + "//www.w3.org/2000/svg";
   const colour = (place) => `var(--place${place})`;
   const width = Math.max(root.clientWidth, 320), height = 250;
-  const room = { left: 58, right: 34, top: 10, bottom: 28 };
+  const room = { left: 46, right: 34, top: 30, bottom: 28 };
   const { points, places } = totals;
   const make = (tag, properties, parent, text) => {
     const element = document.createElementNS(NS, tag);
@@ -19,14 +19,15 @@ function stiltSeries(root, totals, pick) {
   const times = points.map((point) => point[1]), values = points.map((point) => point[2]);
   let first = Math.min(...times), last = Math.max(...times);
   if (first === last) { first -= 3600; last += 3600; }
-  const top = Math.max(...values) || 1;
-  const x = (time) => room.left + ((time - first) / (last - first)) * (width - room.left - room.right);
-  const y = (value) => height - room.bottom - (value / top) * (height - room.top - room.bottom);
   const nice = (wanted) => {
     const power = 10 ** Math.floor(Math.log10(wanted));
     return power * [1, 2, 5, 10].find((times) => times * power >= wanted * 0.999);
   };
-  const step = nice(top / 5);
+  const most = Math.max(...values) || 1;
+  const step = nice(most / 5), top = Math.ceil(most / step) * step;
+  const x = (time) => room.left + ((time - first) / (last - first)) * (width - room.left - room.right);
+  const y = (value) => height - room.bottom - (value / top) * (height - room.top - room.bottom);
+  make("text", { x: 4, y: 14 }, svg, "ppm per (µmol m⁻² s⁻¹)");
   for (let value = 0; value <= top * 1.0001; value += step) {
     make("line", { x1: room.left, x2: width - room.right, y1: y(value), y2: y(value) }, svg);
     make("text", { x: room.left - 6, y: y(value) + 4, "text-anchor": "end" }, svg, String(Number(value.toPrecision(3))));
@@ -35,7 +36,8 @@ function stiltSeries(root, totals, pick) {
   for (let time = Math.ceil(first / 3600 / hours) * hours * 3600; time <= last; time += hours * 3600) {
     const clock = new Date(time * 1000).toISOString();
     make("line", { x1: x(time), x2: x(time), y1: room.top, y2: height - room.bottom }, svg);
-    make("text", { x: x(time), y: height - 10, "text-anchor": "middle" }, svg,
+    const edge = x(time) > width - 40;
+    make("text", { x: edge ? width : x(time), y: height - 10, "text-anchor": edge ? "end" : "middle" }, svg,
       hours < 24 ? clock.slice(5, 16).replace("T", " ") : clock.slice(...(hours < 720 ? [5, 10] : [0, 7])));
   }
   const marks = new Map();
@@ -62,10 +64,10 @@ function stiltSeries(root, totals, pick) {
     item.append(swatch, place);
     key.append(item);
   });
-  const unit = document.createElement("li");
+  const span = document.createElement("li");
   const days = [first, last].map((time) => new Date(time * 1000).toISOString().slice(0, 10));
-  unit.textContent = `ppm per (µmol m⁻² s⁻¹); ${days.join(" to ")}, UTC`;
-  key.append(unit);
+  span.textContent = `${[...new Set(days)].join(" to ")}, UTC`;
+  key.append(span);
   root.append(key);
   return (id) => {
     for (const mark of svg.querySelectorAll(".chosen")) mark.classList.remove("chosen");

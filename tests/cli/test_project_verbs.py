@@ -79,11 +79,26 @@ def test_without_a_project_the_current_directory_is_meant(ran, stilt, monkeypatc
 def test_explain_names_the_reason_and_what_to_do(ran, stilt) -> None:
     root, _ = ran
     text = stilt("explain", root).stdout
-    assert text.startswith(LATE)
-    assert "MISSING_MET_FILES" in text
+    heading, advice, failure = text.splitlines()
+    assert heading == "MISSING_MET_FILES: 1 simulation"
+    assert advice.startswith("  to do: ")
+    assert failure.startswith(f"  {LATE}: ")
     (row,) = json.loads(stilt("explain", root, LATE, "--json").stdout)["result"]
     assert row["advice"]
     assert stilt("explain", root, "demo_nothing").exit_code == 2
+
+
+def test_explain_says_once_what_to_do_about_many(ran, stilt, monkeypatch) -> None:
+    root, _ = ran
+    row = {"reason": "MISSING_MET_FILES", "detail": "No files.", "finished_at": None}
+    rows = [{**row, "sim_id": f"demo_{number}"} for number in range(1200)]
+    monkeypatch.setattr(Model, "failures", lambda self: rows)
+    lines = stilt("explain", root).stdout.splitlines()
+    assert lines[0] == "MISSING_MET_FILES: 1,200 simulations"
+    assert [line for line in lines if "demo_" in line] == [
+        f"  demo_{number}: No files." for number in range(5)
+    ]
+    assert lines[-1] == "  and 1,195 more (--json lists them all)"
 
 
 def test_explain_of_one_tells_cause_weather_log_and_command(ran, stilt) -> None:

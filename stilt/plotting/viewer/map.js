@@ -146,7 +146,8 @@ function stiltMap(root, data) {
     make("span", legend, { textContent: text(most / 10 ** SHOWN_DECADES) });
     make("span", legend, { className: "ramp" }).style.background =
       `linear-gradient(to right, ${stops().join(", ")})`;
-    make("span", legend, { textContent: `${text(most)} ppm per (µmol m⁻² s⁻¹), logarithmic` });
+    make("span", legend, { textContent: text(most) });
+    make("span", legend, { textContent: "ppm per (µmol m⁻² s⁻¹), logarithmic" });
   }
 
   // -- the view: centre in map units, and pixels per map unit ------------------------------------
