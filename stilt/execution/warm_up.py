@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
@@ -57,8 +58,13 @@ class _NotRun:
 def compiling_ahead(files: Project, plan: Plan) -> Iterator[None]:
     """Load or compile in a thread, while the block runs, the program that the first batch needs.
 
-    XLA compiles without holding Python up. The end of the block waits for the thread.
+    XLA compiles without holding Python up. The end of the block waits for the thread. The packages
+    that thread and block both need are imported before it starts: two threads that import one
+    package at the same time may each find it half imported, and fail.
     """
+    prepare_process(files)
+    for module in ("stilt.meteorology.nest", "stilt.meteorology.formats", "stilt.transport"):
+        import_module(module)
     thread = threading.Thread(target=compile_ahead, args=(files, plan), daemon=True)
     thread.start()
     yield
