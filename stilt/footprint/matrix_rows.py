@@ -65,8 +65,9 @@ class MatrixRows:
         of_layers = block.of_layers
         pairs = of_layers[layer] * bins[0].size + number
         known, field = np.unique(pairs, return_inverse=True)
-        fields = np.repeat(field, block.counts[layer])
-        position, values = overlay.push_cells(fields, known.size, *block.chosen(layer))
+        position, values = overlay.push_cells(
+            field, block.counts[layer], known.size, *block.chosen(layer)
+        )
         # From positions within the fields of this block to those within the rows.
         sizes = np.diff(np.searchsorted(position, np.arange(known.size + 1) * cells))
         footprint, of_bins = np.divmod(known, bins[0].size)
@@ -81,13 +82,14 @@ class MatrixRows:
             return found.astype(np.float64)
 
         moved = np.bincount(np.repeat(np.arange(footprints), rows), values, footprints)
-        unseen = np.setdiff1d(np.arange(sums.size), layer)
+        unseen = np.ones(sums.size, bool)
+        unseen[layer] = False
         late = np.zeros(footprints)
         if not block.integrated:
             over = of_footprints(crossing(block.stamps, layer, number, bins))
             total = of_footprints(np.arange(sums.size))
             np.divide(over, total, out=late, where=total > 0)
-        return LeftOut(of_footprints(layer) - moved, of_footprints(unseen), late)
+        return LeftOut(of_footprints(layer) - moved, of_footprints(np.flatnonzero(unseen)), late)
 
     def _append(self, columns: Ints, values: Floats, sizes: Ints) -> None:
         begin = int(self._ends[-1][-1])

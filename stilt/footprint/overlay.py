@@ -28,6 +28,7 @@ class Overlay:
     def __init__(self, source: Source, target: Target) -> None:
         self.shape = (source.y.centre.size, source.x.centre.size)
         self.target = target
+        self._cleared = np.zeros(0)
         self._full: sp.csr_array | None = None
         if _same_axes(source.projection, target.projection):
             period = 360.0 if is_longlat(source.projection) else None
@@ -61,35 +62,38 @@ class Overlay:
         return self._chosen(*self._push_by_axes(runs))
 
     def push_cells(
-        self, field: Ints, fields: int, cell: np.ndarray, values: Floats
+        self, field: Ints, counts: Ints, fields: int, cell: np.ndarray, values: Floats
     ) -> tuple[Ints, Floats]:
-        """Move fields of sums given as cells.
+        """Move fields of sums given as cells, layer by layer.
 
         Args:
-            field: field of each value, shape (values,).
+            field: field of each layer, shape (layers,).
+            counts: cells of each layer, shape (layers,).
             fields: how many fields there are.
-            cell: cell of each value, ``row * columns + column``.
+            cell: cell of each value, ``row * columns + column``, by layer, shape (values,).
             values: the values.
 
         Returns:
             As :meth:`push_runs`.
         """
         if self._tables is None:
-            return self.push_runs(self._runs(field, fields, cell, values))
+            return self.push_runs(self._runs(np.repeat(field, counts), fields, cell, values))
         # A last place of each field takes what lies outside the target.
         nowhere = self.target.x.centre.size * self.target.y.centre.size
-        base = field * (nowhere + 1)
-        parts = [
-            (table.take(cell) + base, values if share is None else values * share.take(cell))
-            for table, share in self._tables
-        ]
+        base = np.repeat(field * (nowhere + 1), counts)
+        parts = []
+        for table, share in self._tables:
+            place = table.take(cell)
+            place += base
+            parts.append((place, values if share is None else values * share.take(cell)))
         size = fields * (nowhere + 1)
         if size <= _MOST_ZEROS * cell.size:
-            summed = np.zeros(size)
+            summed = self._zeros(size)
             for place, part in parts:
                 np.add.at(summed, place, part)
             used = np.flatnonzero(summed != 0)
             found = summed[used]
+            summed[used] = 0.0
         else:
             used, place = np.unique(np.concatenate([at for at, _ in parts]), return_inverse=True)
             found = np.zeros(used.size)
@@ -99,6 +103,12 @@ class Overlay:
         position = used - number
         kept = (found != 0) & (position < (number + 1) * nowhere)
         return position[kept], found[kept]
+
+    def _zeros(self, size: int) -> Floats:
+        """Return zeros that whoever takes them leaves as zeros: clearing fresh memory is slow."""
+        if self._cleared.size < size:
+            self._cleared = np.zeros(size)
+        return self._cleared[:size]
 
     def _runs(self, field: Ints, fields: int, cell: np.ndarray, values: Floats) -> Runs:
         """Return fields given as cells as runs of neighbouring cells."""

@@ -28,6 +28,8 @@ FOOT = "foot"
 CELL = "cell"
 TIME = "time"
 _HOUR = np.timedelta64(3600, "s")
+# In which cells and influence are reckoned with.
+_KINDS = {CELL: np.dtype(np.int64), FOOT: np.dtype(np.float64)}
 
 
 def settings_of(footprint: GriddedInfluence) -> dict[str, Any]:
@@ -164,8 +166,7 @@ class FootprintShard:
             DamagedShardError: rows cannot be read.
         """
         for together in self.reader.together(sim_ids):
-            table = self.reader.rows_together(together, (CELL, FOOT))
-            yield self._block(together, *(table[name].to_numpy() for name in (CELL, FOOT)))
+            yield self._block(together, *self.reader.arrays_together(together, _KINDS))
 
     def _block(self, sim_ids: Sequence[str], cell: np.ndarray, foot: np.ndarray) -> CellBlock:
         settings, stored = self.settings, [self.reader.stored(sim_id) for sim_id in sim_ids]
@@ -175,7 +176,8 @@ class FootprintShard:
         if (
             counts.sum() != cell.size
             or [len(one.counts) for one in stored] != layers.tolist()
-            or (cell.size and not 0 <= cell.min() <= cell.max() < settings.x.size * settings.y.size)
+            # A negative one is a very large one without its sign.
+            or cell.view(np.uint64).max(initial=0) >= max(settings.x.size * settings.y.size, 1)
         ):
             wrong = ValueError(f"rows of {', '.join(sim_ids)} lie off their grid")
             raise damaged(self.reader.path, wrong)
@@ -190,8 +192,8 @@ class FootprintShard:
             layers,
             (np.repeat(times, layers) + hours).astype("datetime64[ns]"),
             counts,
-            cell.astype(np.int64),
-            foot.astype(np.float64),
+            cell,
+            foot,
         )
 
     def footprint(self, sim_id: str) -> Footprint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from stilt.store.header import Header, Stored
 SIM_ID = "sim_id"
 _KEPT_OPEN = 16
 # Rows that are read together, at most, where one simulation has not more.
-TOGETHER_ROWS = 524_288
+TOGETHER_ROWS = 262_144
 # Of groups of rows that stay in memory: those of some batches that were computed at one time.
 GROUPS_BYTES = 64_000_000
 
@@ -106,10 +106,26 @@ class ShardReader:
             raise damaged(self.path, error) from error
         return pa.concat_tables(parts) if len(parts) > 1 else parts[0]
 
-    def rows_together(self, sim_ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
-        """Read some columns of simulations that lie side by side; see :meth:`rows`."""
+    def arrays_together(
+        self, sim_ids: Sequence[str], columns: Mapping[str, np.dtype]
+    ) -> list[np.ndarray]:
+        """Read some columns of simulations that lie side by side; see :meth:`rows`.
+
+        Args:
+            sim_ids: the simulations.
+            columns: which, and the type that each is wanted in.
+
+        Returns:
+            A new array for each column.
+        """
         places = [self._places[sim_id] for sim_id in sim_ids]
-        return self._between(places[0][2], places[-1][2] + places[-1][1].rows, columns)
+        end = places[-1][2] + places[-1][1].rows
+        table = self._between(places[0][2], end, list(columns))
+        found = []
+        for name, kind in columns.items():
+            parts = [part.to_numpy() for part in table[name].chunks]
+            found.append(np.concatenate([np.empty(0, kind), *parts], dtype=kind))
+        return found
 
     def together(self, sim_ids: Sequence[str]) -> Iterator[list[str]]:
         """Yield simulations in their order, as many at once as lie side by side in some groups.
