@@ -19,11 +19,16 @@ _BYTES = 8
 
 
 def refusals(files: Project) -> list[str]:
-    """Return one sentence for each thing that a run of a project would refuse; starts nothing."""
+    """Return one sentence for each thing that a run of a project would refuse; starts nothing.
+
+    Whether outputs on a URL may be written is tried with a small file, which is removed again.
+    """
     said = [*impossible(files.config)]
     steps: list[Callable[[], None]] = [lambda: _check_backend(files), files.require_folders]
     if files.config.execution.backend == "local":
         steps.append(lambda: refuse_missing_gpu(files))
+    if files.remote is not None:
+        steps.append(files.remote.check_writing)
     for step in steps:
         try:
             step()

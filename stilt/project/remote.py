@@ -34,6 +34,10 @@ class RemoteOutputs:
         """Stop early when this kind of URL cannot be used; see :meth:`UrlFolder.check`."""
         self._folder.check(n_processes)
 
+    def check_writing(self) -> None:
+        """Write and remove a file; see :meth:`UrlFolder.check_writing`."""
+        self._folder.check_writing()
+
     def files(self) -> dict[str, dict[str, int]]:
         """Sizes of all files in bytes, by simulation and name, asked for again."""
         files: dict[str, dict[str, int]] = {}

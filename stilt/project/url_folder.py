@@ -103,6 +103,16 @@ class UrlFolder:
                 "write: use one worker of the local backend, or another output root."
             )
 
+    def check_writing(self) -> None:
+        """Write a small hidden file and remove it again.
+
+        Raises:
+            StorageError: the store refuses, or cannot be reached.
+        """
+        path = f".may-be-written.{secrets.token_hex(4)}.tmp"
+        self.write(b"", path)
+        self.remove(path)
+
     def listed(self, folder: str = "", *, deep: bool = True) -> dict[str, Listed]:
         """Return all files below a folder by their path in it, asked for again.
 

@@ -12,6 +12,7 @@ from inline_backend import Inline
 import stilt
 from stilt.cli import cli
 from stilt.errors import StiltError, UsageError
+from stilt.execution.refusals import refusals
 from stilt.project import home
 from stilt.project.leases import FOLDER
 from stilt.project.url_folder import StorageError, UrlFolder
@@ -104,6 +105,16 @@ def test_a_bucket_that_may_only_be_read(url, monkeypatch):
         line == f"Error: {url} cannot be written: these credentials lack the right (Access Denied)."
     )
     assert code == 2
+
+
+def test_checking_says_what_may_only_be_read(url, monkeypatch):
+    before = set(UrlFolder(url).listed())
+    assert refusals(stilt.Model(url).files) == []
+    assert set(UrlFolder(url).listed()) == before
+    monkeypatch.setattr(Moody, "writes_error", PermissionError("Access Denied"))
+    assert refusals(stilt.Model(url).files) == [
+        f"{url} cannot be written: these credentials lack the right (Access Denied)."
+    ]
 
 
 def test_inputs_that_cannot_be_stored_are_not_believed_here(url, monkeypatch):
