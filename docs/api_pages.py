@@ -68,7 +68,7 @@ PAGES = (
     ApiPage(
         "running",
         "Running",
-        "Workers without Prefect, who is told how a run goes on, backends, and the flows.",
+        "Workers without Prefect, observers of the progress of a run, backends, and the flows.",
         ("stilt.push_simulations", "stilt.pull_simulations", "stilt.execution.runs.Outcome",
          "stilt.execution.runs.JobHandle", "stilt.execution.observing.Observer",
          "stilt.execution.observing.Silent", "stilt.execution.observing.Tally",
@@ -81,7 +81,7 @@ PAGES = (
     ApiPage(
         "weather",
         "Weather",
-        "What a place's weather is as transport has it, what an archive holds, other formats.",
+        "Weather at a place as the transport uses it, contents of an archive, other formats.",
         ("stilt.sample_meteorology",),
         ("stilt.meteorology",),
     ),
@@ -94,7 +94,7 @@ PAGES = (
     ),
     ApiPage(
         "answers",
-        "From footprints to what was measured",
+        "From footprints to measurements",
         "Weights of particles and the background of a measurement.",
         ("stilt.answers.uncertainty.error_covariance",),
         ("stilt.transforms", "stilt.background", "stilt.inversion"),

@@ -1,4 +1,4 @@
-"""Makes code of the Sphinx roles in docstrings, for the API reference."""
+"""Prepares docstrings for the API reference: Sphinx roles become code, results stay whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from typing import Any
 from griffe import Extension, Object
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):`~?\.?([^`]+)`")
+
+
+_RESULT = re.compile(r"(?<=^Returns:\n)(?: {4}.*\n?|\n)+", re.M)
+
+
+def with_whole_result(text: str) -> str:
+    """Return a docstring in which no part of a result before a colon is taken for a type."""
+    return _RESULT.sub(lambda found: re.sub(r":\s+(?=[\w`(])", "&#58; ", found[0]), text)
 
 
 def without_roles(text: str) -> str:
@@ -21,4 +29,4 @@ class Roles(Extension):
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
         """Rewrite the docstring of one object."""
         if obj.docstring is not None:
-            obj.docstring.value = without_roles(obj.docstring.value)
+            obj.docstring.value = with_whole_result(without_roles(obj.docstring.value))

@@ -24,14 +24,14 @@ PICTURES = Path(__file__).parent / "pages" / "pictures"
 NOTE = "<!-- Written by docs/generate.py from the code: change the code, then run `make docs`. -->"
 
 SECTIONS = {
-    "top": ("Sections of the file", "Each is explained below; everything else is a plain key."),
-    "run": ("Run controls", "What is computed, and what is kept."),
+    "top": ("Sections of the file", "Each is explained below; other keys are at the top level."),
+    "run": ("Run controls", "What is computed, and which outputs are kept."),
     "transport": (
         "Transport",
-        "The names are HYSPLIT's. Settings that mean something to this transport are listed first "
-        "with the values they accept. The rest are accepted at their default only, so that a "
-        "file written for HYSPLIT loads; any other value is an error that names the key, because "
-        "a setting that silently does nothing is worse than an error.",
+        "The names are HYSPLIT's. Settings that have an effect here are listed first, with the "
+        "values they accept. The rest are accepted only at their default, so that a file written "
+        "for HYSPLIT loads; any other value is an error that names the key, because a setting "
+        "that is silently ignored is worse than an error.",
     ),
     "errors": (
         "Transport error",
@@ -40,8 +40,8 @@ SECTIONS = {
     ),
     "mets": (
         "Meteorology",
-        "`mets` maps a name to a set of weather files; every receptor is run "
-        "with each of them. The name is the beginning of the simulation ids.",
+        "`mets` maps a name to a set of weather files; every receptor is run with each of them. "
+        "The ids of simulations begin with the name.",
     ),
     "subgrid_bounds": ("Area to crop the weather to", ""),
     "grids": (
@@ -51,8 +51,8 @@ SECTIONS = {
     ),
     "footprints": (
         "Footprints",
-        "`footprints` maps a name to what is made from the particles. Without any, a run keeps "
-        "trajectories only.",
+        "`footprints` maps names to settings of footprints. Without any, a run keeps only "
+        "trajectories.",
     ),
     "vertical_operator": (
         "Transform: vertical operator",
@@ -64,7 +64,7 @@ SECTIONS = {
     ),
     "pressure_weighting": (
         "Transform: pressure weighting",
-        "Weights particles with their share of the column's air: the weights sum to "
+        "Weights particles by their share of the air in the column: the weights sum to "
         "(p_bottom - p_top) / p_surface.",
     ),
     "mass_weighting": (
@@ -107,8 +107,8 @@ def config_page() -> str:
     parts = [
         NOTE,
         "# config.yaml",
-        "Every key there is. An unknown key stops the run with the nearest known name. A key may "
-        "be left out when a default is given. `stilt init` writes this starter:",
+        "This page lists all keys. For an unknown key the run stops and suggests the nearest known "
+        "name. Keys with a default may be left out. `stilt init` writes this starter:",
         f"```yaml\n{starter_yaml().rstrip()}\n```",
     ]
     for section, group in groupby(iter_documented_fields(), key=lambda field: field.section):

@@ -1,20 +1,33 @@
-"""Keeps an option or a name with a hyphen in one line: browsers break words at hyphens.
+"""Keeps together what a reader takes in as one word: options, short code, numbers with their units.
 
-A hook of MkDocs.
+A hook of MkDocs. Browsers would break lines within them.
 """
 
 import re
 from typing import Any
 
-INLINE = re.compile(r"(?<!<pre>)(?<!<span></span>)<code>([^<]*-[^<]*)</code>")
+CODE = re.compile(r"(<pre.*?</pre>|<code>[^<]*</code>|<[^>]*>)", re.S)
+SHORT = 26
 HYPHENATED = re.compile(r"[^\s<>]*-[^\s<>]*")
-LONGEST = 30
+SPACE_IN_UNIT = re.compile(r"(?<=\d) (?=%)|(?<=µmol) (?=m⁻²)|(?<=m⁻²) (?=s⁻¹)")
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Wrap words with hyphens in inline code; long ones may be broken, as phones are narrow."""
-    return INLINE.sub(lambda code: HYPHENATED.sub(_whole, code[0]), html)
+    """Mark short inline code and its words with hyphens; put firm spaces into units."""
+    parts = CODE.split(html)
+    return "".join(map(_code, parts))
+
+
+def _code(part: str) -> str:
+    if not part.startswith("<"):
+        return SPACE_IN_UNIT.sub("\N{NO-BREAK SPACE}", part)
+    if not part.startswith("<code>"):
+        return part
+    words = part.removeprefix("<code>").removesuffix("</code>")
+    if len(words) <= SHORT:
+        return f'<code class="whole">{words}</code>'
+    return f"<code>{HYPHENATED.sub(_whole, words)}</code>"
 
 
 def _whole(word: re.Match[str]) -> str:
-    return word[0] if len(word[0]) > LONGEST else f'<span class="whole">{word[0]}</span>'
+    return word[0] if len(word[0]) > SHORT else f'<span class="whole">{word[0]}</span>'

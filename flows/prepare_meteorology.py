@@ -21,9 +21,9 @@ def prepare_meteorology(
     mets: list[str] | None = None,
     output_dir: str | None = None,
 ) -> State[Any]:
-    """Name the weather that is missing, and put what is there on internal levels, once for all.
+    """Report missing weather, and put what is there on internal levels, once for all workers.
 
-    The run ends Failed when a simulation lacks weather; everything else is prepared all the same.
+    The run ends as Failed when a simulation lacks weather; everything else is still prepared.
 
     Args:
         project: directory, as the worker sees it.

@@ -40,7 +40,7 @@ def simulate(
 ) -> State[Any]:
     """Compute the simulations that a project lacks; the same as `stilt run`.
 
-    The run ends Failed when a simulation failed or was not finished; its message has the counts.
+    The run ends as Failed when a simulation failed or was not finished; its message has the counts.
 
     Args:
         project: folder, as the worker sees it, or URL.

@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class Model(Answers):
-    """A project: what is simulated, and what came of it. Making one writes nothing to disk.
+    """A project: what is simulated, and its results. Making one writes nothing to disk.
 
     Args:
         project: the project's folder, a URL that fsspec knows (``s3://bucket/case``), or a
@@ -187,7 +187,7 @@ class Model(Answers):
 
     @property
     def observations(self) -> pd.DataFrame:
-        """What was measured: one row a sounding, index = receptor id.
+        """The measurements: one row per sounding, index = receptor id.
 
         Those that :meth:`observe` stored, with value, uncertainty, units, species, sensor, labels
         and the ``name`` of their table; without any, the columns of receptors.csv besides time
@@ -337,12 +337,13 @@ class Model(Answers):
         """Register what is missing and compute it.
 
         Args:
-            executor: who computes; None asks the configuration, by default this machine.
+            executor: where to compute; None uses the configuration's backend, by default this
+                machine.
             skip_existing: compute only what is not complete; False computes everything again,
                 trajectories included; None asks the configuration.
             rebuild: rebuild the index from the outputs first.
             wait: return when all is done; False returns at once from a backend that detaches.
-            observer: told how the run goes on.
+            observer: receives the progress of the run.
 
         Returns:
             The run, with counts, failures by reason, and ``raise_for_failures()``.

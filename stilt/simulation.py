@@ -124,7 +124,7 @@ class Simulation:
         return None
 
     def explain(self) -> dict[str, Any]:
-        """What became of this simulation, with what, and how to run it again.
+        """Describe how this simulation ended, with which weather, and how to run it again.
 
         Returns:
             sim_id, state, reason and detail (the one cause, "" when there is none), attempts,
@@ -233,7 +233,7 @@ class Simulation:
 
         Args:
             timeout: seconds after which the result is given up.
-            rm_dat: accepted for likeness; nothing raw is left behind.
+            rm_dat: accepted for compatibility with PYSTILT; has no effect.
             write: keep the particles in the simulation's folder.
             error: make the error run, with perturbed weather, instead of the main run.
 

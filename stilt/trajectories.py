@@ -63,7 +63,7 @@ class Trajectories:
 
         Args:
             path: file written by :meth:`to_parquet`.
-            columns: which to read, all when None; ``datetime`` is worked out, not stored.
+            columns: which to read, all when None; ``datetime`` is computed, not stored.
 
         Raises:
             FileNotFoundError: there is no such file.

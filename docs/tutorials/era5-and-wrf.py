@@ -94,9 +94,9 @@ import matplotlib.pyplot as plt
 axes = plt.figure(figsize=(4.5, 4), layout="constrained").add_subplot()
 for name in ("era5", "wrf"):
     one = data.sel(meteorology=name).squeeze()
-    low = one.where(one.height <= 3000)
+    low = one.where(one.height < 3500)
     axes.plot(np.hypot(low.eastward_wind, low.northward_wind), low.height, label=name.upper())
-axes.set(xlabel="wind speed, m/s", ylabel="height above ground, m", xlim=(0, None), ylim=(0, 3000))
+axes.set(xlabel="wind speed, m/s", ylabel="height above ground, m", xlim=(0, 10), ylim=(0, 3000))
 axes.legend();
 
 # %% [markdown]

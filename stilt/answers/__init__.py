@@ -1,1 +1,1 @@
-"""From footprints to what was measured: background, time series, uncertainty."""
+"""From footprints to measurements: background, time series, uncertainty."""

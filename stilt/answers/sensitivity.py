@@ -68,9 +68,9 @@ def sensitivity(
     - ``turbulence``: a factor on the standard deviations of turbulent velocities, vertical and
       horizontal; time scales stay.
 
-    What is differentiated is the mean over particles of influence times flux along their ways, with
-    the near-field correction where the configuration has it, and without a footprint's smoothing
-    and transforms. So that it can be, turbulence and flux are smoothed: see the documentation.
+    The derivative is that of the mean over particles of influence times flux along their paths,
+    with the near-field correction if the configuration has it, and without the smoothing and the
+    transforms of a footprint. Turbulence and flux are smoothed for it: see the documentation.
 
     Args:
         model: the project; its configuration, weather and seed count, and nothing is written.
@@ -88,7 +88,7 @@ def sensitivity(
         enhancement, derivative and finite_difference with their standard errors over particles
         (``*_noise``), the standard error of the difference between the two (difference_noise), and
         roughness: root mean square over particles of that difference, over that of the derivative.
-        Near 0 the way of a particle is smooth within the step; near 1 and above, derivative and
+        Near 0 the path of a particle is smooth within the step; near 1 and above, derivative and
         difference of a single particle have little in common.
 
     Raises:

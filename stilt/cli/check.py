@@ -206,12 +206,12 @@ def check(
     """Check config, receptors and weather of PROJECT before a core-hour is spent.
 
     Says what a run would refuse (exit code 2), and names the weather that is missing: which
-    receptors, which hours, which files were looked for (exit code 1). Says also what looks wrong in
-    the weather files, which fields they lack and what takes their place, which of overlapping
+    receptors, which hours, which files were looked for (exit code 1). Also says what looks wrong in
+    the weather files, which fields are missing and what replaces them, which of overlapping
     forecasts are used, which receptors lie below the ground or above the top of the weather, and
-    which have more points than particles, of which some would release none. Guesses at mistakes:
-    longitude and latitude exchanged, a missing minus, local times, heights above sea level or in
-    kilometres, a tower in the sea, receptors off every footprint grid.
+    which have more points than particles, so that some points would release none. Points out likely
+    mistakes: longitude and latitude exchanged, a missing minus, local times, heights above sea
+    level or in kilometres, a tower in the sea, receptors outside every footprint grid.
     """
     from stilt.execution.cut_grids import cut_grids
 

@@ -31,12 +31,12 @@ Examples:
 @project_argument()
 @json_option
 def doctor(project: str | None, as_json: bool) -> int:
-    """Look at the installation, this machine, and PROJECT if given; say what to mend.
+    """Check the installation, this machine, and PROJECT if given, and say what to correct.
 
     Packages against their ranges and the lock file, PYSTILT in the same environment, the device of
     JAX, cores, memory, file locks, disk, caches, Prefect's API; of a project its configuration and
-    whether its receptors have their weather. Exit code 1 when something keeps runs from ending
-    well.
+    whether its receptors have their weather. Exit code 1 when something would make runs
+    fail.
     """
     from stilt.doctor import diagnose
 

@@ -27,7 +27,7 @@ Examples:
 def migrate(
     old: str, new: str, met: str | None, column: tuple[float, float] | None, as_json: bool
 ) -> None:
-    """Make a project NEW of the campaign OLD of R-STILT or PYSTILT.
+    """Make a project NEW from the campaign OLD of R-STILT or PYSTILT.
 
     Its receptors, footprints and, where they can be read, particles are taken over; `stilt run`
     then computes new receptors only, and one Jacobian holds both.

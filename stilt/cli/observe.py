@@ -42,7 +42,7 @@ Examples:
 @click.option("--to", "end", metavar="TIME", help="Last time, UTC, or this day.")
 @click.option("--all-quality", is_flag=True, help="Keep what the quality flag rejects.")
 @click.option(
-    "--thin", type=float, metavar="DEG", help="One sounding a cell of this size and hour."
+    "--thin", type=float, metavar="DEG", help="One sounding per cell of this size and hour."
 )
 @click.option(
     "--receptor", type=click.Choice(["auto", "point", "column", "slant"]), default="auto",
@@ -53,7 +53,7 @@ Examples:
               show_default=True)  # fmt: skip
 @click.option("--altitude-ref", type=click.Choice(["agl", "msl"]), default="agl",
               help="What bottom and top are above.", show_default=True)  # fmt: skip
-@click.option("--replace", is_flag=True, help="Drop what the tables of this name hold.")
+@click.option("--replace", is_flag=True, help="Replace all soundings of this name.")
 @output_dir_option
 @json_option
 def observe(

@@ -63,8 +63,8 @@ def push_worker(
 ) -> int:
     """Run exactly the simulations listed in a file, or a share of all; needs no Prefect.
 
-    With --task every worker makes the same list and takes its part of it; what is complete in it
-    is left out.
+    With --task every worker makes the same list and takes its part of it; complete simulations
+    are skipped.
     """
     if (chunk is None) == (task is None):
         raise UsageError("Give --chunk FILE or --task I/N.")

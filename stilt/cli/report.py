@@ -45,7 +45,7 @@ def report(
     output_dir: str | None,
     as_json: bool,
 ) -> None:
-    """Write what came of PROJECT as one HTML page that needs nothing else.
+    """Write the results of PROJECT as one self-contained HTML page.
 
     It has the status, a map to step through by receptor and hour, time series, the coverage of the
     weather, failures with what to do, speed and cost. It opens in any browser, without a network,

@@ -47,7 +47,7 @@ Examples:
     help="A config.yaml; the project is its folder.",
 )
 @time_format_option
-@click.option("--no-skip", is_flag=True, help="Compute everything again, also what exists.")
+@click.option("--no-skip", is_flag=True, help="Recompute everything, even what exists.")
 @click.option("--wait/--no-wait", default=False, help="Wait for a detached backend.  [no-wait]")
 @click.option("--rebuild/--no-rebuild", default=None, help="Read the index from the outputs first.")
 @output_dir_option

@@ -111,9 +111,9 @@ def status(
 ) -> int:
     """Show how many simulations of PROJECT are in which state, and why some failed.
 
-    The index is believed, which takes no time; --verify looks at the files themselves. --watch
+    The counts come from the index, which takes no time; --verify examines the files. --watch
     follows runs wherever they were started: rate, time left, workers and their hosts, failures as
-    they come. Its exit code is 1 when not everything is complete in the end.
+    they occur. The exit code is 1 if not everything is complete in the end.
     """
     if watched and (as_json or by_scene or times or scene_id):
         raise UsageError("--watch goes with --verify, --interval and --output-dir only.")

@@ -32,7 +32,7 @@ Examples:
     "--n-workers", type=click.IntRange(min=1), help="Tasks of the array.  [default: the config's]"
 )
 @time_format_option
-@click.option("--no-skip", is_flag=True, help="Compute everything again, also what exists.")
+@click.option("--no-skip", is_flag=True, help="Recompute everything, even what exists.")
 @click.option("--wait/--no-wait", default=False, help="Follow the array to its end.  [no-wait]")
 @output_dir_option
 @compute_root_option
@@ -54,7 +54,7 @@ def submit(
     The same as `stilt run --backend slurm`; options of the array stand under execution in
     config.yaml. An array that is in the queue already is followed with --wait, and left alone
     without; then what is still missing is submitted. Lost, preempted and timed-out tasks are
-    submitted again by whoever follows. Ctrl-C while following cancels the array.
+    submitted again by the process that follows. Ctrl-C while following cancels the array.
     """
     model = open_model(project, output_dir, compute_root=compute_root)
     options = _options(model)

@@ -45,7 +45,7 @@ Examples:
 """,
 )
 def weather() -> None:
-    """Look at weather files, convert and fetch them, and see to what is kept of them."""
+    """Inspect, convert and download weather files, and manage their cache."""
 
 
 def _source_options(verb: Verb) -> Verb:
@@ -115,9 +115,9 @@ def list_(
     picture: str | None,
     as_json: bool,
 ) -> int:
-    """List what the weather of PROJECT, or of a folder, holds.
+    """List the contents of the weather files of PROJECT, or of a folder.
 
-    Times and gaps, grids, levels, fields and what stands in for those that lack, forecast cycles,
+    Times and gaps, grids, levels, fields and substitutes for missing ones, forecast cycles,
     and files that are damaged, of another kind, or not found by file_format. Fields are not read.
     Exit code 1 when a file is damaged or there is no analysis.
     """
@@ -166,7 +166,7 @@ def show(
     top: float,
     as_json: bool,
 ) -> None:
-    """Show the weather at TIME (UTC), LON and LAT as transport has it.
+    """Show the weather at TIME (UTC), LON and LAT as the transport uses it.
 
     Fields at the ground, the height of the mixed layer, and on internal levels wind, temperature,
     humidity, the standard deviation of the turbulent vertical velocity and its time scale. With
@@ -360,10 +360,10 @@ Examples:
 @click.option("--clear", is_flag=True, help="Remove everything that is not in use.")
 @json_option
 def cache(project: str | None, limit: str | None, clear: bool, as_json: bool) -> None:
-    """Tell how much is kept of the weather of PROJECT, and remove what was not used for long.
+    """Show the size of the weather cache of PROJECT, and remove what was not used recently.
 
-    Prepared weather, indexes of weather files and cropped files, all of which are made again when
-    they are needed. What someone reads or has used within ten minutes stays, and cropped files that
+    Prepared weather, indexes of weather files and cropped files, all of which are recreated when
+    they are needed. What is being read or was used within ten minutes stays, and cropped files that
     were used within a day. With STILT_CACHE_DIR the weather of all projects is kept together.
     """
     from stilt.cache import user_cache

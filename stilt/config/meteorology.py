@@ -73,14 +73,14 @@ class MetConfig(Section):
     )
     nested_in: tuple[str, ...] = described(
         (),
-        "Meteorologies of coarser grids, the finest first, in which particles go on when they "
-        "leave this one; those are not run on their own",
+        "Meteorologies with coarser grids, the finest first, in which particles continue when "
+        "they leave this one; those are not run on their own",
         visibility="advanced",
     )
     cycle: str | None = described(
         None,
         "Use forecasts of these cycles only: an hour such as 06, a list of hours, or one full "
-        "time; of several the newest is used",
+        "time; if several have an hour, the newest is used",
         unit="UTC",
         visibility="advanced",
     )
@@ -125,7 +125,7 @@ class MetConfig(Section):
 
     fastest_wind: Float | None = described(
         40.0,
-        "Mean speed that bounds how far particles can go: of large grids that are no ARL files "
+        "Mean speed that bounds how far particles can travel: on large grids (except ARL files) "
         "only the weather within that reach of a receptor is prepared; null prepares all of it",
         unit="m s-1",
         visibility="expert",

@@ -58,7 +58,7 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
         {}, "Footprints by name; without any, only trajectories are computed", visibility="basic"
     )
     observations: dict[str, ObservationsConfig] = described(
-        {}, "Measurements by name, for `stilt observe` to make receptors of", visibility="basic"
+        {}, "Measurements by name, from which `stilt observe` makes receptors", visibility="basic"
     )
     output: OutputConfig = described(
         OutputConfig(), "How results are laid out on disk", visibility="basic"

@@ -59,8 +59,9 @@ class RunControls(Section):
         visibility="advanced",
     )  # fmt: skip
     realizations: Int = described(
-        1, "Realizations of every simulation, which differ in their random numbers alone; further "
-        "ones are run as meteorologies NAMEr1, NAMEr2, ...", visibility="advanced", ge=1, le=1000,
+        1, "Realizations of every simulation, which differ only in their random numbers; those "
+        "after the first are meteorologies NAMEr1, NAMEr2, ...",
+        visibility="advanced", ge=1, le=1000,
     )  # fmt: skip
     rm_dat: bool = described(
         True, "Remove raw transport output; kept for older files, nothing raw is written",

@@ -50,7 +50,7 @@ class RuntimeSettings(BaseSettings):
     )
     max_rows: int | None = described(
         None,
-        "Most rows kept in the index; the oldest finished ones go first",
+        "Most rows kept in the index; the oldest finished ones are removed first",
         unit="rows",
         visibility="expert",
         ge=1,

@@ -114,7 +114,7 @@ class AveragingKernel(Section):
         visibility="advanced",
     )  # fmt: skip
     coordinate: Literal["pressure_hpa", "height_m"] = described(
-        "pressure_hpa", "What levels are, where they are given here", visibility="advanced"
+        "pressure_hpa", "What the levels given here are", visibility="advanced"
     )
     levels: list[Float] | None = described(
         None, "Levels of one kernel for all receptors", unit="hPa or m", visibility="advanced"

@@ -26,12 +26,12 @@ class TransportParameters(Section):
         ge=-(2**63),
         lt=2**63,
     )
-    krand: Int = described(4, "HYSPLIT's random number scheme; accepted, seed alone decides")
+    krand: Int = described(4, "HYSPLIT's random number scheme; accepted, has no effect (see seed)")
     krnd: Int = described(6, "HYSPLIT's hours between enhanced merges; accepted, has no effect")
     veght: Float = described(
         0.5,
-        "Depth of the layer in which particles feel the surface, as a fraction of the mixed-layer "
-        "height; above 1: in metres above ground",
+        "Depth of the layer in which the surface influences particles, as a fraction of the "
+        "mixed-layer height; above 1: in metres above ground",
         visibility="advanced",
     )
     kmix0: Float = described(150.0, "Lowest mixed-layer height", unit="m", visibility="advanced")

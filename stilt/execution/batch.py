@@ -71,7 +71,7 @@ def run_batch(
         compute_root: folder in which files are made before they are published.
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         batch_id: names the receipt; usable as a file name.
-        progress: told the fraction done, 0 to 1.
+        progress: called with the fraction done, 0 to 1.
         owner: holder of the claims on these simulations, when they were claimed.
         receptors: of these simulations, for workers that are to leave the index alone; None
             asks the index.

@@ -70,29 +70,29 @@ class Observer(Protocol):
     """Receives the progress of a run."""
 
     def planned(self, plan: Plan) -> None:
-        """Hear what will be computed."""
+        """Receive what will be computed."""
 
     def progressed(self, tally: Tally) -> None:
-        """Hear the counts, whenever they have changed."""
+        """Receive the counts, whenever they have changed."""
 
     def ended(self, ended: Ended) -> None:
-        """Hear what became of a batch."""
+        """Receive how a batch ended."""
 
     def done(self) -> None:
-        """Hear that all batches have ended and are recorded."""
+        """Learn that all batches have ended and are recorded."""
 
 
 class Silent:
     """An observer that shows nothing; a base for observers that need some methods only."""
 
     def planned(self, plan: Plan) -> None:
-        """Hear what will be computed."""
+        """Receive what will be computed."""
 
     def progressed(self, tally: Tally) -> None:
-        """Hear the counts."""
+        """Receive the counts."""
 
     def ended(self, ended: Ended) -> None:
-        """Hear what became of a batch."""
+        """Receive how a batch ended."""
 
     def done(self) -> None:
-        """Hear of the end."""
+        """Learn of the end."""

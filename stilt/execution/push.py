@@ -38,8 +38,9 @@ def push_simulations(
         n_workers: processes that compute, 1 when not given.
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         n_cores: another name of ``n_workers``.
-        crew: who computes; None takes this process, or `n_workers` processes of this machine.
-        observer: told how the run goes on.
+        crew: what computes the batches; None uses this process, or `n_workers` processes of this
+            machine.
+        observer: receives the progress of the run.
 
     Returns:
         What came of them: counts, failures by reason, and ``raise_for_failures()``.

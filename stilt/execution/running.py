@@ -35,7 +35,7 @@ def run_pending(
         ahead: which are pending.
         skip_existing: leave complete ones out; None asks the configuration.
         wait: return when all is done; False returns at once from a backend that detaches.
-        observer: told how the run goes on.
+        observer: receives the progress of the run.
     """
     pending = ahead.pending
     if not pending:

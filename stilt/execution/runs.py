@@ -289,7 +289,7 @@ class Run:
         return self
 
     def require_finished(self) -> None:
-        """Refuse the end of a run that has left simulations undone.
+        """Raise when a run has left simulations unfinished.
 
         Raises:
             RunUnfinishedError: see :func:`require_finished`.

@@ -41,7 +41,7 @@ LAYER = pd.Timedelta(hours=1)
 
 
 class Footprint:
-    """Which surface influenced one measurement, and how much.
+    """How much each patch of the surface influenced one measurement.
 
     Attributes:
         receptor: the measurement's place and time.
@@ -111,7 +111,7 @@ class Footprint:
             name: of the footprint.
             transforms: applied to the particles after those of the config.
             heights_msl: whether release heights are above sea level, for the transforms;
-                overrules the receptor as kmsl does (``ModelConfig.heights_msl``).
+                overrides the receptor as kmsl does (``ModelConfig.heights_msl``).
             warn: warn when a side of a grid in degrees is not a whole number of cells.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The size on disk of prepared weather and crops: what was not used for longest goes first.
+"""The size on disk of prepared weather and crops: the least recently used is removed first.
 
 An entry is a folder that is there whole or not at all. Who reads one holds a shared lock on its
 folder; where there are no locks, entries of the last minutes are taken for used.

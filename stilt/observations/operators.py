@@ -113,7 +113,7 @@ def apply_weighting(
 ) -> pd.DataFrame:
     """Return the particles with ``foot`` weighted; the table given does not change.
 
-    ``heights_msl`` overrules the receptor's height reference, as the option kmsl does.
+    ``heights_msl`` overrides the receptor's height reference, as the option kmsl does.
     """
     from stilt.transforms import apply_transforms
 

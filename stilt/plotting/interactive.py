@@ -40,7 +40,7 @@ class InteractiveMap:
         self.title = title
 
     def to_html(self) -> str:
-        """Return a page of its own, which asks nothing of any other place."""
+        """Return a page of its own, which makes no requests."""
         body = f'<h1>{html.escape(self.title)}</h1><div id="map"></div>'
         script = f"{asset('map.js')}\nstiltMap(document.getElementById('map'), DATA);"
         return page(self.title, body, asset("map.css") + PAGE_CSS, {"DATA": self.data}, script)

@@ -16,7 +16,8 @@ class MapKeywords(TypedDict, total=False):
         log: logarithmic colours over the upper four decades (default), or from zero.
         cmap: matplotlib colour map, or its name; by default pale to dark in even steps of
             lightness, which reads the same to the colour-blind and in grey.
-        vmin, vmax: ends of the colours, ppm per (umol m-2 s-1); None takes them from the data.
+        vmin: lower end of the colours, ppm per (umol m-2 s-1); None takes it from the data.
+        vmax: upper end of the colours, in the same unit; None takes it from the data.
         zoom: show the part of the grid where there is influence (default), or the whole grid.
         extent: west, east, south and north end of the map, in degrees or, on a projected grid,
             metres; instead of ``zoom``.

@@ -14,7 +14,8 @@ class ParticleKeywords(TypedDict, total=False):
 
     Attributes:
         cmap: matplotlib colour map, or its name.
-        vmin, vmax: ends of the colours; None takes them from the data.
+        vmin: lower end of the colours; None takes it from the data.
+        vmax: upper end of the colours; None takes it from the data.
         s: area of a dot, points squared; 1 of many dots, up to 6 of few.
         alpha: opacity of a dot; 0.3 of many dots, up to 0.8 of few.
         extent: west, east, south and north end of a map, degrees; None shows all particles.

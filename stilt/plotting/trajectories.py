@@ -170,7 +170,7 @@ class TrajectoryPlots:
         alpha: float = 0.5,
         **keywords: Unpack[MapKeywords],
     ) -> FuncAnimation:
-        """Show the particles on their way, and the footprint that they leave, as a film.
+        """Animate the particles and the footprint that they leave.
 
         Args:
             footprint: of these particles, shown hour by hour as they pass; None shows particles

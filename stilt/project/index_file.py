@@ -41,7 +41,7 @@ class IndexFile:
 
     Args:
         path: the index file, ``<output root>/.stilt/index.duckdb``.
-        max_rows: most rows to keep; the oldest finished ones go first. None keeps all.
+        max_rows: most rows to keep; the oldest finished ones are removed first. None keeps all.
         outputs: the output files; None when they are beside the index.
         home: the project, when it is on a URL; the index is in its local copy.
         cache_dir: folder with the indexes of weather files.

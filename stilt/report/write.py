@@ -39,9 +39,9 @@ def write_report(
     most_maps: int = MOST_MAPS,
     weather: bool = True,
 ) -> Path:
-    """Write what came of a project as one HTML page that needs nothing else.
+    """Write the results of a project as one self-contained HTML page.
 
-    The page asks nothing of any other place. It stays below 10 MB: of very many receptors an even
+    The page makes no requests. It stays below 10 MB: of very many receptors an even
     choice is on the map, and cells and hours are summed as far as needed, which the page says.
 
     Args:

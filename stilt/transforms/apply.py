@@ -51,7 +51,7 @@ def apply_transforms(
         particles: trajectory table; not changed.
         transforms: mappings as in config.yaml, or objects with ``apply(particles, *, context)``.
         receptor: the particles' receptor.
-        heights_msl: whether release heights are above sea level, overruling the receptor (kmsl).
+        heights_msl: whether release heights are above sea level, overriding the receptor (kmsl).
 
     Raises:
         ConfigValidationError: an unknown kind of transform.

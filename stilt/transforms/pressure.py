@@ -31,7 +31,7 @@ def pressure_weights(
     (p_bottom - p_top) / p_surface and two columns above each other sum to the whole. Of other
     releases, slabs of neighbouring levels meet midway in pressure; the ground closes the lowest
     and the highest is as thick above its level as below. A level's share, its slab over the
-    surface pressure, is split evenly among its particles. ``heights_msl`` overrules the receptor's
+    surface pressure, is split evenly among its particles. ``heights_msl`` overrides the receptor's
     ``altitude_ref``, as kmsl does.
 
     Raises:

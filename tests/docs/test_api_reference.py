@@ -121,3 +121,10 @@ def test_roles_of_docstrings_become_code() -> None:
     roles = load("docstring_roles")
     text = "See :meth:`~stilt.Model.run`, :class:`.Run` and ``x``."
     assert roles.without_roles(text) == "See `stilt.Model.run`, `Run` and ``x``."
+
+
+def test_a_result_with_a_colon_stays_whole() -> None:
+    roles = load("docstring_roles")
+    text = "Do.\n\nReturns:\n    A table: ``a``,\n    and ``b``: more.\n\nRaises:\n    E: why.\n"
+    whole = text.replace("table: ", "table&#58; ").replace("``b``: ", "``b``&#58; ")
+    assert roles.with_whole_result(text) == whole

@@ -84,7 +84,7 @@ def test_the_reference_shows_names_with_their_descriptions(site) -> None:
     (model,) = (path for path in site if path.name == "model.html")
     text = re.sub(r"<[^>]+>", "", model.read_text(encoding="utf-8"))
     assert "stilt.Model" in text
-    assert "A project: what is simulated, and what came of it." in text
+    assert "A project: what is simulated, and its results." in text
     assert ":class:" not in text
     assert "stilt.model.Model.run" in site[model].anchors
 
