@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from flows.settings import load_prefect, our_prefect, user_api_url, without_logg
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
 from stilt.execution.backend import NoExtras, refuse_unknown
 from stilt.execution.forks import allowed_workers, note_computing
+from stilt.execution.memory import keep_freed_memory, loading
 from stilt.project.held import require_locks
 
 if TYPE_CHECKING:
@@ -33,11 +34,7 @@ FULL_BELOW_BYTES = 1_000_000
 
 
 class LocalBackend(NoExtras):
-    """Runs simulations on this machine: inline for one worker, else in a process pool.
-
-    Attributes:
-        n_workers: processes that compute; 1 computes in the calling process.
-    """
+    """Runs simulations on this machine: inline for one worker, else in a process pool."""
 
     name = "local"
     dispatch = "push"
@@ -47,29 +44,24 @@ class LocalBackend(NoExtras):
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
         refuse_unknown(self.name, options, ())
         self.n_workers = n_workers
+        self._loading = ExitStack()
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
-        """Launch the Prefect server already, for a run that is about to start in this block.
-
-        For a process of the command line, whose terminal is left to its own lines.
-        """
+        """Launch the Prefect server already; see :class:`stilt.execution.backend.Backend`."""
         without_logging_errors()
         if self.n_workers == 1:
-            from stilt.execution.memory import keep_freed_memory
-
             keep_freed_memory()
-        try:
-            self._launched(output_root)
-            yield
-        finally:
-            SERVERS.stop()
+        with self._loading:
+            self._loading.enter_context(loading())
+            try:
+                self._launched(output_root)
+                yield
+            finally:
+                SERVERS.stop()
 
     def check(self, *, output_root: Path) -> str:
-        """Raise what :meth:`start` would, without starting anything.
-
-        Returns:
-            One sentence: which Prefect API records the runs.
+        """Return which Prefect API records the runs, in a sentence.
 
         Raises:
             UsageError: the user's Prefect API does not answer.
@@ -112,14 +104,11 @@ class LocalBackend(NoExtras):
             plan = self.plan(project, share, skip_existing)
             if server is not None and not server.ready:
                 self._get_ready(project, plan, lambda: server.ready)
+            self._loading.close()
             return EndedJob(self.run_flow(project, plan, observer))
 
     def run_flow(self, project: Project, plan: Plan, observer: Observer | None) -> Outcome:
-        """Compute a plan in a run of the flow `simulate`, and return what came of it.
-
-        Raises:
-            RunUnfinishedError: batches broke off.
-        """
+        """Compute a plan in a run of the flow `simulate`, and return what came of it."""
         root = project.layout.root
         ended: list[Outcome] = []
         with our_prefect():
@@ -157,8 +146,8 @@ class LocalBackend(NoExtras):
 
     def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
         """Use the time until the server answers: import, compile, prepare meteorology."""
-        if plan.roles.transport + plan.roles.helpers > 1:
-            return
+        if not self.on_this_machine or plan.roles.transport + plan.roles.helpers > 1:
+            return  # others compute
         from stilt.execution.warm_up import compiling_ahead, prepare_meteorology
 
         with compiling_ahead(project, plan):
@@ -167,11 +156,7 @@ class LocalBackend(NoExtras):
             prepare_meteorology(project, plan.sim_ids, enough=enough)
 
     def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
-        """Serve Prefect's web interface on a project's own state until Ctrl-C.
-
-        Raises:
-            UsageError: the user's own Prefect API is set; it has the runs.
-        """
+        """Serve Prefect's web interface on a project's own state; a user's API has its own."""
         url = user_api_url()
         if url is not None:
             raise UsageError(f"Runs are recorded by your Prefect API, {url}: open its interface.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import current_process
@@ -42,7 +42,7 @@ class DaskBackend(LocalBackend):
         self.cluster = DaskOptions.read(options)
 
     def check(self, *, output_root: Path) -> str:
-        """Raise what :meth:`start` would, without starting anything.
+        """Return which Prefect API records the runs, in a sentence.
 
         Raises:
             UsageError: Dask is not installed, the cluster cannot reach a Prefect server, or it
@@ -62,7 +62,7 @@ class DaskBackend(LocalBackend):
         return super().check(output_root=output_root)
 
     def plan(self, project: Project, share: Share, skip_existing: bool | None = None) -> Plan:
-        """Return the plan of a run, cut for workers each of which may have a GPU of its own."""
+        """Return the plan, cut for workers each of which may have a GPU of its own."""
         from stilt.execution.plan import plan_elsewhere
 
         return plan_elsewhere(project, share, self.n_workers, skip_existing)
@@ -88,9 +88,6 @@ class DaskBackend(LocalBackend):
             (KilledWorker, NoValidWorkerError, CancelledError),
             lambda batch: not here or remove_mark(project.layout.running, batch),
         )
-
-    def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
-        """Do nothing here: the workers compute."""
 
 
 def refuse_without_dask() -> None:
@@ -122,8 +119,7 @@ def dask_cluster(
         project: whose simulations are computed.
         n_workers: that a cluster class is asked for.
         options: which cluster.
-        at_once: of no matter; Dask has its own queue.
-        batches: of no matter.
+        at_once, batches: of no matter; Dask has its own queue.
 
     Raises:
         UsageError: the cluster cannot be reached or made.

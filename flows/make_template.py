@@ -27,7 +27,7 @@ def main() -> int:
             server = PrivateServer(Path(home))
             try:
                 server.wait()
-                copy_database(server.database, target)
+                copy_database(server.database.path, target)
             finally:
                 server.stop()
     except (OSError, StiltError) as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from stilt.execution.plan import Plan
 from stilt.execution.run_map import map_of_run
 from stilt.execution.runs import Outcome, outcome_markdown
 from stilt.project.inputs import Project
-from stilt.slurm_queue import ArrayTask
+from stilt.slurm_queue import ArrayTask, states_in_words
 
 MIN_INTERVAL_S = 2.0
 ARRAY_INTERVAL_S = 30.0
@@ -47,7 +47,7 @@ class PrefectObserver:
 
     def planned(self, plan: Plan) -> None:
         """Make the progress bar."""
-        self._artifact = _quietly(
+        self._artifact = _show(
             create_progress_artifact,
             progress=0.0,
             key=artifact_key(self._name, "progress"),
@@ -63,7 +63,7 @@ class PrefectObserver:
         due = at_end or now - self._shown_at > MIN_INTERVAL_S
         if self._artifact and due and tally != self._shown:
             self._shown_at, self._shown = now, tally
-            _quietly(
+            _show(
                 update_progress_artifact,
                 self._artifact,
                 progress=100.0 * tally.done / tally.total if tally.total else 100.0,
@@ -87,18 +87,24 @@ def artifact_key(name: str, what: str) -> str:
 
 
 def show_outcome(project: Project, sim_ids: Sequence[str], outcome: Outcome) -> None:
-    """Publish failures, totals and a map of the footprints of a run that has ended."""
+    """Publish the failures of a run, and a summary: totals, reasons, places, a map."""
     if outcome.failures:
         show_failures(project.name, outcome.failures)
     places = {"Outputs": project.output_root, "Index": str(project.layout.index)}
-    show_summary(project.name, outcome, places, map_of_run(project, sim_ids))
+    picture = map_of_run(project, sim_ids)
+    _show(
+        create_markdown_artifact,
+        key=artifact_key(project.name, "summary"),
+        markdown=outcome_markdown(project.name, outcome, places, picture),
+        description=str(outcome),
+    )
 
 
 def show_failures(name: str, failures: Sequence[Mapping[str, str]]) -> None:
     """Publish the failures as a table: simulation, reason, what to do."""
     shown = [dict(row) for row in failures[:MAX_TABLE_ROWS]]
     more = len(failures) - len(shown)
-    _quietly(
+    _show(
         create_table_artifact,
         table=shown,
         key=artifact_key(name, "failures"),
@@ -125,29 +131,15 @@ class ArrayTable:
         if not tasks or (now - self._shown_at < ARRAY_INTERVAL_S and not all_ended):
             return
         self._shown_at = now
-        columns = ("number", "state", "node", "reason")
-        rows = sorted(tasks, key=lambda task: task.number)[:MAX_TABLE_ROWS]
-        states = Counter(task.state for task in tasks)
-        listed = ", ".join(f"{state.lower()} {n}" for state, n in states.most_common())
-        _quietly(
+        _show(
             create_table_artifact,
-            table=[{each: getattr(task, each) for each in columns} for task in rows],
             key=artifact_key(self._name, "slurm"),
-            description=f"Job array {job} of SLURM: {listed}",
+            table=[asdict(task) for task in sorted(tasks)[:MAX_TABLE_ROWS]],
+            description=f"Job array {job} of SLURM: {states_in_words(tasks)}",
         )
 
 
-def show_summary(name: str, outcome: Outcome, places: Mapping[str, str], picture: str = "") -> None:
-    """Publish totals, failure reasons, a map and where the results are."""
-    _quietly(
-        create_markdown_artifact,
-        markdown=outcome_markdown(name, outcome, places, picture),
-        key=artifact_key(name, "summary"),
-        description=str(outcome),
-    )
-
-
-def _quietly(publish: Any, *args: Any, **kwargs: Any) -> Any:
+def _show(publish: Any, *args: Any, **kwargs: Any) -> Any:
     """Publish to Prefect; the science goes on when its API has a bad moment."""
     try:
         return publish(*args, **kwargs)

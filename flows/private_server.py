@@ -7,17 +7,15 @@ loads Prefect and JAX, plans and prepares weather in between.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from packaging.version import Version
 
 from flows.settings import OFFLINE
 from stilt.execution.child_server import STARTUP_TIMEOUT_S, ChildServer, ServerError, listen
-from stilt.execution.database_template import DatabaseTemplate
+from stilt.execution.database_template import DatabaseTemplate, ServerDatabase
 from stilt.execution.living_servers import LivingServers
 from stilt.execution.proxies import direct_variables
 
@@ -61,7 +59,7 @@ class PrivateServer(ChildServer):
     def __init__(self, home: Path, *, ui: bool = False, port: int = 0) -> None:
         self.home = home.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
-        self._template = template().of_user
+        self.database = ServerDatabase(self.home, "prefect", version("prefect"), template())
         # Released by the thread that hears that the server is up.
         self._starting = FileLock(
             str(self.home / "starting.lock"), timeout=STARTUP_TIMEOUT_S, thread_local=False
@@ -74,46 +72,11 @@ class PrivateServer(ChildServer):
                 "or delete that directory."
             ) from error
         try:
-            self._set_later_database_aside()
-            self._fresh = not self.database.exists()
-            if self._fresh and template().copy_to(self.database):
-                self._version.write_text(version("prefect"))
-                self._fresh = False
+            self.database.get_ready()
             self._launch(ui, port)
         except BaseException:
             self._starting.release()
             raise
-
-    @property
-    def database(self) -> Path:
-        """The server's SQLite file."""
-        return self.home / "prefect.db"
-
-    @property
-    def _version(self) -> Path:
-        return self.home / "prefect.version"
-
-    def _set_later_database_aside(self) -> None:
-        """Rename a database of a later Prefect, which this one cannot read.
-
-        It holds the history of runs and nothing that a run needs.
-        """
-        if not (self.database.exists() and self._version.exists()):
-            return
-        made_by = self._version.read_text().strip()
-        if Version(made_by) <= Version(version("prefect")):
-            return
-        for suffix in ("-wal", "-shm", ""):
-            file = self.database.with_name(self.database.name + suffix)
-            if file.exists():
-                file.replace(file.with_name(f"prefect-{made_by}.db{suffix}"))
-        self._version.unlink()
-
-    def _migrated(self) -> bool:
-        """Return whether the database is one of this Prefect, so that a start changes nothing."""
-        if not (self.database.exists() and self._version.exists()):
-            return False
-        return self._version.read_text() == version("prefect")
 
     @property
     def url(self) -> str:
@@ -125,9 +88,9 @@ class PrivateServer(ChildServer):
         self.port: int = listener.getsockname()[1]
         settings = _SETTINGS | {
             "PREFECT_HOME": str(self.home),
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.database}",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.database.path}",
         }
-        if self._migrated():
+        if self.database.is_migrated:
             settings |= _MIGRATED_SETTINGS
         if ui:
             del settings["PREFECT__SERVER_EPHEMERAL"]
@@ -143,33 +106,21 @@ class PrivateServer(ChildServer):
             started=self._has_started,
         )
 
-    def _file(self) -> int:
-        """Return the inode of the database; 0 when there is none."""
-        try:
-            return self.database.stat().st_ino
-        except OSError:
-            return 0
-
     def _has_started(self, up: bool) -> None:
-        self._serves = self._file()
-        with suppress(OSError):  # what is kept saves time only
-            if up and self._fresh:
-                template().keep(self.database, self._template)
-            if up:
-                self._version.write_text(version("prefect"))
+        self.database.in_use(up)
         self._starting.release()
 
     @property
     def usable(self) -> bool:
         """Whether it runs, and its state has not been deleted or replaced."""
-        return self.alive and (not self.ready or self._file() == self._serves)
+        return self.alive and (not self.ready or self.database.is_in_place)
 
     def stop(self, *, at_once: bool = False) -> None:
         """End the server; harmless when it has ended already.
 
         It is killed while it starts, but not while it migrates its database.
         """
-        super().stop(at_once=at_once or (not self.ready and self._migrated()))
+        super().stop(at_once=at_once or (not self.ready and self.database.is_migrated))
         self._starting.release()
 
 

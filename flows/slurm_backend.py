@@ -42,7 +42,7 @@ class SlurmBackend(LocalBackend):
         self._submitted: Spool | None = None
 
     def check(self, *, output_root: Path) -> str:
-        """Raise what :meth:`start` would, without submitting anything."""
+        """Return who records the runs, in a sentence; refuse where nothing can be submitted."""
         require_commands()
         require_controller()
         return super().check(output_root=output_root)

@@ -131,10 +131,7 @@ class PrefectBackend(LocalBackend):
         self.deployment = deployment if "/" in deployment else f"simulate/{deployment}"
 
     def check(self, *, output_root: Path) -> str:
-        """Raise what :meth:`start` would, without submitting anything.
-
-        Returns:
-            One sentence: which Prefect API records the runs.
+        """Return which Prefect API records the runs, in a sentence.
 
         Raises:
             UsageError: there is no Prefect API, deployment or work pool of that name.
@@ -225,11 +222,7 @@ class PrefectBackend(LocalBackend):
         register(flow_name, name, work_pool)
 
     def deploy(self, registration: DeploymentRequest, announce: Announce) -> None:
-        """Make a work pool when it is missing, and register all flows in it.
-
-        Raises:
-            UsageError: there is no Prefect API, or a pool of that name and another type.
-        """
+        """Make a work pool when it is missing, and register all flows in it."""
         url = _reachable_api("start one (`prefect server start`) and set PREFECT_API_URL.")
         with _client_of(url) as client:
             from flows.deployments import RUNS_AT_ONCE, ensure_work_pool, register

@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ _COMMANDS = ("sbatch", "squeue", "scancel", "scontrol")
 _asked: dict[str, tuple[float, bool | None]] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class ArrayTask:
     """One task of a job array, as SLURM sees it.
 
@@ -50,6 +51,12 @@ class ArrayTask:
     def ended(self) -> bool:
         """Whether it will not go on."""
         return self.state in ENDED
+
+
+def states_in_words(tasks: Iterable[ArrayTask]) -> str:
+    """Return how many tasks are in which state, the most frequent state first."""
+    states = Counter(task.state for task in tasks)
+    return ", ".join(f"{state.lower()} {number}" for state, number in states.most_common())
 
 
 class SlurmError(UsageError):

@@ -1,4 +1,4 @@
-"""An empty, migrated database that servers in child processes start from.
+"""Databases of servers in child processes, and the empty, migrated one that they start from.
 
 Copying it saves seconds of migrations. A step of an installation may leave one for all its users;
 else the first server of a user leaves one in the user's cache folder.
@@ -14,6 +14,8 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.version import Version
 
 from stilt.atomic import atomic_path
 from stilt.cache import user_cache
@@ -77,3 +79,76 @@ class DatabaseTemplate:
         with suppress(OSError, sqlite3.Error):
             where.parent.mkdir(parents=True, exist_ok=True)
             copy_database(database, where)
+
+
+class ServerDatabase:
+    """The SQLite database of a server, with a note of the version of the program that made it.
+
+    Args:
+        folder: where it is, or will be.
+        program: name of the server's program, and of its files.
+        version: of the program here.
+        template: to copy when there is no database.
+    """
+
+    def __init__(
+        self, folder: Path, program: str, version: str, template: DatabaseTemplate
+    ) -> None:
+        self.path = folder / f"{program}.db"
+        self._note = folder / f"{program}.version"
+        self._version = version
+        self._template = template
+        # The user's cache may be another one by the time the server is up.
+        self._kept_at = template.of_user
+        self._is_new = False
+        self._inode = 0
+
+    @property
+    def is_migrated(self) -> bool:
+        """Whether it is one of this version, in which a start changes nothing."""
+        return self.path.exists() and self._made_by() == self._version
+
+    def get_ready(self) -> None:
+        """Set a database of a later version aside, and copy the template when there is none."""
+        made_by = self._made_by()
+        if self.path.exists() and made_by and Version(made_by) > Version(self._version):
+            self._set_aside(made_by)
+        self._is_new = not self.path.exists()
+        if self._is_new and self._template.copy_to(self.path):
+            self._note.write_text(self._version)
+            self._is_new = False
+
+    def in_use(self, up: bool) -> None:
+        """Note that its server has started, or failed to; a new database becomes a template."""
+        self._inode = self._file()
+        with suppress(OSError):  # what is kept saves time only
+            if up and self._is_new:
+                self._template.keep(self.path, self._kept_at)
+            if up:
+                self._note.write_text(self._version)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that the server has opened is still there."""
+        return self._file() == self._inode
+
+    def _set_aside(self, made_by: str) -> None:
+        """Rename a database of a later version, which this one cannot read.
+
+        It holds the history of runs and nothing that a run needs.
+        """
+        for suffix in ("-wal", "-shm", ""):
+            file = self.path.with_name(self.path.name + suffix)
+            if file.exists():
+                file.replace(file.with_name(f"{self.path.stem}-{made_by}.db{suffix}"))
+        self._note.unlink()
+
+    def _made_by(self) -> str:
+        return self._note.read_text().strip() if self._note.exists() else ""
+
+    def _file(self) -> int:
+        """Return the inode of the database; 0 when there is none."""
+        try:
+            return self.path.stat().st_ino
+        except OSError:
+            return 0

@@ -35,11 +35,11 @@ def places(tmp_path, monkeypatch):
 
 
 def test_the_installation_comes_first_then_the_user_then_nothing(places):
-    assert not private_server.PrivateServer(places / "a").database.exists()
+    assert not private_server.PrivateServer(places / "a").database.path.exists()
     database(TEMPLATE.of_user, "user")
-    assert maker(private_server.PrivateServer(places / "b").database) == "user"
+    assert maker(private_server.PrivateServer(places / "b").database.path) == "user"
     database(TEMPLATE.of_installation, "installation")
-    assert maker(private_server.PrivateServer(places / "c").database) == "installation"
+    assert maker(private_server.PrivateServer(places / "c").database.path) == "installation"
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "zeros"])
@@ -54,7 +54,7 @@ def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, dama
         "zeros": whole[:5000] + bytes(4000) + whole[9000:],
     }
     path.write_bytes(damaged[damage])
-    assert not private_server.PrivateServer(places / "a").database.exists()
+    assert not private_server.PrivateServer(places / "a").database.path.exists()
     assert not path.exists()
     (record,) = caplog.records
     assert str(path) in record.message
@@ -64,7 +64,7 @@ def test_a_damaged_template_is_removed_and_said_once(places, caplog, which, dama
 def test_after_a_damaged_template_of_the_installation_the_users_is_taken(places):
     database(TEMPLATE.of_installation, "installation").write_bytes(b"damaged")
     database(TEMPLATE.of_user, "user")
-    assert maker(private_server.PrivateServer(places / "a").database) == "user"
+    assert maker(private_server.PrivateServer(places / "a").database.path) == "user"
 
 
 def test_a_template_is_made_again_once_a_server_has_started(api, tmp_path, monkeypatch):

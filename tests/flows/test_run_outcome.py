@@ -6,13 +6,13 @@ import pytest
 import stilt_fakes as fakes
 
 import stilt
-from flows import observer
 from flows.crew import BatchFailedError, batch_state
+from flows.observer import artifact_key
 from stilt.execution import BatchSummary, SimulationsFailedError, plan_run
 from stilt.execution import plan as planning
 from stilt.execution.orders import work_orders
 from stilt.execution.places import Folders
-from stilt.execution.runs import Outcome, outcome_of
+from stilt.execution.runs import Outcome, outcome_markdown, outcome_of
 from stilt.project.holders import shared
 
 WIND = {"siguverr": 2.0, "tluverr": 100.0, "zcoruverr": 400.0, "horcoruverr": 14.0}
@@ -67,20 +67,21 @@ def test_a_run_knows_its_scenes_and_the_size_of_the_project(make_model) -> None:
     assert plan.n_registered == 2
 
 
-def test_the_summary_says_for_each_reason_what_happened_to_one(monkeypatch) -> None:
-    shown: dict[str, str] = {}
-    monkeypatch.setattr(observer, "create_markdown_artifact", lambda **given: shown.update(given))
+def test_the_summary_says_for_each_reason_what_happened_to_one() -> None:
     failures = [
         {"sim_id": "a", "reason": "DISK", "detail": "no room\nat all"},
         {"sim_id": "b", "reason": "DISK", "detail": "none either"},
         {"sim_id": "c", "reason": "MET_COVERAGE", "detail": "too early"},
     ]
     outcome = Outcome(total=4, complete=1, failures=failures)
-    observer.show_summary("Valley 2", outcome, {"Outputs": "/data/valley"})
-    assert shown["key"] == "valley-2-summary"
-    assert "| failed | 3 |" in shown["markdown"]
-    assert "- **DISK** (2): `a`: no room at all\n" in shown["markdown"]
-    assert "- **MET_COVERAGE** (1): `c`: too early\n" in shown["markdown"]
+    text = outcome_markdown("Valley 2", outcome, {"Outputs": "/data/valley"})
+    assert "| failed | 3 |" in text
+    assert "- **DISK** (2): `a`: no room at all\n" in text
+    assert "- **MET_COVERAGE** (1): `c`: too early\n" in text
+
+
+def test_a_key_of_an_artifact_has_what_prefect_allows() -> None:
+    assert artifact_key("Valley 2", "summary") == "valley-2-summary"
 
 
 def test_a_failed_batch_is_not_spelled_out_in_prefects_log() -> None:
