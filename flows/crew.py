@@ -148,7 +148,7 @@ class MappedTasks:
     lost: tuple[type[Exception], ...]
     begun: Callable[[Batch], bool]
     task: Task[..., Any] = simulate_batch
-    blames_surely = False
+    deaths_are_isolated = False
     _announced: list[PrefectFuture[Any]] = field(default_factory=list)
 
     def compute(

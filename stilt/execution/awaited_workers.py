@@ -1,4 +1,4 @@
-"""Waiting for the workers of a cluster, not for ever."""
+"""Wait for the workers of a cluster, up to a time limit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ClusterClient(Protocol):
 def workers_awaited(
     client: ClusterClient, timeout_s: float, give_up: Callable[[], object]
 ) -> Iterator[None]:
-    """Give up what a block has submitted when no worker has been connected for some time.
+    """Cancel what a block has submitted when no worker has been connected for some time.
 
     The cluster itself would wait for ever. A scheduler that goes away ends the block too.
 

@@ -65,7 +65,7 @@ class Backend(Protocol):
     on_this_machine: bool
 
     def prepare(self, output_root: Path) -> AbstractContextManager[None]:
-        """Begin what takes long, for a run that is about to start in this block.
+        """Start slow preparations for a run that is about to start in this block.
 
         For a process of the command line, whose terminal is left to its own lines.
         """
@@ -116,7 +116,7 @@ class Backend(Protocol):
 
 
 class NoExtras:
-    """What a backend answers that has no web interface, no deployments, and nothing to prepare."""
+    """Defaults of a backend without a web interface, deployments, or anything to prepare."""
 
     name = ""
 

@@ -59,7 +59,7 @@ def run_batch(
     receptors: Mapping[str, Receptor] | None = None,
     n_helpers: int = 0,
 ) -> BatchSummary:
-    """Compute simulations together and write a receipt; none of their exceptions leaves it.
+    """Compute simulations together and write a receipt; their exceptions are not raised.
 
     A simulation that fails does not touch the others. Ctrl-C (KeyboardInterrupt) ends the batch:
     what is finished is kept, the rest is pending again, and the summary says so.
@@ -147,7 +147,7 @@ def _ignore(fraction: float) -> None:
 
 
 class _Batch:
-    """Simulations on their way through one call of :func:`run_batch`."""
+    """The simulations of one call of :func:`run_batch`."""
 
     def __init__(self, batch_id: str, sim_ids: list[str], owner: str) -> None:
         self.id = batch_id
@@ -257,7 +257,7 @@ class _Batch:
             done += size
             progress(done / number)
         if helpers is not None:
-            helpers.settle_all()
+            helpers.wait_for_files()
 
     def _help(self, config: ModelConfig, number: int) -> Helpers | None:
         """Helpers for so many simulations, ready for their rows; None if these are too many."""

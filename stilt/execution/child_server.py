@@ -1,4 +1,4 @@
-"""A server of ours in a child process: listening at once, answering later, gone when we are."""
+"""A server in a child process: it listens at once, answers once started, and ends with us."""
 
 from __future__ import annotations
 
@@ -159,6 +159,6 @@ class ChildServer:
         self.let_go()
 
     def let_go(self) -> None:
-        """Close our end of the pipe; in a fork of the parent, its copy."""
+        """Close this process's end of the pipe: the parent's, or a fork's copy of it."""
         if self._process.stdin:
             self._process.stdin.close()

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 def fail_here(
     project: Project, sim_ids: Sequence[str], *, skip_existing: bool | None = None
 ) -> JobHandle:
-    """Go through simulations of which it has been said that they must fail, in this process.
+    """Record the failure of simulations that are known to fail, in this process.
 
     Raises:
         RunUnfinishedError: other processes compute all of them.
@@ -82,7 +82,7 @@ class InlineCrew:
 
     project: Project
     function: Callable[[WorkOrder, Callable[[float], None]], BatchSummary] = compute_order
-    blames_surely = True
+    deaths_are_isolated = True
 
     def compute(
         self, plan: Plan, batches: Sequence[Batch], *, alone: bool, progress: WithinBatch
@@ -95,7 +95,7 @@ class InlineCrew:
 
 @dataclass
 class ProcessCrew:
-    """Processes of this machine, each in a pool of its own: a death takes one batch along.
+    """Processes of this machine, each in a pool of its own: a death affects one batch only.
 
     Attributes:
         project: whose simulations are computed.
@@ -104,7 +104,7 @@ class ProcessCrew:
 
     project: Project
     function: Callable[[WorkOrder], BatchSummary] = compute_order
-    blames_surely = True
+    deaths_are_isolated = True
 
     def compute(
         self, plan: Plan, batches: Sequence[Batch], *, alone: bool, progress: WithinBatch

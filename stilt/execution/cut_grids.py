@@ -1,4 +1,4 @@
-"""Footprint grids whose sides are no whole number of cells: said before anything is computed."""
+"""Find footprint grids whose sides are not a whole number of cells, before a run."""
 
 from __future__ import annotations
 

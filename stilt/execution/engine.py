@@ -1,8 +1,8 @@
 """The run loop: every batch of a plan computed once, whoever computes.
 
 A crew computes batches: inline, in processes of this machine, as Prefect task runs, on Dask. An
-observer receives what happens. What to do about a worker that dies, when to record receipts and how
-a run is stopped is decided here, and nowhere else.
+observer receives what happens. Only this module decides what happens when a worker dies, when
+receipts are recorded and how a run is stopped.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Crew(Protocol):
     """Workers that compute batches.
 
     Attributes:
-        blames_surely: a death takes along no batch but the one that its worker was computing.
+        deaths_are_isolated: a death affects only the batch that its worker was computing.
     """
 
-    blames_surely: bool
+    deaths_are_isolated: bool
 
     def compute(
         self, plan: Plan, batches: Sequence[Batch], *, alone: bool, progress: WithinBatch
@@ -63,7 +63,8 @@ class Crew(Protocol):
         Args:
             plan: that the batches belong to.
             batches: what to compute, in this order.
-            alone: one worker computes one batch after the other, so that blame is certain.
+            alone: one worker computes one batch after the other, so that it is certain which one
+            kills it.
             progress: called by crews that know it, with the batch being computed and the fraction
                 of it that is done.
         """
@@ -126,8 +127,9 @@ class _Run:
         waiting, suspects = list(self.plan.batches), list[Batch]()
         fruitless = 0
         while waiting or suspects:
-            # Suspects are tried when all others are done, one after another: blame is certain then.
-            alone = not waiting and not self.crew.blames_surely
+            # Batches whose worker died twice come last, one at a time: then the cause of a death
+            # is sure.
+            alone = not waiting and not self.crew.deaths_are_isolated
             wave = waiting or suspects
             waiting, suspects = [], suspects if waiting else []
             dead, untouched, computed = list[Batch](), list[Batch](), 0
@@ -145,7 +147,7 @@ class _Run:
                     "computes in this process and shows why."
                 )
             for batch in dead:
-                again, given_up = self._after_death(batch, alone or self.crew.blames_surely)
+                again, given_up = self._after_death(batch, alone or self.crew.deaths_are_isolated)
                 suspects.extend(again)
                 if given_up:
                     yield Ended(batch, self._give_up(batch))
@@ -206,7 +208,7 @@ class _Run:
         if len(batch.sim_ids) == 1:
             return [], True
         halves = batch.halves()
-        # One of the two is guilty, so one more death decides.
+        # One of the two halves kills its worker, so one more death decides which.
         self.deaths.update({half.id: DEATHS_ALLOWED - 1 for half in halves})
         return halves, False
 

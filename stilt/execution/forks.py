@@ -1,4 +1,4 @@
-"""Processes that cannot compute: forks of one that has, and daemonic ones that want workers."""
+"""Processes that cannot compute: forks of one that has, and daemonic ones with workers."""
 
 from __future__ import annotations
 

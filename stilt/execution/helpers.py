@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 DEATHS_ALLOWED = 1
 NICENESS = 10
-"""By how much helpers stand back for other processes.
+"""Niceness of helpers: how far they give way to other processes.
 
 One thread gives the GPU its work, thousands of pieces a second. While it waits for a core that a
 helper has, the GPU waits too: a third of its time was lost so.
@@ -189,9 +189,9 @@ class Helpers:
     def finish(
         self, task: Task, rows: ReleaseRows | SimulationError, *, is_error: bool, corrected: bool
     ) -> None:
-        """Have the files of a simulation made; :meth:`settle_all` waits until they are."""
+        """Have the files of a simulation made; :meth:`wait_for_files` waits until they are."""
         while any(one.task is task for one in self._open.values()):
-            self._settle()
+            self._wait_for_some()
         if isinstance(rows, SimulationError):
             task.receive(rows, is_error=is_error)
             return
@@ -205,26 +205,26 @@ class Helpers:
         self._submit(_Open(_Order(project, task, rows, place, is_error, corrected), task))
 
     def drop_reserved(self) -> None:
-        """Give memory back for which no rows came."""
+        """Free memory that was reserved and not used."""
         for place in self._reserved:
             self._memory.give_back(place)
         self._reserved.clear()
 
-    def settle_all(self) -> None:
+    def wait_for_files(self) -> None:
         """Wait until all files are made, and note in the tasks what became of them."""
         while self._open:
-            self._settle()
+            self._wait_for_some()
 
     def abandon(self) -> None:
-        """Let what has begun come to its end, and note it; the rest is not done."""
+        """Wait for files that are being made, and note them; drop the rest."""
         self.drop_reserved()
         for future in self._open:
             future.cancel()
         while self._open:
-            self._settle(again=False)
+            self._wait_for_some(again=False)
 
     def close(self) -> None:
-        """End the processes, once what they are doing is done; may be called again."""
+        """End the processes once they are idle; may be called again."""
         self._pool.shutdown(cancel_futures=True)
         self._memory.close()
 
@@ -233,7 +233,7 @@ class Helpers:
         while (place := self._memory.take(columns, minutes, particles)) is None:
             if not self._open:
                 raise MemoryError("More rows are followed together than there is memory for.")
-            self._settle()
+            self._wait_for_some()
         self._reserved.add(place)
         return place
 
@@ -247,7 +247,7 @@ class Helpers:
         else:
             self._open[future] = one
 
-    def _settle(self, *, again: bool = True) -> None:
+    def _wait_for_some(self, *, again: bool = True) -> None:
         """Wait for at least one order, and note what became of those that are done."""
         with timed("waiting"):
             done, _ = wait(self._open, return_when=FIRST_COMPLETED)
@@ -360,7 +360,7 @@ def _project(version: _Version) -> Project:
 def _make(order: _Order) -> _Made:
     """Make the files of a simulation, in a helper."""
     task = order.task
-    task.settle_in(_project(order.project))
+    task.attach_to(_project(order.project))
     pieces: list[Piece] = []
     if task.project.config.output.layout == "store":
         # Rows of many simulations go into one file, which the process that has the batch writes.

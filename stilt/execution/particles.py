@@ -1,4 +1,4 @@
-"""Which simulations have fewer particles than points: said before anything is computed."""
+"""Find simulations with fewer particles than points, before anything is computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stilt.receptors import Receptor, require_particles
 def particle_problems(
     files: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None = None
 ) -> dict[str, TrajectoryError]:
-    """Return what will stop each simulation whose receptor has more points than ``numpar``.
+    """Return the failure of each simulation whose receptor has more points than ``numpar``.
 
     Args:
         files: the project.
@@ -32,7 +32,7 @@ def particle_problems(
 
 
 def too_few_particles(receptor: Receptor, numpar: int) -> TrajectoryError | None:
-    """Return what a receptor with more points than particles will fail with, None for others."""
+    """Return the failure of a receptor with more points than particles, None for others."""
     try:
         require_particles(receptor, numpar)
     except TrajectoryError as error:

@@ -160,7 +160,7 @@ def plan_run(
 
 
 def plan_here(project: Project, share: Share, n_workers: int, skip_existing: bool | None) -> Plan:
-    """Return the plan of what was taken, cut for the processes of this machine."""
+    """Return a plan of the simulations in a share, cut for the processes of this machine."""
     project.require_folders()
     if project.remote is not None:
         project.remote.check(n_workers)
@@ -171,7 +171,7 @@ def plan_here(project: Project, share: Share, n_workers: int, skip_existing: boo
 def plan_elsewhere(
     project: Project, share: Share, n_workers: int, skip_existing: bool | None
 ) -> Plan:
-    """Return the plan of what was taken, cut for workers that may each have a GPU."""
+    """Return a plan of the simulations in a share, cut for workers that may each have a GPU."""
     if project.remote is not None:
         project.remote.check(2)
     roles = Roles(n_workers)

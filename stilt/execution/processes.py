@@ -1,4 +1,4 @@
-"""Worker processes of this machine: how any pool of them is set up, stopped and mourned.
+"""Worker processes of this machine: how a pool is set up and stopped, and what a death leaves.
 
 Nothing here imports JAX: a worker must be pinned to its cores first.
 """

@@ -1,4 +1,4 @@
-"""What keeps a whole run from being computed: said by `stilt check`, refused by a run."""
+"""Find what makes a whole run impossible: `stilt check` reports it, and a run refuses it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refusals(files: Project) -> list[str]:
 
 
 def refuse_impossible(config: ModelConfig) -> None:
-    """Stop before anything is computed that cannot be.
+    """Refuse a configuration that cannot be computed on this machine.
 
     Raises:
         ConfigValidationError: the first sentence of :func:`impossible`.

@@ -97,7 +97,7 @@ class RowMemory:
     """
 
     def __init__(self, nbytes: int) -> None:
-        """Have up to so many bytes."""
+        """Reserve up to so many bytes."""
         self._file_bytes = -(-nbytes // (_FILES * mmap.PAGESIZE)) * mmap.PAGESIZE
         self.nbytes = _FILES * self._file_bytes
         self._files = [os.memfd_create(f"stilt-rows-{number}") for number in range(_FILES)]

@@ -1,10 +1,10 @@
-"""One run of a project's pending simulations by a backend, and what is said around it."""
+"""Run a project's pending simulations by a backend, with warnings before and after."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stilt.execution import forewarning
+from stilt.execution import run_warnings
 from stilt.execution.lookup import receptors_of
 from stilt.execution.refusals import refuse_impossible
 from stilt.execution.runs import EndedJob, Outcome, Run
@@ -46,8 +46,8 @@ def run_pending(
         refuse_missing_gpu(project)
     stored = ahead.receptors
     receptors = None if stored is None else receptors_of(project, pending, stored)
-    told = forewarning.tell_of_weather(project, pending, receptors)
-    forewarning.tell_of_few_particles(project, pending, receptors)
+    told = run_warnings.warn_of_weather_before(project, pending, receptors)
+    run_warnings.warn_of_few_particles(project, pending, receptors)
     skip = project.config.skip_existing if skip_existing is None else skip_existing
     with interruptible(), main_not_run_again():
         if told.all_lack and executor.on_this_machine:
@@ -60,5 +60,5 @@ def run_pending(
         if wait or not run.detached:
             run.wait().require_finished()
     if not run.detached:
-        forewarning.tell_of_odd_weather(project, told.notes)
+        run_warnings.warn_of_weather_after(project, told.notes)
     return run

@@ -175,7 +175,7 @@ def outcome_of(
 
 
 def require_finished(project: Project, sim_ids: Sequence[str], outcome: Outcome) -> Outcome:
-    """Refuse the end of a run that says of some simulations neither complete nor failed.
+    """Raise when a run has ended with simulations that are neither complete nor failed.
 
     Those that other processes compute meanwhile are theirs to finish.
 

@@ -70,7 +70,7 @@ def computing_environment(files: Project, n_workers: int = 1) -> dict[str, str]:
 
 
 def own_process() -> None:
-    """Say that this process is ours, a worker or a command line: its JAX may be set up for us."""
+    """Mark this process as our own, a worker or a command line: its JAX may be set up for us."""
     global _ours
     _ours = True
 
@@ -121,7 +121,7 @@ def on_device(device: str) -> Iterator[None]:
 
 
 def refuse_missing_gpu(files: Project) -> None:
-    """Say before a run on this machine that its GPU is missing, without touching the GPU here.
+    """Refuse a run that needs a GPU which this machine lacks, without touching the GPU here.
 
     Raises:
         UsageError: the configuration asks for a GPU, and JAX finds none.
@@ -214,7 +214,7 @@ def end_with_parent() -> None:
 
 
 def refuse_wrong_process() -> None:
-    """Stop a run where it cannot go: in a fork, or in a worker that imports the main script.
+    """Refuse a run where it cannot work: in a fork, or in a worker that imports the main script.
 
     Raises:
         UsageError: this process was forked from one that has computed.

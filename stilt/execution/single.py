@@ -1,4 +1,4 @@
-"""One simulation by hand: its particles as an object."""
+"""Compute the particles of one simulation, without a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker tells of a batch when it has ended."""
+"""What a worker reports about a batch that has ended."""
 
 from __future__ import annotations
 

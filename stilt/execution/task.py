@@ -92,11 +92,11 @@ class Task:
         self._receptor_key = receptor_key(self.receptor)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what another process finds by itself; see :meth:`settle_in`."""
+        """All but what another process finds by itself; see :meth:`attach_to`."""
         return {name: value for name, value in vars(self).items() if name not in _LEFT_BEHIND}
 
-    def settle_in(self, project: Project) -> None:
-        """Belong to a project in another process."""
+    def attach_to(self, project: Project) -> None:
+        """Attach this task to a project in another process, to which it was sent."""
         self.project = project
         self.stored, self.outbox = {}, None
         self.expected = project.expectations[met_of(self.sim_id)]

@@ -1,4 +1,4 @@
-"""Taking simulations through the transport together: those whose hours of weather touch."""
+"""Run the transport for groups of simulations whose hours of weather touch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _Window = tuple[pd.Timestamp, "Reach"]
 def group_by_weather(
     files: Project, met: str, tasks: Sequence[Task], most: int | None = None
 ) -> list[tuple[list[Task], list[AnalysisRef]]]:
-    """Tasks that go through the transport together, with the analyses that they need.
+    """Return groups of tasks for the transport, with the analyses that they need.
 
     Their windows of time touch, all have analyses of the same grids, and they are no more than
     ``most``, in groups of nearly equal size: by default no more than have room in memory with their
@@ -137,7 +137,7 @@ class _Weather:
         config: ModelConfig,
         reach: Reach,
     ) -> Self:
-        """Look for the weather of a window; raises why it cannot be had."""
+        """Find the weather of a window."""
         from stilt.meteorology.heights import check_heights
         from stilt.meteorology.nest import of_outermost_grid
 

@@ -74,7 +74,7 @@ def compiling_ahead(files: Project, plan: Plan) -> Iterator[None]:
 def compile_ahead(files: Project, plan: Plan) -> None:
     """Load the program of the first batch, compiled first if it is not kept from an earlier run.
 
-    What stops the transport here is left to that batch, which says it where it belongs.
+    What stops the transport here is left to that batch, which reports it.
 
     Args:
         files: the project.

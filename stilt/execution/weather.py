@@ -1,4 +1,4 @@
-"""Which simulations lack weather, and which weather looks odd: said before a run."""
+"""Report simulations that lack weather, and weather that looks odd, before a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeatherReport:
-    """What is to be said of the weather before a run.
+    """What is wrong or odd with the weather of a run.
 
     Attributes:
         problems: spans of time that lack weather; their simulations fail.

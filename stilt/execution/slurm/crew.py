@@ -1,4 +1,4 @@
-"""The crew of a job array: batches as files, taken by its tasks; this process only looks."""
+"""The crew of a job array: its tasks take batches, which are files; this process watches."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class SlurmCrew:
     attached: Spool | None = None
     shown: Shown = lambda job, tasks: None
     # A task dies for reasons that are not its batch's: memory that others use, a time limit.
-    blames_surely = False
+    deaths_are_isolated = False
     _tasks: list[ArrayTask] = field(default_factory=list)
     _waits_since: float = math.inf
     _told_to_wait: str = ""
@@ -120,11 +120,11 @@ class SlurmCrew:
             if tasks and tasks != self._tasks:
                 self._tasks = tasks
                 self.shown(job, tasks)
-            self._tell_of_wait(job, tasks)
+            self._log_wait(job, tasks)
             return tasks
 
-    def _tell_of_wait(self, job: str, tasks: Sequence[ArrayTask]) -> None:
-        """Say once when an array waits in the queue for long, and why."""
+    def _log_wait(self, job: str, tasks: Sequence[ArrayTask]) -> None:
+        """Log once that an array has waited long in the queue, and why."""
         waits = bool(tasks) and all(task.state in WAITING for task in tasks)
         if not waits:
             self._waits_since = math.inf
@@ -168,7 +168,7 @@ class SlurmCrew:
             raise SimulationError(
                 f"The job array {spool.job} ended without computing anything ("
                 f"{', '.join(sorted(set(states.values()))) or 'its states are not known'}): "
-                f"{spool.last_words()}",
+                f"{spool.last_output()}",
                 reason=Reason.WORKER_DIED,
             )
         notice(

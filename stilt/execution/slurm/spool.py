@@ -143,7 +143,7 @@ class Spool:
                 found[_number(path)] = pickle.loads(path.read_bytes())
         return dict(sorted(found.items()))
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         """Return the last line that a task has printed, and the log that has it."""
         for log in sorted(self.logs.glob("*.log"), reverse=True):
             lines = log.read_text(errors="replace").split("\n")

@@ -1,4 +1,4 @@
-"""What a run says of its weather and receptors before and after it computes."""
+"""Warn of a run's weather and receptors, before and after it computes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _CALLER = 4
 
 
 @dataclass(frozen=True)
-class Told:
-    """What was said of the weather before a run.
+class WeatherFound:
+    """What was found of the weather before a run.
 
     Attributes:
         notes: names of the notes on odd weather that there are.
@@ -40,9 +40,9 @@ class Told:
     all_lack: bool
 
 
-def tell_of_weather(
+def warn_of_weather_before(
     project: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None
-) -> Told:
+) -> WeatherFound:
     """Name missing or odd weather before anything is computed; the others still run.
 
     Args:
@@ -51,7 +51,7 @@ def tell_of_weather(
         receptors: of these; None asks the index.
 
     Returns:
-        What was said.
+        What was found.
 
     Warns:
         WeatherWarning: weather looks wrong, or receptors lie a little outside it.
@@ -75,11 +75,11 @@ def tell_of_weather(
     all_lack = len(lacking) == len(set(sim_ids)) and all(lacking)
     if all_lack:
         all_lack = set(project.index.ids("trajectory_bytes IS NOT NULL")).isdisjoint(sim_ids)
-    return Told(noted, all_lack)
+    return WeatherFound(noted, all_lack)
 
 
-def tell_of_odd_weather(project: Project, noted: set[str]) -> None:
-    """Say what workers found odd in the weather: a flow's own logging is silent.
+def warn_of_weather_after(project: Project, noted: set[str]) -> None:
+    """Warn of what workers found odd in the weather; the log of a flow run is not shown here.
 
     Args:
         project: whose weather.
@@ -94,7 +94,7 @@ def tell_of_odd_weather(project: Project, noted: set[str]) -> None:
         warnings.warn(text, WeatherWarning, stacklevel=_CALLER)
 
 
-def tell_of_few_particles(
+def warn_of_few_particles(
     project: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None
 ) -> None:
     """Name receptors with more points than particles; the others still run."""
