@@ -1,4 +1,4 @@
-"""What a run would find, from one look at the index."""
+"""Find out what a run would compute, from one look at the index."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def look_ahead(
     where: str = "true",
     parameters: Sequence[Any] = (),
 ) -> Ahead:
-    """Return what a run would find.
+    """Return what a run would compute.
 
     Args:
         connection: one with the view of :func:`stilt.project.present.show_present`.

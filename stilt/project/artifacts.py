@@ -1,4 +1,4 @@
-"""Output files: published whole, linked into the flat folders, and asked what made them."""
+"""Publish output files whole, link them into the flat folders, and read what made them."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def link(layout: ProjectLayout, artifact: Path) -> None:
 
 
 def trajectory_texts(made: Made) -> dict[str, str]:
-    """Texts by which a trajectory file says what made it, beside receptor and weather files."""
+    """Return the texts in a trajectory file that say what made it, except receptor and weather."""
     return {HASH: made.hash, DEVICE: made.device, JAX: made.jax, VERSION: made.version}
 
 
 def footprint_attributes(made: Made) -> dict[str, str | float]:
-    """Global attributes by which a footprint file says what made it, beside its receptor."""
+    """Return the global attributes of a footprint file that say what made it, but the receptor."""
     attributes: dict[str, str | float] = {
         **trajectory_texts(made), MET_FILES: json.dumps(made.met_files), TOTAL: made.total or 0.0,
     }  # fmt: skip
@@ -122,7 +122,7 @@ def footprint_attributes(made: Made) -> dict[str, str | float]:
 
 
 def made_of(path: Path) -> Made | None:
-    """What a trajectory or footprint file says about itself; None when there is no such file.
+    """Read what made a trajectory or footprint file; None when there is no such file.
 
     Raises:
         DamagedArtifactError: the file is there but cannot be read.

@@ -1,4 +1,4 @@
-"""Marks of batches: which simulations are being computed now, told by files beside the index.
+"""Marks of batches: files beside the index that say which simulations are being computed now.
 
 A mark ends with its batch, with its holder's process (noticed at once on the same machine) or job
 array, or, where that cannot be seen, when it was not renewed for :data:`LEASE_S`.
@@ -23,7 +23,7 @@ LEASE_S = 600.0
 
 @contextmanager
 def marked_running(folder: Path, batch_id: str, sim_ids: Iterable[str]) -> Iterator[None]:
-    """Say beside the index that this process computes a batch, while the block runs."""
+    """Mark a batch as being computed by this process, while the block runs."""
     with kept(mark_running(folder, batch_id, new_owner(), sim_ids)):
         yield
 
@@ -62,9 +62,9 @@ def ids_in_batches(folder: Path) -> set[str]:
 
 
 def living_marks(folder: Path) -> list[Holder]:
-    """Marks of processes that live, as far as that can be seen from here.
+    """Return the marks of living processes, as far as that can be seen from here.
 
-    Those of dead processes stay for a while: the coordinator asks them what a worker took along.
+    Marks of dead processes stay for a while: from them the coordinator learns what a worker had.
     """
     marks = []
     for path in folder.glob("[!.]*.json") if folder.is_dir() else ():

@@ -1,4 +1,4 @@
-"""Which outputs were made from weather files that hold something else by now."""
+"""Find outputs that were made from weather files whose content has changed since."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def weather_pairs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]
 
 
 def changed_weather(pairs: Iterable[tuple[str, str]], cache_dir: Path) -> list[tuple[str, str]]:
-    """Return the pairs of weather files (JSON) and what they held that hold something else now.
+    """Return the pairs of weather files (JSON) and recorded content whose content has changed.
 
     Args:
         pairs: of :func:`weather_pairs`.

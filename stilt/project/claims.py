@@ -32,7 +32,7 @@ def claim(
     lease_s: float = LEASE_S,
     exclude: Iterable[str] = (),
 ) -> list[str]:
-    """Take the first pending simulations by id, so that no other process runs them.
+    """Claim the first pending simulations by id, so that no other process runs them.
 
     Args:
         index: the project's index.
@@ -96,7 +96,7 @@ def renew(index: Index, owner: str, *, lease_s: float = LEASE_S) -> int:
 
 
 def release(index: Index, owner: str) -> int:
-    """Give back what an owner has claimed and not recorded; returns how many."""
+    """Release what an owner has claimed and not recorded; return how many."""
     return index.write(
         lambda connection: _changed(
             connection,
@@ -108,7 +108,7 @@ def release(index: Index, owner: str) -> int:
 
 
 def release_stale(index: Index) -> int:
-    """Give back what owners hold who have died or let their lease end; returns how many."""
+    """Release the claims of owners that have died or let their lease end; return how many."""
     held = index.sql(
         "SELECT owner, max(lease_end) AS lease_end FROM simulations "
         "WHERE state = 'running' AND owner IS NOT NULL GROUP BY owner"

@@ -1,4 +1,4 @@
-"""Tidying a store: superseded rows go, and small shards are joined."""
+"""Compact a store: drop superseded rows and join small shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of outputs on a URL, on this machine: kept within a limit, and for those who read them."""
+"""Copies on this machine of outputs on a URL, kept within a limit of bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Copies:
     def __init__(self, folders: Iterable[Path], limit_bytes: float) -> None:
         self._folders = tuple(folders)
         self._limit_bytes = limit_bytes
-        # The first copy that comes has what was left by others looked at.
+        # So that the first copy makes this process look at what others have left.
         self._came_bytes = limit_bytes
 
     def used(self, path: Path) -> None:
@@ -33,7 +33,7 @@ class Copies:
                 os.utime(path)
 
     def came(self, path: Path) -> None:
-        """Note a new copy; those that were not used for longest go where there are too many."""
+        """Note a new copy; remove those unused for longest where there are too many."""
         with suppress(OSError):
             self._came_bytes += path.stat().st_size
         if self._came_bytes > 0.1 * self._limit_bytes:

@@ -1,4 +1,4 @@
-"""An index file that somebody else has open: who that is, and working on a copy meanwhile."""
+"""An index file that another process has open: find out who, and work on a copy meanwhile."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 
 
 class HeldIndexError(StiltError):
-    """Somebody else has the index file open."""
+    """Another process, or another connection, has the index file open."""
 
 
 def holder_of(path: Path, error: duckdb.Error) -> str | None:

@@ -1,4 +1,4 @@
-"""Who computes what: runs with what they have planned, batches, and claims in the index.
+"""Find who computes which simulations: by plans of runs, marks of batches, and claims.
 
 A run keeps a list of its simulations in a file under ``.stilt/planned``, from before its first
 batch to its end, as each batch has a mark of its own under ``.stilt/running``.
@@ -83,7 +83,7 @@ def planned(index: Index, sim_ids: Sequence[str]) -> Iterator[Share]:
 
 @contextmanager
 def shared(index: Index, sim_ids: Sequence[str]) -> Iterator[Share]:
-    """Take simulations for a run as :func:`planned` does, and say what is left to others.
+    """Take simulations for a run as :func:`planned` does, and log what is left to others.
 
     Yields:
         What this run computes.
@@ -119,7 +119,7 @@ def holders(index: Index, connection: duckdb.DuckDBPyConnection | None = None) -
 
 
 def refuse_if_all_held(found: Sequence[Holder], sim_ids: Sequence[str]) -> None:
-    """Stop before a run of which others compute everything already; warn if it is a part.
+    """Refuse a run of which others compute everything already; warn if it is a part.
 
     Args:
         found: who computes what; see :func:`holders`.

@@ -87,7 +87,7 @@ class Home:
     # -- from there -----------------------------------------------------------------------------
 
     def bring(self, learn: Learn | None = None, *, at_once: bool = False) -> bool:
-        """Have inputs, registrations and receipts here as they are there.
+        """Copy new inputs, registrations and receipts from the URL to this machine.
 
         Args:
             learn: told of the files of registrations that were made elsewhere.
@@ -120,7 +120,7 @@ class Home:
         return bool({"simulations", "store"} & self.place.folders())
 
     def bring_folder(self, folder: str) -> None:
-        """Have the files of a folder of inputs here as they are there."""
+        """Copy the files of a folder of inputs from the URL to this machine."""
         with self._locked():
             found = self.place.listed(folder)
             there = {f"{folder}/{name}": each for name, each in found.items()}
@@ -129,7 +129,7 @@ class Home:
             self._bring_inputs(there, (*there, *names))
 
     def bring_file(self, name: str) -> None:
-        """Have a file that the configuration names here, if there is one of that name there."""
+        """Copy a file that the configuration names to this machine, if the project has one."""
         if ".." in Path(name).parts:
             return
         with self._locked():
@@ -189,7 +189,7 @@ class Home:
 
     @contextmanager
     def sending(self, *names: str) -> Iterator[None]:
-        """Publish the inputs that a block writes; others bring them as they are then.
+        """Publish the inputs that a block writes, for other machines to copy.
 
         Args:
             *names: files, or folders of files, relative to the project.
@@ -225,7 +225,7 @@ class Home:
                 self._note([path.name])
 
     def join_receipts(self) -> None:
-        """Have one receipt there that says what all of them say; those who know these need it not.
+        """Replace the receipts at the URL by one that has all their rows.
 
         For whoever has the lease alone, and has brought and recorded all of them.
         """

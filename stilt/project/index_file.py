@@ -68,7 +68,7 @@ class IndexFile:
     # -- access ---------------------------------------------------------------------------------
 
     def bring(self, *, at_once: bool = False) -> None:
-        """Have here what is new of a project on a URL; see :class:`stilt.project.home.Home`."""
+        """Fetch what is new of a project on a URL; see :class:`stilt.project.home.Home`."""
         if self.home is None or not self.home.bring(self._learn, at_once=at_once):
             return
         if self._database.exists():
@@ -236,7 +236,7 @@ class IndexFile:
         return answer
 
     def tell(self, sim_ids: Sequence[str]) -> None:
-        """Publish what is recorded of simulations in a receipt, for other machines."""
+        """Publish a receipt of what is recorded of simulations, for other machines."""
         from stilt.project.receipts import move_folded, write_recorded
         from stilt.project.records import as_receipts
 

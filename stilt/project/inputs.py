@@ -184,7 +184,7 @@ class Project:
         return expectations(self.config, self.layout.root, self.kernels)
 
     def forget_expectations(self) -> None:
-        """Have :attr:`expectations` found out again, after tables of kernels have changed."""
+        """Compute :attr:`expectations` again at the next call: tables of kernels have changed."""
         self.__dict__.pop("expectations", None)
 
     @cached_property
@@ -202,7 +202,7 @@ class Project:
             return None
 
     def verify(self) -> list[str]:
-        """Look at all output files, and have the index say what they are.
+        """Look at all output files, and correct the index where they differ.
 
         Returns:
             Simulations whose files were not as recorded.
@@ -263,7 +263,7 @@ class Project:
         return self.runtime.cache_dir or self.layout.weather_cache
 
     def bound_weather_cache(self) -> None:
-        """Remove weather that was not used for longest where the cache has outgrown its limit."""
+        """Remove the weather unused for longest when the cache is larger than its limit."""
         from stilt.meteorology.used import trim_cache
 
         if time.monotonic() - self._trimmed_at > WEATHER_CACHE_TRIMMED_EVERY_S:
@@ -271,7 +271,7 @@ class Project:
             trim_cache(self.cache_dir, 1e9 * self.runtime.weather_cache_gb)
 
     def require_folders(self) -> None:
-        """Make the folders that computing needs beside those for results.
+        """Make the folders that computing needs besides those for results.
 
         Raises:
             UsageError: one of them cannot be made or written; the sentence names its setting.
@@ -310,7 +310,7 @@ class Project:
 
     @contextmanager
     def sending(self, *names: str) -> Iterator[None]:
-        """Have inputs that a block writes into the project where the project is.
+        """Publish the inputs that a block writes, where the project is on a URL.
 
         Args:
             *names: files, or folders of files, relative to the project.
@@ -328,8 +328,8 @@ class Project:
         In a folder the index's locks and marks do so.
 
         Args:
-            alone: refuse to begin, and be refused, where anybody else computes; otherwise others
-                of this kind may compute as well.
+            alone: refuse to begin while any other machine computes; otherwise others of this kind
+            may compute as well.
 
         Raises:
             RunUnfinishedError: another machine computes it; the sentence says which process.
@@ -353,10 +353,10 @@ class Project:
         return [each.holder for each in found if each.lives and each.copy != self.home.copy_id]
 
     def require_lease(self) -> None:
-        """Stop when another machine has taken a project on a URL over; see :meth:`leased`.
+        """Stop when another machine has taken over a project on a URL; see :meth:`leased`.
 
         Raises:
-            RunUnfinishedError: so it is.
+            RunUnfinishedError: another machine has.
         """
         if self._lease is not None:
             self._lease.require()

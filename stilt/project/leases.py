@@ -1,4 +1,4 @@
-"""Leases: who computes a project on a URL, told by an object there for each process.
+"""Leases: an object at a project's URL for each process that computes it.
 
 Whoever is to compute writes an object of its own, and then looks at those of others. One of two
 that begin at the same moment sees the other in any case, since stores list what was written
@@ -78,7 +78,7 @@ class Lease:
         self._keeper = threading.Thread(target=self._keep, daemon=True)
 
     def take(self) -> None:
-        """Have the lease, or say who has one already.
+        """Take the lease, unless another process has one.
 
         Raises:
             RunUnfinishedError: another process computes the project.
@@ -190,7 +190,7 @@ def leases(place: UrlFolder, own: str = "") -> list[Held]:
 
 @contextmanager
 def leased(lease: Lease) -> Iterator[Lease]:
-    """Have a lease while the block runs; see :meth:`Lease.take`."""
+    """Keep a lease while the block runs; see :meth:`Lease.take`."""
     lease.take()
     try:
         yield lease

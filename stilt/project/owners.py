@@ -49,7 +49,7 @@ def this_place() -> str:
 
 
 def new_owner() -> str:
-    """Text that names this process, now and never again."""
+    """Return a text that names this process, unique for all time."""
     parts = (this_place(), str(os.getpid()), _started(os.getpid()), secrets.token_hex(4))
     return _SEPARATOR.join(parts)
 

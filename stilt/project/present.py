@@ -1,4 +1,4 @@
-"""Simulations as they are now: running batches, ended leases and replaced weather counted in."""
+"""Show simulations as they are now, with running batches, ended leases and replaced weather."""
 
 from __future__ import annotations
 

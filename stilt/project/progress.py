@@ -1,4 +1,4 @@
-"""How the runs of a project go on, asked from beside them: marks of batches, and the index."""
+"""The progress of a project's runs, from marks of batches and the index."""
 
 from __future__ import annotations
 

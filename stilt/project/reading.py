@@ -43,7 +43,7 @@ class Located:
 
 
 def locate(project: Project, sim_ids: Sequence[str], kind: str, name: str = "") -> list[Located]:
-    """Say where outputs of some simulations are, whether they exist or not, in the order given.
+    """Return where outputs of some simulations are, whether they exist or not, in the order given.
 
     Files and shards on a URL are copied here first.
 

@@ -1,4 +1,4 @@
-"""The index from the files: rebuilt whole by one scan of the folders.
+"""Rebuild the whole index by one scan of the folders.
 
 A scan lists each simulation's folder once and looks at names. A file is opened only when neither
 a receipt nor the old index knows what made it, or when it was changed since. Sizes and times of
@@ -47,7 +47,7 @@ class Rebuilt(Protocol):
     max_rows: int | None
 
     def fold(self) -> int:
-        """Record all receipts that wait."""
+        """Record all waiting receipts."""
 
 
 def rebuild_index(index: Rebuilt, database: Database, *, verify: bool | None) -> None:
@@ -256,7 +256,7 @@ def _state(
     reason: str | None,
     logged: Callable[[], str],
 ) -> tuple[str, str]:
-    """Recorded state and reason: what was told, unless the files contradict it."""
+    """Return state and reason as reported, unless the files contradict them."""
     wanted = [name for name in (targets or "").split(",") if name]
     if outputs.exist and all(name in outputs.footprints for name in wanted):
         needs_error = any(name.endswith(ERROR_SUFFIX) for name in wanted)

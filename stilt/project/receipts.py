@@ -51,7 +51,7 @@ SCHEMA = pa.schema(
 
 @dataclass
 class FootprintEntry:
-    """One footprint as a receipt tells of it.
+    """One footprint as a receipt describes it.
 
     Attributes:
         key: content key.
@@ -174,7 +174,7 @@ def write_recorded(folder: Path, rows: pd.DataFrame) -> Path:
 
 
 def read_receipts(paths: Iterable[Path]) -> tuple[pd.DataFrame, list[Path]]:
-    """Read receipts; the last word on each simulation counts.
+    """Read receipts; the latest row of each simulation counts.
 
     Returns:
         One row per simulation, the latest, and the receipts that could not be read: they are set
@@ -227,7 +227,7 @@ def seconds_by_part(texts: Iterable[str | None]) -> dict[str, float]:
 
 
 def move_folded(paths: Iterable[Path], folded: Path) -> None:
-    """Put receipts that the index has away, and join them when they have become many."""
+    """Move receipts that the index has to `folded`, and join them when they have become many."""
     folded.mkdir(parents=True, exist_ok=True)
     for path in paths:
         try:
@@ -256,7 +256,7 @@ def portions(paths: Iterable[Path]) -> Iterator[list[Path]]:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a receipt, 0 when another process has put it away."""
+    """Return the bytes of a receipt, 0 when another process has moved it."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

@@ -25,7 +25,7 @@ class HasReceptors(Protocol):
 
 
 class ReceptorSource:
-    """Receptors as somebody gave them, and the form of their times.
+    """Receptors as they were given, and the form of their times.
 
     Args:
         files: the project.
