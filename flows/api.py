@@ -133,7 +133,7 @@ def check_reachable(url: str) -> None:
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(
-            f"PREFECT_API_URL is '{url}', which is no address of an API: it looks like "
+            f"PREFECT_API_URL is '{url}', which is not the address of an API: it looks like "
             "http://127.0.0.1:4200/api."
         )
     load_prefect()

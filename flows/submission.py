@@ -275,7 +275,7 @@ def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> No
 
 
 def _raise_for(run: FlowRun) -> None:
-    """Raise what is no matter of single simulations."""
+    """Raise an error that is not about single simulations."""
     state = run.state
     assert state is not None
     text = " ".join((state.message or "without a message").split())

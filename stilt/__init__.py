@@ -1,4 +1,4 @@
-"""stilt: where the air of a measurement has been, and which surface it saw.
+"""stilt: where the air of a measurement came from, and which surface influenced it.
 
 Names are loaded when first used: ``import stilt`` costs no JAX, no Prefect, no matplotlib.
 """

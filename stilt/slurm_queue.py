@@ -132,7 +132,7 @@ def ended_tasks(job: str) -> dict[int, ArrayTask]:
     """Return, by number, those tasks of a job array whose end SLURM still knows.
 
     Accounting knows it for long, the controller for some minutes; where neither does, nothing is
-    returned, which is no error.
+    returned, which is not an error.
     """
     try:
         tasks = _accounted(job)

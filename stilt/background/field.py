@@ -173,7 +173,7 @@ def unit_factor(units: str, wanted: str) -> float:
     """Return the factor from one unit of mole fraction to another, by UDUNITS.
 
     Raises:
-        UsageError: one of them is no such unit.
+        UsageError: one of them is not such a unit.
     """
     from cf_units import Unit
 

@@ -60,7 +60,7 @@ Exit codes:
 @click.version_option(__version__, prog_name="stilt")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Where the air of a measurement has been, and which surface it saw.
+    """Where the air of a measurement came from, and which surface influenced it.
 
     \b
     Examples:

@@ -76,9 +76,11 @@ def _template(path: Path | None) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UsageError(f"'{path}' is no JSON ({error}): give a base job template.") from error
+        raise UsageError(
+            f"'{path}' is not valid JSON ({error}): give a base job template."
+        ) from error
     if not isinstance(content, dict) or not {"variables", "job_configuration"} <= content.keys():
         raise UsageError(
-            f"'{path}' is no base job template: it has no 'variables' and 'job_configuration'."
+            f"'{path}' is not a base job template: 'variables' or 'job_configuration' is missing."
         )
     return content

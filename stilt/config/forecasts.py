@@ -97,7 +97,7 @@ def _hour(value: Any) -> str:
     text = str(value).strip()
     if isinstance(value, bool) or not _HOUR.fullmatch(text) or int(text) > 23:
         raise ValueError(
-            f"'{value}' is no cycle: write an hour such as 06, a list of hours, or a full time "
+            f"'{value}' is not a cycle: write an hour such as 06, a list of hours, or a full time "
             "such as 2023-07-15 06:00"
         )
     return f"{int(text):02d}"
@@ -124,6 +124,6 @@ def lead_text(value: Any) -> str:
     """
     found = None if isinstance(value, bool) else _LEAD.fullmatch(str(value).strip())
     if found is None or (found[2] and int(found[2]) < int(found[1])):
-        raise ValueError(f"'{value}' is no lead: write hours such as 1h, or a range as 6h..11h")
+        raise ValueError(f"'{value}' is not a lead: write hours such as 1h, or a range as 6h..11h")
     last = f"..{int(found[2])}h" if found[2] else ""
     return f"{int(found[1])}h{last}"

@@ -178,7 +178,7 @@ class MetConfig(Section):
     def _known_format(cls, value: str) -> str:
         if value not in FORMATS and "." not in value:
             raise ValueError(
-                f"'{value}' is no weather format: known are {', '.join(FORMATS)}, or the import "
+                f"'{value}' is not a weather format: known are {', '.join(FORMATS)}, or the import "
                 "path of a class of your own"
             )
         return value
@@ -285,7 +285,7 @@ class MetConfig(Section):
         return self._written_directory
 
     def remember_written(self, directory: str | tuple[str, ...]) -> None:
-        """Keep how the user wrote the directory; it is no part of the configuration's meaning."""
+        """Keep how the user wrote the directory; it does not change the configuration's meaning."""
         self._written_directory = directory
 
 

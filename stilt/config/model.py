@@ -225,7 +225,7 @@ def _nesting_problems(config: ModelConfig) -> Problems:
         for outer in met.nested_in:
             where = ("mets", name, "nested_in")
             if outer not in config.mets:
-                problems.append((where, f"'{outer}' is no meteorology under mets"))
+                problems.append((where, f"'{outer}' is not a meteorology under mets"))
     if not problems and not run_on_their_own(config.mets):
         first = next(iter(config.mets))
         problems.append((("mets", first, "nested_in"), "no meteorology is left to be run"))

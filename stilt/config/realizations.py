@@ -23,7 +23,7 @@ def with_realizations(mets: Mapping[str, Any], count: Any) -> dict[str, Any]:
 
     Args:
         mets: settings by name, as written or checked.
-        count: how many realizations, the meteorologies themselves included; what is no number is
+        count: how many realizations, the meteorologies themselves included; what is not a number is
             left to those who check it.
     """
     if not isinstance(count, int) or count < 2:

@@ -41,7 +41,7 @@ def read_percent_script(text: str) -> list[NotebookCell]:
         if mark.group(1):
             lines = source.splitlines()
             if wrong := next((line for line in lines if not line.startswith("#")), None):
-                raise ValueError(f"'{wrong}' is no comment, but stands in a cell of text.")
+                raise ValueError(f"'{wrong}' is not a comment, but stands in a cell of text.")
             source = "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines)
         cells.append(NotebookCell("markdown" if mark.group(1) else "code", source))
     return cells

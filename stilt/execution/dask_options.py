@@ -95,7 +95,7 @@ def _seconds(length: Any) -> float:
     """Return a length of time, a number of seconds or a text such as ``30 min``, in seconds.
 
     Raises:
-        UsageError: it is no length of time.
+        UsageError: it is not a length of time.
     """
     import pandas as pd
 
@@ -108,7 +108,7 @@ def _seconds(length: Any) -> float:
             seconds = 0.0
     if not 0.0 < seconds < math.inf:
         raise UsageError(
-            f"execution.no_workers_timeout is '{length}', which is no length of time: it takes "
+            f"execution.no_workers_timeout is '{length}', which is not a length of time: it takes "
             "seconds, or a text such as '30 min' or '2 h'."
         )
     return seconds

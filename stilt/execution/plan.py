@@ -237,7 +237,7 @@ def share_in_words(sim_ids: Iterable[str], words: str) -> list[str]:
     """Return the share of simulations that a text such as ``3/8`` asks for: see :func:`share_of`.
 
     Raises:
-        UsageError: the text is no such share.
+        UsageError: the text is not such a share.
     """
     first, _, last = words.partition("/")
     if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):

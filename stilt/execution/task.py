@@ -278,7 +278,7 @@ class Task:
             complete &= expected.error is None or result.error_key is not None
         if self.failure is not None:
             result.reason, result.detail = self.failure.reason, self.failure.detail
-            # The main run is done: only its companion is missing, and that is no failure.
+            # The main run is done: only its companion is missing, and that is not a failure.
             companion = self.failure.phase == ERROR_PHASE
             result.state = "pending" if companion else "failed"
             if companion:

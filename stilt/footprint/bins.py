@@ -23,7 +23,7 @@ def parse_bins(time_bins: Any) -> pd.IntervalIndex:
             are read as :func:`stilt.receptors.parse_time` reads times.
 
     Raises:
-        UsageError: there are no bins, the edges do not ascend, or text that is no time.
+        UsageError: there are no bins, the edges do not ascend, or text that is not a time.
     """
     if isinstance(time_bins, pd.IntervalIndex):
         left, right = (_naive(pd.DatetimeIndex(side)) for side in (time_bins.left, time_bins.right))

@@ -64,7 +64,7 @@ class PeriodIndex:
         n_index_records: records the index takes.
         digest: of the index's text; it holds a checksum of every field.
         checksums: of each field, in file order, see :func:`checksum`; 0 where there is none: some
-            programs write zeros for all fields, or for some. -1 for one that is no number.
+            programs write zeros for all fields, or for some. -1 for one that is not a number.
     """
 
     time: np.datetime64

@@ -122,7 +122,7 @@ def parse_size(text: str) -> float:
     """
     found = _SIZE.fullmatch(text)
     if found is None:
-        raise UsageError(f"'{text}' is no size: write it like 500MB or 10GB.")
+        raise UsageError(f"'{text}' is not a size: write it like 500MB or 10GB.")
     return float(found[1]) * _FACTORS[found[2]]
 
 

@@ -280,7 +280,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a file.
 
     Raises:
-        DamagedIndexError: it is no file of DuckDB's, or damaged.
+        DamagedIndexError: it is not a file of DuckDB's, or damaged.
         HeldIndexError: somebody else has it open.
         StiltError: anything else, in one sentence.
     """

@@ -81,7 +81,7 @@ def export_netcdf(dataset: xr.Dataset, path: Path) -> None:
                 fill_value=0.0 if is_sparse else np.nan,
             )  # fmt: skip
             if is_sparse:
-                # What is not written reads as zero, which is no missing value.
+                # What is not written reads as zero, which is not a missing value.
                 made.delncattr("_FillValue")
             made.set_auto_maskandscale(False)
             made.setncatts({**_plain(variable.attrs), "coordinates": " ".join(auxiliary)})

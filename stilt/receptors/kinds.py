@@ -230,7 +230,7 @@ class Receptor:
         return shapely.Point(self._points[0])
 
     def _identity(self) -> tuple[Any, ...]:
-        # A receptor is a set of points: their order is no part of its id, nor of its meaning.
+        # A receptor is a set of points: their order is neither part of its id nor of its meaning.
         return (type(self).__name__, self.time, self.altitude_ref, tuple(sorted(self._points)))
 
     def __len__(self) -> int:

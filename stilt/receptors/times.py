@@ -199,7 +199,7 @@ def time_window(time_range: Sequence[TimeLike]) -> tuple[pd.Timestamp, pd.Timest
             second, and ends it at its last.
 
     Raises:
-        UsageError: one of them is no time.
+        UsageError: one of them is not a time.
     """
     first, last = time_range
     end = parse_time(last)

@@ -71,7 +71,7 @@ class Header:
             ValueError, KeyError, TypeError: there is none, or it was changed.
         """
         if metadata is None or KEY not in metadata:
-            raise ValueError("it is no shard of stilt's")
+            raise ValueError("it is not a shard of stilt's")
         if metadata.get(CHECKSUM) != b"%08x" % zlib.crc32(metadata[KEY]):
             raise ValueError("its metadata do not agree with their check sum")
         return cls.decode(metadata[KEY])

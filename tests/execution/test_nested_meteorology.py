@@ -123,7 +123,7 @@ def test_a_change_in_either_meteorology_is_noticed(weather, tmp_path):
 
 def test_a_nest_names_meteorologies_that_there_are(tmp_path):
     met = {"directory": tmp_path, "format": "era5"}
-    with pytest.raises(ConfigFieldError, match="'around' is no meteorology under mets"):
+    with pytest.raises(ConfigFieldError, match="'around' is not a meteorology under mets"):
         stilt.ModelConfig(mets={"fine": {**met, "nested_in": "around"}})
     with pytest.raises(ConfigFieldError, match="no meteorology is left to be run"):
         stilt.ModelConfig(mets={"a": {**met, "nested_in": "b"}, "b": {**met, "nested_in": ["a"]}})

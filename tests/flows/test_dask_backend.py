@@ -191,8 +191,8 @@ def test_a_scheduler_that_goes_away_ends_the_run_with_a_sentence(
         ({"adress": "tcp://x:1"}, "no option 'adress' .*did you mean 'address'"),
         ({"address": "tcp://x:1", "cluster": "a.B"}, "not both .*remove address or cluster"),
         ({"cluster_options": 3}, "cluster_options must be a mapping"),
-        ({"no_workers_timeout": "soon"}, "'soon', which is no length of time"),
-        ({"no_workers_timeout": -1}, "'-1', which is no length of time"),
+        ({"no_workers_timeout": "soon"}, "'soon', which is not a length of time"),
+        ({"no_workers_timeout": -1}, "'-1', which is not a length of time"),
     ],
 )
 def test_wrong_options_are_one_sentence(options, sentence) -> None:

@@ -371,7 +371,7 @@ def test_an_api_that_does_not_answer_is_the_users_mistake() -> None:
 
 @pytest.mark.parametrize("text", ["127.0.0.1:4200/api", "localhost:4200/api", "api"])
 def test_what_is_no_address_is_the_users_mistake(text: str) -> None:
-    with pytest.raises(UsageError, match="is no address of an API"):
+    with pytest.raises(UsageError, match="is not the address of an API"):
         check_reachable(text)
 
 

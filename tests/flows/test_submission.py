@@ -181,7 +181,7 @@ def test_a_pool_is_made_with_the_template_that_is_given(pool: str, tmp_path: Pat
     kind = ["deploy", "--pool", pool, "--type", "kubernetes", "--template"]
     refused = CliRunner().invoke(cli, [*kind, str(wrong)])
     assert refused.exit_code == 2
-    assert "is no base job template" in refused.output
+    assert "is not a base job template" in refused.output
     template = Path(__file__).parents[2] / "deployments" / "kubernetes" / "work-pool.json"
     assert CliRunner().invoke(cli, [*kind, str(template)]).exit_code == 0
     with get_client(sync_client=True) as client:

@@ -161,7 +161,7 @@ def test_sizes_are_read(text, nbytes):
 
 @pytest.mark.parametrize("text", ["", "much", "-3GB", "3 G B"])
 def test_what_is_no_size_is_said(text):
-    with pytest.raises(UsageError, match="is no size"):
+    with pytest.raises(UsageError, match="is not a size"):
         parse_size(text)
 
 

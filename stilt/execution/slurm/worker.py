@@ -40,9 +40,9 @@ def work_through(folder: Path, n_processes: int = 1) -> list[str]:
     spool = Spool(folder)
     task = os.environ.get(TASK_VARIABLE, "")
     if not spool.logs.is_dir():
-        raise UsageError(f"{folder} is no submission of a job array, or its run has ended.")
+        raise UsageError(f"{folder} is not a submission of a job array, or its run has ended.")
     if not task.isdigit():
-        raise UsageError(f"This is no task of a job array: {TASK_VARIABLE} is not set.")
+        raise UsageError(f"This is not a task of a job array: {TASK_VARIABLE} is not set.")
     if n_processes == 1:
         with interruptible():
             _drain(spool, int(task), 0)

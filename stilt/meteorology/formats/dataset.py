@@ -47,7 +47,7 @@ _NETCDF = (b"CDF", b"\x89HDF")
 
 
 class ForeignFileError(ValueError):
-    """A file that is no weather file of a format, such as a text beside the weather."""
+    """A file that is not a weather file of a format, such as a text beside the weather."""
 
 
 class DatasetFormat:

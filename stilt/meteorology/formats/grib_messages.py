@@ -95,7 +95,7 @@ def places(path: str) -> Iterator[MessagePlace]:
     """Yield the fields of a file in their order.
 
     Raises:
-        GribError: it is cut short, or is no GRIB from some byte on.
+        GribError: it is cut short, or is not GRIB from some byte on.
     """
     size = os.path.getsize(path)
     with open(path, "rb", buffering=0) as file:
@@ -143,7 +143,7 @@ def _next_message(file: BinaryIO, offset: int, size: int) -> int:
         between = read[: found if found >= 0 else None]
         junk += len(between.strip(_PADDING))
         if junk > _SEARCHED_BYTES:
-            raise DamagedGribError(f"it is no GRIB from byte {offset} on")
+            raise DamagedGribError(f"it is not GRIB from byte {offset} on")
         if found >= 0:
             return offset + found
         # The magic word may begin in the last bytes.

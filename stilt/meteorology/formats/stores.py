@@ -40,7 +40,7 @@ def open_store(path: str) -> xr.Dataset:
     """Open a store lazily.
 
     Raises:
-        OSError: it cannot be reached, is no Zarr group, or the library is not installed.
+        OSError: it cannot be reached, is not a Zarr group, or the library is not installed.
     """
     try:
         import zarr  # noqa: F401
@@ -82,7 +82,7 @@ def _document(path: str) -> tuple[str, bytes]:
             continue
         except Exception as error:
             raise _unreachable(error) from error
-    raise OSError("there is no Zarr group there")
+    raise OSError("there is not a Zarr group there")
 
 
 def layout_digest(data: xr.Dataset, names: Iterable[str]) -> str:
