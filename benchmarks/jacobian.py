@@ -17,8 +17,9 @@ import pandas as pd
 import xarray as xr
 
 from stilt import Footprint, FootprintConfig, PointReceptor
-from stilt.footprint.files import FootprintFiles
 from stilt.footprint.jacobian import Jacobian
+from stilt.project.footprint_set import FootprintSet
+from stilt.project.reading import Located
 
 RECEPTOR_TIME = pd.Timestamp("2023-07-15 18:00")
 BINS = pd.date_range("2023-07-14 18:00", "2023-07-15 19:00", freq="1h")
@@ -72,7 +73,7 @@ def by_aggregate(paths: list[Path]) -> list[pd.DataFrame]:
 
 def by_jacobian(paths: list[Path]) -> Jacobian:
     """All files as one sparse matrix."""
-    return FootprintFiles(paths).jacobian(target(), BINS)
+    return FootprintSet([Located(path.stem, path) for path in paths]).jacobian(target(), BINS)
 
 
 def main() -> None:

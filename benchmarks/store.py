@@ -29,9 +29,8 @@ from benchmarks.jacobian import write_footprints
 from benchmarks.processes import idle_warning
 from stilt import Footprint
 from stilt.execution.pieces import Piece, footprint_piece
-from stilt.footprint.files import FootprintFiles, FootprintSet
 from stilt.project.artifacts import Made
-from stilt.project.footprint_set import LocatedFootprints
+from stilt.project.footprint_set import FootprintSet
 from stilt.project.reading import Located
 from stilt.receptors import receptor_of
 from stilt.store import ShardWriter
@@ -81,8 +80,8 @@ def _compare_writing(bodies: Sequence[Path], scratch: Path, repeats: int) -> Non
 def _compare_reading(bodies: Sequence[Path], scratch: Path, options: argparse.Namespace) -> None:
     number = options.footprints
     sides: dict[str, FootprintSet] = {
-        "files": FootprintFiles(_linked(bodies, scratch, number)),
-        "store": LocatedFootprints(_stored(bodies, scratch, number)),
+        "files": FootprintSet([Located(p.stem, p) for p in _linked(bodies, scratch, number)]),
+        "store": FootprintSet(_stored(bodies, scratch, number)),
     }
     grid = Footprint.from_netcdf(bodies[0])
     size = options.degrees

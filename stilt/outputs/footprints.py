@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from stilt.footprint import Footprint
-    from stilt.footprint.files import FootprintSet
     from stilt.footprint.jacobian import Jacobian
     from stilt.plotting.footprint_files import FootprintFilesPlots
     from stilt.project.campaign_footprints import Along
     from stilt.project.export import Format
+    from stilt.project.footprint_set import FootprintSet
 
 
 class FootprintCollection(OutputCollection):
@@ -139,9 +139,9 @@ class FootprintCollection(OutputCollection):
 
     def select(self, **selection: Unpack[Selection]) -> FootprintSet:
         """Return the footprints of a selection as one set, read as it is used."""
-        from stilt.project.footprint_set import LocatedFootprints
+        from stilt.project.footprint_set import FootprintSet
 
-        return LocatedFootprints(self._located(selection))
+        return FootprintSet(self._located(selection))
 
     def _located(self, selection: Selection) -> list[Located]:
         return self._existing(

@@ -37,7 +37,7 @@ TOTAL_LABEL = "sum over the map, ppm per (µmol m$^{-2}$ s$^{-1}$)"
 
 
 class Footprints(Protocol):
-    """A set of footprints that is read as it is used: :class:`stilt.footprint.FootprintFiles`."""
+    """Footprints that are read one by one: :class:`stilt.project.footprint_set.FootprintSet`."""
 
     def __len__(self) -> int: ...
 

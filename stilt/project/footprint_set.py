@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stilt.footprint.files import FootprintSet
+from stilt.footprint.enhancement import enhancement
+from stilt.footprint.jacobian import Jacobian, jacobian
+from stilt.footprint.reduce import mean_footprint, sum_footprints
+from stilt.footprint.regions import Regions, regional_jacobian
 from stilt.project.reading import Located, read_footprint, read_layers, read_parts
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
     from stilt.footprint import Footprint
     from stilt.footprint.layers import CellBlock, Layers
+    from stilt.plotting.footprint_files import FootprintFilesPlots
 
 
-class LocatedFootprints(FootprintSet):
-    """Footprints of some simulations.
+class FootprintSet:
+    """Footprints of some simulations, read one after the other by whatever goes through them.
 
     Attributes:
         located: where they are.
@@ -43,6 +50,68 @@ class LocatedFootprints(FootprintSet):
     def parts(self) -> Iterator[Layers | CellBlock]:
         """Read the same in the form in which it is kept, and as many at a time as lie together."""
         return read_parts(self.located)
+
+    def jacobian(
+        self,
+        target: Any,
+        time_bins: Any,
+        *,
+        resolution: float | tuple[float, float] | None = None,
+        projection: str | None = None,
+        names: str | Sequence[Any] | None = None,
+    ) -> Jacobian:
+        """Stack the footprints into a sparse matrix.
+
+        Args:
+            target: cells, as for :func:`stilt.footprint.jacobian.jacobian`; or regions, as for
+                :meth:`stilt.footprint.regions.Regions.of`: polygons, or basis functions.
+            time_bins, resolution, projection: as for :func:`stilt.footprint.jacobian.jacobian`.
+            names: of regions.
+
+        Raises:
+            UsageError: there are no footprints, or the target or the bins cannot be used.
+        """
+        if Regions.are(target):
+            regions = Regions.of(target, names=names)
+            return regional_jacobian(self.layers(), regions, time_bins, labels=self.labels)
+        return jacobian(
+            self.parts(),
+            target,
+            time_bins,
+            resolution=resolution,
+            projection=projection,
+            labels=self.labels,
+        )
+
+    def enhancement(
+        self,
+        flux: xr.DataArray,
+        *,
+        molar_mass_g: float | None = None,
+        projection: str | None = None,
+    ) -> pd.DataFrame:
+        """What a flux adds to each measurement, ppm.
+
+        See :func:`stilt.footprint.enhancement.enhancement`.
+        """
+        return enhancement(
+            self, flux, molar_mass_g=molar_mass_g, projection=projection, labels=self.labels
+        )
+
+    def mean(self) -> xr.DataArray:
+        """Mean over the set of the time-summed footprints."""
+        return mean_footprint(self.parts())
+
+    def sum(self) -> xr.DataArray:
+        """Sum over the set and time."""
+        return sum_footprints(self.parts())
+
+    @property
+    def plot(self) -> FootprintFilesPlots:
+        """Pictures of these footprints together (needs matplotlib)."""
+        from stilt.plotting.footprint_files import FootprintFilesPlots
+
+        return FootprintFilesPlots(self)
 
     def __repr__(self) -> str:
         return f"<{len(self)} footprints>"

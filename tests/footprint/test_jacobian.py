@@ -12,10 +12,11 @@ from small_footprints import BINS, FOOTPRINTS, GRID, UTM, flux_of, made, target
 from stilt import Footprint, PointReceptor
 from stilt.errors import UsageError
 from stilt.footprint.enhancement import enhancement
-from stilt.footprint.files import FootprintFiles
 from stilt.footprint.jacobian import jacobian
 from stilt.footprint.layers import CellBlock, LayerCells, Layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
+from stilt.project.footprint_set import FootprintSet
+from stilt.project.reading import Located
 
 
 @pytest.mark.parametrize("size", [0.2, 0.13, 0.05, 0.021])
@@ -141,7 +142,7 @@ def test_faults_are_named() -> None:
 def test_files_give_what_their_footprints_give(tmp_path) -> None:
     paths = [f.to_netcdf(tmp_path / f"{n}.nc") for n, f in enumerate(FOOTPRINTS)]
     names = [f"sim{n}" for n in range(5)]
-    files = FootprintFiles(paths, names)
+    files = FootprintSet([Located(*each) for each in zip(names, paths, strict=True)])
     assert len(files) == 5
     one, other = files.jacobian(target(), BINS), jacobian(FOOTPRINTS, target(), BINS)
     np.testing.assert_array_equal(one.matrix.toarray(), other.matrix.toarray())
@@ -150,8 +151,6 @@ def test_files_give_what_their_footprints_give(tmp_path) -> None:
     found = files.enhancement(flux)
     pd.testing.assert_frame_equal(found, enhancement(FOOTPRINTS, flux, labels=names))
     xr.testing.assert_allclose(files.mean() * 5, files.sum())
-    with pytest.raises(UsageError, match="cannot have 2 labels"):
-        FootprintFiles(paths, names[:2])
 
 
 def test_sum_and_mean() -> None:

@@ -9,8 +9,9 @@ import pytest
 import xarray as xr
 
 from stilt import Footprint, FootprintConfig, PointReceptor
-from stilt.footprint.files import FootprintFiles
 from stilt.footprint.jacobian import jacobian
+from stilt.project.footprint_set import FootprintSet
+from stilt.project.reading import Located
 
 BINS = pd.date_range("2023-07-15 12:00", "2023-07-15 18:00", freq="1h")
 BOUNDS = {"xmin": -113.0, "xmax": -111.0, "ymin": 39.8, "ymax": 41.4}
@@ -61,4 +62,5 @@ def test_footprints_in_files(tmp_path) -> None:
     loop = fastest_s(
         lambda: [Footprint.from_netcdf(path).aggregate(cells(), BINS) for path in paths]
     )
-    assert fastest_s(lambda: FootprintFiles(paths).jacobian(cells(), BINS)) < loop / 10
+    files = FootprintSet([Located(path.stem, path) for path in paths])
+    assert fastest_s(lambda: files.jacobian(cells(), BINS)) < loop / 10

@@ -8,11 +8,12 @@ import xarray as xr
 
 from stilt import Footprint, FootprintConfig, PointReceptor
 from stilt.errors import FootprintError
-from stilt.footprint.files import FootprintFiles
 from stilt.footprint.layers import Layers, runs_of
 from stilt.footprint.netcdf import read_layers
 from stilt.footprint.nonzero import nonzero_in
 from stilt.hdf5 import open_hdf5, stored_chunks
+from stilt.project.footprint_set import FootprintSet
+from stilt.project.reading import Located
 
 BINS = pd.date_range("2023-07-15 14:00", "2023-07-15 18:00", freq="1h")
 TARGET = xr.Dataset(coords={"lon": np.arange(-113, -110.9, 0.3), "lat": np.arange(40, 41.5, 0.3)})
@@ -134,7 +135,7 @@ def test_foot_is_believed_in_a_file_that_another_program_has_written(change, tmp
         assert changed.total != foot.total
     same(read_layers(path), Layers.of(changed))
     one, other = (
-        FootprintFiles([path]).jacobian(TARGET, BINS).matrix,
+        FootprintSet([Located("foot", path)]).jacobian(TARGET, BINS).matrix,
         changed.aggregate(TARGET, BINS).to_numpy().T.reshape(1, -1),
     )
     np.testing.assert_allclose(one.toarray(), other, rtol=1e-12, atol=1e-18)

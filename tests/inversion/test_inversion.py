@@ -9,7 +9,6 @@ import xarray as xr
 
 import stilt
 from stilt.errors import UsageError
-from stilt.footprint.files import FootprintSet
 from stilt.footprint.jacobian import Jacobian, jacobian
 from stilt.footprint.layers import Layers
 from stilt.inversion import PriorCovariance, Regions, estimate_fluxes, regional_jacobian
@@ -22,6 +21,8 @@ from stilt.inversion.layouts import (
     write_npz,
     write_parquet,
 )
+from stilt.project.footprint_set import FootprintSet
+from stilt.project.reading import Located
 
 GRID = stilt.Grid(xmin=-113, xmax=-111, ymin=40, ymax=42, xres=0.1, yres=0.1)
 CONFIG = stilt.FootprintConfig(grid=GRID)
@@ -140,40 +141,24 @@ def test_polygons_share_cells_by_area_and_sum_to_the_whole():
     assert found.matrix[:, [2, 5, 8]].sum() == 0
 
 
-class _Set(FootprintSet):
-    """Footprints in memory, as a project's are on disk."""
-
-    labels = None
-
-    def __len__(self):
-        return len(FOOTPRINTS)
-
-    def __iter__(self):
-        return iter(FOOTPRINTS)
-
-    def layers(self):
-        return map(Layers.of, FOOTPRINTS)
-
-    def readers(self):
-        raise NotImplementedError
-
-
-def test_polygons_and_basis_functions_are_targets_of_a_jacobian():
+def test_polygons_and_basis_functions_are_targets_of_a_jacobian(tmp_path):
+    paths = [foot.to_netcdf(tmp_path / f"{n}.nc") for n, foot in enumerate(FOOTPRINTS)]
+    footprints = FootprintSet([Located(path.stem, path) for path in paths])
     plain = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(POLYGONS), BINS)
     for target, names in ((POLYGONS, None), (Regions.of(POLYGONS), None), (_GeoFrame(), "name")):
-        found = _Set().jacobian(target, BINS, names=names)
+        found = footprints.jacobian(target, BINS, names=names)
         assert found.columns.equals(plain.columns)
         np.testing.assert_array_equal(found.matrix.toarray(), plain.matrix.toarray())
     halves = xr.DataArray(
         np.stack([X < -112, X >= -112])[:, None] * np.ones((1, 20, 1)),
         dims=("half", "lat", "lon"), coords={"half": ["west", "east"], "lat": Y, "lon": X},
     )  # fmt: skip
-    basis = _Set().jacobian(halves, BINS)
+    basis = footprints.jacobian(halves, BINS)
     assert basis.cells.get_level_values("region").tolist() == ["west", "east"]
     np.testing.assert_allclose(basis.total, coarse().total)
     # A plain grid stays one: its values say which cells count, no more.
     grid = halves.isel(half=0)
-    assert _Set().jacobian(grid, BINS).matrix.shape == (6, 3 * 400)
+    assert footprints.jacobian(grid, BINS).matrix.shape == (6, 3 * 400)
 
 
 def test_labels_and_basis_functions_on_a_grid():
