@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.weather_files import grib_files, zarr_stores
+from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, write_era5
+from benchmarks.weather_files.truth import PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2
 from stilt.meteorology.formats.ncep import HRRR_FACES
 from stilt.meteorology.grids import EARTH_RADIUS_M, conformal_grid, latlon_grid
 from stilt.meteorology.records import RawAnalysis
-from tests.support import grib_files, zarr_stores
-from tests.support.era5_files import level_dataset, surface_dataset, write_era5
-from tests.support.truth import PRESSURES_HPA, on_grid, on_pressures, truth
-from tests.support.wrf_files import lambert_attributes, wrf_dataset, write_wrf
 
 FIRST, END = np.datetime64("2023-07-14T12:00", "m"), np.datetime64("2023-07-16T02:00", "m")
 """Time of the first analysis, and when an hour too late begins."""

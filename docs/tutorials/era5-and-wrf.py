@@ -11,9 +11,9 @@ import numpy as np
 
 from pathlib import Path
 
-from tests.support.era5_files import write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
-from tests.support.wrf_files import lambert_attributes, wrf_dataset, write_wrf
+from benchmarks.weather_files.era5_files import write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
 
 hours = [np.datetime64(f"2023-07-15T{hour:02d}:00", "m") for hour in range(17, 22)]
 true = [truth(hour) for hour in hours]

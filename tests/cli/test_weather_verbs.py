@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.weather_files.truth import truth
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.writer import write_arl
-from tests.support.truth import truth
 
 HOURS = [np.datetime64(f"2023-07-15T{hour}:00", "m") for hour in (16, 17, 19)]
 

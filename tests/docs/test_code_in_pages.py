@@ -29,9 +29,9 @@ def test_commands_and_code_of_the_page_on_weather_run(tmp_path, monkeypatch):
     import numpy as np
     from click.testing import CliRunner
 
+    from benchmarks.weather_files.era5_files import write_era5
+    from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
     from stilt.cli import cli
-    from tests.support.era5_files import write_era5
-    from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
     hours = [np.datetime64(f"2023-07-15T{hour}:00", "m") for hour in (17, 18, 19)]
     analyses = [

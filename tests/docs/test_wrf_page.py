@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from benchmarks.weather_files.truth import truth
+from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
 from stilt.config import MetConfig
-from tests.support.truth import truth
-from tests.support.wrf_files import lambert_attributes, wrf_dataset, write_wrf
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "pages" / "wrf.md"
 

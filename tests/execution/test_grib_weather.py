@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import stilt
+from benchmarks.weather_files.grib_files import ncep
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.formats.ncep import HRRR_FACES
 from stilt.meteorology.grids import EARTH_RADIUS_M, conformal_grid
 from stilt.meteorology.writer import write_arl
-from tests.support.grib_files import ncep
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T16:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")

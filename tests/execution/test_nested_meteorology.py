@@ -8,14 +8,14 @@ import pytest
 import xarray as xr
 
 import stilt
+from benchmarks.weather_files.era5_files import write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config.base import ConfigFieldError
 from stilt.demo.synthetic_fields import DemoWeather
 from stilt.meteorology import reach
 from stilt.meteorology.grids import latlon_grid
 from stilt.meteorology.nest import catalogue_of
 from stilt.meteorology.writer import write_arl
-from tests.support.era5_files import write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")

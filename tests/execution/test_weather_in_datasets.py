@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 import stilt
+from benchmarks.weather_files.cf_datasets import SURFACE, cf_dataset
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.zarr_stores import arco_store, write_store
 from stilt.config import MetConfig
 from stilt.execution import push_simulations
 from stilt.meteorology import reach
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.writer import write_arl
-from tests.support.cf_datasets import SURFACE, cf_dataset
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
-from tests.support.zarr_stores import arco_store, write_store
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")

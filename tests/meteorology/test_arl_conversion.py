@@ -9,6 +9,8 @@ import arlmet
 import numpy as np
 import pytest
 
+from benchmarks.weather_files.era5_files import write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, UsageError
 from stilt.meteorology import to_arl
@@ -17,8 +19,6 @@ from stilt.meteorology.arl import read_index
 from stilt.meteorology.arl_conversion import arl_analysis, level_codes
 from stilt.meteorology.prepare import PreparationOptions, levels_for, prepare
 from stilt.meteorology.writer import write_arl
-from tests.support.era5_files import write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 HOUR = np.timedelta64(1, "h")
 HOURS = [np.datetime64("2023-07-15T10:00", "m") + n * HOUR for n in range(5)]

@@ -3,14 +3,14 @@ import pytest
 import xarray as xr
 
 import stilt
+from benchmarks.weather_files.cf_datasets import cf_dataset
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
 from stilt.config.meteorology import FORMATS as FORMATS_IN_CONFIG
 from stilt.errors import MeteorologyError
 from stilt.meteorology.arl_conversion import to_arl
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import AUTO, FORMATS, format_of, read_analysis
-from tests.support.cf_datasets import cf_dataset
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T17:00"), np.timedelta64(1, "h")

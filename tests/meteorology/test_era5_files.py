@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
 from stilt.meteorology.writer import write_arl
-from tests.support.era5_files import level_dataset, surface_dataset, write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")

@@ -5,16 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stilt.config import MetConfig
-from stilt.errors import MeteorologyError
-from stilt.meteorology.archive import list_met
-from stilt.meteorology.catalogue import MetCatalogue
-from stilt.meteorology.formats import field_names, format_of, read_analysis, scan_file
-from stilt.meteorology.formats.grib_grids import cone_latitude
-from stilt.meteorology.formats.grib_messages import places
-from stilt.meteorology.formats.ncep import HRRR_FACES
-from stilt.meteorology.grids import latlon_grid
-from tests.support.grib_files import (
+from benchmarks.weather_files.grib_files import (
     LAMBERT,
     GribFile,
     eccodes,
@@ -25,7 +16,16 @@ from tests.support.grib_files import (
     latlon_keys,
     ncep,
 )
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from stilt.config import MetConfig
+from stilt.errors import MeteorologyError
+from stilt.meteorology.archive import list_met
+from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.formats import field_names, format_of, read_analysis, scan_file
+from stilt.meteorology.formats.grib_grids import cone_latitude
+from stilt.meteorology.formats.grib_messages import places
+from stilt.meteorology.formats.ncep import HRRR_FACES
+from stilt.meteorology.grids import latlon_grid
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T17:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")

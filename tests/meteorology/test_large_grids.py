@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.weather_files.era5_files import write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
 from stilt.meteorology import prepare as preparing
 from stilt.meteorology import reach as reaching
@@ -18,8 +20,6 @@ from stilt.meteorology.turbulence import TurbulenceOptions
 from stilt.meteorology.used import cache_entries, in_use, note_use, trim_cache
 from stilt.meteorology.weather_cache import clear_weather, kept_weather, totals
 from stilt.meteorology.writer import write_arl
-from tests.support.era5_files import write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T17:00"), np.timedelta64(1, "h")

@@ -5,20 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stilt.config import MetConfig
-from stilt.meteorology.catalogue import MetCatalogue
-from stilt.meteorology.formats import open_analysis, read_analysis
-from stilt.meteorology.formats.hybrid import with_pressure
-from stilt.meteorology.reach import within_reach
-from tests.support.grib_files import (
+from benchmarks.weather_files.grib_files import (
     LAMBERT,
     era5_model_levels,
     era5_surface,
     hybrid_pressures_hpa,
     ncep,
 )
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
-from tests.support.wrf_files import lambert_attributes, wrf_dataset, write_wrf
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
+from stilt.config import MetConfig
+from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.formats import open_analysis, read_analysis
+from stilt.meteorology.formats.hybrid import with_pressure
+from stilt.meteorology.reach import within_reach
 
 TIME = np.datetime64("2023-07-15T18:00")
 AREA = (-112.5, 40.0, -111.0, 41.5)

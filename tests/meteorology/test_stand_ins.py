@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.weather_files.era5_files import write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError
 from stilt.meteorology.catalogue import MetCatalogue
@@ -15,8 +17,6 @@ from stilt.meteorology.formats import field_names, read_analysis
 from stilt.meteorology.prepare import PreparationOptions, levels_for, prepare
 from stilt.meteorology.records import FieldNames
 from stilt.meteorology.stand_ins import stand_in_text, stand_ins
-from tests.support.era5_files import write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 METS = {"any": {"directory": "unused", "file_format": "%Y", "file_tres": "1h"}}
 TIME = np.datetime64("2023-07-15T18:00", "m")

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmarks.weather_files.truth import truth
+from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
 from stilt.meteorology.formats.wrf_grid import cone_latitude
-from tests.support.truth import truth
-from tests.support.wrf_files import lambert_attributes, wrf_dataset, write_wrf
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")

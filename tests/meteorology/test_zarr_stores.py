@@ -3,6 +3,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmarks.weather_files.era5_files import write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.zarr_stores import (
+    LONG_NAMES,
+    arco_store,
+    chunks_of,
+    level_store,
+    served,
+    surface_store,
+    write_store,
+)
 from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.archive import list_archive, list_met
@@ -12,17 +23,6 @@ from stilt.meteorology.formats import format_of, read_analysis, stores
 from stilt.meteorology.prepare import PreparationOptions
 from stilt.meteorology.prepared_store import PreparedStore
 from tests.support.bucket import empty_bucket
-from tests.support.era5_files import write_era5
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
-from tests.support.zarr_stores import (
-    LONG_NAMES,
-    arco_store,
-    chunks_of,
-    level_store,
-    served,
-    surface_store,
-    write_store,
-)
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T18:00"), np.timedelta64(1, "h")

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from synthetic_weather import GRID, analysis
 
+from benchmarks.weather_files.truth import truth
+from benchmarks.weather_files.wrf_files import faces_whose_mean_is
 from stilt.errors import MeteorologyError
 from stilt.meteorology.columns import remap
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import levels_for
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.wrf_staggering import lower_face_heights_m
-from tests.support.truth import truth
-from tests.support.wrf_files import faces_whose_mean_is
 
 TIME = np.datetime64("2023-07-15T18:00")
 

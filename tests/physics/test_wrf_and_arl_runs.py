@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from synthetic_weather import model_config, release
 
+from benchmarks.weather_files.truth import truth
+from benchmarks.weather_files.wrf_files import P_TOP_PA, lambert_attributes, wrf_dataset, write_wrf
 from stilt.config import MetConfig
 from stilt.meteorology.arl import read_analysis, read_index
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.writer import write_arl
 from stilt.transport import run_transport
-from tests.support.truth import truth
-from tests.support.wrf_files import P_TOP_PA, lambert_attributes, wrf_dataset, write_wrf
 
 FIRST, LAST = np.datetime64("2023-07-15T17:00", "m"), np.datetime64("2023-07-15T21:00", "m")
 PLACE = {"lon": -111.9, "lat": 40.6}

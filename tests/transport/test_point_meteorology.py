@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 import stilt
+from benchmarks.weather_files.era5_files import write_era5
+from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, UsageError
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.writer import write_arl
 from stilt.transport.sample import sample_weather
-from tests.support.era5_files import write_era5
 from tests.support.synthetic_weather import model_config
-from tests.support.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 
 HOURS = [np.datetime64(f"2023-07-15T{hour}:00", "m") for hour in (17, 18, 19)]
 LON, LAT = -111.85, 40.77

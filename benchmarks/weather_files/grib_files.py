@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.weather_files.era5_files import SURFACE as ERA5_SURFACE
+from benchmarks.weather_files.era5_files import UPPER as ERA5_UPPER
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2
 from stilt.meteorology.formats.grib_messages import eccodes as library
 from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, conformal_grid
 from stilt.meteorology.records import RawAnalysis
-from tests.support.era5_files import SURFACE as ERA5_SURFACE
-from tests.support.era5_files import UPPER as ERA5_UPPER
 
 eccodes = library()
 """ecCodes, imported after pyproj, as the package does."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import xarray as xr
 
+from benchmarks.weather_files.era5_files import level_dataset, surface_dataset
 from stilt.meteorology.records import RawAnalysis
-from tests.support.era5_files import level_dataset, surface_dataset
 
 LONG_NAMES = {
     "u": "u_component_of_wind", "v": "v_component_of_wind", "w": "vertical_velocity",

@@ -1,0 +1,1 @@
+"""Synthetic weather in the formats of weather services, from one truth; tests and tutorials too."""
