@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Weather from ERA5 and WRF
 #
-# Files from the Climate Data Store and from WRF are read as they are: give the folder and the format. Here both hold the same **synthetic** hours, in small files of the same structure, so that one receptor can be run with each and the results compared. (The project's tests write these files, so this page runs in a clone of the repository.)
+# Files from the Climate Data Store and from WRF are read as they are: give the folder and the format. Here both hold the same **synthetic** hours, in small files of the same structure, so that one receptor can be run with each and the results compared. (The functions that write these files are in the repository, beside its benchmarks, so this page runs in a clone of it.)
 
 # %% [markdown]
 # ## 1. Two folders
