@@ -31,7 +31,8 @@ def apply_near_field(
     veght: float,
     heights_msl: bool | None = None,
 ) -> pd.DataFrame:
-    """Raise ``foot`` where the plume is still shallower than the layer that sees the surface.
+    """Raise ``foot`` where the plume is still shallower than the layer that takes up surface
+    fluxes.
 
     Rows of each particle are taken outwards from the release, whatever their order in the table.
     Run on a table that was corrected before, it starts again from the saved originals.

@@ -1,4 +1,4 @@
-"""Writes ARL files from weather of any format, for HYSPLIT and whatever reads them.
+"""Write ARL files from weather of any format, for HYSPLIT and whatever reads them.
 
 Pressure levels stay what they are. Hybrid levels become sigma levels that carry their pressure in
 ``PRES``: HYSPLIT takes pressure from that field on sigma levels (ARL flag 1), and not on hybrid

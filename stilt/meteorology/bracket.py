@@ -101,7 +101,7 @@ def _interval(times: np.ndarray, longest: np.timedelta64 | None) -> np.timedelta
 def _single(
     refs: Sequence[AnalysisRef], start: np.datetime64, end: np.datetime64
 ) -> tuple[tuple[AnalysisRef, ...], tuple[np.datetime64, ...]]:
-    """Serve a window of its own time only, with at most one analysis and no known interval."""
+    """Bracket a window with at most one analysis, so that no interval is known."""
     if refs and start == end == refs[0].time:
         return tuple(refs), ()
     held = {ref.time for ref in refs}

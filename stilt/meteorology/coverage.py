@@ -1,4 +1,4 @@
-"""Say, before anything is computed, whether the analyses cover each receptor in time and space."""
+"""Check, before a run, whether the analyses cover each receptor in time and space."""
 
 from __future__ import annotations
 

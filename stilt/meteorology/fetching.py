@@ -1,4 +1,4 @@
-"""Fetches ahead of a run the weather files that windows of time need and a folder lacks."""
+"""Download, ahead of a run, the weather files that windows of time need and a folder lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say which receptors release air below the ground of the met fields or above their top.
+"""Find receptors that release air below the ground of the met fields or above their top.
 
 Transport starts such particles at the ground, or in the wind of the top level. Up to
 :data:`TOLERATED_M` outside that may be due to the weather's coarse terrain, and gives a warning;

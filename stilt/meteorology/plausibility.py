@@ -1,4 +1,4 @@
-"""Looks at an analysis for values that no atmosphere has: wrong units, signs, order of levels.
+"""Check an analysis for values that no atmosphere has: wrong units, signs, order of levels.
 
 Limits are wide: what they let through may still be wrong, what they find almost certainly is.
 """

@@ -1,4 +1,4 @@
-"""What readers of met files hand on: references to the analyses in files, and the fields of one."""
+"""What readers of met files return: references to the analyses in files, and the fields of one."""
 
 from __future__ import annotations
 

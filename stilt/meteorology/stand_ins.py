@@ -1,4 +1,4 @@
-"""What takes the place of fields that a weather product lacks, in words.
+"""Describe what takes the place of fields that a weather product lacks.
 
 Each rule is one of :mod:`stilt.meteorology.columns`, :mod:`stilt.meteorology.ground_values`,
 :mod:`stilt.meteorology.input_levels`, :mod:`stilt.meteorology.surface_layer`,

@@ -1,4 +1,4 @@
-"""Remember what looks wrong in weather files, and say it once for each file and field.
+"""Remember what looks wrong in weather files, and warn once for each file and field.
 
 A note is a small file beside the prepared analyses; whoever creates it says it. A file that is
 replaced gets notes of its own.
@@ -106,7 +106,7 @@ class WeatherNotes:
         return {path: _sentence(path, each) for path, each in notes.items()}
 
     def _keep(self, ref: AnalysisRef, raw: RawAnalysis) -> list[_Note]:
-        """Write down what is implausible; returns what was not known before."""
+        """Note what is implausible; return what was not known before."""
         new = []
         for finding in implausible(raw):
             note = _Note(ref.path, minute_text(raw.time), finding.field, finding.text)

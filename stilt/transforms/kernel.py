@@ -1,4 +1,4 @@
-"""Averaging kernels: how much of a change of the air at a height a column measurement sees."""
+"""Averaging kernels: how a column measurement changes with the air at each height."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def release_height_agl_m(
             "The receptor's altitude is above sea level and the particle table has neither zsfc "
             "nor zagl to bring it to the ground; add zagl to varsiwant."
         )
-    # Transport releases at the ground what the terrain would bury.
+    # Transport releases at the ground what would lie below the terrain.
     return np.maximum(height - ground_m, 0.0)
 
 
