@@ -21,13 +21,10 @@ ANSWER_TIMEOUT_S = 10.0
 
 @contextmanager
 def prefect_api(home: Path) -> Iterator[str]:
-    """One API for a block of code and all worker processes started in it; yields its URL.
+    """Use one Prefect API in a block and in all workers started in it; yields its URL.
 
-    The user's API is used when there is one. Otherwise the private server with its state in `home`
-    is, which is launched if this process has none and lives on after the block.
-
-    Args:
-        home: directory of a private server's state.
+    It is the user's API if there is one, else the private server with its state in `home`, which
+    is launched if this process has none and lives on after the block.
     """
     with ExitStack() as stack:
         stack.enter_context(our_prefect())
@@ -49,8 +46,8 @@ def prefect_api(home: Path) -> Iterator[str]:
 def _pointed_at(server: PrivateServer) -> Iterator[None]:
     """Point Prefect at a server: in this context, in its background threads, in child processes.
 
-    A block for results that the user has registered with another server is not known to this one,
-    and it needs no heartbeats of flow runs, whose last one would be waited for.
+    The user's block for results is not known to this server. Heartbeats of flow runs are off: the
+    end of a run would wait for the last one.
     """
     from prefect import context
 
@@ -92,10 +89,9 @@ def _pointed_at(server: PrivateServer) -> Iterator[None]:
 
 
 def _one_certificate(home: Path) -> Path:
-    """A file with one certificate, for clients of a server that has no use for any.
+    """Return a file with one certificate, for clients of a server without TLS.
 
-    Every client of Prefect reads all that the file holds, two clients for each task: some 40 ms
-    of a core with the usual hundred of them.
+    Each client of Prefect, two for each task, reads the whole file: 40 ms with the usual hundred.
     """
     path = home / "certificate.pem"
     if not path.exists():
@@ -125,8 +121,7 @@ def drain_clients() -> None:
 def check_reachable(url: str) -> None:
     """Refuse to start when the user's Prefect API does not answer, or refuses access.
 
-    It is asked by Prefect's own client, so that certificates, proxies and passwords in Prefect's
-    settings count as they will in the run.
+    Prefect's own client asks, so that certificates, proxies and passwords count as in the run.
 
     Raises:
         UsageError: no address, no connection, or no password; any other answer counts as reachable.

@@ -54,15 +54,11 @@ from stilt.execution.setup import computing_environment, main_not_run_again
 from stilt.project.inputs import Project
 
 RECORD_DELAY_S = 5.0
-LAST_WORDS_S = 1.0
+LAST_MESSAGES_S = 1.0
 
 
 class BatchFailedError(StiltError):
-    """A task ends Failed with this, and yet hands over its summary.
-
-    Attributes:
-        summary: what the task would have returned.
-    """
+    """Ends a task run Failed, and carries the summary that it would have returned."""
 
     def __init__(self, text: str, summary: BatchSummary) -> None:
         super().__init__(text, summary)
@@ -81,21 +77,12 @@ class BatchFailedError(StiltError):
     persist_result=False,
 )  # fmt: skip
 def simulate_batch(order: WorkOrder, progress: Callable[[float], None] | None = None) -> State[Any]:
-    """Compute one batch; a simulation that fails is an outcome and no exception.
-
-    The task run ends Failed when one did, with the counts; its result is a
-    :class:`BatchSummary` all the same.
-    """
+    """Compute one batch; the task run ends Failed, with the counts, when a simulation failed."""
     return batch_state(compute_order(order, progress), len(order.batch.sim_ids))
 
 
 def batch_state(summary: BatchSummary, number: int) -> State[Any]:
-    """Return the final state of a task run: the counts in its message, the summary in its result.
-
-    Args:
-        summary: what became of the batch.
-        number: simulations in it.
-    """
+    """Return the final state of the task run of a batch of so many simulations."""
     text = summary.sentence(number)
     if summary.n_failed or summary.interrupted:
         return Failed(message=text, data=BatchFailedError(text, summary))
@@ -103,7 +90,7 @@ def batch_state(summary: BatchSummary, number: int) -> State[Any]:
 
 
 def task_runs_of_this_machine(project: Project, plan: Plan) -> InlineCrew | MappedTasks:
-    """Return who computes a plan here: the flow's process for one worker, else a process pool."""
+    """Return the crew of this machine: the flow's process for one worker, else a process pool."""
     if plan.roles.transport + plan.roles.helpers == 1:
         return InlineCrew(project, compute_as_task_run)
     running = project.layout.running
@@ -215,8 +202,8 @@ def process_pool(
 ) -> Iterator[None]:
     """Make a new pool of worker processes the task runner of the current flow run.
 
-    When the block is left by an exception (Ctrl-C among them), workers that compute one of
-    `batches` are asked to stop and, after a grace period, killed.
+    An exception in the block (Ctrl-C among them) stops the workers that compute `batches`, which
+    are killed after a grace period.
 
     Args:
         n_workers: processes.
@@ -251,10 +238,10 @@ def _set_up_worker(*arguments: Any) -> None:
 
 
 def mark_crashed(futures: Sequence[PrefectFuture[Any]], patience_s: float = RECORD_DELAY_S) -> None:
-    """Tell Prefect which task runs died with their worker, which cannot do so itself.
+    """Mark task runs as crashed whose worker died, which cannot do so itself.
 
-    A worker's last messages may still be on their way; a task run that Prefect does not hear of
-    within ``patience_s`` was never shown and needs no mark.
+    Prefect may get a worker's last messages later; a task run that it does not know after
+    ``patience_s`` was never shown and needs no mark.
     """
     if not futures:
         return
@@ -276,10 +263,7 @@ def mark_crashed(futures: Sequence[PrefectFuture[Any]], patience_s: float = RECO
 
 
 def crash_unfinished(message: str) -> None:
-    """Tell Prefect that the task runs of the current flow run are over that still show as going.
-
-    For a run that breaks off: its workers are gone, some without a last word.
-    """
+    """Mark the unfinished task runs of the current flow run as crashed, when it breaks off."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
@@ -287,7 +271,7 @@ def crash_unfinished(message: str) -> None:
     going = TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
     unfinished = TaskRunFilter(state=TaskRunFilterState(type=going))
     with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
-        for delay_s in (0.0, LAST_WORDS_S):  # what workers sent last may still be on its way
+        for delay_s in (0.0, LAST_MESSAGES_S):  # workers' last messages may still be on their way
             time.sleep(delay_s)
             for run in client.read_task_runs(flow_run_filter=mine, task_run_filter=unfinished):
                 state: State[None] = Crashed(message=message)

@@ -1,7 +1,6 @@
 """Private Prefect servers: one for the runs of a process in a project, until the process ends.
 
-Starting one takes seconds of importing, so it is launched first and awaited last: the caller
-loads Prefect and JAX, plans and prepares weather in between.
+Starting one takes seconds, so a run launches it first and waits for it last.
 """
 
 from __future__ import annotations
@@ -129,10 +128,10 @@ SERVERS = LivingServers(PrivateServer)
 
 
 def _environment_of_server() -> dict[str, str]:
-    """Return our environment without the user's settings of Prefect, for a server elsewhere.
+    """Return our environment without the user's settings of Prefect.
 
-    A password, a database, a base path or plugins of the user's own server would keep the private
-    one from starting, or its clients from being let in. Settings are read in any case of letters.
+    A password, database, base path or plugin of the user's own server would keep the private one
+    from starting, or its clients from being let in. Settings are read in any case of letters.
     """
     own = {k: v for k, v in os.environ.items() if not k.upper().startswith("PREFECT_")}
     if path := own.get("PYTHONPATH"):

@@ -29,10 +29,10 @@ TAGGED_SCENES = 8
 
 
 class ProjectFlow(Flow[P, R]):
-    """A flow whose first parameter is a project directory.
+    """A flow whose first parameter is a project.
 
-    Called directly, it makes the path absolute, finds or starts a Prefect API (one for the run)
-    and tags the run with project, scene and weather. In a deployment the worker has done so.
+    Called directly, it makes the path absolute, finds or starts a Prefect API and tags the run
+    with project, scene and weather.
     """
 
     def running(self, function: Callable[..., Any]) -> ProjectFlow[..., Any]:

@@ -89,19 +89,19 @@ def _quiet_console() -> Iterator[None]:
 
 
 def without_logging_errors() -> None:
-    """Leave it unsaid in this process when a record of the log cannot be handed to Prefect.
+    """Do not print errors of logging itself in this process, which must be ours.
 
-    On a full disk each record would put lines of its own on the terminal, above the one sentence
-    that says what is wrong. For processes that are ours: it is a setting of all logging in them.
+    On a full disk each record would print a traceback above the one sentence that says what is
+    wrong.
     """
     logging.raiseExceptions = False
 
 
 def _home_of_prefect() -> dict[str, str]:
-    """Name an empty temporary folder as Prefect's home where its own cannot be used.
+    """Return variables that name a temporary home for Prefect where its own cannot be used.
 
-    Importing Prefect fails without a home folder of the user, and when it may not look into it;
-    it warns of one in which it cannot make its folder.
+    Importing Prefect fails without a readable home folder of the user, and warns where it cannot
+    make its own folder there.
     """
     try:
         home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
@@ -123,10 +123,10 @@ def _temporary_home() -> str:
 
 
 def user_api_url() -> str | None:
-    """Return the Prefect API that the user has chosen, or None.
+    """Return the Prefect API that the user's Prefect settings name, or None.
 
-    Prefect's settings say it. Importing them takes a second, which is spared where no variable
-    and no file that they are read from could name one.
+    Importing these settings takes a second: where no variable and no file names an API they are
+    not imported.
     """
     if chosen := os.environ.get("PREFECT_API_URL"):
         return chosen

@@ -150,11 +150,7 @@ class PrefectBackend(LocalBackend):
         skip_existing: bool | None = None,
         observer: Observer | None = None,
     ) -> SubmittedHandle:
-        """Submit the run and return at once.
-
-        Raises:
-            UsageError: there is no Prefect API, deployment or work pool of that name.
-        """
+        """Submit the run and return at once; refuses what :meth:`check` refuses."""
         url = _reachable_api(IN_ORDER_TO_RUN)
         if project.remote is not None:
             project.remote.check(n_processes=2)
@@ -250,11 +246,7 @@ def _client_of(url: str) -> Iterator[SyncPrefectClient]:
 
 
 def _reachable_api(advice: str) -> str:
-    """Return the address of the Prefect server that workers use as well; stop without one.
-
-    Args:
-        advice: ends the sentence that says so.
-    """
+    """Return the address of the user's Prefect server; without one stop with an advice."""
     url = user_api_url()
     if url is None:
         raise UsageError(
@@ -275,7 +267,7 @@ def _tell_missing_worker(client: SyncPrefectClient, work_pool: str | None) -> No
 
 
 def _raise_for(run: FlowRun) -> None:
-    """Raise an error that is not about single simulations."""
+    """Raise an error if a flow run broke off; simulations that failed are no such error."""
     state = run.state
     assert state is not None
     text = " ".join((state.message or "without a message").split())
