@@ -40,10 +40,17 @@ def export(
     name = footprint or known[0]
     if layout == "ct-lagrange":
         folder.mkdir(parents=True, exist_ok=True)
-        return [
-            ct_lagrange.write(record, rows, folder, n_hours=owner.config.n_hours)
-            for record, rows in _records(owner, name, selection)
-        ]
+        written: dict[Path, str] = {}
+        for record, rows in _records(owner, name, selection):
+            path, receptor = folder / ct_lagrange.file_name(record), str(record.receptor.id)
+            if path in written:
+                raise UsageError(
+                    f"The receptors {written[path]} and {receptor} have one file, {path.name}, in "
+                    "this layout, named by minute, place and mean height: choose one of them."
+                )
+            ct_lagrange.write(record, rows, path, n_hours=owner.config.n_hours)
+            written[path] = receptor
+        return list(written)
     if names is None:
         raise UsageError("These files carry a site and a domain in their names: give both.")
     folder.mkdir(parents=True, exist_ok=True)

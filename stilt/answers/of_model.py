@@ -177,20 +177,22 @@ class Answers:
             The files.
 
         Raises:
-            UsageError: an unknown layout, a projected or summed footprint, particles that were
-                not kept, or a site or domain is missing.
+            UsageError: an unknown layout, several meteorologies, a projected or summed footprint,
+                particles that were not kept, or a site or domain is missing.
         """
         from stilt.answers.export import export
         from stilt.exchange.openghg import ExportNames
 
+        chosen = selection.get("mets") or self.config.simulated_mets
+        mets = [chosen] if isinstance(chosen, str) else list(chosen)
+        if len(mets) != 1:
+            raise UsageError(
+                "These files are of one meteorology, or one realization of it: choose with --met "
+                f"(mets= in Python) one of {', '.join(mets)}."
+            )
         names = None
         if site is not None and domain is not None:
-            mets = list(self.config.simulated_mets)
-            chosen = selection.get("mets") or mets
-            one = chosen if isinstance(chosen, str) else ",".join(chosen)
-            if "," in one:
-                raise UsageError(f"Say of which meteorology, mets=: there are {one}.")
-            names = ExportNames(site, domain, species, one, period=period)
+            names = ExportNames(site, domain, species, mets[0], period=period)
         return export(self, Path(folder), layout, selection, footprint=name, names=names)
 
     def ends(self: ModelWithObservations, **selection: Unpack[Selection]) -> pd.DataFrame:

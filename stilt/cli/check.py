@@ -76,7 +76,8 @@ def coverage_report(model: Model) -> CoverageReport:
             for ref in found.analyses[:1]:
                 one_of_grid.setdefault(ref.grid.key(), ref)
         one = next((ref for found in covered for ref in found.analyses), None)
-        lacks = "" if one is None else lacking_fields(name, one, model.config)
+        again = model.config.mets[name].realization > 0
+        lacks = "" if one is None or again else lacking_fields(name, one, model.config)
         for receptor, found in zip(receptors, covered, strict=True):
             problem = too_few_particles(receptor, model.config.numpar)
             details = [problem.detail, found.detail] if problem else [found.detail]

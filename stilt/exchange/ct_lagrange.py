@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +31,16 @@ def file_name(record: ReleaseRecord) -> str:
 def write(
     record: ReleaseRecord,
     particles: pd.DataFrame,
-    folder: str | os.PathLike[str],
+    path: Path,
     *,
     n_hours: float,
-) -> Path:
+) -> None:
     """Write one receptor's file.
 
     Args:
         record: the measurement.
         particles: its particles, all rows or the first and last ones.
-        folder: where.
+        path: the file, called by :func:`file_name`.
         n_hours: how long particles were followed.
 
     Raises:
@@ -57,7 +56,6 @@ def write(
     table = np.stack(
         [-60.0 * ends["age_h"], ends["indx"], ends["lati"], ends["long"], ends["zagl"]], axis=1
     )
-    path = Path(folder) / file_name(record)
     with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         sizes = {"foot1date": len(days), "foot1lat": data.sizes["lat"],
                  "foot1lon": data.sizes["lon"], "endptsparticle": len(table),
@@ -91,4 +89,3 @@ def write(
                 "height_m": record.height_m, "Conventions": "CF-1.8",
             }
         )  # fmt: skip
-    return path

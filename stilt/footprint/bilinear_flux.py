@@ -39,8 +39,8 @@ def flux_at(
 ) -> FluxThere:
     """Interpolate a flux bilinearly between the centres of its cells.
 
-    Within half a cell of its edge it is constant across the edge, and zero beyond; so it is where
-    it has no value. In time it is constant within its steps.
+    Beyond its edge it is zero, as where it has no value, and falls to zero within a cell's width
+    around the edge. In time it is constant within its steps.
 
     Args:
         along: the flux.
@@ -75,7 +75,7 @@ def _own_coordinates(
     """Return places in the coordinates of the flux."""
     target = along.target
     if is_longlat(target.projection):
-        west = target.x.low.min()
+        west = _nodes(target.x)[0]
         return west + (longitude - west) % 360.0, latitude
     from pyproj import Transformer
 
@@ -84,40 +84,40 @@ def _own_coordinates(
     return x, y
 
 
+def _nodes(cells: Intervals) -> Floats:
+    """Return the ascending centres of cells, and of one more beyond either end."""
+    centre = np.sort(cells.centre)
+    low, high = cells.low.min(), cells.high.max()
+    return np.concatenate([[2.0 * low - centre[0]], centre, [2.0 * high - centre[-1]]])
+
+
 def _between_centres(
     along: FluxAlongPaths, field: Floats, x: Floats, y: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return values at places in the flux's own coordinates, and slopes along these."""
     target = along.target
     grid = field.reshape(target.x.centre.size, target.y.centre.size)
-    i, next_i, share_x, by_x = _place(target.x, x)
-    j, next_j, share_y, by_y = _place(target.y, y)
-    low = grid[i, j] + share_y * (grid[i, next_j] - grid[i, j])
-    high = grid[next_i, j] + share_y * (grid[next_i, next_j] - grid[next_i, j])
-    near = grid[i, next_j] - grid[i, j]
-    far = grid[next_i, next_j] - grid[next_i, j]
-    inside = np.isfinite(share_x) & np.isfinite(share_y)
-    made = (
+    grid = np.pad(grid[np.argsort(target.x.centre)][:, np.argsort(target.y.centre)], 1)
+    width = target.x.high.max() - target.x.low.min()
+    if is_longlat(target.projection) and width > 360.0 - _NEAR_CELLS:
+        grid[0], grid[-1] = grid[-2], grid[1]
+    i, share_x, by_x = _place(_nodes(target.x), x)
+    j, share_y, by_y = _place(_nodes(target.y), y)
+    low = grid[i, j] + share_y * (grid[i, j + 1] - grid[i, j])
+    high = grid[i + 1, j] + share_y * (grid[i + 1, j + 1] - grid[i + 1, j])
+    near = grid[i, j + 1] - grid[i, j]
+    far = grid[i + 1, j + 1] - grid[i + 1, j]
+    return (
         low + share_x * (high - low),
         by_x * (high - low),
         by_y * (near + share_x * (far - near)),
     )
-    value, slope_x, slope_y = (np.where(inside, each, 0.0) for each in made)
-    return value, slope_x, slope_y
 
 
-def _place(cells: Intervals, at: Floats) -> tuple[np.ndarray, np.ndarray, Floats, Floats]:
-    """Return the two cells between whose centres each place lies, the second one's share (NaN
-    outside), and how it grows along the axis."""
-    order = np.argsort(cells.centre)
-    centre = cells.centre[order]
-    outside = (at < cells.low.min()) | (at >= cells.high.max())
-    if centre.size == 1:
-        nothing = np.zeros(at.shape, np.intp)
-        return nothing, nothing, np.where(outside, np.nan, 0.0), np.zeros(at.shape)
-    first = np.clip(np.searchsorted(centre, at, side="right") - 1, 0, centre.size - 2)
-    width = centre[first + 1] - centre[first]
-    share = (at - centre[first]) / width
+def _place(nodes: Floats, at: Floats) -> tuple[np.ndarray, Floats, Floats]:
+    """Return the node below each place, the next one's share, and how it grows along the axis."""
+    first = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, nodes.size - 2)
+    width = nodes[first + 1] - nodes[first]
+    share = (at - nodes[first]) / width
     growth = np.where((share > 0.0) & (share < 1.0), 1.0 / width, 0.0)
-    share = np.where(outside, np.nan, np.clip(share, 0.0, 1.0))
-    return order[first], order[first + 1], share, growth
+    return first, np.clip(share, 0.0, 1.0), growth

@@ -10,9 +10,12 @@ doi:10.1007/BF00121951):
 
     dq = (-q / T + d sigma / dz + sigma d ln(rho) / dz) dt + sqrt(2 / T) dW
 
-It is solved in sub-steps of one length. A particle that reaches the ground stays there for the rest
-of a sub-step and goes on with its velocity turned: the ground forgets where it came from, and a
-derivative with it.
+It is solved in sub-steps of one length. A particle that reaches the ground waits there until its
+velocity has turned upward (one-sided reflection, as of the water in a reservoir; Skorokhod 1961,
+doi:10.1137/1106035). Its height is then a continuous function of all that came before, and the
+ground forgets where it came from, a derivative with it. Were the velocity turned at the ground, the
+way would jump whenever a particle met it a sub-step earlier or later: a derivative along the path
+would miss what these jumps add to that of the mean.
 """
 
 from __future__ import annotations
@@ -142,15 +145,13 @@ def smooth_half(
         memory = jnp.exp(-dt / seen.time_scale)
         drift = seen.time_scale * (1.0 - memory) * seen.gradient
         q = memory * now.q + jnp.sqrt(1.0 - memory**2) * number + drift
-        z = now.z + q * seen.sigma * column.stretch * dt
-        below = z < 0.0
-        z = jnp.clip(z, 0.0, top)
+        z = jnp.clip(now.z + q * seen.sigma * column.stretch * dt, 0.0, top)
         edge = 2.0 * GRADUAL_EDGE * column.influence_m
         share = jnp.clip(0.5 + (column.influence_m - z) / edge, 0.0, 1.0)
         minutes = jnp.minimum(z / lowest, 1.0) * (direction * dt / 60.0)
         return SmoothHalf(
             z,
-            jnp.where(below, -q, q),
+            q,
             now.drift + minutes * seen.wind,
             now.low_s + share * dt,
             now.foot + MOLAR_MASS_AIR_TRANSPORT * share * dt / mass,

@@ -96,6 +96,22 @@ def test_a_flux_between_centres_by_hand():
     there = flux_at(FluxAlongPaths.of(flux), x, y, lambda x, y: (x, y), minutes, RECEPTOR)
 
     # A quarter of the way east and half north: 0.5 (1 + 11); between the centres, 4 to 12 in 2 deg.
-    np.testing.assert_allclose(there.value, [6.0, 2.0, 0.0, 0.0])
-    np.testing.assert_allclose(there.slope_x, [4.0, 0.0, 0.0, 0.0], atol=1e-9)
-    np.testing.assert_allclose(there.slope_y, [10.0, 8.0, 0.0, 0.0], atol=1e-9)
+    # West of the first centre, at -112, it falls to zero at -114: there 2 by 0.7, and 8 by 0.7.
+    np.testing.assert_allclose(there.value, [6.0, 1.4, 0.0, 0.0])
+    np.testing.assert_allclose(there.slope_x, [4.0, 1.0, 0.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(there.slope_y, [10.0, 5.6, 0.0, 0.0], atol=1e-9)
+
+
+def test_a_flux_all_around_the_globe_has_no_edge_where_its_longitudes_begin():
+    lon = np.arange(-175.0, 180.0, 10.0)
+    flux = xr.DataArray(
+        np.ones((2, 1)) * np.arange(lon.size), dims=("lat", "lon"),
+        coords={"lat": [40.0, 50.0], "lon": lon}, attrs={"units": "umol m-2 s-1"},
+    )  # fmt: skip
+    x = np.array([-180.0, 180.0, 178.0])
+
+    there = flux_at(FluxAlongPaths.of(flux), x, 0 * x + 45, lambda x, y: (x, y), 0 * x, RECEPTOR)
+
+    # Between 35 at 175 degrees and 0 at 185.
+    np.testing.assert_allclose(there.value, [17.5, 17.5, 24.5])
+    np.testing.assert_allclose(there.slope_x, [-3.5, -3.5, -3.5])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -17,6 +18,7 @@ from stilt.cli import cli
 from stilt.demo import write_demo_weather
 from stilt.errors import UsageError
 from stilt.exchange.boundary import leaving
+from stilt.exchange.releases import ReleaseRecord, weather_at_release
 
 GRID = {"xmin": -113, "xmax": -111, "ymin": 40, "ymax": 41.6, "xres": 0.1, "yres": 0.1}
 
@@ -106,6 +108,59 @@ def test_the_verb_and_its_mistakes(model, tmp_path):
         model.export(tmp_path, "openghg", site="a/b", domain="TEST")
     with pytest.raises(UsageError, match="Unknown format"):
         model.export(tmp_path, "grib")
+
+
+def test_a_file_is_of_one_meteorology_and_of_one_receptor(model, tmp_path):
+    settings = model.config.model_dump() | {"realizations": 2}
+    twice = stilt.Model(
+        tmp_path / "case", receptors=list(model.receptors), config=stilt.ModelConfig(**settings)
+    )
+    with pytest.raises(UsageError, match=r"choose with --met .* one of demo, demor1"):
+        twice.export(tmp_path, "ct-lagrange")
+    columns = [
+        stilt.ColumnReceptor("2023-07-15 18:00", -111.85, 40.77, bottom, 300.0 - bottom)
+        for bottom in (0.0, 100.0)
+    ]
+    config = model.config.model_copy(update={"n_hours": -1})
+    stacked = stilt.Model(tmp_path / "stacked", receptors=columns, config=config)
+    stilt.push_simulations(stacked, stacked.register_pending())
+    with pytest.raises(UsageError, match=r"have one file, stilt2023x07x15x18x00x.*choose one"):
+        stacked.export(tmp_path / "out", "ct-lagrange")
+
+
+def test_wind_at_the_release_comes_from_where_particles_went_by_hand():
+    """A minute before the release the air was 600 m to the west and 600 m to the south."""
+    receptor = stilt.PointReceptor("2023-07-15 18:00", -111.0, 60.0, 30.0)
+    degree_per_m = 180.0 / np.pi / 6_371_000.0
+    rows = pd.DataFrame(
+        {
+            "time": -1.0, "indx": [1, 2], "zagl": [20.0, 40.0], "pres": [900.0, 896.0],
+            "long": -111.0 - np.array([500.0, 700.0]) * degree_per_m / 0.5,
+            "lati": 60.0 - np.array([700.0, 500.0]) * degree_per_m,
+            "temp": [280.0, 282.0], "mlht": [500.0, 700.0],
+        }
+    )  # fmt: skip
+    found = weather_at_release(rows, receptor)
+    assert found["wind_speed"] == pytest.approx(10 * np.sqrt(2))
+    assert found["wind_from_direction"] == pytest.approx(225.0)
+    assert found["air_temperature"] == 281.0
+    assert found["atmosphere_boundary_layer_thickness"] == 600.0
+    assert found["air_pressure"] == pytest.approx(89_800, rel=1e-3)
+
+
+def test_influence_goes_to_the_hour_of_its_flux_by_hand():
+    """At 18:30 the hours that begin at 18, 17 and 16 o'clock are 0, 1 and 2 back."""
+    times = ["2023-07-14 17:00", *(f"2023-07-15 {hour}:00" for hour in (16, 17, 18))]
+    data = xr.DataArray(
+        np.array([8.0, 4.0, 2.0, 1.0])[:, None, None], dims=("time", "lat", "lon"),
+        coords={"time": pd.to_datetime(times), "lat": [40.0], "lon": [-111.0]},
+    )  # fmt: skip
+    receptor = stilt.PointReceptor("2023-07-15 18:30", -111.0, 40.0, 30.0)
+    record = ReleaseRecord(receptor, SimpleNamespace(data=data), None, {})
+    hours, residual = record.by_hours_back()
+    assert hours[0, 0, :4].tolist() == [1.0, 2.0, 4.0, 0.0]
+    assert hours.sum() == 7.0
+    assert residual.tolist() == [[8.0]]
 
 
 def test_particles_leave_where_they_first_cross_and_those_that_stay_count_at_the_nearest_side():
