@@ -40,6 +40,8 @@ LABELS = {
 NAMES = {"age": "time", "height": "zagl", "influence": "foot"}
 MOST_DOTS = 200_000
 FEW_DOTS = 60_000
+# Height over width of maps.
+SHAPES = (0.4, 1.6)
 
 
 class Plotted(Protocol):
@@ -267,10 +269,14 @@ def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[
 
 
 def map_shape(extent: Bounds) -> float:
-    """Return height over width of a map, 0.4 to 1.6."""
-    middle = np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85)))
-    shape = (extent[3] - extent[2]) / (extent[1] - extent[0]) / middle
-    return float(np.clip(shape, 0.4, 1.6))
+    """Return height over width of a map, within :data:`SHAPES`."""
+    shape = (extent[3] - extent[2]) / (extent[1] - extent[0]) / _narrowing(extent)
+    return float(np.clip(shape, *SHAPES))
+
+
+def _narrowing(extent: Bounds) -> float:
+    """Return length of a degree of longitude over that of one of latitude, in the middle."""
+    return float(np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85))))
 
 
 def without_jump(longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -281,13 +287,12 @@ def without_jump(longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def bounds_of_dots(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bounds:
-    """Return the bounds of the dots with a margin; one degree around nothing."""
+    """Return the bounds of the dots with a margin, neither flat nor steep; a degree if none."""
     if x.size == 0:
         return (-1.0, 1.0, -1.0, 1.0)
-    margin_x, margin_y = (max(0.05 * np.ptp(v), 0.02) for v in (x, y))
-    return (
-        float(x.min() - margin_x),
-        float(x.max() + margin_x),
-        float(y.min() - margin_y),
-        float(y.max() + margin_y),
-    )
+    width, height = (float(np.ptp(v) + 2 * max(0.05 * np.ptp(v), 0.02)) for v in (x, y))
+    lon, lat = (float(v.min() + v.max()) / 2 for v in (x, y))
+    narrowing = _narrowing((0.0, 0.0, lat, lat))
+    height = max(height, SHAPES[0] * width * narrowing)
+    width = max(width, height / narrowing / SHAPES[1])
+    return (lon - width / 2, lon + width / 2, lat - height / 2, lat + height / 2)

@@ -321,3 +321,16 @@ def test_films_that_cannot_be_written_are_refused(monkeypatch, tmp_path) -> None
         animation.check_film(tmp_path / "film.mp4")
     with pytest.raises(UsageError, match="no particles"):
         Trajectories(particles().head(0), RECEPTOR).plot.animate()
+
+
+def test_a_map_of_particles_in_a_line_is_not_flat() -> None:
+    from stilt.plotting.trajectories import SHAPES, bounds_of_dots, map_shape
+
+    line, here = np.linspace(-115.0, -112.0, 50), np.full(50, 40.0)
+    for x, y, shape in ((line, here, SHAPES[0]), (here - 152.0, -line - 73.0, SHAPES[1])):
+        west, east, south, north = bounds_of_dots(x, y)
+        assert west < x.min() <= x.max() < east
+        assert south < y.min() <= y.max() < north
+        middle = np.cos(np.deg2rad((south + north) / 2))
+        assert (north - south) / (east - west) / middle == pytest.approx(shape, rel=1e-3)
+        assert map_shape((west, east, south, north)) == pytest.approx(shape)
