@@ -82,7 +82,7 @@ def _document(path: str) -> tuple[str, bytes]:
             continue
         except Exception as error:
             raise _unreachable(error) from error
-    raise OSError("there is not a Zarr group there")
+    raise OSError("there is no Zarr group there")
 
 
 def layout_digest(data: xr.Dataset, names: Iterable[str]) -> str:
