@@ -73,9 +73,9 @@ PAGES = (
          "stilt.execution.runs.JobHandle", "stilt.execution.observing.Observer",
          "stilt.execution.observing.Silent", "stilt.execution.observing.Tally",
          "stilt.execution.observing.Ended", "stilt.execution.backend.Backend",
-         "stilt.execution.backend.get_executor", "flows.simulate.simulate",
-         "flows.footprints.footprints", "flows.prepare_meteorology.prepare_meteorology",
-         "flows.maintain.maintain"),
+         "stilt.execution.backend.get_executor", "flows.definitions.simulate",
+         "flows.definitions.footprints", "flows.definitions.prepare_meteorology",
+         "flows.definitions.maintain"),
         ("stilt.execution", "flows"),
     ),
     ApiPage(

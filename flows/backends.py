@@ -112,7 +112,7 @@ class LocalBackend(NoExtras):
         root = project.layout.root
         ended: list[Outcome] = []
         with our_prefect():
-            from flows.simulate import simulate_planned
+            from flows.definitions import simulate_planned
 
             flow = simulate_planned(project, plan, self, observer, ended.append)
             with _broken_server_in_a_sentence(root):
@@ -152,7 +152,7 @@ class LocalBackend(NoExtras):
 
         with compiling_ahead(project, plan):
             load_prefect()
-            import_module("flows.simulate")
+            import_module("flows.definitions")
             prepare_meteorology(project, plan.sim_ids, enough=enough)
 
     def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:

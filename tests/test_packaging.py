@@ -105,7 +105,11 @@ def test_pystilt_in_the_same_environment_is_named_in_one_sentence(wheel, tmp_pat
     for install in order:
         install(wheel, site)
     last = order[1] is install_ours
-    for code in ("import stilt", "from stilt.config import ModelConfig", "import flows.simulate"):
+    for code in (
+        "import stilt",
+        "from stilt.config import ModelConfig",
+        "import flows.definitions",
+    ):
         done = run(site, "-c", code)
         assert done.returncode == 1
         sentence = done.stderr.splitlines()[-1]

@@ -63,7 +63,7 @@ model = Model(project=sys.argv[1])
 plan = plan_run(model.files, model.register_pending()[:1], 1)
 with compiling_ahead(model.files, plan):
     sys.meta_path.insert(0, Finder)
-    import_module("flows.simulate")
+    import_module("flows.definitions")
     prepare_meteorology(model.files, plan.sim_ids)
 print(json.dumps(sorted(by_thread.get(True, set()) & by_thread.get(False, set()))))
 """

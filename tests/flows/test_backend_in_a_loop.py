@@ -17,7 +17,7 @@ def test_what_breaks_a_flow_reaches_a_notebook(
     def broken(*args: object, **options: object) -> object:
         return Failed(data=OSError("the disk is gone"))
 
-    monkeypatch.setattr(sys.modules["flows.simulate"], "simulate_planned", lambda *_: broken)
+    monkeypatch.setattr(sys.modules["flows.definitions"], "simulate_planned", lambda *_: broken)
 
     async def cell() -> None:
         LocalBackend().start(Project(root), [])

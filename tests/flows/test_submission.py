@@ -73,7 +73,7 @@ def test_a_run_is_submitted_to_a_deployment_made_for_it(pool: str, tmp_path: Pat
         deployment = client.read_deployment(run.deployment_id)
         assert client.read_work_pool(pool).type == "process"
     assert (deployment.name, deployment.work_pool_name) == ("local", pool)
-    assert deployment.entrypoint == "flows.simulate.simulate"
+    assert deployment.entrypoint == "flows.definitions.simulate"
     assert deployment.description == simulate.description
     assert deployment.global_concurrency_limit.limit == 4
     assert f"prefect worker start --pool {pool}" in caplog.text
