@@ -43,8 +43,8 @@ def test_every_entry_point_of_prefect_yaml_is_a_flow_of_a_project() -> None:
         for name, schema in flow.parameters.properties.items():
             assert schema.get("description"), f"{flow.name}: {name} is not described"
         assert len(json.dumps(flow.parameters.model_dump())) < 10_000
-        module = flow.name.replace("-", "_")
-        assert deployment["entrypoint"] == f"flows.{module}.{module}"
+        function = flow.name.replace("-", "_")
+        assert deployment["entrypoint"] == f"flows.definitions.{function}"
         assert "description" not in deployment, "its flow has one"
         assert deployment["tags"] == list(TAGS)
         assert deployment["concurrency_limit"] == RUNS_AT_ONCE[flow.name]
