@@ -106,7 +106,7 @@ class PrivateServer(ChildServer):
         )
 
     def _has_started(self, up: bool) -> None:
-        self.database.in_use(up)
+        self.database.note_start(up)
         self._starting.release()
 
     @property

@@ -118,7 +118,7 @@ class ServerDatabase:
             self._note.write_text(self._version)
             self._is_new = False
 
-    def in_use(self, up: bool) -> None:
+    def note_start(self, up: bool) -> None:
         """Note that its server has started, or failed to; a new database becomes a template."""
         self._inode = self._file()
         with suppress(OSError):  # what is kept saves time only
