@@ -25,8 +25,15 @@ def realization_of(config: ModelConfig, sim_id: str) -> int:
 
 def numbers_of(config: ModelConfig, sim_ids: Iterable[str]) -> list[int] | None:
     """Return the realization of each simulation; None where all are of the first."""
+    if not _are_several(config):
+        return None
     found = [realization_of(config, sim_id) for sim_id in sim_ids]
     return found if any(found) else None
+
+
+def _are_several(config: ModelConfig) -> bool:
+    """Return whether there are others than the first, without a look at every simulation."""
+    return any(met.realization for met in config.mets.values())
 
 
 def by_realization(rows: Rows, config: ModelConfig) -> Rows:
@@ -38,7 +45,9 @@ def by_realization(rows: Rows, config: ModelConfig) -> Rows:
     import pandas as pd
     import xarray as xr
 
-    labels = [str(label) for label in rows["receptor"].values]
+    if not _are_several(config):
+        return rows
+    labels = rows["receptor"].to_numpy().tolist()
     numbers = numbers_of(config, labels)
     if numbers is None:
         return rows
