@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stilt.project.inputs import Project
+from stilt.project.kernels import Kernels
+from stilt.project.leases import Lease, leased
+from stilt.project.url_folder import UrlFolder
 from stilt.roots import user_name
 
 if TYPE_CHECKING:
@@ -36,12 +39,14 @@ class Folders:
         root: the output root, or its local mirror.
         output_dir: URL of the outputs; None when they are in `root`.
         compute_root: folder in which files are made before they are published.
+        home: URL of a project that `root` is the copy of, and what names this copy there.
         config: the configuration, which travels along; None has the worker read it from `root`.
     """
 
     root: str
     output_dir: str | None = None
     compute_root: str | None = None
+    home: tuple[str, str] | None = None
     config: ModelConfig | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -51,6 +56,7 @@ class Folders:
             str(project.layout.root),
             None if project.remote is None else project.remote.url,
             str(project.compute_root) if project.has_compute_root else None,
+            None if project.home is None else (project.home.url, project.home.copy_id),
             project.config if with_config else None,
         )
 
@@ -62,6 +68,20 @@ class Folders:
             compute_root=self.compute_root,
             config=self.config,
         )
+
+    @contextmanager
+    def leased(self) -> Iterator[None]:
+        """Compute a project on a URL beside others of this copy; see :meth:`Project.leased`.
+
+        Raises:
+            RunUnfinishedError: another machine computes it.
+        """
+        if self.home is None:
+            yield
+            return
+        url, copy_id = self.home
+        with leased(Lease(UrlFolder(url), copy_id, alone=False)):
+            yield
 
     def returned(self, summary: BatchSummary) -> BatchSummary:
         """Return the summary: the receipt is where the coordinator looks for it."""
@@ -86,8 +106,11 @@ class Portable:
 
     @classmethod
     def of(cls, project: Project) -> Portable:
-        """Pack a project."""
+        """Pack a project; what its footprints read is put on the URL, where it is not there."""
         assert project.remote is not None
+        if project.home is None:
+            for relative, path in project.kernels.files(project.config.footprints).items():
+                project.remote.upload_input(path, relative)
         name = project.layout.root.name
         return cls(project.config, project.expectations, project.remote.url, name)
 
@@ -96,6 +119,9 @@ class Portable:
         home = Path(tempfile.gettempdir()) / f"stilt-worker-{user_name()}"
         project = Project(home / self.name, output_dir=self.url, config=self.config)
         project.expectations = dict(self.expectations)
+        remote, root = project.remote, project.layout.root
+        assert remote is not None
+        project.kernels = Kernels([root], lambda name: remote.fetch_input(name, root / name))
         return project
 
     def returned(self, summary: BatchSummary) -> BatchSummary:

@@ -145,6 +145,17 @@ class Kernels:
         places = [folder / Path(table).expanduser() for folder in self.folders]
         return next((place for place in places if place.is_file()), places[0])
 
+    def files(self, footprints: Mapping[str, FootprintConfig]) -> dict[str, Path]:
+        """Return the files that transforms read, by their path relative to the project."""
+        names = {
+            each["table"] if each.get("table") else _file_of(each["path"])
+            for settings in footprints.values()
+            for each in settings.transforms
+            if each.get("table") or each["kind"] == "import"
+        }
+        relative = sorted(name for name in names if not Path(name).expanduser().is_absolute())
+        return {name: path for name in relative if (path := self.path(name)).is_file()}
+
     def require(self, footprints: Mapping[str, FootprintConfig]) -> None:
         """Refuse a run whose footprints name a table that is not there.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from stilt.footprint import Footprint
     from stilt.footprint.layers import CellBlock, LayerCells, Layers
+    from stilt.store import ShardReader
     from stilt.trajectories import Trajectories
 
 
@@ -148,6 +150,28 @@ def shards_of(project: Project, sim_ids: Sequence[str], kind: str, name: str) ->
     return project.index.read(partial(shards_with, sim_ids, kind, name), nothing)
 
 
+def reader_of(located: Located) -> ShardReader:
+    """Return a reader of the shard of an output, or of the one that it was compacted into since.
+
+    Raises:
+        FileNotFoundError: it is in none any more.
+        DamagedShardError: the shard cannot be read.
+    """
+    from stilt.store import DamagedShardError, opened
+
+    try:
+        return opened(located.path)
+    except FileNotFoundError:
+        for path in sorted(located.path.parent.glob("[!.]*.parquet"), reverse=True):
+            with suppress(FileNotFoundError, DamagedShardError):
+                if located.sim_id in (reader := opened(path)):
+                    return reader
+    raise FileNotFoundError(
+        f"{located.path} is gone, and no other shard has {located.sim_id}: look it up again, and "
+        "if it is lost, run again."
+    )
+
+
 def read_footprint(located: Located) -> Footprint:
     """Read a footprint.
 
@@ -158,10 +182,9 @@ def read_footprint(located: Located) -> Footprint:
 
     if not located.shard:
         return Footprint.from_netcdf(located.path)
-    from stilt.store import opened
     from stilt.store.footprint_rows import footprint_shard
 
-    return footprint_shard(opened(located.path)).footprint(located.sim_id)
+    return footprint_shard(reader_of(located)).footprint(located.sim_id)
 
 
 def read_layers(located: Located) -> Layers:
@@ -178,10 +201,9 @@ def read_cells(located: Located) -> Layers | LayerCells:
 
     if not located.shard:
         return of_file(located.path)
-    from stilt.store import opened
     from stilt.store.footprint_rows import footprint_shard
 
-    return footprint_shard(opened(located.path)).layer_cells(located.sim_id)
+    return footprint_shard(reader_of(located)).layer_cells(located.sim_id)
 
 
 def read_parts(located: Sequence[Located]) -> Iterator[Layers | CellBlock]:
@@ -197,18 +219,16 @@ def _parts(located: Sequence[Located]) -> Iterator[Layers | CellBlock]:
         if path is None:
             yield from map(read_layers, neighbours)
             continue
-        from stilt.store import opened
         from stilt.store.footprint_rows import footprint_shard
 
-        yield from footprint_shard(opened(path)).blocks([one.sim_id for one in neighbours])
+        for reader, together in groupby(neighbours, reader_of):
+            yield from footprint_shard(reader).blocks([one.sim_id for one in together])
 
 
 def particle_columns(located: Located) -> list[str]:
     """Return the names of the columns of particles; see :func:`read_trajectories`."""
     if located.shard:
-        from stilt.store import opened
-
-        return opened(located.path).columns
+        return reader_of(located).columns
     from stilt.trajectories import column_names
 
     return column_names(located.path)
@@ -220,9 +240,7 @@ def read_columns(located: Located, columns: Sequence[str]) -> pd.DataFrame:
 
     if not located.shard:
         return Trajectories.from_parquet(located.path, columns).particles
-    from stilt.store import opened
-
-    return opened(located.path).rows(located.sim_id, columns).to_pandas()
+    return reader_of(located).rows(located.sim_id, columns).to_pandas()
 
 
 def read_trajectories(located: Located) -> Trajectories:
@@ -235,7 +253,6 @@ def read_trajectories(located: Located) -> Trajectories:
 
     if not located.shard:
         return Trajectories.from_parquet(located.path)
-    from stilt.store import opened
     from stilt.store.particle_rows import particles_of
 
-    return particles_of(opened(located.path), located.sim_id)
+    return particles_of(reader_of(located), located.sim_id)

@@ -79,6 +79,15 @@ class RemoteOutputs:
         """Have a copy of a shard here, as :meth:`fetch` does."""
         self._fetch(f"{_STORE}/{shard}", target)
 
+    def upload_input(self, source: Path, name: str) -> None:
+        """Publish a file that the configuration names, relative to the project."""
+        self._folder.put(source, name)
+
+    def fetch_input(self, name: str, target: Path) -> None:
+        """Have a copy of such a file here, as :meth:`fetch` does."""
+        if ".." not in Path(name).parts:
+            self._fetch(name, target)
+
     def _fetch(self, path: str, target: Path) -> None:
         listed = self._folder.info(path)
         if listed is None:

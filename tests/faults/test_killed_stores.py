@@ -72,6 +72,47 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_show_nothing_twice(make
     assert sorted(contents(model)) == sorted(ids)
 
 
+COMPACT = """
+import stilt
+from stilt.project.compact import compact_store
+model = stilt.Model({root!r})
+print("begun", flush=True)
+compact_store(model.files)
+"""
+
+
+@pytest.mark.slow
+def test_compacting_killed_at_random_moments_loses_nothing_and_shows_nothing_twice(make_model):
+    model = make_model(12, **STORE)
+    ids = model.register_pending()
+    for first in range(0, 12, 3):
+        run_batch(str(model.output_root), ids[first : first + 3])
+    model.index.fold()
+    expected = contents(model)
+    moments = random.Random(3)
+    code = COMPACT.format(root=str(model.project))
+    for number in range(12):
+        run_batch(str(model.output_root), ids[number : number + 2], skip_existing=False)
+        model.index.fold()
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(moments.uniform(0.0, 0.8))
+            process.kill()
+        assert model.pending() == []
+        assert contents(model) == expected
+        seen = model.index.sql("SELECT sim_id, time, lat, lon, count(*) AS n FROM footprint_cells "
+                               "GROUP BY ALL HAVING n > 1")  # fmt: skip
+        assert seen.empty, "something is seen twice"
+    assert model.compact().removed > 0
+    model.rebuild()
+    assert contents(model) == expected
+    assert len(shards(model)) == 2
+    assert not list(model.layout.store.rglob(".*"))
+
+
 @pytest.fixture(scope="module")
 def check_store(tmp_path_factory):
     """A function that compares a store with one of which nothing was killed."""

@@ -111,6 +111,20 @@ def test_it_waits_for_no_run_and_disturbs_none(scattered):
     assert len(shards(scattered)) == 10
 
 
+def test_who_has_opened_the_campaign_reads_on(scattered):
+    whole, particles = scattered.footprints["default"].open(), scattered.trajectories.open()
+    chosen = scattered.footprints["default"].select()
+    expected = whole.copy().load(), particles["long"].copy().load(), chosen.mean()
+    scattered.compact()
+    np.testing.assert_array_equal(whole.load(), expected[0])
+    np.testing.assert_array_equal(particles["long"].load(), expected[1])
+    np.testing.assert_allclose(chosen.mean(), expected[2], rtol=1e-12)
+    for path in scattered.layout.store.rglob("*.parquet"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"is gone, and no other shard has fake_2023"):
+        chosen.mean()
+
+
 def test_damaged_shards_are_named_and_left_alone(scattered):
     path = shards(scattered)[0]
     path.write_bytes(b"no parquet")

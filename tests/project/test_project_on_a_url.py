@@ -18,11 +18,15 @@ import stilt
 from stilt.cli import cli
 from stilt.errors import RunUnfinishedError, UsageError
 from stilt.execution import pull_simulations, push_simulations
+from stilt.execution.orders import WorkOrder, compute_order, store_receipt
+from stilt.execution.places import Portable
+from stilt.execution.plan import Batch
 from stilt.project import home, leases
 from stilt.project.progress import progress
 from stilt.project.remote import RemoteOutputs
 from stilt.project.url_folder import UrlFolder
 from stilt.receptors import write_receptors
+from tests.project.test_kernels import soundings
 from tests.project.test_store import STORE, contents
 
 
@@ -378,6 +382,66 @@ def test_soundings_are_observed_and_footprints_exported_by_commands(
     assert (tmp_path / "case_report.html").exists()
     assert "completed  2" in command("status", url)
     command("rebuild", url)
+
+
+KERNEL = {"kind": "averaging_kernel", "table": "observations/t-kernels.parquet"}
+WEIGHTED = {
+    "plain": {"grid": fakes.GRID}, "kernel": {"grid": fakes.GRID, "transforms": [KERNEL]},
+}  # fmt: skip
+
+
+def measured(*kernels):
+    """Soundings, an hour apart, each with the same kernel at all levels."""
+    found = soundings([[value] * 3 for value in kernels])
+    found.table["altitude_m"] = 5.0
+    return found
+
+
+def totals(model, name):
+    return [each.total for each in model.footprints[name].load()]
+
+
+def test_workers_elsewhere_weight_with_the_kernels_of_the_project(machine, start, url):
+    start(0, footprints=WEIGHTED, **STORE)
+    first = stilt.Model(url)
+    first.observe(measured(1.0, 0.5), "t")
+    ids = first.register_pending()
+    assert len(ids) == 2
+    machine("second")
+    assert push_simulations(stilt.Model(url), ids).failed == 0
+    machine("first")
+    one, other = totals(first, "plain")
+    assert totals(first, "kernel") == pytest.approx([one, other / 2], rel=1e-6)
+    # Another kernel there is another one here, and makes one footprint stale.
+    first.observe(measured(1.0, 0.9), "t")
+    machine("second")
+    again = stilt.Model(url)
+    left = again.pending()
+    assert push_simulations(again, left).failed == 0
+    machine("third")
+    last = stilt.Model(url)
+    assert last.pending() == []
+    assert totals(last, "kernel") == pytest.approx([one, 0.9 * other], rel=1e-6)
+
+
+@pytest.mark.parametrize("on_url", [True, False])
+def test_a_worker_that_sees_no_folder_has_the_kernels(machine, url, tmp_path, on_url):
+    config = fakes.config(footprints=WEIGHTED, **STORE)
+    place = {"project": url} if on_url else {"project": tmp_path / "case", "output_dir": url}
+    model = stilt.Model(**place, config=config, receptors=[])
+    for kernel in (0.5, 0.9):
+        model.observe(measured(1.0, kernel), "t")
+        ids = model.register_pending()
+        portable = Portable.of(model.files)
+        machine(f"worker {kernel}")
+        receptors = {sim_id: model.simulations[sim_id].receptor for sim_id in ids}
+        batch = Batch(f"b{kernel}", tuple(ids))
+        summary = compute_order(WorkOrder(batch, portable, receptors, True, stored={}))
+        machine("first")
+        store_receipt(model.files, summary)
+        model.index.fold()
+        one, other = totals(model, "plain")
+        assert totals(model, "kernel") == pytest.approx([one, kernel * other], rel=1e-6)
 
 
 def test_realizations_are_beside_the_project(machine, start, url):

@@ -1,6 +1,7 @@
 """`stilt submit` with a stand-in for SLURM's commands: submitting, following, cancelling."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +149,46 @@ def test_a_controller_that_does_not_answer_is_one_sentence(
     assert ended.output.count("Unable to contact slurm controller") == 1
     assert "try again when `sinfo` answers here" in ended.output
     assert not Model(root).files.layout.slurm.exists()
+
+
+@pytest.fixture
+def url(root: Path, tmp_path: Path, monkeypatch) -> str:
+    """The project on a URL; the caches of machines are folders beside it."""
+    monkeypatch.setenv("STILT_CACHE_DIR", str(tmp_path / "first"))
+    return f"file://{shutil.copytree(root, tmp_path / 'bucket' / 'case')}"
+
+
+def test_an_array_computes_a_project_on_a_url(queue: Path, url: str, tmp_path, monkeypatch) -> None:
+    ended = submit(url, "--n-workers", "2", "--wait")
+    assert ended.returncode == 0, ended.stderr
+    monkeypatch.setenv("STILT_CACHE_DIR", str(tmp_path / "second"))
+    model = Model(url)
+    assert model.status()["completed"] == 3
+    assert not model.files.elsewhere()
+    assert len(model.footprints["default"].load()) == 3
+
+
+def test_tasks_do_not_compute_beside_another_machine(
+    queue: Path, url: str, tmp_path, monkeypatch
+) -> None:
+    hold = queue / "hold"
+    hold.touch()
+    ended = submit(url, "--n-workers", "2")
+    assert ended.returncode == 0, ended.stderr
+    with monkeypatch.context() as there:
+        there.setenv("STILT_CACHE_DIR", str(tmp_path / "second"))
+        with Model(url).files.leased():
+            hold.unlink()
+            deadline = time.monotonic() + 60
+            while len(list(queue.glob("*.code"))) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    logs = [path.read_text() for path in (tmp_path / "first").rglob("logs/*.log")]
+    assert len(logs) == 2
+    assert all("is being computed by process" in log and "Traceback" not in log for log in logs)
+    again = submit(url, "--wait")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert Model(url).status()["completed"] == 3
 
 
 def test_shares_without_a_queue_together_are_the_whole(new_project) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 from stilt.errors import UsageError
 from stilt.execution.engine import WorkersError
 from stilt.execution.environment import environment
-from stilt.execution.orders import compute_order
+from stilt.execution.orders import WorkOrder, compute_order
+from stilt.execution.places import Folders
 from stilt.execution.processes import INTERRUPT_GRACE_S, WorkerSetUp, set_up_worker
 from stilt.execution.setup import computing_environment, main_not_run_again
 from stilt.execution.slurm.spool import Spool
@@ -34,6 +37,7 @@ def work_through(folder: Path, n_processes: int = 1) -> list[str]:
     Raises:
         UsageError: there is no such submission, or this is no task of a job array.
         WorkersError: some of several processes died.
+        RunUnfinishedError: the project is on a URL, and another machine computes it.
         KeyboardInterrupt: SIGTERM, which SLURM sends to what it cancels and to what runs out of
             time; what is finished is kept.
     """
@@ -43,13 +47,20 @@ def work_through(folder: Path, n_processes: int = 1) -> list[str]:
         raise UsageError(f"{folder} is not a submission of a job array, or its run has ended.")
     if not task.isdigit():
         raise UsageError(f"This is not a task of a job array: {TASK_VARIABLE} is not set.")
-    if n_processes == 1:
-        with interruptible():
-            _drain(spool, int(task), 0)
-    else:
-        _share_out(spool, int(task), n_processes)
     orders = spool.orders()
+    with _leased(orders.values()):
+        if n_processes == 1:
+            with interruptible():
+                _drain(spool, int(task), 0)
+        else:
+            _share_out(spool, int(task), n_processes)
     return [orders[each.number].batch.id for each in spool.taken() if each.task == int(task)]
+
+
+def _leased(orders: Iterable[WorkOrder]) -> AbstractContextManager[object]:
+    """Keep other machines from computing a project on a URL: nobody may be following the array."""
+    place = next((order.place for order in orders), None)
+    return place.leased() if isinstance(place, Folders) else nullcontext()
 
 
 def _drain(spool: Spool, task: int, process: int) -> None:
