@@ -73,9 +73,9 @@ PAGES = (
          "stilt.execution.runs.JobHandle", "stilt.execution.observing.Observer",
          "stilt.execution.observing.Silent", "stilt.execution.observing.Tally",
          "stilt.execution.observing.Ended", "stilt.execution.backend.Backend",
-         "stilt.execution.backend.get_executor", "flows.definitions.simulate",
-         "flows.definitions.footprints", "flows.definitions.prepare_meteorology",
-         "flows.definitions.maintain"),
+         "stilt.execution.backend.get_executor", "flows.simulate",
+         "flows.footprints", "flows.definitions.prepare_meteorology",
+         "flows.maintain"),
         ("stilt.execution", "flows"),
     ),
     ApiPage(
@@ -148,7 +148,7 @@ def home(path: str) -> str:
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     module = getattr(value, "__module__", None)
     if path.startswith("flows."):
-        return path if path.count(".") > 1 else f"{path}.{path.rpartition('.')[2]}"
+        return f"flows.definitions.{path.rpartition('.')[2]}"
     return f"{module}.{name}" if isinstance(name, str) and isinstance(module, str) else path
 
 
