@@ -95,7 +95,7 @@ PAGES = (
     ApiPage(
         "answers",
         "From footprints to measurements",
-        "Weights of particles and the background of a measurement.",
+        "Weights of particles, the background of a measurement, uncertainties and inversions.",
         ("stilt.answers.uncertainty.error_covariance",),
         ("stilt.transforms", "stilt.background", "stilt.inversion"),
     ),

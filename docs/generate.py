@@ -18,6 +18,7 @@ from api_pages import api_pages
 from layers_picture import layers_picture
 
 from stilt.config import DocumentedField, iter_documented_fields, starter_yaml
+from stilt.config.transport import FIXED_NOTE
 
 PAGES = Path(__file__).parent / "pages" / "reference"
 PICTURES = Path(__file__).parent / "pages" / "pictures"
@@ -131,7 +132,7 @@ def _section_body(section: str, fields: list[DocumentedField]) -> Iterator[str]:
     header = ["key", "default", "accepts", "meaning"]
     yield table(header, [_transport_row(field) for field in live])
     yield "Accepted at the default only:"
-    rows = ([f"`{f.name}`", f"`{f.default}`", f.description] for f in fixed)
+    rows = ([f"`{f.name}`", f"`{f.default}`", f.description.replace(FIXED_NOTE, "")] for f in fixed)
     yield table(["key", "default", "meaning"], rows)
 
 
@@ -174,12 +175,19 @@ def _command_section(name: str, command: click.Command, parent: click.Context) -
     yield from _prose(command.epilog or "")
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
     rows = [
-        _option(record[0], " ".join(record[1].split()).replace("] [", "; "))
+        _option(record[0], _meaning(record[1]))
         for record in records
         if record and record[1] and not record[0].endswith("--help")
     ]
     if rows:
         yield table(["option", "meaning"], rows)
+
+
+def _meaning(text: str) -> str:
+    """Return what an option means, with click's bounds in words."""
+    text = " ".join(text.split()).replace("] [", "; ")
+    text = re.sub(r"(\S+)<=x<=([^\s\]]+)", r"\1 to \2", text)
+    return re.sub(r"x>=([^\s\]]+)", r"at least \1", text)
 
 
 def _option(name: str, meaning: str) -> list[str]:

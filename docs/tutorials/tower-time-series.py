@@ -105,7 +105,8 @@ fluxes = {
 }
 series = model.timeseries(fluxes, background=background)
 columns = ["total", "background", "modelled", "observed", "residual"]
-series.to_dataframe().xs("fossil", level="component")[columns].round(2).head(3)
+table = series.to_dataframe().xs("fossil", level="component")[columns]
+print(table.round(2).head(3).to_string())
 
 # %% [markdown]
 # The receptors are at 37 minutes past the hour, and so are the hours of their footprints. The influence of the hour from 19:37 to 20:37 is split: 23 minutes meet the flux of 19:00 to 20:00, 37 minutes the next.

@@ -8,12 +8,12 @@ from pydantic import field_validator
 
 from stilt.config.base import Float, Int, Section, described
 
-_FIXED = "; kept so that HYSPLIT settings load, only the default is accepted"
+FIXED_NOTE = "; kept so that HYSPLIT settings load, only the default is accepted"
 
 
 def _fixed(default: Any, description: str, unit: str = "") -> Any:
     """Return a field whose only accepted value is its default."""
-    return described(default, description + _FIXED, unit=unit)
+    return described(default, description + FIXED_NOTE, unit=unit)
 
 
 class TransportParameters(Section):
