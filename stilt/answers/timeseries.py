@@ -186,7 +186,12 @@ def _observed(
             "observed=model.observations.query('species == \"ch4\"')."
         )
     units_of = mine["units"] if "units" in mine else pd.Series(units, index=mine.index)
-    known = {text: unit_factor(text, units) if text else 1.0 for text in set(units_of.fillna(""))}
+    try:
+        known = {
+            each: unit_factor(each, units) if each else 1.0 for each in set(units_of.fillna(""))
+        }
+    except UsageError as error:
+        raise UsageError(f"Units of the observations: {error}") from error
     factor = units_of.fillna("").map(known).to_numpy(np.float64)
     values = pd.Series(pd.to_numeric(mine["value"]) * factor, index=mine.index)
     sigma = pd.Series(np.nan, index=mine.index)

@@ -183,6 +183,6 @@ def unit_factor(units: str, wanted: str) -> float:
         return float(given.convert(1.0, Unit(wanted)))
     except ValueError as error:
         raise UsageError(
-            f"{units!r} cannot be turned into {wanted!r}: say the field's unit with units="
-            f"'mol mol-1', 'ppm' or 'ppb' ({error})."
+            f"{units!r} cannot be turned into {wanted!r}: units of mole fractions are 'ppm', 'ppb' "
+            f"and 'mol mol-1' ({error})."
         ) from error

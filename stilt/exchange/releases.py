@@ -88,9 +88,8 @@ class ReleaseRecord:
     def by_hours_back(self) -> tuple[Floats, Floats]:
         """Return influence by the hours from its begin to the measurement, and of all before.
 
-        Influence that is k hours back meets the flux of the hour that begins k whole hours before
-        the measurement: at 18:00 the last hour, 17:00 to 18:00, is one back and none is 0 back; at
-        18:30 the half hour from 18:00 is 0 back.
+        Influence that is k hours back meets the flux whose hour begins k hours before the
+        measurement: none is 0 hours back, and a day's first hour is one back.
 
         Returns:
             Shapes (rows, columns, 24), of 0 to 23 hours back, and (rows, columns).
@@ -98,7 +97,7 @@ class ReleaseRecord:
         data = self.footprint.data
         stamps = data["time"].values.astype("datetime64[s]").astype(np.float64)
         end = self.receptor.time.to_datetime64().astype("datetime64[s]").astype(np.float64)
-        back = np.floor((end - stamps) / SECONDS_PER_HOUR).astype(np.int64)
+        back = np.round((end - stamps) / SECONDS_PER_HOUR).astype(np.int64)
         values = data.transpose("time", "lat", "lon").values
         hours = np.zeros((*values.shape[1:], HOURS_BACK))
         residual = np.zeros(values.shape[1:])

@@ -89,13 +89,18 @@ def estimate_fluxes(
         )
     before = np.broadcast_to(np.asarray(prior, np.float64), (matrix.shape[1],)).copy()
     noise = np.asarray(errors, np.float64)
+    wrong = ~(noise > 0.0) if noise.ndim == 1 else ~np.isfinite(noise)
+    if noise.shape[0] != z.size or wrong.any():
+        raise UsageError(
+            f"There must be one error above 0 for each of the {z.size} measurements, got "
+            f"{noise.shape[0]}, of them {int(wrong.sum())} missing or not above 0."
+        )
     noise = np.diag(noise**2) if noise.ndim == 1 else noise
     try:
         gain = la.cho_factor(covariance.hqht(matrix) + noise, lower=True)
     except (la.LinAlgError, ValueError) as error:
         raise UsageError(
-            f"H Q H' + R cannot be inverted ({error}): the errors of the measurements must be "
-            "finite and above 0."
+            f"H Q H' + R cannot be inverted ({error}): is R a covariance, and Q?"
         ) from error
     residual = z - matrix @ before
     weighted = la.cho_solve(gain, residual)

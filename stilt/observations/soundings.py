@@ -37,6 +37,8 @@ PROFILES = {
     "corner_longitudes": "corners of the ground pixel (degrees east)",
     "corner_latitudes": "corners of the ground pixel (degrees north)",
 }
+# Edges of layers that are counted down from the surface may end a little below zero.
+LEAST_HPA, MOST_HPA = -1.0, 1200.0
 SLANT_HEIGHTS_M = tuple(float(height) for height in range(50, 3050, 100))
 
 
@@ -54,7 +56,8 @@ class Soundings:
             names are those of ``PROFILES``.
 
     Raises:
-        UsageError: a column is missing, or a profile has another number of rows.
+        UsageError: a column is missing, or a profile has another number of rows, or pressures
+            that are none.
     """
 
     table: pd.DataFrame
@@ -71,6 +74,14 @@ class Soundings:
                 raise UsageError(
                     f"The profile {name!r} has {len(values)} rows for {len(self.table)} soundings."
                 )
+            if name.endswith("_hpa") and np.isfinite(values).any():
+                low, high = np.nanmin(values), np.nanmax(values)
+                if low < LEAST_HPA or high > MOST_HPA:
+                    wrong = low if low < LEAST_HPA else high
+                    raise UsageError(
+                        f"Pressures of the profile {name!r} must be from 0 to {MOST_HPA:g} hPa, "
+                        f"got {wrong:g}: are they in Pa?"
+                    )
         object.__setattr__(self, "table", self.table.reset_index(drop=True))
 
     @classmethod

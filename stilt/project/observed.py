@@ -13,6 +13,7 @@ from stilt.atomic import atomic_path
 from stilt.config.model import OBSERVATIONS_NAME
 from stilt.config.templates import TEMPLATES
 from stilt.errors import UsageError
+from stilt.notices import notice
 from stilt.observations.soundings import Soundings
 from stilt.project.kernels import FIRST_VERSION, RECEPTOR, VERSION, table_version
 from stilt.project.keys import digest
@@ -122,7 +123,16 @@ class ObservationTables:
             soundings: what was measured.
             receptors: of every sounding.
             replace: drop what the name has; otherwise only soundings of the same id are replaced.
+
+        Raises:
+            UsageError: two soundings have one id.
         """
+        named = soundings.table["sounding_id"]
+        if (again := named[named.duplicated()]).size:
+            raise UsageError(
+                f"The sounding {again.iloc[0]} is there more than once, one of {again.size} such: "
+                "leave out one of the files, or give every sounding an id of its own."
+            )
         ids = [str(receptor.id) for receptor in receptors]
         table = soundings.table.assign(**{RECEPTOR: ids})
         kernels, version = soundings.kernels(ids), FIRST_VERSION
@@ -138,6 +148,14 @@ class ObservationTables:
                 known = known[~known[RECEPTOR].isin(set(ids))]
                 kernels = pd.concat([known, kernels.astype({RECEPTOR: str})], ignore_index=True)
         self.write(name, table, kernels, version=version)
+        without = sorted(set(ids) - set(kernels[RECEPTOR].astype(str))) if len(kernels) else []
+        if without:
+            notice(
+                logger,
+                "%d of %d soundings have no averaging kernel, %s for example: a footprint weighted "
+                "with kernels fails for them, unless the transform says `others: keep`.",
+                len(without), len(ids), without[0],
+            )  # fmt: skip
 
     def _version(self, name: str, stored: pd.DataFrame, added: pd.DataFrame) -> str:
         """Version of kernels to which others are added: another one where any changes."""

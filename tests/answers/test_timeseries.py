@@ -79,6 +79,8 @@ def test_units_backgrounds_and_sites(model):
         model.timeseries(FLUXES, site="tower")
     with pytest.raises(UsageError, match="no value for 2 of 3"):
         model.timeseries(FLUXES, background=background.iloc[:1])
+    with pytest.raises(UsageError, match="Units of the observations: 'ppx' cannot be turned"):
+        model.timeseries(FLUXES, observed=model.observations.assign(units="ppx"))
     with pytest.raises(UsageError, match="No footprints"):
         model.timeseries(FLUXES, time_range=("2024-01-01", "2024-01-02"))
 

@@ -10,6 +10,7 @@ from stilt.background import BackgroundField, background_of, curtain, ends_of
 from stilt.background.average import end_weights
 from stilt.background.ends import first_and_last
 from stilt.background.field import Points, unit_factor
+from stilt.background.layouts import layout_of
 from stilt.background.sources import FieldSource
 from stilt.errors import UsageError
 
@@ -205,6 +206,41 @@ def test_layouts_that_are_not_understood_are_named():
         unit_factor("kg", "ppm")
     assert unit_factor("nmol mol-1", "ppm") == pytest.approx(1e-3)
     assert unit_factor("mol mol-1", "ppb") == pytest.approx(1e9)
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        # a p0 + b ps, in Pa: 0.05 100000 + 0.5 90000; 0.1 100000.
+        ("a: a b: b p0: P0 ps: PS", [500.0, 100.0]),
+        # ptop + sigma (ps - ptop): 1000 + 0.5 89000; 1000 + 0.
+        ("sigma: b ps: PS ptop: ptop", [455.0, 10.0]),
+        # ap + b ps: 5000 + 0.5 90000; 10000.
+        ("ap: ap b: b ps: PS", [500.0, 100.0]),
+        # Without terms, as in CAM: hyam P0 + hybm PS.
+        ("", [500.0, 100.0]),
+    ],
+)
+def test_pressures_of_hybrid_levels_by_hand(terms, expected):
+    dataset = xr.Dataset(
+        {
+            "co2": (("time", "lev", "lat", "lon"), np.full((1, 2, 1, 1), 4e-4), {"units": "1"}),
+            "PS": (("time", "lat", "lon"), [[[90000.0]]], {"units": "Pa"}),
+            "P0": ((), 100000.0, {"units": "Pa"}),
+            "ptop": ((), 1000.0, {"units": "Pa"}),
+            "ap": ("lev", [5000.0, 10000.0], {"units": "Pa"}),
+        },
+        coords={"time": TIMES[:1], "lev": [1.0, 2.0], "lat": [40.0], "lon": [-111.0]},
+    )
+    names = ("a", "b") if terms else ("hyam", "hybm")
+    dataset[names[0]], dataset[names[1]] = ("lev", [0.05, 0.1]), ("lev", [0.5, 0.0])
+    if terms:
+        dataset["lev"].attrs["formula_terms"] = terms
+    else:
+        dataset = dataset.drop_vars("ap")
+    layout = layout_of(dataset)
+    found = layout.vertical(dataset).transpose(..., "lev").values.ravel()
+    np.testing.assert_allclose(found, expected)
 
 
 def test_a_curtain_is_a_field_of_what_it_depends_on():

@@ -149,8 +149,8 @@ def test_wind_at_the_release_comes_from_where_particles_went_by_hand():
 
 
 def test_influence_goes_to_the_hour_of_its_flux_by_hand():
-    """At 18:30 the hours that begin at 18, 17 and 16 o'clock are 0, 1 and 2 back."""
-    times = ["2023-07-14 17:00", *(f"2023-07-15 {hour}:00" for hour in (16, 17, 18))]
+    """At 18:30 the hours that begin at 17:30, 16:30 and 15:30 are 1, 2 and 3 back."""
+    times = ["2023-07-14 18:30", *(f"2023-07-15 {hour}:30" for hour in (15, 16, 17))]
     data = xr.DataArray(
         np.array([8.0, 4.0, 2.0, 1.0])[:, None, None], dims=("time", "lat", "lon"),
         coords={"time": pd.to_datetime(times), "lat": [40.0], "lon": [-111.0]},
@@ -158,7 +158,7 @@ def test_influence_goes_to_the_hour_of_its_flux_by_hand():
     receptor = stilt.PointReceptor("2023-07-15 18:30", -111.0, 40.0, 30.0)
     record = ReleaseRecord(receptor, SimpleNamespace(data=data), None, {})
     hours, residual = record.by_hours_back()
-    assert hours[0, 0, :4].tolist() == [1.0, 2.0, 4.0, 0.0]
+    assert hours[0, 0, :4].tolist() == [0.0, 1.0, 2.0, 4.0]
     assert hours.sum() == 7.0
     assert residual.tolist() == [[8.0]]
 

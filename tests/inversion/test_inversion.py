@@ -113,8 +113,14 @@ def test_what_does_not_fit_is_named():
         estimate_fluxes(found.matrix, [1.0], [1.0], prior)
     with pytest.raises(UsageError, match="1 missing"):
         estimate_fluxes(found.matrix, [np.nan] + [1.0] * 5, np.ones(6), prior)
+    with pytest.raises(UsageError, match="6 measurements, got 6, of them 1 missing or not above 0"):
+        estimate_fluxes(found.matrix, np.ones(6), [np.nan] + [1.0] * 5, prior)
+    with pytest.raises(UsageError, match="6 measurements, got 6, of them 6 missing or not above 0"):
+        estimate_fluxes(found.matrix, np.ones(6), np.zeros(6), prior)
+    with pytest.raises(UsageError, match="6 measurements, got 5"):
+        estimate_fluxes(found.matrix, np.ones(6), np.ones(5), prior)
     with pytest.raises(UsageError, match="cannot be inverted"):
-        estimate_fluxes(found.matrix * 0.0, np.ones(6), np.zeros(6), prior)
+        estimate_fluxes(found.matrix * 0.0, np.ones(6), np.zeros((6, 6)), prior)
     with pytest.raises(UsageError, match="3 time bins"):
         PriorCovariance(np.ones(5), np.eye(3), np.eye(2))
 

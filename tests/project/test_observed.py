@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 import stilt
 from stilt.cli import cli
 from stilt.errors import UsageError
-from stilt.observations import read_csv
+from stilt.observations import Soundings, read_csv
 from stilt.receptors import read_receptors
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -119,3 +120,39 @@ def test_mistakes_are_one_sentence(case, tmp_path):
     told = run(tmp_path / "tower.csv", *reading, "--from", "2024-01-01", case)
     assert told.exit_code == 2
     assert "None of the 2 soundings" in told.output
+
+
+def columns(ids=("a", "b"), **changes):
+    table = {
+        "sounding_id": ids, "time": pd.to_datetime(["2023-07-15 20:00", "2023-07-15 20:01"]),
+        "longitude": [-111.9, -111.8], "latitude": 40.5, "value": 1900.0, "uncertainty": 2.0,
+        "units": "ppb", "species": "ch4", "sensor": "mine", "good": True,
+    }  # fmt: skip
+    return pd.DataFrame({**table, **changes})
+
+
+def test_soundings_that_are_there_twice_are_refused(case):
+    model = stilt.Model(case)
+    with pytest.raises(
+        UsageError, match=r"The sounding a is there more than once, .*: leave out one"
+    ):
+        model.observe(Soundings(columns(("a", "a"))), "mine")
+    assert not (case / "observations").exists()
+    assert len(stilt.Model(case).receptors) == 3
+
+
+def test_soundings_without_a_kernel_are_told_of(case, caplog):
+    profiles = {
+        "ak_pressure_hpa": np.array([[850.0, 100.0]] * 2),
+        "ak": np.array([[1.1, 0.5], [np.nan, np.nan]]),
+    }
+    stilt.Model(case).observe(Soundings(columns(), profiles), "mine")
+    assert "1 of 2 soundings have no averaging kernel, 202307152001_-111.8_40.5_X" in caplog.text
+
+
+def test_pressures_in_pascal_are_refused():
+    profiles = {"ak_pressure_hpa": np.array([[85000.0, 100.0]] * 2), "ak": np.ones((2, 2))}
+    with pytest.raises(UsageError, match="from 0 to 1200 hPa, got 85000: are they in Pa"):
+        Soundings(columns(), profiles)
+    with pytest.raises(UsageError, match="got -850"):
+        Soundings(columns(), {**profiles, "ak_pressure_hpa": np.array([[-850.0, 100.0]] * 2)})
