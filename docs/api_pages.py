@@ -74,7 +74,7 @@ PAGES = (
          "stilt.execution.observing.Silent", "stilt.execution.observing.Tally",
          "stilt.execution.observing.Ended", "stilt.execution.backend.Backend",
          "stilt.execution.backend.get_executor", "flows.simulate",
-         "flows.footprints", "flows.definitions.prepare_meteorology",
+         "flows.footprints", "flows.prepare_meteorology",
          "flows.maintain"),
         ("stilt.execution", "flows"),
     ),
