@@ -44,6 +44,12 @@ class Jacobian:
     outside_cells: Floats
     outside_times: Floats
 
+    def __repr__(self) -> str:
+        return (
+            f"<Jacobian: {len(self.receptors)} receptors x {len(self.bins)} times x "
+            f"{len(self.cells)} cells, {self.matrix.nnz} values not zero>"
+        )
+
     @cached_property
     def columns(self) -> pd.MultiIndex:
         """Labels of the columns, (time, lon, lat) or (time, x, y): bins outermost, then cells.

@@ -46,6 +46,7 @@ def test_labels() -> None:
     assert list(matrix.receptors.index) == [str(f.receptor.id) for f in FOOTPRINTS]
     assert list(matrix.receptors["time"]) == [f.receptor.time for f in FOOTPRINTS]
     assert matrix.columns.names == ["time", "lon", "lat"]
+    assert repr(matrix).startswith("<Jacobian: 5 receptors x 3 times x 80 cells, ")
     frame = matrix.to_frame()
     first = frame.iloc[0].sparse.to_dense() if hasattr(frame.iloc[0], "sparse") else frame.iloc[0]
     assert first.groupby("time").sum().sum() == pytest.approx(FOOTPRINTS[0].total)
