@@ -1,6 +1,7 @@
 """A campaign through a real SLURM: tasks killed, cancelled and out of time, and all complete."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,16 @@ def test_the_same_bytes_whoever_computes(slurm: SlurmCluster, api: str, new_proj
     assert stilt("deploy").returncode == 0
     with worker("stilt", inline.parent), worker("stilt", inline.parent):
         assert outputs(made("prefect", "--backend", "prefect", "--wait")) == expected
+
+
+def test_a_project_on_a_url(slurm: SlurmCluster, new_project, tmp_path, monkeypatch) -> None:
+    root = campaign(new_project, "far", 12, 50, 2)
+    monkeypatch.setenv("STILT_CACHE_DIR", str(tmp_path / "first"))
+    url = f"file://{shutil.copytree(root, tmp_path / 'bucket' / 'far')}"
+    ended = stilt("submit", url, "--wait")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    monkeypatch.setenv("STILT_CACHE_DIR", str(tmp_path / "second"))
+    assert Model(url).status()["completed"] == 12
 
 
 def test_tasks_with_several_cores(slurm: SlurmCluster, new_project) -> None:
