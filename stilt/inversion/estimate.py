@@ -100,7 +100,7 @@ def estimate_fluxes(
         gain = la.cho_factor(covariance.hqht(matrix) + noise, lower=True)
     except (la.LinAlgError, ValueError) as error:
         raise UsageError(
-            f"H Q H' + R cannot be inverted ({error}): is R a covariance, and Q?"
+            f"H Q H' + R cannot be inverted ({error}): R and Q must be covariances."
         ) from error
     residual = z - matrix @ before
     weighted = la.cho_solve(gain, residual)

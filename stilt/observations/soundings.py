@@ -56,8 +56,8 @@ class Soundings:
             names are those of ``PROFILES``.
 
     Raises:
-        UsageError: a column is missing, or a profile has another number of rows, or pressures
-            that are none.
+        UsageError: a column is missing, a profile has another number of rows, or pressures are not
+            from 0 to 1200 hPa.
     """
 
     table: pd.DataFrame
