@@ -52,7 +52,9 @@ def mark_running(folder: Path, batch_id: str, owner: str, sim_ids: Iterable[str]
     path = folder / f"{batch_id}.json"
     with atomic_path(path) as temporary:
         mark = {"owner": owner, "since": _now().isoformat(), "sim_ids": list(sim_ids)}
-        temporary.write_text(json.dumps(mark))
+        with temporary.open("w") as file:
+            # As one text, those of a million would take 160 MB.
+            json.dump(mark, file)
     return path
 
 

@@ -89,7 +89,7 @@ class SlurmCrew:
     def _until_left(self, spool: Spool, batches: Sequence[Batch]) -> Iterator[Ended]:
         """Yield ends of batches until no task of the array is in the queue any more."""
         by_id = {batch.id: batch for batch in batches}
-        of_number = {n: by_id[order.batch.id] for n, order in spool.orders().items()}
+        of_number = {n: by_id[order.batch.id] for n, order in spool.each_order()}
         told: set[int] = set()
         while True:
             living = self._living(spool.job)

@@ -132,16 +132,20 @@ class Spool:
 
     def orders(self) -> dict[int, WorkOrder]:
         """Return all orders by number, wherever they have got to."""
-        found: dict[int, WorkOrder] = {}
-        waiting = list(self._orders.glob(f"[!.]*{_ORDER}"))
-        for path in waiting:
+        return dict(sorted(self.each_order()))
+
+    def each_order(self) -> Iterator[tuple[int, WorkOrder]]:
+        """Yield number and order, one after the other: those of a million fill much memory."""
+        seen: set[int] = set()
+        for path in list(self._orders.glob(f"[!.]*{_ORDER}")):
             # A task may take it meanwhile.
             with suppress(FileNotFoundError):
-                found[_number(path)] = pickle.loads(path.read_bytes())
+                order: WorkOrder = pickle.loads(path.read_bytes())
+                seen.add(_number(path))
+                yield _number(path), order
         for path in self._taken.glob(f"*{_ORDER}"):
-            if _number(path) not in found:
-                found[_number(path)] = pickle.loads(path.read_bytes())
-        return dict(sorted(found.items()))
+            if _number(path) not in seen:
+                yield _number(path), pickle.loads(path.read_bytes())
 
     def last_output(self) -> str:
         """Return the last line that a task has printed, and the log that has it."""

@@ -60,10 +60,10 @@ def follow(
         RunUnfinishedError: simulations were not computed although none of them has failed.
         KeyboardInterrupt: Ctrl-C; the array is cancelled first.
     """
-    orders = [order for _, order in sorted(spool.orders().items())]
-    batches = tuple(order.batch for order in orders)
+    by_number = {n: (order.batch, order.skip_existing) for n, order in spool.each_order()}
+    batches = tuple(by_number[number][0] for number in sorted(by_number))
     ids = tuple(sim_id for batch in batches for sim_id in batch.sim_ids)
-    skip = orders[0].skip_existing if orders else None
+    skip = next((skip for _, skip in by_number.values()), None)
     plan = Plan(ids, batches, Roles(spool.n_tasks * options.cpus_per_task), skip_existing=skip)
     with left_when_interrupted(project, spool):
         outcome = run_plan(project, plan, SlurmCrew(project, options, attached=spool), observer)
