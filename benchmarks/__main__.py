@@ -36,6 +36,8 @@ def main() -> int:
     # Leaving this way ends the run that is being measured and deletes its project.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     facts = _facts(options)
+    if options.scratch is not None:
+        Path(options.scratch).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench_", dir=options.scratch) as scratch:
         bench = _bench(options, Path(scratch))
         if options.profile:

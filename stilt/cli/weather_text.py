@@ -61,7 +61,8 @@ def _stream_lines(stream: Stream) -> list[str]:
         lines.append(f"  gap: {minute_text(first)}{until}")
     lines += [
         f"grid: {grid.nx} x {grid.ny}, {grid.kind}, {spacing_text(grid)}, "
-        f"{lon.min():.2f} to {lon.max():.2f} E, {lat.min():.2f} to {lat.max():.2f} N",
+        f"longitude {lon.min():.2f} to {lon.max():.2f}, "
+        f"latitude {lat.min():.2f} to {lat.max():.2f}",
         f"levels: {grid.n_levels} {kind}{reach}",
         f"surface fields: {' '.join(stream.fields.surface)}",
         f"fields on levels: {' '.join(stream.fields.upper)}",
@@ -94,7 +95,7 @@ def point_lines(data: xr.Dataset, top_m: float) -> list[str]:
         top_m: height above ground of the last level shown.
     """
     time = np.datetime_as_string(data.time.values, "m").replace("T", " ")
-    place = f"{float(data.latitude):.4f} N {float(data.longitude):.4f} E"
+    place = f"longitude {float(data.longitude):g}, latitude {float(data.latitude):g}"
     lines = [f"{data.meteorology.item()}: {time} UTC, {place}"]
     ground = [name for name in data.data_vars if "level" not in data[name].dims]
     known = [name for name in ground if np.isfinite(data[name].item())]

@@ -11,11 +11,11 @@ doi:10.1007/BF00121951):
     dq = (-q / T + d sigma / dz + sigma d ln(rho) / dz) dt + sqrt(2 / T) dW
 
 It is solved in sub-steps of one length. A particle that reaches the ground waits there until its
-velocity has turned upward (one-sided reflection, as of the water in a reservoir; Skorokhod 1961,
-doi:10.1137/1106035). Its height is then a continuous function of all that came before, and the
-ground forgets where it came from, a derivative with it. Were the velocity turned at the ground, the
-way would jump whenever a particle met it a sub-step earlier or later: a derivative along the path
-would miss what these jumps add to that of the mean.
+velocity has turned upward (one-sided reflection; Skorokhod 1961, doi:10.1137/1106035). Its height
+is then a continuous function of all that came before, and the ground forgets where it came from, a
+derivative with it. Were the velocity turned at the ground, the way would jump whenever a particle
+met it a sub-step earlier or later: a derivative along the path would miss what these jumps add to
+that of the mean.
 """
 
 from __future__ import annotations

@@ -369,8 +369,9 @@ def _covered(
 def outside_weather(release: Release) -> SimulationError:
     """Return the error of a release outside its weather."""
     return MeteorologyError(
-        f"The receptor at {release.longitudes[0]:g} E, {release.latitudes[0]:g} N lies outside "
-        "the weather's domain or in its outermost cells; use weather that reaches further.",
+        f"The receptor at {release.longitudes[0]:g}, {release.latitudes[0]:g} (longitude, "
+        "latitude) lies outside the weather's domain or in its outermost cells; use weather that "
+        "reaches further.",
         reason=Reason.RECEPTOR_OUTSIDE_GRID,
         sim_id=release.sim_id,
     )
