@@ -18,7 +18,7 @@ def test_cells_are_read_from_a_script() -> None:
         NotebookCell("markdown", "# Title\n\nText."),
         NotebookCell("code", "x = 1\n\n\ny = 2"),
     ]
-    with pytest.raises(ValueError, match="'x = 1' is no comment"):
+    with pytest.raises(ValueError, match="'x = 1' is not a comment"):
         read_percent_script("# %% [markdown]\nx = 1\n")
 
 

@@ -113,8 +113,8 @@ def test_a_failed_error_run_leaves_the_main_run_and_a_reason(make_model, steer):
     assert (row["sim_id"], row["reason"]) == (ids[0], "NO_TRAJECTORY_DATA")
     assert row["detail"] == "Error run: Nothing came out."
     shown = CliRunner().invoke(cli, ["explain", str(model.output_root)])
-    assert shown.output.startswith(ids[0])
-    assert "NO_TRAJECTORY_DATA: Error run: Nothing came out." in shown.output
+    assert shown.output.startswith("NO_TRAJECTORY_DATA: 1 simulation\n")
+    assert f"{ids[0]}: Error run: Nothing came out." in shown.output
     # Workers that pull leave it; a new run tries again, the error run alone.
     stilt.pull_simulations(model)
     assert fakes.starts(steer) == dict.fromkeys(ids, 2)

@@ -144,7 +144,7 @@ def test_formats_are_told_by_their_content(folder, tmp_path, analyses):
 
 
 def test_an_unknown_format_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no weather format: known are arl, era5"):
+    with pytest.raises(ValueError, match="is not a weather format: known are arl, era5"):
         MetConfig(directory=tmp_path, format="ear5")
 
 
