@@ -6,7 +6,9 @@ of the user's own (``format: mypackage.weather.MyFormat``), see :class:`WeatherF
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -114,8 +116,9 @@ def scan_file(path: str, form: str) -> FileIndex:
         path: the file.
         form: name of its format, or ``auto``.
     """
-    name = format_of(path) if form == AUTO else form
-    return FileIndex(()) if name is None else weather_format(name).scan(path)
+    with _turn(path, form):
+        name = format_of(path) if form == AUTO else form
+        return FileIndex(()) if name is None else weather_format(name).scan(path)
 
 
 def scan_store(path: str, form: str, window: Window | None) -> FileIndex:
@@ -160,13 +163,14 @@ def open_analysis(ref: AnalysisRef, scratch: Path) -> RawAnalysis:
     read = []
     for number, part in enumerate(ref.parts or (ref,)):
         form = weather_format(part.format)
-        if part.kept_in:
-            read.append(open_kept(part, form.read))
-        elif part.format in FORMATS and part.format != "arl":
-            # A format of the user's own may read all fields to give one.
-            read.append(spooled(part, form.read, scratch / str(number)))
-        else:
-            read.append(form.read(part))
+        with _turn(part.path, part.format):
+            if part.kept_in:
+                read.append(open_kept(part, form.read))
+            elif part.format in FORMATS and part.format != "arl":
+                # A format of the user's own may read all fields to give one.
+                read.append(spooled(part, form.read, scratch / str(number)))
+            else:
+                read.append(form.read(part))
     return _joined(ref, read)
 
 
@@ -177,9 +181,18 @@ def _reads_datasets(form: WeatherFormat) -> TypeGuard[DatasetFormat]:
     return isinstance(form, DatasetFormat)
 
 
+_ONE_READER = threading.RLock()
+
+
+def _turn(path: str, form: str) -> AbstractContextManager[object]:
+    """Return what to hold while a file is read: netCDF and HDF5 fail in two threads at once."""
+    return nullcontext() if form == "arl" or not Path(path).is_file() else _ONE_READER
+
+
 def _read(part: AnalysisRef, variables: Collection[str] | None) -> RawAnalysis:
     form = weather_format(part.format)
-    return read_kept(part, form.read, variables) if part.kept_in else form.read(part, variables)
+    with _turn(part.path, part.format):
+        return read_kept(part, form.read, variables) if part.kept_in else form.read(part, variables)
 
 
 def _joined(ref: AnalysisRef, parts: Sequence[RawAnalysis]) -> RawAnalysis:
@@ -210,6 +223,7 @@ def field_names(ref: AnalysisRef) -> FieldNames:
 def _field_names(part: AnalysisRef) -> FieldNames:
     form = weather_format(part.format)
     if isinstance(form, ListsFields):
-        return form.fields(part)
-    raw = form.read(part)
+        with _turn(part.path, part.format):
+            return form.fields(part)
+    raw = _read(part, None)
     return FieldNames(tuple(raw.surface), tuple(raw.upper))
