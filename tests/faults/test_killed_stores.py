@@ -106,6 +106,9 @@ def test_compacting_killed_at_random_moments_loses_nothing_and_shows_nothing_twi
         seen = model.index.sql("SELECT sim_id, time, lat, lon, count(*) AS n FROM footprint_cells "
                                "GROUP BY ALL HAVING n > 1")  # fmt: skip
         assert seen.empty, "something is seen twice"
+    # The last one that was killed may have been done.
+    run_batch(str(model.output_root), ids[:2], skip_existing=False)
+    model.index.fold()
     assert model.compact().removed > 0
     model.rebuild()
     assert contents(model) == expected
