@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from small_footprints import random_walk
 
 from stilt import Footprint, FootprintConfig, Grid, PointReceptor
 from stilt.errors import UsageError
@@ -15,17 +16,7 @@ METRES = {**DEGREES, "xres": 4000, "yres": 5000, "projection": UTM}
 
 
 def made(grid=None, hour: int = 18, lon: float = -112.0, seed: int = 0, **config) -> Footprint:
-    rng = np.random.default_rng(seed)
-    moves = rng.normal(0, 0.01, (2, 200, 15)).cumsum(axis=1)
-    particles = pd.DataFrame(
-        {
-            "time": -np.repeat(np.arange(1.0, 201), 15),
-            "indx": np.tile(np.arange(1, 16), 200),
-            "long": lon + moves[0].ravel(),
-            "lati": 40.6 + moves[1].ravel(),
-            "foot": rng.gamma(2.0, 1e-3, 3000),
-        }
-    )
+    particles = random_walk(seed, 200, 15, lon)
     particles["long"] = (particles["long"] + 180.0) % 360.0 - 180.0
     receptor = PointReceptor(f"2023-07-15 {hour:02d}:00:00", lon, 40.6, 5.0)
     return Footprint.calculate(particles, receptor, FootprintConfig(**(grid or DEGREES), **config))

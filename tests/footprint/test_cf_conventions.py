@@ -1,10 +1,10 @@
 """Footprint files follow the CF conventions, and programs that know only CF can place them."""
 
 import numpy as np
-import pandas as pd
 import pyproj
 import pytest
 import xarray as xr
+from small_footprints import random_walk
 
 from stilt import Footprint, FootprintConfig, PointReceptor
 
@@ -28,17 +28,7 @@ GRIDS = {
 
 @pytest.fixture(params=[*GRIDS, "empty"])
 def path(request, tmp_path):
-    rng = np.random.default_rng(0)
-    moves = rng.normal(0, 0.01, (2, 90, 5)).cumsum(axis=1)
-    particles = pd.DataFrame(
-        {
-            "time": -np.repeat(np.arange(1.0, 91), 5),
-            "indx": np.tile(np.arange(1, 6), 90),
-            "long": (20.0 if request.param == "empty" else -112.0) + moves[0].ravel(),
-            "lati": 40.6 + moves[1].ravel(),
-            "foot": rng.gamma(2.0, 1e-3, 450),
-        }
-    )
+    particles = random_walk(0, 90, 5, 20.0 if request.param == "empty" else -112.0)
     receptor = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
     config = FootprintConfig(**BOUNDS, **GRIDS.get(request.param, GRIDS["degrees"]))
     return Footprint.calculate(particles, receptor, config, "default").to_netcdf(

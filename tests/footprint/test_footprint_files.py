@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from small_footprints import random_walk
 
 from stilt import (
     ColumnReceptor,
@@ -29,18 +30,7 @@ LAMBERT = {
 
 
 def made(grid: dict, receptor=POINT, lon: float = -112.0, **config) -> Footprint:
-    rng = np.random.default_rng(0)
-    moves = rng.normal(0, 0.01, (2, 90, 10)).cumsum(axis=1)
-    particles = pd.DataFrame(
-        {
-            "time": -np.repeat(np.arange(1.0, 91), 10),
-            "indx": np.tile(np.arange(1, 11), 90),
-            "long": lon + moves[0].ravel(),
-            "lati": 40.6 + moves[1].ravel(),
-            "foot": rng.gamma(2.0, 1e-3, 900),
-            "xhgt": 5.0,
-        }
-    )
+    particles = random_walk(0, 90, 10, lon).assign(xhgt=5.0)
     return Footprint.calculate(particles, receptor, FootprintConfig(**grid, **config), "tower")
 
 

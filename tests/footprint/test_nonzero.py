@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from small_footprints import random_walk
 
 from stilt import Footprint, FootprintConfig, PointReceptor
 from stilt.errors import FootprintError
@@ -20,17 +21,7 @@ TARGET = xr.Dataset(coords={"lon": np.arange(-113, -110.9, 0.3), "lat": np.arang
 
 
 def made(lon: float = -112.0) -> Footprint:
-    rng = np.random.default_rng(0)
-    moves = rng.normal(0, 0.01, (2, 150, 10)).cumsum(axis=1)
-    particles = pd.DataFrame(
-        {
-            "time": -np.repeat(np.arange(1.0, 151), 10),
-            "indx": np.tile(np.arange(1, 11), 150),
-            "long": lon + moves[0].ravel(),
-            "lati": 40.6 + moves[1].ravel(),
-            "foot": rng.gamma(2.0, 1e-3, 1500),
-        }
-    )
+    particles = random_walk(0, 150, 10, lon)
     config = FootprintConfig(xmin=-113, xmax=-111, ymin=40, ymax=41.2, xres=0.05, yres=0.05)
     return Footprint.calculate(
         particles, PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0), config

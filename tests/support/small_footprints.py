@@ -11,18 +11,23 @@ GRID = {"xmin": -113.0, "xmax": -111.0, "ymin": 39.8, "ymax": 41.4, "xres": 0.05
 UTM = {**GRID, "xres": 4000, "yres": 4000, "projection": "+proj=utm +zone=12 +datum=WGS84"}
 
 
-def made(seed: int, hour: int = 18, grid: dict | None = None, lon: float = -112.0) -> Footprint:
+def random_walk(seed: int, minutes: int, number: int, lon: float = -112.0) -> pd.DataFrame:
+    """Return a table of so many particles that walk at random from a longitude and 40.6 N."""
     rng = np.random.default_rng(seed)
-    moves = rng.normal(0, 0.01, (2, 150, 12)).cumsum(axis=1)
-    particles = pd.DataFrame(
+    moves = rng.normal(0, 0.01, (2, minutes, number)).cumsum(axis=1)
+    return pd.DataFrame(
         {
-            "time": -np.repeat(np.arange(1.0, 151), 12),
-            "indx": np.tile(np.arange(1, 13), 150),
+            "time": -np.repeat(np.arange(1.0, minutes + 1), number),
+            "indx": np.tile(np.arange(1, number + 1), minutes),
             "long": lon + moves[0].ravel(),
             "lati": 40.6 + moves[1].ravel(),
-            "foot": rng.gamma(2.0, 1e-3, 1800),
+            "foot": rng.gamma(2.0, 1e-3, minutes * number),
         }
     )
+
+
+def made(seed: int, hour: int = 18, grid: dict | None = None, lon: float = -112.0) -> Footprint:
+    particles = random_walk(seed, 150, 12, lon)
     receptor = PointReceptor(f"2023-07-15 {hour:02d}:00:00", -112.0, 40.6, 5.0)
     return Footprint.calculate(particles, receptor, FootprintConfig(**(grid or GRID)))
 
