@@ -30,9 +30,8 @@ from stilt.project.layout import receipt_files
 logger = logging.getLogger(__name__)
 
 _JOIN_ABOVE = 256
+# As tables in memory they take some hundred times as much.
 _LARGE_BYTES = 1_000_000
-# Receipts that are recorded together: as tables in memory they take some hundred times as much.
-_PORTION_BYTES = 1_000_000
 
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
@@ -247,7 +246,7 @@ def portions(paths: Iterable[Path]) -> Iterator[list[Path]]:
     nbytes = 0
     for path in sorted(paths):
         size = _size(path)
-        if portion and nbytes + size > _PORTION_BYTES:
+        if portion and nbytes + size > _LARGE_BYTES:
             yield portion
             portion, nbytes = [], 0
         portion.append(path)

@@ -216,7 +216,7 @@ def test_receipts_are_recorded_in_portions_and_large_ones_stay(make_model, monke
     assert len(waiting) == 6
     size = waiting[0].stat().st_size
     monkeypatch.setattr(receipts, "_JOIN_ABOVE", 3)
-    monkeypatch.setattr(receipts, "_PORTION_BYTES", size + size // 2)
+    monkeypatch.setattr(receipts, "_LARGE_BYTES", size + size // 2)
     assert [len(portion) for portion in receipts.portions(waiting)] == [1] * 6
     assert model.index.fold() == 6
     assert receipt_files(model.layout.receipts) == []
