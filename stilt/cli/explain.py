@@ -16,7 +16,8 @@ from stilt.cli.common import (
     project_argument,
 )
 from stilt.cli.completion import complete_simulation
-from stilt.errors import REMEDIES, UsageError
+from stilt.cli.ids import one_id
+from stilt.errors import REMEDIES
 
 if TYPE_CHECKING:
     from stilt.model import Model
@@ -42,9 +43,7 @@ def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: b
     """
     model = open_model(project, output_dir, outputs=True)
     if sim_id is not None:
-        if sim_id not in model.simulations:
-            raise UsageError(f"'{sim_id}' is not registered in this project: see `stilt status`.")
-        found = model.simulations[sim_id].explain()
+        found = model.simulations[one_id(model, sim_id)].explain()
         found["advice"] = _advice(model, found) if found["reason"] else ""
         if as_json:
             print_json([found])
@@ -58,9 +57,21 @@ def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: b
         print_json(rows)
         return
     if not rows:
-        click.echo("No failure is recorded.")
+        click.echo(_without_failures(model.status()))
     for _, group in groupby(sorted(rows, key=_remedy), key=_remedy):
         _print_failures(list(group))
+
+
+def _without_failures(counts: Mapping[str, int]) -> str:
+    """Say that nothing has failed, and what is left to do."""
+    if not counts["total"]:
+        return "Nothing has been run: `stilt check` looks at the receptors, `stilt run` runs them."
+    if left := counts["total"] - counts["completed"]:
+        return (
+            f"No failure is recorded; {left:,} of {counts['total']:,} simulations are not "
+            "complete: `stilt run` goes on with them."
+        )
+    return "No failure is recorded."
 
 
 def _remedy(row: Mapping[str, Any]) -> tuple[str, str]:

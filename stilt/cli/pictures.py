@@ -47,26 +47,6 @@ class PictureRequest:
     keywords: Mapping[str, Any]
 
 
-def one_id(model: Model, text: str) -> str:
-    """Return the id of the simulation that a text, or a part of an id, names.
-
-    Raises:
-        UsageError: none has it, or several have.
-    """
-    ids = model.simulations.ids()
-    if text in ids:
-        return text
-    found = [sim_id for sim_id in ids if text in sim_id]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UsageError(f"'{text}' is not registered in this project: see `stilt status`.")
-    some = ", ".join(found[:3])
-    raise UsageError(
-        f"'{text}' is a part of {len(found)} ids, {some} for example: give more of it."
-    )
-
-
 def target_file(out: str | None, suffix: str | None, stem: str, *, film: bool = False) -> Path:
     """Return the file to write, with its folder made.
 

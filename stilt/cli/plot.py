@@ -16,6 +16,7 @@ from stilt.cli.common import (
     project_argument,
     time_range,
 )
+from stilt.cli.ids import one_id
 from stilt.cli.pictures import (
     KINDS,
     OF_MANY,
@@ -24,7 +25,6 @@ from stilt.cli.pictures import (
     PictureRequest,
     draw_each,
     draw_many,
-    one_id,
     target_file,
 )
 from stilt.errors import UsageError

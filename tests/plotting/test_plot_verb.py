@@ -80,7 +80,7 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nothing"], "'nothing' is not registered in this project: see `stilt status`."),
+        (["nothing"], "'nothing' is no part of an id in this project, such as fake_"),
         (["fake_"], "'fake_' is a part of 3 ids"),
         (["--kind", "map"], "shows one simulation: name it, or give --each. There are 3"),
         (["{id}", "--name", "nope"], "There is no footprint 'nope': there are default."),

@@ -1,0 +1,48 @@
+"""What a text on the command line names, and what `stilt explain` says where nothing failed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from stilt.cli.explain import _without_failures
+from stilt.cli.ids import one_id
+from stilt.errors import UsageError
+
+IDS = [
+    "m_202301010000_-113.3_40.6_30", "m_202301010000_-113.3_40.6_300", "m_202301010100_0_0_5",
+]  # fmt: skip
+
+
+def model_of(ids: list[str]) -> SimpleNamespace:
+    return SimpleNamespace(simulations=SimpleNamespace(ids=lambda: ids))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [(IDS[0], 0), ("202301010000_-113.3_40.6_30", 0), ("40.6_300", 1), ("202301010100", 2)],
+)
+def test_an_id_a_receptor_or_a_part_of_one_id_names_a_simulation(text, place) -> None:
+    assert one_id(model_of(IDS), text) == IDS[place]
+
+
+@pytest.mark.parametrize(
+    ("ids", "text", "said"),
+    [
+        (IDS, "40.6_30", "'40.6_30' is a part of 2 ids"),
+        (IDS, "elsewhere", f"'elsewhere' is no part of an id in this project, such as {IDS[0]}."),
+        ([], "m", "No simulation is registered"),
+    ],
+)
+def test_else_a_sentence_says_why(ids, text, said) -> None:
+    with pytest.raises(UsageError, match=said):
+        one_id(model_of(ids), text)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [((0, 0), "Nothing has been run"), ((168, 34), "134 of 168"), ((2, 2), "No failure is rec")],
+)
+def test_where_nothing_failed_explain_says_what_is_left(counts, said) -> None:
+    assert said in _without_failures(dict(zip(("total", "completed"), counts, strict=True)))
