@@ -21,7 +21,8 @@ def on_page_content(html: str, **_: Any) -> str:
 def _code(part: str) -> str:
     if not part.startswith("<"):
         return SPACE_IN_UNIT.sub("\N{NO-BREAK SPACE}", part)
-    if not part.startswith("<code>"):
+    # Code that holds links, as the API's types do, begins with a tag by itself.
+    if not (part.startswith("<code>") and part.endswith("</code>")):
         return part
     words = part.removeprefix("<code>").removesuffix("</code>")
     if len(words) <= SHORT:

@@ -85,7 +85,7 @@ Examples:
 @click.option("--cmap", metavar="NAME", help="matplotlib's colour map.")
 @click.option("--shares", callback=_numbers(None), metavar="S,S", help="Areas holding a share.")
 @click.option("--no-outlines", is_flag=True, help="No coastlines, borders, states and lakes.")
-@click.option("--title", metavar="TEXT", help="Replaces the title; '' leaves it out.")
+@click.option("--title", metavar="TEXT", help="Replaces the title; an empty one leaves it out.")
 @click.option("--size", callback=_numbers(2), metavar="W,H", help="Of the picture, inches.")
 @click.option("--dpi", type=int, default=150, show_default=True, help="Dots per inch.")
 @output_dir_option

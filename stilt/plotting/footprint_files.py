@@ -112,7 +112,7 @@ class FootprintFilesPlots:
             ax: axes to draw on; a new figure when None.
             log: logarithmic.
             label: text of the vertical axis.
-            title: "" leaves it out.
+            title: an empty one leaves it out.
             letters: size of small letters, points.
             figsize: width and height of a new figure, inches.
 

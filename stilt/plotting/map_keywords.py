@@ -29,8 +29,8 @@ class MapKeywords(TypedDict, total=False):
         graticule: draw meridians and parallels.
         colorbar: draw a colour bar.
         label: text of the colour bar.
-        title: replaces receptor and time; "" leaves it out.
-        note: replaces the line below the title; "" leaves it out.
+        title: replaces receptor and time; an empty one leaves it out.
+        note: replaces the line below the title; an empty one leaves it out.
         letters: size of small letters, points (8.5); the others follow.
         figsize: width and height of a new figure, inches.
     """

@@ -25,7 +25,7 @@ class ParticleKeywords(TypedDict, total=False):
         graticule: draw meridians and parallels.
         colorbar: draw a colour bar.
         label: text of the colour bar.
-        title: replaces receptor and time; "" leaves it out.
+        title: replaces receptor and time; an empty one leaves it out.
         letters: size of small letters, points (8.5); the others follow.
         figsize: width and height of a new figure, inches.
     """

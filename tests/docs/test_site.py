@@ -119,3 +119,17 @@ def test_pages_for_one_screen_stay_short(page: str) -> None:
     first = text.split("\n## ")[0]
     assert len(first.split()) < 520
     assert len(first.splitlines()) < 45
+
+
+def test_marks_of_text_are_whole(site) -> None:
+    """Code is not cut from its words, and an asterisk of a formula is not taken for emphasis."""
+    for path in site:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"<code class=\"whole\"></code>", text), path
+        assert not re.search(r"[a-zθ\d]<em>[^<]*</em>|<em>[^<]*</em>[a-zθ\d]", text), path
+
+
+def test_a_reader_chooses_light_or_dark(site) -> None:
+    for path in site:
+        schemes = path.read_text(encoding="utf-8").count('data-md-color-media="')
+        assert schemes == 3, path
