@@ -44,6 +44,8 @@ def main() -> None:
     options = _arguments()
     if warning := idle_warning():
         print(warning)
+    if options.scratch:
+        Path(options.scratch).mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="store_", dir=options.scratch))
     try:
         bodies = _bodies(options, scratch)

@@ -43,6 +43,8 @@ def main() -> None:
     options = parser.parse_args()
     if warning := idle_warning():
         print(warning)
+    if options.scratch:
+        Path(options.scratch).mkdir(parents=True, exist_ok=True)
     root = Path(tempfile.mkdtemp(prefix="million_", dir=options.scratch))
     try:
         _measure(root / "case", options.simulations)
