@@ -32,7 +32,9 @@ REMEDIES = {
     "DAMAGED_MET_FILE": "Fetch the file again.",
     "RECEPTOR_OUTSIDE_GRID": "Use weather that surrounds the receptor.",
     "RECEPTOR_ABOVE_TOP": "Use weather that reaches higher, raise z_top, or correct the altitude.",
-    "RECEPTOR_BELOW_GROUND": "Correct the altitude, or give it above ground (altitude_ref agl).",
+    "RECEPTOR_BELOW_GROUND": (
+        "Correct the altitude, or have it taken above ground: altitude_ref agl, and no kmsl: 1."
+    ),
     "TOO_FEW_PARTICLES": "Raise numpar to the number of points of the receptor, or more.",
     "NO_TRAJECTORY_DATA": "Check height and time of the receptor against the weather.",
     "FOOTPRINT_FAILED": "Check grid and transforms of the footprint.",

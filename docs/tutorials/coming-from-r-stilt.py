@@ -83,7 +83,7 @@ execution:
 # | `out/by-id/ID/ID_traj.rds` | `simulations/by-id/ID/ID_traj.parquet`, for pandas, polars, DuckDB and R's `arrow` |
 # | `out/by-id/ID/ID_foot.nc` | `simulations/by-id/ID/ID_NAME_foot.nc`, one for each footprint |
 # | `out/particles`, `out/footprints` | `simulations/particles`, `simulations/footprints` |
-# | `ID/stilt.log` | the same, and `stilt explain` |
+# | `ID/stilt.log` | `simulations/by-id/ID/stilt.log`, which exists only after a failure; `stilt explain` shows it |
 # | `yyyymmddHHMM_long_lati_zagl` | the same behind the weather's name |
 
 # %%

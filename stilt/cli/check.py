@@ -59,6 +59,7 @@ def coverage_report(model: Model) -> CoverageReport:
     from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.suspicions import suspicions
     from stilt.meteorology.weather_notes import WeatherNotes
+    from stilt.receptors.misspelt import misspelt_columns
 
     report = []
     missing: list[str] = []
@@ -97,9 +98,11 @@ def coverage_report(model: Model) -> CoverageReport:
                     "lacks": lacks,
                 }
             )
-    return CoverageReport(
-        report, missing, suspicions(receptors, model.config, one_of_grid.values())
-    )
+    suspected = [
+        *misspelt_columns(receptors),
+        *suspicions(receptors, model.config, one_of_grid.values()),
+    ]
+    return CoverageReport(report, missing, suspected)
 
 
 def _lacking(
@@ -142,7 +145,7 @@ def remarks(report: Sequence[Mapping[str, Any]]) -> list[str]:
     lines += dict.fromkeys(entry["lacks"] for entry in report if entry["lacks"])
     lines += _first_of(
         [
-            f"{entry['met']} {entry['receptor']}: {entry['height']}"
+            f"{entry['met']}_{entry['receptor']}: {entry['height']}"
             for entry in report
             if entry["height"]
         ]
@@ -166,7 +169,7 @@ def _alike(bad: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for (met, reason, detail), receptors in groups.items():
         more = f" and {len(receptors) - 1} more" if len(receptors) > 1 else ""
-        lines.append(f"{met} {receptors[0]}{more}: {reason}: {detail}")
+        lines.append(f"{met}_{receptors[0]}{more}: {reason}: {detail}")
     return lines
 
 

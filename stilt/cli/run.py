@@ -112,14 +112,20 @@ def run(
 
 
 def _failures(model: Any, ran: Any) -> list[str]:
-    """What has failed: one simulation for each reason, and where to ask for the others."""
+    """What has failed: one simulation for each reason, how many more, and where all are listed."""
     first: dict[str, Any] = {}
     for row in ran.failures:
         first.setdefault(row["reason"], row)
-    lines = [f"{row['sim_id']}: {reason}: {row['detail']}" for reason, row in first.items()]
+    lines = []
+    for reason, row in first.items():
+        lines.append(f"{row['sim_id']}: {reason}: {row['detail']}")
+        if (more := ran.reasons[reason] - 1) > 0:
+            lines.append(f"  and {more:,} more: {reason}")
     if lines:
         example = next(iter(first.values()))["sim_id"]
         where = shown(model.project)
+        if len(ran.failures) > len(first):
+            lines.append(f"All failures and what to do: stilt explain {where}")
         lines.append(f"Cause, weather, log and what to do: stilt explain {where} {example}")
     return lines
 

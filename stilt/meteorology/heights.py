@@ -107,7 +107,9 @@ def check_heights(
     problems: list[HeightProblem | None] = [None] * len(receptors)
     for number in np.flatnonzero(inside & ((deepest > _NOTICED_M) | (highest > _NOTICED_M))):
         points = slice(first[number], first[number] + counts[number])
-        place = _Place(lon[points], lat[points], height[points], bool(is_msl[number]))
+        msl = bool(is_msl[number])
+        by_kmsl = msl and config.heights_msl is True
+        place = _Place(lon[points], lat[points], height[points], msl, by_kmsl)
         if deepest[number] > _NOTICED_M:
             problems[number] = place.below_ground(depth[points], ground[points])
         if highest[number] > _NOTICED_M:
@@ -126,12 +128,18 @@ def _graver(one: HeightProblem | None, other: HeightProblem) -> HeightProblem:
 
 @dataclass(frozen=True)
 class _Place:
-    """The points of one receptor: longitudes, latitudes, heights above sea level or ground."""
+    """The points of one receptor: longitudes, latitudes, heights above sea level or ground.
+
+    Attributes:
+        is_msl: the heights are above sea level.
+        by_kmsl: because of ``kmsl: 1``, whatever the receptor says.
+    """
 
     lon: Floats
     lat: Floats
     height_m: Floats
     is_msl: bool
+    by_kmsl: bool = False
 
     def below_ground(self, depth_m: Floats, ground_m: Floats) -> HeightProblem:
         """Describe points below the ground."""
@@ -141,10 +149,13 @@ class _Place:
             f"which is {ground_m[worst]:.0f} m above sea level there"
         )
         if depth_m[worst] > TOLERATED_M:
-            return HeightProblem(
-                f"{text}; correct the altitude, or give it above ground (altitude_ref agl).",
-                Reason.RECEPTOR_BELOW_GROUND,
-            )
+            remedy = "correct the altitude, or give it above ground (altitude_ref agl)"
+            if self.by_kmsl:
+                remedy = (
+                    "with kmsl: 1 in config.yaml all altitudes are above sea level: remove it if "
+                    "they are above ground, or correct the altitude"
+                )
+            return HeightProblem(f"{text}; {remedy}.", Reason.RECEPTOR_BELOW_GROUND)
         return HeightProblem(f"{text}; what lies below is released at the ground.")
 
     def above_top(
@@ -166,6 +177,7 @@ class _Place:
 
     def _point(self, worst: int) -> str:
         reference = "sea level" if self.is_msl else "ground"
+        reference += " (kmsl: 1)" if self.by_kmsl else ""
         return (
             f"The receptor at {self.lon[worst]:g}, {self.lat[worst]:g} (longitude, latitude), "
             f"{self.height_m[worst]:g} m above {reference}"

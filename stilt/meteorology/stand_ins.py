@@ -27,14 +27,14 @@ class StandIn:
 
     Attributes:
         lacks: what is missing, with ARL names.
-        instead: what is used in its place; "" when nothing can be.
+        instead: what is done without it, as a clause; "" when nothing can be.
     """
 
     lacks: str
     instead: str
 
     def __str__(self) -> str:
-        return f"{self.lacks} ({self.instead or 'transport needs it'})"
+        return f"{self.lacks}, {f'so {self.instead}' if self.instead else 'which transport needs'}"
 
 
 def stand_ins(
@@ -66,17 +66,22 @@ def stand_ins(
     if on_pressure:
         unless(has_ground_pressure or has_terrain, "surface pressure and terrain (PRSS, SHGT)", "")
         if has_ground_pressure:
-            unless(has_terrain, "terrain (SHGT)", "from surface pressure and level heights")
+            unless(
+                has_terrain,
+                "terrain (SHGT)",
+                "it is computed from surface pressure and level heights",
+            )
     else:
         unless(has_terrain, "terrain (SHGT)", "")
     if has_terrain:
         start = "the lowest level" if on_pressure else "1013 hPa at sea level"
-        unless(has_ground_pressure, "surface pressure (PRSS)", f"hypsometric, from {start}")
+        instead = f"it is computed from {start} by the hypsometric equation"
+        unless(has_ground_pressure, "surface pressure (PRSS)", instead)
     if settings.uses_own_motion:
         unless(
             bool({"WWND", "DZDT"} & upper),
             "vertical motion (WWND, DZDT)",
-            "from the divergence of the wind",
+            "it is computed from the divergence of the wind",
         )
     if settings.uses_fluxes:
         friction = any(set(each) <= surface for each in _FRICTION)
@@ -89,19 +94,25 @@ def stand_ins(
         unless(
             friction and heat,
             lacks.get((friction, heat), ""),
-            "surface layer from profiles of wind and temperature",
+            "the surface layer is computed from profiles of wind and temperature",
         )
     if settings.uses_ground_values:
         unless(
             {"U10M", "V10M"} <= surface,
             "10 m wind (U10M, V10M)",
-            "lowest level, by the logarithmic law",
+            "it is computed from the lowest level by the logarithmic law",
         )
         unless(
-            bool({"T02M", "TMPS"} & surface), "2 m temperature (T02M)", "lowest level, dry adiabat"
+            bool({"T02M", "TMPS"} & surface),
+            "2 m temperature (T02M)",
+            "it is computed from the lowest level along a dry adiabat",
         )
-    unless(bool({"RELH", "SPHU"} & upper), "humidity (SPHU, RELH)", "dry air")
-    unless("RGHS" in surface, "roughness (RGHS)", f"{ROUGHNESS_LENGTH_DEFAULT_M:g} m everywhere")
+    unless(bool({"RELH", "SPHU"} & upper), "humidity (SPHU, RELH)", "the air is taken as dry")
+    unless(
+        "RGHS" in surface,
+        "roughness (RGHS)",
+        f"{ROUGHNESS_LENGTH_DEFAULT_M:g} m is used everywhere",
+    )
     found.extend(_for_choices(settings, surface, upper))
     return tuple(found)
 
@@ -148,17 +159,23 @@ def _for_choices(settings: _Settings, surface: set[str], upper: set[str]) -> lis
     no_energy = "TKEN" not in upper
     if settings.mixed_layer == 0 and surface.isdisjoint(MIXED_LAYER_FIELDS):
         found.append(
-            StandIn("mixed-layer height (PBLH) for kmixd: 0", "from the temperature profile")
+            StandIn(
+                "mixed-layer height (PBLH) for kmixd: 0", "it is found from the temperature profile"
+            )
         )
     if settings.mixed_layer == 2 and no_energy:
         found.append(
-            StandIn("turbulent energy (TKEN) for kmixd: 2", "from the temperature profile")
+            StandIn(
+                "turbulent energy (TKEN) for kmixd: 2", "it is found from the temperature profile"
+            )
         )
     if settings.turbulence == 3 and no_energy:
-        found.append(StandIn("turbulent energy (TKEN) for kblt: 3", "as with kblt: 2"))
+        found.append(
+            StandIn("turbulent energy (TKEN) for kblt: 3", "turbulence is computed as with kblt: 2")
+        )
     missing = [name for name in VELOCITY_VARIANCES if name not in upper]
     if settings.turbulence == 4 and missing:
         all_missing = len(missing) == len(VELOCITY_VARIANCES)
-        instead = "as with kblt: 2" if all_missing else ""
+        instead = "turbulence is computed as with kblt: 2" if all_missing else ""
         found.append(StandIn(f"variances ({', '.join(missing)}) for kblt: 4", instead))
     return found

@@ -86,7 +86,7 @@ def suspicions(
     if not receptors:
         return []
     places = Places.of(receptors, config)
-    said = [*local_times(places), *kilometres(places)]
+    said = [*forward(config), *local_times(places), *kilometres(places)]
     grids = [footprint.grid for footprint in config.footprints.values()]
     found = list(refs)
     said += wrong_coordinates(places, [ref.grid for ref in found], grids)
@@ -99,6 +99,15 @@ def suspicions(
         said += over_sea_level(places, ref.grid, ground)
         said += in_the_sea(places, ref.grid, ground)
     return list(dict.fromkeys(said))
+
+
+def forward(config: ModelConfig) -> Iterator[str]:
+    """Say that air is followed forward, where footprints are wanted: a lost minus looks like it."""
+    if config.n_hours > 0 and config.footprints:
+        yield (
+            f"n_hours is {config.n_hours:g}: air is followed forward in time, to where it goes. "
+            f"Footprints of where it came from need a minus: n_hours: -{config.n_hours:g}."
+        )
 
 
 def local_times(places: Places) -> Iterator[str]:

@@ -14,6 +14,7 @@ from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket
 from stilt.meteorology.file_search import FileSearch, Found
 from stilt.meteorology.formats import AUTO, format_of
+from stilt.meteorology.guessed_format import advice_on_format
 from stilt.meteorology.records import AnalysisRef
 from stilt.roots import Place, place_of
 
@@ -57,8 +58,7 @@ class WindowErrors:
             lacks = "no file" if not files else f"only {len(files)} of {required} files (n_min)"
             text = (
                 f"The weather of {self.label} has {lacks} for the time needed (no name begins "
-                f"with {shown}; {self._held()}): add files, or correct directory or file_format "
-                "in config.yaml."
+                f"with {shown}; {self._held()}): {self._remedy()}."
             )
         elif files:
             text = (
@@ -72,9 +72,19 @@ class WindowErrors:
             )
         return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
 
+    def _remedy(self) -> str:
+        """Say what to do where no name fits; of a file_format that looks wrong, what is right."""
+        advice = ""
+        if self.config.file_format and (names := self._names()):
+            advice = advice_on_format(self.config.file_format, min(names))
+        return advice or "add files, or correct directory or file_format in config.yaml"
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self._search.all_files]
+
     def _held(self) -> str:
         """Say what is there under other names, from which a wrong name is seen."""
-        names = [path.name for path in self._search.all_files]
+        names = self._names()
         if not names:
             return "there are no files"
         return f"there are {len(names):,} file(s), such as {min(names)}"

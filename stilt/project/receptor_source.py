@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,9 +12,12 @@ from stilt.project.registration import registration_rows
 from stilt.project.stored_inputs import keep_time_format, kept_time_format, stores_config
 from stilt.receptors import Receptor, read_receptors
 from stilt.receptors.given import given_receptors
+from stilt.receptors.misspelt import misspelt_columns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 
 class HasReceptors(Protocol):
@@ -98,6 +102,8 @@ class ReceptorSource:
         Args:
             read: has the receptors, read when they are first needed.
         """
+        for sentence in misspelt_columns(read.receptors):
+            logger.warning("%s", sentence)
         rows = registration_rows(read.receptors, self._files.config, self._files.expectations)
         if self.time_format is not None and self.is_stored:
             keep_time_format(self._files, self.time_format)

@@ -58,11 +58,11 @@ def test_check_tells_of_heights_and_of_odd_weather(ran, stilt) -> None:
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert any(
-        DEEP[5:] in line and "RECEPTOR_BELOW_GROUND: The receptor at -111.85, 40.77" in line
+        DEEP in line and "RECEPTOR_BELOW_GROUND: The receptor at -111.85, 40.77" in line
         for line in lines
     )
-    assert any(HIGH[5:] in line and "RECEPTOR_ABOVE_TOP" in line for line in lines)
-    assert any(LOW[5:] in line and "is released at the ground" in line for line in lines)
+    assert any(HIGH in line and "RECEPTOR_ABOVE_TOP" in line for line in lines)
+    assert any(LOW in line and "is released at the ground" in line for line in lines)
     (odd,) = [line for line in lines if "looks wrong" in line]
     assert "20230715_18" in odd
     assert "SHTF is -" in odd

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from stilt.cli import cli
 from stilt.model import Model
+from stilt.receptors import SimID
 
 LATE = "demo_202308301800_-111.85_40.77_30"
 
@@ -309,3 +310,54 @@ def test_receptors_that_are_not_listed_any_more_are_told_of(api: str, case: Path
     last = stilt("run", case)
     assert "total=1" in last.stdout
     assert "does not list" not in last.stderr
+
+
+def test_of_failures_with_one_reason_the_number_is_said(api: str, case: Path, stilt) -> None:
+    said = stilt("run", case).stderr.splitlines()
+    place = next(
+        n for n, line in enumerate(said) if line.startswith("toy_2023") and "MISSING" in line
+    )
+    assert said[place + 1] == "  and 1 more: MISSING_MET_FILES"
+    assert said[place + 2].startswith("All failures and what to do: stilt explain ")
+    listed = case / "receptors.csv"
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:2]))
+    shutil.rmtree(case / ".stilt")
+    alone = stilt("run", case).stderr
+    assert "more: MISSING_MET_FILES" not in alone
+    assert "All failures" not in alone
+
+
+def test_a_misspelt_column_is_asked_about_and_a_label_is_not(case: Path, stilt, caplog) -> None:
+    listed = case / "receptors.csv"
+    right = listed.read_text()
+    wrong = [
+        line + (",msl" if number else ",altitude_reff")
+        for number, line in enumerate(right.splitlines())
+    ]
+    listed.write_text("\n".join(wrong) + "\n")
+    question = "The column 'altitude_reff' of the receptors is kept as a label"
+    assert stilt("check", case).stdout.count(question) == 1
+    assert stilt("register", case).exit_code == 0
+    assert caplog.text.count(question) == 1
+    caplog.clear()
+    listed.write_text(
+        "\n".join(wrong).replace("altitude_reff", "site").replace("msl", "peak") + "\n"
+    )
+    assert "kept as a label" not in stilt("check", case).stdout
+    stilt("register", case)
+    assert "kept as a label" not in caplog.text
+
+
+def test_ids_that_check_prints_can_be_given_to_other_commands(ran, stilt) -> None:
+    root, _ = ran
+    listed = root / "receptors.csv"
+    before = listed.read_text()
+    listed.write_text(before.replace("altitude", "zmsl"))
+    try:
+        lines = stilt("check", root).stdout.splitlines()
+    finally:
+        listed.write_text(before)
+    named = [line.partition(": ")[0] for line in lines if "BELOW_GROUND" in line]
+    assert named
+    for text in named:
+        SimID(text.partition(" and ")[0])

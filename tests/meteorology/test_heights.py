@@ -118,7 +118,13 @@ def test_under_the_ground(ref_of) -> None:
     assert "altitude_ref agl" in text
     # kmsl overrules the receptor.
     assert outcome(point(50.0), ref) == (None, "")
-    assert outcome(point(50.0), ref, kmsl=1)[0] is Reason.RECEPTOR_BELOW_GROUND
+    reason, text = outcome(point(50.0), ref, kmsl=1)
+    assert reason is Reason.RECEPTOR_BELOW_GROUND
+    assert "50 m above sea level (kmsl: 1), lies 1250 m below the ground" in text
+    assert text.endswith(
+        "with kmsl: 1 in config.yaml all altitudes are above sea level: remove it if they are "
+        "above ground, or correct the altitude."
+    )
     assert outcome(point(50.0, "msl"), ref, kmsl=0) == (None, "")
 
 

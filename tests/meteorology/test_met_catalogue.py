@@ -15,6 +15,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
+from stilt.meteorology.guessed_format import format_of_name
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import overlap_text
 from stilt.meteorology.writer import write_arl
@@ -154,6 +155,47 @@ def test_no_file_at_all_says_what_was_looked_for(archive):
         file.unlink()
     error = failure(MetCatalogue(config), "2024-07-14 00:00", "2024-07-14 02:00")
     assert "(no name begins with 20240714_00; there are no files)" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("20230714_00", "%Y%m%d_%H"),
+        ("20190530_00-05_hrrr", "%Y%m%d_%H"),
+        ("hysplit.20190530.00z.hrrra", "hysplit.%Y%m%d.%H"),
+        ("wrfout_d01_2023-07-15_18:00:00", "wrfout_d01_%Y-%m-%d_%H"),
+        ("edas.20230715", "edas.%Y%m%d"),
+        ("2023071506.arl", "%Y%m%d%H"),
+    ],
+)
+def test_the_format_of_a_name(name, right):
+    found, time = format_of_name(name)
+    assert found == right
+    assert name.startswith(time.strftime(found))
+
+
+@pytest.mark.parametrize("name", ["gdas1.jul23.w1", "12345678", "hrrr", "20231345_00"])
+def test_a_name_without_a_date_has_no_format(name):
+    assert format_of_name(name) is None
+
+
+@pytest.mark.parametrize("wrong", [r"\d{8}_\d{2}", "%Y%m%d.*", "[0-9]{8}_[0-9]+"])
+def test_a_regular_expression_is_told_from_a_beginning_of_names(archive, wrong):
+    config = archive().model_copy(update={"file_format": wrong})
+    error = failure(MetCatalogue(config), "2023-07-14 00:00", "2023-07-14 02:00")
+    assert error.detail.endswith(
+        "file_format says how names begin, with the time in strftime form and * and ? as in a "
+        "shell; it is no regular expression: %Y%m%d_%H fits 20230714_00."
+    )
+
+
+def test_a_wrong_format_is_answered_with_the_right_one(archive):
+    config = archive().model_copy(update={"file_format": "%d%m%Y_%H"})
+    error = failure(MetCatalogue(config), "2023-07-14 00:00", "2023-07-14 02:00")
+    assert error.detail.endswith(
+        "file_format says how names begin, with the time in strftime form: %Y%m%d_%H fits "
+        "20230714_00."
+    )
 
 
 def test_n_min_and_a_missing_folder(archive, tmp_path):

@@ -72,7 +72,7 @@ def test_transport_stops_where_nothing_stands_in_and_goes_on_elsewhere(names, le
         (("USTR", "SHTF"), "surface fluxes"),
         (("U10M", "V10M"), "logarithmic law"),
         (("T02M",), "dry adiabat"),
-        (("SPHU",), "dry air"),
+        (("SPHU",), "the air is taken as dry"),
     ],
 )
 def test_a_missing_field_is_said_with_what_takes_its_place(sigma, names, said):

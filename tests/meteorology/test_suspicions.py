@@ -43,6 +43,14 @@ def test_what_init_writes_is_not_suspected(template, tmp_path) -> None:
     assert suspicions(read_receptors(tmp_path / "receptors.csv"), config) == []
 
 
+def test_a_forward_run_with_footprints_is_remarked_on_once() -> None:
+    forward = CONFIG.with_changes(n_hours=6)
+    (sentence,) = suspicions(tower(AFTERNOON), forward)
+    assert "n_hours is 6" in sentence
+    assert sentence.endswith("need a minus: n_hours: -6.")
+    assert suspicions(tower(AFTERNOON), forward.with_changes(footprints={})) == []
+
+
 def test_local_times_are_suspected() -> None:
     (said,) = suspicions(tower(range(8, 12)), CONFIG)
     assert said.startswith("Receptors are at 08:00 to 11:00 UTC, which is night there (00:33 to ")

@@ -14,6 +14,7 @@ from stilt.receptors import (
     receptors_from_table,
     write_receptors,
 )
+from stilt.receptors.misspelt import misspelt_columns
 
 NOON = "2023-01-01 12:00:00"
 
@@ -79,3 +80,34 @@ def test_of_duplicates_the_labels_of_the_first_count(caplog):
     (receptor,) = receptors_from_table(rows)
     assert dict(receptor.labels) == {"site": "a"}
     assert "of its labels the first count" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "meant"),
+    [
+        ("altitude_reff", "msl", "altitude_ref?"),
+        ("Altitude_Ref_", "agl", "altitude_ref?"),
+        ("hight_ref", "agl", "height_ref?"),
+        ("r_idxx", "1", "r_idx?"),
+        ("kmsll", "1", "the setting kmsl in config.yaml"),
+        ("kmsl", "0", "the setting kmsl in config.yaml"),
+        ("above", "MSL", "altitude_ref?"),
+    ],
+)
+def test_a_column_that_is_nearly_a_known_one_is_asked_about(header, values, meant, tmp_path):
+    path = tmp_path / "receptors.csv"
+    path.write_text(
+        f"time,longitude,latitude,altitude,{header}\n"
+        f"2023-01-01 12:00,-111,40,5,{values}\n2023-01-01 13:00,-111,40,5,{values}\n"
+    )
+    (sentence,) = misspelt_columns(read_receptors(path))
+    assert f"'{header}'" in sentence
+    assert meant in sentence
+
+
+def test_true_labels_are_not_asked_about():
+    names = ("site", "co2", "height", "reference", "index", "flask", "ref", "altitude_error")
+    labels = {name: "msl" if name == "site" else 1 for name in names}
+    one = PointReceptor("2023-01-01 12:00", -111, 40, 5, labels=labels)
+    other = PointReceptor("2023-01-01 13:00", -111, 40, 5, labels={"site": "Hidden Peak"})
+    assert misspelt_columns([one, other]) == []

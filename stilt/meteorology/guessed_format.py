@@ -1,0 +1,53 @@
+"""Guess the file_format that is right from the name of a file, where the configured one is not."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+# Year, month and day, and the hour if one follows.
+_TIME = re.compile(
+    r"((?:19|20)\d\d)([-_.]?)(\d\d)([-_.]?)(\d\d)(?:([-_.T]?)([01]\d|2[0-3])(?!\d(?!\d)))?"
+)
+_REGULAR_EXPRESSION = re.compile(r"\\[dDwWsS.]|\.[*+]|\][+*{]|\{\d|[(|^$]")
+
+
+def format_of_name(name: str) -> tuple[str, datetime] | None:
+    """Return the file_format of a file's name, and the time in it; None without a date in it.
+
+    Args:
+        name: ``20230715_18-23_hrrr`` has ``%Y%m%d_%H``.
+    """
+    for found in _TIME.finditer(name):
+        year, first, month, second, day, third, hour = found.groups(default="")
+        try:
+            time = datetime(int(year), int(month), int(day), int(hour or 0))
+        except ValueError:
+            continue
+        before = name[: found.start()].replace("%", "%%")
+        return f"{before}%Y{first}%m{second}%d{third}{'%H' if hour else ''}", time
+    return None
+
+
+def advice_on_format(file_format: str, name: str) -> str:
+    """Return what to write for a file_format under which no file was found; "" when it looks right.
+
+    Args:
+        file_format: as it is configured.
+        name: of a file that is there.
+    """
+    found = format_of_name(name)
+    if found is not None and _fits(name, found[1].strftime(file_format)):
+        return ""
+    form = "file_format says how names begin, with the time in strftime form"
+    if _REGULAR_EXPRESSION.search(file_format):
+        form += " and * and ? as in a shell; it is no regular expression"
+    elif found is None:
+        return ""
+    return form if found is None else f"{form}: {found[0]} fits {name}"
+
+
+def _fits(name: str, beginning: str) -> bool:
+    """Return whether a name begins with a text, which may hold folders and wildcards."""
+    return fnmatchcase(name.casefold(), beginning.casefold().rpartition("/")[2] + "*")
