@@ -42,6 +42,7 @@ _HALF_B = _HALF_SIGMA**1.6
 _HALF_A_HPA = 1000.0 * (_HALF_SIGMA - _HALF_B)
 _HRRR_TOP_HPA = 20.0
 _HRRR_LEVELS = 36
+_TERRAIN_STEP_M = 8.0
 
 
 class Kind(NamedTuple):
@@ -118,12 +119,26 @@ def _wrf_levels() -> tuple[RawAnalysis, ...]:
     """The atmosphere on the demo's own grid and levels, with vertical motion in m/s."""
     made = []
     for time in np.arange(FIRST, END, np.timedelta64(1, "h")):
-        raw = truth(time)
+        raw = _with_terrain_that_arl_holds(truth(time))
         density = 100.0 * raw.upper["PRES"] / (GAS_CONSTANT_DRY_AIR * raw.upper["TEMP"])
         motion = (-100.0 * raw.upper["WWND"] / (density * GRAVITY_M_S2)).astype(np.float32)
         raw = _without(raw, "WWND")
         made.append(replace(raw, upper={**raw.upper, "DZDT": motion}))
     return tuple(made)
+
+
+def _with_terrain_that_arl_holds(raw: RawAnalysis) -> RawAnalysis:
+    """The atmosphere over terrain rounded to steps that ARL files pack without error.
+
+    At the receptor aloft the mixed layer ends near an internal level, so that ground which ARL's
+    packing moves by metres would decide up to which level particles are mixed.
+    """
+    terrain = raw.surface["SHGT"]
+    rounded = (_TERRAIN_STEP_M * np.round(terrain / _TERRAIN_STEP_M)).astype(np.float32)
+    heights = raw.upper["HGTS"] + (rounded - terrain)
+    return replace(
+        raw, surface={**raw.surface, "SHGT": rounded}, upper={**raw.upper, "HGTS": heights}
+    )
 
 
 def _netcdf_model_levels(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
