@@ -46,6 +46,11 @@ class PictureRequest:
     fps: float
     keywords: Mapping[str, Any]
 
+    @property
+    def mark(self) -> str:
+        """The part of a file's name that tells pictures of one footprint from another's."""
+        return f"_{self.name}" if self.name else ""
+
 
 def target_file(out: str | None, suffix: str | None, stem: str, *, film: bool = False) -> Path:
     """Return the file to write, with its folder made.
@@ -105,7 +110,8 @@ def draw_each(
         except KeyError:
             lacking.append(sim_id)
             continue
-        path = target_file(out, suffix, f"{sim_id}_{wanted.kind}", film=wanted.kind == "animation")
+        stem = f"{sim_id}{wanted.mark}_{wanted.kind}"
+        path = target_file(out, suffix, stem, film=wanted.kind == "animation")
         if wanted.kind == "animation":
             written.append(_film(model, sim_id, wanted, path, dpi))
         else:

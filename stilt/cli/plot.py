@@ -132,9 +132,8 @@ def plot(
     kind = kind or ("map" if ids and model.footprints.names() else "particles" if ids else "mean")
     wanted = PictureRequest(kind, name, hour, hours, color_by, frames, fps, _keywords(kind, look))
     if kind in OF_MANY:
-        written = [
-            draw_many(model, wanted, chosen, target_file(out, suffix, f"{model.name}_{kind}"), dpi)
-        ]
+        target = target_file(out, suffix, f"{model.name}{wanted.mark}_{kind}")
+        written = [draw_many(model, wanted, chosen, target, dpi)]
     elif not ids:
         raise UsageError(
             f"A picture of the kind '{kind}' shows one simulation: name it, or give --each. "

@@ -85,8 +85,10 @@ def animate(
     from matplotlib.animation import FuncAnimation
 
     mesh = scene.draw_ground(ax)
-    (dots,) = ax.plot([], [], "o", color=DOT_COLOUR, markersize=np.sqrt(s), alpha=alpha,
-                      markeredgewidth=0, zorder=3, rasterized=True)  # fmt: skip
+    (dots,) = ax.plot(
+        [], [], "o", color=DOT_COLOUR, markersize=np.sqrt(s), alpha=alpha, zorder=3,
+        markeredgecolor="white", markeredgewidth=0.3, rasterized=True,
+    )  # fmt: skip
     letters = keywords.get("letters", LETTERS_PT)
     if title := keywords.get("title", f"Particles of {receptor_text(receptor)}"):
         write_title(ax, title, " ", letters)

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, Unpack
 
-import numpy as np
-import pandas as pd
-
-from stilt.errors import UsageError
 from stilt.footprint.reduce import mean_footprint
 from stilt.plotting.field_map import draw_map
 from stilt.plotting.map_keywords import MapKeywords
-from stilt.plotting.style import (
-    FAINT_INK,
-    INK,
-    LETTERS_PT,
-    LINES,
-    SERIES_COLOURS,
-    dress_dates,
-    frame,
-    new_axes,
-    place_text,
-    write_title,
-)
+from stilt.plotting.series import TOTAL_LABEL, draw_series
+from stilt.plotting.style import LETTERS_PT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +18,6 @@ if TYPE_CHECKING:
     from stilt.footprint.layers import Layers
     from stilt.plotting.interactive import InteractiveMap
     from stilt.receptors import Receptor
-
-TOTAL_LABEL = "sum over the map, ppm per (µmol m$^{-2}$ s$^{-1}$)"
 
 
 class Footprints(Protocol):
@@ -102,7 +86,7 @@ class FootprintFilesPlots:
         ax: Axes | None = None,
         log: bool = False,
         label: str = TOTAL_LABEL,
-        title: str = "Influence of the whole map on each receptor",
+        title: str | None = None,
         letters: float = LETTERS_PT,
         figsize: tuple[float, float] | None = None,
     ) -> Axes:
@@ -112,37 +96,17 @@ class FootprintFilesPlots:
             ax: axes to draw on; a new figure when None.
             log: logarithmic.
             label: text of the vertical axis.
-            title: an empty one leaves it out.
+            title: None names the footprint; an empty one leaves it out.
             letters: size of small letters, points.
             figsize: width and height of a new figure, inches.
 
         Raises:
             UsageError: matplotlib is missing, or there is no footprint.
         """
-        rows = [
-            (place_text(one.receptor), one.receptor.time, one.total) for one in self._footprints
-        ]
-        if not rows:
-            raise UsageError("There is nothing to draw: the selection holds no footprint.")
-        table = pd.DataFrame(rows, columns=["place", "time", "total"])
-        ax = new_axes(0.45, ax, figsize)
-        places = table["place"].unique()
-        for number, place in enumerate(places):
-            one = table[table["place"] == place].groupby("time")["total"].mean()
-            colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
-            few = number < len(SERIES_COLOURS)
-            ax.plot(
-                one.index.to_numpy(), one.to_numpy(np.float64), marker="o", markersize=3.2,
-                linewidth=1.1, color=colour if few else FAINT_INK, alpha=1.0 if few else 0.4,
-                label=place if few else None,
-            )  # fmt: skip
-        _dress_series(ax, label, letters, log=log)
-        if 1 < len(places) <= len(SERIES_COLOURS):
-            ax.legend(fontsize=letters - 0.5, framealpha=0.85)
-        if title:
-            note = places[0] if len(places) == 1 else f"{len(places)} places"
-            write_title(ax, title, note, letters)
-        return ax
+        return draw_series(
+            self._footprints, ax, log=log, label=label, title=title, letters=letters,
+            figsize=figsize,
+        )  # fmt: skip
 
 
 def _noting(
@@ -153,16 +117,3 @@ def _noting(
         seen.extend([footprint] if not seen else [])
         receptors.append(footprint.receptor)
         yield footprint
-
-
-def _dress_series(ax: Axes, label: str, letters: float, *, log: bool) -> None:
-    frame(ax, letters)
-    dress_dates(ax)
-    ax.set_axisbelow(True)
-    ax.grid(True, color=LINES, linewidth=0.6)
-    if log:
-        ax.set_yscale("log")
-    else:
-        ax.set_ylim(bottom=0.0)
-    ax.set_ylabel(label, fontsize=letters, color=INK)
-    ax.set_xlabel("time of the receptor, UTC", fontsize=letters, color=INK)

@@ -192,17 +192,22 @@ def mark_receptors(
     ax.plot(
         x, y, linestyle="none", marker=_crosshair() if few else "o",
         markersize=size if few else size / 3, markerfacecolor="none", markeredgecolor=INK,
-        markeredgewidth=1.5 if few else 0.8, zorder=5, label="receptor", scalex=False,
-        scaley=False, path_effects=[withStroke(linewidth=3.0 if few else 2.0, foreground="white")],
+        markeredgewidth=1.6 if few else 1.0, zorder=5, label="receptor", scalex=False,
+        scaley=False, path_effects=[withStroke(linewidth=4.4 if few else 3.0, foreground="white")],
     )  # fmt: skip
 
 
 def _crosshair() -> Any:
-    """Return a mark of four strokes around an open middle."""
+    """Return a mark of four strokes around an open middle.
+
+    Their ends reach out as far as they are wide, so that a halo surrounds them.
+    """
+    from matplotlib.markers import MarkerStyle
     from matplotlib.path import Path
 
     ends = [(dx * r, dy * r) for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)) for r in (0.5, 1.0)]
-    return Path(ends, [Path.MOVETO, Path.LINETO] * 4)
+    strokes = Path(ends, [Path.MOVETO, Path.LINETO] * 4)
+    return MarkerStyle(strokes, capstyle="projecting")
 
 
 def scale_bar(ax: Axes, projection: str, *, taken: Any = None, letters: float = LETTERS_PT) -> None:

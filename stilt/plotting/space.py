@@ -94,11 +94,14 @@ def _draw_ground(ax: Any, extent: Bounds, keywords: ParticleKeywords) -> None:
 
 def _draw_receptor(ax: Any, receptor: Receptor, west: float) -> None:
     """Draw a line from the ground to every point of the receptor."""
+    from matplotlib.patheffects import withStroke
+
     for place in receptor.positions:
         lon = (place.longitude - west) % 360.0 + west
         ax.plot(
             [lon, lon], [place.latitude] * 2, [0.0, place.altitude_m], color=INK, linewidth=1.2,
-            marker="x", markersize=6, zorder=6, label="receptor",
+            marker="x", markersize=7, markeredgewidth=1.6, zorder=6, label="receptor",
+            path_effects=[withStroke(linewidth=4.0, foreground="white")],
         )  # fmt: skip
 
 

@@ -66,11 +66,21 @@ def receptor_text(receptor: Receptor) -> str:
 
 def place_text(receptor: Receptor) -> str:
     """Say where a receptor is, without its time."""
+    return f"{where_text(receptor)}, {height_text(receptor)}"
+
+
+def where_text(receptor: Receptor) -> str:
+    """Say at which latitude and longitude a receptor's first point is."""
     first = receptor.positions[0]
-    where = f"{degree_text(first.latitude, 'N', 'S')} {degree_text(first.longitude, 'E', 'W')}"
+    return f"{degree_text(first.latitude, 'N', 'S')} {degree_text(first.longitude, 'E', 'W')}"
+
+
+def height_text(receptor: Receptor) -> str:
+    """Say how high a receptor is, from its lowest to its highest point."""
     heights = [place.altitude_m for place in receptor.positions]
     ends = [min(heights), max(heights)] if max(heights) > min(heights) else heights[:1]
-    return f"{where}, {' to '.join(f'{value:g}' for value in ends)} m"
+    sea = " above sea level" if receptor.altitude_ref == "msl" else ""
+    return f"{' to '.join(f'{value:g}' for value in ends)} m{sea}"
 
 
 def influence_norm(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import REMEDIES
+from stilt.plotting.series import SeriesPlace
 from stilt.plotting.style import place_text
 from stilt.receptors import Receptor
 
@@ -150,12 +151,12 @@ def totals_of(model: Model, table: pd.DataFrame, name: str) -> dict[str, Any]:
     if number > MOST_POINTS:
         both = both.iloc[np.unique(np.linspace(0, number - 1, MOST_POINTS).astype(int))]
     firsts = both.astype({"location_id": str}).drop_duplicates("location_id")
-    places = list(firsts["location_id"])
-    few = len(places) <= MOST_PLACES
-    at = {place: position if few else 0 for position, place in enumerate(places)}
+    few = len(firsts) <= MOST_PLACES
+    names = _places(model, firsts) if few else dict.fromkeys(firsts["location_id"], "")
+    at = {place: position if few else 0 for position, place in enumerate(names)}
     stamps = both["time"].to_numpy("datetime64[s]").astype(np.int64)
     return {
-        "places": _texts(model, list(firsts["sim_id"])) if few else [f"{len(places)} places"],
+        "places": list(names.values()) if few else [f"{len(names)} places"],
         "points": [
             [sim_id, int(stamp), float(f"{total:.4g}"), at[str(place)]]
             for sim_id, stamp, total, place in zip(
@@ -166,7 +167,12 @@ def totals_of(model: Model, table: pd.DataFrame, name: str) -> dict[str, Any]:
     }
 
 
-def _texts(model: Model, sim_ids: list[str]) -> list[str]:
-    """Say where the receptors of simulations are."""
-    stored = model.index.receptors(sim_ids)
-    return [place_text(Receptor.from_dict(json.loads(stored[sim_id]))) for sim_id in sim_ids]
+def _places(model: Model, firsts: pd.DataFrame) -> dict[str, str]:
+    """Return where receptors are in words, by location id, from place to place and upwards."""
+    stored = model.index.receptors(list(firsts["sim_id"]))
+    receptors = {
+        location: Receptor.from_dict(json.loads(stored[sim_id]))
+        for location, sim_id in zip(firsts["location_id"], firsts["sim_id"], strict=True)
+    }
+    ordered = sorted(receptors, key=lambda location: SeriesPlace.of(receptors[location]))
+    return {location: place_text(receptors[location]) for location in ordered}

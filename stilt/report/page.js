@@ -40,13 +40,26 @@ function stiltSeries(root, totals, pick) {
     make("text", { x: edge ? width : x(time), y: height - 10, "text-anchor": edge ? "end" : "middle" }, svg,
       hours < 24 ? clock.slice(5, 16).replace("T", " ") : clock.slice(...(hours < 720 ? [5, 10] : [0, 7])));
   }
+  /* Parts of a line: it breaks where there is no receptor for more than 2.5 of the usual steps. */
+  const withoutGaps = (own) => {
+    const steps = own.slice(1).map((point, number) => point[1] - own[number][1]);
+    const usual = [...steps].sort((a, b) => a - b)[steps.length >> 1] ?? 0;
+    const parts = [own.slice(0, 1)];
+    steps.forEach((step, number) => {
+      if (step > 2.5 * usual) parts.push([]);
+      parts.at(-1).push(own[number + 1]);
+    });
+    return parts;
+  };
   const marks = new Map();
   const small = points.length > 600 ? 2 : 3.4;
   places.forEach((_, place) => {
     const own = points.filter((point) => point[3] === place);
     if (places.length > 1 || points.length <= 600) {
-      const line = own.map((point) => `${x(point[1]).toFixed(1)},${y(point[2]).toFixed(1)}`).join(" ");
-      make("polyline", { points: line, fill: "none", style: `stroke: ${colour(place)}`, "stroke-opacity": 0.45 }, svg);
+      for (const part of withoutGaps(own)) {
+        const line = part.map((point) => `${x(point[1]).toFixed(1)},${y(point[2]).toFixed(1)}`).join(" ");
+        make("polyline", { points: line, fill: "none", style: `stroke: ${colour(place)}`, "stroke-opacity": 0.45 }, svg);
+      }
     }
     for (const point of own) {
       const mark = make("circle", { cx: x(point[1]), cy: y(point[2]), r: small, style: `fill: ${colour(place)}` }, svg);

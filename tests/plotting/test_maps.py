@@ -334,3 +334,20 @@ def test_a_map_of_particles_in_a_line_is_not_flat() -> None:
         middle = np.cos(np.deg2rad((south + north) / 2))
         assert (north - south) / (east - west) / middle == pytest.approx(shape, rel=1e-3)
         assert map_shape((west, east, south, north)) == pytest.approx(shape)
+
+
+@pytest.mark.parametrize("value", [1e-4, 1e-2, 1.0])
+def test_the_mark_of_the_receptor_is_seen_on_every_colour(value: float) -> None:
+    """Its strokes and their halo differ from each other, and one of them from what is below."""
+    foot = night()
+    foot.data[:] = value
+    ax = foot.plot.map(outlines=False, scale=False, graticule=False, vmin=1e-4, vmax=1.0)
+    ax.figure.canvas.draw()
+    picture = np.asarray(ax.figure.canvas.buffer_rgba())[..., :3].astype(int)
+    x, y = ax.transData.transform((-112.0, 40.6)).astype(int)
+    below = picture.shape[0] - y
+    around = picture[below - 30 : below + 30, x - 30 : x + 30]
+    bright = (around > 250).all(axis=-1)
+    ink = np.abs(around - np.array([0x22, 0x30, 0x3C])).max(axis=-1) < 12
+    assert bright.sum() > 120
+    assert ink.sum() > 40

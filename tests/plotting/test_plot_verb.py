@@ -47,6 +47,14 @@ def test_without_an_id_the_mean_is_drawn_here(case) -> None:
     assert matplotlib.image.imread("case_mean.png").shape[:2] == (150, 200)
 
 
+def test_pictures_of_two_footprints_do_not_take_each_other_s_place(case, tmp_path) -> None:
+    model, ids = case
+    call(model.project, "--name", "default", "--dpi", 50, "--out", f"{tmp_path}/named/")
+    call(model.project, ids[0], "--name", "default", "--dpi", 50, "--out", f"{tmp_path}/named/")
+    written = sorted(path.name for path in (tmp_path / "named").iterdir())
+    assert written == sorted(["case_default_mean.png", f"{ids[0]}_default_map.png"])
+
+
 def test_one_of_each_and_what_has_none_is_named(case, tmp_path) -> None:
     model, ids = case
     done = call(model.project, "--each", "--out", f"{tmp_path}/all/", "--format", "svg")

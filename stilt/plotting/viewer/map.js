@@ -269,7 +269,8 @@ function stiltMap(root, data) {
     }
   }
   function drawMark(pen, x, y) {
-    for (const [colour, width] of [[css("--panel"), 4], [css("--ink"), 1.8]]) {
+    pen.lineCap = "square";
+    for (const [colour, width] of [[css("--panel"), 5], [css("--ink"), 1.8]]) {
       pen.strokeStyle = colour;
       pen.lineWidth = width;
       pen.beginPath();
@@ -279,6 +280,7 @@ function stiltMap(root, data) {
       }
       pen.stroke();
     }
+    pen.lineCap = "butt";
   }
   function drawScaleBar(pen, height) {
     const perKm = grid.degrees

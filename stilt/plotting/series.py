@@ -1,0 +1,170 @@
+"""The sum of every footprint over time: a line for each place where there are receptors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from stilt.errors import UsageError
+from stilt.plotting.style import (
+    FAINT_INK,
+    INK,
+    LETTERS_PT,
+    LINES,
+    SERIES_COLOURS,
+    dress_dates,
+    frame,
+    height_text,
+    new_axes,
+    where_text,
+    write_title,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from stilt.footprint.footprint import Footprint
+    from stilt.receptors import Receptor
+
+TOTAL_LABEL = "sum over the map, ppm per (µmol m$^{-2}$ s$^{-1}$)"
+MOST_NAMED = 12
+WIDEST_NAME = 26
+AROUND_ONE_TIME = pd.Timedelta("3h")
+# A line is not drawn over so many usual steps without a receptor.
+GAP_STEPS = 2.5
+
+
+class SeriesPlace(NamedTuple):
+    """Where a receptor is, in an order for people: by place, from the ground up."""
+
+    longitude: float
+    latitude: float
+    lowest_m: float
+    highest_m: float
+    where: str
+    height: str
+
+    @classmethod
+    def of(cls, receptor: Receptor) -> SeriesPlace:
+        """Return the place of a receptor."""
+        first = receptor.positions[0]
+        heights = [place.altitude_m for place in receptor.positions]
+        return cls(
+            first.longitude, first.latitude, min(heights), max(heights),
+            where_text(receptor), height_text(receptor),
+        )  # fmt: skip
+
+
+def draw_series(
+    footprints: Iterable[Footprint],
+    ax: Axes | None,
+    *,
+    log: bool,
+    label: str = TOTAL_LABEL,
+    title: str | None = None,
+    letters: float = LETTERS_PT,
+    figsize: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw sums of footprints; see :meth:`stilt.plotting.FootprintFilesPlots.series`.
+
+    Raises:
+        UsageError: matplotlib is missing, or there is no footprint.
+    """
+    name = ""
+    sums: dict[SeriesPlace, list[tuple[pd.Timestamp, float]]] = {}
+    for one in footprints:
+        name = name or one.name
+        sums.setdefault(SeriesPlace.of(one.receptor), []).append((one.receptor.time, one.total))
+    if not sums:
+        raise UsageError("There is nothing to draw: the selection holds no footprint.")
+    ax = new_axes(0.45, ax, figsize)
+    places = sorted(sums)
+    names = _names(places)
+    for place, text, colour in zip(places, names, _colours(len(places)), strict=True):
+        times, values = _with_gaps(sums[place])
+        named = len(places) <= MOST_NAMED
+        ax.plot(
+            times, values, marker="o", markersize=3.2, linewidth=1.1, color=colour,
+            alpha=1.0 if named else 0.4, label=text if named else None,
+        )  # fmt: skip
+    _dress(ax, label, letters, log=log)
+    when = {time for rows in sums.values() for time, _ in rows}
+    if len(when) == 1:
+        (only,) = when
+        ends: Any = (only - AROUND_ONE_TIME, only + AROUND_ONE_TIME)
+        ax.set_xlim(*ends)
+    if 1 < len(places) <= MOST_NAMED:
+        # Beside the axes, where it hides nothing.
+        ax.legend(
+            loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False,
+            fontsize=letters - 0.5,
+        )  # fmt: skip
+    if title is None:
+        title = "Influence of the whole map on each receptor" + (
+            f", footprint '{name}'" * bool(name)
+        )
+    if title:
+        write_title(ax, title, _note(places), letters)
+    return ax
+
+
+def _names(places: list[SeriesPlace]) -> list[str]:
+    """Return what tells places apart: heights of one place, else where they are, and how high."""
+    if len({place.where for place in places}) == 1:
+        return [place.height for place in places]
+    if len({place.height for place in places}) == 1:
+        return [place.where for place in places]
+    texts = [f"{place.where}, {place.height}" for place in places]
+    if max(map(len, texts)) <= WIDEST_NAME:
+        return texts
+    return [f"{place.where},\n{place.height}" for place in places]
+
+
+def _note(places: list[SeriesPlace]) -> str:
+    """Say in one line where the receptors are."""
+    wheres = {place.where for place in places}
+    heights = {place.height for place in places}
+    where = min(wheres) if len(wheres) == 1 else f"{len(wheres)} places"
+    if len(heights) == 1:
+        return f"{where}, {min(heights)}"
+    # Where each place has one height the legend says which.
+    return where if len(wheres) == len(places) else f"{where}, {len(heights)} heights"
+
+
+def _colours(number: int) -> list[Any]:
+    """Return colours that are told apart; one for all where there are too many."""
+    if number <= len(SERIES_COLOURS):
+        return list(SERIES_COLOURS[:number])
+    if number > MOST_NAMED:
+        return [FAINT_INK] * number
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"](np.linspace(0.0, 0.92, number)))
+
+
+def _with_gaps(sums: list[tuple[pd.Timestamp, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return times and mean values in order, with nan in long gaps, where a line is to break."""
+    one = pd.DataFrame(sums, columns=["time", "total"]).groupby("time")["total"].mean()
+    times, values = one.index.to_numpy(), one.to_numpy(np.float64)
+    steps = np.diff(times)
+    if len(steps) < 2:
+        return times, values
+    long = np.flatnonzero(steps > GAP_STEPS * np.median(steps))
+    within = times[long] + steps[long] / 2
+    return np.insert(times, long + 1, within), np.insert(values, long + 1, np.nan)
+
+
+def _dress(ax: Axes, label: str, letters: float, *, log: bool) -> None:
+    frame(ax, letters)
+    dress_dates(ax)
+    ax.set_axisbelow(True)
+    ax.grid(True, color=LINES, linewidth=0.6)
+    if log:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0.0)
+    ax.set_ylabel(label, fontsize=letters, color=INK)
+    ax.set_xlabel("time of the receptor, UTC", fontsize=letters, color=INK)
