@@ -20,6 +20,7 @@ from stilt.execution.memory import keep_freed_memory, loading
 from stilt.project.held import require_locks
 
 if TYPE_CHECKING:
+    from flows.crew import WorkerPool
     from stilt.execution.backend import Announce
     from stilt.execution.engine import Crew
     from stilt.execution.observing import Observer
@@ -45,6 +46,7 @@ class LocalBackend(NoExtras):
         refuse_unknown(self.name, options, ())
         self.n_workers = n_workers
         self._loading = ExitStack()
+        self._ready: WorkerPool | None = None
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
@@ -112,10 +114,14 @@ class LocalBackend(NoExtras):
         root = project.layout.root
         ended: list[Outcome] = []
         with our_prefect():
+            from flows.crew import workers_getting_ready
             from flows.definitions import simulate_planned
 
             flow = simulate_planned(project, plan, self, observer, ended.append)
-            with _broken_server_in_a_sentence(root):
+            with ExitStack() as stack:
+                stack.enter_context(_broken_server_in_a_sentence(root))
+                if self.on_this_machine:
+                    self._ready = stack.enter_context(workers_getting_ready(project, plan))
                 state = flow(
                     str(root),
                     n_workers=self.n_workers,
@@ -142,7 +148,8 @@ class LocalBackend(NoExtras):
         """Return who computes a plan in a flow run: task runs here or in a process pool."""
         from flows.crew import task_runs_of_this_machine
 
-        return task_runs_of_this_machine(project, plan)
+        ready, self._ready = self._ready, None
+        return task_runs_of_this_machine(project, plan, ready)
 
     def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
         """Use the time until the server answers: import, compile, prepare meteorology."""

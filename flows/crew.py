@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self, cast
@@ -51,6 +51,7 @@ from stilt.execution.processes import (
     stop_workers,
 )
 from stilt.execution.setup import computing_environment, main_not_run_again
+from stilt.execution.warm_up import get_worker_ready
 from stilt.project.inputs import Project
 
 RECORD_DELAY_S = 5.0
@@ -89,19 +90,35 @@ def batch_state(summary: BatchSummary, number: int) -> State[Any]:
     return Completed(message=text, data=summary)
 
 
-def task_runs_of_this_machine(project: Project, plan: Plan) -> InlineCrew | MappedTasks:
-    """Return the crew of this machine: the flow's process for one worker, else a process pool."""
+def task_runs_of_this_machine(
+    project: Project, plan: Plan, ready: WorkerPool | None = None
+) -> InlineCrew | MappedTasks:
+    """Return the crew of this machine: the flow's process for one worker, else a process pool.
+
+    Args:
+        project: whose simulations are computed.
+        plan: what to compute.
+        ready: workers that were started for this plan already.
+    """
     if plan.roles.transport + plan.roles.helpers == 1:
         return InlineCrew(project, compute_as_task_run)
     running = project.layout.running
-    variables = computing_environment(project, plan.roles.transport) | offline()
     return MappedTasks(
         project,
         Folders.of(project),
-        partial(process_pool, running=running, variables=variables),
+        partial(
+            process_pool,
+            running=running,
+            variables=_variables_of_workers(project, plan),
+            ready=[] if ready is None else [ready],
+        ),
         (BrokenProcessPool,),
         partial(remove_mark, running),
     )
+
+
+def _variables_of_workers(project: Project, plan: Plan) -> dict[str, str]:
+    return computing_environment(project, plan.roles.transport) | offline()
 
 
 def compute_as_task_run(order: WorkOrder, progress: Callable[[float], None]) -> BatchSummary:
@@ -195,12 +212,91 @@ class _InOrder(ProcessPoolTaskRunner):
         self._resolver_executor = ThreadPoolExecutor(max_workers=1)
         return self
 
+    def before_tasks(self, function: Callable[..., object], *arguments: Any) -> Future[Any]:
+        """Have one of the workers call a function, which is none of Prefect's task runs."""
+        assert self._executor is not None
+        return self._executor.submit(function, *arguments)
+
+
+@dataclass
+class WorkerPool:
+    """Worker processes of this machine, which start when they are first given something to do.
+
+    Args:
+        n_workers: processes.
+        variables: environment of the workers.
+
+    Attributes:
+        runner: Prefect's task runner over them, until the pool is closed.
+    """
+
+    n_workers: int
+    variables: dict[str, str]
+
+    def __post_init__(self) -> None:
+        self._setup = WorkerSetUp(self.n_workers)
+        self.runner = _InOrder(
+            self.n_workers, initializer=_set_up_worker, initargs=self._setup.arguments()
+        )
+        with ExitStack() as stack:
+            stack.enter_context(environment(self.variables))
+            stack.enter_context(main_not_run_again())
+            stack.enter_context(self.runner)
+            self._open = stack.pop_all()
+
+    def tell_to_stop(self) -> None:
+        """Have the workers begin nothing more."""
+        self._setup.stopping.set()
+
+    def close(self) -> None:
+        """End the processes, once they have ended what they do; harmless when they have ended."""
+        self._open.close()
+
+
+@contextmanager
+def workers_getting_ready(project: Project, plan: Plan) -> Iterator[WorkerPool | None]:
+    """Start the workers of a plan before its flow run, which waits for Prefect's server.
+
+    They import what they need, one compiles the transport, and the others prepare meteorology
+    until it has.
+
+    Yields:
+        The workers; None where this process computes, or a GPU does.
+    """
+    if plan.roles.transport == 1 or plan.roles.helpers:
+        yield None
+        return
+    first = _with_transport(project, plan.batches[: plan.roles.transport])
+    pool = WorkerPool(plan.roles.transport, _variables_of_workers(project, plan))
+    try:
+        with ctrl_c_held():
+            for order in work_orders(project, plan, first, Folders.of(project)):
+                pool.runner.before_tasks(get_worker_ready, order)
+        yield pool
+    except BaseException:
+        pool.tell_to_stop()
+        raise
+    finally:
+        pool.close()
+
+
+def _with_transport(project: Project, batches: Sequence[Batch]) -> list[Batch]:
+    """Return those of some batches whose particles are not all there already."""
+    ids = [sim_id for batch in batches for sim_id in batch.sim_ids]
+    there = set(project.with_trajectories(ids) if project.config.trajectories else ())
+    return [batch for batch in batches if not there.issuperset(batch.sim_ids)]
+
 
 @contextmanager
 def process_pool(
-    n_workers: int, batches: Sequence[Batch], *, running: Any, variables: dict[str, str]
+    n_workers: int,
+    batches: Sequence[Batch],
+    *,
+    running: Any,
+    variables: dict[str, str],
+    ready: list[WorkerPool],
 ) -> Iterator[None]:
-    """Make a new pool of worker processes the task runner of the current flow run.
+    """Make a pool of worker processes the task runner of the current flow run.
 
     An exception in the block (Ctrl-C among them) stops the workers that compute `batches`, which
     are killed after a grace period.
@@ -210,16 +306,18 @@ def process_pool(
         batches: that they will compute.
         running: folder of the marks of batches that are being computed.
         variables: environment of the workers.
+        ready: a pool that was started already is taken from here if there is any.
     """
-    setup = WorkerSetUp(n_workers)
-    runner = _InOrder(max_workers=n_workers, initializer=_set_up_worker, initargs=setup.arguments())
-    with environment(variables), main_not_run_again(), runner, task_runner(runner):
-        try:
+    pool = ready.pop() if ready else WorkerPool(n_workers, variables)
+    try:
+        with task_runner(pool.runner):
             yield
-        except BaseException:
-            setup.stopping.set()
-            stop_workers(running, batches)
-            raise
+    except BaseException:
+        pool.tell_to_stop()
+        stop_workers(running, batches)
+        raise
+    finally:
+        pool.close()
 
 
 @contextmanager

@@ -6,13 +6,16 @@ Nothing here imports JAX: a worker must be pinned to its cores first.
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ from stilt.execution.setup import end_with_parent, own_process, pin_worker
 from stilt.project.owners import pid_of
 
 INTERRUPT_GRACE_S = 30.0
+
+_LAST = -1000
+"""After multiprocessing has sent what is queued and has ended the children of a process."""
 
 _stopping: Event | None = None
 
@@ -72,6 +78,7 @@ def set_up_worker(next_number: Any, n_workers: int, stopping: Event) -> None:
     global _stopping
     own_process()
     end_with_parent()
+    Finalize(None, _end_at_once, exitpriority=_LAST)
     keep_freed_memory()
     _stopping = stopping
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -80,6 +87,15 @@ def set_up_worker(next_number: Any, n_workers: int, stopping: Event) -> None:
         next_number.value += 1
     if n_workers > 1:
         pin_worker(number % n_workers, n_workers)
+
+
+def _end_at_once() -> None:
+    """End this process, whose work is done, without taking apart what it has imported."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(0)
 
 
 def told_to_stop() -> bool:

@@ -48,7 +48,7 @@ _programs: dict[Path, Callable[..., Any]] = {}
 _SOURCES = ("transport", "meteorology", "")
 
 
-def _nothing(over: Callable[[], bool]) -> None:
+def do_nothing(over: Callable[[], bool]) -> None:
     """Do nothing while another process compiles."""
 
 
@@ -63,7 +63,7 @@ class StoredPrograms:
             function that tells whether that is over.
     """
 
-    def __init__(self, folder: Path | None, meanwhile: Meanwhile = _nothing) -> None:
+    def __init__(self, folder: Path | None, meanwhile: Meanwhile = do_nothing) -> None:
         self._folder = folder
         self._meanwhile = meanwhile
         self._loaded: dict[Any, Any] = {}
@@ -263,7 +263,7 @@ def _source_digest() -> str:
     return found.hexdigest()
 
 
-def stored_programs(cache_dir: Path | None, meanwhile: Meanwhile = _nothing) -> StoredPrograms:
+def stored_programs(cache_dir: Path | None, meanwhile: Meanwhile = do_nothing) -> StoredPrograms:
     """Return the programs of this machine.
 
     Args:

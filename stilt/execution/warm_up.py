@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,13 +13,15 @@ import pandas as pd
 
 from stilt.errors import MeteorologyError
 from stilt.execution.lookup import receptors_of
-from stilt.execution.programs import StoredPrograms, stored_programs
+from stilt.execution.processes import told_to_stop
+from stilt.execution.programs import Meanwhile, StoredPrograms, do_nothing, stored_programs
 from stilt.execution.setup import prepare_process
 from stilt.execution.transporting import reach_of_receptor, wanted
 from stilt.project.inputs import Project
-from stilt.receptors import met_of, sim_parts
+from stilt.receptors import Receptor, met_of, sim_parts
 
 if TYPE_CHECKING:
+    from stilt.execution.orders import WorkOrder
     from stilt.execution.plan import Plan
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.prepare import PreparationOptions
@@ -65,22 +67,48 @@ def compiling_ahead(files: Project, plan: Plan) -> Iterator[None]:
     prepare_process(files)
     for module in ("stilt.meteorology.nest", "stilt.meteorology.formats", "stilt.transport"):
         import_module(module)
-    thread = threading.Thread(target=compile_ahead, args=(files, plan), daemon=True)
+    first = plan.batches[0].sim_ids
+    thread = threading.Thread(
+        target=compile_ahead, args=(files, first, plan.receptors), daemon=True
+    )
     thread.start()
     yield
     thread.join()
 
 
-def compile_ahead(files: Project, plan: Plan) -> None:
-    """Load the program of the first batch, compiled first if it is not kept from an earlier run.
+def get_worker_ready(order: WorkOrder) -> None:
+    """Get this worker ready for an order: import, and compile, or prepare meteorology meanwhile.
+
+    One worker of a machine compiles. What goes wrong here is left to the batch, which reports it.
+
+    Args:
+        order: the order, or one like it.
+    """
+    with contextlib.suppress(Exception):
+        files, sim_ids = order.place.open(), order.batch.sim_ids
+
+        def prepare(over: Callable[[], bool]) -> None:
+            prepare_meteorology(files, sim_ids, lambda: over() or told_to_stop(), order.receptors)
+
+        compile_ahead(files, sim_ids, order.receptors, prepare)
+
+
+def compile_ahead(
+    files: Project,
+    sim_ids: Sequence[str],
+    known: Mapping[str, Receptor] | None = None,
+    meanwhile: Meanwhile = do_nothing,
+) -> None:
+    """Load the program of a batch, compiled first if it is not kept from an earlier run.
 
     What stops the transport here is left to that batch, which reports it.
 
     Args:
         files: the project.
-        plan: what will be computed; simulations of one meteorology are taken.
+        sim_ids: the batch; simulations of one meteorology are taken.
+        known: receptors by simulation id; None asks the index.
+        meanwhile: see :class:`stilt.execution.programs.StoredPrograms`.
     """
-    sim_ids = plan.batches[0].sim_ids
     try:
         prepare_process(files)
         from stilt.meteorology.nest import catalogue_of
@@ -89,7 +117,7 @@ def compile_ahead(files: Project, plan: Plan) -> None:
         met = met_of(sim_ids[0])
         chosen = [sim_id for sim_id in sim_ids if met_of(sim_id) == met]
         chosen = chosen[: most_together(files.config)]
-        receptors = plan.receptors or receptors_of(files, chosen)
+        receptors = known or receptors_of(files, chosen)
         hour = 1 if files.config.n_hours > 0 else -1
         collect = wanted(files.config, [receptors[sim_id] for sim_id in chosen])
         config = collect.config.model_copy(update={"n_hours": hour})
@@ -105,7 +133,7 @@ def compile_ahead(files: Project, plan: Plan) -> None:
         releases = [release_of(receptors[sim_id], sim_id, config) for sim_id in chosen]
         run_transport(
             releases, analyses, config, cache_dir=files.cache_dir, near_field=collect.corrected,
-            programs=_NotRun(stored_programs(files.runtime.cache_dir)),
+            programs=_NotRun(stored_programs(files.runtime.cache_dir, meanwhile)),
         )  # fmt: skip
     except _ReadyError:
         pass
@@ -114,7 +142,10 @@ def compile_ahead(files: Project, plan: Plan) -> None:
 
 
 def prepare_meteorology(
-    files: Project, sim_ids: Sequence[str], enough: Callable[[], bool] = lambda: False
+    files: Project,
+    sim_ids: Sequence[str],
+    enough: Callable[[], bool] = lambda: False,
+    known: Mapping[str, Receptor] | None = None,
 ) -> int:
     """Prepare every analysis that simulations need and that is there.
 
@@ -122,6 +153,7 @@ def prepare_meteorology(
         files: the project.
         sim_ids: simulations, whose windows of time are prepared in order.
         enough: asked before each analysis; True ends the work early.
+        known: receptors by simulation id; None asks the index.
 
     Returns:
         How many analyses are ready.
@@ -134,7 +166,7 @@ def prepare_meteorology(
 
     store = PreparedStore(files.cache_dir, read_analysis)
     done: set[tuple[AnalysisRef, PreparationOptions, AnalysisPair | None]] = set()
-    for catalogue, start, end, reach in _windows(files, sim_ids):
+    for catalogue, start, end, reach in _windows(files, known or receptors_of(files, sim_ids)):
         with contextlib.suppress(MeteorologyError):
             refs = catalogue.select(start, end, reach)
             first_minute = minute_of(start.to_datetime64())
@@ -150,14 +182,13 @@ def prepare_meteorology(
 
 
 def _windows(
-    files: Project, sim_ids: Sequence[str]
+    files: Project, receptors: Mapping[str, Receptor]
 ) -> list[tuple[MetCatalogue, pd.Timestamp, pd.Timestamp, Reach]]:
     """Return catalogue, release time, end and reach of every distinct window, in order."""
     from stilt.meteorology.nest import catalogue_of
 
     config = files.config
     span = pd.Timedelta(hours=config.n_hours)
-    receptors = receptors_of(files, sim_ids)
     catalogues: dict[str, MetCatalogue] = {}
     found: dict[tuple[str, str, Reach], None] = {}
     for sim_id in sorted(receptors):

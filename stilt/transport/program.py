@@ -115,10 +115,11 @@ class ChunkRows(NamedTuple):
 
     @classmethod
     def empty(cls, columns: int, minutes: int, particles: int) -> ChunkRows:
-        """Reserve room for so many columns, minutes and particles."""
+        """Reserve room on the device for so many columns, minutes and particles."""
+        # A program for each kind of zeros would be compiled for ``jnp.zeros``.
         return cls(
-            jnp.zeros((columns, minutes, particles), jnp.float32),
-            jnp.zeros((minutes, particles), bool),
+            jax.device_put(np.zeros((columns, minutes, particles), np.float32)),
+            jax.device_put(np.zeros((minutes, particles), bool)),
         )
 
 

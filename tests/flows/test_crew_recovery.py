@@ -71,7 +71,7 @@ def run_with(function: Callable, project: Project, *batches: Batch) -> None:
     crew = MappedTasks(
         project,
         Folders.of(project),
-        partial(process_pool, running=running, variables={}),
+        partial(process_pool, running=running, variables={}, ready=[]),
         (BrokenProcessPool,),
         partial(remove_mark, running),
         a_task(function),
