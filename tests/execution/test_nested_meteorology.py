@@ -16,6 +16,7 @@ from stilt.meteorology import reach
 from stilt.meteorology.grids import latlon_grid
 from stilt.meteorology.nest import catalogue_of
 from stilt.meteorology.writer import write_arl
+from tests.support.real_runs import digests
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")
@@ -103,6 +104,23 @@ def test_hours_of_a_finer_meteorology_do_not_depend_on_who_shares_a_sweep(weathe
     for sim_id, (table, files) in apart.items():
         pd.testing.assert_frame_equal(together[sim_id][0], table, check_exact=True)
         assert ("short" in files) == ("1700" in sim_id)
+
+
+def test_workers_share_a_nest_and_make_the_same_bytes(weather, tmp_path):
+    receptors = [RECEPTOR, ("2023-07-15 17:20", *RECEPTOR[1:]), OUTSIDE]
+
+    def made(n_workers):
+        chosen = config(weather, subgrid_dir=tmp_path)
+        foot = {"default": chosen.footprints["near"]}
+        chosen = chosen.model_copy(update={"n_hours": -2, "footprints": foot})
+        model = stilt.Model(
+            project=tmp_path / f"by-{n_workers}", receptors=receptors, config=chosen
+        )
+        outcome = stilt.push_simulations(model, model.register_pending(), n_workers=n_workers)
+        assert outcome.counts["complete"] == len(receptors)
+        return digests(model)
+
+    assert made(2) == made(1)
 
 
 def test_a_change_in_either_meteorology_is_noticed(weather, tmp_path):
