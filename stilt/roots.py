@@ -60,8 +60,13 @@ def below(place: Place, *parts: str) -> Place:
 
 
 def shown(place: Place) -> str:
-    """Return a place for a command that a person may copy: a path from here, a URL as it is."""
-    return shlex.quote(os.path.relpath(place) if isinstance(place, Path) else place)
+    """Return a place for a command that a person may copy: the shortest path, a URL as it is."""
+    return shlex.quote(shortest(place) if isinstance(place, Path) else place)
+
+
+def shortest(path: Path) -> str:
+    """Return a path as it is from here, or from the root where that is shorter."""
+    return min(os.path.relpath(path), os.path.abspath(path), key=len)
 
 
 def local_folder(path: PathLike) -> Path:

@@ -26,6 +26,7 @@ from stilt.demo.files import N_FILES, check_folder, write_demo
 from stilt.demo.notebook import explore_notebook
 from stilt.errors import SimulationError
 from stilt.execution.observing import Silent, Tally
+from stilt.roots import shortest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -245,7 +246,7 @@ def command_here() -> str:
     found = shutil.which("stilt")
     if not script.exists() or (found and Path(found).parent == script.parent):
         return "stilt"
-    return os.path.relpath(script)
+    return shortest(script)
 
 
 def _size(paths: list[Path]) -> str:

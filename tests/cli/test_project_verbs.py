@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from click.testing import CliRunner
 from stilt.cli import cli
 from stilt.model import Model
 from stilt.receptors import SimID
+from stilt.roots import shown
 
 LATE = "demo_202308301800_-111.85_40.77_30"
 
@@ -280,7 +280,7 @@ def test_check_names_one_cause_once_and_where_to_look(ran, stilt) -> None:
     assert details
     assert len(details) == len(set(details))
     assert "such as 2023" in details[0]
-    assert f"stilt weather list {os.path.relpath(project)}" in answer.stdout
+    assert f"stilt weather list {shown(project)}" in answer.stdout
 
 
 def test_check_tells_which_grids_are_cut(weather, project_files, tmp_path, stilt) -> None:
@@ -305,7 +305,7 @@ def test_receptors_that_are_not_listed_any_more_are_told_of(api: str, case: Path
     assert line.startswith(
         "1 simulation(s) without results, such as toy_202301011300_-111.85_40.77_5"
     )
-    assert os.path.relpath(case / ".stilt") in line
+    assert shown(case / ".stilt") in line
     shutil.rmtree(case / ".stilt")
     last = stilt("run", case)
     assert "total=1" in last.stdout
@@ -361,3 +361,10 @@ def test_ids_that_check_prints_can_be_given_to_other_commands(ran, stilt) -> Non
     assert named
     for text in named:
         SimID(text.partition(" and ")[0])
+
+
+def test_a_place_in_a_command_is_the_shorter_of_the_two_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / "case") == "case"
+    assert shown(tmp_path.parent) == ".."
+    assert shown(Path("/data")) == "/data"
