@@ -1,4 +1,4 @@
-"""Prepares docstrings for the API reference: Sphinx roles become code, results stay whole."""
+"""Prepares docstrings for the API reference: roles become code, units real, results whole."""
 
 from __future__ import annotations
 
@@ -23,10 +23,26 @@ def without_roles(text: str) -> str:
     return _ROLE.sub(r"`\1`", text)
 
 
+_CODE = re.compile(r"(``?[^`]*``?)")
+_EXPONENT = re.compile(r"\b(m|s|h|K|kg|u?mol)(-[123]|2)(?![\w-])")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _units(text: str) -> str:
+    text = _EXPONENT.sub(lambda found: found[1] + found[2].translate(_SUPERSCRIPTS), text)
+    return re.sub(r"\bumol\b", "µmol", text)
+
+
+def with_real_units(text: str) -> str:
+    """Return prose in which ``umol m-2 s-1`` has its micro sign and raised exponents."""
+    return "".join(part if part[:1] == "`" else _units(part) for part in _CODE.split(text))
+
+
 class Roles(Extension):
     """Rewrites docstrings as they are collected."""
 
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
         """Rewrite the docstring of one object."""
         if obj.docstring is not None:
-            obj.docstring.value = with_whole_result(without_roles(obj.docstring.value))
+            text = with_real_units(without_roles(obj.docstring.value))
+            obj.docstring.value = with_whole_result(text)

@@ -68,6 +68,10 @@ SHOWN = (
     ),
     ("space", "Particles in three dimensions", "trajectories.plot.space()"),
 )
+NOTES = {
+    "height": "The profile shows the steps at which a particle gains influence: those in the lower "
+    "half of the mixed layer (`veght: 0.5`).",
+}
 FILM = (
     "film",
     "An animation of particles and their footprint",
@@ -119,6 +123,7 @@ def page() -> str:
         ending = "gif" if name == FILM[0] else "png"
         picture = f"![{caption}](pictures/gallery-{name}.{ending})"
         parts += [f"## {caption}", f"```python\n{code}\n```", picture]
+        parts += [NOTES[name]] if name in NOTES else []
     return "\n\n".join(parts) + "\n"
 
 

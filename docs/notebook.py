@@ -79,14 +79,16 @@ def run_cells(cells: list[Any], folder: Path) -> list[Cell]:
     os.chdir(folder)
     try:
         done = []
-        for number, cell in enumerate(cells):
-            output, figures = "", ()
-            if cell.kind == "code":
-                output = _run(cell.source, f"cell {number}", names)
-                figures = tuple(pyplot.figure(each) for each in pyplot.get_fignums())
-                pyplot.close("all")
-            done.append(Cell(cell.kind, cell.source, output, figures))
-        return done
+        # A style that a notebook chooses ends with it.
+        with matplotlib.rc_context():
+            for number, cell in enumerate(cells):
+                output, figures = "", ()
+                if cell.kind == "code":
+                    output = _run(cell.source, f"cell {number}", names)
+                    figures = tuple(pyplot.figure(each) for each in pyplot.get_fignums())
+                    pyplot.close("all")
+                done.append(Cell(cell.kind, cell.source, output, figures))
+            return done
     finally:
         os.chdir(before)
 

@@ -45,7 +45,8 @@ def main() -> int:
                 "prefect-summary": (summary, "Mean of 6 footprints"),
             }
             options.output.mkdir(parents=True, exist_ok=True)
-            with Browser(program) as window:
+            # Narrow, so that its letters can be read where a page shows it smaller.
+            with Browser(program, (1040, 900)) as window:
                 for name, (address, *expected) in pages.items():
                     window.open(address, *expected)
                     if asked := window.elsewhere():

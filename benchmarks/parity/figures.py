@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.parity.cases import CELL_DEG, Case, Ensemble
 from stilt.plotting.style import degree_text, influence_colours
 
-_WIDTH_IN, _PANEL_IN, _ROOM_IN, _DPI = 8.0, 3.1, 1.2, 100
+_WIDTH_IN, _PANEL_IN, _ROOM_IN, _DPI = 8.0, 3.5, 1.5, 100
 _LETTERS_PT = 8.5
 
 
@@ -42,7 +42,7 @@ def _one(case: Case, mine: list[Ensemble], folder: Path) -> Path:
     extent = [CELL_DEG * i0, CELL_DEG * (i1 + 1), CELL_DEG * j0, CELL_DEG * (j1 + 1)]
     stretch = 1.0 / np.cos(np.radians(case.lat))
     shape = stretch * (extent[3] - extent[2]) / (extent[1] - extent[0])
-    height = float(np.clip(_PANEL_IN * shape + _ROOM_IN, 2.2, 5.0))
+    height = float(np.clip(_PANEL_IN * shape + _ROOM_IN, 2.4, 5.4))
     figure = Figure(figsize=(_WIDTH_IN, height), dpi=_DPI, layout="compressed")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
@@ -57,10 +57,13 @@ def _one(case: Case, mine: list[Ensemble], folder: Path) -> Path:
         axis.set_title(f"{name}, total {field.sum():.3g}", fontsize=_LETTERS_PT + 1)
         axis.tick_params(labelsize=_LETTERS_PT)
         for side, marks in ((axis.xaxis, ("E", "W")), (axis.yaxis, ("N", "S"))):
-            side.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+            # The lowest would meet the other side's in the corner.
+            side.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], prune="lower"))
             side.set_major_formatter(FuncFormatter(lambda v, _, m=marks: degree_text(v, *m)))
-    bar = figure.colorbar(image, ax=axes, extend="min")
-    bar.set_label("influence of a cell,\nppm per (µmol m⁻² s⁻¹)", fontsize=_LETTERS_PT)
+    bar = figure.colorbar(
+        image, ax=axes, extend="min", location="bottom", shrink=0.6, aspect=40, pad=0.04
+    )
+    bar.set_label("influence of a cell, ppm per (µmol m⁻² s⁻¹)", fontsize=_LETTERS_PT)
     bar.ax.tick_params(labelsize=_LETTERS_PT)
     before = f"{abs(case.hours)} h {'back' if case.hours < 0 else 'forward'}"
     figure.suptitle(f"{case}, {case.time} UTC, {before}", fontsize=_LETTERS_PT + 2)

@@ -135,7 +135,7 @@ flux = xr.DataArray(
     dims=("lat", "lon"),
     attrs={"units": "umol m-2 s-1"},
 )
-print(f"sum of the mean: {float(footprints.mean().sum()):.2f} ppm per (umol m-2 s-1)")
+print(f"sum of the mean: {float(footprints.mean().sum()):.2f} ppm per (µmol m⁻² s⁻¹)")
 footprints.enhancement(flux)[["enhancement_ppm", "outside_share"]].round(2)
 
 # %%

@@ -91,12 +91,15 @@ for name in ("surface_altitude", "mixed_layer_height", "sensible_heat_flux"):
 # %%
 import matplotlib.pyplot as plt
 
+plt.style.use("stilt.plotting.pictures")  # the look of the package's own pictures
 axes = plt.figure(figsize=(4.5, 4), layout="constrained").add_subplot()
 for name in ("era5", "wrf"):
     one = data.sel(meteorology=name).squeeze()
     low = one.where(one.height < 3500)
-    axes.plot(np.hypot(low.eastward_wind, low.northward_wind), low.height, label=name.upper())
-axes.set(xlabel="wind speed, m/s", ylabel="height above ground, m", xlim=(0, 10), ylim=(0, 3000))
+    speed = np.hypot(low.eastward_wind, low.northward_wind)
+    axes.plot(speed, low.height, {"era5": "-", "wrf": "--"}[name], label=name.upper())
+axes.set(xlabel="wind speed, m s⁻¹", ylabel="height above ground, m", xlim=(0, 10), ylim=(0, 3000))
+axes.set_title("Wind at the receptor")
 axes.legend();
 
 # %% [markdown]

@@ -79,7 +79,7 @@ trajectories.endpoints()[["long", "lati", "zagl"]].describe().loc[
 # %%
 footprint = model.footprints["default"].load()[0]
 print(footprint.data.sizes)
-print(f"total {footprint.total:.3f} ppm per (µmol m-2 s-1)")
+print(f"total {footprint.total:.3f} ppm per (µmol m⁻² s⁻¹)")
 
 # %%
 footprint.plot.map();

@@ -86,7 +86,7 @@ print(f"chi square {estimate.chi_square:.2f}")
 # %% [markdown]
 # ## 5. Regions
 #
-# Means over the east and the west, weighted with the areas of the cells. Where the towers have influence the fluxes are much better known than before, and the truth lies within the uncertainty.
+# Means over the east and the west, weighted with the areas of the cells. Where the towers have influence the fluxes are much better known than before, and the truth lies within the uncertainty. In the maps the triangles are the towers.
 
 # %%
 cells = jacobian.cells.to_frame(index=False)
@@ -115,13 +115,15 @@ import matplotlib.pyplot as plt
 found = xr.DataArray(
     estimate.posterior.reshape(lon.size, lat.size).T, coords=truth.coords, dims=truth.dims
 )
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, layout="constrained")
-for ax, (title, field) in zip(axes, {"truth": truth, "estimate": found}.items(), strict=True):
-    drawn = ax.pcolormesh(lon, lat, field, vmin=1, vmax=7)
-    ax.plot([-111.85, -111.65], [40.77, 40.25], "w^", markeredgecolor="black", label="tower")
-    ax.set(title=title, xlabel="longitude, °E", xticks=np.arange(-114, -110.9))
-axes[0].set_ylabel("latitude, °N")
-axes[0].legend(loc="lower left")
+plt.style.use("stilt.plotting.pictures")  # the look of the package's own pictures
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True, layout="compressed")
+for ax, (title, field) in zip(axes, {"True fluxes": truth, "Estimate": found}.items(), strict=True):
+    ax.grid(False)
+    drawn = ax.pcolormesh(lon, lat, field, vmin=1, vmax=7, cmap="YlGnBu")
+    ax.plot([-111.85, -111.65], [40.77, 40.25], "w^", markersize=6, markeredgecolor="black")
+    ax.set(title=title, xticks=range(-114, -110), yticks=range(40, 43), aspect=1.3)
+    ax.xaxis.set_major_formatter(lambda degrees, _: f"{-degrees:g}°W")
+    ax.yaxis.set_major_formatter(lambda degrees, _: f"{degrees:g}°N")
 figure.colorbar(drawn, ax=axes, label="flux, µmol m⁻² s⁻¹");
 
 # %% [markdown]

@@ -50,7 +50,7 @@ print(model.run())
 # %%
 plain = model.footprints["plain"].load()[0]
 weighted = model.footprints["kernel"].load()[0]
-print(f"without {plain.total:.3f}, with the kernel {weighted.total:.3f} ppm per (µmol m-2 s-1)")
+print(f"without {plain.total:.3f}, with the kernel {weighted.total:.3f} ppm per (µmol m⁻² s⁻¹)")
 
 # %%
 weighted.plot.map();
@@ -68,9 +68,14 @@ particles = model.trajectories.load()[0].particles
 by_particle = particles.groupby("indx").agg(height=("xhgt", "first"), foot=("foot", "sum"))
 edges = np.arange(0, 3001, 250)
 influence, _ = np.histogram(by_particle.height, edges, weights=by_particle.foot)
-axes = plt.figure(figsize=(5, 4), layout="constrained").add_subplot()
+plt.style.use("stilt.plotting.pictures")  # the look of the package's own pictures
+axes = plt.figure(figsize=(5, 3.6), layout="constrained").add_subplot()
 axes.barh(edges[:-1], influence / len(by_particle), height=230, align="edge")
-axes.set(xlabel="ppm per (µmol m⁻² s⁻¹)", ylabel="release height, m above ground");
+axes.set(
+    xlabel="influence, ppm per (µmol m⁻² s⁻¹)",
+    ylabel="release height, m above ground",
+    title="Surface influence by release height",
+);
 
 # %% [markdown]
 # ## 4. What a flux adds to the column

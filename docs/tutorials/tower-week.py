@@ -87,12 +87,14 @@ hours["enhancement_ppm"].round(2)
 
 # %%
 import matplotlib.pyplot as plt
+from matplotlib.dates import DateFormatter
 
-figure = plt.figure(figsize=(7, 3.2))
-axes = figure.add_subplot()
-axes.plot(hours.index, hours["enhancement_ppm"], "o-")
-axes.set(ylabel="ppm above background", title="What this flux adds at the tower")
-figure.autofmt_xdate();
+plt.style.use("stilt.plotting.pictures")  # the look of the package's own pictures
+shown = hours["enhancement_ppm"].asfreq("2h")  # nights are gaps, so that no line crosses them
+axes = plt.figure(figsize=(7, 3.2), layout="constrained").add_subplot()
+axes.plot(shown.index, shown, "o-")
+axes.set(xlabel="UTC", ylabel="ppm above background", title="What this flux adds at the tower")
+axes.xaxis.set_major_formatter(DateFormatter("%d July"));
 
 # %% [markdown]
 # ## 5. One more hour

@@ -6,6 +6,7 @@ silently does nothing would be worse than an error.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,17 +22,18 @@ class Rule:
 
 def one_of(*values: Any) -> Rule:
     """Accept exactly these values."""
-    return Rule(" or ".join(str(value) for value in values), lambda value: value in values)
+    # JSON's words are YAML's.
+    return Rule(" or ".join(map(json.dumps, values)), lambda value: value in values)
 
 
 def between(low: float, high: float) -> Rule:
     """Accept numbers from ``low`` to ``high``, both included."""
-    return Rule(f"{low:g} to {high:g}", lambda value: low <= value <= high)
+    return Rule(f"{low:.0f} to {high:.0f}", lambda value: low <= value <= high)
 
 
 def above_zero(high: float) -> Rule:
     """Accept numbers above 0, up to ``high``."""
-    return Rule(f"above 0, up to {high:g}", lambda value: 0 < value <= high)
+    return Rule(f"above 0, up to {high:.0f}", lambda value: 0 < value <= high)
 
 
 def either(text: str, accepts: Callable[[Any], bool]) -> Rule:
@@ -61,7 +63,7 @@ SUPPORT: dict[str, Rule] = {
     "tlfrac": above_zero(1),
     "hscale": above_zero(1e6),
     "vscaleu": above_zero(1e6),
-    "vscales": either("-1, or above 0, up to 1e6", lambda v: v == -1 or 0 < v <= 1e6),
+    "vscales": either("-1, or above 0, up to 1000000", lambda v: v == -1 or 0 < v <= 1e6),
     "nturb": FLAG,
     "kdef": FLAG,
     "kmsl": one_of(None, 0, 1),
