@@ -9,7 +9,10 @@ from typing import Any
 CODE = re.compile(r"(<pre.*?</pre>|<code>[^<]*</code>|<[^>]*>)", re.S)
 SHORT = 26
 HYPHENATED = re.compile(r"[^\s<>]*-[^\s<>]*")
-SPACE_IN_UNIT = re.compile(r"(?<=\d) (?=%)|(?<=µmol) (?=m⁻²)|(?<=m⁻²) (?=s⁻¹)")
+UNITS = "%|°|(?:[kmc]?m|hPa|Pa|K|[kMGT]B|m?s|min|h|ppm|ppb|µmol|degrees?|W|kg)\\b"
+SPACE_IN_UNIT = re.compile(
+    rf"(?<=\d) (?={UNITS})|(?<=[\d%]) (?=±)|(?<=±) (?=\d)|(?<=µmol) (?=m⁻²)|(?<=m⁻²) (?=s⁻¹)"
+)
 
 
 def on_page_content(html: str, **_: Any) -> str:
