@@ -90,7 +90,12 @@ def set_up_worker(next_number: Any, n_workers: int, stopping: Event) -> None:
 
 
 def _end_at_once() -> None:
-    """End this process, whose work is done, without taking apart what it has imported."""
+    """End this process, whose work is done, without taking apart what it has imported.
+
+    After an exception multiprocessing ends it, with the exit status of that exception.
+    """
+    if sys.exc_info()[0] is not None:
+        return
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):

@@ -40,3 +40,16 @@ def test_a_worker_sends_what_is_queued_and_takes_nothing_apart(tmp_path: Path) -
     process.join(60)
     assert process.exitcode == 0
     assert not trace.exists()
+
+
+def _exit_with(status: int, *arguments) -> None:
+    set_up_worker(*arguments)
+    raise SystemExit(status)
+
+
+def test_a_worker_that_breaks_off_ends_with_its_status() -> None:
+    setup = WorkerSetUp(1)
+    process = setup.context.Process(target=_exit_with, args=(3, *setup.arguments()))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 3
