@@ -49,7 +49,8 @@ def _exit_with(status: int, *arguments) -> None:
 
 def test_a_worker_that_breaks_off_ends_with_its_status() -> None:
     setup = WorkerSetUp(1)
-    process = setup.context.Process(target=_exit_with, args=(3, *setup.arguments()))
+    arguments = setup.arguments()  # they are shared as long as they are held here
+    process = setup.context.Process(target=_exit_with, args=(3, *arguments))
     process.start()
     process.join(60)
     assert process.exitcode == 3
