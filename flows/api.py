@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from flows.private_server import SERVERS, PrivateServer
@@ -33,10 +34,9 @@ def prefect_api(home: Path) -> Iterator[str]:
             server = stack.enter_context(SERVERS.in_use(home))
             url = server.url
             stack.enter_context(reached_directly(url))
-            server.wait()
             stack.enter_context(_pointed_at(server))
+            server.wait()
         else:
-            check_reachable(url)
             stack.enter_context(reached_directly(url))
         stack.callback(drain_clients)
         yield url
@@ -49,37 +49,23 @@ def _pointed_at(server: PrivateServer) -> Iterator[None]:
     The user's block for results is not known to this server. Heartbeats of flow runs are off: the
     end of a run would wait for the last one.
     """
-    from prefect import context
+    from prefect import context, settings
 
-    storage = server.home / "storage"
     certificate = str(_one_certificate(server.home))
     variables = {
         "PREFECT_API_URL": server.url,
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(storage),
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(server.home / "storage"),
         # Unset: Prefect takes an empty name for a block's.
         "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": None,
         "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": None,
         "PREFECT_API_SSL_CERT_FILE": certificate,
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": None,
     }
-    users = context.get_settings_context()
-    settings = users.settings
-    # Not by temporary_settings, which reads the environment and all files again.
-    own = settings.model_copy(
-        update={
-            "api": settings.api.model_copy(
-                update={"url": server.url, "ssl_cert_file": certificate}
-            ),
-            "client": settings.client.model_copy(update={"csrf_support_enabled": False}),
-            "flows": settings.flows.model_copy(update={"heartbeat_frequency": None}),
-            "results": settings.results.model_copy(
-                update={"local_storage_path": storage, "default_storage_block": None}
-            ),
-        }
-    )
+    own = {getattr(settings, name): value for name, value in variables.items()}
     everywhere = context.GLOBAL_SETTINGS_CONTEXT
-    with environment(variables), context.SettingsContext(profile=users.profile, settings=own):
+    with environment(variables), settings.temporary_settings(own):
         # Threads that Prefect starts look here.
         context.GLOBAL_SETTINGS_CONTEXT = context.get_settings_context()
         try:
@@ -162,22 +148,13 @@ def check_reachable(url: str) -> None:
 def _ask(url: str) -> None:
     """Send the API at `url` one small request, which needs a password where others do."""
     from prefect.client.base import ServerType
-    from prefect.client.orchestration import SyncPrefectClient
-    from prefect.settings import (
-        PREFECT_API_AUTH_STRING,
-        PREFECT_API_KEY,
-        PREFECT_CLIENT_MAX_RETRIES,
-        temporary_settings,
-    )
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+    patience: dict[str, Any] = {"timeout": ANSWER_TIMEOUT_S}
     with (
-        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-        SyncPrefectClient(
-            url,
-            auth_string=PREFECT_API_AUTH_STRING.value(),
-            api_key=PREFECT_API_KEY.value(),
-            httpx_settings={"timeout": ANSWER_TIMEOUT_S},
-        ) as client,
+        temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True, httpx_settings=patience) as client,
     ):
         if client.server_type is not ServerType.CLOUD:
             client.api_version()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,13 @@ from flows.private_server import SERVERS, PrivateServer, state_directory
 from flows.settings import load_prefect, our_prefect, user_api_url, without_logging_errors
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
 from stilt.execution.backend import NoExtras, refuse_unknown
-from stilt.execution.forks import allowed_workers, note_computing
+from stilt.execution.forks import note_computing
 from stilt.execution.memory import keep_freed_memory, loading
 from stilt.project.held import require_locks
 
 if TYPE_CHECKING:
+    from prefect.states import State
+
     from flows.crew import WorkerPool
     from stilt.execution.backend import Announce
     from stilt.execution.engine import Crew
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from stilt.execution.runs import JobHandle, Outcome
     from stilt.project.holders import Share
     from stilt.project.inputs import Project
-
-logger = logging.getLogger(__name__)
 
 FULL_BELOW_BYTES = 1_000_000
 
@@ -90,50 +90,48 @@ class LocalBackend(NoExtras):
             RunUnfinishedError: other processes compute all of them, or batches broke off.
         """
         root = project.layout.root
-        if self.on_this_machine:
-            # Said before Prefect takes over all logging.
-            self.n_workers = allowed_workers(self.n_workers)
         server = self._launched(root)
         note_computing()
         # The server is starting: load what the run needs meanwhile.
-        from stilt.execution.limits import thread_shortage
         from stilt.execution.runs import EndedJob
         from stilt.project.holders import shared
 
-        if self.on_this_machine and (shortage := thread_shortage(self.n_workers)):
-            logger.warning("%s", shortage)
         with shared(project.index, sim_ids) as share:
             plan = self.plan(project, share, skip_existing)
-            if server is not None and not server.ready:
-                self._get_ready(project, plan, lambda: server.ready)
+            with self._compiling_ahead(project, plan, server):
+                self.check(output_root=root)
             self._loading.close()
             return EndedJob(self.run_flow(project, plan, observer))
 
     def run_flow(self, project: Project, plan: Plan, observer: Observer | None) -> Outcome:
         """Compute a plan in a run of the flow `simulate`, and return what came of it."""
         root = project.layout.root
-        ended: list[Outcome] = []
+        outcome: Outcome | None = None
+
+        def planned(*_: Any, **parameters: Any) -> State[Any]:
+            nonlocal outcome
+            outcome = run_in_flow(project, plan, self, observer)
+            return final_state(outcome)
+
         with our_prefect():
             from flows.crew import workers_getting_ready
-            from flows.definitions import simulate_planned
+            from flows.definitions import final_state, run_in_flow, simulate
 
-            flow = simulate_planned(project, plan, self, observer, ended.append)
             with ExitStack() as stack:
                 stack.enter_context(_broken_server_in_a_sentence(root))
+                stack.enter_context(_heartbeats_of(plan))
                 if self.on_this_machine:
                     self._ready = stack.enter_context(workers_getting_ready(project, plan))
-                state = flow(
+                state = simulate.running(planned).recorded(
                     str(root),
                     n_workers=self.n_workers,
                     skip_existing=plan.skip_existing,
                     output_dir=None if project.remote is None else project.remote.url,
                     return_state=True,
                 )
-        # A running event loop (a notebook) would turn the call into a coroutine.
-        result = state.result(raise_on_failure=False, _sync=True)
-        if not ended:
-            raise result
-        (outcome,) = ended
+        if outcome is None:
+            # A running event loop (a notebook) would turn the call into a coroutine.
+            raise state.result(raise_on_failure=False, _sync=True)
         if outcome.errors:
             raise RunUnfinishedError(f"The run is not finished: {outcome}; run again.")
         return outcome
@@ -151,16 +149,24 @@ class LocalBackend(NoExtras):
         ready, self._ready = self._ready, None
         return task_runs_of_this_machine(project, plan, ready)
 
-    def _get_ready(self, project: Project, plan: Plan, enough: Callable[[], bool]) -> None:
-        """Use the time until the server answers: import, compile, prepare meteorology."""
-        if not self.on_this_machine or plan.roles.transport + plan.roles.helpers > 1:
-            return  # others compute
+    @contextmanager
+    def _compiling_ahead(
+        self, project: Project, plan: Plan, server: PrivateServer | None
+    ) -> Iterator[None]:
+        """Load or compile the transport while Prefect is imported, and its server starts."""
+        waits = "prefect.main" not in sys.modules if server is None else not server.ready
+        others_compute = plan.roles.transport + plan.roles.helpers > 1
+        if not waits or others_compute or not self.on_this_machine:
+            yield
+            return
         from stilt.execution.warm_up import compiling_ahead, prepare_meteorology
 
         with compiling_ahead(project, plan):
             load_prefect()
             import_module("flows.definitions")
-            prepare_meteorology(project, plan.sim_ids, enough=enough)
+            yield
+            if server is not None:
+                prepare_meteorology(project, plan.sim_ids, enough=lambda: server.ready)
 
     def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
         """Serve Prefect's web interface on a project's own state; a user's API has its own."""
@@ -179,8 +185,22 @@ class LocalBackend(NoExtras):
 
     def _launched(self, root: Path) -> PrivateServer | None:
         """Return the private server of a run, launched if there is none; None with a user's API."""
+        if user_api_url() is not None:
+            return None
         self.check(output_root=root)
-        return SERVERS.of(state_directory(root)) if user_api_url() is None else None
+        return SERVERS.of(state_directory(root))
+
+
+def _heartbeats_of(plan: Plan) -> AbstractContextManager[Any]:
+    """Turn the heartbeats of a flow run off where it ends before a second one would be due.
+
+    They come every few minutes, and the end of a run waits up to a second for their thread.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    if len(plan.batches) > 1:
+        return nullcontext()
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 @contextmanager

@@ -20,21 +20,13 @@ import httpx
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterId,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
-)
-from prefect.client.schemas.objects import StateType
-from prefect.context import FlowRunContext, TagsContext
+from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
+from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture, as_completed
 from prefect.states import Completed, Crashed, Failed, State
-from prefect.task_runners import ProcessPoolTaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.settings import offline, without_logging_errors
-from stilt.errors import StiltError
 from stilt.execution import BatchSummary
 from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import WithinBatch
@@ -58,21 +50,6 @@ RECORD_DELAY_S = 5.0
 LAST_MESSAGES_S = 1.0
 
 
-class BatchFailedError(StiltError):
-    """Ends a task run Failed, and carries the summary that it would have returned."""
-
-    def __init__(self, text: str, summary: BatchSummary) -> None:
-        super().__init__(text, summary)
-        self.summary = summary
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-    def __repr__(self) -> str:
-        # Prefect logs it beside the same text in the state's message.
-        return f"{type(self).__name__}()"
-
-
 @task(
     name="simulate-batch", task_run_name="{order.label}", cache_policy=NO_CACHE,
     persist_result=False,
@@ -84,10 +61,8 @@ def simulate_batch(order: WorkOrder, progress: Callable[[float], None] | None = 
 
 def batch_state(summary: BatchSummary, number: int) -> State[Any]:
     """Return the final state of the task run of a batch of so many simulations."""
-    text = summary.sentence(number)
-    if summary.n_failed or summary.interrupted:
-        return Failed(message=text, data=BatchFailedError(text, summary))
-    return Completed(message=text, data=summary)
+    state = Failed if summary.n_failed or summary.interrupted else Completed
+    return state(message=summary.sentence(number), data=summary)
 
 
 def task_runs_of_this_machine(
@@ -123,13 +98,12 @@ def _variables_of_workers(project: Project, plan: Plan) -> dict[str, str]:
 
 def compute_as_task_run(order: WorkOrder, progress: Callable[[float], None]) -> BatchSummary:
     """Compute an order as a task run in the process of its flow run."""
-    with _untagged():
-        state = simulate_batch(order, progress, return_state=True)
-    try:
-        # In a running event loop (a notebook) the call would be a coroutine without _sync.
-        return cast(BatchSummary, cast(Any, state).result(_sync=True))
-    except BatchFailedError as told:
-        return told.summary
+    state: Any = simulate_batch(order, progress, return_state=True)
+    # In a running event loop (a notebook) the call would be a coroutine without _sync.
+    result = state.result(raise_on_failure=False, _sync=True)
+    if isinstance(result, BaseException):
+        raise result
+    return cast(BatchSummary, result)
 
 
 @dataclass
@@ -139,8 +113,8 @@ class MappedTasks:
     Attributes:
         project: whose simulations are computed.
         place: how workers find it.
-        workers: makes them the task runner of the current flow run for a block; called with how
-            many, and the batches that they are to compute.
+        workers: starts their task runner for a block; called with how many, and the batches that
+            they are to compute.
         lost: exceptions of a future whose worker has died.
         begun: tells after such a death whether a batch had been begun.
         task: computes an order.
@@ -148,7 +122,7 @@ class MappedTasks:
 
     project: Project
     place: ProjectPlace
-    workers: Callable[[int, Sequence[Batch]], AbstractContextManager[None]]
+    workers: Callable[[int, Sequence[Batch]], AbstractContextManager[TaskRunner[Any]]]
     lost: tuple[type[Exception], ...]
     begun: Callable[[Batch], bool]
     task: Task[..., Any] = simulate_batch
@@ -164,9 +138,11 @@ class MappedTasks:
         mark_crashed(self._announced, patience_s=0.0)
         self._announced.clear()
         dead: list[PrefectFuture[BatchSummary]] = []
-        with self.workers(1 if alone else plan.roles.transport, batches):
+        orders = work_orders(self.project, plan, batches, self.place)
+        with self.workers(1 if alone else plan.roles.transport, batches) as runner:
             with ctrl_c_held():
-                futures = self._mapped(work_orders(self.project, plan, batches, self.place))
+                mapped = runner.map(self.task, {"order": orders})
+                futures = dict(zip(mapped, batches, strict=True))
             for future in as_completed(list(futures)):
                 ended = self._ended(future, futures[future])
                 if ended.lost:
@@ -174,28 +150,16 @@ class MappedTasks:
                 yield ended
         mark_crashed(dead)
 
-    def _mapped(self, orders: Sequence[WorkOrder]) -> dict[PrefectFuture[BatchSummary], Batch]:
-        with _untagged():
-            futures = cast(Any, self.task).map(orders)
-        return dict(zip(futures, (order.batch for order in orders), strict=True))
-
     def _ended(self, future: PrefectFuture[BatchSummary], batch: Batch) -> Ended:
         try:
-            return Ended(batch, future.result())
+            result: Any = future.result(raise_on_failure=False)
         except self.lost:
             return Ended(batch, lost=True, begun=self.begun(batch))
-        except BatchFailedError as told:
-            return Ended(batch, told.summary)
         except Exception as error:
-            return Ended(batch, error=f"{type(error).__name__}: {error}")
-
-
-def _untagged() -> TagsContext:
-    """Return a context of task runs without the tags of their flow run.
-
-    For each tag a task run asks the API whether it may begin, and so may wait.
-    """
-    return TagsContext(current_tags=set())
+            result = error
+        if isinstance(result, BatchSummary):
+            return Ended(batch, result)
+        return Ended(batch, error=f"{type(result).__name__}: {result}")
 
 
 class _InOrder(ProcessPoolTaskRunner):
@@ -295,8 +259,8 @@ def process_pool(
     running: Any,
     variables: dict[str, str],
     ready: list[WorkerPool],
-) -> Iterator[None]:
-    """Make a pool of worker processes the task runner of the current flow run.
+) -> Iterator[TaskRunner[Any]]:
+    """Make a pool of worker processes.
 
     An exception in the block (Ctrl-C among them) stops the workers that compute `batches`, which
     are killed after a grace period.
@@ -310,24 +274,13 @@ def process_pool(
     """
     pool = ready.pop() if ready else WorkerPool(n_workers, variables)
     try:
-        with task_runner(pool.runner):
-            yield
+        yield pool.runner
     except BaseException:
         pool.tell_to_stop()
         stop_workers(running, batches)
         raise
     finally:
         pool.close()
-
-
-@contextmanager
-def task_runner(runner: Any) -> Iterator[None]:
-    """Have the current flow run map its tasks over another task runner."""
-    context = FlowRunContext.get()
-    if context is None:
-        raise RuntimeError("task_runner is used inside a flow run only")
-    with context.model_copy(update={"task_runner": runner}):
-        yield
 
 
 def _set_up_worker(*arguments: Any) -> None:
@@ -365,9 +318,9 @@ def crash_unfinished(message: str) -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
-    mine = FlowRunFilter(id=FlowRunFilterId(any_=[context.flow_run.id]))
-    going = TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
-    unfinished = TaskRunFilter(state=TaskRunFilterState(type=going))
+    mine = FlowRunFilter.model_validate({"id": {"any_": [context.flow_run.id]}})
+    going = {"type": {"any_": ["RUNNING", "PENDING"]}}
+    unfinished = TaskRunFilter.model_validate({"state": going})
     with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
         for delay_s in (0.0, LAST_MESSAGES_S):  # workers' last messages may still be on their way
             time.sleep(delay_s)

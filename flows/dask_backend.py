@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing import current_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,10 @@ from stilt.execution.places import Folders, Portable
 from stilt.execution.processes import remove_mark
 
 if TYPE_CHECKING:
+    from prefect_dask import DaskTaskRunner
+
     from stilt.execution.engine import Crew
-    from stilt.execution.plan import Batch, Plan
+    from stilt.execution.plan import Plan
     from stilt.project.holders import Share
     from stilt.project.inputs import Project
 
@@ -84,7 +85,7 @@ class DaskBackend(LocalBackend):
         return MappedTasks(
             project,
             Folders.of(project) if here else Portable.of(project),
-            partial(dask_cluster, project, self.n_workers, self.cluster),
+            lambda *_: dask_cluster(project, self.n_workers, self.cluster),
             (KilledWorker, NoValidWorkerError, CancelledError),
             lambda batch: not here or remove_mark(project.layout.running, batch),
         )
@@ -104,31 +105,20 @@ def refuse_without_dask() -> None:
 
 @contextmanager
 def dask_cluster(
-    project: Project,
-    n_workers: int,
-    options: DaskOptions,
-    at_once: int,
-    batches: Sequence[Batch],
-) -> Iterator[None]:
-    """Make a Dask cluster the task runner of the current flow run.
+    project: Project, n_workers: int, options: DaskOptions
+) -> Iterator[DaskTaskRunner]:
+    """Reach or make a Dask cluster, which has its own queue.
 
     A worker that dies is reported at once where this process makes the cluster; another one's
     scheduler tries the batch again as often as its ``allowed-failures`` says.
 
-    Args:
-        project: whose simulations are computed.
-        n_workers: that a cluster class is asked for.
-        options: which cluster.
-        at_once, batches: of no matter; Dask has its own queue.
-
     Raises:
         UsageError: the cluster cannot be reached or made.
     """
-    del at_once, batches
     import dask
+    from distributed import Future
     from prefect_dask import DaskTaskRunner
 
-    from flows.crew import task_runner
     from stilt.execution.setup import computing_environment, main_not_run_again
 
     settings = {
@@ -139,12 +129,14 @@ def dask_cluster(
     variables = computing_environment(project, max(2, n_workers)) | offline()
     with dask.config.set(settings), environment(variables), main_not_run_again():
         runner = DaskTaskRunner(**options.arguments(n_workers))
-        with runner, task_runner(runner):
+        with runner:
             client = _connected(runner, options)
-            with workers_awaited(
-                client, options.no_workers_timeout_s, partial(_cancel_all, client)
-            ):
-                yield
+
+            def cancel_all() -> None:
+                client.cancel([Future(key, client) for key in list(client.futures)])
+
+            with workers_awaited(client, options.no_workers_timeout_s, cancel_all):
+                yield runner
 
 
 def _connected(runner: Any, options: DaskOptions) -> Any:
@@ -158,9 +150,3 @@ def _connected(runner: Any, options: DaskOptions) -> Any:
         ) from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"The Dask cluster cannot be made ({error}): see execution.") from error
-
-
-def _cancel_all(client: Any) -> None:
-    from distributed import Future
-
-    client.cancel([Future(key, client) for key in list(client.futures)])

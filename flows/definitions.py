@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Sequence
 from typing import Any
 
+from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed, State
 
-from flows.observer import show_failures
-from flows.project_flow import ProjectFlow, project_flow
-from flows.running import final_state, run_in_flow, run_simulations, warn_of_weather
+from flows.crew import crash_unfinished
+from flows.observer import PrefectObserver, show_failures, show_outcome
+from flows.project_flow import project_flow, tag_content
 from stilt.errors import MeteorologyError
-from stilt.execution.backend import Backend
+from stilt.execution.backend import Backend, get_executor
+from stilt.execution.engine import run_plan
 from stilt.execution.observing import Observer
 from stilt.execution.plan import Plan, share_in_words
-from stilt.execution.runs import Outcome
+from stilt.execution.runs import Outcome, SimulationsFailedError
 from stilt.execution.setup import refuse_wrong_process
 from stilt.execution.warm_up import prepare_meteorology as prepare
 from stilt.execution.weather import weather_report
 from stilt.model import Model
 from stilt.project.claims import release_stale
+from stilt.project.holders import holders, refuse_if_all_held, shared
 from stilt.project.inputs import Project
 from stilt.receptors import met_of
+
+SHOWN_PROBLEMS = 10
 
 
 @project_flow(name="simulate")
@@ -58,35 +62,10 @@ def simulate(
         if task is not None:
             share = set(share_in_words(model.simulations.ids(), task))
             sim_ids = [sim_id for sim_id in sim_ids if sim_id in share]
-        warn_of_weather(model.files, sim_ids)
+        weather = weather_report(model.files, sim_ids)
+        for told in (*weather.remarks[:SHOWN_PROBLEMS], *weather.problems[:SHOWN_PROBLEMS]):
+            get_run_logger().warning("%s", told)
         return run_simulations(model, sim_ids, n_workers, skip_existing)
-
-
-def simulate_planned(
-    project: Project,
-    plan: Plan,
-    backend: Backend,
-    observer: Observer | None,
-    ended: Callable[[Outcome], object],
-) -> ProjectFlow[..., Any]:
-    """Return the flow `simulate` for a caller in this process who has planned already.
-
-    Args:
-        project: open already.
-        plan: what to compute.
-        backend: whose crew computes.
-        observer: told how the run goes on, beside Prefect.
-        ended: told what came of it.
-    """
-
-    @wraps(simulate.fn)
-    def planned(*arguments: Any, **parameters: Any) -> State[Any]:
-        del arguments, parameters
-        outcome = run_in_flow(project, plan, backend, observer)
-        ended(outcome)
-        return final_state(outcome)
-
-    return simulate.running(planned)
 
 
 @project_flow(name="footprints")
@@ -164,3 +143,49 @@ def maintain(
     counts = {**model.status(), "freed": release_stale(model.index)}
     text = "{completed} of {total} simulations complete, {failed} failed, {freed} claims freed"
     return Completed(message=text.format(**counts), data=counts)
+
+
+def run_simulations(
+    model: Model, sim_ids: Sequence[str], n_workers: int | None, skip_existing: bool | None
+) -> State[Any]:
+    """Compute simulations in the current flow run, as the configuration says.
+
+    Those that other processes compute already are left to them.
+
+    Raises:
+        RunUnfinishedError: other processes compute all of them.
+    """
+    execution = model.config.execution
+    if n_workers is not None:
+        execution = execution.model_copy(update={"n_workers": n_workers})
+    backend = get_executor(execution)
+    project = model.files
+    if not sim_ids:
+        running = project.index.in_states(project.expectations, states=("running",))
+        refuse_if_all_held(holders(project.index), running)
+    with shared(project.index, sim_ids) as share:
+        plan = backend.plan(project, share, skip_existing)
+        return final_state(run_in_flow(project, plan, backend))
+
+
+def run_in_flow(
+    project: Project, plan: Plan, backend: Backend, observer: Observer | None = None
+) -> Outcome:
+    """Compute a plan in the current flow run, and show what came of it."""
+    tag_content(sorted(set(map(met_of, plan.sim_ids))), plan.scenes)
+    try:
+        crew = backend.crew(project, plan)
+        outcome = run_plan(project, plan, crew, PrefectObserver(project, observer))
+    except BaseException:
+        crash_unfinished("The run broke off; its simulations are pending again.")
+        raise
+    show_outcome(project, plan.sim_ids, outcome)
+    return outcome
+
+
+def final_state(outcome: Outcome) -> State[Any]:
+    """Return the final state of a flow run, whose message says what came of it."""
+    counts = {name: outcome.counts[name] for name in ("total", "complete", "failed", "unfinished")}
+    if outcome.complete == outcome.total and not outcome.errors:
+        return Completed(message=str(outcome), data=counts)
+    return Failed(message=str(outcome), data=SimulationsFailedError(outcome))

@@ -10,10 +10,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from flows.settings import OFFLINE
-from stilt.execution.child_server import STARTUP_TIMEOUT_S, ChildServer, ServerError, listen
+from stilt.execution.child_server import STARTUP_TIMEOUT_S, ChildServer, listen
 from stilt.execution.database_template import DatabaseTemplate, ServerDatabase
 from stilt.execution.living_servers import LivingServers
 from stilt.execution.proxies import direct_variables
@@ -59,23 +57,8 @@ class PrivateServer(ChildServer):
         self.home = home.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
         self.database = ServerDatabase(self.home, "prefect", version("prefect"), template())
-        # Released by the thread that hears that the server is up.
-        self._starting = FileLock(
-            str(self.home / "starting.lock"), timeout=STARTUP_TIMEOUT_S, thread_local=False
-        )
-        try:
-            self._starting.acquire()
-        except Timeout as error:
-            raise ServerError(
-                f"Another Prefect server has been starting in '{self.home}' for minutes: stop it, "
-                "or delete that directory."
-            ) from error
-        try:
-            self.database.get_ready()
+        with self.database.starting(STARTUP_TIMEOUT_S):
             self._launch(ui, port)
-        except BaseException:
-            self._starting.release()
-            raise
 
     @property
     def url(self) -> str:
@@ -102,12 +85,8 @@ class PrivateServer(ChildServer):
             folder=self.home,  # settings in files of the current folder are the user's too
             variables=_environment_of_server() | direct_variables(self.url) | settings,
             health="/api/health",
-            started=self._has_started,
+            started=self.database.note_start,
         )
-
-    def _has_started(self, up: bool) -> None:
-        self.database.note_start(up)
-        self._starting.release()
 
     @property
     def usable(self) -> bool:
@@ -120,7 +99,7 @@ class PrivateServer(ChildServer):
         It is killed while it starts, but not while it migrates its database.
         """
         super().stop(at_once=at_once or (not self.ready and self.database.is_migrated))
-        self._starting.release()
+        self.database.release()
 
 
 SERVERS = LivingServers(PrivateServer)
@@ -128,13 +107,9 @@ SERVERS = LivingServers(PrivateServer)
 
 
 def _environment_of_server() -> dict[str, str]:
-    """Return our environment without the user's settings of Prefect.
+    """Return our environment without the user's settings of Prefect, in any case of letters.
 
     A password, database, base path or plugin of the user's own server would keep the private one
-    from starting, or its clients from being let in. Settings are read in any case of letters.
+    from starting, or its clients from being let in.
     """
-    own = {k: v for k, v in os.environ.items() if not k.upper().startswith("PREFECT_")}
-    if path := own.get("PYTHONPATH"):
-        # The server has another current folder.
-        own["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
-    return own
+    return {k: v for k, v in os.environ.items() if not k.upper().startswith("PREFECT_")}

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from contextlib import ExitStack, suppress
-from functools import partial
+from contextlib import suppress
+from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import httpx
-from prefect import Flow, tags
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import State
 
-from flows.api import prefect_api
+from flows.api import check_reachable, prefect_api
 from flows.private_server import state_directory
+from flows.settings import user_api_url
 from stilt.roots import is_url, local_output_root
 
 P = ParamSpec("P")
@@ -31,25 +32,36 @@ TAGGED_SCENES = 8
 class ProjectFlow(Flow[P, R]):
     """A flow whose first parameter is a project.
 
-    Called directly, it makes the path absolute, finds or starts a Prefect API and tags the run
-    with project, scene and weather.
+    Called directly, it makes the path absolute, and finds or starts a Prefect API.
     """
 
     def running(self, function: Callable[..., Any]) -> ProjectFlow[..., Any]:
-        """Return a flow of the same name and options that runs another function."""
-        return _made(function, self.name)
+        """Return a flow of the same name, parameters and options that runs another function."""
+        return _made(wraps(self.fn)(function), self.name)
+
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters: they are text, numbers and lists. Prefect would import FastAPI."""
+        return parameters
 
     def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
         # Each task run takes its flow along to a worker, which finds it by name.
         return flow_named, (self.name,)
 
     def __call__(self, project: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Run the flow on `project`, a directory."""
+        """Run the flow on `project`, a directory.
+
+        Raises:
+            UsageError: the user's Prefect API does not answer.
+        """
+        if (url := user_api_url()) is not None:
+            check_reachable(url)
+        return self.recorded(project, *args, **kwargs)
+
+    def recorded(self, project: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run the flow on `project`; whether a user's API answers has been asked before."""
         outputs = local_output_root(project, kwargs.get("output_dir"))
         root = os.fspath(project) if is_url(project) else str(local_output_root(project, None))
-        with ExitStack() as stack:
-            stack.enter_context(prefect_api(state_directory(outputs)))
-            stack.enter_context(tags(*run_tags(root, kwargs.get("scene"), kwargs.get("mets"))))
+        with prefect_api(state_directory(outputs)):
             return super().__call__(root, *args, **kwargs)
 
 
@@ -62,7 +74,7 @@ def run_tags(project: str, scene: str | None, mets: Iterable[str] | None) -> lis
 
 
 def tag_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Give a flow run its tags: one of a deployment comes with parameters only."""
+    """Give a flow run the tags that its parameters name."""
     del flow, state
     given = flow_run.parameters
     add_tags(flow_run, run_tags(str(given["project"]), given.get("scene"), given.get("mets")))

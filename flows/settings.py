@@ -103,16 +103,12 @@ def _home_of_prefect() -> dict[str, str]:
     Importing Prefect fails without a readable home folder of the user, and warns where it cannot
     make its own folder there.
     """
-    try:
-        home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
-        known = True
-    except RuntimeError:  # the user has no entry in the system's list, and HOME is not set
-        home, known = Path(os.sep), False
-    there = os.path.exists(home) and os.access(home, os.R_OK | os.X_OK)
-    if known and (there or os.access(home.parent, os.W_OK | os.X_OK)):
+    home = Path(os.path.expanduser(os.environ.get("PREFECT_HOME") or "~/.prefect"))
+    if os.access(home, os.R_OK | os.X_OK) or os.access(home.parent, os.W_OK | os.X_OK):
         return {}
-    folder = _temporary_home()
-    return {"PREFECT_HOME": folder} if known else {"PREFECT_HOME": folder, "HOME": folder}
+    own = {"PREFECT_HOME": _temporary_home()}
+    # Without HOME, and an entry in the system's list of users, a user has no home folder at all.
+    return own | {"HOME": _temporary_home()} if home.parts[0] == "~" else own
 
 
 @cache

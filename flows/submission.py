@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,7 +54,6 @@ class SubmittedHandle:
         self.observer = observer
         self._id = flow_run_id
         self._url = url
-        self._ended = False
 
     def wait(self) -> None:
         """Return when the flow run has ended; simulations that failed are in the index.
@@ -62,45 +62,35 @@ class SubmittedHandle:
             SimulationError: the flow run broke off, or was cancelled.
             KeyboardInterrupt: Ctrl-C; the flow run is cancelled first.
         """
-        if self._ended:
-            return
+        from prefect.states import Cancelling
+
         with _client_of(self._url) as client:
             try:
-                run = self._until_final(client)
+                _raise_for(self._until_final(client))
             except KeyboardInterrupt:
-                self._cancel(client)
+                message = "Ctrl-C where it was submitted"
+                client.set_flow_run_state(self._id, Cancelling(message=message))
+                self._until_final(client, CANCEL_GRACE_S)
                 raise
-        self._ended = True
-        _raise_for(run)
 
-    def _until_final(self, client: SyncPrefectClient) -> FlowRun:
+    def _until_final(self, client: SyncPrefectClient, patience_s: float = math.inf) -> FlowRun:
+        """Return the flow run once it has ended, or `patience_s` have passed."""
+        deadline = time.monotonic() + patience_s
         while True:
             run = client.read_flow_run(self._id)
-            if run.state is not None and run.state.is_final():
+            if (run.state and run.state.is_final()) or time.monotonic() > deadline:
                 return run
             self._tell(client)
             time.sleep(POLL_S)
 
     def _tell(self, client: SyncPrefectClient) -> None:
         """Pass on the tally that the run shows in its progress artifact."""
-        from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+        from prefect.client.schemas.filters import ArtifactFilter
 
-        mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[self._id]))
+        mine = ArtifactFilter.model_validate({"flow_run_id": {"any_": [self._id]}})
         texts = [artifact.description for artifact in client.read_artifacts(artifact_filter=mine)]
         tallies = [tally for text in texts if (tally := Tally.read(text or ""))]
         self.observer.progressed(tallies[0] if tallies else Tally(self.total))
-
-    def _cancel(self, client: SyncPrefectClient) -> None:
-        """Ask for the end of the flow run, and wait until its worker has ended it."""
-        from prefect.states import Cancelling
-
-        client.set_flow_run_state(self._id, Cancelling(message="Ctrl-C where it was submitted"))
-        deadline = time.monotonic() + CANCEL_GRACE_S
-        while time.monotonic() < deadline:
-            state = client.read_flow_run(self._id).state
-            if state is not None and state.is_final():
-                return
-            time.sleep(0.5)
 
 
 class PrefectBackend(LocalBackend):
@@ -166,21 +156,12 @@ class PrefectBackend(LocalBackend):
         with _client_of(url) as client:
             from flows.project_flow import run_tags
 
-            deployment = self._deployment(client)
+            deployment = self._registered(client) or self._register(client)
             run = client.create_flow_run_from_deployment(
                 deployment.id, parameters=parameters, tags=run_tags(root, None, None)
             )
             _tell_missing_worker(client, deployment.work_pool_name)
         return SubmittedHandle(run.id, len(sim_ids), observer or Silent(), url)
-
-    def _deployment(self, client: SyncPrefectClient) -> DeploymentResponse:
-        """The deployment, registered in the work pool now if it was not before."""
-        found = self._registered(client)
-        if found is None:
-            assert self.work_pool is not None
-            self._register(client, self.work_pool)
-            return client.read_deployment_by_name(self.deployment)
-        return found
 
     def _registered(self, client: SyncPrefectClient) -> DeploymentResponse | None:
         """The deployment; None when it is to be registered in a work pool."""
@@ -204,18 +185,21 @@ class PrefectBackend(LocalBackend):
             )
         return found
 
-    def _register(self, client: SyncPrefectClient, work_pool: str) -> None:
+    def _register(self, client: SyncPrefectClient) -> DeploymentResponse:
+        """Register the deployment in its work pool, which is made if there is none."""
         from flows.deployments import ensure_work_pool, register
 
+        assert self.work_pool is not None
         flow_name, _, name = self.deployment.partition("/")
         if flow_name != "simulate":
             raise UsageError(
                 f"Prefect has no deployment '{self.deployment}', and a run is one of the flow "
                 "'simulate': name a deployment simulate/NAME."
             )
-        if ensure_work_pool(client, work_pool):
-            logger.warning("Made the work pool '%s' of type process.", work_pool)
-        register(flow_name, name, work_pool)
+        if ensure_work_pool(client, self.work_pool):
+            logger.warning("Made the work pool '%s' of type process.", self.work_pool)
+        register(flow_name, name, self.work_pool)
+        return client.read_deployment_by_name(self.deployment)
 
     def deploy(self, registration: DeploymentRequest, announce: Announce) -> None:
         """Make a work pool when it is missing, and register all flows in it."""

@@ -83,10 +83,14 @@ class ChildServer:
         self._answered = threading.Event()
         host, port = listener.getsockname()
         command = [sys.executable, "-P", str(_SCRIPT), "--fd", str(listener.fileno())]
+        own = dict(variables)
+        if path := own.get("PYTHONPATH"):
+            # The child has another current folder.
+            own["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
         with listener, self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--parent", str(os.getpid()), application],
-                env=variables,
+                env=own,
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -11,14 +11,17 @@ import os
 import shutil
 import sqlite3
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from packaging.version import Version
 
 from stilt.atomic import atomic_path
 from stilt.cache import user_cache
+from stilt.errors import StiltError
 from stilt.project.sqlite_files import copy_database, is_sound
 
 logger = logging.getLogger(__name__)
@@ -84,6 +87,8 @@ class DatabaseTemplate:
 class ServerDatabase:
     """The SQLite database of a server, with a note of the version of the program that made it.
 
+    One server at a time starts on it: a new database is migrated by the first.
+
     Args:
         folder: where it is, or will be.
         program: name of the server's program, and of its files.
@@ -102,14 +107,42 @@ class ServerDatabase:
         self._kept_at = template.of_user
         self._is_new = False
         self._inode = 0
+        # Released by the thread that hears that the server is up.
+        self._starting = FileLock(str(folder / "starting.lock"), thread_local=False)
 
     @property
     def is_migrated(self) -> bool:
         """Whether it is one of this version, in which a start changes nothing."""
         return self.path.exists() and self._made_by() == self._version
 
-    def get_ready(self) -> None:
-        """Set a database of a later version aside, and copy the template when there is none."""
+    @contextmanager
+    def starting(self, timeout_s: float) -> Iterator[None]:
+        """Hold the database for a server launched in this block, until :meth:`release`.
+
+        A database of a later version is set aside, and the template copied when there is none.
+
+        Raises:
+            StiltError: another server has been starting on it for `timeout_s` seconds.
+        """
+        try:
+            self._starting.acquire(timeout=timeout_s)
+        except Timeout as error:
+            raise StiltError(
+                f"Another server has been starting in '{self.path.parent}' for minutes: stop it, "
+                "or delete that directory."
+            ) from error
+        try:
+            self._get_ready()
+            yield
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let another server start on it; harmless when one may already."""
+        self._starting.release()
+
+    def _get_ready(self) -> None:
         made_by = self._made_by()
         if self.path.exists() and made_by and Version(made_by) > Version(self._version):
             self._set_aside(made_by)
@@ -126,6 +159,7 @@ class ServerDatabase:
                 self._template.keep(self.path, self._kept_at)
             if up:
                 self._note.write_text(self._version)
+        self.release()
 
     @property
     def is_in_place(self) -> bool:

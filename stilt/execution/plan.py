@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import secrets
 from collections.abc import Iterable, Mapping
@@ -11,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError, UsageError
 from stilt.execution.forks import allowed_workers
+from stilt.execution.limits import thread_shortage
 from stilt.execution.lookup import receptors_of
 from stilt.project.holders import MOST_RECEPTORS_CARRIED, Share
 
 if TYPE_CHECKING:
     from stilt.project.inputs import Project
     from stilt.receptors import Receptor
+
+logger = logging.getLogger(__name__)
 
 # A batch takes 0.4 s of a core beside its receptors, which take 0.2 to 0.6 s each.
 BATCHES_PER_WORKER = 5
@@ -160,11 +164,16 @@ def plan_run(
 
 
 def plan_here(project: Project, share: Share, n_workers: int, skip_existing: bool | None) -> Plan:
-    """Return a plan of the simulations in a share, cut for the processes of this machine."""
+    """Return a plan of the simulations in a share, cut for the processes of this machine.
+
+    Warns when the system may not let that many processes start their threads.
+    """
     project.require_folders()
     if project.remote is not None:
         project.remote.check(n_workers)
     workers = allowed_workers(n_workers)
+    if shortage := thread_shortage(workers):
+        logger.warning("%s", shortage)
     return plan_run(project, share.mine, workers, skip_existing=skip_existing, share=share)
 
 

@@ -2,7 +2,6 @@ import asyncio
 import sys
 
 import pytest
-from prefect.states import Failed
 
 from flows import simulate  # noqa: F401
 from flows.backends import LocalBackend
@@ -14,10 +13,10 @@ def test_what_breaks_a_flow_reaches_a_notebook(
 ) -> None:
     root = new_project("broken")
 
-    def broken(*args: object, **options: object) -> object:
-        return Failed(data=OSError("the disk is gone"))
+    def broken(*arguments: object) -> None:
+        raise OSError("the disk is gone")
 
-    monkeypatch.setattr(sys.modules["flows.definitions"], "simulate_planned", lambda *_: broken)
+    monkeypatch.setattr(sys.modules["flows.definitions"], "run_in_flow", broken)
 
     async def cell() -> None:
         LocalBackend().start(Project(root), [])

@@ -34,7 +34,7 @@ def code_of(name: str) -> CodeType:
 
 
 def test_the_listed_functions_are_called_in_this_order(api: str, new_project) -> None:
-    import_module("flows.running")
+    import_module("flows.definitions")
     names = listed()
     assert len(names) > 15
     codes = {code_of(name): name for name in names}
