@@ -99,7 +99,8 @@ class LocalBackend(NoExtras):
         with shared(project.index, sim_ids) as share:
             plan = self.plan(project, share, skip_existing)
             with self._compiling_ahead(project, plan, server):
-                self.check(output_root=root)
+                if server is None and self.on_this_machine:
+                    self.check(output_root=root)
             self._loading.close()
             return EndedJob(self.run_flow(project, plan, observer))
 
@@ -185,10 +186,11 @@ class LocalBackend(NoExtras):
 
     def _launched(self, root: Path) -> PrivateServer | None:
         """Return the private server of a run, launched if there is none; None with a user's API."""
-        if user_api_url() is not None:
-            return None
-        self.check(output_root=root)
-        return SERVERS.of(state_directory(root))
+        private = user_api_url() is None
+        # Whether the user's API answers is asked later, once Prefect has been imported.
+        if private or not self.on_this_machine:
+            self.check(output_root=root)
+        return SERVERS.of(state_directory(root)) if private else None
 
 
 def _heartbeats_of(plan: Plan) -> AbstractContextManager[Any]:
