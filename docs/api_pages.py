@@ -120,6 +120,19 @@ PAGES = (
     ),
 )  # fmt: skip
 
+# What a reader needs of classes with much that only the package itself calls, or inherits.
+OPTIONS = {
+    "stilt.project.index.Index": "members: [sql, times, ids, frame, counts, scene_counts, labels]",
+    **dict.fromkeys(
+        (
+            "stilt.receptors.kinds.PointReceptor",
+            "stilt.receptors.kinds.ColumnReceptor",
+            "stilt.receptors.kinds.MultiPointReceptor",
+        ),
+        "inherited_members: false",
+    ),
+}
+
 MODULES = tuple(module for page in PAGES for module in page.modules)
 
 
@@ -179,6 +192,7 @@ def page_text(page: ApiPage, names: list[str]) -> str:
         parts.append(
             f"::: {home(path)}\n    options:\n      heading: {path}\n"
             f"      toc_label: {path.rpartition('.')[2]}"
+            + (f"\n      {OPTIONS[home(path)]}" if home(path) in OPTIONS else "")
         )
     return "\n\n".join(parts) + "\n"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 from api_pages import api_pages
+from docstring_roles import with_real_units
 from layers_picture import layers_picture
 
 from stilt.config import DocumentedField, iter_documented_fields, starter_yaml
@@ -223,7 +224,16 @@ def _cell(text: str) -> str:
         lambda found: f"<code>{html.escape(found[1]).replace('|', '&#124;')}</code>",
         text,
     )
-    return code.replace("|", "\\|")
+    return _outside_code(code.replace("|", "\\|"))
+
+
+def _outside_code(text: str) -> str:
+    """Write units with their signs, and `<name>` so that it is no tag of HTML."""
+    parts = re.split(r"(`[^`]*`|<code>.*?</code>)", text)
+    return "".join(
+        part if number % 2 else with_real_units(part).replace("<", "&lt;")
+        for number, part in enumerate(parts)
+    )
 
 
 def main() -> int:

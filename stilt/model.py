@@ -386,7 +386,7 @@ class Model(Answers):
         Args:
             scene_id: count those of one scene only.
             verify: look at all output files first, and correct the index where they are gone or
-                damaged; otherwise the index is believed.
+                damaged; otherwise the index is trusted.
         """
         if verify:
             self.files.verify()

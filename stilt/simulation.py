@@ -79,7 +79,7 @@ class Simulation:
 
     @property
     def trajectories_path(self) -> Path:
-        """Particles of the main run; made of the store where they are there."""
+        """Particles of the main run; written from the store if they are kept there."""
         return self._file(PARTICLES)
 
     @property
@@ -88,7 +88,7 @@ class Simulation:
         return self._file(ERROR_PARTICLES)
 
     def footprint_path(self, name: str = "") -> Path:
-        """A footprint's file; made of the store where the footprint is there."""
+        """A footprint's file; written from the store if it is kept there."""
         return self._file(FOOTPRINTS, name)
 
     def _located(self, kind: str, name: str = "") -> Located:
@@ -232,7 +232,7 @@ class Simulation:
         """Run the transport of this simulation alone, in this process.
 
         Args:
-            timeout: seconds after which the result is given up.
+            timeout: seconds after which the run is abandoned.
             rm_dat: accepted for compatibility with PYSTILT; has no effect.
             write: keep the particles in the simulation's folder.
             error: make the error run, with perturbed weather, instead of the main run.

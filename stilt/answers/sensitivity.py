@@ -73,7 +73,7 @@ def sensitivity(
     transforms of a footprint. Turbulence and flux are smoothed for it: see the documentation.
 
     Args:
-        model: the project; its configuration, weather and seed count, and nothing is written.
+        model: the project, whose configuration, weather and seed are used; nothing is written.
         receptor: a receptor, the id of one of the model's, or its position among them.
         flux: one, or several by name, as for :meth:`stilt.Model.timeseries`.
         parameters: one or several of them.

@@ -123,7 +123,8 @@ def _type_text(annotation: Any) -> str:
     if origin is dict:
         return "mapping"
     if str(origin) == "typing.Literal":
-        return " or ".join(str(item) for item in arguments)
+        *others, last = map(str, arguments)
+        return f"{', '.join(others)} or {last}" if others else last
     if hasattr(annotation, "__metadata__"):
         return _type_text(arguments[0])
     return " or ".join(_type_text(item) for item in arguments)

@@ -39,13 +39,13 @@ class RunControls(Section):
         200, "Particles per receptor", unit="particles", visibility="basic", ge=1, le=1_000_000
     )
     varsiwant: tuple[str, ...] = described(
-        DEFAULT_CODES, "Particle columns to write, out of " + " ".join(PARTICLE_CODES),
+        DEFAULT_CODES, "Particle columns to write, out of " + ", ".join(PARTICLE_CODES),
         visibility="basic",
     )  # fmt: skip
     hnf_plume: bool = described(
         True,
         "Correct influence near the receptor for a plume that does not fill the mixed layer yet; "
-        "needs " + " ".join(PLUME_CODES) + " in varsiwant",
+        "needs " + ", ".join(PLUME_CODES) + " in varsiwant",
         visibility="basic",
     )
     skip_existing: bool = described(

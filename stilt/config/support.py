@@ -23,7 +23,8 @@ class Rule:
 def one_of(*values: Any) -> Rule:
     """Accept exactly these values."""
     # JSON's words are YAML's.
-    return Rule(" or ".join(map(json.dumps, values)), lambda value: value in values)
+    *others, last = map(json.dumps, values)
+    return Rule(f"{', '.join(others)} or {last}", lambda value: value in values)
 
 
 def between(low: float, high: float) -> Rule:

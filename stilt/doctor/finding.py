@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How well it stands with something."""
+    """Whether something is well, doubtful or wrong."""
 
     OK = "ok"
     WARNING = "warning"

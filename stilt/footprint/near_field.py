@@ -40,7 +40,7 @@ def apply_near_field(
     Args:
         particles: trajectory table with the columns of ``NEEDED``; ``xhgt`` gives release heights.
         receptor: its altitude is the release height when there is no ``xhgt``.
-        veght: fraction of the mixed layer that sees the surface; above 1, metres above ground.
+        veght: fraction of the mixed layer that surface fluxes enter; above 1, m above ground.
         heights_msl: whether release heights are above sea level, overriding the receptor (kmsl).
 
     Returns:

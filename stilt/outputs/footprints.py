@@ -55,8 +55,8 @@ class FootprintCollection(OutputCollection):
     def paths(self, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone. Of footprints in the store files are
-        made, which a notice says.
+        Warns of those that the index has and that are gone. For footprints in a store, files are
+        written, and a notice says so.
         """
         return self._paths(self._located(selection), FOOTPRINTS, self.name)
 

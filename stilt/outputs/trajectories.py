@@ -41,8 +41,8 @@ class TrajectoryCollection(OutputCollection):
     def paths(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone. Of particles in the store files are
-        made, which a notice says.
+        Warns of those that the index has and that are gone. For particles in a store, files are
+        written, and a notice says so.
 
         Args:
             error: those of the error runs.

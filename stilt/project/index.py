@@ -83,7 +83,7 @@ class Index(IndexFile):
     # -- questions ------------------------------------------------------------------------------
 
     def times(self) -> dict[str, float]:
-        """Seconds that workers spent on each part of the work, in what receipts tell."""
+        """Seconds that workers spent on each part of the work, from their receipts."""
         from stilt.project.receipts import read_tables, seconds_by_part
 
         paths = [*receipt_files(self.layout.folded), *receipt_files(self.layout.receipts)]

@@ -50,7 +50,7 @@ def multipoint_location(points: Iterable[tuple[float, float, float]]) -> str:
 
 
 class LocationID(str):
-    """Where a receptor is; see the module for the accepted forms.
+    """Where a receptor is: ``-111.85_40.77_30``, ``-111.85_40.77_X0-3000`` or ``multi_<digits>``.
 
     Raises:
         UsageError: the text has none of the forms.
