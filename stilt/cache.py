@@ -1,4 +1,4 @@
-"""The folder for what any project of this user on this machine can use again."""
+"""The folder for what all projects of a user on one machine share."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ class ReceptorList(Sequence[Receptor]):
 class SimulationCollection:
     """The simulations of a project: ids from the index, objects on demand.
 
-    Every method looks again and writes nothing, so that a notebook can watch a run that another
-    process is doing. The keywords of a selection are those of
+    Every method reads the index again and writes nothing, so that a notebook can watch a run of
+    another process. The keywords of a selection are those of
     :class:`stilt.selection.Selection`, in all collections.
     """
 

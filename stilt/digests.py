@@ -1,4 +1,4 @@
-"""Digests of files that the program keeps for itself, so that damage to them is noticed."""
+"""Digests of files that the program keeps for itself, to detect damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors that a person can act on, and the typed reasons stored with a failed simulation."""
+"""Errors that a user can act on, and the typed reasons stored with a failed simulation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class WeatherWarning(UserWarning):
 
 
 class StiltError(Exception):
-    """Base of every error this package raises on purpose; its text is one sentence for a person."""
+    """Base of every error this package raises on purpose; its text is one sentence for the user."""
 
 
 class UsageError(StiltError, ValueError):

@@ -1,6 +1,6 @@
-"""NetCDF-4 files by way of h5py, which opens one in a tenth of the time that netCDF4 takes.
+"""NetCDF-4 files read with h5py, which opens one in a tenth of the time that netCDF4 takes.
 
-The kind of what is read is given, not asked of the file: asking takes longer than reading.
+Callers give the type of what they read: asking the file for it takes longer than reading.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _came: list[int] = []
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM stop this block as Ctrl-C does; only the main thread can arrange that."""
+    """Let SIGTERM stop this block as Ctrl-C does; possible in the main thread only."""
     global _blocks
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -94,7 +94,7 @@ def interrupt_taken() -> None:
 
 @contextmanager
 def interrupts_noted() -> Iterator[list[int]]:
-    """Let a block come to its end although Ctrl-C or SIGTERM comes; the list says which came."""
+    """Let a block finish despite Ctrl-C or SIGTERM; the list holds the signals that came."""
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield came

@@ -1,4 +1,4 @@
-"""Public names of a package that are loaded from its modules when they are first used."""
+"""Load public names of a package from its modules when they are first used."""
 
 from __future__ import annotations
 

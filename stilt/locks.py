@@ -1,4 +1,4 @@
-"""Locks of files, and file systems that have none."""
+"""File locks, and file systems without them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def has_no_locks(error: OSError) -> bool:
 def locked_if_possible(path: str | os.PathLike[str]) -> Iterator[None]:
     """Hold the lock of a file; on a file system without locks, run the block all the same.
 
-    For work that is only saved by it: several processes may then do the same at once.
+    For locks that only save work: without one, several processes may do the same at once.
     """
     lock = FileLock(path, fallback_to_soft=False)
     try:

@@ -173,7 +173,7 @@ class Model(Answers):
         return FootprintCollections(self)
 
     def store_inputs(self) -> None:
-        """Have config.yaml and receptors.csv in the output root, where workers read them.
+        """Copy config.yaml and receptors.csv to the output root, where workers read them.
 
         Files that mean the same are not touched.
         """

@@ -1,1 +1,1 @@
-"""From footprints to measurements: background, time series, uncertainty."""
+"""From footprints to mole fractions: background, time series, uncertainty."""

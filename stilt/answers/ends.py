@@ -32,7 +32,7 @@ def ends_of_simulations(
     Args:
         owner: the project.
         selection: which simulations.
-        whole: with all columns, which a user's own transforms may want.
+        whole: read all columns, which a user's own transforms may need.
 
     Raises:
         UsageError: none of the simulations has particles or ends.

@@ -1,4 +1,4 @@
-"""A project made of another program's campaign, so that old and new footprints go together."""
+"""Turn another program's campaign into a project, to combine old and new footprints."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PY_NAMES = ("n_hours", "numpar", "hnf_plume", "kmix0", "kmixd", "tratio", "veght
 
 @dataclass(frozen=True)
 class Migrated:
-    """What came of a migration.
+    """The result of a migration.
 
     Attributes:
         program: whose campaign it was.
-        footprints, particles: number of each that was taken over.
-        left_out: settings of the old configuration that mean something else here.
+        footprints, particles: number of each that was imported.
+        left_out: settings of the old configuration that have no counterpart here.
         project: the new project.
     """
 
@@ -51,7 +51,7 @@ def migrate(
     met: str | None = None,
     column: tuple[float, float] | None = None,
 ) -> Migrated:
-    """Make a project of a campaign of R-STILT or PYSTILT.
+    """Make a project from a campaign of R-STILT or PYSTILT.
 
     The footprints, and the particles where all of them can be read, are written as the project's
     own, with the program that made them; they count as complete under the configuration that is
@@ -95,7 +95,7 @@ def migrate(
 
 
 def _write(project: Project, old: OldSimulation, program: str, keeps: bool) -> None:
-    """Write an old simulation's files as if this project had made them."""
+    """Write the files of an old simulation as files of this project."""
     assert old.footprint is not None
     expected = project.expectations[old.met]
     sim_id = f"{old.met}_{old.receptor.id}"
@@ -117,7 +117,7 @@ def _write(project: Project, old: OldSimulation, program: str, keeps: bool) -> N
 
 
 def _register(project: Project, receptors: list[Receptor]) -> None:
-    """Have the index know the simulations and what is there of them."""
+    """Register the simulations and their outputs in the index."""
     config = project.config
 
     def rows() -> Any:
@@ -134,7 +134,7 @@ def _register(project: Project, receptors: list[Receptor]) -> None:
 def _config(
     campaign: OldCampaign, found: list[OldSimulation], keeps: bool
 ) -> tuple[ModelConfig, list[str]]:
-    """Return the configuration that means the campaign's, and what of it was left out."""
+    """Return the configuration equivalent to the campaign's, and the settings left out."""
     settings = dict(campaign.settings)
     first = found[0].footprint
     assert first is not None
@@ -163,7 +163,7 @@ def _config(
 
 
 def _met(campaign: OldCampaign, name: str) -> dict[str, Any]:
-    """Return a meteorology's settings; with a placeholder for a folder that is not known."""
+    """Return a meteorology's settings, with a placeholder where the folder is unknown."""
     settings = campaign.settings
     if campaign.program == RSTILT:
         return {

@@ -1,4 +1,4 @@
-"""What a model answers from its outputs: background, time series, uncertainty, exports."""
+"""Methods of a model that use its outputs: background, time series, uncertainty, exports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ModelWithObservations(Owner, Protocol):
-    """What these answers ask of a model."""
+    """What these methods need of a model."""
 
     @property
     def observations(self) -> pd.DataFrame:
@@ -24,7 +24,7 @@ class ModelWithObservations(Owner, Protocol):
 
 
 class Answers:
-    """The part of :class:`stilt.Model` that answers from outputs."""
+    """The methods of :class:`stilt.Model` that use outputs."""
 
     def background(
         self: ModelWithObservations,
@@ -80,7 +80,7 @@ class Answers:
         site: str | None = None,
         **selection: Unpack[Selection],
     ) -> xr.Dataset:
-        """Return what each flux adds to every measurement, beside background and observations.
+        """Return the enhancement by each flux at every receptor, with background and observations.
 
         Args:
             fluxes: by sector, each on its own grid and with its own units: hourly, monthly or any
@@ -121,10 +121,10 @@ class Answers:
         molar_mass_g: float | None = None,
         **selection: Unpack[Selection],
     ) -> xr.Dataset:
-        """Return how sure enhancements are: particle noise, and transport error of error runs.
+        """Return the uncertainty of enhancements: particle noise, and error of the transport.
 
-        Transport variance is the variance over the particles of the error run of what fluxes add,
-        less that over the main run's particles (Lin and Gerbig 2005, doi:10.1029/2004GL021127).
+        Transport variance is the variance of the enhancement over the particles of the error run
+        minus that over the main run's particles (Lin and Gerbig 2005, doi:10.1029/2004GL021127).
 
         Args:
             fluxes: as for :meth:`timeseries`.
@@ -161,10 +161,10 @@ class Answers:
         period: str = "1 hour",
         **selection: Unpack[Selection],
     ) -> list[Path]:
-        """Write footprints as other programs read them.
+        """Write footprints in the layout of another program.
 
         Args:
-            folder: where.
+            folder: where to write.
             layout: ``openghg`` or ``paris``, which are one (OpenGHG's ``source_format="paris"``),
                 or ``ct-lagrange`` (one file a receptor).
             name: of the footprints; needed where there are several.

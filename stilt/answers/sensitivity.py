@@ -1,4 +1,4 @@
-"""How an enhancement changes with mixed layer, wind and turbulence."""
+"""Sensitivity of an enhancement to mixed layer, wind and turbulence."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MEANINGS = {
 
 
 class ModelWithReceptors(Owner, Protocol):
-    """What is asked of a model here."""
+    """What this module needs of a model."""
 
     @property
     def receptors(self) -> ReceptorList:
@@ -70,7 +70,7 @@ def sensitivity(
 
     The derivative is that of the mean over particles of influence times flux along their paths,
     with the near-field correction if the configuration has it, and without the smoothing and the
-    transforms of a footprint. Turbulence and flux are smoothed for it: see the documentation.
+    transforms of a footprint. Turbulence and flux are smoothed for this: see the documentation.
 
     Args:
         model: the project, whose configuration, weather and seed are used; nothing is written.
@@ -186,7 +186,7 @@ def _added(
     along: Sequence[FluxAlongPaths],
     receptor: Receptor,
 ) -> np.ndarray:
-    """Return what some minutes add to each particle's enhancement and its derivatives.
+    """Return the contribution of some minutes to each particle's enhancement and derivatives.
 
     d(foot F) = F dfoot + foot (dF/dx dx + dF/dy dy).
     """
@@ -208,7 +208,7 @@ def _added(
 
 
 def _released(model: ModelWithReceptors, receptor: Receptor, met: str | None) -> PerturbedRelease:
-    """Return the particles of a receptor with the meteorology around their way."""
+    """Return the particles of a receptor with the meteorology around their paths."""
     from stilt.execution.setup import prepare_process
     from stilt.execution.transporting import reach_of_receptor
     from stilt.meteorology.nest import catalogue_of

@@ -1,4 +1,4 @@
-"""Time series: what every flux adds, the background, and what was measured."""
+"""Time series: enhancements by flux, background and observations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def timeseries(
     projection: str | None = None,
     site: str | None = None,
 ) -> xr.Dataset:
-    """Return components of every measurement; see :meth:`stilt.Model.timeseries`."""
+    """Return the components of the mole fraction; see :meth:`stilt.Model.timeseries`."""
     collections = FootprintCollections(owner)
     name = footprint or _only(collections.names())
     chosen = collections[name].select(**selection)
@@ -135,7 +135,7 @@ def fluxes_by_name(fluxes: Any) -> dict[str, xr.DataArray]:
 
 
 def receptor_coordinates(receptors: list[Receptor]) -> dict[str, Any]:
-    """Coordinates of the receptors: time, place, and their labels."""
+    """Return coordinates of the receptors: time, position and labels."""
     middle = [np.mean(np.array(each.positions), axis=0) for each in receptors]
     times = np.array([each.time.to_datetime64() for each in receptors], "datetime64[ns]")
     found: dict[str, Any] = {
@@ -158,7 +158,7 @@ def receptor_coordinates(receptors: list[Receptor]) -> dict[str, Any]:
 
 
 def _background(given: Any, labels: list[str], units: str) -> np.ndarray:
-    """Background of every simulation, from a table of Model.background, a Series or a number."""
+    """Return backgrounds by simulation from a table of Model.background, a Series or a number."""
     if isinstance(given, pd.DataFrame):
         factor = unit_factor(given.attrs.get("units", units), units)
         given = given["background"] * factor
@@ -176,7 +176,7 @@ def _background(given: Any, labels: list[str], units: str) -> np.ndarray:
 def _observed(
     observed: pd.DataFrame, labels: list[str], units: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Measured values and uncertainties by simulation, in the unit asked for."""
+    """Return measured values and uncertainties by simulation, in the requested unit."""
     receptors = [str(receptor_of(label)) for label in labels]
     mine = observed[observed.index.isin(set(receptors))]
     if mine.index.has_duplicates:
@@ -204,7 +204,7 @@ def _observed(
 
 
 def _tell_of_gaps(shares: np.ndarray, names: list[str], labels: list[str]) -> None:
-    """Warn once of fluxes that leave out more than a tenth of a footprint."""
+    """Warn once about fluxes that leave out more than a tenth of a footprint."""
     for column, name in enumerate(names):
         much = shares[:, column] > TOLERATED_SHARE
         if much.any():

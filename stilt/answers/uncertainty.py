@@ -1,4 +1,4 @@
-"""How sure modelled enhancements are: noise of the particle number, and errors of the winds."""
+"""Uncertainty of modelled enhancements: noise of the particle number, and errors of the winds."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _spreads(
     along: Mapping[str, FluxAlongPaths],
     settings: FootprintConfig | None,
 ) -> dict[str, Spread]:
-    """Spread over particles of what each flux adds, and of their sum."""
+    """Return the spread over particles of the enhancement by each flux, and of their sum."""
     weighted = apply_transforms(
         stored.particles,
         transforms_of(owner, settings, stored.receptor),

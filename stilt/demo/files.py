@@ -1,4 +1,4 @@
-"""Writes the demo's project: synthetic weather, config.yaml and receptors.csv."""
+"""Write the demo's project: synthetic weather, config.yaml and receptors.csv."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def write_demo(
 ) -> list[Path]:
     """Write a project with synthetic weather that runs without any network.
 
-    What is already there with the same content is left alone, so that a second run re-uses what
+    Files that are there with the same content are left alone, so that a second run reuses what
     the first one computed.
 
     Args:
@@ -85,7 +85,7 @@ def write_demo(
 
 
 def check_folder(root: Path) -> None:
-    """Refuse a path where a demo would hurt something.
+    """Refuse a path where a demo would overwrite something.
 
     Raises:
         UsageError: the path is a file, or holds a config.yaml that is not a demo's.

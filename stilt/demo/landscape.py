@@ -22,8 +22,8 @@ _TOWER_X, _TOWER_Y = 40.0, 25.0
 def demo_grid() -> MetGrid:
     """Return the Lambert grid of 60 x 50 nodes, 12 km apart, with 24 sigma levels.
 
-    The demo's tower stands on a node east of the middle, so that the air of a westerly has far to
-    come.
+    The demo's tower stands on a node east of the middle, so that westerly winds bring air
+    from far upwind within the grid.
     """
     nx, ny = 60, 50
     return MetGrid(

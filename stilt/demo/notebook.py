@@ -28,7 +28,7 @@ def read_percent_script(text: str) -> list[NotebookCell]:
     """Return the cells of a script in the percent format.
 
     A cell begins with a line ``# %%``, a cell of text with ``# %% [markdown]``; the lines of the
-    latter are comments. What stands before the first cell is left out.
+    latter are comments. Text before the first cell is left out.
 
     Raises:
         ValueError: a line of a cell of text is no comment.

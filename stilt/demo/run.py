@@ -1,4 +1,4 @@
-"""Runs the demo: writes it, simulates, draws two pictures, and says where everything is."""
+"""Run the demo: write it, simulate, draw two pictures, and report where everything is."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def draw_pictures(model: Model, folder: Path) -> list[Path]:
 
 
 def _write_notebook(root: Path) -> Path:
-    """Write the notebook beside the project; one that a person has changed is left alone."""
+    """Write the notebook into the project; one that the user has changed is left alone."""
     path = root / NOTEBOOK
     if not path.exists():
         path.write_text(explore_notebook(), encoding="utf-8")

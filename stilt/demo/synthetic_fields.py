@@ -1,7 +1,7 @@
 """Invented weather for the demo: fair days over hills, made in a second or two.
 
 It is not a forecast of anything. It is smooth, periodic and made from formulas, but it obeys what
-transport depends on: hydrostatic balance, a mixed layer that grows with the heat put into it and
+transport depends on: hydrostatic balance, a mixed layer that grows with the heat it receives and
 collapses after sunset, a ground inversion at night, winds that slow down towards the ground, slope
 winds that turn with the sun, and a vertical velocity that balances the horizontal winds' mass.
 
@@ -41,7 +41,7 @@ _AIR_HEAT_J_PER_M3_K = 1.1 * HEAT_CAPACITY_AIR
 
 @dataclass(frozen=True)
 class Sun:
-    """Where the day stands.
+    """The state of the day.
 
     Attributes:
         hour: hours since sunrise, 0 to 24.
@@ -149,7 +149,7 @@ class DemoWeather:
         free = _free_theta(height + self.terrain)
         day_top = self.mixed_layer_m(Sun(sun.hour, sun.strength, sun.heated, 0.0))
         mixed = np.maximum(free, _free_theta(day_top + self.terrain))
-        # What is left of the mixed layer overnight fades into the stable air around it.
+        # The residual layer fades overnight into the stable air around it.
         remains = np.exp(-sun.night_h / 4.0)
         cooling = 1.9 * np.sqrt(sun.night_h) if sun.night_h else _morning_cooling(sun.hour)
         heated_skin = 1.5 * sun.strength * np.exp(-height / 25.0)
@@ -241,7 +241,7 @@ def _free_theta(height_msl: FloatArray) -> FloatArray:
 
 
 def _morning_cooling(hours_after_sunrise: float) -> float:
-    """What is left of the night's ground inversion, in K: gone after two and a half hours."""
+    """Remainder of the night's ground inversion, in K: gone after two and a half hours."""
     at_sunrise = 1.9 * np.sqrt(24.0 - DAYLIGHT_H)
     return float(at_sunrise * max(0.0, 1.0 - hours_after_sunrise / 2.5))
 

@@ -1,4 +1,4 @@
-"""Looks at an installation, its machine and a project, and says what to mend."""
+"""Check an installation, its machine and a project, and say what to fix."""
 
 from __future__ import annotations
 

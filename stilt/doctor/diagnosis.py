@@ -12,16 +12,16 @@ from stilt.roots import is_url, local_output_root
 
 
 def diagnose(project: str | None = None) -> Iterator[Finding]:
-    """Look at the installation, the machine, and a project if one is given.
+    """Check the installation, the machine, and a project if one is given.
 
     Nothing is computed or registered.
 
     Args:
-        project: folder or URL of a project; without one the current folder stands for where
-            projects are.
+        project: folder or URL of a project; without one the current folder is checked as the
+            place of projects.
 
     Yields:
-        One finding for each thing looked at, as soon as it is known.
+        One finding for each check, as soon as it is known.
     """
     folder = local_output_root(project or ".", None).resolve()
     yield from package_findings()

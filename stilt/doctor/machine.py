@@ -21,7 +21,7 @@ from stilt.locks import has_no_locks
 from stilt.meteorology.weather_cache import folder_bytes, size_text
 
 WORKER_BYTES = 2_000_000_000
-"""What a worker takes with weather of a regional model, measured; larger grids take more."""
+"""Measured memory of a worker with weather of a regional model; larger grids take more."""
 
 LITTLE_DISK_BYTES = 5_000_000_000
 SHARED_FILE_SYSTEMS = (
@@ -48,7 +48,7 @@ _REFUSED = 7
 
 
 def machine_findings(folder: Path) -> Iterator[Finding]:
-    """Look at the machine, with a folder as the place of projects."""
+    """Check the machine, with a folder as the place of projects."""
     yield device_finding()
     cores = available_cores()
     yield fine("cores", f"{cores} core(s) for this process, of {os.cpu_count()} of the machine.")
@@ -69,7 +69,7 @@ def available_cores() -> int:
 
 def device_finding() -> Finding:
     """Say what JAX computes on, and whether an NVIDIA GPU lies idle."""
-    # Else JAX takes most of a GPU's memory, which others may be computing in.
+    # Otherwise JAX reserves most of a GPU's memory, which others may be using.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from stilt.transport.device import what_computes
 
@@ -78,7 +78,7 @@ def device_finding() -> Finding:
     except (RuntimeError, ImportError) as error:
         return problem(
             "device",
-            f"JAX finds nothing to compute on ({' '.join(str(error).split())[:200]}).",
+            f"JAX finds no device to compute on ({' '.join(str(error).split())[:200]}).",
             "Unset JAX_PLATFORMS, or install the JAX that matches the GPU's driver.",
         )
     found = f"JAX {version} computes on {kind}."

@@ -144,7 +144,7 @@ def lock_finding(text: str, installed: Installed) -> Finding:
 
 
 def pystilt_finding(folder: Path) -> Finding:
-    """Say whether PYSTILT, which is a package `stilt` too, is in the same environment.
+    """Say whether PYSTILT, whose package is also named `stilt`, is in the same environment.
 
     Args:
         folder: the one that holds this package.

@@ -25,11 +25,11 @@ def service_finding(folder: Path, files: Project | None = None) -> Finding:
         executor = get_executor(None if files is None else files.config.execution)
         return fine("prefect", executor.check(output_root=folder))
     except StiltError as error:
-        return problem("prefect", _sentence(error), "Mend it, and ask again.")
+        return problem("prefect", _sentence(error), "Fix it, and run `stilt doctor` again.")
 
 
 def project_findings(root: str) -> Iterator[Finding]:
-    """Look at configuration, receptors, what a run would refuse, and the weather."""
+    """Check configuration, receptors, what a run would refuse, and the weather."""
     try:
         files = Project(root)
         config = files.config
@@ -45,7 +45,7 @@ def project_findings(root: str) -> Iterator[Finding]:
 
 
 def _weather_findings(files: Project) -> Iterator[Finding]:
-    """Say of each meteorology how many receptors have all their hours; registers nothing."""
+    """Report for each meteorology how many receptors have all their hours; registers nothing."""
     from stilt.meteorology.coverage import check_coverage
     from stilt.meteorology.nest import catalogue_of
     from stilt.model import Model

@@ -18,11 +18,11 @@ from stilt.receptors import ColumnReceptor, PointReceptor, Receptor
 def build_point_receptor(
     observation: Observation, *, altitude: float | None = None
 ) -> PointReceptor:
-    """Return a point at the observation's place.
+    """Return a point receptor at the observation's position.
 
     Args:
         observation: the measurement.
-        altitude: m above the observation's reference, used when it has no altitude itself.
+        altitude: used when the observation has none, in m above its altitude reference.
 
     Raises:
         UsageError: neither gives an altitude.
@@ -42,7 +42,7 @@ def build_point_receptor(
 def build_column_receptor(
     observation: Observation, bottom: float, top: float, *, altitude_ref: str = "agl"
 ) -> ColumnReceptor:
-    """Return a vertical column over the observation's place, from ``bottom`` to ``top`` in m."""
+    """Return a vertical column at the observation's position, from ``bottom`` to ``top`` (m)."""
     return ColumnReceptor(
         observation.time,
         observation.longitude,
@@ -71,16 +71,16 @@ def build_slant_receptor(
 ) -> Receptor:
     """Return points along the path between the ground and the instrument.
 
-    A level lies off the observation's position by its height over the anchor times tan(VZA), in
-    the direction of the viewing azimuth. The anchor is the line of sight's ``anchor_altitude``,
-    else the observation's altitude, else the first level.
+    A level is displaced from the observation's position by its height above the anchor times
+    tan(VZA), in the direction of the viewing azimuth. The anchor is the line of sight's
+    ``anchor_altitude``, else the observation's altitude, else the first level.
 
     Args:
         observation: has a line of sight, and a viewing geometry with VZA below 90 and VAA.
         surface_altitude: ground in m above sea level; levels below it are left out. For ``agl``
             the ground is 0.
-        model_top: m; levels above it are left out. The line of sight's ``max_altitude`` counts
-            when this is not given.
+        model_top: levels above it (m) are left out. By default it is the line of sight's
+            ``max_altitude``.
 
     Raises:
         UsageError: an angle or the line of sight is missing, or no level is left.

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 EARTH_RADIUS_M = 6_371_000.0
 
 _TIE = 1e-12
-"""Chords on the unit sphere that differ by less are equal: 6 micrometres on the Earth."""
+"""Chords on the unit sphere that differ by less count as equal: 6 micrometres on the Earth."""
 
 Floats = NDArray[np.float64]
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 def nearest(
     longitude: ArrayLike, latitude: ArrayLike, to_longitude: ArrayLike, to_latitude: ArrayLike
 ) -> NDArray[np.intp]:
-    """Return which of some points is nearest to each target by great circle; of ties the first.
+    """Return which point is nearest to each target by great circle; the first of several.
 
     Args:
         longitude, latitude: degrees, shape (points,), at least one.
@@ -27,7 +27,7 @@ def nearest(
     """
     from scipy.spatial import KDTree
 
-    # The chord grows with the arc.
+    # The shortest chord belongs to the shortest arc.
     tree = KDTree(_on_unit_sphere(longitude, latitude))
     targets = _on_unit_sphere(to_longitude, to_latitude)
     chord, _ = tree.query(targets)
@@ -44,7 +44,7 @@ def _on_unit_sphere(longitude: ArrayLike, latitude: ArrayLike) -> Floats:
 def offset_degrees(
     longitude: float, latitude: float, east_m: ArrayLike, north_m: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Return (lon, lat) in degrees of points a short way off, good to a few hundred km.
+    """Return (lon, lat) in degrees of displaced points; accurate up to a few hundred km.
 
     Degrees of longitude shrink with the cosine of the latitude of the starting point.
     """

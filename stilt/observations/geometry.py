@@ -21,13 +21,13 @@ _ELLIPSE_POINTS = 72
 
 @dataclass(frozen=True)
 class HorizontalGeometry:
-    """The area on the ground that an observation stands for.
+    """The area on the ground that an observation represents.
 
     Attributes:
         kind: ``point``, ``polygon``, ``ellipse``, ``swath_cell`` or ``line``.
         vertices: (lon, lat) corners in degrees.
         resolution_km: full (across, along) size in km of an ellipse or cell without vertices.
-        rotation_deg: direction of the second size, clockwise from north.
+        rotation_deg: direction of the along axis, clockwise from north.
 
     Raises:
         UsageError: an unknown kind, too few vertices, or a size that is not positive.
@@ -54,8 +54,8 @@ class HorizontalGeometry:
     def polygon(self, longitude: float, latitude: float) -> shapely.Polygon:
         """Return the area around a centre in degrees as (lon, lat) corners.
 
-        Vertices count first; else an ellipse has 72 corners and anything else with a resolution
-        is a rectangle.
+        Vertices take precedence. Without them an ellipse has 72 corners, and any other kind with
+        a resolution is a rectangle.
 
         Raises:
             UsageError: there are neither enough vertices nor a resolution.
@@ -115,7 +115,7 @@ class ViewingGeometry:
 
 @dataclass(frozen=True)
 class LineOfSight:
-    """Altitudes along the path that an instrument sees, in m.
+    """Altitudes along an instrument's line of sight, in m.
 
     Give either ``altitude_levels``, or ``start_altitude`` and ``end_altitude`` with exactly one
     of ``count`` and ``frequency_m``.
@@ -125,7 +125,7 @@ class LineOfSight:
         start_altitude: lowest altitude.
         end_altitude: highest altitude.
         count: number of altitudes between start and end, both included; at least 2.
-        frequency_m: wanted distance between altitudes, above 0.
+        frequency_m: desired distance between altitudes, above 0.
         altitude_ref: ``"agl"`` or ``"msl"``.
         anchor_altitude: altitude at which the path passes over the observation's position.
         surface_altitude: ground above sea level, below which nothing is placed.

@@ -1,4 +1,4 @@
-"""Spreading an observation that stands for an area over points inside it."""
+"""Spread an observation that represents an area over points inside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def jitter_observation(
         observation: has a geometry with vertices or a resolution.
         n: number of copies, named ``{id}-j{k}`` with k from 0.
         method: ``regular`` takes cell centres of the coarsest square lattice that has ``n`` of
-            them inside; ``random`` draws evenly over the area.
+            them inside; ``random`` draws uniformly over the area.
         seed: makes ``random`` reproducible.
 
     Raises:
@@ -62,7 +62,7 @@ def _regular(corners: NDArray[np.float64], n: int) -> NDArray[np.float64]:
 
 
 def _random(corners: NDArray[np.float64], n: int, seed: int | None) -> NDArray[np.float64]:
-    """Return n points drawn evenly from the polygon, shape (n, 2)."""
+    """Return n points drawn uniformly from the polygon, shape (n, 2)."""
     generator = np.random.default_rng(seed)
     low, high = corners.min(axis=0), corners.max(axis=0)
     found = np.empty((0, 2))

@@ -23,7 +23,7 @@ from stilt.receptors.checks import (
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What was measured, where and when, and how to follow its air.
+    """One measurement: what, where and when, and what its receptor and footprint need.
 
     Attributes:
         time: naive UTC.
@@ -32,17 +32,17 @@ class Observation:
         sensor: name of the instrument.
         species: what was measured, such as ``co2``.
         id: name of the observation; made from sensor, time and position when not given.
-        altitude: m above ``altitude_ref``, None when the sensor decides.
+        altitude: m above ``altitude_ref``, None for the sensor's default.
         altitude_ref: ``"agl"`` or ``"msl"``.
         value: the measured value.
-        uncertainty: standard deviation in the unit of the value; that of the budget when not
-            given.
+        uncertainty: standard deviation in the unit of the value; taken from the budget when
+            not given.
         budget: parts of the uncertainty.
         geometry: area on the ground.
         viewing: angles of the sun and the instrument.
-        line_of_sight: altitudes seen.
+        line_of_sight: altitudes along the instrument's line of sight.
         weighting: vertical weighting of the particles.
-        chemistry: loss on the way.
+        chemistry: chemical loss between the surface and the receptor.
         metadata: anything else, such as quality flags or a swath number.
 
     Raises:
@@ -96,7 +96,7 @@ class Observation:
     def with_changes(self, **changes: Any) -> Observation:
         """Return a copy with some attributes replaced.
 
-        A new budget gives a new uncertainty, unless the old one was set by hand.
+        A new budget gives a new uncertainty, unless the old one was given explicitly.
         """
         if self.budget is not None and self.uncertainty == self.budget.total:
             changes = {"uncertainty": None, **changes}
@@ -110,7 +110,7 @@ class Scene:
     Attributes:
         id: name, usable as ``scene_id`` when simulations are registered.
         observations: at least one.
-        metadata: anything that holds for all of them.
+        metadata: anything that applies to all of them.
 
     Raises:
         UsageError: there are no observations.

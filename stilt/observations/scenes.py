@@ -62,7 +62,7 @@ def group_scenes_by_key(
     *,
     prefix: str | None = None,
 ) -> list[Scene]:
-    """Return one scene for each value of ``key``, named ``{prefix}-{value}``, first in time first.
+    """Return one scene for each value of ``key``, named ``{prefix}-{value}``, in order of time.
 
     Raises:
         UsageError: there are no observations.

@@ -1,4 +1,4 @@
-"""Instruments: which species they measure and which receptor an observation of theirs becomes."""
+"""Instruments: which species they measure, and the receptor for each of their observations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BaseSensor(ABC):
     """An instrument.
 
     Attributes:
-        name: as ids carry it.
+        name: used in ids of observations.
         species: what it measures; empty for anything.
     """
 
@@ -38,7 +38,7 @@ class BaseSensor(ABC):
         """Return where and when to release particles for an observation."""
 
     def pick_species(self, species: str | None = None) -> str:
-        """Return the species to record; a single supported one needs no choice.
+        """Return the species to record, which may be omitted when there is only one.
 
         Raises:
             UsageError: the species is not supported, or there are several to choose from.
@@ -77,7 +77,7 @@ class BaseSensor(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class PointSensor(BaseSensor):
-    """An inlet: air from one point.
+    """An instrument that samples air at one point, such as the inlet of a tower.
 
     Attributes:
         default_height: m, for observations that carry no altitude.

@@ -25,7 +25,7 @@ ReceptorKind = Literal["auto", "point", "column", "slant"]
 
 COLUMNS = ("sounding_id", "time", "longitude", "latitude", "value", "uncertainty", "units",
            "species", "sensor", "good")  # fmt: skip
-# What a reader knows of a sounding besides; any other column is a label of the user's.
+# Further columns that a reader may add; any other column is a label of the user's.
 FURTHER = ("altitude_m", "altitude_ref", "surface_altitude_m", "surface_pressure_hpa",
            "zenith_deg", "azimuth_deg", "solar_zenith_deg", "quality")  # fmt: skip
 PROFILES = {
@@ -44,7 +44,7 @@ SLANT_HEIGHTS_M = tuple(float(height) for height in range(50, 3050, 100))
 
 @dataclass(frozen=True)
 class Soundings:
-    """Measurements, one row each, with the profiles that belong to them.
+    """Measurements, one in each row, with their profiles.
 
     Attributes:
         table: one row a sounding, numbered from 0: sounding_id, time (naive UTC, whole seconds),
@@ -106,7 +106,7 @@ class Soundings:
         return len(self.table)
 
     def take(self, rows: Any) -> Soundings:
-        """Return some soundings, by number or by a boolean for each."""
+        """Return the soundings with these row numbers, or those where a mask is true."""
         picked = np.asarray(rows)
         if picked.dtype == bool:
             picked = np.flatnonzero(picked)
@@ -144,7 +144,7 @@ class Soundings:
         return self.take(kept)
 
     def thin(self, degrees: float) -> Soundings:
-        """Return one sounding for each cell of a grid and clock hour: the nearest to its centre.
+        """Return one sounding for each grid cell and clock hour: the nearest to the cell's centre.
 
         Args:
             degrees: size of the cells in longitude and latitude.
@@ -331,7 +331,7 @@ class Soundings:
 
 
 def _padded(part: Soundings, name: str, width: int) -> Floats:
-    """Return a profile with NaN up to a number of levels; all NaN where there is none."""
+    """Return a profile padded with NaN to a number of levels; all NaN where there is none."""
     whole = np.full((len(part), width), np.nan)
     if name in part.profiles:
         values = part.profiles[name]

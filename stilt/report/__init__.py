@@ -1,4 +1,4 @@
-"""What came of a project, as one page that needs nothing else."""
+"""The results of a project as one self-contained page."""
 
 from stilt.report.write import write_report as write_report
 

@@ -1,4 +1,4 @@
-"""What a report says of a project's simulations: states, failures, sums, speed and cost."""
+"""Facts about a project's simulations for a report: failures, sums, speed and cost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Failures:
         counts: of each reason.
         remedies: what to do, by reason.
         shown: the first of them: sim_id, reason and detail.
-        number: of all.
+        number: of all failed simulations.
     """
 
     counts: dict[str, int]
@@ -72,7 +72,7 @@ class Effort:
 
 
 def failures_of(model: Model) -> Failures:
-    """Return what failed and what to do about it."""
+    """Return what failed, and what to do about it."""
     rows = model.failures()
     counts = pd.Series([row["reason"] for row in rows], dtype=object).value_counts()
     remedies = {
@@ -117,7 +117,7 @@ def effort_of(model: Model, table: pd.DataFrame) -> Effort:
 
 
 def busy_seconds(starts: pd.Series, ends: pd.Series) -> float:
-    """Return for how long at least one of some stretches of time lasted."""
+    """Return how much time at least one of some intervals covers, in seconds."""
     order = np.argsort(starts.to_numpy())
     begin = starts.to_numpy("datetime64[us]")[order].astype(np.int64)
     end = np.maximum.accumulate(ends.to_numpy("datetime64[us]")[order].astype(np.int64))
@@ -168,7 +168,7 @@ def totals_of(model: Model, table: pd.DataFrame, name: str) -> dict[str, Any]:
 
 
 def _places(model: Model, firsts: pd.DataFrame) -> dict[str, str]:
-    """Return where receptors are in words, by location id, from place to place and upwards."""
+    """Return descriptions of the receptors' places by location id, sorted by place and height."""
     stored = model.index.receptors(list(firsts["sim_id"]))
     receptors = {
         location: Receptor.from_dict(json.loads(stored[sim_id]))

@@ -83,7 +83,7 @@ def failures_section(failures: Failures, project: str) -> str:
         f"<details><summary>The failed simulations</summary><div class='wide'><table><thead><tr>"
         f"<th>simulation</th><th>reason</th><th>detail</th></tr></thead><tbody>{rows}</tbody>"
         f"</table></div>{more}</details>"
-        f"<p><code>stilt explain {escape(project)}</code> says more of each.</p>"
+        f"<p><code>stilt explain {escape(project)}</code> has more on each.</p>"
     )
 
 
@@ -165,7 +165,7 @@ def _cover(cover: MetCover) -> str:
 
 
 def _likewise(number: int) -> str:
-    return f" {number:,} more receptor times lack weather likewise." if number else ""
+    return f" {number:,} more receptor times lack weather in the same way." if number else ""
 
 
 def _strip(cover: MetCover) -> str:
@@ -204,17 +204,17 @@ def paragraphs(texts: Iterable[str]) -> str:
 
 
 def hours_text(hours: float) -> str:
-    """Write a length of time for a person."""
+    """Return a length of time as text."""
     return f"{hours:,.1f} hours" if hours >= 1 else seconds_text(3600 * hours)
 
 
 def seconds_text(seconds: float) -> str:
-    """Write a length of time below an hour or so for a person."""
+    """Return a length of time below an hour or so as text."""
     return f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.3g} s"
 
 
 def bytes_text(number: float) -> str:
-    """Write a size for a person."""
+    """Return a size as text."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.3g} {unit}"

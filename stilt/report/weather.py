@@ -21,7 +21,7 @@ HOUR = np.timedelta64(1, "h")
 
 @dataclass(frozen=True)
 class MetCover:
-    """What one meteorology offers.
+    """How far one meteorology covers the hours that receptors need.
 
     Attributes:
         name: of the meteorology.
@@ -44,7 +44,7 @@ class MetCover:
 
 
 def weather_cover(model: Model, times: pd.Series) -> list[MetCover]:
-    """Look at the weather that receptors need, without reading fields.
+    """Return how far the weather covers what receptors need, without reading fields.
 
     Args:
         model: the project.
@@ -121,7 +121,7 @@ def between(
     """Return which hours are times of analyses, or lie between two that are one step apart.
 
     Args:
-        hours: to look at.
+        hours: to check.
         times: of the analyses, ascending.
         step: between neighbouring analyses without a gap.
     """

@@ -1,4 +1,4 @@
-"""Readers of instruments' files: each returns :class:`stilt.observations.Soundings`."""
+"""Readers of instrument files: each returns :class:`stilt.observations.Soundings`."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def read_files(
     """Read files of one kind, and join what they hold.
 
     Args:
-        files: a path or several; ``*`` and ``?`` stand for parts of names.
+        files: a path or several; ``*`` and ``?`` are wildcards.
         reader: a name in ``READERS``.
-        species: which gas, for products of several.
+        species: the gas to read, for products with several.
         folder: where relative paths begin; None: the current folder.
 
     Raises:
         FileNotFoundError: there is no such file.
-        UsageError: an unknown reader, or a file that is not of its kind.
+        UsageError: an unknown reader, or a file of another product.
     """
     if reader not in READERS:
         raise UsageError(f"Unknown reader {reader!r}: there are {', '.join(READERS)}.")

@@ -1,4 +1,4 @@
-"""GGG's own output in text: .oof files of TCCON and EM27/SUN instruments."""
+"""Text output of GGG: .oof files of TCCON and EM27/SUN instruments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ M_PER_KM = 1000.0
 
 
 def read_ggg(path: str | os.PathLike[str], *, species: str = "co2") -> Soundings:
-    """Read one gas of an official-output file of GGG.
+    """Read one gas from an official-output file of GGG.
 
     These files hold no averaging kernels: they are in the instrument's NetCDF files
     (:func:`stilt.observations.read_tccon`). ``good`` means ``flag`` 0.

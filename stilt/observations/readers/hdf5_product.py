@@ -1,4 +1,4 @@
-"""What readers of NetCDF-4 products share: variables as floats, with gaps as NaN."""
+"""Functions that readers of NetCDF-4 products share: variables as floats, with gaps as NaN."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import h5py
 
 Floats = NDArray[np.float64]
-# NetCDF's default for float32, which products use without declaring it.
+# NetCDF's default fill value of float32, which products use without declaring it.
 DEFAULT_FILL = 9.9e36
 POSITION_DECIMALS = 5
 
@@ -74,7 +74,7 @@ def numbers(file: h5py.Group, name: str) -> Floats:
         missing |= raw == np.asarray(fill).reshape(-1)[0]
     scale = np.asarray(stored.attrs.get("scale_factor", 1.0), np.float64).reshape(-1)[0]
     offset = np.asarray(stored.attrs.get("add_offset", 0.0), np.float64).reshape(-1)[0]
-    # A factor of 0.01 is stored in single precision; the digits that it was meant with count.
+    # A factor of 0.01 is stored in single precision; the decimal number is what was meant.
     values = values * float(f"{scale:.7g}") + float(f"{offset:.7g}")
     values[missing] = np.nan
     return values
@@ -89,7 +89,7 @@ def attribute(item: Any, name: str) -> str:
 
 
 def degrees(values: Floats) -> Floats:
-    """Round degrees that were stored in single precision to the metre that they are good for."""
+    """Round degrees that were stored in single precision, which is accurate to about a metre."""
     rounded: Floats = values.astype(np.float64).round(POSITION_DECIMALS) + 0.0
     return rounded
 
@@ -100,7 +100,7 @@ def wrapped_longitude(values: Floats) -> Floats:
 
 
 def seconds(times: Any) -> pd.DatetimeIndex:
-    """Return times in naive UTC to the whole second, as ids of receptors carry them."""
+    """Return times in naive UTC, rounded to whole seconds as in ids of receptors."""
     index = pd.DatetimeIndex(times)
     if index.tz is not None:
         index = index.tz_convert("UTC").tz_localize(None)
@@ -108,7 +108,7 @@ def seconds(times: Any) -> pd.DatetimeIndex:
 
 
 def from_surface_up(pressure: Floats, *others: Floats | None) -> list[Floats | None]:
-    """Return profiles with the surface first, turned where pressure rises along their levels.
+    """Return profiles from the surface up, reversed where pressure increases along the levels.
 
     Args:
         pressure: shape (soundings, levels).

@@ -20,7 +20,7 @@ from stilt.observations.soundings import Soundings
 
 
 def read_oco2(path: str | os.PathLike[str]) -> Soundings:
-    """Read carbon dioxide of a lite file of OCO-2 or OCO-3.
+    """Read carbon dioxide from a lite file of OCO-2 or OCO-3.
 
     The value is the bias-corrected XCO2 in ppm; ``good`` means ``xco2_quality_flag`` 0. Kernel
     and prior are given at 20 pressures, which files list from the top down.

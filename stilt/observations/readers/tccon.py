@@ -30,7 +30,7 @@ PER_PART = {"ppt": 1e12, "ppb": 1e9, "ppm": 1e6, "": 1.0, "1": 1.0}
 
 
 def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundings:
-    """Read one gas of a TCCON file.
+    """Read one gas from a TCCON file.
 
     Value, uncertainty and prior are in the unit that the file gives for the gas. Public files
     hold what passed quality control; of private ones ``good`` means ``flag`` 0, and their kernels,
@@ -79,7 +79,7 @@ def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundin
 
 
 def _profiles(file: h5py.File, species: str, units: str, value: Floats) -> dict[str, Floats]:
-    """Kernel on its pressures, and the prior brought to them."""
+    """Return the kernel on its pressures, and the prior interpolated to them."""
     pressure = numbers(file, "ak_pressure")
     kernel = numbers(file, f"ak_x{species}")
     if kernel.shape[0] != value.size or f"ak_slant_x{species}_bin" in file:

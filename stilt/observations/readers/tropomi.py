@@ -27,10 +27,10 @@ PA_PER_HPA = 100.0
 
 
 def read_tropomi(path: str | os.PathLike[str]) -> Soundings:
-    """Read methane of TROPOMI.
+    """Read methane from a TROPOMI file.
 
-    The value is the bias-corrected column-averaged dry-air mole fraction in ppb, of the blended
-    product (Balasus et al. 2023, doi:10.5194/amt-16-3787-2023) its blended one; ``good`` means
+    The value is the bias-corrected column-averaged dry-air mole fraction in ppb, for the blended
+    product (Balasus et al. 2023, doi:10.5194/amt-16-3787-2023) the blended one; ``good`` means
     a ``qa_value`` above 0.5. The edges of the 12 layers are equally spaced in pressure from the
     surface up, and the kernel belongs to the middle of each layer. Files list layers from the top
     down, Soundings from the surface up.
@@ -109,7 +109,7 @@ def _common(main: h5py.Group, inputs: h5py.Group, value: str) -> dict[str, Any]:
 
 
 def _profiles(inputs: h5py.Group, details: h5py.Group, places: h5py.Group) -> dict[str, Floats]:
-    """Kernel, prior and edges of layers, from the surface up."""
+    """Return kernel, prior and edges of layers, from the surface up."""
     kernel = numbers(details, "column_averaging_kernel")
     layers = kernel.shape[-1]
     kernel = kernel.reshape(-1, layers)

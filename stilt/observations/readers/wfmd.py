@@ -28,7 +28,7 @@ def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
     Files are in the layout that the GHG products of ESA's climate change initiative share
     (``*TROPOMI-WFMD-*.nc``). The value is the column-averaged dry-air mole fraction in ppb;
     ``good`` means ``xch4_quality_flag`` 0. ``pressure_levels`` are the edges of the layers; the
-    kernel belongs to their middles, or to the levels where there are as many as levels.
+    kernel belongs to the middles of layers, or to the levels when it has a value for each level.
 
     Raises:
         FileNotFoundError: there is no such file.
