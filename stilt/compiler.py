@@ -1,4 +1,4 @@
-"""How XLA, which JAX compiles with, makes code of the transport.
+"""Options of XLA, JAX's compiler, for the transport.
 
 Nothing here imports JAX: it reads ``XLA_FLAGS`` from the environment when it first computes.
 """
@@ -40,8 +40,8 @@ def with_options(flags: str) -> str:
 def request_options() -> None:
     """Have XLA compile with the transport's options in this process, which must be ours.
 
-    They would come too late where JAX has computed already; then nothing is changed, and
-    :func:`options_in_force` tells so.
+    Where JAX has computed already it is too late; then nothing is changed, and
+    :func:`options_in_force` returns False.
     """
     flags = os.environ.get(VARIABLE, "")
     if not _in_use():

@@ -1,4 +1,4 @@
-"""Sentences that a person must see, whatever has been done to logging."""
+"""Sentences that the user must see, however logging is configured."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def notice(logger: logging.Logger, text: str, *arguments: object) -> None:
     Prefect, in a process that runs its flows, leaves the terminal to the command line's own lines.
 
     Args:
-        logger: of the module that has something to say.
+        logger: of the calling module.
         text: one sentence, with the placeholders of :mod:`logging`.
-        arguments: what takes their place.
+        arguments: values of the placeholders.
     """
     logger.warning(text, *arguments)
     if logger.isEnabledFor(logging.WARNING) and logging.lastResort and not _is_shown(logger):

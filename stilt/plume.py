@@ -1,4 +1,4 @@
-"""The plume close to a release, which dilutes less than the layer that sees the surface.
+"""The plume close to a release, which is shallower than the layer influenced by the surface.
 
 Formulas for arrays of NumPy or JAX. Formula and constants are R-STILT's (``calc_plume_dilution``;
 Fasoli et al. 2018, section 2.2).
@@ -24,11 +24,11 @@ def plume_growth_m(
     near the release) growth is zero.
 
     Args:
-        samt_min: minutes of the step within the layer that sees the surface.
+        samt_min: minutes of the step within the layer influenced by the surface.
         sigma_w: standard deviation of vertical velocity, m s-1.
         lagrangian_s: vertical Lagrangian time scale T, s.
         elapsed_min: minutes since release t.
-        xp: NumPy or JAX's like of it.
+        xp: NumPy or ``jax.numpy``.
     """
     elapsed_s = elapsed_min * SECONDS_PER_MINUTE
     argument = lagrangian_s * elapsed_s + lagrangian_s**2 * xp.exp(-elapsed_s / lagrangian_s) - 1.0
@@ -36,11 +36,11 @@ def plume_growth_m(
 
 
 def influenced_height_m(mixed_layer_m: Any, veght: float) -> Any:
-    """Height of the layer that sees the surface.
+    """Return the height of the layer influenced by the surface, metres.
 
     Args:
         mixed_layer_m: height of the mixed layer.
-        veght: fraction of it; above 1, metres above ground whatever it is.
+        veght: fraction of the mixed layer; above 1, metres above ground instead.
     """
     return veght * mixed_layer_m if veght <= 1 else veght
 
@@ -51,6 +51,6 @@ def plume_influence(plume_m: Any, density: Any, samt_min: Any) -> Any:
     Args:
         plume_m: depth of the plume.
         density: of the air, kg m-3.
-        samt_min: minutes of the step within the layer that sees the surface.
+        samt_min: minutes of the step within the layer influenced by the surface.
     """
     return DRY_AIR_KG_PER_MOL / (plume_m * density) * samt_min * SECONDS_PER_MINUTE

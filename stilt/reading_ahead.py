@@ -1,4 +1,4 @@
-"""Reading ahead: the next item is read while the last one is used."""
+"""Read ahead: the next item is read while the current one is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield what an iterator yields, which goes on in a thread of its own, one item ahead."""
+    """Yield the items of an iterator that runs in a thread of its own, one item ahead."""
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="reading-ahead") as thread:
         following = thread.submit(next, items, end)

@@ -60,7 +60,7 @@ def below(place: Place, *parts: str) -> Place:
 
 
 def shown(place: Place) -> str:
-    """Return a place for a command that a person may copy: the shortest path, a URL as it is."""
+    """Return a place for a command that the user may copy: the shortest path, a URL as it is."""
     return shlex.quote(shortest(place) if isinstance(place, Path) else place)
 
 

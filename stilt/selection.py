@@ -1,4 +1,4 @@
-"""Which simulations of a project are meant: one set of filters for all collections."""
+"""Select simulations of a project: one set of filters for all collections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Selection(TypedDict, total=False):
 
 
 class Owner(Protocol):
-    """What collections ask of the model that they belong to."""
+    """What collections need of the model that they belong to."""
 
     @property
     def files(self) -> Project:

@@ -1,4 +1,4 @@
-"""One simulation: its files, its state, and computing it by hand."""
+"""One simulation: its files, its state, and computing it alone."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Simulation:
         }
 
     def _look_at_weather(self, used: Sequence[str]) -> dict[str, Any]:
-        """What of :meth:`explain` the weather files tell: those used and those there are now."""
+        """Return what :meth:`explain` says about weather files: those used, those there now."""
         from stilt.meteorology.coverage import check_coverage
         from stilt.meteorology.nest import catalogue_of
         from stilt.meteorology.weather_notes import WeatherNotes

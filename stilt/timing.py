@@ -67,7 +67,7 @@ def timed(part: str) -> Iterator[None]:
 
 
 def told(part: str, seconds: float) -> None:
-    """Count time that somebody else measured and that ends now; it may contain what was told."""
+    """Count time that was measured elsewhere and ends now; it may contain parts counted already."""
     collection = _current.get()
     if collection is None:
         return

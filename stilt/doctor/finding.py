@@ -1,4 +1,4 @@
-"""One thing that was looked at, and what came of it."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found in one place.
+    """The result of one check.
 
     Attributes:
         subject: what was looked at, in a word or two.
-        verdict: ``problem`` keeps runs from ending well; a ``warning`` may.
+        verdict: a ``problem`` prevents runs from completing; a ``warning`` may.
         found: one sentence on what is there.
         advice: one sentence on what to do; empty when all is well.
     """
@@ -42,5 +42,5 @@ def warning(subject: str, found: str, advice: str) -> Finding:
 
 
 def problem(subject: str, found: str, advice: str) -> Finding:
-    """Return a finding of something that keeps runs from ending well."""
+    """Return a finding about something that prevents runs from completing."""
     return Finding(subject, Verdict.PROBLEM, found, advice)

@@ -43,10 +43,10 @@ class Stream:
         grid: horizontal grid and levels.
         analyses: one of each valid time, in their order.
         interval: between most neighbouring times; None with fewer than two.
-        gaps: times that lack within the analyses, each (first, last) of neighbouring ones.
+        gaps: times missing between the analyses, as (first, last) of each gap.
         fields: names of the fields of the first analysis.
-        lacks: what transport does without, or cannot do without.
-        cycles: when forecasts began, and how many analyses used are of each.
+        lacks: what is missing, and what transport does instead if it can do without.
+        cycles: start times of forecasts, with the number of analyses used from each.
         passed_over: analyses of the same times that are not used.
     """
 
@@ -81,8 +81,8 @@ class Archive:
         streams: analyses by grid, that with the most first.
         not_weather: files that are not of the format.
         damaged: files with damage, and a sentence about it; analyses before it are listed.
-        not_named: files with analyses whose names ``file_format`` does not find.
-        incomplete: times of which a part is there only, such as surface fields without levels.
+        not_named: files with analyses whose names do not match ``file_format``.
+        incomplete: times that are there only in part, such as surface fields without levels.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Archive:
 
     @property
     def where(self) -> str:
-        """The folders and URLs, for a person."""
+        """The folders and URLs as text."""
         return " and ".join(map(str, self.places))
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Read NOAA ARL packed weather files: the index by seeking, fields only when they are wanted."""
+"""Read NOAA ARL packed weather files: the index by seeking, fields only on request."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def corrected_fields(
 
     The name says which field that is, wherever the record stands on its level: ``DIFW`` corrects
     WWND or DZDT, ``DIFT`` TKEN or TKEU, and at the surface any of them TPP* or PRT*; of several
-    the nearest before it, as HYSPLIT v5.1 has it (which leaves out one that is listed before its
+    the nearest before it, as in HYSPLIT v5.1 (which leaves out one that is listed before its
     field). A record whose field is not there is left out.
 
     Args:
@@ -259,7 +259,7 @@ def _content(handle: BinaryIO, offset: int, period: PeriodIndex, identity: str) 
 
     The checksums in the index are of the packed differences between neighbouring nodes; the value
     that they start from is in the record's label, and alone tells of an offset to a whole field.
-    A field that has no checksum is read whole; in a file without any, size and date have to do.
+    A field without a checksum is read whole; for a file without any, size and date are used.
     """
     digest = hashlib.sha256(period.digest.encode())
     has_any = any(period.has_checksum)

@@ -2,7 +2,7 @@
 
 A label repeats the time and the level of its record, its precision follows from its exponent, and
 the index has a checksum of a field's packed bytes. A single record that contradicts is damaged. But
-programs have written files in which all of them do, by a rule of their own; those are read.
+some programs write files in which all records do, by a rule of their own; those are read.
 
 Nothing tells of a change to the first value of a field (in its label), of a label that marks its
 record missing, of a change to the grid's numbers, the minutes, the forecast hours or the checksums

@@ -1,4 +1,4 @@
-"""Write ARL files from weather of any format, for HYSPLIT and whatever reads them.
+"""Write ARL files from weather of any format, for HYSPLIT and other programs that read them.
 
 Pressure levels stay what they are. Hybrid levels become sigma levels that carry their pressure in
 ``PRES``: HYSPLIT takes pressure from that field on sigma levels (ARL flag 1), and not on hybrid
@@ -112,7 +112,7 @@ def level_codes(raw: RawAnalysis) -> tuple[float, ...]:
 
 
 def arl_analysis(raw: RawAnalysis, codes: Sequence[float]) -> RawAnalysis:
-    """Return an analysis as it is written: its levels as ARL has them, without what says it twice.
+    """Return an analysis as it is written: with the levels of ARL, and no redundant fields.
 
     Args:
         raw: the analysis.

@@ -54,7 +54,7 @@ class Label:
 
 @dataclass(frozen=True)
 class PeriodIndex:
-    """What the index records of one period say.
+    """The content of the index records of one period.
 
     Attributes:
         time: valid time, minute precision, UTC.
@@ -268,10 +268,10 @@ def _checksum_number(text: str) -> int:
 def _require_possible(
     minutes: int, reals: list[float], heights: tuple[float, ...], vertical_flag: int
 ) -> None:
-    """Refuse an index with values that no file has.
+    """Refuse an index with impossible values.
 
     Raises:
-        ValueError: they are outside of what they mean.
+        ValueError: a value is outside its range.
     """
     pole_lat, _, ref_lat, ref_lon, size_km, _, cone_lat, _, _, sync_lat = reals[:10]
     possible = 0 <= minutes < 60 and len(heights) > 1 and vertical_flag in _VERTICAL_FLAGS
@@ -296,5 +296,5 @@ def checksum(packed: bytes) -> int:
 
 
 def minute_text(time: np.datetime64) -> str:
-    """Format a valid time for a person: date, blank, hour and minute."""
+    """Return a valid time as text: date, blank, hour and minute."""
     return str(time).replace("T", " ")

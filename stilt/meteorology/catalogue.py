@@ -36,7 +36,7 @@ _WIDER_SEARCH = pd.Timedelta(days=1)
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the files offer for one window of time.
+    """How the files cover one window of time.
 
     Attributes:
         bracket: the analyses, the missing times, an irregular interval.
@@ -54,7 +54,7 @@ class Assessment:
 
 
 class MetCatalogue:
-    """Answers which analyses, of which files, a simulation needs.
+    """Finds the analyses, and their files, that a simulation needs.
 
     Names narrow the search to a few files; the valid times in the files' own indexes decide. Of a
     time that several files hold the shortest forecast is used, of those that ``cycle`` and
@@ -121,7 +121,7 @@ class MetCatalogue:
         return [within_reach(ref, reach[-1]) or ref for ref in refs] if reach else refs
 
     def available(self, start: Time, end: Time, reach: Reach = ()) -> list[AnalysisRef]:
-        """Return what there is of the analyses around [start, end], cropped; raise nothing.
+        """Return the analyses available around [start, end], cropped; raise nothing.
 
         Those with a missing hour on either side are left out: nothing lies between them.
         """

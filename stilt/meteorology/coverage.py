@@ -25,7 +25,7 @@ from stilt.roots import Place
 
 
 class Coverage(StrEnum):
-    """How far the analyses serve a receptor."""
+    """How far the analyses cover a receptor."""
 
     COVERED = "covered"
     PARTLY = "partly"
@@ -34,7 +34,7 @@ class Coverage(StrEnum):
 
 @dataclass(frozen=True)
 class ReceptorCoverage:
-    """What the analyses offer one receptor.
+    """How the analyses cover one receptor.
 
     Attributes:
         receptor_id: the receptor.
@@ -211,7 +211,7 @@ def _require_kept(receptor: Receptor, config: MetConfig) -> None:
 
 
 def _extent(grid: MetGrid) -> str:
-    """Return longitudes and latitudes that the grid's edge reaches, for a person."""
+    """Return the extent of the grid in longitude and latitude as text."""
     x = np.linspace(0.0, grid.nx - 1.0, 50)
     y = np.linspace(0.0, grid.ny - 1.0, 50)
     edge_x = np.concatenate([x, x, np.zeros(50), np.full(50, grid.nx - 1.0)])

@@ -19,7 +19,7 @@ Window = tuple[pd.Timestamp, pd.Timestamp]
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a download brought.
+    """The result of a download.
 
     Attributes:
         name: of the meteorology.

@@ -1,7 +1,7 @@
 """Which analyses an output was made from, so that files replaced under their names are noticed.
 
 An output keeps ``<digest>@<first>/<last>``: a digest of the analyses that it used, and the times
-of the first and the last of them; ``@<format>`` where the files are no ARL files, and after it
+of the first and the last of them; ``@<format>`` where the files are not ARL files, and after it
 ``@<choice>`` where the configuration limits which forecasts may be used. Where a simulation uses
 several grids there is such a text for each, joined by ``+`` and followed by ``#`` and the number of
 its files among those of the output. The digest

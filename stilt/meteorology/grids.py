@@ -49,10 +49,10 @@ class MetGrid:
         size_km: spacing at the reference latitude, 0 on a lat-lon grid.
         orientation_deg: angle between y and the reference longitude.
         cone_lat: angle of the cone: 90 stereographic, 0 Mercator, between Lambert.
-        sync_x: column, from 1, of the place that follows.
-        sync_y: row, from 1, of the place that follows.
-        sync_lat: latitude of that place, deg.
-        sync_lon: longitude of that place, deg.
+        sync_x: column, from 1, of the reference point given below.
+        sync_y: row, from 1, of that point.
+        sync_lat: latitude of that point, deg.
+        sync_lon: longitude of that point, deg.
     """
 
     nx: int
@@ -185,7 +185,7 @@ class MetGrid:
         return np.asarray(inside_x & inside_y)
 
     def key(self) -> str:
-        """Return sixteen hexadecimal digits that stand for everything in this grid."""
+        """Return sixteen hexadecimal digits that identify this grid with everything in it."""
         values = tuple(getattr(self, name) for name in self.__dataclass_fields__)
         return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""Guess the file_format that is right from the name of a file, where the configured one is not."""
+"""Guess the right file_format from the name of a file, where the configured one is wrong."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Transport starts such particles at the ground, or in the wind of the top level. Up to
 :data:`TOLERATED_M` outside that may be due to the weather's coarse terrain, and gives a warning;
-further outside no result has meaning, and the simulation fails.
+further outside a result would be meaningless, and the simulation fails.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def check_heights(
 
 
 def _graver(one: HeightProblem | None, other: HeightProblem) -> HeightProblem:
-    """Return the one that a simulation fails by; both where it is computed all the same."""
+    """Return the problem that makes a simulation fail; both where it is computed nevertheless."""
     if one is None or other.reason is not None:
         return other
     return one if one.reason is not None else HeightProblem(f"{one.detail} {other.detail}")

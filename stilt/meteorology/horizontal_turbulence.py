@@ -1,4 +1,4 @@
-"""Variances of the horizontal turbulent wind, as each of HYSPLIT's schemes has them."""
+"""Variances of the horizontal turbulent wind, by each of HYSPLIT's schemes."""
 
 from __future__ import annotations
 

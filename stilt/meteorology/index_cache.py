@@ -72,7 +72,7 @@ class IndexCache:
         return self._folder / f"{digest[:24]}.json"
 
     def _load(self, name: str, identity: str) -> FileIndex | None:
-        """Return the stored index, unless it is of another state of the file or cannot be read."""
+        """Return the stored index, unless the file has changed or the index is unreadable."""
         file = self._file(name)
         if file is None:
             return None

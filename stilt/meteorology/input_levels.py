@@ -58,7 +58,7 @@ def humidity_fraction(
 
 
 def has_vertical_motion(raw: RawAnalysis) -> bool:
-    """Return whether an analysis brings its own vertical motion, WWND or DZDT."""
+    """Return whether an analysis has its own vertical motion, WWND or DZDT."""
     return "WWND" in raw.upper or "DZDT" in raw.upper
 
 

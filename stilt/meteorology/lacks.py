@@ -1,4 +1,4 @@
-"""What is missing of the weather, said once for all simulations that lack it together."""
+"""Missing weather, reported once for all simulations that lack it together."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Catalogue(Protocol):
     """The weather files of a meteorology, or of nested ones."""
 
     def assess(self, start: pd.Timestamp, end: pd.Timestamp) -> Assessment:
-        """Say what the files offer for a window of time."""
+        """Return how the files cover a window of time."""
 
 
 def window_of(time: pd.Timestamp, n_hours: float) -> Window:

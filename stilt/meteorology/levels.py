@@ -1,7 +1,7 @@
 """The transport's own terrain-following levels.
 
 HYSPLIT puts every met column on levels ``z_k = A k^2 + B k + C`` (metres over flat ground at
-sea level, k = 1, 2, ...), squeezed linearly under a model top that stays level. The set of
+sea level, k = 1, 2, ...), compressed linearly below a level model top. The set of
 coefficients depends on how many levels the met file has below ``z_top``. Turbulence is
 constant between two of these levels, so they decide how deep the air is mixed.
 """
@@ -68,7 +68,7 @@ class InternalLevels:
 
     @property
     def surface_layer_index(self) -> int:
-        """Zero-based index of the level that stands for the top of the surface layer (~75 m)."""
+        """Zero-based index of the level that represents the top of the surface layer (~75 m)."""
         return int(self.index_of(_SURFACE_LAYER_HEIGHT_M)) - 1
 
     def index_of(self, height_m: float) -> float:

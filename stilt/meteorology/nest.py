@@ -21,8 +21,8 @@ GridTime = tuple[str, np.datetime64]
 class NestedCatalogue(MetCatalogue):
     """Analyses of finer grids before those of the outermost one, which covers every window.
 
-    What a receptor needs is asked of the outermost meteorology alone; the finer ones give what
-    they have of it.
+    The outermost meteorology alone must cover what a receptor needs; the finer ones contribute
+    what they have of it.
 
     Args:
         finer: catalogues of the finer grids, the finest first.

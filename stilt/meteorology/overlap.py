@@ -14,7 +14,7 @@ from stilt.meteorology.records import AnalysisRef
 
 Preference = tuple[int, str, str]
 EVERY_FORECAST = ForecastChoice()
-"""No limits: of each time the shortest forecast."""
+"""No limits: the shortest forecast for each time."""
 
 
 def preference(path: str, forecast_hour: int) -> Preference:

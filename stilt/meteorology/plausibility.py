@@ -20,7 +20,7 @@ from stilt.meteorology.wrf_staggering import has_mass_fluxes
 
 @dataclass(frozen=True)
 class OddField:
-    """A field that cannot be right, and what is odd about it, without file and time."""
+    """An implausible field, and what is odd about it, without file and time."""
 
     field: str
     text: str
@@ -105,7 +105,7 @@ _NODES_A_SIDE = 30
 
 
 def implausible(raw: RawAnalysis) -> list[OddField]:
-    """Return what cannot be right in an analysis, at most one finding for each field."""
+    """Return what is implausible in an analysis, at most one finding for each field."""
     findings = [
         *_out_of_limits(raw),
         *_too_fast(raw),
@@ -280,7 +280,7 @@ def _heat_against_sunshine(
 
 
 def _some_nodes(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[Any, ...]]:
-    """Return longitudes, latitudes and indices of nodes all over a grid, no more than needed."""
+    """Return longitudes, latitudes and indices of a sample of nodes spread over a grid."""
     x = np.unique(np.linspace(0, grid.nx - 1, min(grid.nx, _NODES_A_SIDE)).astype(int))
     y = np.unique(np.linspace(0, grid.ny - 1, min(grid.ny, _NODES_A_SIDE)).astype(int))
     columns, rows = np.meshgrid(x, y)

@@ -173,7 +173,7 @@ def prepare_in_blocks(
     options: PreparationOptions,
     pair: tuple[RawAnalysis, RawAnalysis] | None = None,
 ) -> Iterator[PreparedAnalysis]:
-    """Prepare some rows after the other, in bounded memory; together they are :func:`prepare`'s.
+    """Prepare one block of rows after another, in bounded memory; the result is :func:`prepare`'s.
 
     Args:
         raw, levels, options, pair: as :func:`prepare` takes them; fields may be memory-mapped, and
@@ -184,7 +184,7 @@ def prepare_in_blocks(
     step = max(_FEWEST_ROWS, BLOCK_VALUES // (nx * max(levels.count, raw.grid.n_levels)))
     for first in range(0, ny, step):
         last = min(first + step, ny)
-        # Differences reach one row further, and at the edge of a grid they are others.
+        # Differences need one row more, and are one-sided at the edge of a grid.
         rows = slice(max(first - _HALO, 0), min(last + _HALO, ny))
         block = prepare(
             rows_of(raw, rows),
@@ -198,7 +198,7 @@ def prepare_in_blocks(
 
 
 def rows_of(raw: RawAnalysis, rows: slice) -> RawAnalysis:
-    """Some rows of an analysis; its grid keeps its origin, which preparing does not ask for."""
+    """Return some rows of an analysis; its grid keeps its origin, which preparing does not use."""
     surface = {name: values[rows] for name, values in raw.surface.items()}
     upper = {name: _read_rows(values, rows) for name, values in raw.upper.items()}
     grid = replace(raw.grid, ny=len(range(*rows.indices(raw.grid.ny))))
@@ -206,7 +206,7 @@ def rows_of(raw: RawAnalysis, rows: slice) -> RawAnalysis:
 
 
 def _read_rows(values: np.ndarray, rows: slice) -> np.ndarray:
-    """A copy of some rows of a field; what a mapping has read for it is let go of."""
+    """Return a copy of some rows of a field, and release what a memory map has read for it."""
     taken = np.array(values if values.shape[1] == 1 else values[:, rows])
     mapping = getattr(values, "_mmap", None)
     if mapping is not None and hasattr(mapping, "madvise"):
@@ -356,7 +356,7 @@ def _pack_surface(
         return surface[name].astype(np.float64) / minutes
 
     total, convective = in_bucket("TPP"), in_bucket("CPP")
-    # What HYSPLIT writes where a file does not say.
+    # HYSPLIT's value where a file has none.
     no_convective = -0.9 if total is None else 0.0
     fields = {
         "terrain_m": columns.terrain_m,

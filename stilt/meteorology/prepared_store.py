@@ -1,6 +1,6 @@
 """Prepared analyses on disk: made once, mapped into memory by all workers.
 
-A folder's name carries the hash of everything that shaped its content.
+A folder's name carries a hash of everything that determines its content.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _save_blocks(folder: Path, blocks: Iterable[PreparedAnalysis], ny: int) -> N
 def _is_whole(folder: Path) -> bool:
     """Return whether a folder holds every array as it was written.
 
-    The arrays are read for it once in a process, and again when they have been written to.
+    The arrays are read for this once in a process, and again after they have changed.
     """
     try:
         digests = json.loads((folder / _DIGESTS).read_bytes())

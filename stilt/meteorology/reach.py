@@ -1,4 +1,4 @@
-"""Where the particles of a receptor can go: on large grids no other weather is prepared.
+"""The area that a receptor's particles can reach: on large grids only this part is prepared.
 
 The reach is a distance in all directions, the length of the run times the fastest mean wind that
 is to be expected (``fastest_wind``) and :data:`MARGIN_KM` beyond that. Its bounds are rounded
@@ -62,7 +62,7 @@ def reach_of(lon: ArrayLike, lat: ArrayLike, n_hours: float, met: MetConfig) -> 
     farthest = float(np.abs(lat).max())
     if farthest + radius > _NEAR_POLE_DEG:
         return None
-    # The meridian that just touches a circle on the sphere.
+    # The meridian that is tangent to a circle on the sphere.
     aside = math.degrees(
         math.asin(math.sin(math.radians(radius)) / math.cos(math.radians(farthest)))
     )

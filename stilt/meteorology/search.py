@@ -58,7 +58,7 @@ class FolderListing:
     Files that are locked, unfinished or set aside (``*.lock``, ``*~``, ``*.partial``, ``*.bad``)
     and folders named ``*.lock`` are passed over, and so are files in lower folders that this
     program has cropped, which belong to another meteorology. Links are followed, and a file that
-    is reached twice counts once. Upper and lower case are alike, since archives write ``jul23``
+    is reached twice counts once. Case is ignored, since archives write ``jul23``
     where strftime writes ``Jul23``.
     """
 

@@ -16,7 +16,7 @@ DATASET_FILE = "dataset.nc"
 def store_dataset(met: MetConfig) -> None:
     """Write the dataset of a meteorology into its folder as a NetCDF file, unless it is there.
 
-    The folder's name has the dataset's digest. The meteorology lets go of the dataset.
+    The folder's name has the dataset's digest. The meteorology no longer holds the dataset.
     """
     dataset = met.dataset
     if dataset is None or not isinstance(met.directory, Path):
@@ -31,7 +31,7 @@ def store_dataset(met: MetConfig) -> None:
 
 @contextmanager
 def stored_for_now(met: MetConfig) -> Iterator[MetConfig]:
-    """Give the meteorology with its dataset, if it has one, in a folder that lasts for the block.
+    """Yield the meteorology with its dataset, if it has one, in a folder that exists for the block.
 
     The meteorology that was given keeps its dataset.
     """

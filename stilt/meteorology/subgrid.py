@@ -179,7 +179,7 @@ class _Crop:
     def outdated(self) -> Iterator[Path]:
         """Yield copies of what the same source held before, cropped alike, of a day ago or more.
 
-        A run that goes on while the source is replaced may still be reading a younger one.
+        A run that continues while the source is replaced may still be reading a younger one.
         """
         latest = time.time() - _OUTDATED_AFTER_S
         name, _, _ = self.path.name.rpartition(".")

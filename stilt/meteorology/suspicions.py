@@ -1,7 +1,7 @@
-"""Guesses at common mistakes in receptors: each is one sentence, and nothing is changed for it.
+"""Detect common mistakes in receptors: each is reported in one sentence, and nothing is changed.
 
-What is guessed at may be right. So every rule asks for what is very unlikely otherwise, and says
-what made it suspicious.
+The receptors may be right all the same. So every rule tests for what is very unlikely otherwise,
+and the sentence says what looks suspicious.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Places:
 def suspicions(
     receptors: Sequence[Receptor], config: ModelConfig, refs: Iterable[AnalysisRef] = ()
 ) -> list[str]:
-    """Return one sentence for each mistake that receptors look like.
+    """Return one sentence for each mistake that the receptors suggest.
 
     Args:
         receptors: all of a project.
@@ -102,7 +102,7 @@ def suspicions(
 
 
 def forward(config: ModelConfig) -> Iterator[str]:
-    """Say that air is followed forward, where footprints are wanted: a lost minus looks like it."""
+    """Say that air is followed forward although there are footprints: a lost minus?"""
     if config.n_hours > 0 and config.footprints:
         yield (
             f"n_hours is {config.n_hours:g}: air is followed forward in time, to where it goes. "

@@ -1,4 +1,4 @@
-"""Lists the analyses of a GRIB file: messages by time, forecast hour, grid and kind of level."""
+"""List the analyses of a GRIB file: messages by time, forecast hour, grid and kind of level."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Named(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """What messages of one analysis have in common."""
+    """The properties that messages of one analysis share."""
 
     time: np.datetime64
     forecast_hour: int

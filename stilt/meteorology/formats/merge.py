@@ -1,4 +1,4 @@
-"""Analyses put together from files that each hold a part: levels here, surface fields there."""
+"""Combine analyses from files that each hold a part, such as levels or surface fields."""
 
 from __future__ import annotations
 

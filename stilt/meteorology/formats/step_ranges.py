@@ -1,8 +1,8 @@
 """Amounts and means over a range of a forecast's steps, as one value for the last hours of it.
 
 ECMWF's forecasts collect since they began, NCEP's average or collect within buckets of six hours.
-What an earlier hour of the same forecast had by then is taken off, so that the rest is of the time
-between the two. Where there is no earlier hour, the value is that of the whole range.
+The amount up to an earlier hour of the same forecast is subtracted, so that the rest belongs to the
+time between the two. Where there is no earlier hour, the value is that of the whole range.
 """
 
 from __future__ import annotations

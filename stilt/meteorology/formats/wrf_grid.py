@@ -18,7 +18,7 @@ WRF_RADIUS_M = 6_370_000.0
 _LAMBERT, _POLAR, _MERCATOR, _LATLON = 1, 2, 3, 6
 _TOLERANCE_CELLS = 0.01
 _SINGLE_PRECISION_M = 2.0
-"""What rounding to single precision moves a node by, at most."""
+"""The largest displacement of a node by rounding to single precision."""
 
 
 def wrf_horizontal(

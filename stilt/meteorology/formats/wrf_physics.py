@@ -103,8 +103,8 @@ def relative_to_ground(
     """Return the vertical motion that transport takes from that of the air, m/s upward.
 
     Transport follows particles at heights above ground, squeezed linearly under
-    :data:`MODEL_TOP_M`. Air that moves along rising ground keeps its height there, so what the
-    ground rises by under the wind is taken off, less so further up.
+    :data:`MODEL_TOP_M`. Air that moves along rising ground keeps its height there, so the rise
+    of the ground along the wind is subtracted, less so further up.
 
     Args:
         w: dz/dt above sea level, m/s.
