@@ -97,7 +97,13 @@ def run(
         return EXIT_COMPLETE
     counts = model.status()
     say(f"Project: {model.name}  {counts_line(counts)}")
-    for line in (*_failures(model, ran), *_next_steps(model, counts), *_unlisted(model, counts)):
+    ends = (
+        *_failures(model, ran),
+        *([ran.outcome.retried_sentence] if ran.outcome.retried else []),
+        *_next_steps(model, counts),
+        *_unlisted(model, counts),
+    )
+    for line in ends:
         click.echo(line, err=True)
     if as_json:
         print_json(
@@ -157,11 +163,21 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
         return []
     place = shown(model.project)
     folder = ("store",) if model.config.output.layout == "store" else ("simulations", "by-id")
-    lines = [f"Results are in {below(model.files.outputs, *folder)}."]
+    lines = [f"Results are in {below(model.files.outputs, *folder)}: {_size(model)}."]
     if model.config.footprints:
         lines.append(f"Pictures: stilt plot {place}; all on one page: stilt report {place}")
     lines.append(f"Where the time went: stilt status {place} --times")
     return lines
+
+
+def _size(model: Any) -> str:
+    """How much room all results take, as the index knows it without a look at the files."""
+    from stilt.meteorology.weather_cache import size_text
+
+    particles, footprints = model.index.output_bytes()
+    parts = {"particles": particles, "footprints": footprints}
+    listed = ", ".join(f"{name} {size_text(nbytes)}" for name, nbytes in parts.items() if nbytes)
+    return f"{size_text(particles + footprints)} ({listed})"
 
 
 def _root(project: str | None, config: str | None, output_dir: str | None) -> str:

@@ -102,6 +102,7 @@ def run_plan(project: Project, plan: Plan, crew: Crew, observer: Observer | None
         project.index.fold()
         raise
     outcome = outcome_of(project, plan.sim_ids, run.errors, ended=True)
+    outcome = replace(outcome, retried=run.retried)
     run.observer.done()
     return outcome
 
@@ -121,6 +122,11 @@ class _Run:
     def __post_init__(self) -> None:
         self.queued = deque(len(batch.sim_ids) for batch in self.plan.batches)
         self.tally = Tally(len(self.plan.sim_ids), running=self._in_hand())
+
+    @property
+    def retried(self) -> int:
+        """Batches of the plan that were tried again after the death of a worker."""
+        return sum(batch.id in self.deaths for batch in self.plan.batches)
 
     def batches(self) -> Iterator[Ended]:
         """Yield the end of every batch; those whose workers died are tried again first."""

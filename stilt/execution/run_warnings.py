@@ -15,6 +15,7 @@ from stilt.meteorology.lacks import LACKS_WEATHER
 from stilt.meteorology.weather_notes import WeatherNotes
 
 if TYPE_CHECKING:
+    from stilt.project.ahead import Again
     from stilt.project.inputs import Project
     from stilt.receptors import Receptor
 
@@ -92,6 +93,34 @@ def warn_of_weather_after(project: Project, noted: set[str]) -> None:
     found = notes.sentences(name for name in notes.names() if name not in noted)
     for text in list(found.values())[:SHOWN_WEATHER_PROBLEMS]:
         warnings.warn(text, WeatherWarning, stacklevel=_CALLER)
+
+
+def tell_of_recomputing(again: Again, number: int) -> None:
+    """Say why a run computes more than a person may expect, and how to keep what is there.
+
+    Args:
+        again: simulations with outputs of other settings, and those no longer listed.
+        number: of all simulations that will be computed.
+    """
+    said = []
+    if again.stale:
+        how = "computed again"
+        if again.footprints_only == again.stale:
+            how = "given new footprints, from the particles that are there"
+        elif again.footprints_only:
+            how += f" ({again.footprints_only:,} of them only the footprints)"
+        said.append(
+            f"{again.stale:,} of {number:,} simulation(s) have outputs that other settings or "
+            f"other weather made: they are {how}."
+        )
+    if again.unlisted:
+        said.append(
+            f"{again.unlisted:,} of {number:,} simulation(s) are of receptors that are no longer "
+            "listed but registered in this project."
+        )
+    if said:
+        said.append("If that is not wanted, stop (Ctrl-C) and run with another --output-dir.")
+        logger.warning("%s", " ".join(said))
 
 
 def warn_of_few_particles(

@@ -10,11 +10,11 @@ from stilt.execution.refusals import refuse_impossible
 from stilt.execution.runs import EndedJob, Outcome, Run
 from stilt.execution.setup import main_not_run_again, refuse_missing_gpu
 from stilt.interrupts import interruptible
+from stilt.project.ahead import Again, Ahead
 
 if TYPE_CHECKING:
     from stilt.execution.backend import Backend
     from stilt.execution.observing import Observer
-    from stilt.project.ahead import Ahead
     from stilt.project.inputs import Project
 
 
@@ -44,11 +44,13 @@ def run_pending(
     project.kernels.require(project.config.footprints)
     if executor.on_this_machine:
         refuse_missing_gpu(project)
+    skip = project.config.skip_existing if skip_existing is None else skip_existing
+    # Who asks for everything knows why.
+    run_warnings.tell_of_recomputing(ahead.again if skip else Again(), len(pending))
     stored = ahead.receptors
     receptors = None if stored is None else receptors_of(project, pending, stored)
     told = run_warnings.warn_of_weather_before(project, pending, receptors)
     run_warnings.warn_of_few_particles(project, pending, receptors)
-    skip = project.config.skip_existing if skip_existing is None else skip_existing
     with interruptible(), main_not_run_again():
         if told.all_lack and executor.on_this_machine:
             from stilt.execution.crews import fail_here

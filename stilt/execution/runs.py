@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, Self
 
 from stilt.errors import RunUnfinishedError, StiltError
@@ -44,6 +44,7 @@ class Outcome:
         unfinished: neither complete nor failed.
         failures: ``sim_id``, ``reason`` and ``detail`` of each failed one.
         errors: what stopped whole batches.
+        retried: batches that were tried again because a worker died.
     """
 
     total: int = 0
@@ -52,6 +53,7 @@ class Outcome:
     unfinished: int = 0
     failures: Sequence[Mapping[str, str]] = field(default=(), repr=False)
     errors: Sequence[str] = ()
+    retried: int = 0
 
     @property
     def failed(self) -> int:
@@ -73,6 +75,17 @@ class Outcome:
             "failed": self.failed,
             "unfinished": self.unfinished,
         }
+
+    @property
+    def retried_sentence(self) -> str:
+        """How many batches were tried again, and why that happens; "" where none was."""
+        if not self.retried:
+            return ""
+        were = "1 batch was" if self.retried == 1 else f"{self.retried:,} batches were"
+        return (
+            f"{were} tried again because a worker process died, most often for lack of memory: "
+            "fewer workers need less."
+        )
 
     def raise_for_failures(self) -> None:
         """Raise unless every simulation is complete.
@@ -137,6 +150,8 @@ def outcome_markdown(
             for reason, count in outcome.reasons.items()
         ]
         lines += ["", "Where:"]
+    if outcome.retried:
+        lines += ["", outcome.retried_sentence]
     lines += ["", *(f"- {what}: `{path}`" for what, path in places.items())]
     if picture:
         lines += ["", picture]
@@ -204,7 +219,7 @@ def require_finished(project: Project, sim_ids: Sequence[str], outcome: Outcome)
             f"theirs is recorded, {left[0]} for example{because}: run again; what is finished is "
             "kept."
         )
-    return outcome_of(project, sim_ids, outcome.errors)
+    return replace(outcome_of(project, sim_ids, outcome.errors), retried=outcome.retried)
 
 
 def _unfinished(project: Project, sim_ids: Sequence[str]) -> list[str]:

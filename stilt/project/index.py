@@ -240,6 +240,13 @@ class Index(IndexFile):
 
         return self.read(partial(rows_of, sim_ids, columns), []) if sim_ids else []
 
+    def output_bytes(self) -> tuple[int, int]:
+        """Return the bytes of all particles and of all footprints, as they were recorded.
+
+        A shard of a store counts once, however many simulations are in it.
+        """
+        return self.read(queries.output_bytes, (0, 0))
+
     def footprint_names(self) -> list[str]:
         """Names of all recorded footprints."""
         return self._column("SELECT DISTINCT name FROM footprints ORDER BY name", [])

@@ -99,6 +99,27 @@ def came_of(
     return counts, [Failed(*row) for row in sorted(failed)]
 
 
+def output_bytes(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Return the bytes of all particles and of all footprints; see :meth:`Index.output_bytes`."""
+    parts = {
+        "trajectory": ("simulations", "trajectory_bytes", "trajectory_shard"),
+        "error": ("simulations", "error_bytes", "error_shard"),
+        "footprint": ("footprints", "nbytes", "shard"),
+    }
+    found = {}
+    for part, (table, size, shard) in parts.items():
+        # Outputs in one shard all have its size.
+        rows = connection.execute(
+            f"""
+            SELECT coalesce(sum(nbytes), 0)::BIGINT FROM (
+                SELECT CASE WHEN coalesce({shard}, '') = '' THEN sum({size}) ELSE max({size}) END
+                    AS nbytes
+                FROM {table} GROUP BY coalesce({shard}, ''), {shard})"""
+        ).fetchall()
+        found[part] = int(rows[0][0])
+    return found["trajectory"] + found["error"], found["footprint"]
+
+
 def texts(result: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the first column of a result."""
     column = next(iter(result.fetchnumpy().values()))

@@ -100,15 +100,14 @@ def effort_of(model: Model, table: pd.DataFrame) -> Effort:
     worker_seconds = sum(parts.values()) or float(timed["seconds"].sum())
     starts = pd.to_datetime(timed["started_at"]).fillna(pd.to_datetime(timed["finished_at"]))
     ends = pd.to_datetime(timed["finished_at"])
-    footprints = model.index.sql("SELECT coalesce(sum(nbytes), 0) AS total FROM footprints")
-    kept = table[["trajectory_bytes", "error_bytes"]].fillna(0).to_numpy(np.float64).sum()
+    particle_bytes, footprint_bytes = model.index.output_bytes()
     return Effort(
         simulations=len(timed),
         worker_hours=worker_seconds / 3600,
         busy_hours=busy_seconds(starts, ends) / 3600,
         parts=parts,
-        trajectory_bytes=int(kept),
-        footprint_bytes=int(footprints["total"].iloc[0]) if len(footprints) else 0,
+        trajectory_bytes=particle_bytes,
+        footprint_bytes=footprint_bytes,
         made_by=dict(model.status()["made_by"]),
         hosts={str(k): int(v) for k, v in timed["host"].dropna().value_counts().items()},
         first=starts.min() if len(timed) else None,

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def test_run_tells_what_it_does_and_exits_with_1_for_a_failure(ran) -> None:
     assert "stilt explain " in hint
     # Three of four are there to be looked at.
     assert results.startswith("Results are in ")
+    assert re.search(r": [\d.]+ .?B \(particles [\d.]+ .?B, footprints [\d.]+ .?B\)\.$", results)
     assert "stilt plot " in result.stderr
 
 

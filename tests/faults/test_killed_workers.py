@@ -13,6 +13,7 @@ import stilt_fakes as fakes
 
 import stilt
 from stilt.execution import pull_simulations, push_simulations
+from stilt.execution.plan import plan_run
 from stilt.project.artifacts import made_of
 from stilt.project.receipts import receipt_files
 
@@ -35,8 +36,14 @@ def test_a_killed_worker_costs_a_retry_not_the_run(make_model, steer):
     ids = model.register_pending()
     fakes.wish(steer, "kill-once", ids[3])
     fakes.wish(steer, "kill-once", ids[11])
-    push_simulations(model, ids, n_workers=2)
+    outcome = push_simulations(model, ids, n_workers=2)
     check_everything(model, 20)
+    plan = plan_run(model.files, ids, 2)
+    killers = [batch for batch in plan.batches if {ids[3], ids[11]} & set(batch.sim_ids)]
+    assert outcome.retried == len(killers)
+    assert outcome.retried_sentence.startswith(
+        f"{outcome.retried} batches were tried again because a worker process died"
+    )
 
 
 def test_a_simulation_that_always_kills_its_worker_fails_alone(make_model, steer):

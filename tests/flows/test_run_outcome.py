@@ -78,6 +78,13 @@ def test_the_summary_says_for_each_reason_what_happened_to_one() -> None:
     assert "- **MET_COVERAGE** (1): `c`: too early\n" in text
 
 
+def test_the_summary_says_how_many_batches_were_tried_again() -> None:
+    again = Outcome(total=4, complete=4, retried=1)
+    assert "1 batch was tried again because a worker process died" in again.retried_sentence
+    assert again.retried_sentence in outcome_markdown("x", again, {})
+    assert "tried again" not in outcome_markdown("x", Outcome(total=4, complete=4), {})
+
+
 def test_a_key_of_an_artifact_has_what_prefect_allows() -> None:
     assert artifact_key("Valley 2", "summary") == "valley-2-summary"
 

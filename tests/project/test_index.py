@@ -11,7 +11,9 @@ import stilt_fakes as fakes
 import stilt
 from stilt.errors import UsageError
 from stilt.execution import run_batch
+from stilt.execution.run_warnings import tell_of_recomputing
 from stilt.project import Index
+from stilt.project.ahead import Again
 from stilt.project.receipts import receipt_files
 
 TIMES = ["created_at", "updated_at"]
@@ -266,3 +268,58 @@ def test_a_project_that_may_not_be_written_can_still_be_read(mixed, monkeypatch)
     status = mixed.status()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert mixed.status() == status
+
+
+@pytest.mark.parametrize("layout", ["files", "store"])
+def test_the_room_that_outputs_take_is_that_of_their_files(make_model, layout):
+    model = make_model(5, output={"layout": layout})
+    assert model.index.output_bytes() == (0, 0)
+    ids = model.register_pending()
+    run(model, ids[:3])
+    run(model, ids[3:])
+    folder = model.layout.store if layout == "store" else model.layout.by_id
+    files = [path for path in folder.rglob("*") if path.suffix in (".parquet", ".nc")]
+    particles = [p for p in files if "particles" in p.parts or p.name.endswith("_traj.parquet")]
+    sizes = sum(path.stat().st_size for path in particles)
+    assert model.index.output_bytes() == (sizes, sum(path.stat().st_size for path in files) - sizes)
+
+
+def test_what_a_run_computes_again_is_counted(make_model):
+    model = make_model(4)
+    run(model, model.register_pending())
+    assert model._look_ahead(None).again == Again()
+    regrid = {"default": {"grid": {**fakes.GRID, "xres": 0.2}}}
+    for changes, footprints_only in (({"footprints": regrid}, 4), ({"numpar": 6}, 0)):
+        changed = make_model(4, **changes)
+        assert changed._look_ahead(None).again == Again(4, footprints_only, 0)
+    fewer = make_model(1, footprints=regrid)
+    assert fewer._look_ahead(None).again == Again(4, 4, unlisted=3)
+
+
+def test_receptors_of_a_scene_are_not_taken_for_forgotten_ones(make_model):
+    model = make_model(3)
+    model.register_pending(scene_id="morning")
+    model.register_pending(receptors=fakes.receptors(6)[5:])
+    assert model._look_ahead(None).again == Again()
+
+
+@pytest.mark.parametrize(
+    ("again", "said"),
+    [
+        (Again(), ""),
+        (Again(4, 4, 0), "4 of 9 simulation(s) have outputs that other settings or other weather "
+         "made: they are given new footprints, from the particles that are there. "),
+        (Again(4, 0, 0), "they are computed again. "),
+        (Again(4, 1, 0), "computed again (1 of them only the footprints). "),
+        (Again(0, 0, 3), "3 of 9 simulation(s) are of receptors that are no longer listed but "
+         "registered in this project. "),
+    ],
+)  # fmt: skip
+def test_it_is_said_before_a_run_with_what_to_do(again, said, caplog):
+    tell_of_recomputing(again, 9)
+    if not said:
+        assert not caplog.messages
+        return
+    (message,) = caplog.messages
+    assert said in message
+    assert message.endswith("stop (Ctrl-C) and run with another --output-dir.")
