@@ -12,6 +12,7 @@ from stilt.cli.common import (
     EXIT_COMPLETE,
     EXIT_FAILED,
     EXIT_USAGE,
+    NO_RECEPTORS,
     json_option,
     open_model,
     output_dir_option,
@@ -242,7 +243,7 @@ def check(
     ready = f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather"
     if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
         ready += " and particles"
-    click.echo(f"{ready}.")
+    click.echo(f"{ready}." if report else NO_RECEPTORS)
     if found.lacks:
         click.echo(f"Which files and hours there are: stilt weather list {shown(model.project)}")
     if (proposal := propose_store(model, len(report))) is not None:

@@ -31,6 +31,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 EXIT_COMPLETE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 3
 
+NO_RECEPTORS = "receptors.csv lists no receptor: write a line for each, below the columns' names."
 INTERRUPTED_HINT = "Interrupted. What is finished is kept: run the same command again to go on."
 
 

@@ -11,6 +11,7 @@ import click
 
 from stilt.cli.common import (
     EXIT_COMPLETE,
+    NO_RECEPTORS,
     compute_root_option,
     counts_line,
     exit_code,
@@ -81,6 +82,8 @@ def run(
         for line in _roots(model):
             say(line)
         say(f"Receptors loaded: {len(model.receptors)}")
+        if not model.receptors:
+            say(NO_RECEPTORS)
         mode = "local-blocking" if local else f"submit-and-{'wait' if wait else 'return'}"
         say(f"Execution mode: {mode}")
         ran = model.run(

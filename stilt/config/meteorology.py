@@ -211,6 +211,8 @@ class MetConfig(Section):
     @field_validator("file_tres", mode="before")
     @classmethod
     def _usable_interval(cls, value: Any) -> Any:
+        if isinstance(value, int | float):
+            raise ValueError(f"{value} has no unit: write {value}h for hours")
         if isinstance(value, timedelta) or hasattr(value, "freqstr"):
             value = getattr(value, "freqstr", str(value))
         if isinstance(value, str):

@@ -37,9 +37,9 @@ def advice_on_format(file_format: str, name: str) -> str:
         file_format: as it is configured.
         name: of a file that is there.
     """
-    found = format_of_name(name)
-    if found is not None and _fits(name, found[1].strftime(file_format)):
+    if fits(file_format, name):
         return ""
+    found = format_of_name(name)
     form = "file_format says how names begin, with the time in strftime form"
     if _REGULAR_EXPRESSION.search(file_format):
         form += " and * and ? as in a shell; it is no regular expression"
@@ -48,6 +48,11 @@ def advice_on_format(file_format: str, name: str) -> str:
     return form if found is None else f"{form}: {found[0]} fits {name}"
 
 
-def _fits(name: str, beginning: str) -> bool:
-    """Return whether a name begins with a text, which may hold folders and wildcards."""
-    return fnmatchcase(name.casefold(), beginning.casefold().rpartition("/")[2] + "*")
+def fits(file_format: str, name: str) -> bool:
+    """Return whether a name with a date in it is one that a file_format finds at its time."""
+    found = format_of_name(name)
+    if found is None:
+        return False
+    # It may hold folders, of which only the name is known here, and wildcards.
+    beginning = found[1].strftime(file_format).casefold().rpartition("/")[2]
+    return fnmatchcase(name.casefold(), beginning + "*")

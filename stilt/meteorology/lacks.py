@@ -81,7 +81,7 @@ def window_of(time: pd.Timestamp, n_hours: float) -> Window:
 
 
 def together(problems: Sequence[WeatherProblem], catalogue: Catalogue) -> list[WeatherProblem]:
-    """Join problems of missing weather whose windows overlap, as those of hourly receptors do.
+    """Join problems of missing weather that have one cause, or whose windows overlap.
 
     Args:
         problems: of one meteorology.
@@ -94,7 +94,8 @@ def together(problems: Sequence[WeatherProblem], catalogue: Catalogue) -> list[W
     end = None
     for each in sorted(problems, key=lambda problem: problem.window):
         lacks = set(each.reasons) <= set(LACKS_WEATHER)
-        if lacks and end is not None and each.window[0] <= end:
+        same = bool(joined) and each.detail == joined[-1][-1].detail
+        if lacks and end is not None and (each.window[0] <= end or same):
             joined[-1].append(each)
             end = max(end, each.window[1])
         else:

@@ -14,7 +14,7 @@ from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket
 from stilt.meteorology.file_search import FileSearch, Found
 from stilt.meteorology.formats import AUTO, format_of
-from stilt.meteorology.guessed_format import advice_on_format
+from stilt.meteorology.guessed_format import advice_on_format, fits
 from stilt.meteorology.records import AnalysisRef
 from stilt.roots import Place, place_of
 
@@ -49,9 +49,10 @@ class WindowErrors:
         folders = [place for place in self.config.places if isinstance(place, Path)]
         gone = [folder for folder in folders if not folder.is_dir()]
         if gone:
+            beside = "" if gone[0].is_absolute() else " beside config.yaml"
             text = (
-                f"There is no folder {gone[0]} for the weather{self._of}: correct directory in "
-                "config.yaml."
+                f"There is no folder {gone[0]}{beside} for the weather{self._of}: correct "
+                "directory in config.yaml."
             )
         elif found.absent_asked:
             shown = shortened(found.absent_asked)
@@ -74,10 +75,13 @@ class WindowErrors:
 
     def _remedy(self) -> str:
         """Say what to do where no name fits; of a file_format that looks wrong, what is right."""
-        advice = ""
-        if self.config.file_format and (names := self._names()):
-            advice = advice_on_format(self.config.file_format, min(names))
-        return advice or "add files, or correct directory or file_format in config.yaml"
+        names, form = self._names(), self.config.file_format
+        if form and names:
+            if fits(form, min(names)):
+                return "add files, or correct directory in config.yaml or the receptors' times"
+            if advice := advice_on_format(form, min(names)):
+                return advice
+        return "add files, or correct directory or file_format in config.yaml"
 
     def _names(self) -> list[str]:
         return [path.name for path in self._search.all_files]

@@ -10,6 +10,7 @@ from stilt.receptors.ids import number_text
 
 _LOWEST_MSL_M, _HIGHEST_M = -1_000.0, 100_000.0
 _LONG_MINUS = ("\u2212", "\u2013", "\u2014")
+_NOTHING = ("na", "n/a", "null", "none", "-", "#n/a", "missing")
 _HEMISPHERE = re.compile(r"[-\d.,\s°]+[NSEW]", re.IGNORECASE)
 
 
@@ -79,6 +80,8 @@ def _advice(value: object) -> str:
         return ": write degrees with a minus for west and south, without a letter"
     if isinstance(value, str) and "," in value:
         return ": write it without a comma, and with a decimal point"
+    if isinstance(value, str) and value.strip().lower() in _NOTHING:
+        return ": leave out rows without a value"
     if isinstance(value, str) and value.startswith(_LONG_MINUS):
         return ": write the minus as a hyphen"
     return ""

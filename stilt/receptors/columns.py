@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Sequence
+
 ALIASES = {
     "time": ("time", "run_time"),
     "latitude": ("latitude", "lat", "lati"),
@@ -11,3 +15,36 @@ ALIASES = {
     "r_idx": ("r_idx",),
 }
 NAMES = frozenset(alias for aliases in ALIASES.values() for alias in aliases)
+
+_HEADER = "time,longitude,latitude,altitude"
+_NUMBER = re.compile(r"-?\d+(\.\d*)?")
+_SHOWN_NAMES = 12
+_ALIKE = 0.7
+
+
+def missing_columns(missing: Sequence[str], names: Sequence[str], source: str) -> str:
+    """Return the sentence about columns that a table of receptors lacks, with what to do.
+
+    Args:
+        missing: what they would mean.
+        names: of the columns that there are.
+        source: what the table is called.
+    """
+    if not names:
+        return f"{source} is empty: name the columns, {_HEADER}, and give a line for each receptor"
+    if not NAMES.intersection(map(str.lower, names)) and any(map(_NUMBER.fullmatch, names)):
+        return (
+            f"{source} begins with values, not with the names of its columns: write {_HEADER} "
+            "above them, in the order of the values"
+        )
+    said = []
+    for role in missing:
+        near = difflib.get_close_matches(role, [name.lower() for name in names], 1, _ALIKE)
+        if near:
+            given = next(name for name in names if name.lower() == near[0])
+            said.append(f"rename '{given}' to {role}")
+        else:
+            said.append(f"{role} may also be called {' or '.join(ALIASES[role][1:])}")
+    shown = ", ".join(map(repr, names[:_SHOWN_NAMES]))
+    word = "column" if len(missing) == 1 else "columns"
+    return f"{source} lacks the {word} {', '.join(missing)} (it has {shown}): {'; '.join(said)}"

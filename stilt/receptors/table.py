@@ -24,7 +24,7 @@ from stilt.receptors.checks import (
     check_latitude,
     check_longitude,
 )
-from stilt.receptors.columns import ALIASES, NAMES
+from stilt.receptors.columns import ALIASES, NAMES, missing_columns
 from stilt.receptors.file_kinds import csv_text, other_separator
 from stilt.receptors.ids import number_text
 from stilt.receptors.kinds import Receptor
@@ -50,7 +50,6 @@ time,longitude,latitude,altitude
 """
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_SHOWN_NAMES = 12
 _SHOWN_ROWS = 5
 
 T = TypeVar("T")
@@ -370,14 +369,8 @@ def _columns(names: list[str], table: _Table) -> dict[str, int]:
             columns[role] = found[0]
     missing = [role for role in _REQUIRED if role not in columns]
     if missing:
-        shown = ", ".join(map(repr, names[:_SHOWN_NAMES])) or "none"
-        kind = "Receptor file" if table.unit == "line" else "A table of receptors"
-        others = {role: " or ".join(ALIASES[role][1:]) for role in missing}
-        also = "; ".join(f"{role} may be called {names}" for role, names in others.items())
-        raise UsageError(
-            f"{kind} must contain columns: {list(_REQUIRED)}; {table.source} lacks {missing} "
-            f"(its columns: {shown}); {also}"
-        )
+        source = table.source if table.unit == "line" else "The table of receptors"
+        raise UsageError(missing_columns(missing, names, source))
     return columns
 
 

@@ -370,3 +370,22 @@ def test_a_place_in_a_command_is_the_shorter_of_the_two_paths(tmp_path, monkeypa
     assert shown(tmp_path / "case") == "case"
     assert shown(tmp_path.parent) == ".."
     assert shown(Path("/data")) == "/data"
+
+
+def test_a_list_without_receptors_is_told_of(api: str, case: Path, stilt) -> None:
+    (case / "receptors.csv").write_text("time,longitude,latitude,altitude\n")
+    for verb in ("check", "run"):
+        answer = stilt(verb, case)
+        assert answer.exit_code == 0
+        assert "receptors.csv lists no receptor: write a line for each" in answer.stdout
+
+
+def test_a_missing_folder_is_one_cause(case: Path, stilt) -> None:
+    with (case / "receptors.csv").open("a") as file:
+        file.write("2023-03-01 12:00:00,-111.85,40.77,5\n")
+    config = (case / "config.yaml").read_text()
+    (case / "config.yaml").write_text(config.replace(str(case / "met"), "nowhere"))
+    lines = stilt("check", case).stdout.splitlines()
+    (line,) = [line for line in lines if "MISSING_MET_FILES" in line]
+    assert line.startswith("3 simulations of toy from 2023-01-01 12:00 to 2023-03-01 12:00")
+    assert "There is no folder nowhere beside config.yaml for the weather of toy" in line

@@ -52,6 +52,7 @@ def test_a_met_without_footprints_is_a_whole_configuration():
         ({"file_tres": None}, "file_tres is required when there is no source"),
         ({"file_tres": "often"}, "file_tres: 'often' is not a length of time"),
         ({"file_tres": "0h"}, "between one minute and one year"),
+        ({"file_tres": 6}, "file_tres: 6 has no unit: write 6h for hours"),
         ({"n_min": 0}, "n_min"),
         ({"subgrid_enable": True}, r"subgrid_bounds is required when subgrid_enable=True\."),
         ({"file_fmt": "x"}, "unknown key 'file_fmt': did you mean 'file_format'"),

@@ -149,7 +149,7 @@ def test_no_file_at_all_says_what_was_looked_for(archive):
     assert error.detail == (
         f"The weather of {config.directory} has no file for the time needed (no name begins with "
         "20240714_00; there are 4 file(s), such as 20230714_00): add files, or correct directory "
-        "or file_format in config.yaml."
+        "in config.yaml or the receptors' times."
     )
     for file in config.directory.iterdir():
         file.unlink()

@@ -74,8 +74,11 @@ def test_the_starter_file_reads(read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"must contain columns: \['time', 'latitude', 'longitude', 'altitude'\]"),
-        ("time,lat,lon\n", r"lacks \['altitude'\]"),
+        ("", "is empty: name the columns, time,longitude,latitude,altitude, and give"),
+        ("time,lat,lon\n", "lacks the column altitude .*may also be called zagl or zmsl or z"),
+        (f"{NOON},-111,40,5\n", "begins with values, .* write time,longitude,latitude,altitude"),
+        ("time,lat,Longitude (deg),z\n", r"rename 'Longitude \(deg\)' to longitude"),
+        (f"time,lat,lon,z\n{NOON},5,2,NA\n", "column 'z': .*'NA': leave out rows without a value"),
         ("time;lat;lon;z\n", "line 1: the columns are separated by semicolons"),
         ("time,lat,latitude,lon,z\n", "'lat', 'latitude' all mean latitude"),
         ("time,lat,lon,z\n#\nsoon,1,2,3\n", r"receptors.csv, line 3, column 'time': .*soon"),
