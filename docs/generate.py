@@ -126,24 +126,24 @@ def config_page() -> str:
 
 def _section_body(section: str, fields: list[DocumentedField]) -> Iterator[str]:
     if section != "transport":
-        yield table(["key", "type", "default", "meaning"], [_row(field) for field in fields])
+        yield table(["key", "meaning", "type", "default"], [_row(field) for field in fields])
         return
     live = [field for field in fields if field.accepted != field.default]
     fixed = [field for field in fields if field.accepted == field.default]
-    header = ["key", "default", "accepts", "meaning"]
+    header = ["key", "meaning", "accepts", "default"]
     yield table(header, [_transport_row(field) for field in live])
     yield "Accepted at the default only:"
-    rows = ([f"`{f.name}`", f"`{f.default}`", f.description.replace(FIXED_NOTE, "")] for f in fixed)
-    yield table(["key", "default", "meaning"], rows)
+    rows = ([f"`{f.name}`", f.description.replace(FIXED_NOTE, ""), f"`{f.default}`"] for f in fixed)
+    yield table(["key", "meaning", "default"], rows)
 
 
 def _row(field: DocumentedField) -> list[str]:
     name = f"STILT_{field.name.upper()}" if field.section == "environment" else field.name
-    return [f"`{name}`", field.type, f"`{field.default}`", field.description]
+    return [f"`{name}`", field.description, field.type, f"`{field.default}`"]
 
 
 def _transport_row(field: DocumentedField) -> list[str]:
-    return [f"`{field.name}`", f"`{field.default}`", field.accepted, field.description]
+    return [f"`{field.name}`", field.description, field.accepted, f"`{field.default}`"]
 
 
 def cli_page() -> str:

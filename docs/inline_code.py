@@ -11,7 +11,7 @@ SHORT = 26
 HYPHENATED = re.compile(r"[^\s<>]*-[^\s<>]*")
 UNITS = "%|°|(?:[kmc]?m|hPa|Pa|K|[kMGT]B|m?s|min|h|ppm|ppb|µmol|degrees?|W|kg)\\b"
 SPACE_IN_UNIT = re.compile(
-    rf"(?<=\d) (?={UNITS})|(?<=[\d%]) (?=±)|(?<=±) (?=\d)|(?<=µmol) (?=m⁻²)|(?<=m⁻²) (?=s⁻¹)"
+    rf"(?<=\d) (?={UNITS})|(?<=[\d%]) (?=±)|(?<=±) (?=\d)|(?<=[\w⁰¹²³]) (?=(?:m|s|K|kg|mol)⁻)"
 )
 
 

@@ -157,9 +157,24 @@ def dress_dates(ax: Axes, letters: float = LETTERS_PT) -> None:
     """Write dates, which are in UTC, along the horizontal axis."""
     from matplotlib import dates
 
+    class Dates(dates.ConciseDateFormatter):
+        """Gives the year alone in the corner where a tick at midnight names the day."""
+
+        year = ""
+
+        def format_ticks(self, values: Any) -> list[str]:
+            labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]
+            both = len({":" in label for label in labels if label}) == 2
+            last = dates.num2date(values[-1:])  # type: ignore[no-untyped-call]
+            self.year = f"{last[0]:%Y}" if both else ""
+            return labels
+
+        def get_offset(self) -> str:
+            return self.year or str(super().get_offset())  # type: ignore[no-untyped-call]
+
     locator = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
+    formatter = Dates(  # type: ignore[no-untyped-call]
         locator,
         formats=["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S.%f"],
         zero_formats=["", "%Y", "%b", "%d %b", "%H:%M", "%H:%M"],

@@ -12,6 +12,7 @@ pytest.importorskip("matplotlib").use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
 
 from stilt.plotting.series import draw_series  # noqa: E402
+from stilt.plotting.style import dress_dates  # noqa: E402
 
 NIGHT = pd.date_range("2023-07-10", periods=24, freq="h")
 TOWER = (5, 1000, 30, 200, 100, 500)
@@ -96,3 +97,16 @@ def test_too_many_places_have_no_legend() -> None:
     ax = drawn([one(NIGHT[0], lon=-112 + number / 10) for number in range(20)])
     assert ax.get_legend() is None
     assert note_of(ax) == "20 places, 30 m"
+
+
+def test_the_corner_does_not_repeat_the_day_of_a_tick() -> None:
+    _, ax = plt.subplots()
+    for first, corner in (("15:00", "2023"), ("08:00", "15 Jul 2023")):
+        times = pd.date_range(f"2023-07-15 {first}", periods=10, freq="h")
+        ax.clear()
+        ax.plot(times, range(10))
+        dress_dates(ax)
+        ax.figure.canvas.draw()
+        days = [tick.get_text() for tick in ax.get_xticklabels() if ":" not in tick.get_text()]
+        assert days == (["16 Jul"] if first == "15:00" else [])
+        assert ax.xaxis.get_offset_text().get_text() == corner
