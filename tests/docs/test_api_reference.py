@@ -128,3 +128,10 @@ def test_a_result_with_a_colon_stays_whole() -> None:
     text = "Do.\n\nReturns:\n    A table: ``a``,\n    and ``b``: more.\n\nRaises:\n    E: why.\n"
     whole = text.replace("table: ", "table&#58; ").replace("``b``: ", "``b``&#58; ")
     assert roles.with_whole_result(text) == whole
+
+
+def test_units_of_docstrings_have_their_signs_outside_code() -> None:
+    roles = load("docstring_roles")
+    text = "Flux in umol m-2 s-1, ``kg m-2 h-1`` or J kg-1 K-1; dims-2, 1e-2 and s-10 stay."
+    shown = "Flux in µmol m⁻² s⁻¹, ``kg m-2 h-1`` or J kg⁻¹ K⁻¹; dims-2, 1e-2 and s-10 stay."
+    assert roles.with_real_units(text) == shown

@@ -70,6 +70,15 @@ def test_links_and_anchors_hold(site) -> None:
     assert broken == []
 
 
+def test_errors_names_and_pictures_lead_somewhere(site) -> None:
+    links = {path.name: page.links for path, page in site.items()}
+    assert "errors.html#stilt.errors.ConfigValidationError" in links["model.html"]
+    assert any(link.endswith("exceptions.html#FileNotFoundError") for link in links["model.html"])
+    assert "#stilt.plotting.map_keywords.MapKeywords" in links["plotting.html"]
+    assert "pictures/prefect-flow-run.png" in links["clusters.html"]
+    assert "/." in links["404.html"] or "/index.html" in links["404.html"]
+
+
 def test_pages_load_nothing_from_elsewhere(site) -> None:
     foreign = [
         f"{path.name}: {link}"
