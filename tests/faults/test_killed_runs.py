@@ -69,7 +69,8 @@ def test_a_coordinator_killed_at_a_random_moment(real_runs, tmp_path, undisturbe
     root = real_runs.project(tmp_path / "case", NUMBER)
     run = real_runs.start("run", root, "--n-workers", "2", **variables)
     if moment % 4 == 0:
-        time.sleep(chance.uniform(0.3, 8.0))
+        latest = time.monotonic() + chance.uniform(0.3, 8.0)
+        wait_until(lambda: time.monotonic() > latest or n_footprints(root) > 0)
     else:
         footprints = chance.randrange(NUMBER)
         wait_until(lambda: n_footprints(root) >= footprints and bool(computing(root)))
