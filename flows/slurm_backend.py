@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.backends import LocalBackend
-from stilt.execution.backend import NoExtras
+from stilt.execution.memory import share_one_heap
 from stilt.execution.slurm.options import SlurmOptions
 from stilt.slurm_queue import require_commands, require_controller
 
@@ -34,12 +35,18 @@ class SlurmBackend(LocalBackend):
     name = "slurm"
     detaches = True
     on_this_machine = False
-    prepare = NoExtras.prepare
 
     def __init__(self, n_workers: int = 1, **options: Any) -> None:
         super().__init__(n_workers)
         self.slurm = SlurmOptions.read(options)
         self._submitted: Spool | None = None
+
+    @contextmanager
+    def prepare(self, output_root: Path) -> Iterator[None]:
+        """Set up this process for following many simulations in little memory."""
+        del output_root
+        share_one_heap()
+        yield
 
     def check(self, *, output_root: Path) -> str:
         """Return who records the runs, in a sentence; refuse where nothing can be submitted."""

@@ -56,6 +56,9 @@ def submit(
     without; then what is still missing is submitted. Lost, preempted and timed-out tasks are
     submitted again by the process that follows. Ctrl-C while following cancels the array.
     """
+    from stilt.execution.memory import share_one_heap
+
+    share_one_heap()
     model = open_model(project, output_dir, compute_root=compute_root)
     options = _options(model)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 _NEVER = 2**31 - 1
 
 
@@ -23,12 +23,26 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the system's allocator has such an option; only glibc has.
     """
+    return _set(_M_MMAP_MAX, 0) and _set(_M_TRIM_THRESHOLD, _NEVER)
+
+
+def share_one_heap() -> bool:
+    """Have all threads of this process allocate in one heap, for the rest of its life.
+
+    For a process that plans and follows a large campaign. Otherwise each thread of DuckDB and Arrow
+    keeps a heap of its own with holes that the others cannot use: 60 MB for 300,000 simulations.
+
+    Returns:
+        Whether the system's allocator has such an option; only glibc has.
+    """
+    return _set(_M_ARENA_MAX, 1)
+
+
+def _set(option: int, value: int) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _NEVER))
+    return mallopt is not None and bool(mallopt(option, value))
 
 
 @contextmanager
