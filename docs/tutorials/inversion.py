@@ -121,7 +121,7 @@ for ax, (title, field) in zip(axes, {"True fluxes": truth, "Estimate": found}.it
     ax.grid(False)
     drawn = ax.pcolormesh(lon, lat, field, vmin=1, vmax=7, cmap="YlGnBu")
     ax.plot([-111.85, -111.65], [40.77, 40.25], "w^", markersize=6, markeredgecolor="black")
-    ax.set(title=title, xticks=range(-114, -110), yticks=range(40, 43), aspect=1.3)
+    ax.set(title=title, xticks=(-113, -112), yticks=range(40, 43), aspect=1.3)
     ax.xaxis.set_major_formatter(lambda degrees, _: f"{-degrees:g}°W")
     ax.yaxis.set_major_formatter(lambda degrees, _: f"{degrees:g}°N")
 figure.colorbar(drawn, ax=axes, label="flux, µmol m⁻² s⁻¹");
