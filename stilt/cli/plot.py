@@ -135,9 +135,11 @@ def plot(
         target = target_file(out, suffix, f"{model.name}{wanted.mark}_{kind}")
         written = [draw_many(model, wanted, chosen, target, dpi)]
     elif not ids:
+        done = model.simulations.ids(state="complete", **chosen)
+        such = f", such as {done[0]}" if done else ""
         raise UsageError(
             f"A picture of the kind '{kind}' shows one simulation: name it, or give --each. "
-            f"There are {len(model.simulations)}; `stilt status {project}` counts them."
+            f"There are {len(model.simulations)}{such}; `stilt status {project}` counts them."
         )
     else:
         written = draw_each(model, wanted, ids, out, suffix, dpi)

@@ -155,7 +155,11 @@ def _parse(text: str, path: Path) -> tuple[dict[str, Any], Lines]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
-        advice = " (put a text that begins with % or @ in quotes)" if "token" in str(error) else ""
+        advice = ""
+        if "'\\t'" in str(error):
+            advice = " (indent with spaces, not with tabs)"
+        elif "token" in str(error):
+            advice = " (put a text that begins with % or @ in quotes)"
         raise ConfigValidationError(
             f"{path}{line}: not valid YAML: {error.problem}{advice}"
         ) from None

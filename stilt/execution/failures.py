@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _WRITTEN_IN_PART = re.compile(r"\d+ requested and \d+ written")
 _DISK = {
-    errno.ENOSPC: "make room",
+    errno.ENOSPC: "make room on the disk of the project, or where its results or caches are",
     errno.EDQUOT: "make room within the quota",
     errno.EROFS: "write to another folder with --output-dir",
     errno.EACCES: "give write permission, or write to another folder with --output-dir",

@@ -179,3 +179,16 @@ def test_environment_names_are_written_as_names(tmp_path, monkeypatch):
     config = ModelConfig(mets={"hrrr": {**MET, "directory": "$WEATHER"}})
     assert config.mets["hrrr"].directory == tmp_path
     assert "directory: $WEATHER" in config.to_yaml()
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("mets:\n\thrrr: {}\n", r"line 2: .*\(indent with spaces, not with tabs\)"),
+        ("mets:\n  hrrr:\n    file_format: %Y\n", r"line 3: .*begins with % or @ in quotes"),
+    ],
+)
+def test_what_yaml_cannot_read_is_answered_with_what_to_change(tmp_path, text, advice):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigValidationError, match=advice):
+        ModelConfig.from_yaml(tmp_path / "config.yaml")

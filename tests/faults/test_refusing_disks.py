@@ -66,7 +66,7 @@ def test_a_full_disk_is_one_sentence_and_a_rerun_completes(real_runs, tmp_path):
     assert len([line for line in said if "make room" in line]) == 1, said
     assert "Error logging to API" not in "".join(said)
     assert "Traceback" not in "".join(said)
-    counts = json.loads((tmp_path / "full.json").read_text())
+    counts = json.loads((tmp_path / "full.json").read_text())["result"]
     assert counts["completed"] < counts["total"] == NUMBER
     assert set(counts["reasons"]) <= {"DISK"}
     assert (tmp_path / "freed.code").read_text().strip() == "0", (
@@ -91,7 +91,7 @@ def test_an_output_directory_without_write_permission_says_so(real_runs, tmp_pat
     assert "give write permission, or write to another folder with --output-dir." in said[0]
     assert str(root / "simulations") in said[0]
     code, text = real_runs.run("status", root, "--json", prefix=prefix)
-    assert json.loads(text)["reasons"] == {"DISK": 3}
+    assert json.loads(text)["result"]["reasons"] == {"DISK": 3}
     (root / "simulations").chmod(0o700)
     code, text = real_runs.run("run", root, "--n-workers", "2", prefix=prefix)
     assert code == 0, text

@@ -90,7 +90,10 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
     [
         (["nothing"], "'nothing' is no part of an id in this project, such as fake_"),
         (["fake_"], "'fake_' is a part of 3 ids"),
-        (["--kind", "map"], "shows one simulation: name it, or give --each. There are 3"),
+        (
+            ["--kind", "map"],
+            "shows one simulation: name it, or give --each. There are 3, such as fake_",
+        ),
         (["{id}", "--name", "nope"], "There is no footprint 'nope': there are default."),
         (["{id}", "--format", "docx"], "Pictures cannot be written as '.docx': choose "),
         (["{id}", "--hour", "77"], "There is no layer 77"),
