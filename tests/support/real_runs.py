@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import pytest
@@ -22,6 +22,8 @@ from stilt.demo import write_demo
 from stilt.footprint import Footprint
 from stilt.project.artifacts import made_of
 from stilt.trajectories import Trajectories
+
+Seen = TypeVar("Seen")
 
 CONFIG = """\
 mets:
@@ -121,12 +123,13 @@ def real_runs(demo_weather: RealRuns) -> Iterator[RealRuns]:
     demo_weather.kill_all()
 
 
-def wait_until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-    """Look again and again until something holds."""
+def wait_until(condition: Callable[[], Seen], patience_s: float = PATIENCE_S) -> Seen:
+    """Look again and again until something holds, and return what was seen then."""
     deadline = time.monotonic() + patience_s
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+    return found
 
 
 def n_footprints(root: Path) -> int:
