@@ -164,9 +164,11 @@ def arrays(root: Path, n_tasks: int) -> dict[str, Any]:
     """
     import stilt
     from stilt.execution.backend import get_executor
+    from stilt.execution.memory import share_one_heap
     from stilt.execution.slurm.options import SlurmOptions
     from stilt.execution.slurm.submissions import follow, standing_submissions
 
+    share_one_heap()  # as `stilt submit` does
     options = {"backend": "slurm", "n_workers": n_tasks, "poll_interval": 1.0}
     took: dict[str, float] = {}
 
