@@ -29,15 +29,17 @@ def first_and_last(
             one.
     """
     elapsed = particles["time"].abs().to_numpy()
-    numbers, known = pd.factorize(particles["indx"].to_numpy(), sort=True)
+    numbers = particles["indx"].to_numpy(np.intp)
     # Rows by age, as the transport gives them; sorting them would take longer than the rest.
     rows = np.arange(elapsed.size)
     if np.any(elapsed[1:] < elapsed[:-1]):
         rows = np.argsort(elapsed, kind="stable")
-    ends = np.zeros((known.size, 2), np.int64)
+        numbers = numbers[rows]
     # Of assignments to one place the last one stays.
-    ends[numbers[rows][::-1], 0] = rows[::-1]
-    ends[numbers[rows], 1] = rows
+    ends = np.full((numbers.max(initial=-1) + 1, 2), -1)
+    ends[numbers[::-1], 0] = rows[::-1]
+    ends[numbers, 1] = rows
+    ends = ends[ends[:, 0] >= 0]
     kept = ends[:, 0] != ends[:, 1]
     rows = ends[np.stack([np.ones_like(kept), kept], axis=1)]
     found = particles.iloc[rows].reset_index(drop=True)
