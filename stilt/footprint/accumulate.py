@@ -1,9 +1,9 @@
 """Sum of influence times kernel over all particle steps, on the cells of a grid.
 
 Every output layer is a sum over ages of (influence on cells) convolved with (that age's Gaussian).
-Two ways give it, and the cheaper is taken for each set of ages whose kernels have the same size:
-adding the kernels of each cell around it, or convolving whole grids. Neither needs many kernels,
-however many ages there are (:mod:`stilt.footprint.kernel_nodes`).
+It can be computed in two ways, and the cheaper one is chosen for each set of ages whose kernels
+have the same size: adding each cell's kernels around the cell, or convolving the whole grid.
+Neither needs many kernels, however many ages there are (:mod:`stilt.footprint.kernel_nodes`).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from stilt.footprint.kernel_nodes import TILE, Interpolator, KernelNodes, Kernel
 from stilt.footprint.steps import Floats, Ints
 
 ELEMENTS_PER_CHUNK = 200_000
-# Tiles worked on together, so that what lies between the two products stays in the cache.
+# Tiles processed together, so that the result of the first product stays in the cache.
 STRIP_TILES = 20
-# BLAS threads a product beyond this many multiply-adds; smaller ones stay on the calling core,
-# which is faster when every core has a worker of its own.
+# BLAS uses several threads for a product of more multiply-adds than this; smaller ones stay on the
+# calling core, which is faster when every core has a worker of its own.
 PRODUCT_LIMIT = 250_000
-# Kernels of a layer whose sums by cell are made in one go; more would take much memory.
+# Kernels of a layer whose sums by cell are computed together; more would take too much memory.
 KERNELS_TOGETHER = 128
 # Cells are looked up in a table unless it would be larger than this.
 MOST_TABLE_CELLS = 20_000_000
-# Measured on one core, nanoseconds. Adding kernels: a cell, an element of its kernel, and that for
-# each node. Convolving: a window, a strip of it, and a multiply-add.
+# Costs measured on one core, nanoseconds. Adding kernels: per cell, per element of its kernel, and
+# per element and node. Convolving: per window, per strip of it, and per multiply-add.
 ADD_CELL_NS, ADD_ELEMENT_NS, ADD_NODE_NS = 1_900.0, 0.55, 0.164
 CONVOLVE_NS, CONVOLVE_STRIP_NS, CONVOLVE_MULTIPLY_NS = 32_000.0, 17_000.0, 0.038
 
@@ -61,14 +61,14 @@ class Around:
         return self.stride * (self.rows + 2 * self.margin_y)
 
     def number(self, row: Floats, column: Floats) -> Floats:
-        """Number cells, by whole numbers, from rows and columns, which may lie in the margin."""
+        """Return cell numbers from rows and columns, which may lie in the margin."""
         cell = row * self.stride
         cell += column
         cell += self.margin_y * self.stride + self.margin_x
         return cell
 
     def place(self, cell: Ints) -> tuple[Ints, Ints]:
-        """Return rows and columns of the grid that cells lie in; negative ones lie before it."""
+        """Return the grid's row and column of each cell; negative in the margin before the grid."""
         row, column = np.divmod(cell, self.stride)
         return row - self.margin_y, column - self.margin_x
 
@@ -82,7 +82,7 @@ class Entries:
         foot: influence, shape (rows,).
         first: first row of every segment, and the number of rows, shape (segments + 1,).
         layer: output layer of every segment, from zero, shape (segments,).
-        width: which of the kernel widths, shape (segments,).
+        width: index of the kernel width of every segment, shape (segments,).
     """
 
     cell: Ints
@@ -107,7 +107,7 @@ def accumulate(
         entries: cells, influence, layer and kernel of every particle step.
         sigma: kernel widths in grid units, shape (widths,).
         layers: number of output layers.
-        around: the grid and what entries may lie in around it.
+        around: the grid and the margin around it that entries may lie in.
         xres, yres: cell size in grid units.
 
     Returns:
@@ -115,7 +115,7 @@ def accumulate(
     """
     out = np.zeros((layers, around.rows, around.columns))
     half_x, half_y = half_width(sigma, xres), half_width(sigma, yres)
-    # Kernels in order of their size, so that those of one size stand together.
+    # Kernels sorted by size, so that those of one size are next to each other.
     order = np.lexsort((half_x, half_y))
     sigma, half_x, half_y = sigma[order], half_x[order], half_y[order]
     sizes = half_y * (half_x.max() + 1) + half_x
@@ -140,7 +140,7 @@ def accumulate(
 
 
 def _bundles(runs: list[slice]) -> Iterator[list[slice]]:
-    """Put neighbouring runs together as long as they are not too many kernels."""
+    """Join neighbouring runs while they have no more than ``KERNELS_TOGETHER`` kernels."""
     bundle: list[slice] = []
     for run in runs:
         if bundle and run.stop - bundle[0].start > KERNELS_TOGETHER:
@@ -151,25 +151,25 @@ def _bundles(runs: list[slice]) -> Iterator[list[slice]]:
 
 
 def _groups(keys: Ints) -> Iterator[tuple[int, Ints]]:
-    """Return the distinct keys, ascending, and where each of them is."""
+    """Yield the distinct keys, ascending, and the positions of each."""
     order = np.argsort(keys, kind="stable")
     for run in _runs(keys[order]):
         yield int(keys[order[run.start]]), order[run]
 
 
 def _runs(values: Ints) -> list[slice]:
-    """Return where neighbours are equal."""
+    """Return the slices within which all values are equal."""
     edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), values.size]
     return [slice(*ends) for ends in pairwise(edges)]
 
 
 @dataclass(frozen=True)
 class _Numbering:
-    """Tables to number the distinct ones of some whole numbers, none of them negative.
+    """Tables for numbering the distinct values among integers that are not negative.
 
     Attributes:
         seen: False everywhere between two uses; None when the tables would be too large.
-        number: as ``seen``; what it holds does not matter.
+        number: scratch memory; None when ``seen`` is.
     """
 
     seen: NDArray[np.bool_] | None
@@ -221,7 +221,7 @@ class _InfluencedCells:
 
         Args:
             segments: ascending, shape (segments,).
-            kernel: from zero, of every segment.
+            kernel: kernel of every segment, from zero, shape (segments,).
         """
         begins, ends = entries.first[segments], entries.first[segments + 1]
         rows = _rows(begins, ends)
@@ -241,14 +241,14 @@ class _InfluencedCells:
         return *rows, int(self.column.min()), int(self.column.max())
 
     def mixed(self, first: int, shares: Floats) -> _InfluencedCells:
-        """Return the cells with influence of neighbouring kernels, and what nodes take of it.
+        """Return the cells of consecutive kernels, with their influence shared among nodes.
 
         Args:
-            first: of the kernels.
-            shares: what each node takes of each of them, shape (nodes, kernels).
+            first: first of the kernels.
+            shares: share of each kernel that each node takes, shape (nodes, kernels).
         """
         sums = self.sums[first : first + shares.shape[1]]
-        # Influence is positive: where it sums up to nothing there is none.
+        # Influence is never negative: a sum of zero means that there is none.
         used = np.flatnonzero(np.ones(sums.shape[0]) @ sums)
         taken = shares @ sums
         if used.size == self.row.size:
@@ -268,7 +268,7 @@ class _InfluencedCells:
         return _InfluencedCells(self.row[near], self.column[near], self.sums[:, near])
 
     def rows_between(self, left: int, right: int) -> tuple[int, int]:
-        """Return the first row that holds something in these columns, and the end of such rows."""
+        """Return the first row with influence in these columns, and one past the last."""
         if left <= self.extent[2] and self.extent[3] < right:
             return self.extent[0], self.extent[1] + 1
         inside = np.flatnonzero((self.column >= left) & (self.column < right))
@@ -278,17 +278,19 @@ class _InfluencedCells:
 
 
 def _rows(begins: Ints, ends: Ints) -> slice | Ints:
-    """Return rows of ascending segments; nothing is copied where they stand together."""
+    """Return the rows of ascending segments: as a slice where they are contiguous."""
     if np.array_equal(begins[1:], ends[:-1]):
         return slice(int(begins[0]), int(ends[-1]))
     return np.concatenate([np.arange(*ends_of) for ends_of in zip(begins, ends, strict=True)])
 
 
 def _spread(layer: Floats, cells: _InfluencedCells, nodes: KernelNodes) -> None:
-    """Add cells to one layer, each with its kernels.
+    """Add cells to one layer, each spread by its kernels.
 
     Args:
+        layer: changed in place, shape (rows, columns).
         cells: with the influence of every node.
+        nodes: the kernels.
     """
     size = nodes.size
     cells = cells.within_reach(size, layer.shape)
@@ -317,7 +319,8 @@ def _is_cheaper_to_add(cells: _InfluencedCells, size: KernelSize, window: _GridW
 
 @dataclass(frozen=True)
 class _GridWindow:
-    """Cells of the output that some cells reach, half-open; cells that hold something, closed."""
+    """Output cells that the kernels of influenced cells reach (half-open: ``row0`` to ``column1``),
+    and the extent of the influenced cells themselves (closed: ``first_row`` to ``last_column``)."""
 
     row0: int
     row1: int
@@ -362,10 +365,10 @@ class _GridWindow:
 
 
 def _add_kernels(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindow) -> Floats:
-    """Return the sum of all cells' kernels over the window, one cell's after the other's."""
+    """Sum the kernels of all cells over the window, cell by cell."""
     size, along_x, along_y = nodes.size, nodes.along_x, nodes.along_y
     rows, columns = along_y.shape[1], along_x.shape[1]
-    # What kernels put outside the grid is cut off at the end.
+    # The parts of kernels outside the grid are cut off at the end.
     out = np.zeros((window.rows_in + 2 * size.half_y, window.columns_in + 2 * size.half_x))
     tops, lefts = cells.row - window.first_row, cells.column - window.first_column
     chunk = max(1, ELEMENTS_PER_CHUNK // (rows * columns))
@@ -381,27 +384,27 @@ def _add_kernels(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindo
 
 
 def _convolve(nodes: KernelNodes, cells: _InfluencedCells, window: _GridWindow) -> Floats:
-    """Return the sum of all cells' kernels over the window, by banded products along x and then y.
+    """Sum the kernels of all cells over the window, by banded products along x and then y.
 
-    The window is worked through in strips of columns that stay in the processor's cache.
+    The window is processed in strips of columns that stay in the processor's cache.
     """
     count, half_x, half_y = nodes.u.size, nodes.size.half_x, nodes.size.half_y
     along_x, along_y = nodes.banded_x[:, None], nodes.banded_y
     most_tiles = min(max(PRODUCT_LIMIT // (TILE * along_y.size), 1), STRIP_TILES)
     strips, per_strip = _strips(window.columns_out, most_tiles)
     width, tiles = per_strip * TILE, -(-window.rows_out // TILE)
-    # Columns of the sources begin where the kernels that reach the window's first one do.
+    # The first column of the sources is the first whose kernels reach the window.
     first_column = window.column0 - half_x
     sources = np.zeros((count, window.rows_in, strips * width + 2 * half_x))
     place = (cells.row - window.first_row) * sources.shape[2] + (cells.column - first_column)
     sources.reshape(count, -1)[:, place] = cells.sums
-    # Rows of what lies between the two products count from the first that the kernels reach from.
+    # Rows between the two products count from the first whose kernels reach the window.
     between = np.empty((tiles * TILE + 2 * half_y, count, width))
     shift = window.first_row - (window.row0 - half_y)
     done_x = between[shift : shift + window.rows_in].reshape(-1, count, per_strip, TILE)
     done_x = done_x.transpose(1, 2, 0, 3)
     out = np.zeros((tiles, TILE, strips * width))
-    # Neighbouring tiles overlap in what they are computed from.
+    # The inputs of neighbouring tiles overlap.
     by_node, by_row, by_column = sources.strides
     tiles_x = np.ndarray(
         (count, strips * per_strip, window.rows_in, TILE + 2 * half_x), np.float64, sources,

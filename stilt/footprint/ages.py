@@ -1,4 +1,4 @@
-"""Particle steps in order of age, so that what belongs to one age stands together."""
+"""Particle steps sorted by age, so that the rows of one age are contiguous."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stilt.footprint.steps import Floats, Ints, ParticleSteps
 
-# Rows worked on together: enough that calls cost little, few enough for the processor's caches.
+# Rows processed together: enough that calls cost little, few enough for the processor's caches.
 PART_ROWS = 131_072
 
 
@@ -20,7 +20,7 @@ class Part:
     """Neighbouring segments with all rows of the ages they belong to.
 
     Attributes:
-        rows, segments: what it takes of both.
+        rows, segments: which of all rows, and of all segments.
     """
 
     rows: slice
@@ -34,7 +34,7 @@ class Ages:
     Attributes:
         first: first row of every segment, and the number of rows, shape (segments + 1,).
         time_min: time of every segment, minutes since release, shape (segments,).
-        minutes: the distinct ages, minutes with the sign of time, outwards, shape (ages,).
+        minutes: the distinct ages with the sign of time, outwards from the release, shape (ages,).
         age: position in ``minutes`` of every segment, ascending, shape (segments,).
     """
 
@@ -45,7 +45,7 @@ class Ages:
 
     @classmethod
     def order(cls, steps: ParticleSteps, particles: int) -> tuple[ParticleSteps, Ages]:
-        """Order the steps of some particles by age; those in order of time stay where they are."""
+        """Sort the steps of some particles by age; nothing is copied where they are sorted."""
         time, starts = steps.time_min, steps.runs[:-1]
         elapsed = np.abs(time[starts])
         in_order = np.all(np.diff(elapsed) > 0)
@@ -66,7 +66,7 @@ class Ages:
         )
 
     def sizes(self) -> Ints:
-        """Number of rows of each age."""
+        """Return the number of rows of each age."""
         return np.diff(self._rows_of_ages)
 
     def parts(self) -> Iterator[Part]:
@@ -82,7 +82,7 @@ class Ages:
             begin = end
 
     def spread(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        """Sum of squared distances from the mean position, and the mean of y, of each age.
+        """Compute the sum of squared distances from the mean position, and mean y, of each age.
 
         Args:
             x, y: positions of the rows, shape (rows,).
@@ -124,5 +124,5 @@ def _about_mean(values: NDArray[np.floating], first: Ints) -> tuple[Floats, Floa
         flat = values - np.repeat(base, sizes)
         mean = np.add.reduceat(flat, first[:-1]) / sizes
         squares = np.add.reduceat(np.square(flat), first[:-1])
-    # Measured from a particle of the run, which is near the mean: nothing is lost in this.
+    # Values are relative to a particle of the run, close to the mean: no precision is lost here.
     return np.maximum(squares - sizes * np.square(mean), 0.0), mean + base

@@ -34,12 +34,12 @@ def aggregate(
     """Move a footprint to target cells and time bins.
 
     Each source cell is shared out by overlap, so the sum over a target that covers the footprint
-    is the footprint's. What falls outside the target's cells or bins is not folded in: the frame's
+    is the footprint's. What falls outside the target's cells or bins is not included: the frame's
     ``attrs`` hold ``total``, ``outside_cells`` (within the bins) and ``outside_times``, all in ppm
     per (umol m-2 s-1).
 
     Hours are not shared out: a layer belongs to the bin that holds its start. When hours with more
-    than a tenth of the influence go on into the next bin, as those of a receptor at 14:37 do in
+    than a tenth of the influence extend into the next bin, as those of a receptor at 14:37 do in
     bins of clock hours, a warning says so.
 
     Args:
@@ -49,8 +49,8 @@ def aggregate(
         time_bins: IntervalIndex or edges; a layer belongs to every bin with
             left <= its stamp < right.
         resolution: cell size for lists of centres.
-        projection: PROJ text of the target; else lon and lat are degrees, and x and y are in the
-            target's own projection if it carries one, or the footprint's.
+        projection: PROJ text of the target; without it, lon and lat are degrees, and x and y are in
+            the target's own projection if it carries one, or the footprint's.
 
     Returns:
         Rows (lon, lat) or (x, y), x outermost; columns the left edges of the bins in naive UTC.
@@ -99,7 +99,8 @@ def cells_of(
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
 ) -> Target:
-    """Return target cells for footprints on a grid, which says what the target leaves open."""
+    """Return target cells for footprints on a grid, whose cell size and projection are used where
+    the target has none of its own."""
     return parse_target(
         target,
         native=(grid.xres, grid.yres),

@@ -16,9 +16,9 @@ def kernel_width(
 ) -> tuple[Floats, Floats]:
     """Return the standard deviation of the kernel for every age that at least two particles share.
 
-    w = smooth_factor 0.06 (var x + var y)^(1/4) (|age| / 1 day)^(1/2), over the cosine of the mean
-    latitude on grids in degrees (Lin et al. 2003, as R-STILT has it). All particles count, also
-    those outside the grid and those without influence.
+    w = smooth_factor 0.06 (var x + var y)^(1/4) (|age| / 1 day)^(1/2), divided by the cosine of the
+    mean latitude on grids in degrees (Lin et al. 2003, as R-STILT has it). All particles count,
+    including those outside the grid and those without influence.
 
     Args:
         ages: rows in order of age.
@@ -47,7 +47,7 @@ def kernel_width(
 
 
 def nearest(sorted_values: Floats, wanted: Floats) -> np.ndarray:
-    """Return the index of the nearest of ``sorted_values`` to each value; of ties the smaller."""
+    """Return the index of the nearest of ``sorted_values`` to each value; in a tie the smaller."""
     after = np.searchsorted(sorted_values, wanted).clip(0, sorted_values.size - 1)
     before = (after - 1).clip(0)
     nearer_before = wanted - sorted_values[before] <= np.abs(sorted_values[after] - wanted)

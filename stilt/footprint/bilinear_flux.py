@@ -1,4 +1,4 @@
-"""A flux between the centres of its cells: continuous along a path, with its slopes."""
+"""A flux interpolated between its cell centres: continuous along a path, with its slopes."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def flux_at(
 ) -> FluxThere:
     """Interpolate a flux bilinearly between the centres of its cells.
 
-    Beyond its edge it is zero, as where it has no value, and falls to zero within a cell's width
-    around the edge. In time it is constant within its steps.
+    It is zero beyond the edge of its grid and where it has no value; around the edge it falls to
+    zero within the width of a cell. In time it is constant within its steps.
 
     Args:
         along: the flux.
-        x, y: places in coordinates of their own, any shape.
-        to_lonlat: gives their longitudes and latitudes.
+        x, y: places in any coordinates, any shape.
+        to_lonlat: converts them to longitudes and latitudes.
         minutes: since the release, of the same shape.
-        receptor: released there.
+        receptor: the receptor, from whose time the minutes count.
     """
     here = _own_coordinates(along, *to_lonlat(x, y))
     step = along.steps(minutes.ravel(), receptor).reshape(minutes.shape)
@@ -63,7 +63,7 @@ def flux_at(
         after = _own_coordinates(along, *to_lonlat(x + shift_x, y + shift_y))
         before = _own_coordinates(along, *to_lonlat(x - shift_x, y - shift_y))
         own_x, own_y = ((a - b) / (2 * _NEAR_CELLS) for a, b in zip(after, before, strict=True))
-        # Across the longitude at which the flux begins again.
+        # A jump across the longitude where the grid of the flux begins is not a slope.
         own_x = np.where(np.abs(own_x) > 90.0 / _NEAR_CELLS, 0.0, own_x)
         slopes.append(by_own_x * own_x + by_own_y * own_y)
     return FluxThere(value, slopes[0], slopes[1])
@@ -115,7 +115,7 @@ def _between_centres(
 
 
 def _place(nodes: Floats, at: Floats) -> tuple[np.ndarray, Floats, Floats]:
-    """Return the node below each place, the next one's share, and how it grows along the axis."""
+    """Return the node below each place, the weight of the next one, and that weight's slope."""
     first = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, nodes.size - 2)
     width = nodes[first + 1] - nodes[first]
     share = (at - nodes[first]) / width

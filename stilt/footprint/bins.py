@@ -59,8 +59,8 @@ def membership(stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]) -> np.nd
 def memberships(
     stamps: np.ndarray, bins: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return layer and bin of every membership, by layer; fast where many bins follow on."""
-    # As whole numbers, which are compared several times as fast as times.
+    """Return layer and bin of every membership, by layer; fast for bins that do not overlap."""
+    # Integers compare several times as fast as datetimes.
     left, right = (side.view(np.int64) for side in bins)
     if np.all(left[1:] >= right[:-1]):
         at = stamps.astype("datetime64[ns]").view(np.int64)

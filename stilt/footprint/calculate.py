@@ -27,8 +27,8 @@ OUTSIDE_DOMAIN = "outside_domain"
 MOST_REACH_CELLS = 1_000_000
 # Cells beyond the kernels' reach: one that lies partly in the grid's bounds, one for rounding.
 SPARE_CELLS = 2
-# Elements of NumPy's buffers. With the usual 8,192 NumPy 2.4 copies what is broadcast along rows
-# that are shorter than that, which takes as long as computing with it.
+# Elements of NumPy's buffers. With the default of 8,192, NumPy 2.4 copies operands broadcast along
+# rows shorter than that, which takes as long as the computation itself.
 BUFFER_ELEMENTS = 512
 
 
@@ -52,7 +52,7 @@ class GriddedFootprint:
 
 @contextmanager
 def _small_buffers() -> Iterator[None]:
-    """Let NumPy compute with rows where they are, instead of with copies of many rows."""
+    """Keep NumPy from copying broadcast rows into its buffers."""
     before = np.setbufsize(BUFFER_ELEMENTS)
     try:
         yield
@@ -124,7 +124,7 @@ class _Placed:
 
     Attributes:
         cell, foot: the numbers of their cells and their influence, shape (rows,).
-        first: first of them in every segment of ages, and their number, shape (segments + 1,).
+        first: first row of every segment of ages, and the number of rows, shape (segments + 1,).
     """
 
     cell: Ints

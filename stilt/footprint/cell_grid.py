@@ -81,7 +81,7 @@ class Axis:
     """Equal cells along one axis.
 
     Attributes:
-        low, high: bounds in grid units; cells that do not fit whole below ``high`` do not exist.
+        low, high: bounds in grid units; there are only cells that lie wholly below ``high``.
         resolution: cell size, grid units.
         count: number of cells.
     """
@@ -126,9 +126,9 @@ class Axis:
         return self.low + cells * self.resolution + self.resolution / 2
 
     def cell(self, position: Floats, buffer_cells: int = 0) -> Floats:
-        """Return the whole number of each position's cell, closed on the left.
+        """Return the index of each position's cell, closed on the left, as a whole number.
 
-        Positions outside go on counting. As in R-STILT the edges are those of a grid that begins
+        Indices continue outside the axis. As in R-STILT the edges are those of a grid that begins
         ``buffer_cells`` before the axis, ``(low - buffer resolution) + k resolution`` in floating
         point: the last bit decides for positions that lie exactly on an edge.
 
@@ -151,7 +151,7 @@ class Axis:
         return index
 
     def near(self, position: Floats, margin_cells: int) -> np.ndarray:
-        """Return mask of positions within the bounds widened by some cells, closed on the left."""
+        """Return which positions lie in the bounds widened by some cells, closed on the left."""
         margin = margin_cells * self.resolution
         return (position >= self.low - margin) & (position < self.high + margin)
 
@@ -171,7 +171,8 @@ class CellGrid:
         x, y: the axes.
         degrees: coordinates are longitude and latitude.
         projection: PROJ text.
-        west: None, or longitudes are taken to [west, west + 360): a grid across the dateline.
+        west: for a grid across the dateline, longitudes are wrapped to [west, west + 360); else
+            None.
     """
 
     x: Axis
@@ -226,20 +227,20 @@ class CellGrid:
         ]
 
     def wrap(self, longitude: Floats) -> Floats:
-        """Take longitudes to the range of the grid's axes."""
+        """Wrap longitudes to the range of the grid's axes."""
         if self.west is None:
             return longitude
         return (longitude.astype(np.float64) - self.west) % 360.0 + self.west
 
     def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
-        """Take longitude and latitude to the grid's coordinates."""
+        """Convert longitude and latitude to the grid's coordinates."""
         if self.degrees:
             return self.wrap(longitude), latitude
         x, y = transformer(self.projection).transform(longitude, latitude)
         return np.asarray(x), np.asarray(y)
 
     def order_of_columns(self) -> tuple[Floats, Ints]:
-        """Return longitudes (or x) as published, ascending, and the grid's column each shows.
+        """Return longitudes (or x) as published, ascending, and the grid's column of each.
 
         Wrapped longitudes go back to [-180, 180).
         """

@@ -21,7 +21,7 @@ from stilt.footprint.target import Target
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
-# Memory for the fields of all fluxes, brought to the cells of footprints.
+# Memory for the fields of all fluxes, regridded to the footprints' cells.
 CACHED_FIELDS_BYTES = 512 * 2**20
 
 
@@ -53,10 +53,10 @@ def components(
     once, and only its cells that are not zero are used.
 
     Args:
-        footprints: taken one at a time; in order of time, fields of a changing flux are moved to
-            the footprints' cells once.
+        footprints: taken one at a time; if they come in order of time, each field of a changing
+            flux is regridded only once.
         fluxes: by name, each on its own grid, with its own units and times: ``time``, or ``hour``
-            (0 to 23 UTC) and ``month`` (1 to 12) for those that come again, or none.
+            (0 to 23 UTC) and ``month`` (1 to 12) for fluxes that repeat, or none.
         molar_mass_g: grams per mole, for fluxes of mass.
         projection: PROJ text of x and y of fluxes that do not carry their own.
 
@@ -85,7 +85,7 @@ def components(
 
 @dataclass
 class _Sector:
-    """One flux, brought to the cells of the footprints that come."""
+    """One flux, regridded to the cells of the footprints as they come."""
 
     name: str
     inventory: Inventory
@@ -147,7 +147,7 @@ class _Sector:
         return float(values @ self._field(key, step, room)[places])
 
     def _field(self, key: tuple[object, ...], step: int, room: int) -> Floats:
-        """One step's flux on the footprints' cells, weighted with the covered share."""
+        """Return one step's flux on the footprints' cells, weighted with the covered share."""
         at = (key, step)
         if at in self._kept:
             self._kept.move_to_end(at)

@@ -25,9 +25,9 @@ def needs_densifying(steps: ParticleSteps, xres: float, yres: float) -> bool:
     early = _early(steps)
     period = repeated_list(early.particle)
     axes = ((early.x, xres), (early.y, yres))
-    told = [_told_by_counting(at, period, length) for at, length in axes]
-    if None not in told or True in told:
-        return True in told
+    longer = [_is_longer(at, period, length) for at, length in axes]
+    if None not in longer or True in longer:
+        return True in longer
     dx, dy = _typical(early)
     return bool(dx > xres or dy > yres)
 
@@ -43,15 +43,16 @@ def _early(steps: ParticleSteps) -> ParticleSteps:
     return steps.take(early[np.argsort(elapsed[early], kind="stable")])
 
 
-def _told_by_counting(positions: Floats, period: int, length: float) -> bool | None:
+def _is_longer(positions: Floats, period: int, length: float) -> bool | None:
     """Return whether the typical step is longer than a length, by counting, without medians.
 
     Args:
         positions: along one axis, of rows in order of time.
-        period: rows after which the same particles come again.
+        period: rows after which the same particles repeat.
+        length: in units of the positions.
 
     Returns:
-        None where counting does not tell: medians that lie between a longer and a shorter step.
+        None where counting cannot decide: a median lies between a longer and a shorter step.
     """
     if period == positions.size:
         return None
@@ -101,8 +102,8 @@ def densify(steps: ParticleSteps) -> ParticleSteps:
 
     Position and influence are linear in time between a particle's own rows; nothing is
     extrapolated. Influence is then scaled so that the totals over |t| <= 10, (10, 20] and
-    (20, 100] minutes are what they were. What is missing of the particle's own rows is filled in
-    the same way; rows with NaN left are dropped. Times are rounded to 0.1.
+    (20, 100] minutes are what they were. Missing values of a particle's own rows are filled in the
+    same way; rows that still hold NaN are dropped. Times are rounded to 0.1.
     """
     steps = replace(steps, particle=steps.numbers)
     rows = np.flatnonzero(np.abs(steps.time_min) <= EARLY_MINUTES)
@@ -124,7 +125,7 @@ def densify(steps: ParticleSteps) -> ParticleSteps:
 
 
 def _filled(steps: ParticleSteps) -> ParticleSteps:
-    """Fill missing numbers of the steps from the particle's own rows on either side."""
+    """Fill missing values of the steps from the particle's own rows on either side."""
     elapsed = np.abs(steps.time_min)
     columns = {}
     for name in ("x", "y", "foot"):
@@ -144,7 +145,7 @@ def _filled(steps: ParticleSteps) -> ParticleSteps:
 
 
 def _split(steps: ParticleSteps) -> tuple[ParticleSteps, ParticleSteps, ParticleSteps]:
-    """Split into the early rows with each particle's first later row, and all later rows."""
+    """Return the early rows, each particle's first later row, and all later rows."""
     elapsed = np.abs(steps.time_min)
     is_early = np.round(elapsed, 1) <= EARLY_MINUTES
     late = np.flatnonzero(~is_early)

@@ -28,7 +28,7 @@ CACHED_FIELDS_BYTES = 256 * 2**20
 
 
 class Enhancement(float):
-    """What a surface flux adds to one measurement, in ppm: a number that knows what it lacks.
+    """What a surface flux adds to one measurement, in ppm: a number that knows what it leaves out.
 
     Attributes:
         outside: influence in cells and hours that the flux does not cover, which is not in the
@@ -40,7 +40,7 @@ class Enhancement(float):
     outside_share: float
 
     def __new__(cls, ppm: float, outside: float = 0.0, outside_share: float = 0.0) -> Enhancement:
-        """Make a number of ppm with what it lacks."""
+        """Create a number of ppm with what it leaves out."""
         made = super().__new__(cls, ppm)
         made.outside, made.outside_share = float(outside), float(outside_share)
         return made
@@ -61,8 +61,8 @@ def enhancement(
 
     ppm = sum over cells and hours of influence [ppm per (umol m-2 s-1)] times flux
     [umol m-2 s-1], with the flux constant within its own cells and time steps and the footprint
-    shared out among them by overlap. Influence is taken as even within each hour of a footprint:
-    of the hour from 13:37 to 14:37, 23/60 meet the flux of 13:00 to 14:00.
+    shared out among them by overlap. Influence is taken as constant within each hour of a
+    footprint: of the hour from 13:37 to 14:37, 23/60 meet the flux of 13:00 to 14:00.
 
     Warns once when the flux leaves out more than a tenth of the influence of a footprint.
 
@@ -70,7 +70,7 @@ def enhancement(
         footprints: taken one at a time.
         flux: dims (lat, lon) or (y, x), and ``time`` if it changes: each stamp holds until the
             next, the last as long as the one before. A flux without ``time``, or with a single
-            stamp, holds always. ``attrs['units']`` is needed. NaN cells take no part.
+            stamp, holds at all times. ``attrs['units']`` is needed. NaN cells are left out.
         molar_mass_g: grams per mole, for fluxes of mass.
         projection: PROJ text of x and y if the flux does not carry its own.
         labels: names of the rows in the order of the footprints; else the receptors' ids.
@@ -122,7 +122,7 @@ def enhancement(
 
 @dataclass
 class _Lacks:
-    """What the flux does not cover of some footprints, to be said once.
+    """What the flux does not cover of some footprints, for a single warning.
 
     Attributes:
         inventory: the flux.
@@ -139,7 +139,7 @@ class _Lacks:
     def note(
         self, footprint: GriddedInfluence, share: float, *, outside_times: float, outside: float
     ) -> None:
-        """Take in one footprint."""
+        """Record one footprint."""
         stamps = footprint.data["time"].values
         if not self.dated_otherwise and self.inventory.is_dated_otherwise(stamps):
             self.dated_otherwise = str(footprint.receptor.id)
@@ -158,7 +158,7 @@ class _Lacks:
             )
 
     def warn(self, number: int) -> None:
-        """Warn of what was noted among a number of footprints."""
+        """Warn of what was recorded among a number of footprints."""
         if self.count:
             of_many = f" For {self.count} of {number} footprints it leaves out more than a tenth."
             warnings.warn(
@@ -177,7 +177,7 @@ class _Lacks:
 
 @dataclass
 class _Pulled:
-    """Fluxes brought to the cells of one footprint grid, a limited number of them kept."""
+    """The time steps of a flux regridded to one footprint grid; a limited number are kept."""
 
     inventory: Inventory
     overlay: Overlay

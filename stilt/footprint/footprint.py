@@ -1,4 +1,4 @@
-"""The footprint of one receptor as an object: data, where it came from, and what to do with it."""
+"""The footprint of one receptor as an object: its data, its origin, and operations on it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Footprint:
         """The data without labels."""
         if isinstance(self._data, FootprintArrays):
             return self._data
-        # Variables straight away: a DataArray of each coordinate takes longer than the rest.
+        # Variables directly: building a DataArray of each coordinate takes longer than the rest.
         coordinates = self._data.coords.variables
         stamps, y, x = (coordinates[dim].values for dim in self._data.dims)
         return FootprintArrays(self._data.values, stamps, y, x)
@@ -101,7 +101,7 @@ class Footprint:
         heights_msl: bool | None = None,
         warn: bool = True,
     ) -> Footprint:
-        """Make the footprint of a receptor's particles.
+        """Compute the footprint of a receptor's particles.
 
         Args:
             particles: trajectory table; time, indx, long, lati and foot are used, and what the
@@ -124,12 +124,12 @@ class Footprint:
             receptor=receptor,
             heights_msl=heights_msl,
         )
-        frame = CellGrid.of(config.grid)
-        for sentence in frame.cut_ranges() if warn and frame.degrees else ():
+        cell_grid = CellGrid.of(config.grid)
+        for sentence in cell_grid.cut_ranges() if warn and cell_grid.degrees else ():
             warnings.warn(sentence, stacklevel=2)
         gridded = grid_footprint(
             ParticleSteps.from_table(weighted),
-            frame,
+            cell_grid,
             smooth_factor=config.smooth_factor,
             time_integrate=config.time_integrate,
         )
@@ -158,7 +158,7 @@ class Footprint:
         *,
         empty_reason: str = "",
     ) -> Footprint:
-        """Make a footprint of influence that is on its grid already.
+        """Create a footprint from influence that is already on its grid.
 
         Args:
             values: ppm per (umol m-2 s-1), shape (layers, rows, columns).
@@ -209,7 +209,7 @@ class Footprint:
         """Write a CF-1.8 NetCDF file under a temporary name, then rename it.
 
         Args:
-            path: file to make or replace.
+            path: file to create or replace.
             attrs: further global attributes.
         """
         return write_footprint(self, path, attrs)
@@ -239,7 +239,7 @@ class Footprint:
     def time_range(self) -> tuple[pd.Timestamp, pd.Timestamp]:
         """Start of the first layer and end of the last, naive UTC as all times here.
 
-        Both are the same for a single layer, hourly or integrated. They select in the data:
+        Both are the same for a single layer, hourly or integrated. They can be used to select:
         ``data.sel(time=slice(*footprint.time_range))``.
         """
         stamps = pd.DatetimeIndex(self.data["time"].values)
@@ -283,15 +283,15 @@ class Footprint:
         molar_mass_g: float | None = None,
         projection: str | None = None,
     ) -> Enhancement:
-        """Multiply with a surface flux and sum: what it adds to the measurement, ppm.
+        """Multiply by a surface flux and sum: what the flux adds to the measurement, ppm.
 
         Args:
             flux, molar_mass_g, projection: see :func:`stilt.footprint.enhancement.enhancement`.
 
         Returns:
             A number whose ``outside`` is the influence that the flux does not cover, ppm per
-            (umol m-2 s-1), and ``outside_share`` the share of that in the footprint. More than a
-            tenth is warned of.
+            (umol m-2 s-1), and ``outside_share`` its share of the footprint. A warning is given
+            when that is more than a tenth.
 
         Raises:
             UsageError: units are missing or wrong, the grid or the times cannot be used, or the
@@ -325,7 +325,7 @@ UNIT = "ppm per (umol m-2 s-1)"
 
 
 def _stamps(receptor: Receptor, hours: Ints) -> np.ndarray:
-    """Start of each layer, datetime64, from hours since the receptor's time."""
+    """Return the start of each layer, datetime64, from hours since the receptor's time."""
     stamps = receptor.time.to_datetime64() + hours.astype("timedelta64[h]")
     return stamps.astype("datetime64[ns]")
 

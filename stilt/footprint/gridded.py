@@ -1,4 +1,4 @@
-"""What operations on a footprint need of it; :class:`stilt.Footprint` stands on top of them."""
+"""What operations on a footprint need from it; :class:`stilt.Footprint` is built on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FootprintArrays(NamedTuple):
-    """A footprint as arrays alone: making an xarray object of them takes as long as gridding.
+    """A footprint as bare arrays: building an xarray object of them takes as long as gridding.
 
     Attributes:
         values: influence in ppm per (umol m-2 s-1), shape (layers, rows, columns).

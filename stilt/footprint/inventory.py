@@ -19,7 +19,7 @@ MASS_FLUX_UNIT = "ug m-2 s-1"
 HOUR_US = 3_600_000_000
 YEAR = np.timedelta64(366, "D")
 ALWAYS_US = 2**62
-# Dimensions of a flux that comes again every day or every year, and how they count.
+# Dimensions of a flux that repeats every day or every year, and their coordinates.
 CYCLES = {"month": range(1, 13), "hour": range(24)}
 
 
@@ -59,7 +59,7 @@ def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
 
 
 def _require_data_array(flux: object) -> None:
-    """Raise for what people give instead of one variable of a data set."""
+    """Raise a UsageError, with a hint, for what people give instead of one variable."""
     if isinstance(flux, xr.DataArray):
         return
     if isinstance(flux, xr.Dataset):
@@ -80,10 +80,11 @@ class Inventory:
     Attributes:
         flux: dims (time, lat, lon), (lat, lon), or with y and x.
         mask: one field, whose NaN cells take no part.
-        left, right: begin and end of each step, microseconds since 1970, ascending; each begins
-            where the one before ends; of a cycle the first only, without meaning.
-        cycle: which of month and hour the flux comes again with.
-        single_stamp: time of the only step of a flux with the dimension time, which holds always.
+        left, right: start and end of each step, microseconds since 1970, ascending; each begins
+            where the one before ends. A cycle has a single one, which is not used.
+        cycle: which of month and hour the flux repeats with.
+        single_stamp: time of the only step of a flux with the dimension time; it holds at all
+            times.
     """
 
     flux: xr.DataArray
@@ -178,7 +179,7 @@ class Inventory:
         """Return for each hour the time steps that lie in it, with their shares of the hour.
 
         Args:
-            stamps: begins of the hours, datetime64, shape (hours,).
+            stamps: starts of the hours, datetime64, shape (hours,).
         """
         if not self.changes:
             return [[(0, 1.0)]] * stamps.size
@@ -199,7 +200,7 @@ class Inventory:
         ]
 
     def _clock_hours(self, stamp: np.datetime64) -> Iterator[tuple[int, float]]:
-        """Yield steps of a cycle with their shares of the hour from a time on."""
+        """Yield steps of a cycle with their shares of the hour that starts at a time."""
         hour = stamp.astype("datetime64[h]")
         late = float((stamp - hour) / np.timedelta64(HOUR_US, "us"))
         for clock, share in ((hour, 1.0 - late), (hour + np.timedelta64(1, "h"), late)):
@@ -212,7 +213,7 @@ class Inventory:
                 yield number, share
 
     def is_dated_otherwise(self, stamps: np.ndarray) -> bool:
-        """Return whether a flux's only step is later than hours, or more than a year earlier."""
+        """Return whether a flux's only step is after any hour, or more than a year before it."""
         if self.single_stamp is None or stamps.size == 0:
             return False
         after = stamps.astype("datetime64[us]") - self.single_stamp
@@ -234,7 +235,7 @@ def _checked(time: xr.DataArray) -> np.ndarray:
     """Return the stamps of a flux, ascending.
 
     Raises:
-        UsageError: they are no dates, one is missing, or two are the same.
+        UsageError: they are not dates, one is missing, or two are the same.
     """
     if not np.issubdtype(time.dtype, np.datetime64) or bool(time.isnull().any()):
         raise UsageError(

@@ -54,7 +54,7 @@ class Jacobian:
     def columns(self) -> pd.MultiIndex:
         """Labels of the columns, (time, lon, lat) or (time, x, y): bins outermost, then cells.
 
-        Made when asked for: a year of hourly bins has millions.
+        Built on demand: a year of hourly bins has millions.
         """
         times, unique = pd.factorize(self.bins)
         levels: Any = [unique, *self.cells.levels]
@@ -141,9 +141,10 @@ def jacobian(
     """Stack footprints, moved to target cells and time bins as by ``aggregate``.
 
     Footprints are taken one at a time, or block by block, so an iterable that loads them as it goes
-    needs no more memory than the result and one of these. They may lie on different grids. As in
-    ``aggregate``, a layer belongs to the time bin that holds its start, and a warning tells of the
-    first footprint with more than a tenth of its influence in hours that go on into the next bin.
+    needs no more memory than the result and one footprint or block. They may lie on different
+    grids. As in ``aggregate``, a layer belongs to the time bin that holds its start, and a warning
+    names the first footprint with more than a tenth of its influence in hours that extend into the
+    next bin.
 
     Args:
         footprints: one row each; a block has several.
@@ -160,7 +161,7 @@ def jacobian(
     ids: list[str] = []
     times: list[np.ndarray] = []
     left_out: list[LeftOut] = []
-    overlay, told = None, False
+    overlay, warned = None, False
     for footprint in footprints:
         part = footprint if isinstance(footprint, Layers | CellBlock) else Layers.of(footprint)
         overlay = overlays.get(key_of(part))
@@ -174,8 +175,8 @@ def jacobian(
             left_out.append(rows.add(part, overlay, sides))
             named, when = [str(part.receptor.id)], np.array([part.receptor.time.to_datetime64()])
         late = left_out[-1].late
-        if not told and late.max(initial=0.0) > TOLERATED_SHARE:
-            told, first = True, int(np.argmax(late > TOLERATED_SHARE))
+        if not warned and late.max(initial=0.0) > TOLERATED_SHARE:
+            warned, first = True, int(np.argmax(late > TOLERATED_SHARE))
             warn_of_crossing(named[first], float(late[first]), stacklevel=2)
         times.append(when.astype("datetime64[s]"))
         ids += named

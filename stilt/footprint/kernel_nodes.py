@@ -1,10 +1,11 @@
 """A few kernels that stand for all kernels of the same size.
 
 A Gaussian's weight at a place is exp(-u a), with u = 1 / sigma^2 and a half of the squared distance
-from its centre. Over the widths that make kernels of one size, and over that size, this is nearly a
-sum of few products of a function of u and a function of a. Kernels of a few widths, the nodes, thus
-give every other one as a weighted sum. The weights are those that are exact at as many distances;
-nodes and distances are zeros of Chebyshev's polynomials, so that the error is small between them.
+from its centre. For all widths whose kernels have one size, and all places in such a kernel, this
+is nearly a sum of a few products of a function of u and a function of a. So kernels of a few
+widths, the nodes, give every other one as a weighted sum. The weights are chosen to be exact at as
+many distances as there are nodes; nodes and distances are zeros of Chebyshev polynomials, so that
+the error between them is small.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import numpy as np
 from stilt.footprint.steps import Floats
 
 TOLERANCE = 1e-8
-# Kernels with so many different weights or fewer are looked at weight by weight.
+# In kernels with at most this many different weights, every distance is known.
 FEW_DISTANCES = 32
-# Output cells per product with a banded matrix; small, as most of a large band is zeros.
+# Output cells per product with a banded matrix; few, because a large one is mostly zeros.
 TILE = 8
 
 
@@ -91,21 +92,21 @@ class KernelNodes:
 
 
 class Interpolator:
-    """Chooses nodes; the distances in small kernels are found once for each size.
+    """Chooses nodes; the distances in small kernels are computed once for each size.
 
-    To be let go with the footprint it was made for: small arrays that outlive a worker's large ones
-    lie among them, and keep the memory around from being used again.
+    Discard it with the footprint it was created for: small arrays that outlive a worker's large
+    ones lie among them and fragment the memory.
     """
 
     def __init__(self) -> None:
-        """Start without any nodes."""
+        """Start with no distances known."""
         self._distances: dict[KernelSize, Floats] = {}
 
     def nodes_and_shares(self, size: KernelSize, sigma: Floats) -> tuple[KernelNodes, Floats]:
-        """Choose kernels to compute with, and what wanted kernels of the same size take of each.
+        """Choose kernels as nodes, and find the share of each in wanted kernels of the same size.
 
-        Wanted kernels sum to one; every weight is right to a relative ``TOLERANCE``. The closer
-        the widths lie together, the fewer nodes they need.
+        Wanted kernels sum to one; every weight has a relative error below ``TOLERANCE``. The
+        closer together the widths are, the fewer nodes they need.
 
         Args:
             size: of all kernels.
@@ -148,10 +149,10 @@ class Interpolator:
 
 
 def node_count(spread: float) -> int:
-    """Return how many nodes serve a spread, which is the largest a times the range of u.
+    """Return the number of nodes needed for a spread: the largest a times the range of u.
 
     The remainder of interpolation in both u and a is (spread / 16)^n / n! of the middle kernel; the
-    factor before it was found by comparing with exact kernels, for spreads up to 18.
+    factor in front was found by comparison with exact kernels, for spreads up to 18.
     """
     error, count = 4.0 * math.exp(0.25 * spread), 0
     while error > TOLERANCE:

@@ -1,4 +1,4 @@
-"""A footprint without its zeros: what moving, adding up and multiplying many of them needs."""
+"""Footprints without their zeros, for regridding, adding up and multiplying many of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layers:
-    """All of a footprint that is not zero, as runs of neighbouring cells of one row.
+    """The cells of a footprint that are not zero, as runs of neighbours within a row.
 
     Attributes:
         receptor: the footprint's receptor.
@@ -47,7 +47,7 @@ class Layers:
 
     @classmethod
     def of(cls, footprint: GriddedInfluence) -> Layers:
-        """Take the runs of a footprint in memory."""
+        """Find the runs of a footprint in memory."""
         values, stamps, y, x = footprint.arrays
         return cls(
             footprint.receptor,
@@ -65,11 +65,11 @@ class Layers:
         return self.x.size * self.y.size
 
     def source(self) -> Source:
-        """Cells of the footprint."""
+        """Return the cells of the footprint."""
         return source_of(self)
 
     def key(self) -> tuple[object, ...]:
-        """Something equal for footprints on one grid."""
+        """Return a key that is equal for footprints on the same grid."""
         return key_of(self)
 
     @cached_property
@@ -86,7 +86,7 @@ class Layers:
         return self.first_value[np.searchsorted(self.starts, edges)]
 
     def boxes(self) -> Iterator[tuple[int, slice, slice]]:
-        """Yield number, rows and columns of each layer with a run: the smallest box around all."""
+        """Yield each layer that has runs: its number, rows and columns of the box around them."""
         edges = np.searchsorted(self.starts, np.arange(self.stamps.size + 1) * self.cells)
         row, column = np.divmod(self.starts % max(self.cells, 1), max(self.x.size, 1))
         end = column + self.lengths
@@ -102,18 +102,18 @@ class Layers:
         return total.reshape(self.y.size, self.x.size)
 
     def places(self) -> Ints:
-        """Cell of every value within its layer, ``row * columns + column``, shape (values,)."""
+        """Return each value's cell in its layer, ``row * columns + column``, shape (values,)."""
         within = self.starts % max(self.cells, 1) - self.first_value[:-1]
         return np.repeat(within, self.lengths) + np.arange(self.values.size)
 
 
 @dataclass(frozen=True)
 class LayerCells:
-    """All of a footprint that is not zero, as cells of its layers.
+    """The cells of a footprint that are not zero, as cells of its layers.
 
     Attributes:
-        receptor, grid, integrated, x, y, stamps: as of :class:`Layers`.
-        counts: cells of each layer, shape (layers,).
+        receptor, grid, integrated, x, y, stamps: as in :class:`Layers`.
+        counts: number of these cells in each layer, shape (layers,).
         cell: number of each cell within its layer, ``row * columns + column``, by layer and
             ascending within it, shape (cells,).
         values: ppm per (umol m-2 s-1), shape (cells,).
@@ -164,16 +164,16 @@ class LayerCells:
 
 @dataclass(frozen=True)
 class CellBlock:
-    """All of some footprints on one grid that is not zero, one footprint after the other.
+    """The cells of several footprints on one grid that are not zero, footprint after footprint.
 
     Attributes:
-        grid, integrated, x, y: as of :class:`Layers`.
+        grid, integrated, x, y: as in :class:`Layers`.
         ids: of the receptors.
         times: of the receptors, datetime64[s], shape (footprints,).
-        layers: of each footprint, shape (footprints,).
+        layers: number of layers of each footprint, shape (footprints,).
         stamps: start of each layer, datetime64[ns], shape (layers,).
-        counts: cells of each layer, shape (layers,).
-        cell, values: as of :class:`LayerCells`.
+        counts: number of these cells in each layer, shape (layers,).
+        cell, values: as in :class:`LayerCells`.
     """
 
     grid: Grid
@@ -203,7 +203,7 @@ class CellBlock:
         return total
 
     def chosen(self, layer: Ints) -> tuple[np.ndarray, Floats]:
-        """Return cells and values of some layers, which may be there more than once."""
+        """Return cells and values of some layers, each of which may be chosen more than once."""
         if np.array_equal(layer, np.arange(self.counts.size)):
             return self.cell, self.values
         counts, first = self.counts[layer], np.append(0, np.cumsum(self.counts))[layer]
@@ -222,12 +222,12 @@ def source_of(layers: Layers | LayerCells | CellBlock) -> Source:
 
 
 def key_of(layers: Layers | LayerCells | CellBlock) -> tuple[object, ...]:
-    """Return something equal for footprints on one grid."""
+    """Return a key that is equal for footprints on the same grid."""
     return layers.x.tobytes(), layers.y.tobytes(), layers.grid
 
 
 def runs_of(values: np.ndarray) -> tuple[Ints, Ints, Floats]:
-    """Runs of what is not zero: starts, lengths and values as in :class:`Layers`.
+    """Return the runs of cells that are not zero: starts, lengths, values as in :class:`Layers`.
 
     Args:
         values: shape (layers, rows, columns).

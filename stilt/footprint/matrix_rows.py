@@ -1,6 +1,6 @@
-"""Rows of a sparse matrix, a footprint each, kept in arrays that grow where they are.
+"""Rows of a sparse matrix, one for each footprint, kept in arrays that grow in place.
 
-Joining pieces at the end would need the answer's memory twice.
+Joining pieces at the end would need twice the memory of the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LeftOut:
     Attributes:
         outside_cells: influence within the bins but outside the cells.
         outside_times: influence outside the bins.
-        late: share of the influence in hours that go on into the next bin.
+        late: share of the influence in hours that extend into the next bin.
     """
 
     outside_cells: Floats
@@ -68,7 +68,7 @@ class MatrixRows:
         position, values = overlay.push_cells(
             field, block.counts[layer], known.size, *block.chosen(layer)
         )
-        # From positions within the fields of this block to those within the rows.
+        # Positions within the fields of this block become columns of the rows.
         sizes = np.diff(np.searchsorted(position, np.arange(known.size + 1) * cells))
         footprint, of_bins = np.divmod(known, bins[0].size)
         shift = (of_bins - np.arange(known.size)) * cells
@@ -104,7 +104,7 @@ class MatrixRows:
         self._ends.append(begin + np.cumsum(sizes))
 
     def matrix(self, columns: int) -> sp.csr_array:
-        """Return the rows as a matrix of some columns; nothing can be added after."""
+        """Return the rows as a matrix with so many columns; add nothing afterwards."""
         ends = np.concatenate(self._ends)
         size = int(ends[-1])
         self._columns.resize(size, refcheck=False)
@@ -116,7 +116,7 @@ class MatrixRows:
 
 
 def _late(layers: Layers, late: Ints) -> float:
-    """Share of a footprint's influence that is in some layers."""
+    """Return the share of a footprint's influence that is in some layers."""
     if late.size == 0:
         return 0.0
     edges_of = layers.first_of_layers
@@ -125,7 +125,7 @@ def _late(layers: Layers, late: Ints) -> float:
 
 
 def _runs(layers: Layers, layer: Ints, number: Ints, fields: int) -> Runs:
-    """Runs of some layers, each as part of a field: layer and field, ascending in layers."""
+    """Return the runs of some layers (ascending), each as part of the field with its number."""
     of_layers = np.searchsorted(layers.starts, np.arange(layers.stamps.size + 1) * layers.cells)
     starts, lengths, values = layers.starts, layers.lengths, layers.values
     if not np.array_equal(layer, np.arange(layers.stamps.size)):

@@ -35,7 +35,7 @@ def apply_near_field(
     fluxes.
 
     Rows of each particle are taken outwards from the release, whatever their order in the table.
-    Run on a table that was corrected before, it starts again from the saved originals.
+    A table that was corrected before is corrected again from the saved originals.
 
     Args:
         particles: trajectory table with the columns of ``NEEDED``; ``xhgt`` gives release heights.
@@ -65,11 +65,11 @@ def apply_near_field(
 
 
 def _corrected(table: pd.DataFrame, start_m: Floats, veght: float) -> np.ndarray:
-    """Return influence with the correction, shape (rows,), in the precision it came in.
+    """Return influence with the correction, shape (rows,), in the precision of the table.
 
-    Rows are taken outwards in blocks. Those that change nothing are passed over: rows without
-    influence or time near the ground, and all of a particle once its plume is deeper than any
-    layer of the table.
+    Rows are taken outwards in blocks. Those that change nothing are skipped: rows with neither
+    influence nor time near the ground, and all later rows of a particle once its plume is deeper
+    than any layer of the table.
     """
     foot, samt, mixed = (table[name].to_numpy() for name in (UNCORRECTED, "samt", "mlht"))
     corrected = foot.astype(np.result_type(foot, np.float32))
@@ -99,19 +99,19 @@ def _corrected(table: pd.DataFrame, start_m: Floats, veght: float) -> np.ndarray
         corrected[rows[shallow]] = plume_influence(
             plume[shallow], density[shallow], samt_min[shallow]
         )
-        # A particle's last row of the block stays.
+        # Of several rows of a particle in a block, the last one is kept.
         grown[number] = depth
         deep[number] = plume >= deepest
     return corrected
 
 
 def _running_sums(begin: Floats, number: Ints, terms: Floats) -> Floats:
-    """Add the terms of each number one after the other to what it begins with; NaN adds nothing.
+    """Add each number's terms, one after the other, to its initial value; NaN adds nothing.
 
     Strictly in order, so that the sums do not depend on where a block begins.
 
     Args:
-        begin: by number.
+        begin: initial value of each number.
         number: of each term, shape (terms,).
         terms: shape (terms,).
 

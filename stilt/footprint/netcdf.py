@@ -49,7 +49,7 @@ def write_footprint(
 
     Args:
         footprint: what to write.
-        path: file to make or replace; readers see the old file or the new one, never a part.
+        path: file to create or replace; readers see the old file or the new one, never a part.
         attrs: further global attributes.
 
     Returns:
@@ -62,9 +62,10 @@ def write_footprint(
 
 
 def _write_netcdf(footprint: GriddedInfluence, path: Path, attrs: Mapping[str, Any]) -> None:
-    """Write all of a file but its check sum.
+    """Write a whole file except its checksum.
 
-    All is defined before any value is written: netCDF flushes the file at each change of the two.
+    Everything is defined before any value is written, because netCDF flushes the file whenever it
+    changes from one to the other.
     """
     import netCDF4
 
@@ -103,8 +104,9 @@ def _define_foot(file: Any, dims: tuple[str, ...], shape: tuple[int, ...]) -> An
         chunksizes=(1, _chunk_size(shape[1]), _chunk_size(shape[2])),
         fill_value=0.0,
     )
-    # Chunks that are not written read as the zero above. As an attribute it would make zeros
-    # missing for readers, and without any mark some take it for one; so the mark is NaN.
+    # Chunks that are not written read as the fill value, zero. With the attribute _FillValue,
+    # readers would take zeros for missing values, as some do without any attribute; so
+    # missing_value is NaN.
     foot.delncattr("_FillValue")
     foot.setncatts({"missing_value": np.nan, "coordinates": " ".join(RECEPTOR_ATTRIBUTES)})
     foot.set_auto_maskandscale(False)
@@ -126,7 +128,7 @@ def _define_receptor(file: Any, receptor: Receptor) -> list[tuple[Any, Any]]:
             file.createDimension(f"{name}_letters", letters.size)
             variable = file.createVariable(name, "S1", (f"{name}_letters",))
             attributes = {**attributes, "_Encoding": "utf-8"}
-            # Values are letters, until the encoding makes them a text.
+            # Letters are written as they are; readers join them by the attribute _Encoding.
             variable.set_auto_chartostring(False)
             values.append((variable, letters))
         else:
@@ -140,12 +142,12 @@ def _define_receptor(file: Any, receptor: Receptor) -> list[tuple[Any, Any]]:
 
 
 def _chunk_size(cells: int) -> int:
-    """Cells of a chunk along one axis: chunks of nearly equal size near ``CHUNK``."""
+    """Return the cells of a chunk along one axis: chunks of nearly equal size near ``CHUNK``."""
     return -(-cells // max(1, round(cells / CHUNK)))
 
 
 def _globals(footprint: GriddedInfluence) -> dict[str, Any]:
-    """Everything needed to rebuild the object, as global attributes."""
+    """Return everything needed to rebuild the object, as global attributes."""
     config, grid = footprint.config, footprint.grid
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
@@ -167,7 +169,7 @@ def _globals(footprint: GriddedInfluence) -> dict[str, Any]:
 
 
 def foot_attributes(empty_reason: str = "") -> dict[str, Any]:
-    """Attributes of the influence variable."""
+    """Return the attributes of the influence variable."""
     attributes = {
         "units": UNITS,
         "long_name": LONG_NAME,
@@ -177,7 +179,7 @@ def foot_attributes(empty_reason: str = "") -> dict[str, Any]:
 
 
 def coordinate_attributes(projection: str) -> dict[str, dict[str, str]]:
-    """CF attributes of time and the two horizontal coordinates, by name, in file order."""
+    """Return the CF attributes of time and the horizontal coordinates, by name, in file order."""
     time = {
         "standard_name": "time",
         "long_name": "start of the hour in which the surface was influenced",
@@ -229,7 +231,7 @@ def _crs_attributes(projection: str) -> tuple[tuple[str, Any], ...]:
 
 
 def crs_attributes(projection: str) -> dict[str, Any]:
-    """CF grid mapping attributes of a projection."""
+    """Return the CF grid mapping attributes of a projection."""
     return dict(_crs_attributes(projection))
 
 
@@ -276,10 +278,10 @@ def read_footprint(
 
 
 def read_layers(path: str | os.PathLike[str]) -> Layers:
-    """Read what is not zero in a footprint file.
+    """Read the cells of a footprint file that are not zero.
 
-    The group ``nonzero`` has it, ten times as fast to read as ``foot``; in a file without one, or
-    whose ``foot`` another program has changed, ``foot`` is read.
+    They are read from the group ``nonzero``, which is ten times as fast as reading ``foot``; in a
+    file without it, or whose ``foot`` another program has changed, ``foot`` is read.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -327,7 +329,7 @@ def _layers_of_group(path: str | os.PathLike[str]) -> Layers | None:
 
 @lru_cache(maxsize=64)
 def _grid(numbers: tuple[float, ...], projection: str) -> Grid:
-    """Return a grid from its fields; checking them takes longer than reading the file."""
+    """Return a grid from its fields; cached, as validation takes longer than reading the file."""
     from stilt.config import Grid
 
     return Grid(**dict(zip(GRID_NUMBERS, numbers, strict=True)), projection=projection)

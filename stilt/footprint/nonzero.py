@@ -2,8 +2,8 @@
 
 Most cells of a footprint are zero, and reading these takes ten times as long as reading the rest.
 So a file holds the rest a second time, as plain variables of the group ``nonzero``. The variable
-``foot`` stays the truth: the group has a check sum of ``foot`` as it is stored, and where that does
-not agree any more, since another program has changed or rewritten the file, the group is ignored.
+``foot`` takes precedence: the group has a checksum of ``foot`` as it is stored, and where that no
+longer matches, because another program has changed or rewritten the file, the group is ignored.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def define_nonzero(
     Args:
         file: ``netCDF4.Dataset``, open for writing.
         layers: the influence in the file.
-        attributes: units and the like of the values.
+        attributes: of the values, such as their units.
 
     Returns:
         Variables and the values to write into them.
@@ -72,7 +72,7 @@ def define_nonzero(
 
 
 def seal(path: str | os.PathLike[str]) -> None:
-    """Add the check sum to a closed file with the group."""
+    """Add the checksum to a closed file with the group."""
     with open_hdf5(path, "r+") as file:
         file[GROUP].attrs[CHECKSUM] = np.bytes_(_checksum(file, _runs(file)))
 
@@ -81,7 +81,7 @@ def nonzero_in(file: h5py.File) -> tuple[Ints, Ints, Floats] | None:
     """Read starts, lengths and values of all runs, as in :class:`stilt.footprint.layers.Layers`.
 
     Returns:
-        None where the file has no such group, or one that is not of its ``foot``.
+        None where the file has no such group, or one that does not match its ``foot``.
     """
     if GROUP not in file:
         return None
@@ -97,7 +97,7 @@ def _runs(file: h5py.File) -> tuple[Ints, Ints, Floats]:
 
 
 def _checksum(file: h5py.File, runs: tuple[np.ndarray, ...]) -> str:
-    """CRC-32 of the stored chunks of ``foot`` and of arrays, 8 hex digits."""
+    """Return the CRC-32 of the stored chunks of ``foot`` and of the runs, 8 hex digits."""
     chunks = stored_chunks(file, FOOT)
     offsets = np.array([offset for offset, _ in chunks], "<i8")
     total = 0

@@ -53,7 +53,7 @@ class Overlay:
 
         Returns:
             Positions ``field * cells + cell`` among the target's cells of each field, ascending,
-            and what is not zero there.
+            and the values there, none of them zero.
         """
         if runs.values.size == 0:
             return np.zeros(0, np.int64), np.zeros(0)
@@ -78,7 +78,7 @@ class Overlay:
         """
         if self._tables is None:
             return self.push_runs(self._runs(np.repeat(field, counts), fields, cell, values))
-        # A last place of each field takes what lies outside the target.
+        # An extra place at the end of each field takes what lies outside the target.
         nowhere = self.target.x.centre.size * self.target.y.centre.size
         base = np.repeat(field * (nowhere + 1), counts)
         parts = []
@@ -105,7 +105,7 @@ class Overlay:
         return position[kept], found[kept]
 
     def _zeros(self, size: int) -> Floats:
-        """Return zeros that whoever takes them leaves as zeros: clearing fresh memory is slow."""
+        """Return zeros, which the caller must set to zero again: clearing new memory is slow."""
         if self._cleared.size < size:
             self._cleared = np.zeros(size)
         return self._cleared[:size]
@@ -161,7 +161,7 @@ class Overlay:
         return (field * moved.shape[1] + moved.indices)[used], moved.data[used]
 
     def _chosen(self, position: Ints, values: Floats) -> tuple[Ints, Floats]:
-        """Return positions among the target's cells from those among all cells of its grid."""
+        """Convert positions among all cells of the target's grid to those among its own cells."""
         if self.target.is_complete:
             return position, values
         size = self.target.x.centre.size * self.target.y.centre.size
@@ -181,9 +181,10 @@ class Overlay:
     def _tables(self) -> list[tuple[np.ndarray, Floats | None]] | None:
         """Target cells of each source cell, ``row * columns + column``, and its shares in them.
 
-        The first of each, then the second and so on; the number of cells where there is none, and
-        None for shares that are all 1. None where cells are not shared out along the axes, or the
-        target does not have all of its grid's cells.
+        The list has the first target cell of every source cell, then the second, and so on. Where
+        there is none the number of target cells stands for it; shares that are all 1 are None.
+        There are no tables (None) where cells are not shared out along the axes, or the target does
+        not have all cells of its grid.
         """
         if self._full is not None or not self.target.is_complete:
             return None
@@ -266,12 +267,13 @@ class Runs:
 
 @dataclass(frozen=True)
 class _Splits:
-    """Target cells along one axis that each source cell shares in.
+    """Target cells along one axis among which each source cell is shared out.
 
     Attributes:
         parts: target cell and share of the first, second, ... target of each source cell, shapes
             (source cells,); a share of zero where there is none, and None where all shares are 1.
-        first, end: first target of each source cell and the end of them; none: first >= end.
+        first, end: first target of each source cell, and one past its last; where it has none,
+            first >= end.
     """
 
     parts: list[tuple[Ints, Floats | None]]
@@ -298,7 +300,7 @@ class _Splits:
         return cls(parts, first, end)
 
     def reach(self, begin: Ints, end: Ints) -> tuple[Ints, Ints]:
-        """Return first target cell of each of some runs of source cells, and the end of them."""
+        """Return the first target cell of each run of source cells, and one past the last."""
         edges = np.stack([begin, end], axis=1).reshape(-1)
         first = np.minimum.reduceat(np.append(self.first, self.first.max()), edges)
         last = np.maximum.reduceat(np.append(self.end, 0), edges)
@@ -313,7 +315,7 @@ class _Splits:
             if share is None:
                 total += np.bincount(place, values, size)
             else:
-                # Where a cell has no such share, zero is added anywhere.
+                # Where a cell has no such share, the place does not matter: zero is added.
                 np.clip(place, 0, size - 1, out=place)
                 total += np.bincount(place, values * share[source], size)
         return total
@@ -321,11 +323,11 @@ class _Splits:
 
 @dataclass(frozen=True)
 class _Boxes:
-    """For each field the rectangle of target cells that it reaches, all in one array.
+    """The rectangle of target cells that each field reaches, all of them in one array.
 
     Attributes:
         left, low: first column and row of each field's rectangle.
-        height: its rows.
+        height: number of its rows.
         offset: where it begins in the array.
         size: of the array.
     """
@@ -374,7 +376,7 @@ def _same_axes(one: str, other: str) -> bool:
 
 
 def _rounded(shares: sp.csr_array) -> sp.csr_array:
-    """Return shares without what rounding of edges makes of cells that fit into one another."""
+    """Return shares without the rounding errors of cells that should fit into one another."""
     rounded = shares.copy()
     rounded.data[rounded.data < _ROUNDING] = 0.0
     rounded.data[rounded.data > 1.0 - _ROUNDING] = 1.0
@@ -397,7 +399,7 @@ def _overlap(source: Intervals, target: Intervals, period: float | None) -> sp.c
         shifts = period * np.arange(first, last + 1)
     order = np.argsort(target.low)
     low, high = target.low[order], target.high[order]
-    # Without a shift that brings them together there is no overlap, and no part.
+    # An empty part, for axes that do not overlap under any shift.
     parts = [(np.empty(0), np.empty(0, np.intp), np.empty(0, np.intp))]
     for shift in shifts:
         start = np.searchsorted(high, source.low - shift, side="right")
@@ -408,7 +410,7 @@ def _overlap(source: Intervals, target: Intervals, period: float | None) -> sp.c
         shared = np.minimum(source.high[column], high[row] + shift)
         shared -= np.maximum(source.low[column], low[row] + shift)
         share = shared / (source.high[column] - source.low[column])
-        # Touching cells overlap by rounding errors of their edges.
+        # Cells that only touch may overlap by rounding errors of their edges.
         real = share > 1e-12
         parts.append((share[real], order[row[real]], column[real]))
     shares, rows, columns = (np.concatenate(column) for column in zip(*parts, strict=True))

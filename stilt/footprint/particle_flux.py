@@ -1,4 +1,4 @@
-"""What a flux adds to each particle: the spread over particles says how sure an enhancement is."""
+"""What a flux adds to each particle: the spread over particles shows how uncertain the sum is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scalar coordinates that say whose footprint a field is, so that many combine along them."""
+"""Scalar coordinates that identify a footprint's receptor; many footprints combine along them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def receptor_coordinates(receptor: Receptor) -> dict[str, Any]:
     """Return the value of each scalar coordinate by name.
 
     ``receptor`` is the id as text, ``receptor_time`` is datetime64 (UTC), longitude and latitude
-    are in degrees and altitude in m; of a column or several points these are of their middle.
+    are in degrees and altitude in m; for a column or several points they are those of the middle.
     """
     longitude, latitude, altitude = release_points(receptor)
     values = (
@@ -43,7 +43,7 @@ def receptor_coordinates(receptor: Receptor) -> dict[str, Any]:
 
 
 def _middle(longitude: np.ndarray) -> float:
-    """Return the mean of longitudes in [-180, 180), on both sides of the dateline too."""
+    """Return the mean of longitudes in [-180, 180), also if they lie on both sides of 180."""
     if np.ptp(longitude) < 180.0:
         return float(longitude.mean())
     first = float(longitude[0])

@@ -73,7 +73,7 @@ def _axes(footprint: Influence) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _add(footprint: Influence, total: np.ndarray) -> int:
-    """Add to a sum in place; returns the number of footprints."""
+    """Add to a sum in place, and return the number of footprints."""
     if isinstance(footprint, CellBlock):
         np.add.at(total.reshape(-1), footprint.cell, footprint.values)
         return int(footprint.layers.size)
@@ -85,7 +85,7 @@ def _add(footprint: Influence, total: np.ndarray) -> int:
 
 
 def _field(footprint: Influence, y: np.ndarray, x: np.ndarray, total: np.ndarray) -> xr.DataArray:
-    """Label a sum as that of many: no single receptor's."""
+    """Label a sum over receptors: it has the coordinates of none of them."""
     projection = footprint.grid.projection
     meta = coordinate_attributes(projection)
     _, *dims = meta

@@ -27,11 +27,11 @@ LAND_GRID = "EPSG:4326"
 
 @dataclass(frozen=True)
 class Regions:
-    """Regions with a flux of their own pattern each.
+    """Regions, each with its own flux pattern.
 
     Attributes:
         names: of the regions.
-        geometries: shapely polygons in longitude and latitude, where the regions are such.
+        geometries: shapely polygons in longitude and latitude, where the regions are polygons.
         patterns: weights on a grid, dims (region, lat, lon), where they are basis functions.
     """
 
@@ -41,7 +41,7 @@ class Regions:
 
     @staticmethod
     def are(target: Any) -> bool:
-        """Return whether a target is one of regions: polygons, or weights with a dimension more."""
+        """Return whether a target describes regions: polygons, or weights of three dimensions."""
         if isinstance(target, xr.DataArray):
             axes = axis_names(target)
             return axes is not None and len(target.dims) == 3 and set(axes) <= set(target.dims)
@@ -52,13 +52,13 @@ class Regions:
 
     @classmethod
     def of(cls, regions: Any, *, names: str | Sequence[Any] | None = None) -> Regions:
-        """Take polygons, basis functions or a map of labels.
+        """Read polygons, basis functions or a map of labels.
 
         Args:
-            regions: a GeoDataFrame or GeoSeries (moved to longitude and latitude where it has
+            regions: a GeoDataFrame or GeoSeries (converted to longitude and latitude where it has
                 another projection), a mapping of names to shapely polygons, an array of weights
-                with the dimension ``region``, or a two-dimensional array of labels, whose cells
-                with one label are a region; NaN, negative and empty labels belong to none.
+                with the dimension ``region``, or a two-dimensional array of labels, in which all
+                cells with one label form a region; NaN, negative and empty labels belong to none.
             names: column of a GeoDataFrame, or one name for each region; None takes its index.
 
         Raises:
@@ -91,10 +91,10 @@ class Regions:
         others = [str(dim) for dim in array.dims if dim not in axes]
         if len(others) == 1:
             named = array.transpose(others[0], axes[1], axes[0]).rename({others[0]: "region"})
-            told = np.arange(len(named))
+            names = np.arange(len(named))
             if "region" in named.coords:
-                told = named["region"].values
-            return cls(tuple(told.tolist()), patterns=named.fillna(0.0))
+                names = named["region"].values
+            return cls(tuple(names.tolist()), patterns=named.fillna(0.0))
         if others:
             raise UsageError(f"An array of regions has one further dimension, not {others}.")
         values: Any = array.transpose(axes[1], axes[0]).values

@@ -64,7 +64,7 @@ class ParticleSteps:
 
     @cached_property
     def numbers(self) -> Ints:
-        """Particle numbers as integers that tables can be made over."""
+        """Particle numbers as integers small enough to index tables."""
         return small_numbers(self.particle)
 
     @cached_property
@@ -105,7 +105,7 @@ class ParticleSteps:
 
 
 def repeated_list(particle: Ints) -> int:
-    """Return the length of the list of distinct particles that a table repeats again and again.
+    """Return the length of the list of distinct particles that a table repeats throughout.
 
     Returns:
         That length; the number of rows when there is no such list.
@@ -119,7 +119,7 @@ def repeated_list(particle: Ints) -> int:
 
 
 def _period(particle: Ints) -> int:
-    """Return rows until the first particle comes again; all when it does not."""
+    """Return the number of rows until the first particle appears again; all if it does not."""
     looked_at = 1
     while looked_at < particle.size:
         ahead = particle[looked_at : 16 * looked_at]

@@ -50,7 +50,7 @@ class Intervals:
         return cls(centre, np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:]))
 
     def key(self) -> tuple[bytes, bytes]:
-        """Return something that is equal for equal cells."""
+        """Return a key that is equal for equal cells."""
         return self.low.tobytes(), self.high.tobytes()
 
 
@@ -68,7 +68,7 @@ class Source:
     projection: str
 
     def key(self) -> tuple[object, ...]:
-        """Return something equal for footprints on one grid."""
+        """Return a key that is equal for footprints on the same grid."""
         return (*self.x.key(), *self.y.key(), self.projection)
 
 
@@ -120,7 +120,7 @@ def parse_target(
         target: a :class:`stilt.Grid`, whose own projection counts; an xarray grid with coordinates
             lon and lat, or x and y (NaN cells of a 2-D DataArray do not count); or (x, y) centres
             on a regular grid, not necessarily all of it.
-        native: cell size of the footprints, for axes that show none.
+        native: cell size of the footprints, for axes with a single cell.
         source_projection: projection of the footprints, assumed for x and y without their own.
         resolution: cell size for lists of centres; a number or (x, y).
         projection: PROJ text of the target's coordinates.
