@@ -32,7 +32,7 @@ class MeanMotion(NamedTuple):
         terrain_following_m: new terrain-following height.
         vertical_m_min: mean vertical motion of both passes, terrain-following m min-1, upward.
         nodes: nodes around the start, and around the end of the first pass.
-        profiles: what was read there, at the start and at the end of the minute.
+        profiles: fields read there, at the start and at the end of the minute.
     """
 
     x: Array
@@ -62,7 +62,7 @@ def wind_at(
 def _between_levels(
     levels: InternalLevels, terrain_following_m: Array
 ) -> tuple[Array, Array, Array]:
-    """Return the level below each height, the next one's share, and the factor near the ground."""
+    """Return the level below each height, the next one's weight, and the factor near the ground."""
     index = jnp.clip(level_index(levels, terrain_following_m), 0.0, levels.count - 1.0)
     base = jnp.clip(jnp.floor(index).astype(jnp.int32), 0, levels.count - 2)
     lowest = level_height(levels, jnp.zeros_like(base))
@@ -73,7 +73,7 @@ def _between_levels(
 def wind_error_at(geometry: Geometry, profiles: Array, terrain_following_m: Array) -> Array:
     """Interpolate each particle's own error profile (particles * levels, 2) to its height: (2, n).
 
-    Between levels and near the ground as :func:`wind_at` treats the wind.
+    Between levels and near the ground it is treated as :func:`wind_at` treats the wind.
     """
     base, fraction, near_ground = _between_levels(geometry.levels, terrain_following_m)
     values = own_levels(profiles, base, geometry=geometry, count=2)
@@ -124,9 +124,9 @@ def _rise_in_sigma(levels: InternalLevels, z: Array, first: Array, second: Array
     """Average two vertical motions, m, in whole steps of a single-precision sigma.
 
     HYSPLIT adds both passes to sigma = 1 - z / Zm in single precision, and the sum of two sigmas
-    has steps twice as long as a sigma: with a model top of 25 km a motion under 1.49 mm a minute
-    is dropped. Near the ground, where wind grows with height, the millimetres add up to a per cent
-    of a day's path. The order of the additions matters; the height itself is not rounded.
+    is rounded twice as coarsely as one sigma: with a model top of 25 km a motion under 1.49 mm a
+    minute is lost. Near the ground, where wind grows with height, these millimetres add up to a
+    per cent of a day's path. The order of the additions matters; the height itself is not rounded.
     """
     top = jnp.float32(levels.model_top_m)
     sigma = 1.0 - z / top

@@ -32,7 +32,7 @@ class SweepClock:
         return first, first + 1
 
     def analyses(self, ticks: int) -> range:
-        """Return the indices of the analyses that so many minutes need, in the clock's order."""
+        """Return the indices of the analyses that the first ``ticks`` minutes need, in order."""
         first, last = self.bracket(0)[0], self.bracket(ticks - 1)[1]
         return range(first, last + self.direction, self.direction)
 
@@ -42,7 +42,7 @@ class SweepClock:
         return abs(self.analysis_minutes[second] - minute)
 
     def offset(self, tick: int, first: int) -> int:
-        """Return the minutes since analysis ``first``, along the particles' way."""
+        """Return the minutes since analysis ``first``, along the particles' path."""
         return abs(self.first_minute + self.direction * tick - self.analysis_minutes[first])
 
 

@@ -8,20 +8,20 @@ import jax
 
 
 class Device(NamedTuple):
-    """What a device asks of the transport; nothing here changes what a particle does.
+    """How calls are sized for a device; nothing here changes what a particle does.
 
     Attributes:
-        block: particles that are computed in step with each other; a multiple of it where
-            ``grows``.
-        most_blocks: blocks of one call.
-        grows: the blocks of a call are computed as one, as large as the sweep needs; else in turn.
-        minutes: that one call advances at most.
-        stays: the particles of a sweep stay on the device. Else they are on the host between calls,
-            which take those that move, by height: such need similar numbers of sub-steps, and a
-            block waits for its slowest.
-        draws_per_layer: random numbers are drawn so often, for some sub-steps each, before
-            particles go on to their next layers; None goes on when all of a block can.
-        memory_bytes: of particle tables that may be held together, as an estimate.
+        block: particles that are computed in lockstep; a multiple of it where ``grows``.
+        most_blocks: most blocks in one call.
+        grows: whether the blocks of a call are computed as a single one, as large as the sweep
+            needs; otherwise one after another.
+        minutes: most minutes that one call advances.
+        stays: whether the particles of a sweep stay on the device. Otherwise they are on the host
+            between calls, and a call takes those that move, sorted by height: neighbours then need
+            similar numbers of sub-steps, and a block waits for its slowest particle.
+        draws_per_layer: how many times random numbers are drawn, each time for several sub-steps,
+            before particles go on to their next layers; with None, until all of a block can go on.
+        memory_bytes: estimated memory of the particle tables that may be held at once.
     """
 
     block: int
@@ -34,7 +34,7 @@ class Device(NamedTuple):
 
     @property
     def most_particles(self) -> int:
-        """Particles of one call."""
+        """Most particles in one call."""
         return self.block * self.most_blocks
 
     def shape(self, particles: int) -> tuple[int, int]:
@@ -78,8 +78,8 @@ def device() -> Device:
 def what_computes() -> tuple[str, str]:
     """Return the kind of the present device, such as ``cpu`` or ``NVIDIA H200``, and JAX's version.
 
-    With the same configuration, weather and seed, outputs of one kind and version are the same
-    bytes; those of others agree within rounding.
+    With the same configuration, weather and seed, outputs of one kind and version have the same
+    bytes; those of another kind or version agree within rounding.
     """
     chosen = _chosen()
     if chosen is None or isinstance(chosen, str):
@@ -88,5 +88,5 @@ def what_computes() -> tuple[str, str]:
 
 
 def _chosen() -> Any:
-    """Device or platform of JAX's context; None where it chooses itself."""
+    """Return the device or platform of JAX's context; None where JAX chooses."""
     return getattr(jax.config, "jax_default_device")  # noqa: B009  (unknown to type checkers)

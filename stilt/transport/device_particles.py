@@ -1,7 +1,7 @@
 """A sweep's particles on the device from beginning to end: used on a GPU.
 
-Their rows leave it while the next minutes are computed, through memory that the GPU writes to
-directly where there is such: ten times as fast as into the memory of a NumPy array.
+Their rows are copied to the host while the next minutes are computed, through pinned memory where
+there is any, which the GPU writes to directly: ten times as fast as into a NumPy array's memory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CHUNKS_UNDER_WAY = 2
 """Chunks whose rows may be on the device or on their way to the host."""
 
 COPYING_THREADS = 3
-"""They put rows into their tables: one alone takes as long as the GPU."""
+"""Threads that put rows into their tables; a single one would take as long as the GPU."""
 
 _PINNED = "pinned_host"
 
@@ -51,7 +51,7 @@ class DeviceParticles:
         Args:
             setting: shape of the met fields, physics.
             particles: initial state, NumPy leaves of shape (particles,).
-            receiver: of their rows; another thread calls it.
+            receiver: takes their rows; it is called from another thread.
         """
         count = len(particles.start)
         self._setting, self._receiver = setting, receiver
@@ -89,7 +89,7 @@ class DeviceParticles:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait until the last rows are handed over; after an error until one chunk is."""
+        """Wait until all rows are handed over; after an error, only for the chunk being copied."""
         try:
             if error is None:
                 self._wait(0)
@@ -148,13 +148,13 @@ class DeviceParticles:
         list(self._copying.map(hand_over, releases))
 
     def _some_rows(self, chunk: Chunk, numbers: np.ndarray, found: ChunkRows) -> None:
-        """Hand over rows of particles with these numbers, which one call took."""
+        """Hand over the rows of the particles that one call took, by their numbers."""
         values, moved = to_host(found.values), to_host(found.moved)
         part = (..., slice(chunk.minutes), slice(len(numbers)))
         self._receiver.add(chunk.tick, numbers, moved[part], list(values[part]))
 
     def _wait(self, left: int) -> None:
-        """Wait until no more than so many chunks are under way; raises what went wrong there."""
+        """Wait until at most so many chunks are under way; raise what went wrong there."""
         while len(self._under_way) > left:
             self._under_way.popleft().result()
 
@@ -167,9 +167,9 @@ def _chosen(
     wanted: tuple[int, ...],
     grid: MetGrid | None,
 ) -> ChunkRows:
-    """Copy the wanted columns, which the next call would overwrite.
+    """Copy the wanted columns, because the next call overwrites the rows.
 
-    Influence takes the place of the rows' own where it is given.
+    ``influence`` replaces that of the rows where it is given.
     """
     values = rows.values[jnp.array(wanted)]
     if influence is not None:
@@ -180,7 +180,7 @@ def _chosen(
         x, y = values[at_x].astype(jnp.float64) + cell_x, values[at_y].astype(jnp.float64) + cell_y
         lon, lat = grid.unwrapped_lonlat(x, y, jnp)
         lon = (jnp.mod(lon + 180.0, 360.0) - 180.0).astype(jnp.float32)
-        # Rounding may have made 180 of a little less.
+        # Rounding may have turned a value just below 180 into 180.
         values = values.at[at_x].set(jnp.where(lon >= 180.0, -180.0, lon).astype(jnp.float32))
         values = values.at[at_y].set(lat.astype(jnp.float32))
     return ChunkRows(values, jnp.copy(rows.moved))
@@ -198,10 +198,10 @@ def _by_release(rows: ChunkRows, each: int, count: int) -> ChunkRows:
 
 
 def to_host(array: jax.Array) -> np.ndarray:
-    """Return an array of a device as one of NumPy, read-only."""
+    """Return an array on a device as a read-only NumPy array."""
     place = next(iter(array.devices()))
     if any(memory.kind == _PINNED for memory in place.addressable_memories()):
-        # Waits here, without Python's lock; NumPy then takes the memory as it is.
+        # Waiting here releases Python's lock; NumPy then uses the memory without a copy.
         array = jax.device_put(array, SingleDeviceSharding(place, memory_kind=_PINNED))
         array.block_until_ready()
     return np.asarray(array)

@@ -7,15 +7,15 @@ doi:10.1016/S1352-2310(96)00198-9).
 
 A Langevin update decorrelates the velocity in part: some of it stays, the rest is replaced at
 random. Updates follow each other at intervals, a fraction of the time scale but at most a half
-step, and the velocity is constant in between, also across layer interfaces: a particle that enters
-a layer has the share of that layer's interval before it that it had of its own layer's when it
-left. The first update of a half step comes after a random share of the interval: when a particle is
-updated then depends on neither its place nor its velocity, and a well-mixed cloud stays well mixed,
-whatever the interval.
+step, and the velocity is constant in between, also across layer interfaces: of the interval until
+its next update, a particle that crosses an interface keeps the share that is left. The first update
+of a half step comes after a random share of the interval: the time of an update then depends on
+neither the place of a particle nor its velocity, and a well-mixed cloud stays well mixed, whatever
+the interval.
 
-HYSPLIT updates the velocity at the beginning of a half step and at every layer interface, as much
-as after a whole interval. Particles that reach an interface are the fast ones; the update slows
-some of them there, so particles gather about interfaces. ``layer_update`` does the same.
+HYSPLIT updates the velocity at the beginning of a half step and at every layer interface, as if a
+whole interval had passed. Particles that reach an interface are the fast ones; the update slows
+some of them there, so particles accumulate near interfaces. ``layer_update`` does the same.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class Flight(NamedTuple):
         z: terrain-following height, metres.
         w: vertical velocity, m s-1, along the particle's own clock.
         layer: zero-based layer of the level list with the inserted level.
-        remaining_s: time of the half step not used yet; negative while the particle waits: in a
-            visit at a level, to enter the next layer; else until more levels are read.
+        remaining_s: time of the half step not used yet; negative while the particle waits: within
+            a visit, at a level, to enter the next layer; otherwise until more levels are read.
         until_update_s: time until the next Langevin update, were the particle to stay in its layer.
-        place: along x and y, cells, (2, particles): any that the horizontal drift is added to.
-            In single precision: a large one rounds each sub-step's drift.
+        place: any position along x and y, cells, (2, particles), to which the horizontal drift is
+            added. It is in single precision, so a large one rounds the drift of each sub-step.
         low_s: time spent under the influence height, seconds.
         draws: random numbers used so far, uint32.
     """
@@ -155,7 +155,7 @@ def half_step(
     setting = _HalfStepSettings(geometry.levels, column, direction, layer_update)
     layer = layer_of(geometry.levels, flight.z, column.inserted)
     window = window_of(analyses, geometry, nodes, time_weight, air, wind_error)
-    # In units of sigma and of the interval they belong to a layer in which both are 1.
+    # Given in units of sigma and of the interval, as in a layer in which both are 1.
     flight = flight._replace(layer=layer, w=normalised_velocity, until_update_s=first_update)
 
     def visit(state: _InLayer, held: LevelWindow) -> _InLayer:
@@ -163,7 +163,7 @@ def half_step(
         entered = layer_constants(geometry, column.inserted, now.layer, held)
         update = _langevin_update(entered, step_fraction)
         flies = now.remaining_s > 0.0
-        # Exactly unchanged in the same layer: the number of visits depends on the neighbours.
+        # Exactly unchanged in the same layer: how many visits there are depends on the neighbours.
         same = entered.sigma == state.sigma
         scaled = jnp.where(same, now.w, now.w * entered.sigma / state.sigma)
         until_update_s = now.until_update_s * (update.interval_s / state.interval_s)
@@ -217,8 +217,8 @@ def half_step(
 
 
 class _InLayer(NamedTuple):
-    """A flight, with standard deviation (m s-1) and interval of Langevin updates (s) of the layer
-    that its velocity and the time to its next update belong to; (particles,) each."""
+    """A flight, with the standard deviation (m s-1) and the interval of Langevin updates (s) of the
+    layer that its velocity and the time to its next update refer to; (particles,) each."""
 
     flight: Flight
     sigma: Array
@@ -254,19 +254,19 @@ def _stay(
     update: LangevinUpdate,
     keys: tuple[Array, Array, Array],
 ) -> tuple[Visit, Array]:
-    """Fly inside the present layers: until every particle has used its time or leaves, or for some
-    sub-steps, see :class:`~stilt.transport.device.Device`. A particle's way is the same.
+    """Fly inside the present layers until every particle has used its time or leaves, or for some
+    sub-steps (:class:`~stilt.transport.device.Device`); a particle's path is the same either way.
     """
 
     def some(state: tuple[Visit, Array]) -> tuple[Visit, Array]:
-        # Numbers are drawn ahead for several sub-steps: a number that a sub-step used directly
-        # would be computed again for each of its results.
+        # Numbers are drawn ahead for several sub-steps: XLA would compute a number that a sub-step
+        # used directly again for each of its results.
         visit, draws = state
         words = stream(keys, draws)
         velocities = jnp.concatenate(normals(jnp.stack(words[:2]), jnp.stack(words[2:])))
         uniforms = uniform(mixed(jnp.stack(words)))
         used = (visit.remaining_s > 0.0).astype(jnp.uint32)
-        # Not a loop of XLA, which on a CPU changes arrays in place and then not in vectors.
+        # Unrolled: a loop of XLA on a CPU changes arrays in place, and then does not vectorise.
         for step in range(_DRAWN_TOGETHER):
             visit = _sub_step(setting, visit, layer, update, velocities[step], uniforms[step])
         return visit, draws + used
@@ -289,9 +289,10 @@ def _sub_step(
     random_normal: Array,
     random_uniform: Array,
 ) -> Visit:
-    """Fly to the next Langevin update, the end of the time or a bound, and then exactly onto it.
+    """Fly to the next Langevin update, the end of the half step or a bound of the layer.
 
-    Nothing changes for particles that have no time left or wait at a bound.
+    A particle that reaches a bound ends exactly on it. Nothing changes for particles that have no
+    time left or wait at a bound.
     """
     column = setting.column
     if setting.layer_update:

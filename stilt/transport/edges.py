@@ -1,4 +1,4 @@
-"""Particles that end where the weather was cropped, although the weather's own grid goes on."""
+"""Particles that end where the weather was cropped, although its files reach further."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def ended_at_crop(rows: ReleaseRows, grid: MetGrid, crop: Crop) -> int:
 
     Args:
         rows: of the release, with its positions.
-        grid: that its particles moved on, of several nested ones the outermost.
-        crop: the part of the file's grid that this is.
+        grid: on which its particles moved; of several nested ones, the outermost.
+        crop: which part of the file's grid that is.
     """
     moved, values = rows.store.arrays()
     ended = np.flatnonzero(moved.any(axis=0) & ~moved[-1])
@@ -41,7 +41,7 @@ def ended_at_crop(rows: ReleaseRows, grid: MetGrid, crop: Crop) -> int:
     ):
         if closes or count >= whole:
             continue
-        # The columns of a globe may begin anywhere: both of their ends are made by cropping.
+        # A global grid's columns may begin anywhere, so cropping makes both ends.
         passes_seam = first + count > whole
         if first > 0 or passes_seam:
             at_edge |= position < _CELLS
@@ -54,8 +54,8 @@ def cropped_text(ended: Sequence[tuple[str, int]], n_particles: int) -> str:
     """Say in one sentence that particles ended at the edge of cropped weather.
 
     Args:
-        ended: simulations and how many particles of each.
-        n_particles: of a simulation.
+        ended: simulations, and how many particles of each ended there.
+        n_particles: of each simulation.
     """
     sim_id, number = max(ended, key=lambda each: each[1])
     more = f" (and fewer of {len(ended) - 1} more simulations)" if len(ended) > 1 else ""

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ends:
-    """First and last rows of a sweep's particles, as far as they have come.
+    """First and last rows of a sweep's particles, of those received so far.
 
     Attributes:
         names: of the columns.

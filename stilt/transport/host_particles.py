@@ -41,14 +41,14 @@ class HostParticles:
         Args:
             setting: shape of the met fields, physics.
             particles: initial state, NumPy leaves of shape (particles,).
-            receiver: of their rows.
+            receiver: takes their rows.
         """
         self._setting, self._receiver = setting, receiver
         self.state = jax.tree.map(np.array, particles)
         self._size, self._together = device().shape(len(particles.start))
         minutes = device().minutes
         self._rows = ChunkRows.empty(len(column_names(setting.physics)), minutes, self._together)
-        # Allocated once: the system clears fresh memory.
+        # Allocated once: the system clears new memory, which takes time.
         self._buffer = _RowBuffer.empty(len(receiver.columns), minutes * len(particles.start))
         near_field = receiver.near_field
         self._plumes = None if near_field is None else HostPlumes(near_field, particles.start)
@@ -62,7 +62,7 @@ class HostParticles:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave nothing behind: all rows were handed over."""
+        """Do nothing: all rows have been handed over."""
 
     def advance(self, chunk: Chunk) -> None:
         """Advance those that move in a chunk, and hand over their rows."""
@@ -109,13 +109,13 @@ class HostParticles:
                 moved[:, part] = has_moved
                 for column, source in zip(values, columns, strict=True):
                     column[:, part] = source
-                # Given back to the next call, which else could not write where they are.
+                # Released for the next call, which otherwise could not overwrite them in place.
                 del has_moved, every, columns
         self.put(numbers, taken(chosen, slice(count)))
         return moved, values
 
     def put(self, numbers: np.ndarray, particles: Particles) -> None:
-        """Give particles of these numbers the state that a step changes."""
+        """Overwrite the state that a step changes, for the particles of these numbers."""
         _put(self.state, numbers, particles)
 
 

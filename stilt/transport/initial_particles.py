@@ -34,14 +34,14 @@ def initial_particles(
         if release.heights_msl:
             height = np.maximum(height - ground, 0.0)
         top = geometry.levels.model_top_m
-        flat = np.clip(height * top / (top - ground), 0.0, geometry.levels.heights_m[-1])
+        following_m = np.clip(height * top / (top - ground), 0.0, geometry.levels.heights_m[-1])
         zeros = np.zeros(numpar, np.float32)
         rng = np.random.Generator(np.random.Philox(key=[release.key, 1]))
         parts.append(
             Particles(
                 x=(x - cell_x).astype(np.float32),
                 y=(y - cell_y).astype(np.float32),
-                z=flat.astype(np.float32),
+                z=following_m.astype(np.float32),
                 u=zeros,
                 v=zeros,
                 q=rng.standard_normal(numpar, dtype=np.float32),

@@ -40,10 +40,10 @@ class AnalysisArrays(NamedTuple):
 
 
 class BracketingAnalyses(NamedTuple):
-    """The two analyses that bracket the clock, earlier along the particles' way first.
+    """The two analyses that bracket the clock, the one that particles meet earlier first.
 
-    With ``scales`` the fields read from them are scaled, and turbulence and mixed layer are
-    interpolated between nodes too, so that they change smoothly with the place.
+    With ``scales`` the fields read from them are scaled, and turbulence and mixed layer are also
+    interpolated between nodes, so that they vary smoothly in space.
     """
 
     first: AnalysisArrays
@@ -52,15 +52,15 @@ class BracketingAnalyses(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Static shape of the met fields; hashable, so that it can steer compilation.
+    """Shape of the met fields; hashable, so that it can be a static argument of compiled code.
 
     Attributes:
         nx, ny: nodes of the grid.
-        cyclic_x: its longitudes close.
+        cyclic_x: whether its longitudes go round the globe.
         margin: cells along its edges that particles may not enter.
         levels: internal levels.
-        pole_to_pole: it holds both poles.
-        fixed_time_scale: time scales of turbulence are a setting (VSCALES above 0).
+        pole_to_pole: whether it holds both poles.
+        fixed_time_scale: whether time scales of turbulence are a setting (VSCALES above 0).
     """
 
     nx: int
@@ -83,7 +83,7 @@ _MIXED_LAYER = SURFACE_FIELDS.index("mixed_layer_height_m")
 _SIGMA = TURBULENCE_FIELDS.index("sigma_w_m_s")
 
 WINDOW_LEVELS = 5
-"""Levels of a column held at once; a particle that leaves them gets new ones."""
+"""Levels of a column held at once; others are loaded for a particle that leaves them."""
 
 
 class Profiles(NamedTuple):
@@ -194,8 +194,8 @@ def _weighted_runs(tables: tuple[Array, ...], starts: Array, weights: Array, len
     """
 
     def one_by_one(starts: Array, weights: Array, *tables: Array) -> Array:
-        # XLA makes of a gather one scalar load after the other; a run of a single particle is
-        # read with vector instructions, in less than half the time.
+        # XLA compiles a gather to one scalar load after the other; the run of a single particle
+        # is read with vector instructions, in less than half the time.
         def add(particle: Array, out: Array) -> Array:
             total = jnp.zeros((), jnp.float32)
             for number, table in enumerate(tables):
@@ -320,7 +320,7 @@ def pick(values: Array, offset: Array) -> Array:
 
 
 def own_levels(table: Array, base: Array, *, geometry: Geometry, count: int) -> Array:
-    """Gather ``count`` levels from level ``base`` up, of profiles that particles own.
+    """Gather ``count`` levels from level ``base`` up, of a profile that each particle has.
 
     Args:
         table: (particles * levels, fields).
@@ -388,10 +388,10 @@ def nearest_turbulence(
 
     The fields are those of :data:`~stilt.meteorology.fields.TURBULENCE_FIELDS`.
 
-    Each level takes from either analysis the level that lies at the nearest fraction of that
-    analysis's mixed-layer height, then the two are averaged with the time weight. With a fixed time
-    scale the same level of both analyses counts, and variances are averaged. Either is what HYSPLIT
-    does at its own particles' places.
+    For each level, the level closest to the same fraction of the mixed-layer height is taken from
+    each analysis, and the two are averaged with the time weight. With a fixed time scale the same
+    level is taken from both, and variances are averaged. In both cases this is what HYSPLIT does
+    at the places of its own particles.
 
     With scales the values of all four nodes, each with its own mixed layer, are interpolated.
     """

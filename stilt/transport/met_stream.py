@@ -69,7 +69,7 @@ class MetStream:
         return np.stack([size.ravel() for size in self.grid.spacing_m()], axis=-1)
 
     def preparation(self, index: int) -> Preparation:
-        """Return how the analysis with an index into ``refs`` is prepared."""
+        """Return how the analysis at an index into ``refs`` is prepared."""
         ref, options, pair = preparation(self.refs, index, self.config, self.first_minute)
         if self.levels != levels_for(ref.grid, options.z_top_m):
             options = replace(options, levels=self.levels)
@@ -82,7 +82,7 @@ class MetStream:
         return [self.preparation(index) for index in along]
 
     def load(self, index: int) -> PreparedAnalysis:
-        """Return the prepared analysis with an index into ``refs``."""
+        """Return the prepared analysis at an index into ``refs``."""
         return self.store.get(*self.preparation(index))
 
     def terrain_m(self) -> np.ndarray:
@@ -91,9 +91,9 @@ class MetStream:
         return self.load(index).surface[..., SURFACE_FIELDS.index("terrain_m")]
 
     def covers(self, tick: int) -> bool:
-        """Return whether the minute from a tick lies between analyses that belong together.
+        """Return whether the minute from a tick lies between analyses, and in no gap.
 
-        Analyses further apart than usual have a hole between them.
+        Analyses further apart than usual have a gap between them.
         """
         first, second = self.clock.bracket(tick)
         if not self._are_there(first, second):
@@ -102,7 +102,7 @@ class MetStream:
         return abs(times[first] - times[second]) <= self._usual_interval
 
     def minutes_to_analysis(self, tick: int) -> int | None:
-        """Return the minutes from a tick to the next analysis on the way, None beyond the last."""
+        """Return the minutes from a tick to the next analysis; None beyond the last."""
         second = self.clock.bracket(tick)[1]
         return self.clock.ticks_left(tick, second) if self._are_there(second) else None
 
@@ -112,7 +112,7 @@ class MetStream:
         return min(abs(time - minute) for time in self.clock.analysis_minutes)
 
     def bracket(self, tick: int) -> tuple[int, int, int, int]:
-        """Return the analyses around a tick, the minutes since the first, and between them.
+        """Return the analyses around a tick, the minutes since the first, and those between both.
 
         Before the first analysis and after the last one, both are that one.
         """
@@ -135,7 +135,7 @@ class MetStream:
 def met_streams(
     refs: Sequence[AnalysisRef], config: ModelConfig, first_minute: int, store: PreparedStore
 ) -> list[MetStream]:
-    """Return a stream of each grid of some analyses, that of the smallest cells first.
+    """Return one stream for each grid of some analyses, the grid with the smallest cells first.
 
     All have the internal levels of the grid that has the most of them.
 
@@ -151,10 +151,10 @@ def met_streams(
 
 
 def in_use(streams: Sequence[MetStream], tick: int) -> list[int]:
-    """Return the places of the streams that are used in the minute from a tick, in their order.
+    """Return the positions of the streams that are used in the minute from a tick, in their order.
 
-    They are those that cover it. Where none does, as between two grids of one archive, they are
-    all, the one with the nearest analysis first.
+    They are those that cover it. Where none does, as between two grids of one archive, all are
+    used, the one with the nearest analysis first.
     """
     places = range(len(streams))
     covering = [place for place in places if streams[place].covers(tick)]
@@ -162,7 +162,7 @@ def in_use(streams: Sequence[MetStream], tick: int) -> list[int]:
 
 
 def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
-    """Return analyses by their grids, that of the smallest cells first, sorted by time."""
+    """Return the analyses of each grid, sorted by time; the grid with the smallest cells first."""
     groups: dict[str, list[AnalysisRef]] = {}
     for ref in refs:
         groups.setdefault(ref.grid.key(), []).append(ref)
@@ -171,7 +171,7 @@ def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
 
 
 def _cell_size_m(grid: MetGrid) -> float:
-    """Return the size of a grid's cells that HYSPLIT compares: of a lat-lon grid that along y."""
+    """Return the cell size by which HYSPLIT compares grids; that of a lat-lon grid is along y."""
     if grid.kind == "latlon":
         return EARTH_RADIUS_M * float(np.radians(grid.ref_lat))
     return 1000.0 * grid.size_km

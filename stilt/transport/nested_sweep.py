@@ -1,11 +1,11 @@
 """Particles swept through several grids, each in the finest that holds its place and time.
 
 Every minute a particle begins in the finest grid that holds it, as in HYSPLIT: one that has left a
-grid goes on in the next, one that has come into a finer grid uses that. It keeps its
+grid continues in the next coarser one, one that has entered a finer grid uses that. It keeps its
 terrain-following height, so that its height above ground changes with the terrain of the grids.
 
 Most particles stay in one grid for many minutes, so several minutes are computed at once. Those
-that come into a finer grid meanwhile are put back and computed again up to that minute.
+that enter a finer grid meanwhile are reset, and computed again up to that minute.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def nested_sweep(
         streams: analyses of each grid, the finest first.
         physics: settings.
         particles: initial state, NumPy leaves of shape (particles,).
-        stream_of: stream in whose cells each particle's state is, (particles,).
-        receiver: of the rows of every minute, with positions in degrees.
+        stream_of: stream to whose cells each particle's position refers, (particles,).
+        receiver: takes the rows of every minute, with positions in degrees.
         progress: called with the fraction done.
         programs: where compiled programs come from.
     """
@@ -105,7 +105,7 @@ class _Nest:
     def _follow(self, numbers: np.ndarray, tick: int, minutes: int) -> None:
         """Advance particles, each in the first grid that holds it."""
         self._assign(numbers)
-        # Those that change to another grid meanwhile have been followed there to the end.
+        # Particles that change grids in :meth:`_run` are followed there to the end.
         begin_in = self._stream_of[numbers]
         there = self._host.state.alive[numbers]
         for place in self._in_use:
@@ -119,7 +119,7 @@ class _Nest:
         for place in self._in_use:
             inside = self._holds(place, lon, lat)
             own = now == place
-            # By the step's own test: there and back again a place may change in its last digit.
+            # By the step's own test: conversion there and back may change a place's last digit.
             inside[own] = self._in_own_grid(place, numbers[own])
             found = np.where((found == _NOWHERE) & inside, place, found)
         self._host.state.alive[numbers[found == _NOWHERE]] = False
@@ -137,7 +137,7 @@ class _Nest:
         )
 
     def _holds(self, place: int, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-        """Return whether a step may start at places in a grid."""
+        """Return whether a step may start at each place in a grid."""
         (cell_x, _), (cell_y, _) = self._cells(place, lon, lat)
         return self._streams[place].grid.usable(cell_x, cell_y)
 
@@ -176,7 +176,7 @@ class _Nest:
         self._stream_of[numbers] = place
 
     def _run(self, place: int, numbers: np.ndarray, tick: int, minutes: int) -> None:
-        """Advance particles in one grid, and those that change to another there."""
+        """Advance particles in one grid, and follow those that change to another grid."""
         if not len(numbers):
             return
         finer = self._in_use[: self._in_use.index(place)]
@@ -190,14 +190,14 @@ class _Nest:
         until = self._minutes_until_finer(finer, moved, lon, lat)
         moved &= np.arange(minutes)[:, None] < until
         self._receiver.add(tick, numbers, moved, self._rows(values, lon, lat))
-        comes = until < minutes
-        left = ~state.alive[numbers] & ~comes
-        if comes.any():
-            self._host.put(numbers[comes], taken(before, comes))
-        # Of those without a row it is all of them.
+        enters = until < minutes
+        left = ~state.alive[numbers] & ~enters
+        if enters.any():
+            self._host.put(numbers[enters], taken(before, enters))
+        # For particles without any row this gives all minutes.
         stayed = minutes - np.argmax(moved[::-1], axis=0)
-        for minute in map(int, np.unique(stayed[comes])):
-            which = numbers[comes & (stayed == minute)]
+        for minute in map(int, np.unique(stayed[enters])):
+            which = numbers[enters & (stayed == minute)]
             self._host.advanced(settings, self._chunk(place, tick, minute), which)
             self._follow(which, tick + minute, minutes - minute)
         for minute in map(int, np.unique(stayed[left])):
@@ -209,7 +209,7 @@ class _Nest:
     def _minutes_until_finer(
         self, finer: Sequence[int], moved: np.ndarray, lon: np.ndarray, lat: np.ndarray
     ) -> np.ndarray:
-        """Return after how many of some minutes a finer grid holds each particle; else all.
+        """Return after how many minutes a finer grid holds each particle; all where none does.
 
         Args:
             finer: the streams of finer grids.

@@ -20,18 +20,18 @@ from stilt.transport.step_columns import AIR_COLUMNS, EXTRA_COLUMNS, MAIN_COLUMN
 
 _SUMMED = frozenset(("foot", "samt"))
 _NEED_EXTRA = frozenset((*EXTRA_COLUMNS, "sphu", "dmas"))
-# Rows taken to degrees at once, so that what is in between stays in the processor's cache.
+# Rows converted to degrees at once, so that intermediate values stay in the processor's cache.
 _ROWS_TOGETHER = 32_768
 _CONSTANT = {"icdx": 2.0, "zloc": -999.0, "zfx1": 0.0}
 
 
 def needs_extra(wanted: Sequence[str]) -> bool:
-    """Return whether any wanted column is outside the ones that every step gives."""
+    """Return whether any wanted column is not among those that every step gives."""
     return not _NEED_EXTRA.isdisjoint(wanted)
 
 
 def _needed(wanted: Sequence[str]) -> set[str]:
-    """Return the columns of a step from which the wanted columns of the table are made."""
+    """Return the columns of a step from which the wanted columns of the table are computed."""
     needed = {"x", "y", *wanted}
     if "sphu" in needed:
         needed |= {*AIR_COLUMNS, "pres"}
@@ -60,11 +60,11 @@ class RowStore(Protocol):
         """
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return which rows there are, (minutes, particles), and all values, to be changed."""
+        """Return which rows there are, (minutes, particles), and all values, free to be changed."""
 
 
 Reserve = Callable[[int, int, int], RowStore]
-"""Gives memory for the rows of a release, for (columns, minutes, particles)."""
+"""Allocates memory for the rows of a release, for (columns, minutes, particles)."""
 
 
 class OwnMemory:
@@ -73,7 +73,7 @@ class OwnMemory:
     def __init__(self, columns: int, minutes: int, particles: int) -> None:
         """Allocate the memory."""
         self.moved = np.zeros((minutes, particles), bool)
-        # Not cleared: that would write all of it once more.
+        # Not cleared: that would write to all of it once more.
         self.values = np.empty((columns, minutes, particles), np.float32)
 
     def put(self, first: int, moved: np.ndarray, values: np.ndarray) -> None:
@@ -83,19 +83,19 @@ class OwnMemory:
         self.values[:, minutes] = values
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return which rows there are, (minutes, particles), and all values, to be changed."""
+        """Return which rows there are, and all values: see :class:`RowStore`."""
         return self.moved, self.values
 
 
 class SweepCollector:
     """Collects the rows of all releases of a sweep.
 
-    Memory is one float32 per release, minute, kept column and particle; the tables made of it
+    Memory is one float32 per release, minute, kept column and particle; the tables built from it
     share that memory where every particle moved to the end.
 
     Attributes:
         columns: positions of the columns kept among those that a step gives.
-        particles: of each release.
+        particles: number of particles of each release.
         grid: see :class:`~stilt.transport.receiver.Receiver`.
     """
 
@@ -122,9 +122,9 @@ class SweepCollector:
             config: length and number of particles, columns wanted.
             names: columns that a step gives.
             grid: of the meteorology.
-            reserve: gives memory.
-            in_degrees: positions come as longitudes and latitudes.
-            near_field: influence comes corrected for it.
+            reserve: allocates memory.
+            in_degrees: whether positions come as longitudes and latitudes.
+            near_field: the near-field correction that influence comes with; None without.
             at_ends: columns of which only each particle's first and last row are kept.
         """
         needed = _needed(config.varsiwant)
@@ -166,7 +166,7 @@ class SweepCollector:
                 if where is not None:
                     column[to] = source[rows, where]
                 elif len(own) == particles:
-                    # Into place at once; "clip" keeps NumPy from making a copy first.
+                    # Directly into place; "clip" keeps NumPy from making a copy first.
                     np.take(source[rows], places, axis=1, out=column[to], mode="clip")
                 else:
                     column[to, own] = source[rows, places[own]]
@@ -183,7 +183,7 @@ class SweepCollector:
                 self._at_ends.add(numbers, moved[place, rows], values[place, self._kept :, rows])
 
     def _to_gather_in(self, owner: int) -> OwnMemory:
-        """Return the memory for rows of a release that do not come all particles at a time."""
+        """Return the memory for a release's rows that come for some of its particles at a time."""
         store = self._stores[owner]
         if isinstance(store, OwnMemory):
             return store
@@ -193,7 +193,7 @@ class SweepCollector:
         return self._gathered[owner]
 
     def _rows(self, owner: int, tick: int, minutes: int) -> tuple[slice, slice]:
-        """Return the minutes of a release within some of the sweep, and which of these they are."""
+        """Return the minutes of a release that are among some of the sweep, and which these are."""
         begin = tick - int(self._starts[owner])
         low, high = max(begin, 0), min(begin + minutes, self._minutes)
         return slice(low, high), slice(low - begin, high - begin)
@@ -227,7 +227,7 @@ def _run(places: np.ndarray) -> slice | None:
 
 @dataclass(frozen=True)
 class ReleaseRows:
-    """Rows of one release, of which its table is made.
+    """Rows of one release, from which its table is built.
 
     Attributes:
         release: what started where and when.
@@ -235,7 +235,7 @@ class ReleaseRows:
         grid: of the meteorology.
         names: columns that were kept of a step, with ``long`` and ``lati`` for x and y where these
             came in degrees.
-        store: where they are; values may be anything where there is no row.
+        store: memory that holds them; values are undefined where there is no row.
         cells: release cells along x and y, (2, particles).
         at_ends: by column, the values of each particle's first and last row, (2, particles).
     """
@@ -298,7 +298,7 @@ class ReleaseRows:
                 x[part].astype(np.float64) + self.cells[0],
                 y[part].astype(np.float64) + self.cells[1],
             )
-        # Rounding may have made 180 of a little less.
+        # Rounding may have turned a value just below 180 into 180.
         lon[lon >= 180.0] = -180.0
         return lon, lat
 

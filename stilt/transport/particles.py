@@ -18,7 +18,7 @@ class Particles(NamedTuple):
         u, v: horizontal turbulent velocity, m s-1.
         q: vertical turbulent velocity over its standard deviation.
         draws: random numbers used so far (uint32).
-        alive: still inside the met grid.
+        alive: whether it is still inside the met grid.
         cell_x, cell_y: release cell (int32).
         key0, key1, number: identity of the random stream (uint32).
         start, stop: first and last + 1 minute of the sweep in which the particle moves (int32).
@@ -44,4 +44,4 @@ class Particles(NamedTuple):
 
 
 MOVING = ("x", "y", "z", "u", "v", "q", "draws")
-"""State that a step changes of the particles that move, besides their errors."""
+"""State that a step changes in moving particles, besides their errors."""

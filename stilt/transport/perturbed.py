@@ -1,8 +1,8 @@
 """Transport under scaled meteorology, and its derivative along the scales, in forward mode.
 
-The particles of one release are advanced by the step of every run (:mod:`stilt.transport.step`),
-with :class:`~stilt.transport.scales.Scales`, and the smooth random flight of
-:mod:`stilt.transport.smooth_flight`.
+The particles of one release are advanced by the step that every run uses
+(:mod:`stilt.transport.step`), with :class:`~stilt.transport.scales.Scales` and the smooth random
+flight of :mod:`stilt.transport.smooth_flight`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from stilt.transport.sweep import to_device
 from stilt.transport.transport_batch import outside_weather, physics_of
 
 PARAMETERS = ("mixed_layer", "wind", "direction", "turbulence")
-"""What the transport can be differentiated along, in the order of a vector of them: three factors,
-and degrees by which the wind veers (its direction, from where it blows, grows)."""
+"""Parameters along which the transport can be differentiated, in the order of a parameter vector:
+three factors, and the degrees by which the wind veers (the direction it blows from increases)."""
 
 REFERENCE = (1.0, 1.0, 0.0, 1.0)
 """Values of the parameters that change nothing."""
@@ -49,7 +49,7 @@ _MOVING = ("x", "y", "z", "u", "v", "q")
 
 
 class Traced(NamedTuple):
-    """What a particle's influence depends on, of some minutes; (minutes, particles) each.
+    """Places and influence of particles over some minutes; (minutes, particles) each.
 
     Attributes:
         x, y: places, cells from the release cell.
@@ -65,9 +65,9 @@ class Minutes(NamedTuple):
     """Some minutes of a perturbed run.
 
     Attributes:
-        first: minutes between the release and the begin of the first one.
+        first: minutes between the release and the start of the first one.
         moved: whether a particle has moved, (minutes, particles).
-        rows: at the scales asked for.
+        rows: at the parameter values asked for.
         change: derivatives, (parameters, minutes, particles) each; None without them.
     """
 
@@ -78,7 +78,7 @@ class Minutes(NamedTuple):
 
 
 class _Setting(NamedTuple):
-    """What steers compilation; ``plume`` is the near-field correction's VEGHT, or None."""
+    """Static arguments of compiled code; ``plume`` is the VEGHT of the HNF correction, or None."""
 
     geometry: Geometry
     physics: Physics
@@ -110,7 +110,7 @@ def perturbed_run(
     derivative: tuple[str, ...] = (),
     near_field: bool,
 ) -> Iterator[Minutes]:
-    """Follow the particles of one release under some values of the parameters.
+    """Follow the particles of one release under given values of the parameters.
 
     Args:
         stream: the analyses, all of one grid.
@@ -177,7 +177,7 @@ def _alone(
     *,
     setting: _Setting,
 ) -> _Made:
-    """Advance by the minutes of a span: what has a derivative, and what has none."""
+    """Advance by the minutes of a span; return what has a derivative, then what has none."""
     mixed_layer, wind, degrees, turbulence = theta
     scales = Scales(mixed_layer, wind, jnp.deg2rad(degrees), turbulence, fields.aspect)
     analyses = BracketingAnalyses(fields.first, fields.second, scales)
@@ -225,7 +225,7 @@ def _with_derivative(
     *,
     setting: _Setting,
 ) -> Any:
-    """Do as :func:`_alone`, and carry the derivative along each vector of a basis on."""
+    """Advance as :func:`_alone` does, and propagate the derivative along each vector of a basis."""
 
     def along(direction: Array, change: _State) -> Any:
         def run(theta: Array, moving: _State) -> _Made:
@@ -257,7 +257,7 @@ def _diluted(
 
 @dataclass(frozen=True)
 class PerturbedRelease:
-    """The particles of a release, to be followed under some values of the parameters.
+    """The particles of a release, to be followed under given values of the parameters.
 
     Attributes:
         stream: the analyses, all of one grid.
@@ -309,7 +309,7 @@ class PerturbedRelease:
 def release_for(
     release: Release, refs: Sequence[AnalysisRef], config: ModelConfig, *, cache_dir: Path, met: str
 ) -> PerturbedRelease:
-    """Return the particles of a release with the analyses around their way.
+    """Return the particles of a release with the analyses that bracket their run.
 
     Args:
         release: what starts where and when.

@@ -1,8 +1,8 @@
 """The hyper-near-field (HNF) correction of rows as they are computed; see :mod:`stilt.plume`.
 
-It is what :func:`stilt.footprint.apply_near_field` does to a table, minute by minute: then the
-columns that it alone needs are not collected. On the host its numbers are the same to the last
-bit.
+It does minute by minute what :func:`stilt.footprint.apply_near_field` does to a whole table, so
+that columns which only the correction needs are not collected. On the host both give the same
+numbers to the last bit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stilt.config import ModelConfig
     from stilt.transport.release import Release
 
-# Of a mixed layer, unless a factor of the user's makes it deeper.
+# No mixed layer is deeper, unless a factor set by the user makes it so.
 _DEEPEST_M = 100_000.0
 _PLUME_COLUMNS = ("foot", "samt", "sigw", "tlgr", "dens", "mlht")
 
@@ -36,7 +36,7 @@ class NearField:
     Attributes:
         height_agl_m: release height of every particle, shape (particles,).
         veght: see :func:`stilt.plume.influenced_height_m`.
-        deepest_m: no layer that sees the surface is deeper.
+        deepest_m: no layer that takes up surface fluxes is deeper.
     """
 
     height_agl_m: np.ndarray
@@ -57,9 +57,9 @@ class NearField:
 
 
 def corrects_near_field(config: ModelConfig) -> bool:
-    """Return whether a sweep can do what ``config.hnf_plume`` asks for, above ground.
+    """Return whether a sweep can apply the correction that ``config.hnf_plume`` asks for.
 
-    Every row must be written to the table.
+    It can where every row is written to the table; release heights must be above ground.
     """
     return config.hnf_plume and config.outdt == 0
 
@@ -79,7 +79,7 @@ class Plumes(NamedTuple):
 
     @classmethod
     def at_release(cls, height_agl_m: np.ndarray, start: np.ndarray, particles: int) -> Self:
-        """Start plumes of particles, and of copies of them up to a number."""
+        """Start the plumes of particles, padded with copies up to a number."""
         with jax.enable_x64(True):
             height = jnp.asarray(np.resize(height_agl_m, particles), jnp.float64)
             return cls(height, jnp.asarray(np.resize(start, particles)), jnp.zeros_like(height))
@@ -92,7 +92,7 @@ def corrected_influence(
 
     Args:
         rows: of the chunk's minutes; those beyond are ignored.
-        plumes: at the chunk's begin; given up to the call.
+        plumes: at the start of the chunk; donated to the call.
         chunk: whose minutes count.
         names: of the columns.
         veght: see :class:`NearField`.
@@ -136,9 +136,9 @@ def _corrected(
 
 
 class HostPlumes:
-    """Plumes of a sweep's particles on the host, whose rows come some particles at a time.
+    """Plumes of a sweep's particles on the host, whose rows come for some particles at a time.
 
-    Growth is added in the order of minutes, so that it does not depend on what a call holds.
+    Growth is added in the order of minutes, so that it does not depend on how calls are divided.
     """
 
     def __init__(self, near_field: NearField, start: np.ndarray) -> None:

@@ -114,9 +114,9 @@ def sample_meteorology(
 ) -> xr.Dataset:
     """Return the meteorology at points, on the transport's internal levels.
 
-    Between nodes and between analyses values are what transport has at the place and time: winds
-    and the state of the air bilinear in space and linear in time, mixed layer and turbulence those
-    of the nearest node. Only the part of the files around the points is used.
+    Between nodes and between analyses the values are those that transport uses at that place and
+    time: winds and the state of the air are bilinear in space and linear in time, mixed layer and
+    turbulence are those of the nearest node. Only the part of the files around the points is used.
 
     Args:
         mets: meteorologies by name, or one.
@@ -124,7 +124,7 @@ def sample_meteorology(
             ``latitude`` (degrees).
         config: settings of the transport (kmixd, kblt, z_top, ...); their defaults when None.
             Vertical motion is that of ``w_option: 0`` where the setting is 1, 2 or 3, which need
-            the way of a particle.
+            the path of a particle.
 
     Returns:
         Dataset over ``meteorology``, ``point`` and ``level`` with CF names and units: on levels
@@ -135,7 +135,7 @@ def sample_meteorology(
         meteorology with fewer levels than others, and where files lack a field.
 
     Raises:
-        UsageError: a column is missing or a value is no number or time.
+        UsageError: a column is missing, or a value is not a number or a time.
         MeteorologyError: the weather of a time is missing or damaged.
     """
     named = {"": mets} if isinstance(mets, MetConfig) else dict(mets)
@@ -150,7 +150,7 @@ def sample_meteorology(
 
 
 def _table(points: Points) -> pd.DataFrame:
-    """Points as a table with numbered rows."""
+    """Return points as a table with numbered rows."""
     is_one = isinstance(points, Mapping) and all(np.ndim(value) == 0 for value in points.values())
     table = pd.DataFrame([points] if is_one else points)
     missing = [name for name in ("time", "longitude", "latitude") if name not in table]
@@ -174,7 +174,7 @@ def _table(points: Points) -> pd.DataFrame:
 def _sample(
     met: MetConfig, name: str, where: pd.DataFrame, config: ModelConfig
 ) -> dict[str, _Floats]:
-    """Fields of one meteorology: (points, levels) and (points,)."""
+    """Return the fields of one meteorology: (points, levels) and (points,)."""
     found: list[tuple[NDArray[np.intp], dict[str, _Floats]]] = []
     with stored_for_now(met) as stored, tempfile.TemporaryDirectory(prefix="stilt-") as scratch:
         catalogue = MetCatalogue(stored, name)
@@ -199,7 +199,7 @@ def _sample(
 
 
 def _bounds_around(grid: MetGrid, rows: pd.DataFrame) -> tuple[float, float, float, float]:
-    """West, south, east and north of the nodes around places, with a margin of some nodes."""
+    """Return west, south, east and north of the nodes around places, with a margin of nodes."""
     x, y = grid.to_xy(rows["longitude"], rows["latitude"])
     low_x, high_x = np.floor(x.min()) - _MARGIN, np.ceil(x.max()) + _MARGIN
     low_y, high_y = max(y.min() - _MARGIN, 0.0), min(y.max() + _MARGIN, grid.ny - 1.0)
@@ -210,7 +210,7 @@ def _bounds_around(grid: MetGrid, rows: pd.DataFrame) -> tuple[float, float, flo
 
 
 def _corner(ref: AnalysisRef) -> AnalysisRef:
-    """A small part of an analysis, to know the levels by where no place is inside the grid."""
+    """Return a small part of an analysis: it gives the levels where no place is in the grid."""
     grid = ref.grid
     first, last = (grid.to_lonlat(at, at) for at in (0.0, min(8.0, grid.nx - 1.0, grid.ny - 1.0)))
     (west, south), (east, north) = (tuple(map(float, each)) for each in (first, last))
@@ -220,7 +220,7 @@ def _corner(ref: AnalysisRef) -> AnalysisRef:
 def _at_one_time(
     refs: Sequence[AnalysisRef], rows: pd.DataFrame, config: ModelConfig, scratch: Path
 ) -> dict[str, _Floats]:
-    """Fields at places of one time, of which ``refs`` are the analyses around it."""
+    """Return the fields at places of one time; ``refs`` are the analyses around it."""
     grid = refs[0].grid
     levels = levels_for(grid, config.z_top)
     x, y = grid.to_xy(rows["longitude"], rows["latitude"])
@@ -233,7 +233,7 @@ def _at_one_time(
     weights = _time_weights(refs, rows["time"].iloc[0])
 
     def between(fields: Sequence[_Floats]) -> _Floats:
-        """Fields of (ny, nx, ...) of each analysis, at the places."""
+        """Interpolate fields (ny, nx, ...) of each analysis to the places."""
         total = sum(w * np.asarray(f, float) for w, f in zip(weights, fields, strict=True))
         flat = np.asarray(total).reshape(grid.ny, grid.nx, -1)
         each = [grid.interpolate(flat[..., k], x, y) for k in range(flat.shape[-1])]
@@ -279,7 +279,7 @@ def _turbulence(
     config: ModelConfig,
     scratch: Path,
 ) -> dict[str, _Floats]:
-    """What the transport's own look-up gives just above every level, and at the ground."""
+    """Return what the transport's own look-up gives just above every level, and at the ground."""
     n_levels = height.shape[1]
     points = pd.DataFrame(
         {
@@ -304,12 +304,12 @@ def _turbulence(
 
 
 def _surface_of(ref: AnalysisRef) -> RawAnalysis:
-    """An analysis with what is shown of its surface fields."""
+    """Read an analysis with those of its surface fields that are shown."""
     return read_analysis(ref, {*_OF_FILES, "U10M", "V10M"} & {*field_names(ref).surface})
 
 
 def _time_weights(refs: Sequence[AnalysisRef], time: pd.Timestamp) -> list[float]:
-    """Weight of each analysis around a time."""
+    """Return the weight of each analysis around a time."""
     if len(refs) == 1:
         return [1.0]
     first, last = (pd.Timestamp(ref.time) for ref in (refs[0], refs[-1]))
@@ -318,7 +318,7 @@ def _time_weights(refs: Sequence[AnalysisRef], time: pd.Timestamp) -> list[float
 
 
 def _earthward(u: _Floats, v: _Floats, turn: _Floats) -> tuple[_Floats, _Floats]:
-    """Winds towards east and north from those along a grid's axes."""
+    """Turn winds along a grid's axes into those towards east and north."""
     return u * np.cos(turn) + v * np.sin(turn), v * np.cos(turn) - u * np.sin(turn)
 
 

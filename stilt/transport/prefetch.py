@@ -1,4 +1,4 @@
-"""Analyses loaded by other cores of this process before the transport asks for them."""
+"""Analyses loaded by other threads of this process before the transport asks for them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _cores() -> int:
 
 @contextmanager
 def prefetching(load: Callable[[int], T], order: Sequence[int]) -> Iterator[Callable[[int], T]]:
-    """Load the next ones in other threads while the caller works with the one it asked for.
+    """Load the next analyses in other threads while the caller works with the one it asked for.
 
-    A process that is held to one core loads what it is asked for, when it is asked.
+    A process that may use one core only loads each of them when it is asked for it.
 
     Args:
-        load: gives what has a number; called from several threads at once.
+        load: loads the one with a number; called from several threads at once.
         order: the numbers in the order in which they will be asked for.
 
     Yields:

@@ -29,7 +29,7 @@ def preparation(
 
 
 def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> PreparationOptions:
-    """Return the preparation settings of one analysis; ZISCALE goes by hours since the start."""
+    """Return the preparation settings of one analysis; ZISCALE counts hours since the start."""
     factor = 1.0
     if config.zicontroltf:
         scales = config.ziscale_factors(config.n_hours)
@@ -61,10 +61,10 @@ def preparation_options(config: ModelConfig, start_minute: int, minute: int) -> 
 def analysis_pair(
     refs: Sequence[AnalysisRef], index: int, config: ModelConfig, start_minute: int
 ) -> AnalysisPair | None:
-    """Return two analyses whose difference tells how surfaces move at one of them.
+    """Return the two analyses whose difference gives the motion of surfaces at one of them.
 
-    The one that a run meets before it, and itself; the first two of a run share theirs, as in
-    HYSPLIT. None where the vertical motion does not depend on it.
+    They are the one that a run meets before it, and itself; the first two analyses of a run share a
+    pair, as in HYSPLIT. None where the vertical motion does not depend on the pair.
     """
     if config.w_option not in SURFACES:
         return None

@@ -22,11 +22,11 @@ def prepare_ahead(
     cache_dir: Path,
     enough: Callable[[], bool],
 ) -> None:
-    """Prepare analyses that a run of the transport will ask for, in the order in which it will.
+    """Prepare the analyses that a run of the transport will ask for, in the same order.
 
     Args:
         releases, refs, config, cache_dir: as :func:`run_transport` takes them.
-        enough: asked before each analysis; True ends the work.
+        enough: called before each analysis; True ends the work.
     """
     for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
         if enough():

@@ -38,7 +38,7 @@ class Programs(Protocol):
     """Where compiled programs come from."""
 
     def run(self, static: Static, arguments: tuple[Any, ...]) -> tuple[Particles, ChunkRows]:
-        """Run the program for these settings and shapes; the rows are given up to the call."""
+        """Run the program for these settings and shapes; the rows are donated to the call."""
 
 
 class JustInTime:
@@ -69,7 +69,7 @@ def compiled(static: Static, shapes: tuple[Any, ...]) -> jax.stages.Compiled:
 
 
 class SweepSettings(NamedTuple):
-    """What stays the same in a sweep.
+    """What stays the same throughout a sweep.
 
     Attributes:
         geometry: shape of the meteorology.
@@ -91,7 +91,7 @@ class Chunk(NamedTuple):
         analyses: the two around them.
         tick: first minute of the sweep.
         minutes: how many.
-        offset: minutes from the analysis on the clock's side.
+        offset: minutes from the first of the two analyses to ``tick``.
         interval: minutes between the two analyses.
     """
 
@@ -116,7 +116,7 @@ class ChunkRows(NamedTuple):
     @classmethod
     def empty(cls, columns: int, minutes: int, particles: int) -> ChunkRows:
         """Reserve room on the device for so many columns, minutes and particles."""
-        # A program for each kind of zeros would be compiled for ``jnp.zeros``.
+        # ``jnp.zeros`` would compile a program for each shape.
         return cls(
             jax.device_put(np.zeros((columns, minutes, particles), np.float32)),
             jax.device_put(np.zeros((minutes, particles), bool)),
@@ -139,8 +139,8 @@ def advance(
     Args:
         setting, chunk: the sweep and its present minutes.
         particles: (n,), a multiple of ``size``.
-        rows: of as many particles; given up to the call.
-        count: particles that there are.
+        rows: of as many particles; donated to the call.
+        count: number of real particles; the others are padding.
         size: particles of a block.
     """
     return setting.programs.run(

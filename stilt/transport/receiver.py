@@ -19,10 +19,10 @@ class Receiver(Protocol):
 
     Attributes:
         columns: positions in :func:`stilt.transport.program.column_names` of those that it wants.
-        particles: of each release; those of a release follow each other in the sweep.
-        grid: a device that can gives the columns x and y as longitudes in [-180, 180) and
-            latitudes of this grid, where it is not None.
-        near_field: the influence is corrected for it, where it is not None.
+        particles: number of particles of each release; they are next to each other in the sweep.
+        grid: where it is not None, the columns x and y are to be longitudes in [-180, 180) and
+            latitudes on this grid.
+        near_field: where it is not None, the influence is to be corrected with it.
     """
 
     columns: list[int]
@@ -38,12 +38,12 @@ class Receiver(Protocol):
         Args:
             tick: minute of the sweep of the first row.
             numbers: of the particles in the sweep, (n,).
-            moved: (minutes, n); rows of particles that did not move are not there.
+            moved: (minutes, n), whether there is a row: there is none of a particle at rest.
             values: the wanted columns, (minutes, n) each.
         """
 
     def add_all(self, tick: int, first: int, moved: np.ndarray, values: np.ndarray) -> None:
-        """Take rows of all particles of some releases; other threads may bring those of others.
+        """Take rows of all particles of some releases; other threads may add other releases.
 
         Args:
             tick: minute of the sweep of the first row.

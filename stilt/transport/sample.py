@@ -49,7 +49,7 @@ def sample_weather(
 
     Args:
         points: columns ``time`` (UTC), ``long``, ``lati`` (degrees), ``zagl`` (m above ground).
-        refs: analyses that bracket the times; one that has the time of all of them will do.
+        refs: analyses that bracket the times; a single one if all points have its time.
         config: transport settings.
         cache_dir: folder of prepared analyses.
         start: release time, from which ZISCALE counts hours; the first analysis by default.
@@ -84,7 +84,7 @@ def sample_weather(
         chosen = interval == first
         weight = (minutes[chosen] - times[first]) / max(times[both[1]] - times[first], 1)
         x, y = grid.to_xy(rows["long"].to_numpy(), rows["lati"].to_numpy())
-        # Whole blocks of points: few shapes to compile, and what a gather is cut into.
+        # Whole blocks of points: few shapes to compile, and the size that gathers are divided into.
         padded = np.resize(np.arange(len(rows)), -(-len(rows) // _BLOCK) * _BLOCK)
         cell_x, cell_y = np.floor(x), np.floor(y)
         height_agl_m = rows["zagl"].to_numpy()

@@ -9,13 +9,13 @@ from jax import Array
 
 
 class Scales(NamedTuple):
-    """Factors on what particles see of the meteorology, scalars but for the last one.
+    """Factors on the meteorology that particles see; scalars, except the last one.
 
     Attributes:
         mixed_layer: on the mixed-layer height, and so on the heights at which turbulence changes.
         wind: on the horizontal mean wind.
         veering: clockwise rotation of the horizontal mean wind, radians.
-        turbulence: on the standard deviations of the turbulent velocities; time scales stay.
+        turbulence: on the standard deviations of the turbulent velocities; not on time scales.
         aspect: cell size along y over that along x of every node, (ny * nx,).
     """
 

@@ -1,21 +1,21 @@
-"""Turbulent minute of particles whose way changes smoothly with what they see.
+"""Turbulent motion over a minute, for particles whose paths depend smoothly on the meteorology.
 
-The random flight of every run (:mod:`stilt.transport.dispersion`) passes or reflects particles at
-levels, by chance: after the least change of anything a particle goes another way, and a derivative
-of its way says nothing of the mean. Here the same turbulence is a continuous function of height:
-a layer's values lie at its centre, with a smooth step between two centres, and the Langevin
+The random flight of every run (:mod:`stilt.transport.dispersion`) transmits or reflects particles
+at levels, by chance: the smallest change can send a particle along another path, and a derivative
+of its path says nothing about the mean. Here the same turbulence is a continuous function of
+height: a layer's values lie at its centre, with a smooth step between two centres, and the Langevin
 equation for q = w / sigma has the drift that keeps a well-mixed cloud well mixed (Thomson 1987,
 doi:10.1017/S0022112087001940; in this form Wilson, Legg and Thomson 1983,
 doi:10.1007/BF00121951):
 
     dq = (-q / T + d sigma / dz + sigma d ln(rho) / dz) dt + sqrt(2 / T) dW
 
-It is solved in sub-steps of one length. A particle that reaches the ground waits there until its
+It is solved in sub-steps of equal length. A particle that reaches the ground waits there until its
 velocity has turned upward (one-sided reflection; Skorokhod 1961, doi:10.1137/1106035). Its height
-is then a continuous function of all that came before, and the ground forgets where it came from, a
-derivative with it. Were the velocity turned at the ground, the way would jump whenever a particle
-met it a sub-step earlier or later: a derivative along the path would miss what these jumps add to
-that of the mean.
+is then a continuous function of all that came before, and at the ground it loses the memory of
+where it came from, and with it the derivative. If the velocity were reversed at the ground, the
+path would jump whenever a particle reached it a sub-step earlier or later: a derivative along the
+path would miss what these jumps contribute to that of the mean.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class SmoothHalf(NamedTuple):
     Attributes:
         z: terrain-following height, metres.
         q: vertical velocity over its standard deviation.
-        drift: horizontal way, cells, (2, particles).
+        drift: horizontal displacement, cells, (2, particles).
         low_s: time under the influence height, s.
         foot: influence, ppm per (umol m-2 s-1).
         sigma, time_scale: turbulence at the particle, m s-1 and s.

@@ -35,15 +35,15 @@ _POSITION = slice_of(MAIN_COLUMNS, "x", "y")
 
 
 class Physics(NamedTuple):
-    """Settings of a step that steer compilation.
+    """Settings of a step, static in compiled code.
 
     Attributes:
         direction: sign of time, -1 backward.
-        turbulent: random flight on (NTURB = 0) or mean wind alone.
+        turbulent: random flight (NTURB = 0), or the mean wind alone.
         step_fraction: TLFRAC.
         influence: VEGHT.
         horizontal_time_s: HSCALE.
-        rounded: the drift of each sub-step is rounded as in HYSPLIT.
+        rounded: round the drift of each sub-step as HYSPLIT does.
         layer_update: Langevin updates at layer interfaces too, as in HYSPLIT.
         extra: give :data:`EXTRA_COLUMNS` too.
         errors: sizes of transport errors in an error run, else None.
@@ -61,7 +61,7 @@ class Physics(NamedTuple):
 
 
 class Half(NamedTuple):
-    """What a row has after one half of a minute; (particles,) each."""
+    """Values of a row after half a minute; (particles,) each."""
 
     foot: Array
     density: Array
@@ -108,7 +108,7 @@ def minute_step(
         physics.direction,
     )
     here, there = motion.nodes
-    height = _release_above_ground_reached(
+    height = _with_release_above_end_point(
         analyses, geometry, here, there, motion.terrain_following_m, tick == particles.start
     )
     mixed_layer = 0.5 * (
@@ -186,7 +186,7 @@ def _carried_by_errors(
     return moved._replace(x=moved.x + drift[0], y=moved.y + drift[1])
 
 
-def _release_above_ground_reached(
+def _with_release_above_end_point(
     analyses: BracketingAnalyses,
     geometry: Geometry,
     here: Nodes,
@@ -194,9 +194,10 @@ def _release_above_ground_reached(
     z: Array,
     first: Array,
 ) -> Array:
-    """Count the release height, in the first minute, from the ground at its mean end point.
+    """Return heights; in the first minute the release height counts from the ground at the end.
 
-    HYSPLIT measures the release height from there: over a slope the clouds differ by that much.
+    HYSPLIT measures the release height above the ground at the end point of the first mean step:
+    over a slope the clouds differ by that much.
     """
     top = geometry.levels.model_top_m
     factor = (top - terrain_at(analyses, here)) / (top - terrain_at(analyses, there))
@@ -217,7 +218,7 @@ def _inside(geometry: Geometry, particles: Particles) -> Array:
 
 
 def _over_the_pole(geometry: Geometry, moved: Particles) -> Particles:
-    """Put particles that went beyond a pole of a global grid on the meridian opposite."""
+    """Put particles that have passed a pole of a global grid on the opposite meridian."""
     y = moved.cell_y.astype(jnp.float32) + moved.y
     last = geometry.ny - 1.0
     beyond = (y < 0.0) | (y > last)
@@ -361,7 +362,7 @@ def _smooth_step(
     mixed_layer: Array,
     wind_errors: Array | None,
 ) -> tuple[Particles, Array]:
-    """Do as :func:`_turbulent_step`, smoothly: see :mod:`stilt.transport.smooth_flight`."""
+    """Step as :func:`_turbulent_step` does, smoothly; see :mod:`stilt.transport.smooth_flight`."""
     zero = jnp.zeros_like(particles.x)
     one = jnp.ones_like(zero)
     start = SmoothHalf(mean_z, particles.q, jnp.stack([zero, zero]), zero, zero, one, one, one, one)
@@ -435,9 +436,9 @@ def _drift_from(particles: Particles, *, as_hysplit: bool) -> Array:
     """Return what a minute's horizontal drift is added to, cells, (2, particles).
 
     HYSPLIT adds the drift of each sub-step to a grid index that counts from one, in single
-    precision: a drift under half of the last place is lost, others are rounded to whole ones. On
-    one degree at index 32 to 64 the last place is 0.4 m, which near the ground is as long as a
-    sub-step's drift. Else the drift is added up by itself.
+    precision: a drift below half a unit in the last place is lost, others are rounded to whole
+    units. On one degree at index 32 to 64 the unit is 0.4 m, which near the ground is as long as a
+    sub-step's drift. Otherwise the drift is summed on its own.
     """
     offset = jnp.stack([particles.x, particles.y])
     if not as_hysplit:
@@ -451,7 +452,7 @@ def _horizontal_sigma(geometry: Geometry, profiles: Profiles, z: Array) -> Array
     index = jnp.clip(level_index(geometry.levels, z), 0.0, geometry.level_count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     variances = profiles.of("variance_x", "variance_y")
-    # The mean step ends elsewhere than its first pass, which chose the levels.
+    # The mean step ends at another height than its first pass, which chose the levels.
     offset = jnp.clip(base - profiles.base, 0, WINDOW_LEVELS - 2)
     lower, upper = pick(variances, offset), pick(variances, offset + 1)
     return jnp.sqrt(lower + (index - base.astype(jnp.float32)) * (upper - lower))

@@ -37,11 +37,11 @@ SURFACE_COLUMNS = {
 """Columns of surface fields, with the name of the field."""
 
 EXTRA_COLUMNS = (*AIR_COLUMNS, "mass_rate", *SURFACE_COLUMNS, "wout")
-"""Columns that a step gives when they are asked for, all together."""
+"""Columns that a step gives, all of them, when any is asked for."""
 
 
 def stacked(order: tuple[str, ...], columns: Mapping[str, Array]) -> Array:
-    """Return columns (particles,) each as one array (columns, particles)."""
+    """Return columns of (particles,) as one array (columns, particles)."""
     return jnp.stack([columns[name] for name in order])
 
 

@@ -43,19 +43,19 @@ def sweep(
         geometry: shape of the met fields.
         physics: settings.
         clock: times of the sweep.
-        load: gives the prepared analysis with an index into ``clock.analysis_minutes``.
+        load: returns the prepared analysis at an index into ``clock.analysis_minutes``.
         cell_size_m: (ny * nx, 2).
         particles: initial state, NumPy leaves of shape (particles,).
-        receiver: of the rows of every minute.
+        receiver: takes the rows of every minute.
         progress: called with the fraction done.
         programs: where compiled programs come from.
     """
     setting = SweepSettings(geometry, physics, put(cell_size_m.astype(np.float32)), programs)
-    way = DeviceParticles if device().stays else HostParticles
+    kept_on = DeviceParticles if device().stays else HostParticles
     last = int(particles.stop.max(initial=0))
     tick = int(particles.start.min(initial=0))
     held: dict[int, AnalysisArrays] = {}
-    with way(setting, particles, receiver) as moving:
+    with kept_on(setting, particles, receiver) as moving:
         while tick < last:
             first, second = clock.bracket(tick)
             held = {index: held.get(index) or to_device(load(index)) for index in (first, second)}
@@ -76,9 +76,10 @@ def sweep(
 
 
 def put(values: np.ndarray) -> jax.Array:
-    """Copy an array to the device: ``jnp.asarray`` compiles a program for each shape.
+    """Copy an array to the device; ``jnp.asarray`` would compile a program for each shape.
 
-    The array itself may be a file that goes, and JAX keeps what it was given where it can.
+    It is copied first because it may be a memory-mapped file that will be removed, and JAX uses the
+    array that it was given where it can.
     """
     return jax.device_put(np.array(values))
 

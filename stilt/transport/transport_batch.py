@@ -73,8 +73,8 @@ def run_transport(
 
     Args:
         releases: what starts where and when.
-        refs: analyses that bracket every release's whole run; more is allowed. Where they are of
-            several grids, particles use the finest of these that holds them.
+        refs: analyses that bracket the whole run of every release; there may be more. Where they
+            are on several grids, a particle uses the finest grid that holds it.
         config: run controls and transport settings.
         cache_dir: folder of prepared analyses, shared by all workers.
         error_run: perturb wind and mixed-layer height by the config's error parameters; random
@@ -112,14 +112,13 @@ def transport_rows(
     programs: Programs = JUST_IN_TIME,
     at_ends: Sequence[str] = (),
 ) -> list[CollectedRows]:
-    """Follow the particles as :func:`run_transport` does, and give the rows of their tables.
+    """Follow the particles as :func:`run_transport` does, and return the rows of their tables.
 
     Args:
         releases, refs, config, cache_dir, error_run, near_field, progress, programs: see there.
-        most: releases followed together; None as many as this process has memory for.
-        reserve: gives the memory for their rows.
-        at_ends: columns of which only each particle's first and last row are kept, beside the
-            columns of ``config.varsiwant``.
+        most: releases followed together; None: as many as this process has memory for.
+        reserve: allocates the memory for their rows.
+        at_ends: further columns, of which only each particle's first and last row are kept.
 
     Raises:
         ConfigValidationError: an error run without error parameters.
@@ -148,8 +147,8 @@ def transport_rows(
 def most_together(config: ModelConfig, rows_bytes: int | None = None) -> int:
     """Return how many receptors to follow together.
 
-    Their tables fit in memory and their particles in whole calls, or in one where particles stay on
-    the device.
+    Their tables fit in memory, and their particles fill whole calls, or a single one where
+    particles stay on the device.
 
     Args:
         config: length of a run, particles, columns.
@@ -170,8 +169,8 @@ def most_together(config: ModelConfig, rows_bytes: int | None = None) -> int:
 def _groups(releases: Sequence[Release], config: ModelConfig, most: int) -> list[list[int]]:
     """Return the indices of the releases that share each sweep, at most ``most``.
 
-    They are of one time where ZISCALE counts hours or the vertical motion depends on which analysis
-    a run meets first.
+    They share one release time where ZISCALE counts hours, or the vertical motion depends on which
+    analysis a run meets first.
     """
     order = sorted(range(len(releases)), key=lambda index: releases[index].time)
     groups: list[list[int]] = []
@@ -264,7 +263,7 @@ def physics_of(config: ModelConfig, errors: TransportErrorSettings | None = None
 
 
 def _warn_of_crop(made: Sequence[ReleaseRows], ref: AnalysisRef, numpar: int) -> None:
-    """Say which particles ended at the edge of a part of the met fields.
+    """Warn of particles that ended at the edge of a part of the met fields.
 
     Args:
         made: rows of the releases.
@@ -281,7 +280,7 @@ def _warn_of_crop(made: Sequence[ReleaseRows], ref: AnalysisRef, numpar: int) ->
 def _streams_at_release(
     streams: Sequence[MetStream], release: Release, start: int, numpar: int
 ) -> np.ndarray | None:
-    """Return the stream that each particle starts in, (numpar,); None where any has none."""
+    """Return the stream that each particle starts in, (numpar,); None if any has none."""
     lon, lat, _ = release.assign(numpar)
     found = np.full(numpar, -1)
     for place in reversed(in_use(streams, start)):

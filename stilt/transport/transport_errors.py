@@ -1,4 +1,4 @@
-"""Random errors of wind and mixed-layer height: the spread of a second run is their effect.
+"""Random errors of wind and mixed-layer height: a second run, with them, shows their effect.
 
 Wind errors (Lin and Gerbig 2005, doi:10.1029/2004GL021127) are a profile of velocities that each
 particle carries with it, correlated between levels, and forgotten with time and with the distance
@@ -19,7 +19,7 @@ from jax import Array
 from stilt.meteorology.levels import InternalLevels
 from stilt.transport.random import normals, stream
 
-# Words that part the random numbers of errors from those of turbulence, and from each other.
+# Words that separate the random numbers of errors from those of turbulence, and each other.
 _WIND_STREAM = 0x57494E44
 _MIXED_LAYER_STREAM = 0x5A455252
 _LEAST = 1e-30
@@ -43,7 +43,7 @@ class MixedLayerErrorSettings(NamedTuple):
 
 
 class TransportErrorSettings(NamedTuple):
-    """Settings of an error run; hashable, so that they can steer compilation."""
+    """Settings of an error run; hashable, so that they can be static in compiled code."""
 
     wind: WindErrorSettings | None
     mixed_layer: MixedLayerErrorSettings | None
@@ -62,7 +62,7 @@ class ErrorState(NamedTuple):
 
 
 class MinuteErrors(NamedTuple):
-    """What errors do in one minute; all None without them.
+    """Effects of the errors in one minute; all None without errors.
 
     Attributes:
         after: errors at its end.
@@ -110,15 +110,15 @@ def next_errors(
 ) -> ErrorState:
     """Advance the errors by a minute.
 
-    Forgetting with time and then with distance, each with fresh numbers, is one step with the
-    product of both memories: e <- R e + sqrt(1 - R^2) n, R = exp(-1/tl) exp(-distance/l).
+    Decorrelation with time and then with distance, each with new random numbers, is one step with
+    the product of both memories: e <- R e + sqrt(1 - R^2) n, R = exp(-1/tl) exp(-distance/l).
 
     Args:
         settings, levels: as for :func:`initial_errors`.
         errors: present errors.
         keys: two words of the receptor's key and the particle's number, uint32 (particles,).
         age_min: whole minutes since release, int32 (particles,).
-        distance_km: way of the mean wind in this minute, (particles,).
+        distance_km: distance that the mean wind goes in this minute, (particles,).
     """
     age = age_min.astype(jnp.uint32)
     wind, mixed_layer = errors.wind, errors.mixed_layer
@@ -149,16 +149,16 @@ def errors_of_minute(
     way_cells: Array,
     cell_sizes_m: tuple[Array, Array],
 ) -> MinuteErrors:
-    """Advance the errors by one minute and say what they do in it.
+    """Advance the errors by one minute, and return their effects in it.
 
     The first half of the minute has the wind errors of its start, the second half those of its
-    end, which have forgotten a share on the way. As in HYSPLIT, that is the way of the mean wind
-    without its error: in calm air distance makes nothing forget.
+    end, which have decorrelated in part along the path. As in HYSPLIT, that is the path of the mean
+    wind without its error: in calm air nothing decorrelates with distance.
 
     Args:
         settings, levels, keys, age_min: as for :func:`next_errors`; None in a main run.
         errors: present errors, None in a main run.
-        way_cells: way of the mean wind in this minute, (particles, 2).
+        way_cells: displacement by the mean wind in this minute, (particles, 2).
         cell_sizes_m: size of the cell at the minute's start and mean end point, (particles, 2).
     """
     if settings is None or errors is None:
@@ -183,7 +183,7 @@ def _profiles(settings: WindErrorSettings, wind: Array, cell_size_m: Array) -> A
 
 
 def _memory(time_min: float, length_km: float, distance_km: Array) -> tuple[Array, Array]:
-    """Return shares of an error left after a minute and of fresh noise; a scale may be 0."""
+    """Return the shares of the old error and of new noise after a minute; a scale may be 0."""
     exponent = 1.0 / max(time_min, _LEAST) + distance_km / max(length_km, _LEAST)
     memory = jnp.exp(-exponent)
     return memory, jnp.sqrt(1.0 - memory * memory)

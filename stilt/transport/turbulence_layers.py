@@ -40,7 +40,7 @@ _INSERTED_FRACTION = 0.05
 
 
 class Column(NamedTuple):
-    """What a half step needs of each particle's column; fixed during the half step.
+    """What a half step needs to know of each particle's column; it is constant meanwhile.
 
     Attributes:
         inserted: zero-based level above which the extra level is inserted.
@@ -68,7 +68,7 @@ class AirProfiles(NamedTuple):
 
     @classmethod
     def of(cls, profiles: Profiles) -> AirProfiles:
-        """Take them from all profiles of a column."""
+        """Select them from all profiles of a column."""
         return cls(profiles.base, profiles.of(*AIR_PROFILE_FIELDS))
 
     def split(self) -> list[Array]:
@@ -138,9 +138,9 @@ def column_at(
     rounded = jnp.rint(mixed * stretch / resolution) * resolution
     inserted = jnp.ceil(level_index(levels, rounded) - 1e-4).astype(jnp.int32)
     inserted = jnp.clip(inserted, 0, levels.count - 2)
-    flat_depth = depth * stretch
+    influence_m = depth * stretch
 
-    index = jnp.clip(level_index(levels, flat_depth), 0.0, levels.count - 1.001)
+    index = jnp.clip(level_index(levels, influence_m), 0.0, levels.count - 1.001)
     base = jnp.floor(index).astype(jnp.int32)
     names = ("dry_density", "dry_mass")
     values = bilinear_levels(
@@ -158,13 +158,13 @@ def column_at(
         return values[level, names.index(name)]
 
     lower, upper = level_height(levels, base), level_height(levels, base + 1)
-    fraction = jnp.clip((flat_depth - lower) / (upper - lower), 0.0, 1.0)
+    fraction = jnp.clip((influence_m - lower) / (upper - lower), 0.0, 1.0)
     density = at(0, "dry_density") + fraction * (at(1, "dry_density") - at(0, "dry_density"))
     above = (
-        at(0, "dry_mass") + 0.5 * (at(0, "dry_density") + density) * (flat_depth - lower) / stretch
+        at(0, "dry_mass") + 0.5 * (at(0, "dry_density") + density) * (influence_m - lower) / stretch
     )
-    mass = jnp.where(flat_depth < lower, at(0, "dry_density") * depth, above)
-    return Column(inserted, stretch, flat_depth, mixed), mass
+    mass = jnp.where(influence_m < lower, at(0, "dry_density") * depth, above)
+    return Column(inserted, stretch, influence_m, mixed), mass
 
 
 def load_window(
@@ -250,7 +250,7 @@ def turbulence_of(window: LevelWindow, layer: Array, inserted: Array) -> tuple[A
 def layer_constants(
     geometry: Geometry, inserted: Array, layer: Array, window: LevelWindow
 ) -> Layer:
-    """Look up the layer's constants in the levels held.
+    """Look up the constants of each particle's layer in the levels held.
 
     The inserted level has the wind of the level above it, as in HYSPLIT: the wind reaches that
     value within the thin layer and keeps it up to the next level.
