@@ -49,12 +49,12 @@ T = TypeVar("T")
 
 
 class Model(Answers):
-    """A project: what is simulated, and its results. Making one writes nothing to disk.
+    """A project: what is simulated, and its results. Creating one writes nothing to disk.
 
     Args:
         project: the project's folder, a URL that fsspec knows (``s3://bucket/case``), or a
             :class:`stilt.project.Project`, which has its own output_dir, compute_root, runtime
-            and config; None makes a temporary folder.
+            and config; None creates a temporary folder.
         receptors: one receptor, several, the path of a CSV file, a DataFrame or dictionaries with
             the columns of receptors.csv, or tuples (time, longitude, latitude, altitude); None
             reads receptors.csv of the project when they are first needed.
@@ -68,8 +68,8 @@ class Model(Answers):
         **kwargs: fields of a new configuration.
 
     Raises:
-        TypeError: config and further keywords together, a Project with what it has already, or
-            receptors of an unknown kind.
+        TypeError: config and further keywords together, a Project together with a setting that it
+            has itself, or receptors of an unknown kind.
         UsageError: a project on a URL with another output root, a time format that cannot be
             used, or a mistake in a table of receptors.
     """
@@ -106,7 +106,7 @@ class Model(Answers):
         self._source = ReceptorSource(self.files, receptors, time_format)
         self._receptors: ReceptorList | None = None
         self._simulations: SimulationCollection | None = None
-        self._told_grids = False
+        self._warned_of_cut_grids = False
 
     @property
     def project(self) -> Place:
@@ -125,7 +125,7 @@ class Model(Answers):
 
     @property
     def output_root(self) -> Path:
-        """Folder that holds all outputs; of those on a URL, the one for their index and copies."""
+        """Folder that holds all outputs; for outputs at a URL, their index and copies."""
         return self.files.layout.root
 
     @property
@@ -157,7 +157,7 @@ class Model(Answers):
 
     @property
     def simulations(self) -> SimulationCollection:
-        """The simulations of this project, read from the index when asked for."""
+        """The simulations of this project, read from the index on demand."""
         if self._simulations is None:
             self._simulations = SimulationCollection(self)
         return self._simulations
@@ -175,7 +175,7 @@ class Model(Answers):
     def store_inputs(self) -> None:
         """Copy config.yaml and receptors.csv to the output root, where workers read them.
 
-        Files that mean the same are not touched.
+        Stored files with the same meaning are left as they are.
         """
         store_config(self.files)
         source = self._source
@@ -223,9 +223,9 @@ class Model(Answers):
                 ``observations`` of the configuration names.
             name: of the tables; soundings of the same name and id are replaced.
             receptor, bottom, top, heights, altitude_ref: as for
-                :meth:`stilt.observations.Soundings.receptors`; from the configuration where the
+                :meth:`stilt.observations.Soundings.receptors`; taken from the configuration if the
                 soundings are.
-            replace: drop what the tables of the name hold.
+            replace: first drop what the tables of this name hold.
 
         Returns:
             The receptors of the soundings, in their order.
@@ -274,11 +274,11 @@ class Model(Answers):
         return self._update(ask, scene_id=scene_id, looks=False)
 
     def realizations(self, count: int) -> list[Model]:
-        """Return models that differ from this one in their random numbers alone, itself first.
+        """Return models that differ from this one only in their random numbers, itself first.
 
         Number k has the seed of this one plus k, and its outputs in ``realizations/k`` of the
-        output root. Each is run like any model; what they differ by is the noise of the particle
-        number, and means over them have less of it.
+        output root. Each is run like any model; their differences are the noise of a finite number
+        of particles, and means over them have less of it.
 
         Args:
             count: how many, this one included.
@@ -305,7 +305,7 @@ class Model(Answers):
         ]
 
     def is_registered(self) -> bool:
-        """Whether the stored inputs are this model's own and all their simulations registered."""
+        """Return whether the stored inputs are this model's and all simulations are registered."""
         if not self._source.reads_what_is_stored():
             return False
         stored = self.index.token()
@@ -314,10 +314,10 @@ class Model(Answers):
     def pending(
         self, *, skip_existing: bool | None = None, **selection: Unpack[Selection]
     ) -> list[str]:
-        """Register, look at what the outputs are, and return what a run would compute.
+        """Register the simulations, check their outputs, and return what a run would compute.
 
         Args:
-            skip_existing: leave out what is complete; None asks the configuration.
+            skip_existing: leave out what is complete; None uses the configuration.
             **selection: which simulations; ``state`` is ignored.
 
         Raises:
@@ -340,7 +340,7 @@ class Model(Answers):
             executor: where to compute; None uses the configuration's backend, by default this
                 machine.
             skip_existing: compute only what is not complete; False computes everything again,
-                trajectories included; None asks the configuration.
+                trajectories included; None uses the configuration.
             rebuild: rebuild the index from the outputs first.
             wait: return when all is done; False returns at once from a backend that detaches.
             observer: receives the progress of the run.
@@ -355,8 +355,8 @@ class Model(Answers):
             ConfigValidationError: no simulation can be computed on this machine, for lack of
                 memory or because of a grid without cells.
             RunUnfinishedError: simulations were not computed although none of them has failed,
-                or other processes compute all that is left already, or, of a project on a URL,
-                another machine computes any of it.
+                or other processes are already computing all that is left, or, for a project at a
+                URL, another machine is computing any of it.
             KeyboardInterrupt: Ctrl-C or SIGTERM; what is finished is kept.
 
         Warns:
@@ -377,15 +377,15 @@ class Model(Answers):
             )  # fmt: skip
 
     def status(self, scene_id: str | None = None, *, verify: bool = False) -> dict[str, Any]:
-        """Number of simulations: total, completed, running, pending, failed, stale, empty.
+        """Count simulations: total, completed, running, pending, failed, stale, empty.
 
-        ``reasons`` counts the failed ones by reason; stale ones are pending because another
-        configuration made their outputs. ``made_by`` counts those with outputs by the device and
+        ``reasons`` counts the failed ones by reason; stale ones are pending because their outputs
+        come from another configuration. ``made_by`` counts those with outputs by the device and
         the version of JAX that computed them.
 
         Args:
-            scene_id: count those of one scene only.
-            verify: look at all output files first, and correct the index where they are gone or
+            scene_id: count only those of one scene.
+            verify: check all output files first, and correct the index where they are gone or
                 damaged; otherwise the index is trusted.
         """
         if verify:
@@ -393,17 +393,17 @@ class Model(Answers):
         return self.files.counts(scene_id).to_dict()
 
     def scene_counts(self) -> dict[str, dict[str, Any]]:
-        """:meth:`status` of every scene, by scene id."""
+        """Return the :meth:`status` of every scene, by scene id."""
         return {scene: each.to_dict() for scene, each in self.files.scene_counts().items()}
 
     def failure_counts(self, scene_id: str | None = None) -> dict[str, int]:
-        """Number of failed simulations by reason."""
+        """Count failed simulations by reason."""
         return dict(self.status(scene_id)["reasons"])
 
     def failures(self) -> list[dict[str, Any]]:
-        """What failed and why: sim_id, reason, detail and finished_at of each, by id.
+        """Return what failed and why: sim_id, reason, detail and finished_at of each, by id.
 
-        Simulations of which only the error run failed are among them; they count as pending.
+        Simulations of which only the error run failed are included; they count as pending.
         """
         none: list[dict[str, Any]] = []
         return self.index.read(failures, none)
@@ -424,7 +424,7 @@ class Model(Answers):
         """Tidy the store: join small shards, and drop outputs that later ones supersede.
 
         Returns:
-            What has been done.
+            What was done.
 
         Raises:
             RunUnfinishedError: simulations of this project are being computed.
@@ -436,8 +436,8 @@ class Model(Answers):
     def _update(
         self, ask: Callable[[DuckDBPyConnection], T], *, scene_id: str | None = None, looks: bool
     ) -> T:
-        """Store the inputs, and have the index know their simulations; then ask it something."""
-        self._tell_cut_grids()
+        """Store the inputs, register their simulations in the index, and then query it."""
+        self._warn_of_cut_grids()
         always = scene_id is not None or not self._source.reads_what_is_stored()
         if always:
             self.store_inputs()
@@ -452,7 +452,7 @@ class Model(Answers):
         return answer
 
     def _look_ahead(self, skip_existing: bool | None, selection: Selection | None = None) -> Ahead:
-        """Register, look at what the outputs are, and return what a run would find."""
+        """Register the simulations, check their outputs, and return what a run would find."""
         where, parameters = condition(self, selection or {})
         ask = partial(
             look_ahead,
@@ -464,11 +464,11 @@ class Model(Answers):
         )
         return self._update(ask, looks=True)
 
-    def _tell_cut_grids(self) -> None:
-        """Say once which grids in degrees are no whole number of cells, and where they end."""
-        if self._told_grids:
+    def _warn_of_cut_grids(self) -> None:
+        """Warn once of grids in degrees whose sides are not a whole number of cells."""
+        if self._warned_of_cut_grids:
             return
-        self._told_grids = True
+        self._warned_of_cut_grids = True
         for sentence in cut_grids(self.config, degrees_only=True):
             logger.warning("%s", sentence)
 

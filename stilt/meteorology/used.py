@@ -1,7 +1,7 @@
 """The size on disk of prepared weather and crops: the least recently used is removed first.
 
-An entry is a folder that is there whole or not at all. Who reads one holds a shared lock on its
-folder; where there are no locks, entries of the last minutes are taken for used.
+An entry is a folder that is there completely or not at all. A reader holds a shared lock on the
+folder; where there are no locks, entries used in the last minutes are assumed to be in use.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class CacheEntry:
 
 
 def note_use(folder: Path) -> None:
-    """Remember that an entry is used now; a folder that cannot be written is used all the same."""
+    """Note that an entry is used now, unless its folder cannot be written to."""
     mark = folder / _USED
     with suppress(OSError):
         try:
@@ -66,7 +66,7 @@ def in_use(folder: Path) -> Iterator[None]:
 
 
 def cache_entries(cache_dir: Path) -> list[CacheEntry]:
-    """Return everything that is kept of weather in a cache folder, the least recently used first.
+    """Return all weather kept in a cache folder, the least recently used first.
 
     Args:
         cache_dir: folder of prepared weather.
@@ -81,9 +81,9 @@ def cache_entries(cache_dir: Path) -> list[CacheEntry]:
 
 
 def trim_cache(cache_dir: Path, limit_bytes: float) -> int:
-    """Remove what was not used for longest until the rest is no more than a limit.
+    """Remove the least recently used entries until the rest is no larger than a limit.
 
-    What someone reads, or has used within the last ten minutes, stays.
+    Entries that are being read, or were used within the last ten minutes, stay.
 
     Returns:
         How many bytes were removed.
@@ -100,9 +100,9 @@ def trim_cache(cache_dir: Path, limit_bytes: float) -> int:
 
 
 def remove_unused(folder: Path) -> bool:
-    """Remove an entry unless someone reads it or has used it within the last ten minutes.
+    """Remove an entry unless it is being read or was used within the last ten minutes.
 
-    It is asked for now: a list of entries may be older than a use.
+    The last use is looked up again: it may be later than a list of entries says.
     """
     return time.time() - _entry(folder).used >= _RECENT_S and _remove(folder)
 
@@ -121,7 +121,7 @@ def _entry(folder: Path) -> CacheEntry:
 
 
 def _remove(folder: Path) -> bool:
-    """Remove an entry unless it is being read; renamed first, so that none finds half of it."""
+    """Remove an entry unless it is being read; it is renamed first, so that no one finds a part."""
     try:
         handle = _locked(folder, exclusive=True)
     except BlockingIOError:
@@ -140,10 +140,10 @@ def _remove(folder: Path) -> bool:
 
 
 def _locked(folder: Path, *, exclusive: bool) -> int | None:
-    """A handle that holds a lock of a folder; None where the file system has none.
+    """Return a handle that holds a lock on a folder; None where the file system has no locks.
 
     Raises:
-        BlockingIOError: another holds it, and it is to be exclusive.
+        BlockingIOError: another process holds it, and it is to be exclusive.
     """
     if fcntl is None:
         return None

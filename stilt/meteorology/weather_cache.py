@@ -1,8 +1,8 @@
-"""What is kept of weather between runs, for a person: how large it is, and removing it.
+"""Weather kept between runs, for a person to see how large it is and to remove it.
 
-Prepared weather and what was read of stores at URLs is in :mod:`stilt.meteorology.used`; indexes of
-weather files and cropped copies of ARL files come to it here. All of them are made again when they
-are needed.
+:mod:`stilt.meteorology.used` has prepared weather and what was read from stores at URLs; this
+module adds indexes of weather files and cropped copies of ARL files. All of them are created again
+when they are needed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PREPARED, FETCHED = "prepared weather", "parts of stores"
 INDEX, CROP = "indexes of files", "cropped files"
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|kB|KB|MB|GB|TB|)\s*")
 _FACTORS = {"": 1.0, "B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
-# Projects may share crops, whose runs cannot be seen from here.
+# Crops may be shared with projects whose runs are not known here.
 _CROP_REST_S = 86_400.0
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One thing that is kept.
+    """One file or folder that is kept.
 
     Attributes:
         kind: prepared weather, parts of stores, indexes of files, or cropped files.
@@ -47,7 +47,7 @@ class Kept:
     used_at: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same for JSON."""
+        """Return plain values for JSON."""
         return {**asdict(self), "path": str(self.path)}
 
 
@@ -78,19 +78,19 @@ def kept_weather(cache_dir: Path, crop_folders: Iterable[Path] = ()) -> list[Kep
 
 
 def _kind(folder: Path) -> str:
-    """What the folder of an entry holds."""
+    """Return the kind of weather that the folder of an entry holds."""
     return FETCHED if folder.parent.name == used.CROPS else PREPARED
 
 
 def clear_weather(kept: Sequence[Kept], *, limit_bytes: float = 0.0) -> Cleared:
     """Remove what was used least recently until the rest is no larger than a limit.
 
-    What someone reads, or has used within ten minutes, stays, and so do cropped files that were
-    used within a day. A run that needs something that was removed makes it again.
+    What is being read or was used within ten minutes stays, and so do cropped files that were used
+    within a day. A run that needs something that was removed creates it again.
 
     Args:
-        kept: of :func:`kept_weather`.
-        limit_bytes: what may stay; 0 removes all.
+        kept: from :func:`kept_weather`.
+        limit_bytes: how much may stay; 0 removes all.
     """
     rest = sum(each.nbytes for each in kept)
     removed, in_use = list[Kept](), list[Kept]()
@@ -118,7 +118,7 @@ def parse_size(text: str) -> float:
     """Return bytes of a text such as ``10GB`` or ``500 MB``.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a size.
     """
     found = _SIZE.fullmatch(text)
     if found is None:
@@ -145,7 +145,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def _file(kind: str, path: Path, dated: Path) -> Kept:
-    """A file that is kept, with the note beside it whose date is the last use."""
+    """Return a file that is kept, with the note beside it whose date is that of the last use."""
     nbytes, used_at = 0, 0.0
     for each in {path, dated}:
         with suppress(OSError):
@@ -156,7 +156,7 @@ def _file(kind: str, path: Path, dated: Path) -> Kept:
 
 
 def _remove(kept: Kept) -> bool:
-    """Remove one thing; False when someone is making or using it."""
+    """Remove one file or folder; return False while it is being written or used."""
     if kept.kind in (PREPARED, FETCHED):
         return used.remove_unused(kept.path)
     if kept.kind == CROP and time.time() - kept.used_at < _CROP_REST_S:

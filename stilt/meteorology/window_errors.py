@@ -30,7 +30,7 @@ class WindowErrors:
     Args:
         config: where the files are and how they are named.
         name: the meteorology's name in the project; "" without one.
-        search: has found the files.
+        search: the search that found the files.
     """
 
     def __init__(self, config: MetConfig, name: str, search: FileSearch) -> None:
@@ -39,7 +39,7 @@ class WindowErrors:
         self._search = search
 
     def too_few(self, found: Found, bracket: Bracket | None = None) -> MeteorologyError | None:
-        """Return the error of too few files; one for a whole window counts under any name."""
+        """Return the error of too few files; files that cover the window count under any name."""
         required = max(1, self.config.n_min)
         files = set(found.files)
         if len(files) < required and bracket is not None and bracket.is_complete:
@@ -74,7 +74,7 @@ class WindowErrors:
         return MeteorologyError(text, reason=Reason.MISSING_MET_FILES)
 
     def _remedy(self) -> str:
-        """Say what to do where no name fits; of a file_format that looks wrong, what is right."""
+        """Say what to do where no name fits; for a file_format that looks wrong, what to write."""
         names, form = self._names(), self.config.file_format
         if form and names:
             if fits(form, min(names)):
@@ -87,7 +87,7 @@ class WindowErrors:
         return [path.name for path in self._search.all_files]
 
     def _held(self) -> str:
-        """Say what is there under other names, from which a wrong name is seen."""
+        """Say which files there are, so that a wrong name can be recognised."""
         names = self._names()
         if not names:
             return "there are no files"
@@ -145,7 +145,7 @@ class WindowErrors:
     ) -> MeteorologyError | None:
         """Return why the analyses cannot be used together.
 
-        A model may change its grid once and for all; grids that take turns, or that lie in one
+        A model may change its grid once and for all; grids that alternate, or that lie in one
         folder at the same times, as domains of WRF do, are not one meteorology.
         """
         changes = [now for before, now in pairwise(bracket.refs) if now.grid != before.grid]
@@ -168,12 +168,12 @@ class WindowErrors:
 
     @property
     def label(self) -> str:
-        """The meteorology, for a person: its name and where it is."""
+        """The meteorology in messages: its name and where it is."""
         return f"{self.name} in {self.config.where}" if self.name else self.config.where
 
 
 def _times_text(times: tuple[np.datetime64, ...]) -> str:
-    """Format times for a person, the first few of many; equal steps are not repeated."""
+    """Format times for a person; of many, the first few and the last."""
     shown = ", ".join(minute_text(time) for time in times[:_SHOWN])
     if len(times) <= _SHOWN:
         return shown
@@ -181,6 +181,6 @@ def _times_text(times: tuple[np.datetime64, ...]) -> str:
 
 
 def shortened(texts: tuple[str, ...]) -> str:
-    """Join beginnings of names, the first few of many."""
+    """Join beginnings of names; of many, the first few."""
     more = ", …" if len(texts) > _SHOWN_PATTERNS else ""
     return ", ".join(texts[:_SHOWN_PATTERNS]) + more

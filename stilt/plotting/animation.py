@@ -1,4 +1,4 @@
-"""Particles on their way, and the footprint that they leave, as a film."""
+"""Particles as they travel, and the footprint that they leave, as a film."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def animate(
         receptor: their receptor.
         footprint: theirs, shown hour by hour as they pass; None shows particles alone.
         ax: axes to draw on; a new figure when None.
-        frames: pictures of the film, at most as many as there are output times.
-        fps: pictures in a second.
-        s, alpha: area in points squared and opacity of a dot.
+        frames: of the film, at most as many as there are output times.
+        fps: frames per second.
+        s, alpha: area (points squared) and opacity of a dot.
         keywords: of the map.
 
     Raises:
@@ -123,11 +123,11 @@ def save_animation(
     Args:
         film: as :meth:`stilt.plotting.TrajectoryPlots.animate` returns it.
         path: of the file.
-        fps: pictures in a second; None takes the film's own.
+        fps: frames per second; None uses the film's own rate.
         dpi: dots per inch.
 
     Raises:
-        UsageError: the file's ending is of no film, or ffmpeg is missing.
+        UsageError: the suffix is not that of a film, or ffmpeg is missing.
     """
     from matplotlib import animation
 
@@ -148,7 +148,7 @@ def check_film(path: Path) -> str:
     """Return what writes a film to a file of this name: ``pillow``, ``ffmpeg`` or ``html``.
 
     Raises:
-        UsageError: the file's ending is of no film, or ffmpeg is missing.
+        UsageError: the suffix is not that of a film, or ffmpeg is missing.
     """
     ending = path.suffix.lower()
     if ending not in WRITERS:
@@ -161,7 +161,7 @@ def check_film(path: Path) -> str:
 
 
 def _chosen_ages(times: npt.NDArray[np.float64], frames: int) -> npt.NDArray[np.float64]:
-    """Return output times from release on, minutes, at most so many."""
+    """Return at most so many output times (minutes), from the release on."""
     ages = np.unique(times)
     ages = ages[np.argsort(np.abs(ages))]
     picked = np.unique(np.linspace(0, len(ages) - 1, max(1, frames)).round().astype(int))
@@ -219,7 +219,7 @@ class _Scene:
         )  # fmt: skip
 
     def draw_ground(self, ax: Axes) -> Any:
-        """Draw all that does not move; return the mesh of the influence, or None."""
+        """Draw everything that does not move; return the mesh of the influence, or None."""
         keywords = self.keywords
         if self.footprint is None or self._layers is None:
             draw_surroundings(ax, self.extent, [self.receptor], None, self.projection, keywords)
@@ -244,7 +244,7 @@ class _Scene:
         return map_places(ax, self._lon[rows], self._lat[rows], self.projection)
 
     def influence_until(self, age: float) -> np.ma.MaskedArray[Any, Any]:
-        """Return the sum of the hours that particles of an age have come through."""
+        """Return the sum over the hours that particles have passed through up to an age."""
         assert self._layers is not None
         now = self.receptor.time + pd.Timedelta(minutes=float(age))
         stamps = pd.DatetimeIndex(self._layers["time"].values)

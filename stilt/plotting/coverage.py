@@ -107,7 +107,7 @@ def _draw_area(ax: Axes, stream: Stream, colour: str) -> None:
 
 
 def _draw_times(ax: Axes, stream: Stream, row: int, colour: str) -> None:
-    """Bars of unbroken times; gaps between them are marked."""
+    """Draw bars for unbroken times, and mark the gaps between them."""
     step = stream.interval or np.timedelta64(_SINGLE_MINUTES, "m")
     times = stream.times
     # A gap begins one interval after the last analysis before it.

@@ -1,4 +1,4 @@
-"""Footprints packed for a page that shows them in a browser: small, and without outside help."""
+"""Footprints packed for a page that shows them in a browser: small and self-contained."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class EncodedMaps:
             ``rows``, ``degrees``.
         maps: of each footprint in the order asked for: ``id``, ``stamps`` (seconds since 1970 of
             its layers), ``largest`` (ppm per (umol m-2 s-1)), ``box`` (first row and column,
-            rows, columns) and ``data``, zlib's and base64's text of one byte a cell.
-        outlines: lines by layer, as whole steps.
+            rows, columns) and ``data``, one byte per cell, compressed by zlib, in base64.
+        outlines: lines by layer, as integer steps.
         coarseness: how much the maps are simplified.
     """
 
@@ -81,13 +81,13 @@ class EncodedMaps:
 
 
 def encode_maps(read: Mapping[str, Callable[[], Layers]], *, budget_bytes: float) -> EncodedMaps:
-    """Pack footprints so that all together stay below a size.
+    """Pack footprints so that all of them together stay below a size.
 
     Cells are summed in blocks, and hours in groups, as far as that is needed.
 
     Args:
-        read: what reads each footprint, by id; files may be read several times.
-        budget_bytes: of all maps.
+        read: functions that read each footprint, by id; files may be read several times.
+        budget_bytes: largest size of all maps together.
 
     Raises:
         UsageError: there is no footprint.
@@ -123,10 +123,10 @@ def _encoded(
 
 
 def encode(layers: Layers, coarse: Coarseness) -> dict[str, Any]:
-    """Pack one footprint: a byte a cell, from the largest value down by ``DECADES``.
+    """Pack one footprint: one byte per cell, from the largest value down by ``DECADES``.
 
     Code 0 is no influence; code c in 1 to ``CODES`` is ``largest * 10 ** (DECADES * (c / CODES -
-    1))``. What is smaller than the smallest has code 1.
+    1))``. Values below that range have code 1.
 
     Args:
         layers: the footprint.
@@ -180,7 +180,7 @@ def decode(one: Mapping[str, Any]) -> npt.NDArray[np.float64]:
 
 
 def _westmost(layers: Layers) -> int:
-    """Return the westmost column: of a grid across the date line it is not the first."""
+    """Return the westmost column: on a grid across the date line it is not the first."""
     if layers.x.size < 2 or not is_longlat(layers.grid.projection):
         return 0
     steps = np.diff(layers.x)
@@ -203,7 +203,7 @@ def _grid(layers: Layers, coarse: Coarseness) -> dict[str, Any]:
 
 
 def encode_outlines(grid: Mapping[str, Any], projection: str) -> dict[str, Any]:
-    """Return the outlines of a grid's area and around it as whole steps, from point to point.
+    """Return the outlines in and around a grid's area, as integer steps from point to point.
 
     Returns:
         ``x``, ``y`` (origin), ``step``, and by layer a list of lines, each of x, y, and further

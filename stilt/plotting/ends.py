@@ -31,7 +31,7 @@ def map_ends(
     ax: Axes | None = None,
     **keywords: Unpack[ParticleKeywords],
 ) -> Axes:
-    """Draw where particles ended; those that left the weather's domain early have an edge.
+    """Draw where particles ended; dots of those that left the weather's domain have an edge.
 
     Args:
         ends: what :meth:`stilt.Model.ends` returns.

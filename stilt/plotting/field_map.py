@@ -1,4 +1,4 @@
-"""One field of influence as a map: which part is shown, how it is coloured, what stands around."""
+"""One field of influence as a map: which part is shown, its colours, and what surrounds it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def draw_map(
     note: str,
     keywords: MapKeywords,
 ) -> Axes:
-    """Draw one field with all that stands around it.
+    """Draw one field with everything around it.
 
     Args:
         layer: influence, dims (lat, lon) or (y, x).
@@ -125,7 +125,7 @@ def _draw_shares(ax: Axes, layer: xr.DataArray, shares: Sequence[float], letters
 
 
 def level_of_share(values: np.ndarray, share: float) -> float | None:
-    """Return the least influence of the cells that hold a share of it, the largest first.
+    """Return the smallest influence among the cells that hold a share of it, largest first.
 
     Returns:
         None where there is no influence.
@@ -143,7 +143,7 @@ def level_of_share(values: np.ndarray, share: float) -> float | None:
 
 
 def extend_of(values: np.ndarray, norm: Normalize) -> str:
-    """Return at which ends of the colour scale values lie beyond it, as matplotlib names them."""
+    """Return the ends of the colour scale that values lie beyond, as matplotlib names them."""
     drawn = values[values > 0]
     below = bool(norm.vmin is not None and (drawn < norm.vmin * (1 - 1e-6)).any())
     above = bool(norm.vmax is not None and (drawn > norm.vmax * (1 + 1e-6)).any())
@@ -151,7 +151,7 @@ def extend_of(values: np.ndarray, norm: Normalize) -> str:
 
 
 def without_jump(data: xr.DataArray, xres: float) -> xr.DataArray:
-    """Return the footprint of a grid across the dateline with longitudes that go on above 180."""
+    """Return a footprint across the dateline with longitudes that continue beyond 180."""
     if "lon" not in data.dims or data.sizes["lon"] < 2:
         return data
     steps = np.diff(data["lon"].values)
@@ -174,7 +174,7 @@ def shown_part(layer: xr.DataArray, cell: tuple[float, float], keywords: MapKeyw
     Args:
         layer: dims (y, x).
         cell: size along x and y.
-        keywords: ``extent`` and ``zoom`` are looked at.
+        keywords: ``extent`` and ``zoom`` are used.
 
     Raises:
         UsageError: the extent's ends are not in order.
@@ -200,7 +200,7 @@ def shown_part(layer: xr.DataArray, cell: tuple[float, float], keywords: MapKeyw
 
 
 def _used(influence: np.ndarray) -> tuple[Any, Any]:
-    """Return first and last row and column around what is used, with a margin; (None, None)."""
+    """Return first and last (row, column) around the influence, with a margin; None without any."""
     if not influence.any():
         return None, None
     ends = []
@@ -208,7 +208,7 @@ def _used(influence: np.ndarray) -> tuple[Any, Any]:
         used = np.flatnonzero(influence.any(axis=axis))
         ends.append([used[0], used[-1]])
     sizes = [high - low + 1 for low, high in ends]
-    # Wide enough to be seen.
+    # A narrow part is widened, to be seen.
     least = max(FEWEST_CELLS, SLIMMEST * max(sizes))
     first, last = [], []
     for (low, high), size, cells in zip(ends, sizes, influence.shape, strict=True):

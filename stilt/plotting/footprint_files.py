@@ -28,7 +28,7 @@ class Footprints(Protocol):
     def __iter__(self) -> Iterator[Footprint]: ...
 
     def readers(self) -> dict[str, Callable[[], Layers]]:
-        """Return what reads each, by label."""
+        """Return functions that read each of them, by label."""
 
 
 class FootprintFilesPlots:
@@ -65,10 +65,10 @@ class FootprintFilesPlots:
         )  # fmt: skip
 
     def interactive(self, *, title: str = "Footprints") -> InteractiveMap:
-        """Return a map to step through by receptor and hour, with no need of a network.
+        """Return a map to step through by receptor and hour, which needs no network.
 
         A notebook shows it; its method ``save(path)`` writes it as a page. It needs no
-        matplotlib. Of many footprints, cells and hours are summed so that it stays below 6 MB.
+        matplotlib. For many footprints, cells and hours are summed so that it stays below 6 MB.
 
         Args:
             title: of the page.
@@ -90,11 +90,11 @@ class FootprintFilesPlots:
         letters: float = LETTERS_PT,
         figsize: tuple[float, float] | None = None,
     ) -> Axes:
-        """Draw the sum of every footprint over its receptor's time, a line for each place.
+        """Draw the sum of every footprint against its receptor's time, a line for each place.
 
         Args:
             ax: axes to draw on; a new figure when None.
-            log: logarithmic.
+            log: make the vertical axis logarithmic.
             label: text of the vertical axis.
             title: None names the footprint; an empty one leaves it out.
             letters: size of small letters, points.

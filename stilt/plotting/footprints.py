@@ -87,7 +87,7 @@ class FootprintPlots:
         axes: Sequence[Axes] | npt.NDArray[Any] | None = None,
         **keywords: Unpack[MapKeywords],
     ) -> npt.NDArray[Any]:
-        """Draw the layers in panels of their own, all with one colour scale.
+        """Draw each layer in its own panel, all with one colour scale.
 
         Args:
             hours: how many layers are summed for a panel, counted back from the last.
@@ -146,7 +146,7 @@ class FootprintPlots:
         return panels
 
     def interactive(self) -> InteractiveMap:
-        """Return a map to step through by hour, with no need of a network; needs no matplotlib.
+        """Return a map to step through by hour, which needs neither a network nor matplotlib.
 
         A notebook shows it; its method ``save(path)`` writes it as a page.
         """

@@ -37,7 +37,7 @@ FEW_PLACES = 12
 def dress(
     ax: Axes, projection: str, *, letters: float = LETTERS_PT, graticule: bool = True
 ) -> None:
-    """Give a map of finished extent its background, graticule and aspect."""
+    """Give a map whose extent is set its background, graticule and aspect."""
     frame(ax, letters)
     if is_longlat(projection):
         _dress_degrees(ax, graticule)
@@ -95,11 +95,11 @@ def draw_surroundings(
     projection: str,
     keywords: MapKeywords | ParticleKeywords,
 ) -> None:
-    """Draw all of a map but its data.
+    """Draw everything of a map except its data.
 
     Args:
         ax: the map.
-        extent: its ends: west, east, south and north, in its own coordinates.
+        extent: west, east, south and north end, in its own coordinates.
         receptors: whose places are marked.
         taken: (x, y) of the data, where there is no room for a scale bar.
         projection: PROJ string of the map's coordinates.
@@ -117,7 +117,7 @@ def draw_surroundings(
 
 
 def draw_outlines(ax: Axes, projection: str, layers: bool | Sequence[str] = True) -> None:
-    """Draw coastlines, borders, states and lakes on a map of finished extent.
+    """Draw coastlines, borders, states and lakes on a map whose extent is set.
 
     Args:
         ax: the map.
@@ -136,7 +136,7 @@ def draw_outlines(ax: Axes, projection: str, layers: bool | Sequence[str] = True
     span = max(bounds[1] - bounds[0], bounds[3] - bounds[2])
     thin = float(np.clip(NARROW_DEGREES / span, 0.5, 1.0))
     for number, name in enumerate(reversed(names)):
-        # Of a continent one sees neither states nor ponds.
+        # On a map of a continent, states are too small to see.
         if name == "states" and span > MOST_DEGREES_WITH_STATES:
             continue
         look = LINE_STYLES[name]
@@ -160,7 +160,7 @@ def asked_layers(layers: bool | Sequence[str]) -> list[str]:
 def map_places(
     ax: Axes, lon: npt.ArrayLike, lat: npt.ArrayLike, projection: str
 ) -> tuple[Line, Line]:
-    """Return x and y on a map of places; across the date line on the map's side of it."""
+    """Return x and y of places on a map; across the date line, on the map's side of it."""
     lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
     if not is_longlat(projection):
         return transformer(projection).transform(lon, lat)
@@ -171,13 +171,13 @@ def map_places(
 def mark_receptors(
     ax: Axes, receptors: Sequence[Receptor], projection: str, size: float = 15.0
 ) -> None:
-    """Mark the points of receptors that are on a map, leaving what lies there to be seen.
+    """Mark the points of receptors on a map, without hiding what lies there.
 
     Args:
         ax: the map.
         receptors: whose points.
         projection: PROJ string of the map's coordinates.
-        size: of a mark, points; of more than a dozen places each is a small ring.
+        size: of a mark, points; for more than a dozen places, marks are small rings.
     """
     from matplotlib.patheffects import withStroke
 
@@ -200,7 +200,7 @@ def mark_receptors(
 def _crosshair() -> Any:
     """Return a mark of four strokes around an open middle.
 
-    Their ends reach out as far as they are wide, so that a halo surrounds them.
+    The ends of the strokes project, so that a halo surrounds them.
     """
     from matplotlib.markers import MarkerStyle
     from matplotlib.path import Path
@@ -211,10 +211,10 @@ def _crosshair() -> Any:
 
 
 def scale_bar(ax: Axes, projection: str, *, taken: Any = None, letters: float = LETTERS_PT) -> None:
-    """Draw a bar of round length in km in the corner with the fewest data.
+    """Draw a bar of round length in km in the corner with the least data.
 
     Args:
-        ax: a map of finished extent.
+        ax: a map whose extent is set.
         projection: PROJ string of its coordinates.
         taken: (x, y) of the data; None draws it in the lower left corner.
         letters: size, points.
@@ -244,13 +244,13 @@ def scale_bar(ax: Axes, projection: str, *, taken: Any = None, letters: float = 
 
 
 def round_below(value: float) -> float:
-    """Return the largest of 1, 2 or 5 times a power of ten that is not above a value."""
+    """Return the largest of 1, 2 or 5 times a power of ten that does not exceed a value."""
     power = 10.0 ** np.floor(np.log10(value))
     return float(max(m for m in (1, 2, 5) if m * power <= value * (1 + 1e-9)) * power)
 
 
 def _freest_corner(bounds: Bounds, taken: Any) -> tuple[bool, bool]:
-    """Return whether the corner with the fewest data is on the right, and at the top."""
+    """Return whether the corner with the least data is on the right, and at the top."""
     corners = [(False, False), (True, False), (False, True), (True, True)]
     if taken is None:
         return corners[0]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 6_000_000
 FRAME_PX = 640
-# Nothing is asked of anybody: a browser refuses what this page would want from elsewhere.
+# The page makes no requests: with this policy a browser refuses to load anything from elsewhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
@@ -40,7 +40,7 @@ class InteractiveMap:
         self.title = title
 
     def to_html(self) -> str:
-        """Return a page of its own, which makes no requests."""
+        """Return a self-contained page, which makes no requests."""
         body = f'<h1>{html.escape(self.title)}</h1><div id="map"></div>'
         script = f"{asset('map.js')}\nstiltMap(document.getElementById('map'), DATA);"
         return page(self.title, body, asset("map.css") + PAGE_CSS, {"DATA": self.data}, script)
@@ -78,9 +78,9 @@ def interactive_map(
     """Return a map of footprints.
 
     Args:
-        read: what reads each footprint, by id, in the order to step through.
+        read: functions that read each footprint, by id, in the order to step through.
         title: of the page.
-        budget_bytes: of all maps; where they are larger, cells and hours are summed.
+        budget_bytes: largest size of all maps; where they are larger, cells and hours are summed.
 
     Raises:
         UsageError: there is no footprint.
@@ -110,7 +110,7 @@ def _receptor(name: str, receptor: Receptor, projection: str, west: float) -> di
     places = np.array(sorted({(p.longitude, p.latitude) for p in receptor.positions}))
     x, y = places.T
     if is_longlat(projection):
-        # A little west of the grid is not a whole turn east of it.
+        # A place a little west of the grid stays there, instead of 360 degrees further east.
         x = (x - west + 90.0) % 360.0 + west - 90.0
     else:
         x, y = transformer(projection).transform(x, y)
@@ -132,7 +132,7 @@ def asset(name: str) -> str:
 def page(
     title: str, body: str, style: str, data: Mapping[str, Any], script: str, *, lang: str = "en"
 ) -> str:
-    """Return one HTML page with all that it needs.
+    """Return one HTML page with everything that it needs.
 
     Args:
         title: plain text.
@@ -153,5 +153,5 @@ def page(
 
 
 def _json(value: Any) -> str:
-    """Return JSON that cannot end the script element that it stands in."""
+    """Return JSON that cannot end the script element that contains it."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

@@ -31,7 +31,7 @@ class MapKeywords(TypedDict, total=False):
         label: text of the colour bar.
         title: replaces receptor and time; an empty one leaves it out.
         note: replaces the line below the title; an empty one leaves it out.
-        letters: size of small letters, points (8.5); the others follow.
+        letters: size of small letters, points (default 8.5); other sizes follow.
         figsize: width and height of a new figure, inches.
     """
 

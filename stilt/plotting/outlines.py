@@ -111,7 +111,7 @@ def _stored(layer: str) -> _Layer:
     later = np.ones(len(steps), bool)
     later[starts] = False
     steps[later] = moves
-    # Sums run on over all lines: begin each again at its own first point.
+    # The sums run on over all lines: let each start at its own first point.
     sums = np.cumsum(steps, axis=0)
     steps = sums + np.repeat(first - sums[starts], count, axis=0)
     points = steps * DEGREES

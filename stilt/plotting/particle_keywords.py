@@ -16,8 +16,8 @@ class ParticleKeywords(TypedDict, total=False):
         cmap: matplotlib colour map, or its name.
         vmin: lower end of the colours; None takes it from the data.
         vmax: upper end of the colours; None takes it from the data.
-        s: area of a dot, points squared; 1 of many dots, up to 6 of few.
-        alpha: opacity of a dot; 0.3 of many dots, up to 0.8 of few.
+        s: area of a dot, points squared; by default 1 for many dots, up to 6 for few.
+        alpha: opacity of a dot; by default 0.3 for many dots, up to 0.8 for few.
         extent: west, east, south and north end of a map, degrees; None shows all particles.
         outlines: draw coastlines, borders, states and lakes (default), none, or those named.
         receptor: mark the receptor.
@@ -26,7 +26,7 @@ class ParticleKeywords(TypedDict, total=False):
         colorbar: draw a colour bar.
         label: text of the colour bar.
         title: replaces receptor and time; an empty one leaves it out.
-        letters: size of small letters, points (8.5); the others follow.
+        letters: size of small letters, points (default 8.5); other sizes follow.
         figsize: width and height of a new figure, inches.
     """
 

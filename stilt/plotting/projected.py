@@ -17,7 +17,7 @@ def lattice(area: Bounds, projection: str) -> tuple[Line, Line, Line, Line]:
     """Return x, y, longitude and latitude of a lattice over a projected area.
 
     Args:
-        area: from and to along x, from and to along y, in the projection's units.
+        area: ends along x, and ends along y, in the projection's units.
         projection: PROJ string.
     """
     x, y = np.meshgrid(
@@ -35,7 +35,7 @@ def bounds_in_degrees(area: Bounds, projection: str) -> Bounds:
 
 
 def projected_lines(lines: Iterable[Line], projection: str) -> Iterable[Line]:
-    """Yield lines in a projection, with points enough to be curved; what has no place is left."""
+    """Yield lines in a projection, dense enough to curve, without points that it cannot show."""
     for line in lines:
         places = _with_short_steps(line)
         x, y = transformer(projection).transform(places[:, 0], places[:, 1])

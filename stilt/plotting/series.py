@@ -33,12 +33,12 @@ TOTAL_LABEL = "sum over the map, ppm per (µmol m$^{-2}$ s$^{-1}$)"
 MOST_NAMED = 12
 WIDEST_NAME = 26
 AROUND_ONE_TIME = pd.Timedelta("3h")
-# A line is not drawn over so many usual steps without a receptor.
+# A line breaks where there is no receptor for this many usual steps.
 GAP_STEPS = 2.5
 
 
 class SeriesPlace(NamedTuple):
-    """Where a receptor is, in an order for people: by place, from the ground up."""
+    """Where a receptor is; they sort by place, from the ground up."""
 
     longitude: float
     latitude: float
@@ -112,7 +112,7 @@ def draw_series(
 
 
 def _names(places: list[SeriesPlace]) -> list[str]:
-    """Return what tells places apart: heights of one place, else where they are, and how high."""
+    """Return names that distinguish places: by height if all are at one place, else by both."""
     if len({place.where for place in places}) == 1:
         return [place.height for place in places]
     if len({place.height for place in places}) == 1:
@@ -130,12 +130,12 @@ def _note(places: list[SeriesPlace]) -> str:
     where = min(wheres) if len(wheres) == 1 else f"{len(wheres)} places"
     if len(heights) == 1:
         return f"{where}, {min(heights)}"
-    # Where each place has one height the legend says which.
+    # Where each place has one height, the legend says which.
     return where if len(wheres) == len(places) else f"{where}, {len(heights)} heights"
 
 
 def _colours(number: int) -> list[Any]:
-    """Return colours that are told apart; one for all where there are too many."""
+    """Return colours that can be told apart; one for all where there are too many."""
     if number <= len(SERIES_COLOURS):
         return list(SERIES_COLOURS[:number])
     if number > MOST_NAMED:
@@ -146,7 +146,7 @@ def _colours(number: int) -> list[Any]:
 
 
 def _with_gaps(sums: list[tuple[pd.Timestamp, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return times and mean values in order, with nan in long gaps, where a line is to break."""
+    """Return times and mean values in order, with NaN in long gaps, where a line is to break."""
     one = pd.DataFrame(sums, columns=["time", "total"]).groupby("time")["total"].mean()
     times, values = one.index.to_numpy(), one.to_numpy(np.float64)
     steps = np.diff(times)

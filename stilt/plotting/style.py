@@ -26,7 +26,7 @@ DECADES = 4.0
 SERIES_COLOURS = (ACCENT, "#d4693f", "#431246", "#8aa84f", "#b13f8f", "#6b7a86")
 LETTERS_PT = 8.5
 COLOUR_LABEL = "influence, ppm per (µmol m$^{-2}$ s$^{-1}$)"
-# From pale to dark in equal steps of lightness, for those who see red and green alike too.
+# From pale to dark in equal steps of lightness, readable with red-green colour blindness too.
 INFLUENCE = ("#f3e9a8", "#f3d07a", "#efb35a", "#e39049", "#cd6940", "#a94246", "#7d2150", "#431246")
 
 
@@ -158,7 +158,7 @@ def dress_dates(ax: Axes, letters: float = LETTERS_PT) -> None:
     from matplotlib import dates
 
     class Dates(dates.ConciseDateFormatter):
-        """Gives the year alone in the corner where a tick at midnight names the day."""
+        """Writes only the year in the corner where a tick at midnight names the day."""
 
         year = ""
 
@@ -191,8 +191,8 @@ def colour_bar(
 ) -> Any:
     """Draw a colour bar beside axes, exactly as high as they are; return it.
 
-    It is a part of the axes, so that it follows them whatever their aspect and cannot reach
-    beyond them to where the title is.
+    It is a part of the axes, so that it follows them whatever their aspect and cannot overlap the
+    title.
     """
     inside = ax.inset_axes((1.025, 0.0, 0.032, 1.0))
     bar = ax.figure.colorbar(mappable, cax=inside, extend=extend)
@@ -203,7 +203,7 @@ def colour_bar(
 def dress_bar(bar: Any, label: str, letters: float = LETTERS_PT) -> None:
     """Give a colour bar its label and letters."""
     bar.set_label(label, fontsize=letters, color=INK)
-    # Less than a decade has its numbers at minor ticks.
+    # A scale of less than a decade has its numbers at minor ticks.
     bar.ax.tick_params(which="both", labelsize=letters - 0.5, colors=INK)
     bar.outline.set_linewidth(0.6)
     if bar.solids is not None:
@@ -218,7 +218,7 @@ def write_title(ax: Axes, title: str, note: str = "", letters: float = LETTERS_P
     lines = "\n".join(textwrap.wrap(title, columns))
     ax.set_title(lines, fontsize=large, color=INK, loc="left", pad=6 + 1.2 * letters * bool(note))
     if note:
-        # A long one must not make the map smaller.
+        # A long note must not make the map smaller.
         ax.annotate(
             note, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
             fontsize=letters, color=FAINT_INK,

@@ -27,13 +27,13 @@ def footprint_thumbnail(footprints: Iterable[Path | Layers], name: str) -> str:
     """Return Markdown with the mean of footprints, all hours together.
 
     Args:
-        footprints: of one name: what is not zero in them, or files. Those that are missing, or on
+        footprints: of one name, as layers or files. Files that are missing, and footprints on
             another grid than the first, are left out.
         name: of the footprint.
 
     Returns:
-        The text; "" when there is nothing to show, or no Pillow to draw it with (it comes with
-        matplotlib).
+        The text; "" when there is nothing to show, or Pillow (which comes with matplotlib) is not
+        installed.
     """
     if find_spec("PIL") is None:
         return ""
@@ -77,7 +77,7 @@ def touched(values: npt.NDArray[np.floating], axis: int) -> slice:
 
     Args:
         values: (row, column), some positive.
-        axis: the dimension to look along; the slice is of the other one.
+        axis: the dimension to look along; the slice is along the other one.
     """
     drawn = np.flatnonzero((values > values.max() / 10**DECADES).any(axis=axis))
     margin = max(2, round(MARGIN * (drawn[-1] - drawn[0] + 1)))
@@ -90,7 +90,7 @@ def picture(values: npt.NDArray[np.floating]) -> bytes:
     Args:
         values: (row, column), rows from south to north, not negative, some positive.
     """
-    # Not through matplotlib, which takes longer to load than all the rest takes.
+    # Not with matplotlib, which takes longer to load than everything else here.
     from PIL import Image
 
     with np.errstate(divide="ignore"):

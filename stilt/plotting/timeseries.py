@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which people with any colour vision tell apart.
+# Okabe and Ito's colours, which can be told apart with any colour vision.
 COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999",
 )  # fmt: skip
@@ -27,11 +27,11 @@ def plot_timeseries(
     figsize: tuple[float, float] = (8.0, 4.6),
     letters: float = LETTERS_PT,
 ) -> Figure:
-    """Draw a time series: sources stacked upwards, sinks downwards, and the lines that matter.
+    """Draw a time series: sources stacked upwards, sinks downwards, modelled and observed totals.
 
     Args:
         series: what :meth:`stilt.Model.timeseries` returns.
-        site: which one, where the series has the dimension ``site``.
+        site: which one to draw, where the series has the dimension ``site``.
         title: above the axes.
         figsize: width and height, inches.
         letters: size of small letters, points.
@@ -41,7 +41,7 @@ def plot_timeseries(
         residuals below.
 
     Raises:
-        UsageError: matplotlib is missing, or a site is to be named.
+        UsageError: matplotlib is missing, or no site is named where there are several.
     """
     plt = pyplot()
     if "site" in series.dims:

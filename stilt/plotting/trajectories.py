@@ -80,7 +80,7 @@ class TrajectoryPlots:
             **keywords: see :class:`stilt.plotting.ParticleKeywords`.
 
         Returns:
-            The axes. Of very large tables every n-th row is drawn.
+            The axes. Of a very large table only every n-th row is drawn.
 
         Raises:
             UsageError: matplotlib or the column is missing.
@@ -178,14 +178,14 @@ class TrajectoryPlots:
             footprint: of these particles, shown hour by hour as they pass; None shows particles
                 alone.
             ax: axes to draw on; a new figure when None.
-            frames: pictures of the film, at most as many as there are output times.
-            fps: pictures in a second.
-            s, alpha: area in points squared and opacity of a dot.
+            frames: of the film, at most as many as there are output times.
+            fps: frames per second.
+            s, alpha: area (points squared) and opacity of a dot.
             **keywords: see :class:`stilt.plotting.MapKeywords`.
 
         Returns:
             matplotlib's animation: :func:`stilt.plotting.save_animation` writes it to a file, its
-            ``to_jshtml()`` shows it in a notebook. Keep it until then.
+            ``to_jshtml()`` shows it in a notebook. Keep a reference to it until then.
 
         Raises:
             UsageError: matplotlib is missing, a keyword's value cannot be used, or there are no
@@ -200,7 +200,7 @@ class TrajectoryPlots:
         )  # fmt: skip
 
     def _chosen(self, color_by: str, keywords: ParticleKeywords) -> tuple[str, pd.DataFrame]:
-        """Return the column that colours, and the rows to draw, those of more influence on top."""
+        """Return the column to colour by, and the rows to draw, the most influential on top."""
         check_keywords(keywords)
         table = self._trajectories.particles
         column = NAMES.get(color_by, color_by)
@@ -214,7 +214,7 @@ class TrajectoryPlots:
         return column, table.iloc[:: max(1, -(-len(table) // MOST_DOTS))]
 
     def _finish(self, ax: Axes, dots: Any, column: str, keywords: ParticleKeywords) -> None:
-        """Draw colour bar and title."""
+        """Draw the colour bar and the title."""
         letters = keywords.get("letters", LETTERS_PT)
         if keywords.get("colorbar", True):
             label = keywords.get("label", LABELS.get(column, column))
@@ -239,7 +239,7 @@ def draw_heights(ax: Axes, table: pd.DataFrame, keywords: ParticleKeywords) -> N
     frame(ax, letters)
     ax.set_axisbelow(True)
     ax.grid(True, color=LINES, linewidth=0.6)
-    # The legend has room above all that is drawn.
+    # Leave room for the legend above everything that is drawn.
     ax.set_ylim(0.0, 1.12 * ax.get_ylim()[1])
     ax.margins(x=0.02)
     ax.set_xlabel(LABELS["time"], fontsize=letters, color=INK)
@@ -252,7 +252,7 @@ def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[
     values = values / 60.0 if column == "time" else values
     low, high = keywords.get("vmin"), keywords.get("vmax")
     scale: dict[str, Any] = {"vmin": low, "vmax": high}
-    # What is far from the receptor is thin on the map, and so dark.
+    # Far from the receptor particles are sparse, so their colours are dark.
     backward = column == "time" and values.size > 0 and float(values.min()) < 0
     if backward and high is None and float(values.max()) < 0:
         scale["vmax"] = 0.0
@@ -269,13 +269,13 @@ def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[
 
 
 def map_shape(extent: Bounds) -> float:
-    """Return height over width of a map, within :data:`SHAPES`."""
+    """Return the height over width of a map, within :data:`SHAPES`."""
     shape = (extent[3] - extent[2]) / (extent[1] - extent[0]) / _narrowing(extent)
     return float(np.clip(shape, *SHAPES))
 
 
 def _narrowing(extent: Bounds) -> float:
-    """Return length of a degree of longitude over that of one of latitude, in the middle."""
+    """Return the length of a degree of longitude over that of latitude, in the middle."""
     return float(np.cos(np.deg2rad(np.clip((extent[2] + extent[3]) / 2, -85, 85))))
 
 
@@ -287,7 +287,7 @@ def without_jump(longitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def bounds_of_dots(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bounds:
-    """Return the bounds of the dots with a margin, neither flat nor steep; a degree if none."""
+    """Return the bounds of dots with a margin, shaped within :data:`SHAPES`; of none, a default."""
     if x.size == 0:
         return (-1.0, 1.0, -1.0, 1.0)
     width, height = (float(np.ptp(v) + 2 * max(0.05 * np.ptp(v), 0.02)) for v in (x, y))

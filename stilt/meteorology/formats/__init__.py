@@ -1,7 +1,7 @@
 """Formats of weather files: each lists the analyses of a file, and reads one of them.
 
-A format is known by its name in config.yaml (``format: era5``), or by the import path of a class
-of the user's own (``format: mypackage.weather.MyFormat``), see :class:`WeatherFormat`.
+A format is chosen by its name in config.yaml (``format: era5``), or by the import path of the
+user's own class (``format: mypackage.weather.MyFormat``); see :class:`WeatherFormat`.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ FORMATS = {
 """Formats of this package: name in config.yaml, and class in a module of this package."""
 
 AUTO = "auto"
-"""Every file is looked into, and read by the format that recognises it."""
+"""Every file is inspected, and read by the format that recognises it."""
 
 
 class WeatherFormat(Protocol):
-    """Reads weather files of one kind; made without arguments, and kept by a process."""
+    """Reads weather files of one kind; created without arguments, once in a process."""
 
     def recognises(self, path: str) -> bool:
-        """Whether a file looks like one of this format, from its first bytes or its metadata."""
+        """Return whether a file looks like this format, by its first bytes or its metadata."""
 
     def scan(self, path: str) -> FileIndex:
         """List what a file holds, without reading fields; see :class:`AnalysisRef`.
 
-        Damage is described in the index and not raised. Analyses of one time are told from one
-        another by ``forecast_hour``. Two files that each hold a part of an analysis, one of them
-        its levels, are put together by their times.
+        Damage is described in the index and not raised. Analyses of one time are distinguished by
+        ``forecast_hour``. Files that each hold a part of an analysis, one of them its levels, are
+        combined by their times.
         """
 
     def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
@@ -69,7 +69,7 @@ class WeatherFormat(Protocol):
 
 @runtime_checkable
 class ListsFields(Protocol):
-    """A format that tells the fields of an analysis without reading them."""
+    """A format that can list the fields of an analysis without reading them."""
 
     def fields(self, ref: AnalysisRef) -> FieldNames:
         """Return the names of what :meth:`WeatherFormat.read` would give of one file."""
@@ -77,10 +77,10 @@ class ListsFields(Protocol):
 
 @cache
 def weather_format(name: str) -> WeatherFormat:
-    """Return the format of a name, or of an import path.
+    """Return the format with a name, or at an import path.
 
     Raises:
-        ConfigValidationError: there is none, or it is not what a format must be.
+        ConfigValidationError: there is none, or it lacks a method of a format.
     """
     where = FORMATS.get(name)
     module, _, attribute = (f"{__name__}.{where}" if where else name).rpartition(".")
@@ -110,7 +110,7 @@ def format_of(path: str) -> str | None:
 
 
 def scan_file(path: str, form: str) -> FileIndex:
-    """List what a file holds; nothing, where no format recognises it.
+    """List what a file holds; nothing if no format recognises it.
 
     Args:
         path: the file.
@@ -122,7 +122,7 @@ def scan_file(path: str, form: str) -> FileIndex:
 
 
 def scan_store(path: str, form: str, window: Window | None) -> FileIndex:
-    """List what a Zarr store holds in a window of time, or at all times without their content."""
+    """List what a Zarr store holds in a window of time; without one, all times but no content."""
     name = format_of(path) if form == AUTO else form
     if name is None:
         return FileIndex((), f"The weather store {path} is in no format that is known here.")
@@ -167,7 +167,7 @@ def open_analysis(ref: AnalysisRef, scratch: Path) -> RawAnalysis:
             if part.kept_in:
                 read.append(open_kept(part, form.read))
             elif part.format in FORMATS and part.format != "arl":
-                # A format of the user's own may read all fields to give one.
+                # A format of the user's own may read all fields to return one.
                 read.append(spooled(part, form.read, scratch / str(number)))
             else:
                 read.append(form.read(part))
@@ -175,7 +175,7 @@ def open_analysis(ref: AnalysisRef, scratch: Path) -> RawAnalysis:
 
 
 def _reads_datasets(form: WeatherFormat) -> TypeGuard[DatasetFormat]:
-    """Whether xarray opens the files of a format; xarray is not loaded for others."""
+    """Return whether xarray opens the files of a format."""
     from stilt.meteorology.formats.dataset import DatasetFormat
 
     return isinstance(form, DatasetFormat)
@@ -185,7 +185,7 @@ _ONE_READER = threading.RLock()
 
 
 def _turn(path: str, form: str) -> AbstractContextManager[object]:
-    """Return what to hold while a file is read: netCDF and HDF5 fail in two threads at once."""
+    """Return a lock to hold while a file is read: netCDF and HDF5 fail in two threads at once."""
     return nullcontext() if form == "arl" or not Path(path).is_file() else _ONE_READER
 
 
@@ -204,7 +204,7 @@ def _joined(ref: AnalysisRef, parts: Sequence[RawAnalysis]) -> RawAnalysis:
 def field_names(ref: AnalysisRef) -> FieldNames:
     """Return the names of an analysis's fields, from all files that hold a part of it.
 
-    Formats that do not tell them without reading are read.
+    Where a format cannot list them, the analysis is read.
 
     Raises:
         MeteorologyError: DAMAGED_MET_FILE when a file is not what the index promises.

@@ -13,7 +13,7 @@ class ArlFormat:
     """NOAA's ARL packed files."""
 
     def recognises(self, path: str) -> bool:
-        """Whether a file begins with an ARL index record."""
+        """Return whether a file begins with an ARL index record."""
         try:
             with open(path, "rb") as handle:
                 read_period_index(handle, 0)
@@ -30,5 +30,5 @@ class ArlFormat:
         return arl.read_analysis(ref, variables)
 
     def fields(self, ref: AnalysisRef) -> FieldNames:
-        """Return the names in an analysis's index, without records that correct others."""
+        """Return the names in an analysis's index, without those of correction records."""
         return arl.field_names(ref)

@@ -14,7 +14,7 @@ _UNEVEN = 0.02
 
 
 class AxisError(ValueError):
-    """Axes of a kind that transport cannot use; the text says which."""
+    """Raised for axes that transport cannot use; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Horizontal:
     rows: NDArray[np.intp]
 
     def cropped(self, crop: Crop | None) -> Horizontal:
-        """The same nodes, as far as a crop keeps them; the grid stays that of the file."""
+        """Return the nodes that a crop keeps; the grid stays that of the file."""
         if crop is None:
             return self
         columns = (crop.column + np.arange(crop.columns)) % self.grid.nx
@@ -45,8 +45,8 @@ class Vertical:
     """A list of levels, and where they are in the file.
 
     Attributes:
-        values: as :attr:`MetGrid.levels` has them, from the ground up.
-        flag: as :attr:`MetGrid.vertical_flag`.
+        values: as in :attr:`MetGrid.levels`, from the ground up.
+        flag: as in :attr:`MetGrid.vertical_flag`.
         order: index in the file of each level.
         a_hpa, b: pressure is ``a + b p_s`` on hybrid levels; empty on others.
     """
@@ -59,7 +59,7 @@ class Vertical:
 
 
 NO_LEVELS = Vertical((), 0, np.zeros(0, np.intp))
-"""Of fields at the surface only."""
+"""The vertical axis of a file with surface fields only."""
 
 
 def latlon_axes(lon: ArrayLike, lat: ArrayLike, source: str) -> Horizontal:
@@ -86,10 +86,10 @@ def latlon_axes(lon: ArrayLike, lat: ArrayLike, source: str) -> Horizontal:
 
 
 def _eastward(lon: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Order of longitudes from west to east, and their values without a jump.
+    """Return the order of longitudes from west to east, and their values without a jump.
 
-    On a regional grid the widest gap between neighbours is where it begins; on a global one the
-    first longitude stays the first.
+    A regional grid begins after the widest gap between neighbours; on a global one the first
+    longitude stays the first.
     """
     turned = np.mod(lon, 360.0)
     order = np.argsort(turned, kind="stable")
@@ -109,10 +109,10 @@ def _eastward(lon: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.fl
 
 
 def _step(values: NDArray[np.float64], what: str) -> float:
-    """Distance between neighbours, which must be the same everywhere.
+    """Return the distance between neighbours, which must be the same everywhere.
 
     Raises:
-        AxisError: it is not, or there is one value only.
+        AxisError: it is not, or there is only one value.
     """
     if len(values) < 2:
         raise AxisError(f"it has fewer than two {what}")

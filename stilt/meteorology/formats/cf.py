@@ -19,7 +19,7 @@ _G = STANDARD_GRAVITY_M_S2
 _PER_HOUR_TO_M = 3600.0 / 1000.0
 
 _Table = dict[str, tuple[str, str, float]]
-"""Standard name: ARL's name, the unit to convert to, and the factor after it."""
+"""By standard name: ARL's name, the unit to convert to, and a factor to apply afterwards."""
 
 _UPPER: _Table = {
     "eastward_wind": ("UWND", "m s-1", 1.0),
@@ -68,11 +68,11 @@ class CFFormat(DatasetFormat):
     product = Product("cf", "CF  ", {}, {})
 
     def open(self, path: str) -> list[xr.Dataset]:
-        """Open a file with its axes under names of their own; see :class:`DatasetFormat`."""
+        """Open a file, its axes renamed as :class:`DatasetFormat` expects."""
         return [with_known_axes(data) for data in super().open(path)]
 
     def product_of(self, data: xr.Dataset) -> Product:
-        """Return what the variables of a file are, by their standard names and units.
+        """Return the fields that the variables of a file hold, by their standard names and units.
 
         Raises:
             ValueError: a unit is missing or cannot be converted.
@@ -93,7 +93,7 @@ class CFFormat(DatasetFormat):
 
 
 def with_known_axes(data: xr.Dataset) -> xr.Dataset:
-    """Return a dataset whose axes have the names by which they are looked for.
+    """Return a dataset whose axes are renamed as :class:`DatasetFormat` expects.
 
     Raises:
         ValueError: levels are of a kind that transport cannot use.
@@ -108,21 +108,21 @@ def with_known_axes(data: xr.Dataset) -> xr.Dataset:
 
 
 def _coordinates(data: xr.Dataset, standard_name: str, axis: str) -> Iterator[str]:
-    """Names of one-dimensional or scalar coordinates of a kind."""
+    """Yield the names of the one-dimensional or scalar coordinates of a kind."""
     for name in map(str, data.variables):
         variable = data[name]
         if variable.ndim > 1 or (variable.ndim == 1 and axis == "Z" and _is_data(variable)):
             continue
-        said = _standard_name(variable)
-        is_level = axis == "Z" and (said in (_SIGMA, _HYBRID, "air_pressure") or _is_z(variable))
+        own = _standard_name(variable)
+        is_level = axis == "Z" and (own in (_SIGMA, _HYBRID, "air_pressure") or _is_z(variable))
         if (is_level and variable.ndim == 1) or (
-            axis != "Z" and (said == standard_name or variable.attrs.get("axis") == axis)
+            axis != "Z" and (own == standard_name or variable.attrs.get("axis") == axis)
         ):
             yield name
 
 
 def _is_data(variable: xr.DataArray) -> bool:
-    """Whether a one-dimensional variable is a field along another axis, not an axis itself."""
+    """Return whether a one-dimensional variable is a field along an axis, not an axis itself."""
     others = {_standard_name(variable[dim]) for dim in variable.dims if dim in variable.coords}
     return variable.name not in variable.dims and bool(others & set(_AXES))
 
@@ -132,7 +132,7 @@ def _is_z(variable: xr.DataArray) -> bool:
 
 
 def _renamed(data: xr.Dataset, coordinate: str, name: str) -> xr.Dataset:
-    """A dataset with a coordinate, and the dimension that it is of, under another name."""
+    """Return a dataset with a coordinate, and its dimension, under another name."""
     dims = data[coordinate].dims
     if coordinate != name:
         data = data.rename({coordinate: name})
@@ -142,11 +142,11 @@ def _renamed(data: xr.Dataset, coordinate: str, name: str) -> xr.Dataset:
 
 
 def _with_levels(data: xr.Dataset, found: str) -> xr.Dataset:
-    """A dataset whose levels are pressures in hPa, or have coefficients of hybrid levels."""
+    """Return a dataset whose levels are pressures in hPa, or carry hybrid coefficients."""
     coordinate = data[found]
-    said = _standard_name(coordinate)
-    if said in (_SIGMA, _HYBRID):
-        a_hpa, b = _coefficients(data, coordinate, said)
+    kind = _standard_name(coordinate)
+    if kind in (_SIGMA, _HYBRID):
+        a_hpa, b = _coefficients(data, coordinate, kind)
         data = _renamed(data, found, "hybrid")
         numbers = np.arange(1.0, len(b) + 1.0)
         attributes = {LEVEL_A_HPA: a_hpa.tolist(), LEVEL_B: b.tolist()}
@@ -165,7 +165,7 @@ def _with_levels(data: xr.Dataset, found: str) -> xr.Dataset:
 def _coefficients(
     data: xr.Dataset, coordinate: xr.DataArray, kind: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pressure on each level is ``a + b p_s``: a in hPa, and b."""
+    """Return a (hPa) and b of each level, whose pressure is ``a + b p_s``."""
     words = str(coordinate.attrs.get("formula_terms", "")).replace(":", " ").split()
     terms = dict(zip(words[::2], words[1::2], strict=False))
 
@@ -188,7 +188,7 @@ def _coefficients(
 
 
 def _is_near_surface(variable: xr.DataArray, name: str) -> bool:
-    """Whether a field without levels is at the height of its ARL field, as far as it says."""
+    """Return whether a field without levels is at the height of its ARL field, if it has one."""
     if name not in ("T02M", "U10M", "V10M"):
         return True
     for coordinate in variable.coords.values():
@@ -199,12 +199,12 @@ def _is_near_surface(variable: xr.DataArray, name: str) -> bool:
 
 
 def _standard_name(variable: xr.DataArray) -> str:
-    """Standard name of a variable, without a modifier."""
+    """Return the standard name of a variable, without a modifier."""
     return (str(variable.attrs.get("standard_name", "")).split() or [""])[0]
 
 
 def _conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
-    """Factor and offset from a variable's unit to another one.
+    """Return factor and offset from a variable's unit to another one.
 
     Raises:
         ValueError: it has none, or one of another kind.

@@ -1,4 +1,4 @@
-"""Weather in files that xarray opens: where times, levels and nodes are, and reading one time."""
+"""Weather in files that xarray opens: finding times, levels and nodes, and reading one time."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _PRESSURE = {"isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressur
 _HYBRID = {"hybrid", "model_level", "hybridn", "level", "lev"}
 _HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
 LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
-"""Attributes of levels whose coefficients of hybrid levels are known: a value for each level."""
+"""Attributes of levels that carry hybrid coefficients: one value for each level."""
 
 _NETCDF = (b"CDF", b"\x89HDF")
 
 
 class ForeignFileError(ValueError):
-    """A file that is not a weather file of a format, such as a text beside the weather."""
+    """Raised for a file that is not of a format at all, such as a text file beside the weather."""
 
 
 class DatasetFormat:
@@ -56,7 +56,7 @@ class DatasetFormat:
     product: ClassVar[Product]
 
     def recognises(self, path: str) -> bool:
-        """Whether a file has levels or surface fields with names of this product."""
+        """Return whether a file has levels or surface fields with names of this product."""
         try:
             parts = _opened(self, path, _identity(path))
         except (OSError, ValueError, MeteorologyError):
@@ -64,7 +64,7 @@ class DatasetFormat:
         return any(part.fields for part in parts)
 
     def open(self, path: str) -> list[xr.Dataset]:
-        """Open a file, lazily, as datasets each of which has one kind of levels at most.
+        """Open a file lazily, as datasets with at most one kind of levels each.
 
         Raises:
             ForeignFileError: it is a file of another kind.
@@ -77,7 +77,7 @@ class DatasetFormat:
         return [xr.open_dataset(path, engine="netcdf4")]
 
     def product_of(self, data: xr.Dataset) -> Product:
-        """Return what the variables of a file are; by default what :attr:`product` says."""
+        """Return the fields that a file's variables hold; by default those of :attr:`product`."""
         del data
         return self.product
 
@@ -102,7 +102,7 @@ class DatasetFormat:
         if is_store(path) and window is None:
             contents = checksums = [""] * len(positions)
         elif is_store(path):
-            # One field stands for all: a server is asked once for each time.
+            # One field stands for all, so that a server is asked only once for each time.
             name = min(part.fields, key=lambda name: part.fields[name].name != "UWND")
             tokens = chunk_tokens(path, part.data[name], part.time, positions)
             content = layout_digest(part.data, part.fields)
@@ -161,7 +161,7 @@ class _Part:
         horizontal, vertical: its axes.
         level: name of the dimension of levels; "" for the surface.
         time: name of the dimension of times; "" when it has one time only.
-        times: valid times; NaT for fields that are the same at all times.
+        times: valid times; NaT for fields that do not change with time.
         hours: forecast hour of each.
     """
 
@@ -175,7 +175,7 @@ class _Part:
     hours: NDArray[np.int64]
 
     def within(self, window: Window | None) -> list[int]:
-        """Positions of the times in a window; of times without a date all."""
+        """Return the positions of the times in a window, and of all times without a date."""
         if window is None:
             return list(range(len(self.times)))
         inside = (self.times >= window[0]) & (self.times <= window[1])
@@ -184,7 +184,7 @@ class _Part:
     def read(
         self, position: int, ref: AnalysisRef, variables: Collection[str] | None
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-        """Fields at the surface and on levels, of a position in time, cropped."""
+        """Read the fields at the surface and on levels at a position in time, cropped."""
         nodes = self.horizontal.cropped(ref.crop)
         order = self.vertical.order[: len(ref.grid.levels)]
         surface: dict[str, NDArray[np.float32]] = {}
@@ -193,7 +193,7 @@ class _Part:
             if variables is not None and field.name not in variables:
                 continue
             values = self._values(name, position, nodes, order)
-            # In place: one field of a globe has 150 MB.
+            # In place: one global field has 150 MB.
             if field.is_logarithm:
                 np.exp(values, out=values)
             if field.factor != 1.0:
@@ -202,7 +202,7 @@ class _Part:
                 values += np.float32(field.offset)
             (upper if self.level else surface)[field.name] = values
         if self.vertical.a_hpa and self.level:
-            # Pressure needs that of the surface, which may be in another file.
+            # Pressure depends on that of the surface, which may be in another file.
             kept = slice(len(order))
             for key, numbers in ((HYBRID_A, self.vertical.a_hpa), (HYBRID_B, self.vertical.b)):
                 upper[key] = np.asarray(numbers[kept], np.float32)[:, None, None]
@@ -220,8 +220,8 @@ class _Part:
         wanted = (self.level, y, x) if self.level else (y, x)
         extra = [dim for dim in variable.dims if dim not in wanted]
         variable = variable.isel(dict.fromkeys(extra, 0)).transpose(*wanted)
-        # Slices first: an index array per axis would read chunks again and again. Columns that pass
-        # the seam of a globe are two slices, so that the chunks between them are not read.
+        # Slices first: an index array per axis would read chunks repeatedly. Columns across the
+        # seam of a global grid are two slices, so that the chunks between them are not read.
         rows = _span(nodes.rows)
         chosen = {y: rows, **({self.level: _span(order)} if self.level else {})}
         pieces = []
@@ -238,19 +238,19 @@ class _Part:
 
 
 def _span(index: NDArray[np.intp]) -> slice:
-    """The smallest slice that holds some indices."""
+    """Return the smallest slice that holds some indices."""
     return slice(int(index.min()), int(index.max()) + 1)
 
 
 def _runs(index: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Indices in runs of neighbours, which at most one jump divides; else all of them."""
+    """Return indices as two runs of neighbours where one jump divides them, otherwise as one."""
     jumps = np.flatnonzero(np.abs(np.diff(index)) > 1)
     return np.split(index, jumps + 1) if len(jumps) == 1 else [index]
 
 
 @lru_cache(maxsize=8)
 def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[_Part, ...]:
-    """The parts of a file, kept open by this process while it stays as it is."""
+    """Return the parts of a file, which this process keeps open while the file is unchanged."""
     del identity
     found: list[_Part] = []
     for data in form.open(path):
@@ -259,7 +259,7 @@ def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[_Part, ...]:
 
 
 def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
-    """The surface fields of a dataset, and those on each of its lists of levels."""
+    """Yield the surface fields of a dataset, and those on each of its lists of levels."""
     data = _one_expver(data)
     by_level: dict[str, list[str]] = {}
     for name in map(str, data.data_vars):
@@ -270,7 +270,7 @@ def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
             by_level.setdefault(level, []).append(name)
     for level, names in by_level.items():
         table = product.upper if level else product.surface
-        # Fields that are the same at all times stand beside those of a time.
+        # Fields that do not change with time may be among those that do.
         first = max((data[name] for name in names), key=lambda each: each.ndim)
         horizontal = _horizontal(data, first, product)
         vertical = _vertical(data, level) if level else NO_LEVELS
@@ -282,7 +282,7 @@ def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
 
 
 def _fields(names: list[str], table: Any) -> dict[str, Field]:
-    """What variables become; of several that become the same the one of the lowest rank."""
+    """Return the field of each variable; of several with one field, the lowest rank is used."""
     known = {name: table[name.lower()] for name in names if name.lower() in table}
     best: dict[str, str] = {}
     for name, field in known.items():
@@ -293,7 +293,7 @@ def _fields(names: list[str], table: Any) -> dict[str, Field]:
 
 
 def _one_expver(data: xr.Dataset) -> xr.Dataset:
-    """ERA5 and its first release ERA5T side by side (``expver``), each where it has values."""
+    """Merge ERA5 and its first release ERA5T (``expver``), each used where it has values."""
     if "expver" not in data.dims:
         return data
     final = data.isel(expver=0, drop=True)
@@ -323,8 +323,8 @@ def _vertical(data: xr.Dataset, level: str) -> Vertical:
     if LEVEL_A_HPA in attributes:
         return hybrid_levels(attributes[LEVEL_A_HPA], attributes[LEVEL_B])
     unit = str(attributes.get("units", "")).lower()
-    said = str(attributes.get("long_name", "")).lower()
-    hybrid = level.lower() in _HYBRID - _PRESSURE or "model" in said or "hybrid" in said
+    described = str(attributes.get("long_name", "")).lower()
+    hybrid = level.lower() in _HYBRID - _PRESSURE or "model" in described or "hybrid" in described
     if not hybrid and (unit in _HPA or level.lower() in _PRESSURE):
         factor = _HPA.get(unit, 0.01 if values.max() > 2000.0 else 1.0)
         return pressure_levels(values * factor)
@@ -337,7 +337,7 @@ def _vertical(data: xr.Dataset, level: str) -> Vertical:
 def _times(
     data: xr.Dataset, variable: xr.DataArray
 ) -> tuple[str, NDArray[np.datetime64], NDArray[np.int64]]:
-    """Dimension of time of a variable, its valid times, and the forecast hour of each."""
+    """Return a variable's dimension of time, its valid times, and the forecast hour of each."""
     name = next((name for name in _TIMES if name in variable.dims), "")
     known = next((each for each in _TIMES if each in data.coords or each in data.variables), "")
     if not known:

@@ -1,7 +1,7 @@
 """ERA5 on pressure or model levels: NetCDF and GRIB of the Climate Data Store, Zarr stores.
 
-Names, units and signs are those of ECMWF's parameter database. Fluxes that ECMWF counts positive
-downward are turned; J m-2 are collected over the hour that ends at the valid time.
+Names, units and signs are those of ECMWF's parameter database. The sign of fluxes that ECMWF counts
+positive downward is reversed; J m-2 are accumulated over the hour that ends at the valid time.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Era5Format(DatasetFormat):
         self._grib = era5_grib(ERA5)
 
     def recognises(self, path: str) -> bool:
-        """Whether a file is ECMWF's GRIB, or has fields with names of ERA5."""
+        """Return whether a file is ECMWF's GRIB, or has fields with names of ERA5."""
         return self._grib.recognises(path) if is_grib(path) else super().recognises(path)
 
     def scan(self, path: str, window: Window | None = None) -> FileIndex:

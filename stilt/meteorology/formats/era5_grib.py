@@ -22,7 +22,7 @@ _KINDS = {
 def ecmwf_reader(product: Product) -> Reader:
     """Return how messages with ECMWF's names are recognised.
 
-    Amounts are divided by the hours that they are collected over; the product's factors are for
+    Amounts are divided by the hours over which they accumulate; the product's factors are for
     amounts of one hour.
     """
     return Reader(
@@ -48,9 +48,9 @@ def _named(handle: Any) -> Named | None:
 
 
 def _is_reanalysis(handle: Any) -> bool:
-    """Whether a message is of no operational forecast: its fluxes are those of short forecasts.
+    """Return whether a message is not of an operational forecast, whose forecast hours count.
 
-    Converted files may lack the class.
+    A reanalysis takes its fluxes from short forecasts. Converted files may lack the class.
     """
     module = eccodes()
     if not module.codes_is_defined(handle, "class"):

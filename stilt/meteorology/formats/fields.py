@@ -1,4 +1,4 @@
-"""Fields of weather products by name: which ARL field each is, and in what unit and sign."""
+"""Fields of weather products by name: the ARL field that each becomes, its unit and its sign."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 STANDARD_GRAVITY_M_S2 = 9.80665
-"""By which geopotential is divided (WMO; ECMWF's documentation of ERA5)."""
+"""Geopotential is divided by it (WMO; ECMWF's documentation of ERA5)."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Field:
     Attributes:
         name: of the ARL field.
         factor: from the product's unit and sign to ARL's.
-        rank: of several fields of one file that become the same, the lowest rank is taken.
-        is_logarithm: the product gives its natural logarithm.
+        rank: of several fields of one file that become the same, the lowest rank is used.
+        is_logarithm: whether the product has its natural logarithm.
         offset: added after the factor was applied, in ARL's unit.
     """
 
@@ -30,12 +30,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Product:
-    """What the fields of a product are.
+    """The fields of a product.
 
     Attributes:
         name: of the format.
         source: four-character model id of its grids.
-        surface: fields without levels, by any of the names that files give them.
+        surface: fields without levels, by each name that files may use for them.
         upper: fields on levels.
     """
 

@@ -1,4 +1,4 @@
-"""Weather in GRIB files: a class for each product says what its messages are."""
+"""Weather in GRIB files: a class for each product describes its messages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class GribFormat:
         self._grids: OrderedDict[str, GribGrid] = OrderedDict()
 
     def recognises(self, path: str) -> bool:
-        """Whether a file's first message is of this product."""
+        """Return whether a file's first message is of this product."""
         if not is_grib(path):
             return False
         try:
@@ -54,7 +54,7 @@ class GribFormat:
             return False
 
     def is_of(self, handle: Any) -> bool:
-        """Whether a message is of this product: by the centre that made it."""
+        """Return whether a message is of this product, by the centre that made it."""
         return str(eccodes().codes_get(handle, "centre")) in self.reader.centres
 
     def scan(self, path: str) -> FileIndex:
@@ -120,7 +120,7 @@ class GribFormat:
                 yield message, field
 
     def _values(self, file: BinaryIO, message: Message, ref: AnalysisRef) -> NDArray[np.float64]:
-        """Values at the nodes that the reference keeps, rows from the south; NaN where none is."""
+        """Return values at the nodes that are kept, rows from the south; NaN where missing."""
         module = eccodes()
         with decoded(field_bytes(file, message.offset, message.nbytes, message.number)) as handle:
             grid = self._grid(handle)
@@ -135,7 +135,7 @@ class GribFormat:
     def _hourly(
         self, values: NDArray[np.float64], message: Message, ref: AnalysisRef
     ) -> NDArray[np.float64]:
-        """Return the amount in an hour, or the mean, over what an earlier hour does not have."""
+        """Return the hourly amount, or the mean, over the part that no earlier hour covers."""
         amount, length = values * to_amount(message), hours(message)
         earlier = ref.earlier and earlier_message(message, ref.earlier.messages)
         if ref.earlier and earlier:
@@ -148,14 +148,14 @@ class GribFormat:
     def _grid(self, handle: Any) -> GribGrid:
         key = str(eccodes().codes_get(handle, "md5GridSection"))
         if key not in self._grids:
-            # Its nodes were compared when the file was listed.
+            # Its nodes were checked when the file was listed.
             self._grids[key] = grid_of(handle, self.reader.product.source, checked=False)
             while len(self._grids) > _GRIDS_KEPT:
                 self._grids.popitem(last=False)
         return self._grids[key]
 
     def _turns(self, file: BinaryIO, ref: AnalysisRef) -> bool:
-        """Whether winds are east and north on a grid that is neither."""
+        """Return whether winds are towards east and north on a grid with other axes."""
         if ref.grid.kind == "latlon":
             return False
         first = ref.messages[0]
@@ -163,7 +163,7 @@ class GribFormat:
             return not self._grid(handle).winds_along_grid
 
     def _coefficients(self, file: BinaryIO, ref: AnalysisRef) -> _Fields:
-        """What stands for pressure until that of the surface is known, from each level's header."""
+        """Return the hybrid coefficients, from the header of a message on each level."""
         module = eccodes()
         of_level = {one.level: one for one in ref.messages if one.level < ref.grid.n_levels}
         numbers = np.empty(ref.grid.n_levels, np.int64)
@@ -182,14 +182,14 @@ class GribFormat:
 
 
 def _with_partners(variables: Collection[str] | None) -> set[str] | None:
-    """The variables, and the other component of each wind among them, to turn it."""
+    """Return variables with the other component of each wind among them, to rotate it."""
     if variables is None:
         return None
     return {*variables, *(_PARTNER[name] for name in variables if name in _PARTNER)}
 
 
 def _turn_winds(ref: AnalysisRef, surface: _Fields, upper: _Fields) -> None:
-    """Turn winds that are east and north to the axes of the grid, in place."""
+    """Rotate winds that are towards east and north to the grid's axes, in place."""
     grid = ref.grid
     lon, lat = grid.to_lonlat(*np.meshgrid(np.arange(grid.nx), np.arange(grid.ny)))
     angle = grid.wind_rotation_rad(lon, lat)

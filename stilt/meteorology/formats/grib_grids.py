@@ -27,9 +27,9 @@ class GribGrid:
     Attributes:
         nodes: the grid, and where its nodes are in the field of :meth:`shaped`.
         shape: rows and columns of the field as the message has it.
-        by_column: values go along y first.
-        turns_back: every second row or column is written backward.
-        winds_along_grid: components of the wind are along the grid's axes, not east and north.
+        by_column: whether values run along y first.
+        turns_back: whether every second row or column is written backward.
+        winds_along_grid: whether winds are along the grid's axes, not towards east and north.
     """
 
     nodes: Horizontal
@@ -46,13 +46,13 @@ class GribGrid:
 def grid_of(handle: Any, source: str, *, checked: bool = True) -> GribGrid:
     """Return the nodes of a message.
 
-    A map on a sphere of another radius has the same nodes on this package's sphere when the size
+    A map on a sphere of another radius has the same nodes on this package's sphere once the size
     of its cells is scaled with the radius.
 
     Args:
         handle: ecCodes' message.
         source: four-character model id.
-        checked: compare all nodes of a map with the longitudes and latitudes that ecCodes has.
+        checked: whether to compare all nodes of a map with ecCodes' longitudes and latitudes.
 
     Raises:
         GribError: the grid is of a kind that transport cannot use.
@@ -115,7 +115,7 @@ def _latlon(handle: Any, nx: int, ny: int, source: str) -> Horizontal:
 
 
 def _conformal(handle: Any, kind: str, nx: int, ny: int, source: str) -> Horizontal:
-    """The grid of a map's parameters; its first node is the one that scanning begins with."""
+    """Return the grid of a map's parameters, placed by the first node in scanning order."""
     get = eccodes().codes_get
     if get(handle, "earthIsOblate"):
         raise GribError("its map is of an ellipsoid, and transport needs one of a sphere")
@@ -147,7 +147,7 @@ def _conformal(handle: Any, kind: str, nx: int, ny: int, source: str) -> Horizon
 
 
 def _cone(handle: Any, kind: str) -> tuple[float, float, float, float]:
-    """Latitude of true scale, the cone's latitude, the meridian along +y, the size of a cell."""
+    """Return latitude of true scale, cone latitude, meridian along +y, and cell size (m)."""
     get = eccodes().codes_get
     if kind == "mercator":
         size_m, other_m = (float(get(handle, f"D{axis}InMetres")) for axis in "ij")
@@ -169,7 +169,7 @@ def _cone(handle: Any, kind: str) -> tuple[float, float, float, float]:
 
 
 def cone_latitude(first_lat: float, second_lat: float) -> float:
-    """Return the latitude at which a cone touches the sphere that it cuts at two, in degrees."""
+    """Return the tangent latitude of the cone with two standard parallels, degrees."""
     if abs(first_lat - second_lat) < 1e-6:
         return first_lat
     first, second = math.radians(first_lat), math.radians(second_lat)

@@ -1,7 +1,8 @@
 """GRIB files as a sequence of fields: where each is, its header, and its bytes.
 
-Headers of GRIB2 are found by walking over the lengths of the sections, so that of a file of some
-hundred megabytes a few are read; ecCodes decodes them. Earlier editions are read by ecCodes whole.
+Headers of GRIB2 are found by skipping over sections by their lengths, so that only a few megabytes
+are read of a file of some hundred; ecCodes decodes them. Messages of earlier editions are read
+whole.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _PADDING = b"\0\r\n\x03 "
 
 
 class GribError(ValueError):
-    """A GRIB file that cannot be used; the text says why, and what to do unless it is damaged."""
+    """Raised for a file that cannot be used; says why, and, unless it is damaged, what to do."""
 
 
 class DamagedGribError(GribError):
-    """A GRIB file that is damaged."""
+    """Raised for a file that is damaged."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class MessagePlace:
         offset: first byte of its message.
         nbytes: bytes of the message.
         number: of the field in the message.
-        header: a message of its own without values, for ecCodes.
+        header: a complete message without values, for ecCodes.
         digest: of the header and of the first values.
     """
 
@@ -54,7 +55,7 @@ def eccodes() -> Any:
     Raises:
         GribError: it is not installed.
     """
-    # ecCodes' wheel brings a PROJ of its own, with which a pyproj that is imported later crashes.
+    # ecCodes' wheel brings its own PROJ; pyproj crashes if it is imported after that.
     import pyproj  # noqa: F401
 
     try:
@@ -67,7 +68,7 @@ def eccodes() -> Any:
 
 
 def is_grib(path: str) -> bool:
-    """Whether a file begins as GRIB files do, a telegraph's header before it included."""
+    """Return whether a file begins as GRIB files do, possibly after a transmission header."""
     try:
         with open(path, "rb") as file:
             return _MAGIC in file.read(_SEARCHED_BYTES)
@@ -77,7 +78,7 @@ def is_grib(path: str) -> bool:
 
 @contextmanager
 def decoded(message: bytes) -> Iterator[Any]:
-    """Hand ecCodes a message, and give it back at the end."""
+    """Yield ecCodes' handle of a message, and release it at the end."""
     module = eccodes()
     try:
         handle = module.codes_new_from_message(message)
@@ -134,7 +135,7 @@ def field_bytes(file: BinaryIO, offset: int, nbytes: int, number: int) -> bytes:
 
 
 def _next_message(file: BinaryIO, offset: int, size: int) -> int:
-    """First byte of the next message; padding, and what telegraphs put between, is passed over."""
+    """Return the first byte of the next message, after padding and transmission headers."""
     junk = 0
     while offset < size:
         file.seek(offset)
@@ -157,7 +158,7 @@ def _length(head: bytes, offset: int) -> int:
     if head[7] >= 2:
         return int.from_bytes(head[8:16], "big")
     length = int.from_bytes(head[4:7], "big")
-    # ECMWF counts messages that are longer than three bytes tell in units of 120 bytes.
+    # ECMWF gives lengths that do not fit into three bytes in units of 120 bytes.
     return length if length < 0x800000 else (length & 0x7FFFFF) * 120
 
 
@@ -174,7 +175,7 @@ def _fields(file: BinaryIO, head: bytes, offset: int, nbytes: int) -> Iterator[M
 
 @dataclass
 class _Source:
-    """Bytes of a message, of which the head is in memory and the rest may be in a file."""
+    """Bytes of a message: its head in memory, and the rest possibly in a file."""
 
     head: bytes
     offset: int
@@ -193,9 +194,9 @@ class _Source:
 
 
 def _groups(source: _Source) -> Iterator[dict[int, bytes]]:
-    """Sections of each field of a GRIB2 message by number; those before it hold on.
+    """Yield the sections of each field of a GRIB2 message by number; earlier ones stay valid.
 
-    From a file, values are left out, and so is the bitmap.
+    Values and bitmap are left out of what is read from a file.
     """
     position, held = 16, dict[int, bytes]()
     while position < source.nbytes - len(_END):

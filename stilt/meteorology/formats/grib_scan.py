@@ -39,10 +39,10 @@ Vertically = Callable[[NDArray[np.int64], dict[str, Any]], Vertical]
 
 
 class Named(NamedTuple):
-    """What a message is.
+    """What a message holds.
 
     Attributes:
-        name: in the table of the product.
+        name: of the field in the product's table.
         kind: SURFACE, PRESSURE or HYBRID.
         level: hPa, or number of the model level; 0 at the surface.
     """
@@ -78,10 +78,10 @@ class Reader:
     Attributes:
         product: its fields.
         centres: that make it, as ecCodes abbreviates them.
-        named: what a message is; None for what the product does not use.
-        hybrid: vertical axis of model levels, from their numbers and the attributes that
-            :func:`stilt.meteorology.formats.hybrid.full_levels` takes.
-        is_analysis: whether the forecast hour of a message does not count, as in a reanalysis.
+        named: returns what a message holds; None for what the product does not use.
+        hybrid: returns the vertical axis of model levels, from their numbers and the attributes
+            that :func:`stilt.meteorology.formats.hybrid.full_levels` takes.
+        is_analysis: returns whether a message's forecast hour is ignored, as in a reanalysis.
     """
 
     product: Product
@@ -92,7 +92,7 @@ class Reader:
 
 
 def scan(path: str, reader: Reader) -> list[AnalysisRef]:
-    """List what a file holds of each analysis: its levels and its surface fields apart.
+    """List what a file holds of each analysis, its levels and its surface fields separately.
 
     Raises:
         GribError: the file is damaged, or has nothing that transport can use.
@@ -108,7 +108,7 @@ def scan(path: str, reader: Reader) -> list[AnalysisRef]:
 
 
 def _messages(path: str, reader: Reader) -> tuple[dict[_Group, list[_Found]], dict[str, Any]]:
-    """Messages that the product knows, and the attributes of its model levels."""
+    """Return the messages that the product knows, and the attributes of its model levels."""
     groups: dict[_Group, list[_Found]] = defaultdict(list)
     grids: dict[str, GribGrid] = {}
     attributes: dict[str, Any] = {}
@@ -166,7 +166,7 @@ def _field(named: Named, product: Product) -> Field | None:
 
 
 def _message(handle: Any, named: Named, place: MessagePlace) -> Message | None:
-    """Where a message is; None for a statistic over time that is neither mean nor amount."""
+    """Return a message's place; None for a statistic over time that is neither mean nor amount."""
     get = eccodes().codes_get
     step_type = str(get(handle, "stepType"))
     if step_type not in _STEP_TYPES:
@@ -180,7 +180,7 @@ def _message(handle: Any, named: Named, place: MessagePlace) -> Message | None:
 
 
 def _range(text: str) -> tuple[int, int]:
-    """Minutes at which a range of steps begins and ends."""
+    """Return the minutes at which a range of steps begins and ends."""
     ends = [
         round(int(number) * _MINUTES[unit])
         for number, unit in (_STEP.fullmatch(each).groups() for each in text.split("-"))  # type: ignore[union-attr]
@@ -189,7 +189,7 @@ def _range(text: str) -> tuple[int, int]:
 
 
 def _times(handle: Any) -> tuple[np.datetime64, int]:
-    """Valid time, and whole hours since the forecast began."""
+    """Return the valid time, and the whole hours since the forecast began."""
     began, valid = (
         _minute(*(int(eccodes().codes_get(handle, f"{which}{part}")) for part in ("Date", "Time")))
         for which in ("data", "validity")
@@ -211,7 +211,7 @@ def _member(handle: Any) -> Any:
 
 
 def _attributes(handle: Any) -> dict[str, Any]:
-    """Coefficients of the half levels, as :func:`full_levels` takes them."""
+    """Return the coefficients of the half levels, as :func:`full_levels` takes them."""
     module = eccodes()
     if not module.codes_get(handle, "PVPresent"):
         return {}
@@ -221,9 +221,9 @@ def _attributes(handle: Any) -> dict[str, Any]:
 def _settled(
     found: tuple[dict[_Group, list[_Found]], dict[str, Any]], reader: Reader
 ) -> Iterable[tuple[_Group, Vertical, list[_Found]]]:
-    """Groups with one message of each field and level, and their levels.
+    """Yield groups with one message of each field and level, and their levels.
 
-    Where a file has model levels, its pressure levels are a few beside them.
+    Where a file has model levels, its pressure levels, which are few, are left out.
     """
     groups, attributes = found
     for group, each in groups.items():
@@ -249,13 +249,13 @@ def _settled(
 
 
 def _one_of_each(found: Sequence[_Found]) -> list[_Found]:
-    """Of several messages of one field and level the best: by rank, an instant, a short range."""
+    """Return the best message of each field and level: by rank, instants and short ranges first."""
     best: dict[tuple[str, float], _Found] = {}
     for one in found:
         key = (one.field.name, one.level)
         if key not in best or _order(one) < _order(best[key]):
             best[key] = one
-    # One name of a field on all levels: the product may have it under two.
+    # One name of a field on all levels, where the product has it under two.
     number = defaultdict[str, int](int)
     for name, _ in best:
         number[name] += 1
@@ -296,7 +296,7 @@ def _reference(
 
 
 def _with_constant_terrain(refs: list[AnalysisRef], product: Product) -> list[AnalysisRef]:
-    """Let terrain that a file has at some of its times only belong to all of them."""
+    """Make terrain that a file holds at only some of its times apply to all of them."""
     kept, constant = list[AnalysisRef](), dict[MetGrid, AnalysisRef]()
     ground: dict[MetGrid, list[AnalysisRef]] = defaultdict(list)
     for ref in refs:

@@ -1,6 +1,6 @@
-"""Hybrid levels: pressure is ``a + b p_s``, of half levels whose means are the full ones.
+"""Hybrid levels: pressure is ``a + b p_s``; full levels are the means of adjacent half levels.
 
-Coefficients are those that a file brings, else those of ECMWF's 137 levels.
+Coefficients are those that a file contains, else those of ECMWF's 137 levels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.records import RawAnalysis
 
 HYBRID_A, HYBRID_B = "HYBA", "HYBB"
-"""Fields of (levels, 1, 1) that stand for PRES until the surface pressure is known."""
+"""Fields (levels, 1, 1) that take the place of PRES until the surface pressure is known."""
 
 _ECMWF_LEVELS = 137
 

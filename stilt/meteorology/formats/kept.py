@@ -1,6 +1,6 @@
 """Fields of an analysis as files on disk: crops of stores at URLs, and what memory cannot hold.
 
-A crop is a folder with a ``.npy`` file a field. It is there whole or not at all.
+A crop is a folder with one ``.npy`` file for each field. It is there completely or not at all.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ Read = Callable[[AnalysisRef, Collection[str] | None], RawAnalysis]
 
 
 def read_kept(ref: AnalysisRef, read: Read, variables: Collection[str] | None) -> RawAnalysis:
-    """Read a part of an analysis from its crop on disk, which is made when all of it is read.
+    """Read a part of an analysis from its crop on disk, which is created when all of it is read.
 
     Args:
-        ref: the part; ``kept_in`` says where crops are.
-        read: reads fields of the part from where it comes from.
-        variables: ARL names; None for all, which makes the crop.
+        ref: the part; ``kept_in`` is the folder of crops.
+        read: reads fields of the part from its source.
+        variables: ARL names; None for all, which creates the crop.
     """
     folder = _folder(ref)
     if variables is not None and not folder.is_dir():
@@ -54,19 +54,19 @@ def read_kept(ref: AnalysisRef, read: Read, variables: Collection[str] | None) -
 
 
 def open_kept(ref: AnalysisRef, read: Read) -> RawAnalysis:
-    """Open the crop of a part, made now if it is not there; its fields are memory-mapped."""
+    """Open the crop of a part, created now unless it exists; its fields are memory-mapped."""
     return _loaded(ref, _kept(ref, read), None, mapped=True)
 
 
 def spooled(ref: AnalysisRef, read: Read, folder: Path) -> RawAnalysis:
-    """Put all fields of a part into a folder, one after the other, and open them memory-mapped."""
+    """Write all fields of a part to a folder, one after the other, and open them memory-mapped."""
     folder.mkdir(parents=True)
     _spool(ref, read, folder)
     return _loaded(ref, folder, None, mapped=True)
 
 
 def _kept(ref: AnalysisRef, read: Read) -> Path:
-    """The crop of a part, made now unless it exists."""
+    """Return the crop of a part, created now unless it exists."""
     folder = _folder(ref)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +83,8 @@ def _kept(ref: AnalysisRef, read: Read) -> Path:
 
 
 def _folder(ref: AnalysisRef) -> Path:
-    told = [ref.path, ref.format, str(ref.time), ref.forecast_hour, ref.offset, ref.content]
-    identity = repr([*told, ref.crop, ref.grid.key()])
+    source = [ref.path, ref.format, str(ref.time), ref.forecast_hour, ref.offset, ref.content]
+    identity = repr([*source, ref.crop, ref.grid.key()])
     stamp = str(ref.time).replace(":", "").replace("-", "")
     digest = hashlib.sha256(identity.encode()).hexdigest()[:20]
     return Path(ref.kept_in) / f"{stamp}_{digest}"

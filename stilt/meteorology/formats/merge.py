@@ -23,14 +23,14 @@ def merged(parts: Iterable[AnalysisRef], order: Sequence[Place] = ()) -> list[An
     """Return the analyses that parts of files make up, in the order of their times.
 
     Parts of one time and forecast hour belong together, and those without a time belong to all.
-    Of several parts with levels on one grid the fields complete one another; parts on another
-    horizontal grid than the levels' are left out. A time that has no levels, or lacks surface
-    fields that other times have in files of their own, is no analysis.
+    Fields of several parts with levels on one grid are combined; parts on another horizontal grid
+    than the levels' are left out. A time that has no levels, or lacks surface fields that other
+    times have in separate files, is not an analysis.
 
     Args:
-        parts: what files hold, of one format; of those in :data:`WHOLE` all stay as they are.
-        order: files, folders or URLs; where several hold levels of one time, on other grids or
-            other levels, those of the first are taken.
+        parts: what files hold, in one format; those of formats in :data:`WHOLE` are not changed.
+        order: files, folders or URLs; where several hold levels of one time, on different grids or
+            levels, those of the first are used.
     """
     whole, by_time, always = list[AnalysisRef](), defaultdict[_Key, list[AnalysisRef]](list), []
     for part in with_earlier(list(parts)):
@@ -53,7 +53,7 @@ def merged(parts: Iterable[AnalysisRef], order: Sequence[Place] = ()) -> list[An
 
 
 def _alike(levels: Sequence[AnalysisRef]) -> list[list[AnalysisRef]]:
-    """Parts with levels, those of one grid together."""
+    """Return parts with levels, grouped by grid."""
     groups: dict[str, list[AnalysisRef]] = {}
     for part in levels:
         groups.setdefault(part.grid.key(), []).append(part)
@@ -61,7 +61,7 @@ def _alike(levels: Sequence[AnalysisRef]) -> list[list[AnalysisRef]]:
 
 
 def _rank(part: AnalysisRef, order: Sequence[Place]) -> int:
-    """Number of the first place that holds a part."""
+    """Return the number of the first place that holds a part."""
     for number, place in enumerate(order):
         if part.path == str(place) or part.path.startswith(f"{str(place).rstrip('/')}/"):
             return number
@@ -78,7 +78,7 @@ def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> A
     if len(parts) == 1:
         return first
     digest = hashlib.sha256(" ".join(part.content for part in parts).encode()).hexdigest()
-    # Which part comes first decides the path that messages name: that with the levels.
+    # The part with the levels comes first: messages name its path.
     return replace(
         first,
         grid=grid,
@@ -89,5 +89,4 @@ def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> A
 
 
 def _same_nodes(part: AnalysisRef, other: AnalysisRef) -> bool:
-    flat = replace(other.grid, levels=(), vertical_flag=part.grid.vertical_flag)
-    return part.grid == flat
+    return part.grid == replace(other.grid, levels=(), vertical_flag=part.grid.vertical_flag)

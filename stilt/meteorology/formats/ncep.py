@@ -65,7 +65,7 @@ HRRR_FACES = (
     0.0778, 0.0657, 0.0568, 0.0486, 0.0409, 0.0337, 0.0271, 0.0209, 0.0151, 0.0097, 0.0047, 0.0,
 )  # fmt: skip
 """Sigma of the faces of HRRR's and RAP's 50 levels from the ground up (Benjamin et al. 2016,
-doi:10.1175/MWR-D-15-0242.1). They choose the internal levels alone: pressure is in the file."""
+doi:10.1175/MWR-D-15-0242.1). They only serve to choose internal levels: files hold the pressure."""
 
 
 def _named(handle: Any) -> Named | None:
@@ -90,7 +90,7 @@ def _level(handle: Any) -> float:
 
 
 def _sigma(numbers: NDArray[np.int64], attributes: dict[str, Any]) -> Vertical:
-    """Sigma of HRRR's levels, which are counted from the ground."""
+    """Return the sigma of HRRR's levels, which are counted from the ground."""
     del attributes
     middle = 0.5 * (np.array(HRRR_FACES[:-1]) + np.array(HRRR_FACES[1:]))
     if numbers.min() < 1 or numbers.max() > len(middle):
@@ -110,7 +110,7 @@ class HrrrFormat(GribFormat):
     reader: ClassVar[Reader] = _reader(Product("hrrr", "HRRR", _SURFACE, _UPPER))
 
     def is_of(self, handle: Any) -> bool:
-        """Whether a message is NCEP's, on a map."""
+        """Return whether a message is NCEP's, on a map."""
         return super().is_of(handle) and not _is_latlon(handle)
 
 
@@ -120,7 +120,7 @@ class GfsFormat(GribFormat):
     reader: ClassVar[Reader] = _reader(Product("gfs", "GFS ", _SURFACE, _UPPER))
 
     def is_of(self, handle: Any) -> bool:
-        """Whether a message is NCEP's, on latitudes and longitudes."""
+        """Return whether a message is NCEP's, on latitudes and longitudes."""
         return super().is_of(handle) and _is_latlon(handle)
 
 

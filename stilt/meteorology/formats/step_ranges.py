@@ -1,8 +1,8 @@
-"""Amounts and means over a range of a forecast's steps, as one value for the last hours of it.
+"""Amounts and means over a range of a forecast's steps, as values for the last hours of the range.
 
-ECMWF's forecasts collect since they began, NCEP's average or collect within buckets of six hours.
-The amount up to an earlier hour of the same forecast is subtracted, so that the rest belongs to the
-time between the two. Where there is no earlier hour, the value is that of the whole range.
+ECMWF's forecasts accumulate from their start, NCEP's average or accumulate over buckets of six
+hours. The amount up to an earlier hour of the same forecast is subtracted, so that the rest belongs
+to the time between the two. Where there is no earlier hour, the value is that of the whole range.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _INSTANT = "instant"
 
 
 def preference(message: Message) -> tuple[int, int]:
-    """Sorting key of messages of one field and time: an instant first, then the shortest range."""
+    """Return a sorting key for messages of one field and time: instants, then short ranges."""
     return (message.step_type != _INSTANT, message.end - message.start)
 
 
 def hours(message: Message) -> float:
-    """Length of the range of a message."""
+    """Return the length of a message's range."""
     return (message.end - message.start) / _MINUTES_PER_HOUR
 
 
@@ -36,7 +36,7 @@ def to_amount(message: Message) -> float:
 
 
 def earlier_message(message: Message, candidates: Iterable[Message]) -> Message | None:
-    """Return what the same range had held before, the latest; None for nothing."""
+    """Return the latest earlier message with the same start; None where there is none."""
     found = [
         one
         for one in candidates
@@ -47,7 +47,7 @@ def earlier_message(message: Message, candidates: Iterable[Message]) -> Message 
 
 
 def with_earlier(parts: Sequence[AnalysisRef]) -> list[AnalysisRef]:
-    """Refer each part with amounts or means to the earlier hour that they can be taken off by.
+    """Link each part with amounts or means to the earlier hour that is to be subtracted.
 
     Args:
         parts: what files hold.

@@ -1,7 +1,7 @@
-"""Zarr stores, in a folder or at a URL that fsspec knows: opening them, telling their states apart.
+"""Zarr stores, in a folder or at a URL that fsspec knows: opening them, and noticing changes.
 
-Nothing of a store is read but its metadata and coordinates until a field is asked for, and of a
-field only the chunks that hold what is asked for.
+Only metadata and coordinates of a store are read until a field is needed, and of a field only the
+chunks that hold the part needed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _chunks: dict[tuple[str, str], tuple[float, str]] = {}
 
 
 def is_store(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a folder that holds a Zarr group, or a URL."""
+    """Return whether a path is a folder that holds a Zarr group, or a URL."""
     return is_url(path) or any(os.path.isfile(os.path.join(path, name)) for name in _METADATA)
 
 
@@ -59,7 +59,7 @@ def open_store(path: str) -> xr.Dataset:
 
 
 def store_state(path: str) -> str:
-    """Return what changes with a store's metadata document; of a URL asked once a minute.
+    """Return a digest of a store's metadata document; at a URL it is read at most once a minute.
 
     Raises:
         OSError: it cannot be reached, or there is none.
@@ -73,7 +73,7 @@ def store_state(path: str) -> str:
 
 
 def _document(path: str) -> tuple[str, bytes]:
-    """Name and text of a store's metadata document."""
+    """Return name and text of a store's metadata document."""
     filesystem, root = _place(path)
     for name in _METADATA:
         try:
@@ -86,7 +86,7 @@ def _document(path: str) -> tuple[str, bytes]:
 
 
 def layout_digest(data: xr.Dataset, names: Iterable[str]) -> str:
-    """Return a digest of what fields of a store are and where, but not of when.
+    """Return a digest of the type, units and grid of a store's fields, but not of their times.
 
     Args:
         data: the store.
@@ -106,10 +106,10 @@ def layout_digest(data: xr.Dataset, names: Iterable[str]) -> str:
 def chunk_tokens(
     path: str, variable: xr.DataArray, time_dim: str, positions: list[int]
 ) -> list[str]:
-    """Return what tells the content of one field at some times: of the chunk that begins there.
+    """Return a text that identifies the content of a field at each time, from its first chunk.
 
-    Of a store in a folder a digest of some of the chunk's bytes, at a URL what the server tells
-    of it: its size and its checksum or date. A chunk that is not there has an empty text.
+    In a folder it is a digest of some of the chunk's bytes, at a URL what the server says of it:
+    its size and its checksum or date. The text of a chunk that is not there is empty.
 
     Args:
         path: the store.
@@ -133,17 +133,17 @@ def chunk_tokens(
             info = {}
         except Exception as error:
             raise _unreachable(error) from error
-        told = [str(info[name]) for name in ("size", *_TOKENS) if info.get(name) is not None]
-        _chunks[path, key] = time.monotonic(), " ".join(told)
+        facts = [str(info[name]) for name in ("size", *_TOKENS) if info.get(name) is not None]
+        _chunks[path, key] = time.monotonic(), " ".join(facts)
         return _chunks[path, key][1]
 
     distinct = list(dict.fromkeys(keys))
     if is_url(path):
         with ThreadPoolExecutor(_TOGETHER) as threads:
-            told = dict(zip(distinct, threads.map(token, distinct), strict=True))
+            tokens = dict(zip(distinct, threads.map(token, distinct), strict=True))
     else:
-        told = {key: token(key) for key in distinct}
-    return [told[key] for key in keys]
+        tokens = {key: token(key) for key in distinct}
+    return [tokens[key] for key in keys]
 
 
 def _chunk_keys(
@@ -167,7 +167,7 @@ def _chunk_keys(
 
 @lru_cache(maxsize=16)
 def _place(path: str) -> tuple[Any, str]:
-    """File system and root of a store."""
+    """Return the file system and the root of a store."""
     import fsspec
 
     try:
@@ -178,6 +178,6 @@ def _place(path: str) -> tuple[Any, str]:
 
 
 def _unreachable(error: Exception) -> OSError:
-    """The same error as one of input and output, in one line."""
+    """Return an error as an OSError, in one line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return OSError(text.removesuffix("."))

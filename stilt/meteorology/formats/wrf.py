@@ -1,8 +1,8 @@
 """WRF: wrfout files, with one time or many in a file, each of one domain.
 
-Fields become those of the mass points, on WRF's own levels. Winds are the averages over the output
-interval where a file has them (``do_avgflx_em = 1``), since those conserve mass; those of the time
-itself in the format ``wrf-instantaneous``.
+Fields are brought to the mass points, on WRF's own levels. Winds are the averages over the output
+interval where a file has them (``do_avgflx_em = 1``), because those conserve mass; the format
+``wrf-instantaneous`` uses those of the time itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class WrfFormat:
     averaged_winds = True
 
     def recognises(self, path: str) -> bool:
-        """Whether a file is WRF's output with winds on levels."""
+        """Return whether a file is WRF's output with winds on levels."""
         try:
             return _opened(path, _identity(path)) is not None
         except (OSError, ValueError):
@@ -93,7 +93,7 @@ class WrfFormat:
 
 
 class WrfInstantaneousFormat(WrfFormat):
-    """WRF's output with the winds of each time, also where it has averaged ones."""
+    """WRF's output with the winds of each time, even where it has averaged ones."""
 
     name = "wrf-instantaneous"
     averaged_winds = False
@@ -102,7 +102,7 @@ class WrfInstantaneousFormat(WrfFormat):
 def _made(
     table: Mapping[str, Maker], frame: Frame, variables: Collection[str] | None
 ) -> dict[str, Floats]:
-    """The fields of a table that are wanted and that the file has."""
+    """Return the fields of a table that are wanted and that the file has."""
     made = {}
     for name, make in table.items():
         if variables is None or name in variables:
@@ -114,7 +114,7 @@ def _made(
 
 @dataclass(frozen=True)
 class _Output:
-    """A file of WRF, opened lazily.
+    """A WRF file, opened lazily.
 
     Attributes:
         data: its variables and attributes.
@@ -131,7 +131,7 @@ class _Output:
     levels: tuple[float, ...]
 
     def grid(self, position: int) -> MetGrid:
-        """The grid of a time: that of the first one, unless the domain has moved."""
+        """Return the grid of a time: that of the first one, unless the domain has moved."""
         corners = [
             tuple(float(self.data[name][each, 0, 0]) for name in ("XLAT", "XLONG"))
             for each in {0, position}
@@ -148,7 +148,7 @@ class _Output:
         )
 
     def frame(self, ref: AnalysisRef, *, averaged_winds: bool) -> Frame:
-        """One time, as far as a reference keeps it."""
+        """Return one time, cropped as a reference says."""
         nodes = self.horizontal.cropped(ref.crop)
         return Frame(
             self.data,
@@ -162,7 +162,7 @@ class _Output:
         )
 
     def _hours_before(self, position: int) -> float | None:
-        """Hours since the file's previous time; None at its first one."""
+        """Return the hours since the file's previous time; None at its first one."""
         if position == 0:
             return None
         hours = (self.times[position] - self.times[position - 1]) / np.timedelta64(1, "h")
@@ -171,7 +171,7 @@ class _Output:
 
 @lru_cache(maxsize=8)
 def _opened(path: str, identity: str) -> _Output | None:
-    """A file kept open by this process while it stays as it is; None for other kinds of files.
+    """Return a file, kept open while it is unchanged; None for other kinds of files.
 
     Raises:
         ValueError: it is WRF's output and lacks what is needed, or its grid cannot be used.
@@ -185,7 +185,7 @@ def _opened(path: str, identity: str) -> _Output | None:
     title = str(data.attrs.get("TITLE", ""))
     if "MAP_PROJ" not in data.attrs or not {"U", "V"} & set(data.variables):
         return None
-    # Initial conditions, written by WRF's preprocessor real.
+    # Initial conditions, written by WRF's preprocessor ``real``.
     if "REAL_EM" in title.upper():
         return None
     if lacking := [name for name in _NEEDED if name not in data.variables]:
@@ -210,14 +210,14 @@ def _horizontal(data: xr.Dataset, position: int) -> Horizontal:
 
 
 def _times(data: xr.Dataset) -> NDArray[np.datetime64]:
-    """Valid times, rounded to the minute."""
+    """Return the valid times, rounded to the minute."""
     texts = [bytes(each).decode().replace("_", "T") for each in data["Times"].to_numpy()]
     seconds = np.array(texts, "datetime64[s]")
     return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
 
 
 def _minutes(data: xr.Dataset, times: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Minutes since WRF's run began."""
+    """Return the minutes since WRF's run began."""
     attributes = data.attrs
     start = attributes.get("SIMULATION_START_DATE", attributes.get("START_DATE", ""))
     if not start:

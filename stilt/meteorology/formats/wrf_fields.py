@@ -28,7 +28,7 @@ class Frame:
         n_levels: how many, from the ground up.
         minutes: since WRF's run began.
         hours_before: since the file's previous time; None at its first one.
-        averaged_winds: whether averages over the output interval are taken, where there are any.
+        averaged_winds: whether averages over the output interval are used, where there are any.
     """
 
     data: xr.Dataset
@@ -41,25 +41,25 @@ class Frame:
     averaged_winds: bool
 
     def has(self, *names: str) -> bool:
-        """Whether the file has all of these."""
+        """Return whether the file has all of these variables."""
         return all(name in self.data.variables for name in names)
 
     def first(self, *names: str) -> str | None:
-        """The first of these that the file has."""
+        """Return the first of these variables that the file has."""
         return next((name for name in names if self.has(name)), None)
 
     def field(self, name: str, position: int | None = None) -> Floats:
-        """A field at the points that are kept, on faces one more along their axis.
+        """Read a field at the points that are kept; on faces, one more along their axis.
 
         Args:
-            name: of the file.
+            name: of the variable.
             position: which time; that of the frame when None.
         """
         variable = self.data[name]
         if "Time" in variable.dims:
             variable = variable.isel(Time=self.position if position is None else position)
         kept = {str(dim): self._index(str(dim)) for dim in variable.dims}
-        # Slices first: an index array per axis would read chunks again and again.
+        # Slices first: an index array per axis would read chunks repeatedly.
         spans = {
             dim: slice(int(index.min()), int(index.max()) + 1)
             for dim, index in kept.items()
@@ -72,7 +72,7 @@ class Frame:
         return np.asarray(values, np.float32)
 
     def _index(self, dim: str) -> NDArray[np.intp] | None:
-        """Which points along a dimension are kept; None for all of it."""
+        """Return which points along a dimension are kept; None for all of it."""
         kept = {
             "west_east": self.columns,
             "south_north": self.rows,
@@ -84,7 +84,7 @@ class Frame:
         return kept.get(dim)
 
     def vertical(self, name: str, otherwise: float) -> Floats:
-        """Coefficients of the levels, (levels,); a constant where the file has none."""
+        """Read coefficients of the levels, (levels,); a constant where the file has none."""
         if not self.has(name):
             return np.full(self.n_levels, otherwise, np.float32)
         return self.field(name)
@@ -107,7 +107,7 @@ class Frame:
 
     @cached_property
     def has_averages(self) -> bool:
-        """Whether averaged winds are taken; at the start of a run WRF has zeros for them."""
+        """Whether averaged winds are used; at the start of a run WRF writes zeros for them."""
         if not self.averaged_winds or not self.has("AVGFLX_RUM", "AVGFLX_RVM", "AVGFLX_WWM"):
             return False
         return bool(self.field("AVGFLX_RUM").any())
@@ -128,7 +128,7 @@ class Frame:
         return physics.between_faces(u, 2), physics.between_faces(v, 1)
 
     def _mass(self, name: str, axis: int) -> Floats:
-        """Dry column mass on the faces along an axis."""
+        """Return the dry column mass on the faces along an axis."""
         if self.has(name):
             return self.field(name)
         if not self.has("MU", "MUB"):
@@ -140,11 +140,11 @@ class Frame:
         return faces[np.ix_(rows, columns)]
 
     def _whole(self, name: str) -> Floats:
-        """A field at the ground, uncropped: its neighbours outside a crop count."""
+        """Read a field at the ground uncropped: neighbours outside the crop are needed."""
         return np.asarray(self.data[name][self.position].to_numpy(), np.float32)
 
     def _factor(self, newer: str, older: str) -> Floats:
-        """Map factor of a stagger, named by direction too since WRF 3."""
+        """Read the map factor of a staggered grid; since WRF 3 there is one for each direction."""
         name = self.first(f"MAPFAC_{newer}", f"MAPFAC_{older}")
         if name is None:
             raise ValueError(f"its averaged winds need MAPFAC_{newer}, which it lacks")
@@ -181,10 +181,10 @@ class Frame:
         return physics.relative_to_ground(w, slope, self.height_m - terrain, terrain)
 
     def at_ground(self, *names: str, factor: float = 1.0) -> Floats | None:
-        """A field at the ground, unless the file lacks it.
+        """Read a field at the ground; None if the file lacks it.
 
-        At the start of a run WRF has zeros for what its physics has not computed yet: then there
-        is none.
+        At the start of a run WRF writes zeros for what its physics has not computed yet: then the
+        field is missing too.
         """
         name = self.first(*names)
         if name is None:
@@ -195,13 +195,13 @@ class Frame:
         return field * np.float32(factor)
 
     def ten_metre(self, name: str) -> Floats | None:
-        """A wind at ten metres, where both are."""
+        """Read a wind component at ten metres; None unless the file has both."""
         if any(self.at_ground(each) is None for each in ("U10", "V10")):
             return None
         return self.field(name)
 
     def energy(self) -> Floats | None:
-        """Turbulent kinetic energy."""
+        """Read the turbulent kinetic energy, m2 s-2."""
         if self.has("TKE_PBL"):
             field = self.field("TKE_PBL")
             return physics.between_faces(field, 0) if len(field) > self.n_levels else field
@@ -223,7 +223,7 @@ SURFACE: dict[str, Maker] = {
     "LHTF": lambda frame: frame.at_ground("LH"),
     "DSWF": lambda frame: frame.at_ground("SWDOWN"),
 }
-"""How each field at the ground is made; None where a file lacks it."""
+"""How each field at the ground is computed; None where a file lacks it."""
 
 UPPER: dict[str, Maker] = {
     "PRES": lambda frame: frame.pressure_pa * np.float32(0.01),
@@ -235,11 +235,12 @@ UPPER: dict[str, Maker] = {
     "DZDT": lambda frame: frame.vertical_motion,
     "TKEN": lambda frame: frame.energy(),
 }
-"""How each field on levels is made."""
+"""How each field on levels is computed."""
 
 
 def precipitation(frame: Frame) -> dict[str, Floats]:
-    """Return metres of rain an hour since the file's previous time, else since WRF's run began."""
+    """Return rain in metres an hour since the file's previous time; at the first time in metres
+    since WRF's run began."""
     if not frame.has("RAINC", "RAINNC") or frame.minutes == 0:
         return {}
     convective, grid_scale = _collected(frame, "RAINC"), _collected(frame, "RAINNC")
@@ -252,7 +253,7 @@ def precipitation(frame: Frame) -> dict[str, Floats]:
 
 
 def _collected(frame: Frame, name: str, position: int | None = None) -> Floats:
-    """Metres since the run began; full buckets are counted apart where WRF uses any."""
+    """Return metres since the run began; WRF may count full buckets separately."""
     total = frame.field(name, position)
     bucket = float(frame.data.attrs.get("BUCKET_MM", -1.0))
     if bucket > 0.0 and frame.has(f"I_{name}"):
@@ -261,5 +262,5 @@ def _collected(frame: Frame, name: str, position: int | None = None) -> Floats:
 
 
 def _faces(cells: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Faces of cells in a row: one more."""
+    """Return the faces of consecutive cells: one more than cells."""
     return np.append(cells, cells[-1] + 1)

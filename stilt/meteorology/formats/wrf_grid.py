@@ -32,8 +32,7 @@ def wrf_horizontal(
         source: four-character model id.
 
     Raises:
-        AxisError: the projection is none that transport has, or the nodes are not where it puts
-            them.
+        AxisError: transport does not have the projection, or the nodes are not where it puts them.
     """
     projection = int(attributes.get("MAP_PROJ", 0))
     if min(lat.shape) < 2:
@@ -60,7 +59,7 @@ def _conformal(
     lat: NDArray[np.float32],
     source: str,
 ) -> MetGrid:
-    """Grid of a conformal projection, placed by the node in its middle."""
+    """Return the grid of a conformal projection, placed by the node in its middle."""
     ny, nx = lat.shape
     row, column = ny // 2, nx // 2
     middle_lon, middle_lat = float(lon[row, column]), float(lat[row, column])
@@ -88,7 +87,7 @@ def _conformal(
 
 
 def cone_latitude(first: float, second: float) -> float:
-    """Return the latitude at which a cone touches that cuts the sphere at two true latitudes."""
+    """Return the tangent latitude of the cone with two standard parallels, degrees."""
     if abs(first - second) < 1e-6:
         return first
     one, other = np.radians([first, second])

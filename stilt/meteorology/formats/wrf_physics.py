@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 GRAVITY_M_S2 = 9.81
-"""WRF's own, by which its geopotential becomes the heights of its ground."""
+"""WRF's own value, with which its geopotential gives the heights of its ground."""
 
 MODEL_TOP_M = 25_000.0
-"""Height at which transport's levels are no longer moved by the ground."""
+"""Height at which transport's levels no longer follow the ground."""
 
 _GAS_CONSTANT_DRY, _GAS_CONSTANT_VAPOUR = 287.0, 461.6
 _KAPPA = 2.0 / 7.0
@@ -24,13 +24,13 @@ Floats = NDArray[np.float32]
 
 
 def temperature_k(theta_perturbation_k: Floats, pressure_pa: Floats) -> Floats:
-    """Return the temperature from T, the dry potential temperature less 300 K."""
+    """Return the temperature from T, the dry potential temperature minus 300 K."""
     exner = (pressure_pa / np.float32(1e5)) ** np.float32(_KAPPA)
     return (theta_perturbation_k + np.float32(_BASE_THETA_K)) * exner
 
 
 def specific_humidity(mixing_ratio: Floats) -> Floats:
-    """Return kg of vapour in a kg of moist air from kg in a kg of dry air."""
+    """Return kg of vapour per kg of moist air, from kg per kg of dry air."""
     return mixing_ratio / (1.0 + mixing_ratio)
 
 
@@ -42,7 +42,7 @@ def between_faces(field: Floats, axis: int) -> Floats:
 
 
 def on_faces(field: Floats, axis: int) -> Floats:
-    """Return the mean of the two cells at each face; at the edges of the domain that of one."""
+    """Return the mean of the two cells at each face; at the domain's edges the value of one."""
     padding = [(0, 0)] * field.ndim
     padding[axis] = (1, 1)
     return between_faces(np.pad(field, padding, mode="edge"), axis)
@@ -85,7 +85,7 @@ def motion_through_levels(
 def along_wind(
     field: Floats, u: Floats, v: Floats, cell_size_m: tuple[Floats | float, Floats | float]
 ) -> Floats:
-    """Return how fast a field changes under the wind, ``u df/dx + v df/dy``, per second.
+    """Return the advection of a field, ``u df/dx + v df/dy``, per second.
 
     Args:
         field: (ny, nx) or (levels, ny, nx).
@@ -100,10 +100,10 @@ def along_wind(
 def relative_to_ground(
     w: Floats, ground_slope: Floats, height_agl_m: Floats, terrain_m: Floats
 ) -> Floats:
-    """Return the vertical motion that transport takes from that of the air, m/s upward.
+    """Return the vertical motion that transport uses, from that of the air, m/s upward.
 
-    Transport follows particles at heights above ground, squeezed linearly under
-    :data:`MODEL_TOP_M`. Air that moves along rising ground keeps its height there, so the rise
+    Transport follows particles at heights above ground, compressed linearly below
+    :data:`MODEL_TOP_M`. Air that moves along rising ground keeps its height above it, so the rise
     of the ground along the wind is subtracted, less so further up.
 
     Args:
