@@ -2,6 +2,7 @@ import fsspec
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from benchmarks.weather_files.era5_files import write_era5
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
@@ -257,3 +258,16 @@ def test_a_place_that_is_no_store_is_said(tmp_path):
         archive = list_archive(f"{url}/empty", "era5")
     (sentence,) = archive.damaged.values()
     assert "there is no Zarr group there" in sentence
+
+
+@pytest.mark.parametrize(
+    ("chunks", "together"),
+    [((1, 18, 721, 1440), 1), ((1, 3, 721, 1440), 10), ((1, 9, 721, 1440), 3), (None, 10)],
+)
+def test_few_large_chunks_are_in_memory_at_once(chunks, together):
+    field = xr.DataArray(np.zeros(1, np.float32))
+    field.encoding = {"chunks": chunks} if chunks else {"chunksizes": (1,)}
+    with zarr.config.set({"async.concurrency": 10}):
+        with stores.few_chunks_together(field):
+            assert zarr.config.get("async.concurrency") == together
+        assert zarr.config.get("async.concurrency") == 10

@@ -28,6 +28,7 @@ from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
 from stilt.meteorology.formats.stores import (
     chunk_tokens,
+    few_chunks_together,
     is_store,
     layout_digest,
     open_store,
@@ -225,10 +226,11 @@ class _Part:
         rows = _span(nodes.rows)
         chosen = {y: rows, **({self.level: _span(order)} if self.level else {})}
         pieces = []
-        for run in _runs(nodes.columns):
-            columns = _span(run)
-            taken = variable.isel({**chosen, x: columns}).to_numpy()
-            pieces.append(taken[..., nodes.rows - rows.start, :][..., run - columns.start])
+        with few_chunks_together(self.data[name]):
+            for run in _runs(nodes.columns):
+                columns = _span(run)
+                taken = variable.isel({**chosen, x: columns}).to_numpy()
+                pieces.append(taken[..., nodes.rows - rows.start, :][..., run - columns.start])
         values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
         if self.level:
             values = values[order - order.min()]

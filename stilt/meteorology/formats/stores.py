@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _METADATA = (".zmetadata", "zarr.json", ".zgroup")
 _STATE_LIFE_S = 60.0
 _TOGETHER = 8
+_TOGETHER_BYTES = 128_000_000
 _TOKENS = ("ETag", "etag", "md5Hash", "crc32c", "content_md5", "LastModified", "mtime")
 
 _states: dict[str, tuple[float, str]] = {}
@@ -56,6 +59,25 @@ def open_store(path: str) -> xr.Dataset:
         return xr.open_dataset(path, engine="zarr", chunks=None, cache=False, consolidated=whole)
     except Exception as error:
         raise _unreachable(error) from error
+
+
+def few_chunks_together(variable: xr.DataArray) -> AbstractContextManager[Any]:
+    """Have few chunks of a field in memory at once in a block that reads it.
+
+    A chunk may hold eighteen levels of the globe, 75 MB, of which some rows and columns are kept;
+    Zarr decodes ten together.
+
+    Args:
+        variable: the field, as the store has it; one of another file is left alone.
+    """
+    chunks = variable.encoding.get("chunks")
+    if not chunks:
+        return nullcontext()
+    import zarr
+
+    fitting = _TOGETHER_BYTES // (math.prod(chunks) * variable.dtype.itemsize)
+    usual = int(zarr.config.get("async.concurrency"))
+    return zarr.config.set({"async.concurrency": max(1, min(fitting, usual))})
 
 
 def store_state(path: str) -> str:
