@@ -1,11 +1,13 @@
-"""Prepares docstrings for the API reference: roles become code, units real, results whole."""
+"""Prepares the API reference: roles become code, units real, results whole, defaults values."""
 
 from __future__ import annotations
 
+import inspect
 import re
+from importlib import import_module
 from typing import Any
 
-from griffe import Extension, Object
+from griffe import Extension, Function, Object
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):`~?\.?([^`]+)`")
 
@@ -38,8 +40,23 @@ def with_real_units(text: str) -> str:
     return "".join(part if part[:1] == "`" else _units(part) for part in _CODE.split(text))
 
 
+_CONSTANT = re.compile(r"^[\w.(]*\b[A-Z][A-Z_]+\)?$")
+
+
 class Roles(Extension):
-    """Rewrites docstrings as they are collected."""
+    """Rewrites docstrings and defaults as they are collected."""
+
+    def on_function(self, *, func: Function, **kwargs: Any) -> None:
+        """Replace a default that is named by a constant with its value."""
+        named = [each for each in func.parameters if _CONSTANT.search(str(each.default or ""))]
+        if not named:
+            return
+        found: Any = import_module(func.module.path)
+        for name in func.path.removeprefix(f"{func.module.path}.").split("."):
+            found = getattr(found, name)
+        values = inspect.signature(found).parameters
+        for parameter in named:
+            parameter.default = repr(values[parameter.name].default)
 
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
         """Rewrite the docstring of one object."""

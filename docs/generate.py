@@ -67,7 +67,7 @@ SECTIONS = {
     "pressure_weighting": (
         "Transform: pressure weighting",
         "Weights particles by their share of the air in the column: the weights sum to "
-        "(p_bottom - p_top) / p_surface.",
+        "(pressure at the bottom − pressure at the top) / surface pressure.",
     ),
     "mass_weighting": (
         "Transform: mass weighting",

@@ -11,7 +11,7 @@
 # %%
 from stilt.demo import write_demo
 
-write_demo("weather")[:2]
+[path.name for path in write_demo("weather")[:2]]
 
 # %% [markdown]
 # ## 2. A receptor and a configuration
@@ -78,7 +78,7 @@ trajectories.endpoints()[["long", "lati", "zagl"]].describe().loc[
 
 # %%
 footprint = model.footprints["default"].load()[0]
-print(footprint.data.sizes)
+print(dict(footprint.data.sizes))
 print(f"total {footprint.total:.3f} ppm per (µmol m⁻² s⁻¹)")
 
 # %%

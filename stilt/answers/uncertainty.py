@@ -130,8 +130,8 @@ def error_covariance(
 ) -> np.ndarray:
     """Return the covariance R of the errors of measurements, shape (n, n).
 
-    R = sum over parts of diag(s) C diag(s), with C the identity, or for the parts named in
-    ``correlated`` exp(-|dt| / T) exp(-d / L) for the time and the distance between measurements.
+    R = Σ diag(s) C diag(s) over the parts, with C the identity, or for the parts named in
+    ``correlated`` exp(−|Δt|/T) exp(−d/L), with the time Δt and the distance d between measurements.
 
     Args:
         standard_deviations: by name of the part (instrument, particles, transport, ...), each of

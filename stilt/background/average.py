@@ -70,11 +70,11 @@ def background_of(
 ) -> dict[str, float]:
     """Return the mean of a field over the ends of a receptor's particles.
 
-    b = sum_i w_i s_i c(x_i, t_i) / sum_i w_i, with the weights w of the footprint's transforms and
-    the share s that a lifetime leaves at the age of the end (Lin et al. 2003,
-    doi:10.1029/2002JD003161, section 2; a constant field gives the constant, whatever the
-    weights). ``weight`` is the mean of w: of a column with kernel and pressure weighting the part
-    of the measured column that its particles stand for, so that weight x background is what they
+    b = Σ wᵢ sᵢ c(xᵢ, tᵢ) / Σ wᵢ over particles i, with the weights w of the footprint's transforms
+    and the share s that a lifetime leaves at the age of the end (Lin et al. 2003,
+    doi:10.1029/2002JD003161, section 2; a constant field gives the constant, whatever the weights).
+    ``weight`` is the mean of w: of a column with kernel and pressure weighting the part of the
+    measured column that its particles stand for, so that weight × background is what they
     contribute.
 
     Args:

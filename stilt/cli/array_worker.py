@@ -13,7 +13,7 @@ from stilt.cli.common import EXIT_COMPLETE, json_option, print_json
     name="array-worker",
     epilog="""\b
 Examples:
-  stilt array-worker ./case/.stilt/slurm/1f0c2a9b --cpus 4    # in a script that `submit` wrote
+  stilt array-worker ./case/.stilt/slurm/1f0c2a9b --cpus 4    # in submit's script
 """,
 )
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))

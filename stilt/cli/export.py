@@ -41,10 +41,12 @@ Examples:
 @click.option("--site", help="Site in the names of files for OpenGHG.")
 @click.option("--domain", help="Domain in the names of files for OpenGHG.")
 @click.option("--species", default="inert", help="Gas in files for OpenGHG; co2 adds hours back.")
-@click.option("--location", "places", multiple=True, metavar="ID", help="Only this place.")
+@click.option(
+    "--location", "places", multiple=True, metavar="ID", help="Receptors at this place only."
+)
 @click.option("--name", help="Footprint to export.  [default: the first of the configuration]")
-@click.option("--particles", is_flag=True, help="Particles instead of footprints.")
-@click.option("--error", is_flag=True, help="Those of the error runs.")
+@click.option("--particles", is_flag=True, help="Write particles instead of footprints.")
+@click.option("--error", is_flag=True, help="Results of the error runs.")
 @click.option(
     "--along",
     type=click.Choice(("hours_back", "time")),

@@ -66,27 +66,38 @@ Examples:
 @click.argument("sim_id", required=False, metavar="[SIM_ID]")
 @click.option("--kind", type=click.Choice(KINDS), help="What to draw.  [default: map, or mean]")
 @click.option("--out", metavar="PATH", help="File to write, or a folder with a / at its end.")
-@click.option("--format", "suffix", metavar="EXT", help="png, pdf, svg, ...  [default: png]")
+@click.option(
+    "--format", "suffix", metavar="EXT", help="Kind of file: png, pdf, svg, ...  [default: png]"
+)
 @click.option("--name", help="Footprint to draw.  [default: the first of the configuration]")
 @click.option("--each", is_flag=True, help="Draw a picture of every simulation.")
 @click.option("--from", "start", metavar="TIME", help="Receptors from this time on, UTC.")
 @click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC, or this day.")
 @click.option("--met", metavar="NAME", help="Simulations in this meteorology only.")
 @click.option("--hour", metavar="N|TIME", help="One hour of a footprint: 0 is the earliest.")
-@click.option("--hours", type=int, default=1, show_default=True, help="Hours in a panel of facet.")
+@click.option(
+    "--hours", type=int, default=1, show_default=True, help="Hours in each panel of a facet."
+)
 @click.option("--color-by", metavar="WHAT", help="Particles: age, height, influence or a column.")
-@click.option("--frames", type=int, default=80, show_default=True, help="Of an animation.")
-@click.option("--fps", type=float, default=12, show_default=True, help="Of an animation, a second.")
+@click.option("--frames", type=int, default=80, show_default=True, help="Frames of an animation.")
+@click.option("--fps", type=float, default=12, show_default=True, help="Frames a second.")
 @click.option("--linear", is_flag=True, help="Colours from zero instead of logarithmic.")
 @click.option("--whole-grid", is_flag=True, help="Show all of the grid, not only the influence.")
 @click.option("--extent", callback=_numbers(4), metavar="W,E,S,N", help="Part of the map to show.")
 @click.option("--vmin", type=float, help="Influence at the pale end of the colours.")
 @click.option("--vmax", type=float, help="Influence at the dark end of the colours.")
-@click.option("--cmap", metavar="NAME", help="matplotlib's colour map.")
-@click.option("--shares", callback=_numbers(None), metavar="S,S", help="Areas holding a share.")
-@click.option("--no-outlines", is_flag=True, help="No coastlines, borders, states and lakes.")
-@click.option("--title", metavar="TEXT", help="Replaces the title; an empty one leaves it out.")
-@click.option("--size", callback=_numbers(2), metavar="W,H", help="Of the picture, inches.")
+@click.option("--cmap", metavar="NAME", help="Colour map of matplotlib.")
+@click.option(
+    "--shares",
+    callback=_numbers(None),
+    metavar="S,S",
+    help="Outline areas that hold these shares, such as 0.5,0.9.",
+)
+@click.option(
+    "--no-outlines", is_flag=True, help="Leave out coastlines, borders, states and lakes."
+)
+@click.option("--title", metavar="TEXT", help="Title; an empty one leaves it out.")
+@click.option("--size", callback=_numbers(2), metavar="W,H", help="Width and height in inches.")
 @click.option("--dpi", type=int, default=150, show_default=True, help="Dots per inch.")
 @output_dir_option
 @json_option

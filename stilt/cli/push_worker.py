@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Examples:
   stilt push-worker ./case --chunk chunks/batch1/task_0.txt
   stilt push-worker ./case --chunk chunks/batch1/task_$SLURM_ARRAY_TASK_ID.txt --cpus 4
-  stilt push-worker ./case --task 3/8      # the third of eight shares; run all eight somewhere
+  stilt push-worker ./case --task 3/8      # the third of eight shares
 """,
 )
 @project_argument(required=True)

@@ -22,7 +22,7 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass(frozen=True)
 class PriorCovariance:
-    """Q = diag(s) (T kron S) diag(s), for columns with time bins outermost.
+    """Q = diag(s) (T ⊗ S) diag(s), for columns with time bins outermost.
 
     Attributes:
         sigma: standard deviation of each column's flux, umol m-2 s-1, shape (bins * cells,).
@@ -59,7 +59,7 @@ class PriorCovariance:
         hours: float,
         cut_off: float = 0.0,
     ) -> PriorCovariance:
-        """Return exp(-distance / length) times exp(-|time| / hours) for a Jacobian's columns.
+        """Return exp(−distance/length) exp(−|time|/hours) for a Jacobian's columns.
 
         Args:
             jacobian: with cells in longitude and latitude.
@@ -102,9 +102,9 @@ class PriorCovariance:
         return self.times(matrix.T).T
 
     def hqht(self, matrix: Any) -> Floats:
-        """Return H Q H', shape (measurements, measurements), without H Q in memory.
+        """Return H Q Hᵀ, shape (measurements, measurements), without H Q in memory.
 
-        The sum over pairs of time bins of T[b, c] (H_b S H_c'), one bin's part of H at a time.
+        The sum over pairs of time bins of T[b, c] (H_b S H_cᵀ), one bin's part of H at a time.
         """
         bins, cells = self.time.shape[0], self.space.shape[0]
         scaled = sp.csc_array(matrix) @ sp.diags_array(self.sigma)

@@ -23,10 +23,10 @@ class Estimate:
         prior: flux of every column before, umol m-2 s-1, shape (columns,).
         posterior: flux of every column after, same shape.
         fitted: what the posterior fluxes make of the measurements, shape (measurements,).
-        chi_square: (z - H x)' (H Q H' + R)^-1 (z - H x) / measurements with the prior x: near 1
+        chi_square: (z − H xₐ)ᵀ (H Q Hᵀ + R)⁻¹ (z − H xₐ) over the number of measurements: near 1
             where the covariances suit the measurements.
         covariance: Q.
-        gain: (H Q H' + R), factorised by Cholesky.
+        gain: H Q Hᵀ + R, factorised by Cholesky.
         matrix: H.
     """
 
@@ -41,7 +41,7 @@ class Estimate:
     def totals(self, weights: Any) -> tuple[Floats, Floats, Floats, Floats]:
         """Return sums of fluxes, such as those of regions, with their uncertainties.
 
-        The covariance after the measurements is W Q W' - W Q H' (H Q H' + R)^-1 H Q W'.
+        The covariance after the measurements is W Q Wᵀ − W Q Hᵀ (H Q Hᵀ + R)⁻¹ H Q Wᵀ.
 
         Args:
             weights: W, one row for each sum, shape (sums, columns): areas times hours, or shares.
@@ -62,7 +62,7 @@ def estimate_fluxes(
 ) -> Estimate:
     """Return the fluxes that fit measurements and prior best.
 
-    x = x_a + Q H' (H Q H' + R)^-1 (z - H x_a) (Tarantola 2005, equation 3.37; Michalak et al.
+    x = xₐ + Q Hᵀ (H Q Hᵀ + R)⁻¹ (z − H xₐ) (Tarantola 2005, equation 3.37; Michalak et al.
     2004, doi:10.1029/2003JD004422).
 
     Args:
@@ -71,7 +71,7 @@ def estimate_fluxes(
         errors: R: standard deviations, (measurements,), or a covariance, (measurements,
             measurements).
         covariance: Q.
-        prior: x_a: a number, or one for every column.
+        prior: xₐ: a number, or one for every column.
 
     Raises:
         UsageError: shapes do not fit, a measurement is missing, or R is not positive.

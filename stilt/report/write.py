@@ -129,9 +129,12 @@ def _maps(model: Model, name: str | None, most_maps: int) -> tuple[dict[str, Any
 
 
 def _readers(model: Model, name: str) -> dict[str, Callable[[], Layers]]:
-    """Return what reads each footprint, by location and time."""
+    """Return what reads each footprint, by place from the ground up, and time."""
     there = model.footprints[name].select().readers()
-    order = model.index.sql("SELECT sim_id FROM simulations ORDER BY location_id, time, sim_id")
+    order = model.index.sql(
+        "SELECT sim_id FROM receptors "
+        "ORDER BY longitude, latitude, altitude, location_id, time, sim_id"
+    )
     return {sim_id: there[sim_id] for sim_id in order["sim_id"] if sim_id in there}
 
 

@@ -28,11 +28,11 @@ def pressure_weights(
 
     Pressures come from :func:`stilt.transforms.release.pressure_profile`. Particles of a column
     stand for equally thick slabs of height, from its bottom to its top, so that the sum is
-    (p_bottom - p_top) / p_surface and two columns above each other sum to the whole. Of other
-    releases, slabs of neighbouring levels meet midway in pressure; the ground closes the lowest
-    and the highest is as thick above its level as below. A level's share, its slab over the
-    surface pressure, is split evenly among its particles. ``heights_msl`` overrides the receptor's
-    ``altitude_ref``, as kmsl does.
+    (pressure at the bottom − pressure at the top) / surface pressure, and two columns above each
+    other sum to the whole. Of other releases, slabs of neighbouring levels meet midway in pressure;
+    the ground closes the lowest and the highest is as thick above its level as below. A level's
+    share, its slab over the surface pressure, is split evenly among its particles. ``heights_msl``
+    overrides the receptor's ``altitude_ref``, as kmsl does.
 
     Raises:
         ValueError: ``pres``, ``zagl`` or the release height is missing.

@@ -135,3 +135,12 @@ def test_units_of_docstrings_have_their_signs_outside_code() -> None:
     text = "Flux in umol m-2 s-1, ``kg m-2 h-1`` or J kg-1 K-1; dims-2, 1e-2 and s-10 stay."
     shown = "Flux in µmol m⁻² s⁻¹, ``kg m-2 h-1`` or J kg⁻¹ K⁻¹; dims-2, 1e-2 and s-10 stay."
     assert roles.with_real_units(text) == shown
+
+
+def test_long_names_break_between_their_parts_and_short_ones_stay_whole() -> None:
+    inline = load("inline_code")
+    page = "<p><code>lagrangian_tendency_of_air_pressure</code> or <code>air_pressure</code></p>"
+    shown = "lagrangian_<wbr>tendency_<wbr>of_<wbr>air_<wbr>pressure"
+    assert inline.on_page_content(page) == (
+        f'<p><code>{shown}</code> or <code class="whole">air_pressure</code></p>'
+    )

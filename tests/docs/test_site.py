@@ -4,10 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import browser
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,8 +58,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
 def test_links_and_anchors_hold(site) -> None:
     broken = []
     for path, page in site.items():
-        if path.name == "404.html":  # for a server, with absolute links
-            continue
         for link in [*page.links, *page.loaded]:
             address, anchor = urldefrag(unquote(link))
             if address.startswith(ELSEWHERE) or address.startswith("data:"):
@@ -76,7 +78,35 @@ def test_errors_names_and_pictures_lead_somewhere(site) -> None:
     assert any(link.endswith("exceptions.html#FileNotFoundError") for link in links["model.html"])
     assert "#stilt.plotting.map_keywords.MapKeywords" in links["plotting.html"]
     assert "pictures/prefect-flow-run.png" in links["clusters.html"]
-    assert "/." in links["404.html"] or "/index.html" in links["404.html"]
+
+
+class Below(SimpleHTTPRequestHandler):
+    """Serves a site below /stilt/, with its page for addresses that are not there."""
+
+    def translate_path(self, path: str) -> str:
+        found = Path(super().translate_path(path.removeprefix("/stilt")))
+        return str(found if found.exists() else Path(self.directory) / "404.html")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.skipif(browser.browser() is None, reason="no Chromium here: apt-get install chromium")
+@pytest.mark.parametrize("missing", ["no.html", "tutorials/no.html", "reference/api/no.html"])
+def test_the_page_for_missing_pages_works_below_a_path(site, missing: str) -> None:
+    root = next(path.parent for path in site if path.name == "404.html")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Below, directory=str(root))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        above = f"http://127.0.0.1:{server.server_port}/stilt/"
+        with browser.Browser(browser.browser()) as tab:
+            tab.open(f"{above}{missing}", "There is no such page")
+            link = tab.ask("[...document.links].find(a => a.text == 'first page').href")
+            styled = tab.ask("[...document.styleSheets].every(sheet => sheet.cssRules.length)")
+            base = tab.ask("JSON.parse(document.getElementById('__config').textContent).base")
+        server.shutdown()
+    assert link == above
+    assert styled
+    assert base == above
 
 
 def test_pages_load_nothing_from_elsewhere(site) -> None:
@@ -96,6 +126,16 @@ def test_the_reference_shows_names_with_their_descriptions(site) -> None:
     assert "A project: what is simulated, and its results." in text
     assert ":class:" not in text
     assert "stilt.model.Model.run" in site[model].anchors
+
+
+def test_defaults_are_values_rather_than_names_of_constants(site) -> None:
+    for path in site:
+        if path.parent.name == "api":
+            text = re.sub(r"<[^>]+>|\s+", "", path.read_text(encoding="utf-8"))
+            assert re.findall(r"default:[\w.(]*[A-Z][A-Z_]{2,}\)", text) == [], path
+    (plotting,) = (path for path in site if path.name == "plotting.html")
+    text = re.sub(r"<[^>]+>|\s+", "", plotting.read_text(encoding="utf-8"))
+    assert "letters(float,default:8.5)" in text
 
 
 def test_every_picture_says_what_it_shows(site) -> None:

@@ -98,6 +98,20 @@ def test_more_receptors_than_the_map_takes_are_chosen_evenly(project, tmp_path) 
     assert [one["id"] for one in maps["maps"]] == [ids[0], ids[3]]
 
 
+def test_the_map_steps_from_the_ground_up_and_then_in_time(make_model, tmp_path) -> None:
+    model = make_model(0)
+    heights, hours = (100.0, 30.0, 5.0), ("2023-01-01 01:00", "2023-01-01 00:00")
+    receptors = [
+        stilt.PointReceptor(hour, -111.85, 40.77, height) for hour in hours for height in heights
+    ]
+    stilt.push_simulations(model, model.register_pending(receptors))
+    text = write_report(model, tmp_path / "heights.html").read_text()
+    shown = json.loads(re.search(r"const MAPS = (.*);\n", text)[1])["receptors"]
+    assert [re.search(r"(\d+) m .* 0(\d):", one["text"]).groups() for one in shown] == [
+        ("5", "0"), ("5", "1"), ("30", "0"), ("30", "1"), ("100", "0"), ("100", "1"),
+    ]  # fmt: skip
+
+
 def test_a_report_needs_no_matplotlib(make_model, tmp_path) -> None:
     model = make_model(1)
     stilt.push_simulations(model, model.register_pending())
