@@ -30,8 +30,8 @@ from stilt.project.layout import receipt_files
 logger = logging.getLogger(__name__)
 
 _JOIN_ABOVE = 256
-# As tables in memory they take some hundred times as much.
-_LARGE_BYTES = 1_000_000
+# As tables in memory they take some hundred times as much, and more as Python's texts.
+_LARGE_BYTES = 250_000
 
 _TEXT = (
     "sim_id", "receptor", "state", "reason", "detail", "transport_key", "error_key",
@@ -237,7 +237,9 @@ def move_folded(paths: Iterable[Path], folded: Path) -> None:
     # One that is large stays as it is: to join all again and again would take a campaign's memory.
     files = [path for path in receipt_files(folded) if _size(path) < _LARGE_BYTES]
     if len(files) > _JOIN_ABOVE:
-        _join(files, folded)
+        for portion in portions(files):
+            if len(portion) > 1:
+                _join(portion, folded)
 
 
 def portions(paths: Iterable[Path]) -> Iterator[list[Path]]:
