@@ -208,11 +208,12 @@ def _heartbeats_of(plan: Plan) -> AbstractContextManager[Any]:
 @contextmanager
 def _broken_server_in_a_sentence(root: Path) -> Iterator[None]:
     """Say what is wrong when Prefect's server cannot go on: most often its disk is full."""
+    import httpx
     from prefect.exceptions import PrefectHTTPStatusError
 
     try:
         yield
-    except PrefectHTTPStatusError as error:
+    except (PrefectHTTPStatusError, httpx.TransportError) as error:
         if shutil.disk_usage(root).free < FULL_BELOW_BYTES:
             raise SimulationError(
                 f"The disk of {root} is full: make room there and run again; what is finished is "

@@ -27,6 +27,7 @@ from prefect.states import Completed, Crashed, Failed, State
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.settings import offline, without_logging_errors
+from stilt.errors import SimulationError
 from stilt.execution import BatchSummary
 from stilt.execution.crews import InlineCrew
 from stilt.execution.engine import WithinBatch
@@ -155,11 +156,31 @@ class MappedTasks:
             result: Any = future.result(raise_on_failure=False)
         except self.lost:
             return Ended(batch, lost=True, begun=self.begun(batch))
+        except _UnrecordedError:
+            raise
         except Exception as error:
             result = error
         if isinstance(result, BatchSummary):
             return Ended(batch, result)
         return Ended(batch, error=f"{type(result).__name__}: {result}")
+
+
+class _UnrecordedError(SimulationError):
+    """Prefect could not record a task run in a worker: its server has ended, most often."""
+
+
+def _without_exit(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a worker; Prefect's SystemExit, on a server that is gone, is an error.
+
+    As a SystemExit it would end the thread that collects results, and the run would wait forever.
+    """
+    try:
+        return function(*arguments)
+    except SystemExit as error:
+        raise _UnrecordedError(
+            "Prefect's server no longer answers, and the run broke off: run again, what is "
+            "finished is kept."
+        ) from error
 
 
 class _InOrder(ProcessPoolTaskRunner):
@@ -174,6 +195,9 @@ class _InOrder(ProcessPoolTaskRunner):
         if self._resolver_executor is not None:
             self._resolver_executor.shutdown()
         self._resolver_executor = ThreadPoolExecutor(max_workers=1)
+        assert self._executor is not None
+        submit: Callable[..., Future[Any]] = self._executor.submit
+        self._executor.submit = partial(submit, _without_exit)  # type: ignore[method-assign]
         return self
 
     def before_tasks(self, function: Callable[..., object], *arguments: Any) -> Future[Any]:

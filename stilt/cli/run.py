@@ -81,8 +81,9 @@ def run(
         say(_headline(model, executor, no_skip))
         for line in _roots(model):
             say(line)
-        say(f"Receptors loaded: {len(model.receptors)}")
-        if not model.receptors:
+        receptors = model.receptors
+        say(f"Receptors loaded: {len(receptors)}")
+        if not receptors:
             say(NO_RECEPTORS)
         mode = "local-blocking" if local else f"submit-and-{'wait' if wait else 'return'}"
         say(f"Execution mode: {mode}")
@@ -104,7 +105,7 @@ def run(
         *_failures(model, ran),
         *([ran.outcome.retried_sentence] if ran.outcome.retried else []),
         *_next_steps(model, counts),
-        *_unlisted(model, counts),
+        *_unlisted(model, receptors, counts),
     )
     for line in ends:
         click.echo(line, err=True)
@@ -139,15 +140,15 @@ def _failures(model: Any, ran: Any) -> list[str]:
     return lines
 
 
-def _unlisted(model: Any, counts: Mapping[str, int]) -> list[str]:
+def _unlisted(model: Any, receptors: Any, counts: Mapping[str, int]) -> list[str]:
     """Say that earlier receptors without results are still run, and how to remove them.
 
     Receptors registered as a scene are meant to be beside those of receptors.csv.
     """
     mets = model.config.simulated_mets
-    if counts["total"] <= len(model.receptors) * len(mets):
+    if counts["total"] <= len(receptors) * len(mets):
         return []
-    listed = {f"{met}_{receptor.id}" for met in mets for receptor in model.receptors}
+    listed = {f"{met}_{receptor.id}" for met in mets for receptor in receptors}
     earlier = set(model.index.ids("scene_id IS NULL")) - listed
     left = sorted(earlier.intersection(model.simulations.incomplete()))
     if not left:

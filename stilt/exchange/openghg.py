@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,8 +119,17 @@ def write(
         The files.
 
     Raises:
-        UsageError: as :func:`to_dataset`.
+        UsageError: as :func:`to_dataset`, or the measurements are of several sites: places that
+            occur repeatedly, unlike those of a ship or an aircraft.
     """
+    count = Counter(each.place for each in records if each.receptor.kind == "point")
+    places = sorted(place for place, times in count.items() if times > 1)
+    if len(places) > 1:
+        raise UsageError(
+            f"Files for OpenGHG are of one site, and receptors lie at {len(places)} places, such "
+            f"as {_place(places[0])} and {_place(places[1])}: export each on its own, with its "
+            "--location (location_ids= in Python) and --site."
+        )
     groups: dict[tuple[str, str], list[ReleaseRecord]] = {}
     for each in records:
         key = (_inlet(each), f"{each.receptor.time:%Y%m}")
@@ -140,6 +150,10 @@ def write(
             dataset.to_netcdf(temporary, encoding=encoding, engine="netcdf4")
         written.append(path)
     return written
+
+
+def _place(place: tuple[float, float]) -> str:
+    return f"{place[0]:g}, {place[1]:g} (longitude, latitude)"
 
 
 def _srr(fields: Sequence[Any]) -> tuple[Any, ...]:

@@ -118,7 +118,7 @@ class OutputCollection(ABC):
         from stilt.project import export
 
         target = expanded(path)
-        how = export.format_of(target, chosen)
+        how = export.format_of(path, chosen)  # a Path would have lost the / of a folder
         if how in ("netcdf", "zarr"):
             dataset = opened()
             (export.export_netcdf if how == "netcdf" else export.export_zarr)(dataset, target)

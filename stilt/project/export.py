@@ -37,10 +37,17 @@ def format_of(path: str | os.PathLike[str], chosen: str | None) -> str:
     """Return the format to write: the one chosen, else what the path's suffix says.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format, or the suffix is of another kind of file.
     """
     if chosen is None:
-        return _SUFFIXES.get(Path(path).suffix.lower(), "files")
+        suffix = Path(path).suffix.lower()
+        is_folder = os.fspath(path).endswith("/") or Path(path).is_dir()
+        if suffix[1:2].isalpha() and suffix not in _SUFFIXES and not is_folder:
+            raise UsageError(
+                f"'{suffix}' is no format of exports: end the name in .nc, .zarr or .parquet, or "
+                "in / for a folder with a NetCDF file for each simulation."
+            )
+        return _SUFFIXES.get(suffix, "files")
     if chosen not in FORMATS:
         raise UsageError(f"Unknown format '{chosen}': there are {', '.join(FORMATS)}.")
     return chosen

@@ -128,6 +128,29 @@ def test_a_file_is_of_one_meteorology_and_of_one_receptor(model, tmp_path):
         stacked.export(tmp_path / "out", "ct-lagrange")
 
 
+def test_files_for_openghg_are_of_one_site_and_a_moving_platform_is_one(tmp_path, monkeypatch):
+    from stilt.exchange import openghg
+
+    nothing = xr.Dataset(coords={"time": ("time", np.array([], "datetime64[ns]"))})
+    monkeypatch.setattr(openghg, "to_dataset", lambda *_: nothing)
+
+    def records(*places):
+        return [
+            SimpleNamespace(
+                place=place,
+                height_m=10.0,
+                receptor=stilt.PointReceptor("2023-07-15 12:00", *place, 10.0),
+            )
+            for place in places
+        ]
+
+    names = openghg.ExportNames("WBB", "TEST", "ch4", "demo")
+    two_towers = records((-112.0, 40.0), (-111.0, 41.0)) * 2
+    with pytest.raises(UsageError, match=r"2 places, such as -112, 40 .*--location"):
+        openghg.write(two_towers, names, tmp_path)
+    assert len(openghg.write(records((-112.0, 40.0), (-111.0, 41.0)), names, tmp_path)) == 1
+
+
 def test_wind_at_the_release_comes_from_where_particles_went_by_hand():
     """A minute before the release the air was 600 m to the west and 600 m to the south."""
     receptor = stilt.PointReceptor("2023-07-15 18:00", -111.0, 60.0, 30.0)

@@ -16,6 +16,7 @@ from prefect.client.orchestration import get_client
 
 import stilt
 from flows.crew import MappedTasks, process_pool
+from stilt.errors import SimulationError
 from stilt.execution.engine import WorkersError, run_plan
 from stilt.execution.places import Folders
 from stilt.execution.plan import Batch, Plan, Roles
@@ -49,6 +50,11 @@ def die(order):
 def fail(order):
     """Raise what no simulation can be blamed for."""
     raise ValueError("no such thing")
+
+
+def leave(order):
+    """Leave as Prefect does in a worker that cannot reach its server."""
+    raise SystemExit(1)
 
 
 def a_task(function: Callable) -> Task:
@@ -130,3 +136,10 @@ def test_an_exception_in_a_task_is_told_and_nothing_is_tried_again(
 def test_workers_that_never_begin_end_the_run(api: str, project: Project) -> None:
     with pytest.raises(WorkersError, match="n_workers=1"):
         run_with(die, project, Batch("a", (sim(1),)))
+
+
+def test_a_worker_that_exits_as_prefect_does_without_its_server_ends_the_run(
+    api: str, project: Project
+) -> None:
+    with pytest.raises(SimulationError, match=r"no longer answers.*run again"):
+        run_with(leave, project, Batch("a", (sim(1),)))

@@ -101,3 +101,12 @@ def test_the_command_exports_a_selection(campaign, tmp_path):  # noqa: F811
 def test_an_unknown_format_is_named(foot, tmp_path):
     with pytest.raises(UsageError, match="files, netcdf, zarr, parquet"):
         foot.export(tmp_path / "x", format="csv")
+
+
+def test_a_suffix_of_another_kind_of_file_is_refused_and_a_folder_may_have_one(foot, tmp_path):
+    with pytest.raises(UsageError, match=r"'\.csv' is no format of exports: .*\.parquet"):
+        foot.export(tmp_path / "footprints.csv")
+    assert not (tmp_path / "footprints.csv").exists()
+    assert foot.export(f"{tmp_path}/footprints.july/") == 5
+    assert len(list((tmp_path / "footprints.july").iterdir())) == 5
+    assert foot.export(tmp_path / "version-1.5") == 5
