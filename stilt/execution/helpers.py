@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     from stilt.meteorology.records import AnalysisRef
     from stilt.project.receipts import Result
     from stilt.transport.particle_rows import ReleaseRows
-    from stilt.transport.program import Programs
     from stilt.transport.release import Release
-    from stilt.transport.transport_batch import CollectedRows
 
 logger = logging.getLogger(__name__)
 
@@ -148,43 +146,20 @@ class Helpers:
         most = min(number, 2 * self.most_together(config))
         self._memory.clear_ahead(most * bytes_of_rows(config))
 
-    def follow(
+    def prepare_weather(
         self,
         releases: Sequence[Release],
         refs: Sequence[AnalysisRef],
         config: ModelConfig,
-        *,
         cache_dir: Path,
-        error_run: bool,
-        near_field: bool,
-        progress: Callable[[float], None],
-        programs: Programs,
-        at_ends: Sequence[str],
-    ) -> list[CollectedRows]:
-        """Follow particles in this process; see :func:`stilt.transport.transport_rows`.
+    ) -> None:
+        """Have analyses prepared that these releases need, while the transport begins."""
+        from stilt.transport import lacking_weather
 
-        Returns:
-            Rows for :meth:`finish`, all of them in shared memory.
-        """
-        from stilt.transport import lacking_weather, transport_rows
-
-        # What goes wrong there goes wrong again where it is told.
+        # What goes wrong here goes wrong again in the transport, which reports it.
         with suppress(BrokenProcessPool), main_not_run_again():
             for lacking in lacking_weather(releases, refs, config, cache_dir=cache_dir):
                 self._pool.submit(_prepare, cache_dir, lacking)
-        return transport_rows(
-            releases,
-            refs,
-            config,
-            cache_dir=cache_dir,
-            error_run=error_run,
-            near_field=near_field,
-            progress=progress,
-            most=len(releases),
-            reserve=self._reserve,
-            programs=programs,
-            at_ends=at_ends,
-        )
 
     def finish(
         self, task: Task, rows: ReleaseRows | SimulationError, *, is_error: bool, corrected: bool
@@ -228,7 +203,7 @@ class Helpers:
         self._pool.shutdown(cancel_futures=True)
         self._memory.close()
 
-    def _reserve(self, columns: int, minutes: int, particles: int) -> RowPlace:
+    def reserve(self, columns: int, minutes: int, particles: int) -> RowPlace:
         """Memory for the rows of a release; waits until there is some."""
         while (place := self._memory.take(columns, minutes, particles)) is None:
             if not self._open:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
@@ -193,7 +194,10 @@ def run_group(
         begun = time.time()
         with timed("transport"), on_device(files.config.execution.device):
             computing = what_computes()
-            follow = transport_rows if helpers is None else helpers.follow
+            follow: Callable[..., list[CollectedRows]] = transport_rows
+            if helpers is not None:
+                helpers.prepare_weather(releases, analyses, config, files.cache_dir)
+                follow = partial(transport_rows, most=len(releases), reserve=helpers.reserve)
             rows = follow(
                 releases, analyses, config, cache_dir=files.cache_dir, error_run=is_error,
                 near_field=corrected, progress=progress, programs=used,

@@ -40,7 +40,7 @@ class AnalysisArrays(NamedTuple):
 
 
 class BracketingAnalyses(NamedTuple):
-    """The two analyses that bracket the clock, the one that particles meet earlier first.
+    """The two analyses that bracket the clock, in the order in which particles meet them.
 
     With ``scales`` the fields read from them are scaled, and turbulence and mixed layer are also
     interpolated between nodes, so that they vary smoothly in space.

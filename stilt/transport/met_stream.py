@@ -112,7 +112,7 @@ class MetStream:
         return min(abs(time - minute) for time in self.clock.analysis_minutes)
 
     def bracket(self, tick: int) -> tuple[int, int, int, int]:
-        """Return the analyses around a tick, the minutes since the first, and those between both.
+        """Return the analyses around a tick, the minutes since the first, and between the two.
 
         Before the first analysis and after the last one, both are that one.
         """

@@ -26,7 +26,7 @@ def _cores() -> int:
 def prefetching(load: Callable[[int], T], order: Sequence[int]) -> Iterator[Callable[[int], T]]:
     """Load the next analyses in other threads while the caller works with the one it asked for.
 
-    A process that may use one core only loads each of them when it is asked for it.
+    A process that is limited to one core loads each of them when it is asked for.
 
     Args:
         load: loads the one with a number; called from several threads at once.

@@ -38,7 +38,7 @@ class Receiver(Protocol):
         Args:
             tick: minute of the sweep of the first row.
             numbers: of the particles in the sweep, (n,).
-            moved: (minutes, n), whether there is a row: there is none of a particle at rest.
+            moved: (minutes, n), whether there is a row: only where a particle has moved.
             values: the wanted columns, (minutes, n) each.
         """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -71,6 +71,38 @@ class Half(NamedTuple):
     zagl: Array
 
 
+class MeanStep(NamedTuple):
+    """The mean motion of a minute and what its turbulence depends on besides; (particles,) each.
+
+    Attributes:
+        motion: the mean motion.
+        z: terrain-following height after it.
+        tick: minute of the sweep, int32 scalar.
+        moves: whether a particle moves in this minute.
+        weights: time weights of the second analysis at the start and the end of the minute.
+        size_m: cell sizes along x and y at the end, (particles, 2).
+        mixed_layer_m: mean height of the mixed layer above ground.
+        wind_errors: at the start and the end, (2, particles * levels, 2); None in a main run.
+    """
+
+    motion: MeanMotion
+    z: Array
+    tick: Array
+    moves: Array
+    weights: tuple[Array, Array]
+    size_m: Array
+    mixed_layer_m: Array
+    wind_errors: Array | None
+
+    def of_halves(self) -> list[Any]:
+        """Return nodes, time weights and air of both half minutes, stacked along a first axis."""
+        air = [AirProfiles.of(profiles) for profiles in self.motion.profiles]
+        return [
+            jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
+            for pair in (self.motion.nodes, self.weights, air)
+        ]
+
+
 def minute_step(
     analyses: BracketingAnalyses,
     geometry: Geometry,
@@ -131,20 +163,10 @@ def minute_step(
         columns = mean_columns(analyses, geometry, there, after, moved, mixed_layer)
     else:
         turbulent_step = _turbulent_step if analyses.scales is None else _smooth_step
-        moved, columns = turbulent_step(
-            analyses,
-            geometry,
-            physics,
-            particles,
-            motion,
-            height,
-            tick,
-            moves,
-            (before, after),
-            sizes[1],
-            mixed_layer,
-            errors.wind,
+        mean = MeanStep(
+            motion, height, tick, moves, (before, after), sizes[1], mixed_layer, errors.wind
         )
+        moved, columns = turbulent_step(analyses, geometry, physics, particles, mean)
         if errors.influence is not None:
             columns = columns.at[_FOOT].multiply(errors.influence)
     if physics.extra:
@@ -242,26 +264,19 @@ def _turbulent_step(
     geometry: Geometry,
     physics: Physics,
     particles: Particles,
-    motion: MeanMotion,
-    mean_z: Array,
-    tick: Array,
-    moves: Array,
-    weights: tuple[Array, Array],
-    size_m: Array,
-    mixed_layer: Array,
-    wind_errors: Array | None,
+    mean: MeanStep,
 ) -> tuple[Particles, Array]:
-    there = motion.nodes[1]
+    """Fly through two half minutes of turbulence; return the particles and their columns."""
     keys = (particles.key0, particles.key1, particles.number)
-    used = moves.astype(jnp.uint32)
-    size, angle, *of_halves = stream(keys, particles.draws)
+    used = mean.moves.astype(jnp.uint32)
+    size, angle, *words = stream(keys, particles.draws)
     random_u, random_v = normals(size, angle)
-    first_updates = uniform(jnp.stack(of_halves))
-    half_s = jnp.where(moves, jnp.float32(HALF_STEP_S), 0.0)
+    first_updates = uniform(jnp.stack(words))
+    half_s = jnp.where(mean.moves, jnp.float32(HALF_STEP_S), 0.0)
     zero = jnp.zeros_like(particles.x)
     start = _drift_from(particles, as_hysplit=physics.rounded)
     flight = Flight(
-        mean_z,
+        mean.z,
         zero,
         jnp.zeros_like(particles.cell_x),
         half_s,
@@ -270,14 +285,6 @@ def _turbulent_step(
         zero,
         particles.draws + used,
     )
-    places = [
-        jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
-        for pair in (
-            motion.nodes,
-            weights,
-            [AirProfiles.of(profiles) for profiles in motion.profiles],
-        )
-    ]
 
     def half(
         state: tuple[Flight, Array, Half],
@@ -317,15 +324,13 @@ def _turbulent_step(
     (end, velocity, second), _ = jax.lax.scan(
         half,
         (flight, particles.q, Half(*[zero] * len(Half._fields))),
-        (*places, first_updates, wind_errors),
+        (*mean.of_halves(), first_updates, mean.wind_errors),
     )
-    u, v = _horizontal_velocity(
-        geometry, physics, particles, motion, mean_z, tick, (random_u, random_v)
-    )
+    u, v = _horizontal_velocity(geometry, physics, particles, mean, (random_u, random_v))
     drift = end.place - start
     moved = particles._replace(
-        x=particles.x + (drift[0] + u * 60.0 / size_m[:, 0]),
-        y=particles.y + (drift[1] + v * 60.0 / size_m[:, 1]),
+        x=particles.x + (drift[0] + u * 60.0 / mean.size_m[:, 0]),
+        y=particles.y + (drift[1] + v * 60.0 / mean.size_m[:, 1]),
         z=end.z,
         u=u,
         v=v,
@@ -338,12 +343,12 @@ def _turbulent_step(
         "zagl": second.zagl,
         "foot": second.foot,
         "samt": end.low_s / 60.0,
-        "mlht": mixed_layer,
+        "mlht": mean.mixed_layer_m,
         "dens": second.density,
         "pres": second.pressure,
         "sigw": second.sigma,
         "tlgr": second.time_scale,
-        "zsfc": terrain_at(analyses, there),
+        "zsfc": terrain_at(analyses, mean.motion.nodes[1]),
     }
     return moved, stacked(MAIN_COLUMNS, columns)
 
@@ -353,45 +358,29 @@ def _smooth_step(
     geometry: Geometry,
     physics: Physics,
     particles: Particles,
-    motion: MeanMotion,
-    mean_z: Array,
-    tick: Array,
-    moves: Array,
-    weights: tuple[Array, Array],
-    size_m: Array,
-    mixed_layer: Array,
-    wind_errors: Array | None,
+    mean: MeanStep,
 ) -> tuple[Particles, Array]:
     """Step as :func:`_turbulent_step` does, smoothly; see :mod:`stilt.transport.smooth_flight`."""
     zero = jnp.zeros_like(particles.x)
     one = jnp.ones_like(zero)
-    start = SmoothHalf(mean_z, particles.q, jnp.stack([zero, zero]), zero, zero, one, one, one, one)
-    places = [
-        jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
-        for pair in (
-            motion.nodes,
-            weights,
-            [AirProfiles.of(profiles) for profiles in motion.profiles],
-        )
-    ]
+    start = SmoothHalf(mean.z, particles.q, jnp.stack([zero, zero]), zero, zero, one, one, one, one)
 
     def half(
         now: SmoothHalf, column: tuple[Nodes, Array, AirProfiles, Array]
     ) -> tuple[SmoothHalf, None]:
         nodes, weight, air, number = column
         after = smooth_half(
-            analyses, geometry, nodes, weight, air, particles, now, tick, number,
+            analyses, geometry, nodes, weight, air, particles, now, mean.tick, number,
             direction=physics.direction, influence=physics.influence,
         )  # fmt: skip
         return after, None
 
-    end, _ = jax.lax.scan(half, start, (*places, jnp.arange(2)))
-    u, v = _horizontal_velocity(
-        geometry, physics, particles, motion, mean_z, tick, horizontal_normals(particles, tick)
-    )
+    end, _ = jax.lax.scan(half, start, (*mean.of_halves(), jnp.arange(2)))
+    random = horizontal_normals(particles, mean.tick)
+    u, v = _horizontal_velocity(geometry, physics, particles, mean, random)
     moved = particles._replace(
-        x=particles.x + end.drift[0] + u * 60.0 / size_m[:, 0],
-        y=particles.y + end.drift[1] + v * 60.0 / size_m[:, 1],
+        x=particles.x + end.drift[0] + u * 60.0 / mean.size_m[:, 0],
+        y=particles.y + end.drift[1] + v * 60.0 / mean.size_m[:, 1],
         z=end.z,
         u=u,
         v=v,
@@ -404,7 +393,7 @@ def _smooth_step(
         "zagl": end.z / end.stretch,
         "foot": end.foot,
         "samt": end.low_s / 60.0,
-        "mlht": mixed_layer,
+        "mlht": mean.mixed_layer_m,
         "dens": end.density,
         "sigw": end.sigma,
         "tlgr": end.time_scale,
@@ -416,15 +405,13 @@ def _horizontal_velocity(
     geometry: Geometry,
     physics: Physics,
     particles: Particles,
-    motion: MeanMotion,
-    mean_z: Array,
-    tick: Array,
+    mean: MeanStep,
     random: tuple[Array, Array],
 ) -> tuple[Array, Array]:
     """Return the horizontal turbulent velocity after a minute, m s-1."""
-    sigma_u, sigma_v = _horizontal_sigma(geometry, motion.profiles[1], mean_z)
+    sigma_u, sigma_v = _horizontal_sigma(geometry, mean.motion.profiles[1], mean.z)
     memory = jnp.exp(jnp.float32(-60.0 / physics.horizontal_time_s))
-    memory = jnp.where(tick == particles.start, 0.0, memory)
+    memory = jnp.where(mean.tick == particles.start, 0.0, memory)
     fresh = jnp.sqrt(1.0 - memory * memory)
     return (
         memory * particles.u + fresh * sigma_u * random[0],

@@ -19,7 +19,7 @@ from jax import Array
 from stilt.meteorology.levels import InternalLevels
 from stilt.transport.random import normals, stream
 
-# Words that separate the random numbers of errors from those of turbulence, and each other.
+# Words that separate the random numbers of errors from those of turbulence and from each other.
 _WIND_STREAM = 0x57494E44
 _MIXED_LAYER_STREAM = 0x5A455252
 _LEAST = 1e-30
@@ -146,7 +146,7 @@ def errors_of_minute(
     errors: ErrorState | None,
     keys: tuple[Array, Array, Array],
     age_min: Array,
-    way_cells: Array,
+    moved_cells: Array,
     cell_sizes_m: tuple[Array, Array],
 ) -> MinuteErrors:
     """Advance the errors by one minute, and return their effects in it.
@@ -158,13 +158,13 @@ def errors_of_minute(
     Args:
         settings, levels, keys, age_min: as for :func:`next_errors`; None in a main run.
         errors: present errors, None in a main run.
-        way_cells: displacement by the mean wind in this minute, (particles, 2).
+        moved_cells: displacement by the mean wind in this minute, (particles, 2).
         cell_sizes_m: size of the cell at the minute's start and mean end point, (particles, 2).
     """
     if settings is None or errors is None:
         return MinuteErrors()
-    way = way_cells * cell_sizes_m[0]
-    distance_km = jnp.sqrt(way[:, 0] ** 2 + way[:, 1] ** 2) / 1000.0
+    moved_m = moved_cells * cell_sizes_m[0]
+    distance_km = jnp.sqrt(moved_m[:, 0] ** 2 + moved_m[:, 1] ** 2) / 1000.0
     after = next_errors(settings, levels, errors, keys, age_min, distance_km)
     wind = influence = None
     if settings.wind is not None:
