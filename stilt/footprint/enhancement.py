@@ -169,8 +169,8 @@ class _Lacks:
         if self.dated_otherwise:
             warnings.warn(
                 f"The flux has a single time, {self.inventory.single_stamp}, and is taken to hold "
-                f"always, also for {self.dated_otherwise}; without its dimension time "
-                "(flux.squeeze('time', drop=True)) this is not said.",
+                f"always, also for {self.dated_otherwise}; drop its dimension time "
+                "(flux.squeeze('time', drop=True)) to silence this warning.",
                 stacklevel=3,
             )
 

@@ -52,7 +52,7 @@ def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
         raise refusal
     if molar_mass_g is None:
         raise UsageError(
-            f"A flux in {units!r} is one of mass; give molar_mass_g, the grams per mole of "
+            f"A flux in {units!r} is a flux of mass; give molar_mass_g, the grams per mole of "
             "the gas (44.0095 for CO2, 16.0425 for CH4)."
         )
     return float(given.convert(1.0, Unit(MASS_FLUX_UNIT))) / molar_mass_g

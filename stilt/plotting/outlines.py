@@ -58,7 +58,7 @@ def outlines(
         UsageError: there is no such layer.
     """
     if layer not in LAYERS:
-        raise UsageError(f"There is no layer {layer!r} of outlines: choose of {', '.join(LAYERS)}.")
+        raise UsageError(f"There is no layer {layer!r} of outlines: choose {', '.join(LAYERS)}.")
     west, east, south, north = bounds
     stored = _stored(layer)
     found: list[Line] = []

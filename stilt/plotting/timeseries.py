@@ -47,7 +47,7 @@ def plot_timeseries(
     if "site" in series.dims:
         if site is None:
             sites = ", ".join(map(str, series["site"].values))
-            raise UsageError(f"Say which site is drawn, site=: {sites}.")
+            raise UsageError(f"Name the site to draw, as site=...; there are {sites}.")
         series = series.sel(site=site).dropna("time", subset=["total"])
     dim = "time" if "time" in series.dims else "receptor"
     series = series.sortby("time")

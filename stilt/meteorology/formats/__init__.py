@@ -125,7 +125,7 @@ def scan_store(path: str, form: str, window: Window | None) -> FileIndex:
     """List what a Zarr store holds in a window of time; without one, all times but no content."""
     name = format_of(path) if form == AUTO else form
     if name is None:
-        return FileIndex((), f"The weather store {path} is in no format that is known here.")
+        return FileIndex((), f"The weather store {path} is in none of the known formats.")
     chosen = weather_format(name)
     if not _reads_datasets(chosen):
         return FileIndex(

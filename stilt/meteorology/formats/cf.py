@@ -173,7 +173,8 @@ def _coefficients(
         name = terms.get(term)
         if name is None or name not in data.variables:
             raise ValueError(
-                f"its levels {coordinate.name} name no {term} in formula_terms, or it is not there"
+                f"the formula_terms of its levels {coordinate.name} do not name {term}, or name a "
+                "variable that is not there"
             )
         variable = data[name]
         factor = _conversion(variable, unit)[0] if unit else 1.0
@@ -218,6 +219,6 @@ def _conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
         zero, one = Unit(str(given)).convert(np.array([0.0, 1.0]), Unit(unit))
     except ValueError as problem:
         raise ValueError(
-            f"the units of its variable {variable.name} ({given}) cannot be made {unit}"
+            f"the units of its variable {variable.name} ({given}) cannot be converted to {unit}"
         ) from problem
     return float(one - zero), float(zero)

@@ -189,6 +189,6 @@ def _check_nodes(handle: Any, grid: GribGrid) -> None:
     error = float(max(wrong_x.max(), wrong_y.max()))
     if not error < _LARGEST_ERROR_CELLS:
         raise GribError(
-            f"its map and its nodes differ by {error:.3g} cells, so that places in it are not "
-            "known; please report it with the file's name"
+            f"its map and its nodes differ by {error:.3g} cells, so its positions cannot be "
+            "trusted; please report it with the file's name"
         )

@@ -140,7 +140,7 @@ def _messages(path: str, reader: Reader) -> tuple[dict[_Group, list[_Found]], di
             groups[group].append(_Found(field, named.level, message, place.digest))
     if len(members) > 1:
         raise GribError(
-            f"it holds {len(members)} members of an ensemble, and weather is one of them: split it "
+            f"it holds {len(members)} members of an ensemble, and only one can be used: split it "
             "and keep one"
         )
     if not groups:
