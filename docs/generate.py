@@ -208,7 +208,15 @@ def _prose(text: str) -> Iterator[str]:
         if "\b" in paragraph:
             yield "```\n" + inspect.cleandoc(paragraph.replace("\b", "")).strip("\n") + "\n```"
         elif paragraph.strip():
-            yield paragraph.strip()
+            yield _options_as_code(paragraph.strip())
+
+
+def _options_as_code(text: str) -> str:
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(
+        part if number % 2 else re.sub(r"(?<![\w-])--[a-z][a-z-]*", r"`\g<0>`", part)
+        for number, part in enumerate(parts)
+    )
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:

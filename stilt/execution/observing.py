@@ -95,4 +95,4 @@ class Silent:
         """Receive how a batch ended."""
 
     def done(self) -> None:
-        """Learn of the end."""
+        """Learn that all batches have ended."""

@@ -38,7 +38,8 @@ def apply_near_field(
     A table that was corrected before is corrected again from the saved originals.
 
     Args:
-        particles: trajectory table with the columns of ``NEEDED``; ``xhgt`` gives release heights.
+        particles: trajectory table with time, indx, foot, mlht, dens, samt, sigw and tlgr; xhgt
+            gives release heights.
         receptor: its altitude is the release height when there is no ``xhgt``.
         veght: fraction of the mixed layer that surface fluxes enter; above 1, m above ground.
         heights_msl: whether release heights are above sea level, overriding the receptor (kmsl).

@@ -53,7 +53,8 @@ class Soundings:
             surface_pressure_hpa, zenith_deg and azimuth_deg of the line of sight at the ground,
             altitude_m with altitude_ref for points, labels of a table.
         profiles: arrays of shape (soundings, levels) from the surface up, padded with NaN; the
-            names are those of ``PROFILES``.
+            names are ``ak_pressure_hpa``, ``ak``, ``apriori``, ``pressure_levels_hpa``,
+            ``altitude_levels_m``, ``corner_longitudes`` and ``corner_latitudes``.
 
     Raises:
         UsageError: a column is missing, a profile has another number of rows, or pressures are not

@@ -45,7 +45,7 @@ def outlines(
     """Return the lines of a layer that touch an area, cut a little outside it.
 
     Args:
-        layer: one of ``LAYERS``.
+        layer: ``coastlines``, ``borders``, ``states`` or ``lakes``.
         bounds: west, east, south and north end of the area, degrees; longitudes of a map across
             the date line go on beyond 180.
         detail: degrees; points closer to the last one drawn are left out.

@@ -1,6 +1,8 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+ROOT = Path(__file__).parents[2]
+for folder in (ROOT / "tests" / "support", ROOT / "docs"):
+    sys.path.insert(0, str(folder))
 
-from fake_fixtures import faked, make_model, steer  # noqa: F401
+from fake_fixtures import faked, make_model, steer  # noqa: E402, F401

@@ -38,7 +38,7 @@ def read_files(
 
     Args:
         files: a path or several; ``*`` and ``?`` are wildcards.
-        reader: a name in ``READERS``.
+        reader: ``tropomi``, ``wfmd``, ``oco2``, ``tccon``, ``ggg`` or ``csv``.
         species: the gas to read, for products with several.
         folder: where relative paths begin; None: the current folder.
 
