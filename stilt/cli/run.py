@@ -165,7 +165,8 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
     """Where the results are, and how to look at them."""
     if not counts["completed"]:
         return []
-    place = shown(model.project)
+    # A folder of results is a project too, and the command needs no --output-dir.
+    place = shown(model.files.outputs)
     folder = ("store",) if model.config.output.layout == "store" else ("simulations", "by-id")
     lines = [f"Results are in {below(model.files.outputs, *folder)}: {_size(model)}."]
     if model.config.footprints:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 LABELS = ("total", "completed", "running", "pending", "failed")
 STALE_NOTE = (
-    "Stale: outputs exist, but another configuration or other weather made them; `stilt run` makes "
-    "them again."
+    "Stale: outputs exist, but another configuration, other weather or weather in another folder "
+    "made them; `stilt run` makes them again."
 )
 MIXED_NOTE = (
     "Made by more than one: {makers}. Their numbers agree within rounding, not to the last byte; "

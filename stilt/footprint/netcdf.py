@@ -336,7 +336,9 @@ def _grid(numbers: tuple[float, ...], projection: str) -> Grid:
 
 
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> FootprintError:
+    # xarray's own sentence, when no reader knows the file, is about what to install.
+    why = "it is no NetCDF file" if type(error) is ValueError else error
     return FootprintError(
-        f"{os.fspath(path)} is not a readable footprint file ({error}); delete it and run the "
+        f"{os.fspath(path)} is not a readable footprint file ({why}); delete it and run the "
         "simulation again."
     )
