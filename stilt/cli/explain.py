@@ -102,7 +102,9 @@ def _print_one(found: Mapping[str, Any]) -> None:
         click.echo("  cause: another configuration or other weather made its outputs")
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
-    if found["weather_error"]:
+    if found["weather_error"] and found["weather_error"] == found["detail"]:
+        click.echo("  weather now: as when it failed")
+    elif found["weather_error"]:
         # The weather may be there, and the receptor outside it.
         outside = found["weather_reason"].startswith("RECEPTOR")
         label = "would fail now" if outside else "weather lacked"
@@ -110,6 +112,8 @@ def _print_one(found: Mapping[str, Any]) -> None:
     for text in found["remarks"]:
         click.echo(f"  remark: {text}")
     click.echo(f"  log: {found['log'] or 'none: nothing has gone wrong'}")
-    for line in found["log_text"].splitlines():
-        click.echo(f"    {line}")
+    # Without a traceback it says no more than the cause.
+    if "\nTraceback: " in found["log_text"] or not found["reason"]:
+        for line in found["log_text"].splitlines():
+            click.echo(f"    {line}")
     click.echo(f"  run it again: {found['command']}")

@@ -113,7 +113,7 @@ def status(
 
     The counts come from the index, which takes no time; --verify examines the files. --watch
     follows runs wherever they were started: rate, time left, workers and their hosts, failures as
-    they occur. The exit code is 1 if not everything is complete in the end.
+    they occur; its exit code is 1 if not everything is complete in the end.
     """
     if watched and (as_json or by_scene or times or scene_id):
         raise UsageError("--watch goes with --verify, --interval and --output-dir only.")

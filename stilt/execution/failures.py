@@ -72,8 +72,9 @@ def append_log(log: Path, failure: Failure) -> None:
         f"Type: {failure.kind}",
         f"Reason: {failure.reason}",
         f"Message: {failure.detail}",
-        f"Traceback: {failure.trace or 'none'}",
     ]
+    if failure.trace:
+        block.append(f"Traceback: {failure.trace}")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:

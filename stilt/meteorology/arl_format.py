@@ -129,7 +129,9 @@ def parse_label(record: bytes) -> Label:
             first_value=float(text[36:50]),
         )
     except (ValueError, UnicodeDecodeError):
-        raise MalformedError("a record does not begin with an ARL label") from None
+        raise MalformedError(
+            "a record does not begin with an ARL label, as every record of an ARL file does"
+        ) from None
     if not all(abs(each) < _LARGEST for each in (label.precision, label.first_value)):
         raise MalformedError(f"its {variable.strip()!r} of {minute_text(time)} is not a number")
     return label

@@ -169,7 +169,7 @@ def unique_receptors(receptors: Sequence[Receptor], *, source: str = "receptors"
         UsageError: two different receptors have one id.
     """
     kept: dict[str, Receptor] = {}
-    dropped = 0
+    dropped: list[str] = []
     for receptor in receptors:
         identity = receptor.id
         first = kept.get(identity)
@@ -186,9 +186,11 @@ def unique_receptors(receptors: Sequence[Receptor], *, source: str = "receptors"
                 "%s: %s is there more than once; of its labels the first count: %s.",
                 source, identity, dict(first.labels),
             )  # fmt: skip
-        dropped += 1
+        dropped.append(identity)
     if dropped:
-        logger.warning("%s: dropped %d duplicate receptor(s)", source, dropped)
+        logger.warning(
+            "%s: dropped %d duplicate receptor(s), such as %s", source, len(dropped), dropped[0]
+        )
     return list(kept.values())
 
 

@@ -109,8 +109,10 @@ def test_explain_of_one_tells_cause_weather_log_and_command(ran, stilt) -> None:
     lines = stilt("explain", root, LATE).stdout.splitlines()
     assert lines[:2] == [LATE, "  state: failed"]
     assert sum(line.startswith("  cause: MISSING_MET_FILES: ") for line in lines) == 1
-    assert any("weather lacked: " in line and "20230830" in line for line in lines)
-    assert any("Reason: MISSING_MET_FILES" in line for line in lines)
+    # Each is said once: the weather is as it was then, and the log has no traceback.
+    assert "  weather now: as when it failed" in lines
+    assert sum("MISSING_MET_FILES" in line for line in lines) == 1
+    assert any(line.startswith("  log: ") and line.endswith("stilt.log") for line in lines)
     command = f"  run it again: echo {LATE} | stilt push-worker {root} --chunk -"
     assert lines[-1] == command
     again = CliRunner().invoke(cli, ["push-worker", str(root), "--chunk", "-"], input=LATE + "\n")

@@ -110,3 +110,14 @@ def test_the_corner_does_not_repeat_the_day_of_a_tick() -> None:
         days = [tick.get_text() for tick in ax.get_xticklabels() if ":" not in tick.get_text()]
         assert days == (["16 Jul"] if first == "15:00" else [])
         assert ax.xaxis.get_offset_text().get_text() == corner
+
+
+def test_the_first_day_of_a_month_is_written_as_a_day():
+    _, ax = plt.subplots()
+    ax.plot(pd.date_range("2023-05-30", "2023-06-04", freq="h"), range(121))
+    dress_dates(ax)
+    ax.figure.canvas.draw()
+    written = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert "01 Jun" in written
+    assert "Jun" not in written
+    plt.close(ax.figure)
