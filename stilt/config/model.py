@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from stilt.config.base import ConfigFieldError, Location, described
+from stilt.config.base import ConfigFieldError, Location, described, unknown_key
 from stilt.config.execution import ExecutionConfig
 from stilt.config.files import config_text, read_text, write_config
 from stilt.config.footprints import FootprintConfig, inline_grid
@@ -85,6 +85,9 @@ class ModelConfig(RunControls, TransportParameters, ErrorParameters):
         if not problems and isinstance(footprints, Mapping):
             data["footprints"], problems = _with_grids(footprints, data.get("grids", {}))
         if problems:
+            # pydantic would name these, but does not look further now.
+            unknown = [str(key) for key in data if key not in cls.model_fields]
+            problems += [((key,), unknown_key(key, cls.model_fields)) for key in unknown]
             raise ConfigFieldError(problems)
         data["mets"] = with_realizations(data["mets"], data.get("realizations"))
         if taken := taken_names(data["mets"]):

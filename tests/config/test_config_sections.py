@@ -33,6 +33,12 @@ def test_at_least_one_meteorology_is_needed(mets):
         ModelConfig()
 
 
+def test_keys_of_rstilt_are_named_beside_what_lacks():
+    with pytest.raises(ConfigValidationError, match="mets: at least one meteorology") as told:
+        ModelConfig(**{"n_hours": -24, "xmn": -113})
+    assert "unknown key 'xmn', which R-STILT has: here it is footprints" in str(told.value)
+
+
 @pytest.mark.parametrize("name", ["HRRR", "hrrr_3km", "hrrr-3km", ""])
 def test_met_names_fit_into_ids(name):
     with pytest.raises(ConfigValidationError, match="lower-case letters and digits"):
