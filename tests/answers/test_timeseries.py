@@ -105,6 +105,6 @@ def test_a_dataset_of_sectors_and_a_picture(model, tmp_path):
     assert labels == ["fuel", "gee", "background", "modelled", "observed"]
     figure.savefig(tmp_path / "series.png")
     by_site = model.timeseries(sectors, background=415.0, site="site")
-    with pytest.raises(UsageError, match="site=: high, low"):
+    with pytest.raises(UsageError, match="there are high, low"):
         plot_timeseries(by_site)
     assert len(plot_timeseries(by_site, "low").axes) == 2

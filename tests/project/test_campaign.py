@@ -8,7 +8,7 @@ import xarray as xr
 from inline_backend import Inline
 
 import stilt
-from stilt.errors import UsageError
+from stilt.errors import UsageError, WeatherWarning
 from stilt.execution import run_batch
 from stilt.project import campaign_footprints, campaign_particles
 
@@ -157,7 +157,8 @@ def test_outputs_of_another_configuration_are_left_out(campaign, caplog):
 
 def test_forward_runs_count_hours_after(make_model):
     model = make_model(2, n_hours=2, **LAYOUTS["store"])
-    model.run(executor=Inline())
+    with pytest.warns(WeatherWarning, match="followed forward in time"):
+        model.run(executor=Inline())
     foot = model.footprints["default"].open()
     assert foot["hours_after"].values.tolist() == [0, 1, 2]
     for one in model.footprints["default"].load():
