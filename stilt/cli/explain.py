@@ -102,13 +102,12 @@ def _print_one(found: Mapping[str, Any]) -> None:
         click.echo("  cause: another configuration or other weather made its outputs")
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
-    if found["weather_error"] and found["weather_error"] == found["detail"]:
-        click.echo("  weather now: as when it failed")
-    elif found["weather_error"]:
+    if found["weather_error"]:
         # The weather may be there, and the receptor outside it.
         outside = found["weather_reason"].startswith("RECEPTOR")
         label = "would fail now" if outside else "weather lacked"
-        click.echo(f"  {label}: {found['weather_error']}")
+        same = found["weather_error"] == found["detail"]
+        click.echo(f"  {label}: {'see the cause' if same else found['weather_error']}")
     for text in found["remarks"]:
         click.echo(f"  remark: {text}")
     click.echo(f"  log: {found['log'] or 'none: nothing has gone wrong'}")

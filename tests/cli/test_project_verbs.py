@@ -110,7 +110,7 @@ def test_explain_of_one_tells_cause_weather_log_and_command(ran, stilt) -> None:
     assert lines[:2] == [LATE, "  state: failed"]
     assert sum(line.startswith("  cause: MISSING_MET_FILES: ") for line in lines) == 1
     # Each is said once: the weather is as it was then, and the log has no traceback.
-    assert "  weather now: as when it failed" in lines
+    assert "  weather lacked: see the cause" in lines
     assert sum("MISSING_MET_FILES" in line for line in lines) == 1
     assert any(line.startswith("  log: ") and line.endswith("stilt.log") for line in lines)
     command = f"  run it again: echo {LATE} | stilt push-worker {root} --chunk -"
