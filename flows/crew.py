@@ -254,7 +254,7 @@ def workers_getting_ready(project: Project, plan: Plan) -> Iterator[WorkerPool |
     if plan.roles.transport == 1 or plan.roles.helpers:
         yield None
         return
-    first = _with_transport(project, plan.batches[: plan.roles.transport])
+    first = _with_transport(project, plan)
     pool = WorkerPool(plan.roles.transport, _variables_of_workers(project, plan))
     try:
         with ctrl_c_held():
@@ -268,11 +268,20 @@ def workers_getting_ready(project: Project, plan: Plan) -> Iterator[WorkerPool |
         pool.close()
 
 
-def _with_transport(project: Project, batches: Sequence[Batch]) -> list[Batch]:
-    """Return those of some batches whose particles are not all there already."""
-    ids = [sim_id for batch in batches for sim_id in batch.sim_ids]
-    there = set(project.with_trajectories(ids) if project.config.trajectories else ())
-    return [batch for batch in batches if not there.issuperset(batch.sim_ids)]
+def _with_transport(project: Project, plan: Plan) -> list[Batch]:
+    """Return the first batch of each worker, but for those whose particles are all there.
+
+    Particles of another configuration count as well: the index is not asked for so little.
+    """
+    first = list(plan.batches[: plan.roles.transport])
+    if not project.config.trajectories or plan.skip_existing is False:
+        return first
+    stored = plan.stored or {}
+
+    def there(sim_id: str) -> bool:
+        return sim_id in stored or project.layout.trajectory(sim_id).exists()
+
+    return [batch for batch in first if not all(map(there, batch.sim_ids))]
 
 
 @contextmanager

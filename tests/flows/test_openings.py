@@ -65,9 +65,8 @@ def test_a_command_parses_once_and_opens_the_index_a_few_times(noted_run, new_pr
 def test_workers_neither_parse_nor_open(noted_run, new_project) -> None:
     own, others = noted_run(new_project("two", TWO), "--n-workers", 2)
     assert own["compose"] == 1
-    # Each of the two batches may be recorded when it has ended, and workers get ready only for
-    # batches whose particles are not there.
-    assert 0 < own["connect"] <= MOST_OPENINGS + 2
+    # Each of the two batches may be recorded when it has ended.
+    assert 0 < own["connect"] <= MOST_OPENINGS + 1
     assert not others
 
 
