@@ -141,7 +141,7 @@ $(READY): requirements.lock pyproject.toml | $(PY)
 	fi; \
 	if [ -z "$${done:-}" ]; then \
 	    echo "Installing with pip instead (a minute or two)"; \
-	    $(PY) -m pip install --require-hashes --requirement requirements.lock; \
+	    $(PY) -m pip install --no-deps --require-hashes --requirement requirements.lock; \
 	fi
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "Preparing the database that Prefect starts from"
