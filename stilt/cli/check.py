@@ -18,6 +18,7 @@ from stilt.cli.common import (
     output_dir_option,
     print_json,
     project_argument,
+    require_registered,
     time_format_option,
     warn_in_json,
 )
@@ -229,6 +230,8 @@ def check(
 
     found = coverage_report(model)
     report = found.entries
+    if not refused:
+        require_registered(model)
     bad = [entry for entry in report if entry["reason"]]
     if as_json:
         warn_in_json(found.suspected)

@@ -35,6 +35,16 @@ NO_RECEPTORS = "receptors.csv lists no receptor: write a line for each, below th
 INTERRUPTED_HINT = "Interrupted. What is finished is kept: run the same command again to go on."
 
 
+def require_registered(model: Model) -> None:
+    """Stop where no receptor is listed, unless some were registered before.
+
+    Raises:
+        UsageError: there is nothing to compute.
+    """
+    if not model.receptors and not model.status()["total"]:
+        raise UsageError(NO_RECEPTORS)
+
+
 class Commands(click.Group):
     """The group of all verbs: turns exceptions into one line on stderr and an exit code."""
 

@@ -99,7 +99,10 @@ def _print_one(found: Mapping[str, Any]) -> None:
     if found["reason"]:
         click.echo(f"  cause: {found['reason']}: {found['detail']}\n  to do: {found['advice']}")
     elif found["state"] == "stale":
-        click.echo("  cause: another configuration or other weather made its outputs")
+        click.echo(
+            "  cause: another configuration, other weather or weather in another folder made its "
+            "outputs: `stilt status` says more"
+        )
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
     if found["weather_error"]:

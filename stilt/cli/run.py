@@ -20,6 +20,7 @@ from stilt.cli.common import (
     print_json,
     project_argument,
     project_root,
+    require_registered,
     time_format_option,
 )
 from stilt.cli.progress import RunProgress
@@ -83,6 +84,7 @@ def run(
             say(line)
         receptors = model.receptors
         say(f"Receptors loaded: {len(receptors)}")
+        require_registered(model)
         if not receptors:
             say(NO_RECEPTORS)
         mode = "local-blocking" if local else f"submit-and-{'wait' if wait else 'return'}"

@@ -16,6 +16,7 @@ from stilt.cli.common import (
     project_argument,
 )
 from stilt.errors import UsageError
+from stilt.project.moved_weather import moved_weather
 
 if TYPE_CHECKING:
     from stilt.project.inputs import Project
@@ -40,6 +41,7 @@ def status_report(files: Project, scene_id: str | None = None) -> dict[str, Any]
         **{label: counts[label] for label in (*LABELS, "stale", "empty")},
         "reasons": counts["reasons"],
         "made_by": counts["made_by"],
+        "moved_weather": moved_weather(files) if counts["stale"] else [],
     }
 
 
@@ -56,6 +58,8 @@ def print_status(report: dict[str, Any]) -> None:
         click.echo(f"{text:<{width}}  {count}")
     if report["stale"]:
         click.echo(STALE_NOTE)
+    for sentence in report["moved_weather"]:
+        click.echo(sentence)
     if len(report["made_by"]) > 1:
         makers = "; ".join(f"{number} by {maker}" for maker, number in report["made_by"].items())
         click.echo(MIXED_NOTE.format(makers=makers))

@@ -71,6 +71,13 @@ class MetConfig(Section):
         unit="pandas offset",
         visibility="basic",
     )
+    moved_from: str | None = described(
+        None,
+        "Where this weather was, a folder or URL, when results were made that are still valid: "
+        "they stay complete although directory has changed",
+        visibility="advanced",
+        min_length=1,
+    )
     nested_in: tuple[str, ...] = described(
         (),
         "Meteorologies with coarser grids, the finest first, in which particles continue when "

@@ -95,12 +95,13 @@ def warn_of_weather_after(project: Project, noted: set[str]) -> None:
         warnings.warn(text, WeatherWarning, stacklevel=_CALLER)
 
 
-def tell_of_recomputing(again: Again, number: int) -> None:
+def tell_of_recomputing(again: Again, number: int, moved: Sequence[str] = ()) -> None:
     """Say why a run computes more than a person may expect, and how to keep what is there.
 
     Args:
         again: simulations with outputs of other settings, and those no longer listed.
         number: of all simulations that will be computed.
+        moved: sentences of :func:`stilt.project.moved_weather.moved_weather`.
     """
     said = []
     if again.stale:
@@ -113,6 +114,7 @@ def tell_of_recomputing(again: Again, number: int) -> None:
             f"{again.stale:,} of {number:,} simulation(s) have outputs that other settings or "
             f"other weather made: they are {how}."
         )
+        said += moved
     if again.unlisted:
         said.append(
             f"{again.unlisted:,} of {number:,} simulation(s) are of receptors that are no longer "

@@ -11,6 +11,7 @@ from stilt.execution.runs import EndedJob, Outcome, Run
 from stilt.execution.setup import main_not_run_again, refuse_missing_gpu
 from stilt.interrupts import interruptible
 from stilt.project.ahead import Again, Ahead
+from stilt.project.moved_weather import moved_weather
 
 if TYPE_CHECKING:
     from stilt.execution.backend import Backend
@@ -46,7 +47,9 @@ def run_pending(
         refuse_missing_gpu(project)
     skip = project.config.skip_existing if skip_existing is None else skip_existing
     # Who asks for everything knows why.
-    run_warnings.tell_of_recomputing(ahead.again if skip else Again(), len(pending))
+    again = ahead.again if skip else Again()
+    moved = moved_weather(project) if again.stale else []
+    run_warnings.tell_of_recomputing(again, len(pending), moved)
     stored = ahead.receptors
     receptors = None if stored is None else receptors_of(project, pending, stored)
     told = run_warnings.warn_of_weather_before(project, pending, receptors)

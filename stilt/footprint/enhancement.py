@@ -88,10 +88,12 @@ def enhancement(
     overlays: dict[tuple[object, ...], _Pulled] = {}
     rows: list[tuple[str, pd.Timestamp, float, float, float]] = []
     lacks = _Lacks(inventory)
+    named = None if labels is None else iter(labels)
     for footprint in footprints:
+        name = str(footprint.receptor.id) if named is None else next(named)
         if inventory.changes and footprint.config.time_integrate:
             raise UsageError(
-                f"The footprint of {footprint.receptor.id} holds the sum of its hours "
+                f"The footprint of {name} holds the sum of its hours "
                 "(time_integrate), and the flux changes with time: use hourly footprints, or the "
                 "flux's mean over time."
             )
@@ -110,14 +112,11 @@ def enhancement(
         total = float(layers.sum())
         outside = total - covered
         share = max(outside / total, 0.0) if total > 0.0 else 0.0
-        lacks.note(footprint, share, outside_times=total - in_time, outside=outside)
-        rows.append((str(footprint.receptor.id), footprint.receptor.time, ppm, outside, share))
+        lacks.note(name, stamps, share, outside_times=total - in_time, outside=outside)
+        rows.append((name, footprint.receptor.time, ppm, outside, share))
     lacks.warn(len(rows))
     names = ["receptor", "time", "enhancement_ppm", "outside", "outside_share"]
-    found = pd.DataFrame(rows, columns=names)
-    if labels is not None:
-        found["receptor"] = list(labels)
-    return found.set_index("receptor")
+    return pd.DataFrame(rows, columns=names).set_index("receptor")
 
 
 @dataclass
@@ -128,7 +127,7 @@ class _Lacks:
         inventory: the flux.
         count: footprints of which more than a tenth is not covered.
         worst: share of the one that is covered least, and the sentence about it.
-        dated_otherwise: receptor id of a footprint from another time than a flux of one step.
+        dated_otherwise: name of a footprint from another time than a flux of one step.
     """
 
     inventory: Inventory
@@ -137,12 +136,11 @@ class _Lacks:
     dated_otherwise: str = ""
 
     def note(
-        self, footprint: GriddedInfluence, share: float, *, outside_times: float, outside: float
+        self, name: str, stamps: np.ndarray, share: float, *, outside_times: float, outside: float
     ) -> None:
-        """Record one footprint."""
-        stamps = footprint.data["time"].values
+        """Record one footprint, by the name of its row and the times of its hours."""
         if not self.dated_otherwise and self.inventory.is_dated_otherwise(stamps):
-            self.dated_otherwise = str(footprint.receptor.id)
+            self.dated_otherwise = name
         if share <= TOLERATED_SHARE:
             return
         self.count += 1
@@ -154,7 +152,7 @@ class _Lacks:
                 cause = f"its hours are {hours}, the flux's {self.inventory.span()}"
             self.worst = (
                 share,
-                (f"{1 - share:.0%} of the influence of {footprint.receptor.id} ({cause})"),
+                (f"{1 - share:.0%} of the influence of {name} ({cause})"),
             )
 
     def warn(self, number: int) -> None:

@@ -13,9 +13,10 @@ from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.catalogue import Assessment, MetCatalogue
 from stilt.meteorology.formats import field_names
-from stilt.meteorology.grids import MetGrid, wrap_longitude
+from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.heights import HeightProblem, check_heights
 from stilt.meteorology.lacks import Window, window_of
+from stilt.meteorology.outside_grid import outside_grid
 from stilt.meteorology.overlap import overlap_text
 from stilt.meteorology.records import AnalysisRef
 from stilt.meteorology.stand_ins import stand_in_text, stand_ins
@@ -150,12 +151,7 @@ def _require_inside(receptor: Receptor, grid: MetGrid) -> None:
     outside = ~grid.usable(*grid.to_xy(lon, lat))
     if outside.any():
         worst = int(np.argmax(outside))
-        raise MeteorologyError(
-            f"The receptor at {lon[worst]:g}, {lat[worst]:g} (longitude, latitude) lies outside "
-            f"the weather's grid, {_extent(grid)}, or within two nodes of its edge; use weather "
-            "that surrounds it.",
-            reason=Reason.RECEPTOR_OUTSIDE_GRID,
-        )
+        raise outside_grid(lon[worst], lat[worst], grid)
 
 
 def _coverage(
@@ -208,16 +204,3 @@ def _require_kept(receptor: Receptor, config: MetConfig) -> None:
             "subgrid_bounds; widen them or turn subgrid_enable off.",
             reason=Reason.RECEPTOR_OUTSIDE_GRID,
         )
-
-
-def _extent(grid: MetGrid) -> str:
-    """Return the extent of the grid in longitude and latitude as text."""
-    x = np.linspace(0.0, grid.nx - 1.0, 50)
-    y = np.linspace(0.0, grid.ny - 1.0, 50)
-    edge_x = np.concatenate([x, x, np.zeros(50), np.full(50, grid.nx - 1.0)])
-    edge_y = np.concatenate([np.zeros(50), np.full(50, grid.ny - 1.0), y, y])
-    lon, lat = grid.to_lonlat(edge_x, edge_y)
-    middle, _ = grid.to_lonlat(0.5 * (grid.nx - 1), 0.5 * (grid.ny - 1))
-    around = wrap_longitude(lon - middle)
-    west, east = wrap_longitude(middle + np.array([around.min(), around.max()]))
-    return f"longitudes {west:.4g} to {east:.4g} and latitudes {lat.min():.4g} to {lat.max():.4g}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stilt.errors import UsageError
 from stilt.notices import notice
 from stilt.project.files_of import files_of
+from stilt.project.moved_weather import moved_weather
 from stilt.project.reading import Located, Locations, locate, own_file, shards_of
 from stilt.roots import PathLike, expanded
 from stilt.selection import Owner, Selection, condition, states_of
@@ -91,15 +92,20 @@ class OutputCollection(ABC):
         table, stale = campaign_table(
             self._files.index, kind, name, keys, where=where, parameters=values, only=only
         )
+        moved: list[str] = []
         if stale:
             notice(
-                logger, "%d of %d outputs are left out: another configuration made them.",
-                stale, stale + len(table),
+                logger, "%d of %d outputs are left out: another configuration, or weather in "
+                "another folder, made them.", stale, stale + len(table),
             )  # fmt: skip
+            moved = moved_weather(self._files)
+            for sentence in moved if len(table) else ():
+                notice(logger, "%s", sentence)
         if not len(table):
-            raise UsageError(
-                "There is nothing to open: the selection holds no output of this configuration."
-            )
+            raise UsageError(" ".join((
+                "There is nothing to open: the selection holds no output of this configuration.",
+                *moved,
+            )))  # fmt: skip
         ids, shards = (table[column].tolist() for column in ("sim_id", "shard"))
         located = Locations(self._files, ids, shards, kind, name)
         return table.drop(columns="shard"), located

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import UsageError
+from stilt.footprint.receptor_coordinates import receptor_coordinates
 from stilt.plotting.style import (
     FAINT_INK,
     INK,
@@ -38,24 +39,54 @@ GAP_STEPS = 2.5
 
 
 class SeriesPlace(NamedTuple):
-    """Where a receptor is; they sort by place, from the ground up."""
+    """Where a receptor is; they sort as the view ``receptors`` does, from the ground up.
+
+    Attributes:
+        longitude, latitude: degrees; of the middle of several points.
+        altitude_m: above ground or sea level; of the middle of a column.
+        location_id: the receptor's.
+        where, height: texts.
+    """
 
     longitude: float
     latitude: float
-    lowest_m: float
-    highest_m: float
+    altitude_m: float
+    location_id: str
     where: str
     height: str
 
     @classmethod
     def of(cls, receptor: Receptor) -> SeriesPlace:
         """Return the place of a receptor."""
-        first = receptor.positions[0]
-        heights = [place.altitude_m for place in receptor.positions]
+        middle = receptor_coordinates(receptor)
         return cls(
-            first.longitude, first.latitude, min(heights), max(heights),
-            where_text(receptor), height_text(receptor),
+            middle["receptor_longitude"], middle["receptor_latitude"], middle["receptor_altitude"],
+            str(receptor.location_id), where_text(receptor), height_text(receptor),
         )  # fmt: skip
+
+
+def series_places(receptors: Iterable[Receptor]) -> dict[str, SeriesPlace]:
+    """Return the places of receptors in order, by location id.
+
+    The label ``site`` says where a place is, if all receptors that have it are at one longitude
+    and latitude.
+    """
+    places: dict[str, SeriesPlace] = {}
+    sites: dict[str, str] = {}
+    for receptor in receptors:
+        location = str(receptor.location_id)
+        if location not in places:
+            places[location] = SeriesPlace.of(receptor)
+            site = receptor.labels.get("site")
+            sites[location] = site if isinstance(site, str) else ""
+    wheres: dict[str, set[str]] = {}
+    for location, site in sites.items():
+        wheres.setdefault(site, set()).add(places[location].where)
+    named = [
+        place._replace(where=site) if site and len(wheres[site]) == 1 else place
+        for place, site in zip(places.values(), sites.values(), strict=True)
+    ]
+    return {place.location_id: place for place in sorted(named)}
 
 
 def draw_series(
@@ -74,17 +105,20 @@ def draw_series(
         UsageError: matplotlib is missing, or there is no footprint.
     """
     name = ""
-    sums: dict[SeriesPlace, list[tuple[pd.Timestamp, float]]] = {}
+    sums: dict[str, list[tuple[pd.Timestamp, float]]] = {}
+    receptors: dict[str, Receptor] = {}
     for one in footprints:
         name = name or one.name
-        sums.setdefault(SeriesPlace.of(one.receptor), []).append((one.receptor.time, one.total))
+        location = str(one.receptor.location_id)
+        receptors.setdefault(location, one.receptor)
+        sums.setdefault(location, []).append((one.receptor.time, one.total))
     if not sums:
         raise UsageError("There is nothing to draw: the selection holds no footprint.")
     ax = new_axes(0.45, ax, figsize)
-    places = sorted(sums)
+    places = list(series_places(receptors.values()).values())
     names = _names(places)
     for place, text, colour in zip(places, names, _colours(len(places)), strict=True):
-        times, values = _with_gaps(sums[place])
+        times, values = _with_gaps(sums[place.location_id])
         named = len(places) <= MOST_NAMED
         ax.plot(
             times, values, marker="o", markersize=3.2, linewidth=1.1, color=colour,

@@ -64,11 +64,6 @@ def receptor_text(receptor: Receptor) -> str:
     return f"{where}, {height} m {ground}, {receptor.time:%Y-%m-%d %H:%M} UTC"
 
 
-def place_text(receptor: Receptor) -> str:
-    """Say where a receptor is, without its time."""
-    return f"{where_text(receptor)}, {height_text(receptor)}"
-
-
 def where_text(receptor: Receptor) -> str:
     """Say at which latitude and longitude a receptor's first point is."""
     first = receptor.positions[0]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from stilt.config import MetConfig
 from stilt.project.kernels import Kernels
+from stilt.roots import expanded, place_of
 
 if TYPE_CHECKING:
     from stilt.config import ModelConfig
@@ -91,8 +92,9 @@ def expectations(
 
     Args:
         config: the configuration.
-        root: output root; weather folders below it count by their relative path, so that a
-            project that contains its weather can be moved.
+        root: output root; weather folders below it count by their relative path, and so do those
+            that the configuration names by a relative one, so that a project can be moved together
+            with its weather.
         kernels: the project's tables of averaging kernels; None: those in the output root.
     """
     tables = kernels or Kernels([root])
@@ -116,7 +118,7 @@ def _expectation(config: ModelConfig, name: str, root: Path, kernels: Kernels) -
     return Expectation(transport, error, footprints, config.trajectories)
 
 
-_NO_MATTER = {"directory", "subgrid_dir", "n_min", "backend", "nested_in"}
+_NO_MATTER = {"directory", "moved_from", "subgrid_dir", "n_min", "backend", "nested_in"}
 
 
 def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
@@ -132,18 +134,38 @@ def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     for name, value in usual.items():
         if fields[name] == value:
             del fields[name]
-    base = os.path.realpath(root)
-    places = [_place_identity(place, base) for place in met.places]
+    places = [
+        _place_identity(place, written, root)
+        for place, written in zip(*_places_and_written(met), strict=True)
+    ]
     return {**fields, "directory": places[0] if len(places) == 1 else places}
 
 
-def _place_identity(place: Place, base: str) -> str:
-    """A URL as it is; of a folder its relative path inside ``base``, else its real path."""
+def _places_and_written(met: MetConfig) -> tuple[tuple[Place, ...], tuple[str, ...]]:
+    """Return where weather is, or was when results were made, each place also as written."""
+    if met.moved_from is not None:
+        return (place_of(met.moved_from),), (met.moved_from,)
+    written = met.written_directory
+    return met.places, (written,) if isinstance(written, str) else written
+
+
+def _place_identity(place: Place, written: str, root: Path) -> str:
+    """Return a URL as it is, the path of a folder from ``root``, or its real path.
+
+    The path from ``root`` counts for a folder inside, and for one that is named by it, unless a
+    symbolic link is on the way.
+    """
     if isinstance(place, str):
         return place.rstrip("/")
     # A folder that is not there stays relative; it must not depend on where the program runs.
+    base = os.path.realpath(root)
     folder = os.path.realpath(os.path.join(base, place))
-    return os.path.relpath(folder, base) if os.path.commonpath([folder, base]) == base else folder
+    is_inside = os.path.commonpath([folder, base]) == base
+    path = expanded(written)
+    is_named = not path.is_absolute() and os.path.normpath(os.path.join(base, path)) == folder
+    if is_inside or is_named:
+        return os.path.relpath(folder, base)
+    return folder
 
 
 def footprint_keys_text(keys: Mapping[str, str], empty: frozenset[str] | set[str]) -> str:

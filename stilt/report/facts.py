@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import REMEDIES
-from stilt.plotting.series import SeriesPlace
-from stilt.plotting.style import place_text
+from stilt.plotting.series import series_places
 from stilt.receptors import Receptor
 
 if TYPE_CHECKING:
@@ -169,9 +168,5 @@ def totals_of(model: Model, table: pd.DataFrame, name: str) -> dict[str, Any]:
 def _places(model: Model, firsts: pd.DataFrame) -> dict[str, str]:
     """Return descriptions of the receptors' places by location id, sorted by place and height."""
     stored = model.index.receptors(list(firsts["sim_id"]))
-    receptors = {
-        location: Receptor.from_dict(json.loads(stored[sim_id]))
-        for location, sim_id in zip(firsts["location_id"], firsts["sim_id"], strict=True)
-    }
-    ordered = sorted(receptors, key=lambda location: SeriesPlace.of(receptors[location]))
-    return {location: place_text(receptors[location]) for location in ordered}
+    places = series_places(Receptor.from_dict(json.loads(text)) for text in stored.values())
+    return {location: f"{place.where}, {place.height}" for location, place in places.items()}

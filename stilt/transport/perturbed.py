@@ -334,7 +334,7 @@ def release_for(
     (stream,) = streams
     lon, lat, _ = release.assign(config.numpar)
     if not stream.grid.usable(*stream.grid.to_xy(lon, lat)).all():
-        raise outside_weather(release)
+        raise outside_weather(release, stream.grid)
     particles = initial_particles(
         [release], [0], stream.grid, stream.geometry, stream.terrain_m(), config.numpar,
         abs(config.n_hours) * 60, None,

@@ -21,6 +21,8 @@ from stilt.errors import (
     SimulationError,
 )
 from stilt.meteorology.formats import read_analysis
+from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.outside_grid import outside_grid
 from stilt.meteorology.prepare import SURFACES
 from stilt.meteorology.prepared_store import PreparedStore
 from stilt.meteorology.records import AnalysisRef
@@ -208,7 +210,7 @@ def _run_group(
     ]
     covered = _covered(releases, minutes, streams, config)
     problems = [
-        error or (outside_weather(release) if place is None else None)
+        error or (outside_weather(release, streams[-1].grid) if place is None else None)
         for error, place, release in zip(covered, found, releases, strict=True)
     ]
     good = [index for index, problem in enumerate(problems) if problem is None]
@@ -365,15 +367,11 @@ def _covered(
     return out
 
 
-def outside_weather(release: Release) -> SimulationError:
-    """Return the error of a release outside its weather."""
-    return MeteorologyError(
-        f"The receptor at {release.longitudes[0]:g}, {release.latitudes[0]:g} (longitude, "
-        "latitude) lies outside the weather's domain or in its outermost cells; use weather that "
-        "reaches further.",
-        reason=Reason.RECEPTOR_OUTSIDE_GRID,
-        sim_id=release.sim_id,
-    )
+def outside_weather(release: Release, grid: MetGrid) -> SimulationError:
+    """Return the error of a release outside its weather, of which this is the largest grid."""
+    lon, lat = np.asarray(release.longitudes), np.asarray(release.latitudes)
+    first = int(np.argmax(~grid.usable(*grid.to_xy(lon, lat))))
+    return outside_grid(lon[first], lat[first], grid, release.sim_id)
 
 
 def transport_error_settings(config: ModelConfig) -> TransportErrorSettings:

@@ -376,10 +376,18 @@ def test_a_place_in_a_command_is_the_shorter_of_the_two_paths(tmp_path, monkeypa
 
 def test_a_list_without_receptors_is_told_of(api: str, case: Path, stilt) -> None:
     (case / "receptors.csv").write_text("time,longitude,latitude,altitude\n")
+    said = "receptors.csv lists no receptor: write a line for each"
     for verb in ("check", "run"):
         answer = stilt(verb, case)
-        assert answer.exit_code == 0
-        assert "receptors.csv lists no receptor: write a line for each" in answer.stdout
+        assert answer.exit_code == 2
+        assert said in answer.stderr
+    late = case / "late.csv"
+    late.write_text("time,longitude,latitude,altitude\n2023-03-01 12:00:00,-111.85,40.77,5\n")
+    assert stilt("register", case, "--receptors", late, "--scene-id", "s").exit_code == 0
+    (case / "receptors.csv").write_text("time,longitude,latitude,altitude\n")
+    for verb, code in (("check", 0), ("run", 1)):
+        answer = stilt(verb, case)
+        assert (answer.exit_code, said in answer.stdout) == (code, True)
 
 
 def test_a_missing_folder_is_one_cause(case: Path, stilt) -> None:

@@ -75,6 +75,22 @@ def test_places_are_told_apart_by_what_differs() -> None:
     assert note_of(ax) == "40.77°N 111.85°W, 2000 m above sea level"
 
 
+def test_sites_have_their_names() -> None:
+    sites = {"WBB": (-111.85, 40.77), "HDP": (-111.65, 40.56)}
+    ax = drawn(
+        [one(time, *at, labels={"site": name}) for time in NIGHT for name, at in sites.items()]
+    )
+    assert legend_of(ax) == ["WBB", "HDP"]
+    ax = drawn(
+        [one(time, height=height, labels={"site": "WBB"}) for time in NIGHT for height in (30, 5)]
+    )
+    assert legend_of(ax) == ["5 m", "30 m"]
+    assert note_of(ax) == "WBB, 2 heights"
+    # One name for several places, as of a flight, tells none of them.
+    ax = drawn([one(time, *at, labels={"site": "C130"}) for time in NIGHT for at in sites.values()])
+    assert legend_of(ax) == ["40.77°N 111.85°W", "40.56°N 111.65°W"]
+
+
 def test_a_single_receptor_is_drawn_within_hours_of_its_time() -> None:
     ax = drawn([one(NIGHT[3])])
     first, last = ax.get_xlim()

@@ -112,6 +112,27 @@ def test_the_map_steps_from_the_ground_up_and_then_in_time(make_model, tmp_path)
     ]  # fmt: skip
 
 
+def test_the_map_steps_in_the_order_of_the_legend(make_model, tmp_path) -> None:
+    model = make_model(0)
+    time, lon, lat = "2023-01-01 01:00", -111.85, 40.77
+    receptors = [
+        stilt.PointReceptor(time, lon, lat, 900.0),
+        stilt.ColumnReceptor(time, lon, lat, 0.0, 3000.0),
+        stilt.MultiPointReceptor(time, [lon - 0.2, lon], [lat, lat], [5.0, 60.0]),
+        stilt.PointReceptor(time, lon - 0.05, lat, 100.0),
+        stilt.ColumnReceptor(time, lon, lat, 500.0, 1000.0),
+    ]
+    stilt.push_simulations(model, model.register_pending(receptors))
+    text = write_report(model, tmp_path / "order.html").read_text()
+    maps = json.loads(re.search(r"const MAPS = (.*);\n", text)[1])["receptors"]
+    totals = json.loads(re.search(r"const TOTALS = (.*);\n", text)[1])
+    number = {sim_id: place for sim_id, _, _, place in totals["points"]}
+    assert [number[one["id"]] for one in maps] == [0, 1, 2, 3, 4]
+    assert [place.split(", ")[1] for place in totals["places"]] == [
+        "5 to 60 m", "100 m", "500 to 1000 m", "900 m", "0 to 3000 m",
+    ]  # fmt: skip
+
+
 def test_a_report_needs_no_matplotlib(make_model, tmp_path) -> None:
     model = make_model(1)
     stilt.push_simulations(model, model.register_pending())
