@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 STEPS = {"mixed_layer": 0.02, "wind": 0.02, "direction": 1.0, "turbulence": 0.02}
 """Half of the distance over which finite differences are taken."""
+
+TOO_ROUGH = 1.0
+"""Roughness above which a derivative is warned of."""
 
 PER = {"mixed_layer": "1", "wind": "1", "direction": "degree", "turbulence": "1"}
 MEANINGS = {
@@ -89,7 +93,7 @@ def sensitivity(
         (``*_noise``), the standard error of the difference between the two (difference_noise), and
         roughness: root mean square over particles of that difference, over that of the derivative.
         Near 0 the path of a particle is smooth within the step; near 1 and above, derivative and
-        difference of a single particle have little in common.
+        difference of a single particle have little in common, and a warning names the parameters.
 
     Raises:
         UsageError: an unknown parameter, receptor or meteorology, several met grids, no turbulence,
@@ -136,14 +140,13 @@ def sensitivity(
         )
         spread = np.sqrt(np.mean(slope**2, -1))
         apart = np.sqrt(np.mean((difference - slope) ** 2, -1))
+        roughness = np.divide(apart, spread, np.full_like(apart, np.nan), where=spread > 0)
+        _warn_of_roughness(dict(zip(names, np.nan_to_num(roughness).max(0), strict=True)))
         tables |= {
             "finite_difference": (dims, difference.mean(-1)),
             "finite_difference_noise": (dims, _noise(difference)),
             "difference_noise": (dims, _noise(difference - slope)),
-            "roughness": (
-                dims,
-                np.divide(apart, spread, np.full_like(apart, np.nan), where=spread > 0),
-            ),
+            "roughness": (dims, roughness),
         }
     dataset = xr.Dataset(
         tables,
@@ -160,6 +163,17 @@ def sensitivity(
             dataset[name].attrs.update(units="1" if name == "roughness" else units, long_name=text)
     dataset["per"].attrs["long_name"] = "unit of the parameter, which the derivatives are per"
     return dataset.squeeze("component", drop=True) if isinstance(flux, xr.DataArray) else dataset
+
+
+def _warn_of_roughness(largest: Mapping[str, float]) -> None:
+    """Warn of parameters along which particles' paths are too rough for a derivative."""
+    rough = [f"{name} ({value:.1f})" for name, value in largest.items() if value > TOO_ROUGH]
+    if rough:
+        warnings.warn(
+            f"Paths of particles are too rough for a derivative along {', '.join(rough)}: use "
+            "finite_difference, with steps as large as the changes of interest, or more particles.",
+            stacklevel=3,
+        )
 
 
 def _difference(run: Any, reference: Sequence[float], name: str, step: float) -> np.ndarray:

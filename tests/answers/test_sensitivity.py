@@ -46,6 +46,14 @@ def test_derivatives_agree_with_central_differences(found):
     assert found["per"].values.tolist() == ["1", "1", "degree", "1"]
 
 
+def test_too_rough_a_parameter_is_warned_of(model):
+    wide = {"turbulence": 0.95, "wind": 0.02}
+    with pytest.warns(UserWarning, match=r"derivative along turbulence \(\d+\.\d\): use") as told:
+        made = stilt.sensitivity(model, RECEPTOR, SMOOTH, ["turbulence", "wind"], steps=wide)
+    assert len(told) == 1
+    assert (made["roughness"] > 1).values.tolist() == [True, False]
+
+
 def test_the_enhancement_is_that_of_the_transport(found, model):
     stilt.push_simulations(model, model.register_pending())
     (trajectories,) = model.trajectories.load()
