@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class Migrated:
         program: whose campaign it was.
         footprints, particles: number of each that was imported.
         left_out: settings of the old configuration that have no counterpart here.
+        on_other_grids: footprints that were not imported since a project's have one grid, by the
+            number of their grid.
         project: the new project.
     """
 
@@ -41,6 +44,7 @@ class Migrated:
     footprints: int
     particles: int
     left_out: tuple[str, ...]
+    on_other_grids: dict[int, int]
     project: Path
 
 
@@ -50,6 +54,7 @@ def migrate(
     *,
     met: str | None = None,
     column: tuple[float, float] | None = None,
+    grid: int = 1,
 ) -> Migrated:
     """Make a project from a campaign of R-STILT or PYSTILT.
 
@@ -62,10 +67,11 @@ def migrate(
         new: folder of the project, which must not hold one.
         met: as for :meth:`stilt.exchange.campaigns.OldCampaign.simulations`.
         column: as there.
+        grid: which of the footprints' grids to take, if there are several; 1 is the one that most
+            of them have.
 
     Raises:
-        UsageError: the folder holds no such campaign, the project exists, or footprints have
-            different grids.
+        UsageError: the folder holds no such campaign, the project exists, or there are fewer grids.
     """
     if (new / "config.yaml").exists():
         raise UsageError(f"{new} is a project already: migrate into a new folder.")
@@ -74,13 +80,15 @@ def migrate(
     taken = [each for each in found if each.footprint is not None]
     if not taken:
         raise UsageError(f"{old} has no footprints to take over.")
-    grids = {each.footprint.grid for each in taken if each.footprint is not None}
-    if len(grids) > 1:
+    grids = Counter(each.footprint.grid for each in taken if each.footprint).most_common()
+    if not 1 <= grid <= len(grids):
         raise UsageError(
-            f"The footprints in {old} have {len(grids)} different grids, and a project's have one: "
-            "take one variant of PYSTILT's at a time (--met NAME), or folders of R-STILT with one "
-            "grid each."
+            f"There is no grid {grid}: the footprints in {old} have {len(grids)}, the first being "
+            "the one of most of them."
         )
+    chosen, _ = grids[grid - 1]
+    taken = [each for each in taken if each.footprint and each.footprint.grid == chosen]
+    others = {n: count for n, (_, count) in enumerate(grids, start=1) if n != grid}
     keeps = all(each.particles is not None for each in taken)
     config, left_out = _config(campaign, taken, keeps)
     new.mkdir(parents=True, exist_ok=True)
@@ -91,7 +99,9 @@ def migrate(
     for each in taken:
         _write(project, each, campaign.program, keeps)
     _register(project, list(receptors.values()))
-    return Migrated(campaign.program, len(taken), len(taken) if keeps else 0, tuple(left_out), new)
+    return Migrated(
+        campaign.program, len(taken), len(taken) if keeps else 0, tuple(left_out), others, new
+    )
 
 
 def _write(project: Project, old: OldSimulation, program: str, keeps: bool) -> None:

@@ -23,9 +23,18 @@ Examples:
 )
 @click.option("--column", nargs=2, type=float, metavar="BOTTOM TOP",
               help="Ends of R-STILT's columns in m above ground.")  # fmt: skip
+@click.option(
+    "--grid", type=click.IntRange(min=1), default=1, metavar="NUMBER",
+    help="Which grid's footprints to take, where they have several.  [default: 1, the commonest]",
+)  # fmt: skip
 @json_option
 def migrate(
-    old: str, new: str, met: str | None, column: tuple[float, float] | None, as_json: bool
+    old: str,
+    new: str,
+    met: str | None,
+    column: tuple[float, float] | None,
+    grid: int,
+    as_json: bool,
 ) -> None:
     """Make a project NEW from the campaign OLD of R-STILT or PYSTILT.
 
@@ -34,7 +43,8 @@ def migrate(
     """
     from stilt.answers.migrate import migrate as take_over
 
-    done = take_over(Path(old).expanduser(), Path(new).expanduser(), met=met, column=column)
+    source, target = Path(old).expanduser(), Path(new).expanduser()
+    done = take_over(source, target, met=met, column=column, grid=grid)
     if as_json:
         print_json({**vars(done), "project": str(done.project)})
         return
@@ -42,6 +52,11 @@ def migrate(
         f"{done.footprints} footprint(s) and {done.particles} particle file(s) of {done.program} "
         f"are in {done.project}."
     )
+    for number, footprints in done.on_other_grids.items():
+        click.echo(
+            f"Left out: {footprints} footprint(s) on another grid; --grid {number} takes them, "
+            "into a project of their own."
+        )
     if done.left_out:
         click.echo(f"Left out, since it means something else here: {'; '.join(done.left_out)}.")
     click.echo("Look at mets in its config.yaml before running further receptors.")

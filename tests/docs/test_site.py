@@ -84,15 +84,23 @@ class Below(SimpleHTTPRequestHandler):
     """Serves a site below /stilt/, with its page for addresses that are not there."""
 
     def translate_path(self, path: str) -> str:
-        found = Path(super().translate_path(path.removeprefix("/stilt")))
-        return str(found if found.exists() else Path(self.directory) / "404.html")
+        inside = path.startswith("/stilt/")
+        return super().translate_path(path.removeprefix("/stilt") if inside else "/nothing")
+
+    def send_error(self, code: int, *_: object) -> None:
+        self.send_response(code)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write((Path(self.directory) / "404.html").read_bytes())
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 @pytest.mark.skipif(browser.browser() is None, reason="no Chromium here: apt-get install chromium")
-@pytest.mark.parametrize("missing", ["no.html", "tutorials/no.html", "reference/api/no.html"])
+@pytest.mark.parametrize(
+    "missing", ["no.html", "tutorials/no.html", "reference/api/no.html", "some/where/else/"]
+)
 def test_the_page_for_missing_pages_works_below_a_path(site, missing: str) -> None:
     root = next(path.parent for path in site if path.name == "404.html")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Below, directory=str(root))) as server:

@@ -65,6 +65,33 @@ def test_r_stilt_becomes_a_project(r_stilt, tmp_path):
     assert model.pending() == []
 
 
+def test_footprints_of_two_grids_become_two_projects(r_stilt, tmp_path):
+    for hour in (20, 21):
+        name = f"20230715{hour}00_-111.85_40.77_30"
+        folder = r_stilt / "out" / "by-id" / name
+        folder.mkdir()
+        with h5py.File(folder / f"{name}_foot.nc", "w") as file:
+            file["lon"], file["lat"], file["foot"] = LON + 1, LAT, VALUES.astype("f4")
+            start = pd.Timestamp(f"2023-07-15 {hour}:00") - pd.Timedelta("2h")
+            file["time"] = start.timestamp() + 3600.0 * np.arange(2)
+            file.attrs["crs"] = "+proj=longlat"
+    (r_stilt / "out" / "by-id" / "202307151900_-111.85_40.77_X").rename(tmp_path / "aside")
+    told = run(r_stilt, tmp_path / "a")
+    assert told.exit_code == 0, told.output
+    assert "Left out: 1 footprint(s) on another grid; --grid 2 takes them" in told.output
+    told = run(r_stilt, tmp_path / "b", "--grid", 2)
+    assert told.exit_code == 0, told.output
+    assert "Left out: 2 footprint(s) on another grid; --grid 1 takes them" in told.output
+    for name, number, west in (("a", 2, -111.0), ("b", 1, -112.0)):
+        model = stilt.Model(tmp_path / name)
+        assert model.status()["completed"] == model.status()["total"] == number
+        assert model.footprints["default"].load()[0].grid.xmin == west
+    told = run(r_stilt, tmp_path / "c", "--grid", 3)
+    assert told.exit_code == 2
+    assert "There is no grid 3" in told.output
+    assert not (tmp_path / "c").exists()
+
+
 def test_settings_that_cannot_be_are_left_out(r_stilt, tmp_path):
     told = run(r_stilt, tmp_path / "case", "--column", 0, 2000)
     assert "kmixd = 9" in told.output
