@@ -29,7 +29,7 @@ REMEDIES = {
     "MISSING_MET_FILES": "Put the files there, or correct directory and file_format of the met.",
     "MET_COVERAGE": "Add weather for the hours named, or shorten n_hours.",
     "VARYING_MET_INTERVAL": "Use files with one time interval between analyses.",
-    "DAMAGED_MET_FILE": "Fetch the file again.",
+    "DAMAGED_MET_FILE": "Do what the sentence says; if it says nothing, fetch the file again.",
     "RECEPTOR_OUTSIDE_GRID": "Use weather that surrounds the receptor.",
     "RECEPTOR_ABOVE_TOP": "Use weather that reaches higher, raise z_top, or correct the altitude.",
     "RECEPTOR_BELOW_GROUND": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -75,16 +76,21 @@ def _weather_of(
         from stilt.config import MetConfig
 
         if is_url(directory):
-            name = directory.rstrip("/").rpartition("/")[2]
-            return {name: MetConfig(directory=directory, format=form)}, None, None
+            return {_met_name(directory): MetConfig(directory=directory, format=form)}, None, None
         folder = Path(directory).expanduser()
         if not folder.is_dir():
             raise UsageError(f"There is no folder {folder}: correct --directory.")
         # ARL asks for names of files; any name will do here.
         config = MetConfig(directory=folder, format=form, file_format="*", file_tres="1h")
-        return {folder.resolve().name: config}, None, None
+        return {_met_name(str(folder.resolve())): config}, None, None
     files = open_files(project, None)
     return _chosen(files.config.mets, met), files.config, files.cache_dir
+
+
+def _met_name(place: str) -> str:
+    """Return a name that a meteorology may have, from the last part of a folder or URL."""
+    last = place.rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^a-z0-9]", "", last.lower()) or "weather"
 
 
 def _chosen(mets: Mapping[str, MetConfig], met: str | None) -> dict[str, MetConfig]:

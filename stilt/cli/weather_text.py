@@ -10,12 +10,15 @@ import numpy as np
 
 from stilt.meteorology.archive import LEVEL_KINDS, Archive, Stream, spacing_text
 from stilt.meteorology.arl_format import minute_text
+from stilt.meteorology.guessed_format import other_kind
 from stilt.meteorology.weather_cache import Cleared, Kept, size_text, totals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import xarray as xr
+
+    from stilt.roots import Place
 
 _PROFILE = (
     "height", "air_pressure", "air_temperature", "relative_humidity", "eastward_wind",
@@ -40,11 +43,16 @@ def archive_lines(archive: Archive) -> list[str]:
         ("not found by file_format", archive.not_named),
     ):
         if paths:
-            lines.append(f"  {label}: {_some([os.path.basename(path) for path in paths])}")
+            lines.append(f"  {label}: {_some([_with_kind(path) for path in paths])}")
     if archive.incomplete:
         times = [minute_text(time) for time in archive.incomplete]
         lines.append(f"  no whole analysis at: {_some(times)}")
     return lines
+
+
+def _with_kind(path: Place) -> str:
+    kind = other_kind(path)
+    return f"{os.path.basename(path)} ({kind})" if kind else os.path.basename(path)
 
 
 def _stream_lines(stream: Stream) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA, ROUGHNESS_LENGTH_DEFAULT_M
 from stilt.errors import MeteorologyError, Reason
-from stilt.meteorology.input_levels import required
+from stilt.meteorology.input_levels import level_heights_m, required
 from stilt.meteorology.records import RawAnalysis
 
 TERRAIN_FIELDS = ("SHGT", "HGTS", "TERR")
@@ -40,7 +40,8 @@ def pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.n
     if flag == 2:
         pressure = np.broadcast_to(values, (len(values), *shape)).copy()
         if terrain is None:
-            terrain = _terrain_from_heights(required(raw, "HGTS"), pressure, ground_pressure, raw)
+            heights = level_heights_m(raw, pressure)
+            terrain = _terrain_from_heights(heights, pressure, ground_pressure, raw)
     elif terrain is None:
         raise MeteorologyError(
             f"The weather at {raw.time} has no terrain height (SHGT), which levels that follow "
@@ -52,7 +53,7 @@ def pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.n
         first = required(raw, "TEMP" if "TEMP" in raw.upper else "THET")[0]
         known_m, known_hpa = 0.0, 1013.0
         if flag == 2:
-            known_m, known_hpa = required(raw, "HGTS")[0], values[0]
+            known_m, known_hpa = level_heights_m(raw, pressure)[0], values[0]
         scale_m = GAS_CONSTANT_DRY_AIR * first / GRAVITY_M_S2
         ground_pressure = known_hpa * np.exp(-(terrain - known_m) / scale_m)
     if flag != 2:

@@ -1,16 +1,37 @@
-"""Guess the right file_format from the name of a file, where the configured one is wrong."""
+"""Guess from the name and the first bytes of a file what is wrong with it, or its file_format."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 # Year, month and day, and the hour if one follows.
 _TIME = re.compile(
     r"((?:19|20)\d\d)([-_.]?)(\d\d)([-_.]?)(\d\d)(?:([-_.T]?)([01]\d|2[0-3])(?!\d(?!\d)))?"
 )
 _REGULAR_EXPRESSION = re.compile(r"\\[dDwWsS.]|\.[*+]|\][+*{]|\{\d|[(|^$]")
+_OTHER_KINDS = (
+    (b"PK\x03\x04", "a zip archive: unpack it"),
+    (b"\x1f\x8b", "compressed (gzip): unpack it"),
+    (b"BZh", "compressed (bzip2): unpack it"),
+    (b"\xfd7zXZ", "compressed (xz): unpack it"),
+    (b"\x28\xb5\x2f\xfd", "compressed (zstd): unpack it"),
+    (b"<", "a web page or XML, perhaps a server's message: fetch the file again"),
+)
+
+
+def other_kind(path: str | Path) -> str:
+    """Return what a file is that can be no weather file, and what to do; "" for all others."""
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(8)
+    except OSError:
+        return ""
+    if not beginning:
+        return "empty: fetch it again"
+    return next((kind for magic, kind in _OTHER_KINDS if beginning.startswith(magic)), "")
 
 
 def format_of_name(name: str) -> tuple[str, datetime] | None:

@@ -7,6 +7,7 @@ import numpy as np
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology import thermodynamics as thermo
+from stilt.meteorology.gaps import from_nearest_level, zero_where_no_level_has_it
 from stilt.meteorology.records import RawAnalysis
 
 _TERRAIN_MODEL_TOP_M = 20_000.0
@@ -25,17 +26,7 @@ def required(raw: RawAnalysis, name: str) -> np.ndarray:
             "files that carry it.",
             reason=Reason.DAMAGED_MET_FILE,
         )
-    return _fill_upward(field.astype(np.float64))
-
-
-def _fill_upward(field: np.ndarray) -> np.ndarray:
-    """Replace levels that lack the variable by the nearest level that has it."""
-    if not np.isnan(field).any():
-        return field
-    present = ~np.isnan(field).all(axis=(1, 2))
-    known = np.flatnonzero(present)
-    source = known[np.abs(np.arange(len(field))[:, None] - known[None, :]).argmin(axis=1)]
-    return field[source]
+    return from_nearest_level(field.astype(np.float64))
 
 
 def temperature_k(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:
@@ -45,14 +36,33 @@ def temperature_k(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:
     return required(raw, "THET") * (pressure / 1000.0) ** KAPPA
 
 
+def level_heights_m(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:
+    """Return the height above sea level of pressure levels, (levels, ny, nx).
+
+    A missing one, as below the ground, follows from the nearest one by the hypsometric equation.
+
+    Raises:
+        MeteorologyError: the file has no heights.
+    """
+    filled = required(raw, "HGTS")
+    missing = np.isnan(raw.upper["HGTS"])
+    if not missing.any():
+        return filled
+    known = from_nearest_level(np.where(missing, np.nan, pressure))
+    scale = GAS_CONSTANT_DRY_AIR / GRAVITY_M_S2 * temperature_k(raw, pressure)
+    return filled + scale * np.log(known / pressure)
+
+
 def humidity_fraction(
     raw: RawAnalysis, temperature: np.ndarray, pressure: np.ndarray
 ) -> np.ndarray:
     """Return relative humidity as a fraction; zero above the last level that has any."""
     if "RELH" in raw.upper:
-        return np.clip(np.nan_to_num(raw.upper["RELH"].astype(np.float64)) / 100.0, 0.0, 1.0)
+        return np.clip(
+            zero_where_no_level_has_it(raw.upper["RELH"].astype(np.float64)) / 100.0, 0.0, 1.0
+        )
     if "SPHU" in raw.upper:
-        humidity = np.nan_to_num(raw.upper["SPHU"].astype(np.float64))
+        humidity = zero_where_no_level_has_it(raw.upper["SPHU"].astype(np.float64))
         return thermo.relative_humidity(humidity, temperature, pressure)
     return np.zeros_like(temperature)
 
@@ -67,7 +77,7 @@ def vertical_motion(raw: RawAnalysis) -> np.ndarray:
     name = "WWND" if "WWND" in raw.upper else "DZDT"
     if name not in raw.upper:
         return np.zeros_like(raw.upper["UWND"], dtype=np.float64)
-    return np.nan_to_num(raw.upper[name].astype(np.float64))
+    return zero_where_no_level_has_it(raw.upper[name].astype(np.float64))
 
 
 def heights_agl_m(
@@ -82,7 +92,7 @@ def heights_agl_m(
     """Return the height above ground of the input levels, metres."""
     flag = raw.grid.vertical_flag
     if flag == 2:
-        return required(raw, "HGTS") - terrain
+        return level_heights_m(raw, pressure) - terrain
     if flag == 3:
         values = np.asarray(raw.grid.levels, dtype=np.float64)[:, None, None]
         return values * (1.0 - terrain / _TERRAIN_MODEL_TOP_M)

@@ -147,20 +147,15 @@ def _beyond(name: str, field: NDArray[np.float32], limits: Limits) -> list[OddFi
 
 
 def _extremes(field: NDArray[np.float32]) -> tuple[float, float]:
-    """Return least and greatest value; levels without the variable (all NaN) do not count."""
-    levels = field.reshape(len(field), -1)
-    least, greatest = levels.min(axis=1), levels.max(axis=1)
-    present = ~np.isnan(least)
-    if not present.any():
-        return 0.0, 0.0
-    return float(least[present].min()), float(greatest[present].max())
+    """Return least and greatest value, without missing ones; NaN where all are missing."""
+    return float(np.fmin.reduce(field, axis=None)), float(np.fmax.reduce(field, axis=None))
 
 
 def _too_fast(raw: RawAnalysis) -> list[OddField]:
     u, v = raw.upper.get("UWND"), raw.upper.get("VWND")
     if u is None or v is None or has_mass_fluxes(raw):
         return []
-    if max(map(abs, (*_extremes(u), *_extremes(v)))) < 100.0:
+    if not any(abs(extreme) >= 100.0 for extreme in (*_extremes(u), *_extremes(v))):
         return []
     speed = float(np.sqrt(np.nanmax(u * u + v * v)))
     if speed <= FASTEST_WIND_M_S:

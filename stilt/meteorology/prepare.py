@@ -24,6 +24,7 @@ from stilt.meteorology.fields import (
     TURBULENCE_FIELDS,
 )
 from stilt.meteorology.formats.hybrid import with_pressure
+from stilt.meteorology.gaps import refuse_unknown
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.horizontal_turbulence import horizontal_variances
 from stilt.meteorology.input_levels import has_vertical_motion
@@ -34,7 +35,7 @@ from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_div
 
 logger = logging.getLogger(__name__)
 
-PREPARATION_VERSION = 15
+PREPARATION_VERSION = 16
 """Raised whenever prepared arrays change for the same input."""
 
 SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {
@@ -111,6 +112,8 @@ class PreparedAnalysis:
     surface: np.ndarray
 
 
+# What is no number in the end is refused there.
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def prepare(
     raw: RawAnalysis,
     levels: InternalLevels,
@@ -149,7 +152,7 @@ def prepare(
         cell_size,
         options.turbulence,
     )
-    return PreparedAnalysis(
+    prepared = PreparedAnalysis(
         column=_pack_column(cell_size, columns, levels, variances),
         turbulence=_stack(
             TURBULENCE_FIELDS,
@@ -165,6 +168,8 @@ def prepare(
         ),
         surface=_pack_surface(raw, columns, surface, height),
     )
+    refuse_unknown(raw, (prepared.column, prepared.turbulence, prepared.air))
+    return prepared
 
 
 def prepare_in_blocks(

@@ -14,7 +14,7 @@ from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket
 from stilt.meteorology.file_search import FileSearch, Found
 from stilt.meteorology.formats import AUTO, format_of
-from stilt.meteorology.guessed_format import advice_on_format, fits
+from stilt.meteorology.guessed_format import advice_on_format, fits, other_kind
 from stilt.meteorology.records import AnalysisRef
 from stilt.roots import Place, place_of
 
@@ -112,10 +112,24 @@ class WindowErrors:
                 f"by {later}; keep files of one kind, with times at most 12 hours apart, there.",
                 reason=Reason.VARYING_MET_INTERVAL,
             )
+        for path in found.around:
+            times = found.named.get(path)
+            if (times is None or self._belongs(times, missing)) and (other := other_kind(path)):
+                return MeteorologyError(
+                    f"{path} is {other} (needed for {_times_text(missing)}).",
+                    reason=Reason.DAMAGED_MET_FILE,
+                )
         if not bracket.refs and found.around and self.config.format not in ("arl", AUTO):
             other = next(
                 filter(None, (format_of(str(path)) for path in found.around[:_LOOKED_AT])), ""
             )
+            if other == self.config.format:
+                return MeteorologyError(
+                    f"The files of {self.label}, such as {Path(found.around[0]).name}, hold only "
+                    f"parts of the analyses of {_times_text(missing)}: add the files with the "
+                    "other fields, on levels and at the surface.",
+                    reason=Reason.MET_COVERAGE,
+                )
             known = f"; {Path(found.around[0]).name} looks like format: {other}" if other else ""
             return MeteorologyError(
                 f"No file of {self.label} is of format: {self.config.format}{known}; correct "

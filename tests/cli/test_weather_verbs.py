@@ -68,6 +68,15 @@ def test_show_uses_the_projects_settings(stilt, project, folder):
     assert 0 < heights[-1] <= 1000
 
 
+def test_a_folder_may_have_any_name(stilt, folder, tmp_path):
+    other = tmp_path / "ERA5_2023 (July)"
+    other.symlink_to(folder)
+    where = ("2023-07-15 16:30", "-111.85", "40.77")
+    for source in (other, folder / ".." / "met"):
+        shown = stilt("weather", "show", *where, "--directory", source, "--format", "arl")
+        assert shown.exit_code == 0, shown.output
+
+
 def test_a_project_and_a_folder_together_are_refused(stilt, project, folder):
     both = stilt("weather", "list", project, "--directory", folder)
     assert both.exit_code == 2

@@ -6,8 +6,10 @@ from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, 
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.archive import list_archive
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
+from stilt.meteorology.formats.grib_messages import is_grib
 from stilt.meteorology.writer import write_arl
 
 HOURS = np.arange(
@@ -155,3 +157,79 @@ def test_files_of_another_format_are_told_apart(folder):
         select(folder, format="wrf")
     assert told.value.reason == Reason.MISSING_MET_FILES
     assert "format: era5" in told.value.detail
+
+
+def test_attributes_named_grib_do_not_make_a_netcdf_file_grib(tmp_path, analyses):
+    """The Climate Data Store's NetCDF begins with attributes such as GRIB_centre."""
+    folder = tmp_path / "era5"
+    folder.mkdir()
+    for name, data in (("levels", level_dataset(analyses)), ("flat", surface_dataset(analyses))):
+        data.assign_attrs(GRIB_centre="ecmf").to_netcdf(folder / f"{name}.nc")
+        assert b"GRIB" in (folder / f"{name}.nc").read_bytes()
+        assert not is_grib(str(folder / f"{name}.nc"))
+    # In small files the attributes stand in the first bytes.
+    small = tmp_path / "small.nc"
+    xr.Dataset(attrs={"GRIB_centre": "ecmf"}).to_netcdf(small, engine="netcdf4")
+    assert b"GRIB" in small.read_bytes()[:256]
+    assert not is_grib(str(small))
+    assert len(select(folder)) == len(HOURS)
+
+
+@pytest.mark.parametrize("dimension", ["number", "step"])
+def test_several_members_or_steps_are_refused(tmp_path, analyses, dimension):
+    folder = tmp_path / "era5"
+    folder.mkdir()
+    for name, data in (("levels", level_dataset(analyses)), ("flat", surface_dataset(analyses))):
+        both = xr.concat([data, data + 1.0], dim=dimension)
+        both.to_netcdf(folder / f"{name}.nc")
+    with pytest.raises(MeteorologyError, match=rf"has the dimension {dimension} with 2 values"):
+        select(folder)
+
+
+def test_inexact_times_are_those_of_the_nearest_minute(tmp_path, analyses):
+    folder = tmp_path / "era5"
+    folder.mkdir()
+    for name, data in (("levels", level_dataset(analyses)), ("flat", surface_dataset(analyses))):
+        early = data.assign_coords(valid_time=data.valid_time - np.timedelta64(40, "ms"))
+        early.to_netcdf(folder / f"{name}.nc")
+    assert [ref.time for ref in select(folder)] == list(HOURS)
+
+
+def test_missing_times_are_refused(tmp_path, analyses):
+    times = HOURS.astype("datetime64[ns]").copy()
+    times[1] = "NaT"
+    data = level_dataset(analyses).assign_coords(valid_time=times)
+    data.to_netcdf(tmp_path / "levels.nc")
+    with pytest.raises(MeteorologyError, match="some of its times"):
+        select(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x03\x04 GRIB", "a zip archive: unpack it"),
+        (b"\x1f\x8b\x08", "compressed \\(gzip\\): unpack it"),
+        (b"", "empty: fetch it again"),
+        (b"<html>", "a web page"),
+    ],
+)
+def test_what_is_no_weather_file_is_named(tmp_path, analyses, content, told):
+    surface_dataset(analyses).to_netcdf(tmp_path / "surface.nc")
+    (tmp_path / "levels.nc").write_bytes(content)
+    with pytest.raises(MeteorologyError, match=rf"levels\.nc is {told}"):
+        select(tmp_path)
+    assert list_archive(tmp_path, "era5").not_weather == (tmp_path / "levels.nc",)
+
+
+def test_surface_fields_alone_are_called_a_part(tmp_path, analyses):
+    surface_dataset(analyses).to_netcdf(tmp_path / "surface.nc")
+    with pytest.raises(MeteorologyError, match="only parts of the analyses"):
+        select(tmp_path)
+
+
+def test_an_archive_lists_a_file_that_cannot_be_read_as_damaged(folder):
+    path = folder / "pressure-levels.nc"
+    path.write_bytes(path.read_bytes()[:20_000])
+    archive = list_archive(folder, "era5")
+    assert list(archive.damaged) == [path]
+    assert not archive.not_weather

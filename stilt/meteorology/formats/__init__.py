@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 from stilt.errors import ConfigValidationError
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
 from stilt.meteorology.formats.kept import open_kept, read_kept, spooled
+from stilt.meteorology.gaps import without_empty
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _read(part: AnalysisRef, variables: Collection[str] | None) -> RawAnalysis:
 def _joined(ref: AnalysisRef, parts: Sequence[RawAnalysis]) -> RawAnalysis:
     surface = {name: field for raw in parts for name, field in raw.surface.items()}
     upper = {name: field for raw in parts for name, field in raw.upper.items()}
-    return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
+    return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, without_empty(surface), upper)
 
 
 def field_names(ref: AnalysisRef) -> FieldNames:

@@ -14,7 +14,7 @@ _UNEVEN = 0.02
 
 
 class AxisError(ValueError):
-    """Raised for axes that transport cannot use; the text says why."""
+    """Raised for axes that transport cannot use; the text says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ def latlon_axes(lon: ArrayLike, lat: ArrayLike, source: str) -> Horizontal:
     """
     lon, lat = np.asarray(lon, float).ravel(), np.asarray(lat, float).ravel()
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-        raise AxisError("some of its longitudes or latitudes are missing values")
+        raise AxisError(
+            "some of its longitudes or latitudes are missing values; fetch or copy the file again"
+        )
     columns, lon = _eastward(lon)
     rows = np.argsort(lat, kind="stable")
     lat = lat[rows]
@@ -98,7 +100,7 @@ def _eastward(lon: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.fl
     order = order[distinct]
     around = turned[order]
     if len(order) < 2:
-        raise AxisError("it has fewer than two longitudes")
+        raise AxisError("it has fewer than two longitudes; use a larger area")
     gaps = np.diff(around, append=around[0] + 360.0)
     widest, usual = int(np.argmax(gaps)), float(np.median(gaps))
     is_regional = gaps[widest] > 1.5 * usual
@@ -115,10 +117,13 @@ def _step(values: NDArray[np.float64], what: str) -> float:
         AxisError: it is not, or there is only one value.
     """
     if len(values) < 2:
-        raise AxisError(f"it has fewer than two {what}")
+        raise AxisError(f"it has fewer than two {what}; use a larger area")
     step = float(values[-1] - values[0]) / (len(values) - 1)
     if np.abs(np.diff(values) - step).max() > _UNEVEN * step:
-        raise AxisError(f"its {what} are not evenly spaced")
+        raise AxisError(
+            f"its {what} are not evenly spaced; interpolate its fields to evenly spaced ones, or "
+            "request them so"
+        )
     return round(step, 10)
 
 

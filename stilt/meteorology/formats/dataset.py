@@ -26,6 +26,7 @@ from stilt.meteorology.formats.axes import (
 )
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
+from stilt.meteorology.formats.netcdf_files import is_netcdf
 from stilt.meteorology.formats.stores import (
     chunk_tokens,
     few_chunks_together,
@@ -44,11 +45,13 @@ _HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "
 LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
 """Attributes of levels that carry hybrid coefficients: one value for each level."""
 
-_NETCDF = (b"CDF", b"\x89HDF")
-
 
 class ForeignFileError(ValueError):
     """Raised for a file that is not of a format at all, such as a text file beside the weather."""
+
+
+class UnsuitableFileError(ValueError):
+    """Raised for a file whose fields cannot be used as they are; says why, and what to do."""
 
 
 class DatasetFormat:
@@ -57,11 +60,16 @@ class DatasetFormat:
     product: ClassVar[Product]
 
     def recognises(self, path: str) -> bool:
-        """Return whether a file has levels or surface fields with names of this product."""
+        """Return whether a file has levels or surface fields with names of this product.
+
+        A NetCDF file that cannot be read may be one, and is described by :meth:`scan`.
+        """
         try:
             parts = _opened(self, path, _identity(path))
-        except (OSError, ValueError, MeteorologyError):
+        except ForeignFileError:
             return False
+        except (OSError, ValueError, MeteorologyError):
+            return not is_store(path) and _is_readable(path) and is_netcdf(path)
         return any(part.fields for part in parts)
 
     def open(self, path: str) -> list[xr.Dataset]:
@@ -72,9 +80,8 @@ class DatasetFormat:
         """
         if is_store(path):
             return [open_store(path)]
-        with open(path, "rb") as file:
-            if not file.read(8).startswith(_NETCDF):
-                raise ForeignFileError("it is not a NetCDF file")
+        if not is_netcdf(path):
+            raise ForeignFileError("it is not a NetCDF file")
         return [xr.open_dataset(path, engine="netcdf4")]
 
     def product_of(self, data: xr.Dataset) -> Product:
@@ -92,7 +99,7 @@ class DatasetFormat:
         except ForeignFileError:
             return FileIndex(())
         except (OSError, ValueError) as problem:
-            return FileIndex((), _damage(path, str(problem)))
+            return FileIndex((), _damage(path, problem))
         return FileIndex(tuple(refs))
 
     def _refs(
@@ -134,7 +141,7 @@ class DatasetFormat:
             surface, upper = part.read(position, ref, variables)
         except (OSError, ValueError, IndexError, RuntimeError) as problem:
             raise MeteorologyError(
-                _damage(ref.path, str(problem)), reason=Reason.DAMAGED_MET_FILE
+                _damage(ref.path, problem), reason=Reason.DAMAGED_MET_FILE
             ) from problem
         return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
 
@@ -144,7 +151,7 @@ class DatasetFormat:
             part = _opened(self, ref.path, _identity(ref.path))[ref.offset >> 32]
         except (OSError, ValueError, IndexError) as problem:
             raise MeteorologyError(
-                _damage(ref.path, str(problem)), reason=Reason.DAMAGED_MET_FILE
+                _damage(ref.path, problem), reason=Reason.DAMAGED_MET_FILE
             ) from problem
         names = tuple(field.name for field in part.fields.values())
         if not part.level:
@@ -272,6 +279,11 @@ def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
             by_level.setdefault(level, []).append(name)
     for level, names in by_level.items():
         table = product.upper if level else product.surface
+        known = _fields(names, product.upper) or _fields(names, product.surface)
+        if not known:
+            continue
+        for name in known:
+            _check_dimensions(data[name], level)
         # Fields that do not change with time may be among those that do.
         first = max((data[name] for name in names), key=lambda each: each.ndim)
         horizontal = _horizontal(data, first, product)
@@ -281,6 +293,24 @@ def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
             level, vertical, table = "", NO_LEVELS, product.surface
         time, times, hours = _times(data, first)
         yield _Part(data, _fields(names, table), horizontal, vertical, level, time, times, hours)
+
+
+def _check_dimensions(variable: xr.DataArray, level: str) -> None:
+    """Refuse several values at one time, level and place, such as members of an ensemble.
+
+    Raises:
+        UnsuitableFileError: there are.
+    """
+    known = {level, *_TIMES, *_LATITUDES, *_LONGITUDES}
+    times = [str(dim) for dim in variable.dims if dim in _TIMES]
+    others = [str(dim) for dim in variable.dims if str(dim).lower() not in known]
+    for dim in (*others, *times[1:]):
+        if variable.sizes[dim] > 1:
+            raise UnsuitableFileError(
+                f"its field {variable.name} has the dimension {dim} with {variable.sizes[dim]} "
+                "values beside time, level and place; select one of them, or put each valid time "
+                "on one axis"
+            )
 
 
 def _fields(names: list[str], table: Any) -> dict[str, Field]:
@@ -316,7 +346,7 @@ def _horizontal(data: xr.Dataset, variable: xr.DataArray, product: Product) -> H
     try:
         return latlon_axes(data[x].to_numpy(), data[y].to_numpy(), product.source)
     except AxisError as problem:
-        raise ValueError(str(problem)) from problem
+        raise UnsuitableFileError(str(problem)) from problem
 
 
 def _vertical(data: xr.Dataset, level: str) -> Vertical:
@@ -344,11 +374,19 @@ def _times(
     known = next((each for each in _TIMES if each in data.coords or each in data.variables), "")
     if not known:
         return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
-    valid = np.atleast_1d(data[known].to_numpy()).astype("datetime64[m]")
+    valid = _to_the_minute(data[known])
+    if name and (np.isnat(valid).any() or len(valid) != data.sizes[name]):
+        raise ValueError(f"some of its times ({known}) are missing")
     hours = np.zeros(len(valid), np.int64)
     if name == "" and len(valid) > 1:
         return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
     return name, valid, hours
+
+
+def _to_the_minute(times: xr.DataArray) -> NDArray[np.datetime64]:
+    """Return times to the nearest minute, since fractions of days are not exact."""
+    seconds = np.atleast_1d(times.to_numpy()).ravel().astype("datetime64[s]")
+    return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
 
 
 def _identity(path: str) -> str:
@@ -358,8 +396,10 @@ def _identity(path: str) -> str:
     return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def _damage(path: str, problem: str) -> str:
-    return (
-        f"The weather file {path} cannot be used: {problem}; fetch or copy the file again, or "
-        "remove it."
-    )
+def _is_readable(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.R_OK)
+
+
+def _damage(path: str, problem: Exception) -> str:
+    remedy = "" if isinstance(problem, UnsuitableFileError) else "; fetch or copy the file again"
+    return f"The weather file {path} cannot be used: {problem}{remedy}, or remove it."

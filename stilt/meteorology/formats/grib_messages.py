@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from stilt.meteorology.formats.netcdf_files import begins_as_netcdf
+
 _MAGIC = b"GRIB"
+_INDICATOR = re.compile(_MAGIC + rb"...[\x01\x02]", re.DOTALL)
+"""The word, three bytes of length or discipline, and the edition."""
 _SEARCHED_BYTES = 256
 _HEAD_BYTES = 4096
 _NO_BITMAP, _EARLIER_BITMAP = 255, 254
@@ -68,12 +73,17 @@ def eccodes() -> Any:
 
 
 def is_grib(path: str) -> bool:
-    """Return whether a file begins as GRIB files do, possibly after a transmission header."""
+    """Return whether a file begins as GRIB files do, possibly after a transmission header.
+
+    The word GRIB alone does not tell: the Climate Data Store's NetCDF files have attributes named
+    ``GRIB_...``, and names in archives may hold it.
+    """
     try:
         with open(path, "rb") as file:
-            return _MAGIC in file.read(_SEARCHED_BYTES)
+            beginning = file.read(_SEARCHED_BYTES)
     except OSError:
         return False
+    return bool(_INDICATOR.search(beginning)) and not begins_as_netcdf(beginning)
 
 
 @contextmanager

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import AxisError, Horizontal
+from stilt.meteorology.formats.netcdf_files import is_netcdf
 from stilt.meteorology.formats.wrf_fields import SURFACE, UPPER, Floats, Frame, Maker, precipitation
 from stilt.meteorology.formats.wrf_grid import wrf_horizontal
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
 
-_NETCDF = (b"CDF", b"\x89HDF")
 _SIGMA = 1
 _NEEDED = (
     "U", "V", "W", "T", "P", "PB", "PH", "PHB", "QVAPOR", "PSFC", "HGT", "XLAT", "XLONG", "ZNU",
@@ -178,9 +178,8 @@ def _opened(path: str, identity: str) -> _Output | None:
         OSError: it cannot be read.
     """
     del identity
-    with open(path, "rb") as file:
-        if not file.read(8).startswith(_NETCDF):
-            return None
+    if not is_netcdf(path):
+        return None
     data = xr.open_dataset(path, engine="netcdf4", decode_times=False).reset_coords()
     title = str(data.attrs.get("TITLE", ""))
     if "MAP_PROJ" not in data.attrs or not {"U", "V"} & set(data.variables):
