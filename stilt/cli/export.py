@@ -14,6 +14,7 @@ from stilt.cli.common import (
     project_argument,
     time_range,
 )
+from stilt.cli.ids import locations
 
 LAYOUTS = ("openghg", "paris", "ct-lagrange")
 
@@ -42,8 +43,9 @@ Examples:
 @click.option("--domain", help="Domain in the names of files for OpenGHG.")
 @click.option("--species", default="inert", help="Gas in files for OpenGHG; co2 adds hours back.")
 @click.option(
-    "--location", "places", multiple=True, metavar="ID", help="Receptors at this place only."
-)
+    "--location", "places", multiple=True, metavar="PLACE",
+    help="Receptors at this place only: an id, or a site of receptors.csv.",
+)  # fmt: skip
 @click.option("--name", help="Footprint to export.  [default: the first of the configuration]")
 @click.option("--particles", is_flag=True, help="Write particles instead of footprints.")
 @click.option("--error", is_flag=True, help="Results of the error runs.")
@@ -91,7 +93,7 @@ def export(
     selection: dict[str, Any] = {
         "mets": met,
         "scene_id": scene,
-        "location_ids": list(places) or None,
+        "location_ids": locations(model, places) if places else None,
     }
     if start or end:
         selection["time_range"] = time_range(start, end)

@@ -1,7 +1,8 @@
-"""The simulation that a text on the command line names."""
+"""The simulation, or the places, that texts on the command line name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stilt.errors import UsageError
@@ -36,3 +37,27 @@ def one_id(model: Model, text: str) -> str:
     raise UsageError(
         f"'{text}' is a part of {len(found)} ids, {some} for example: give more of it."
     )
+
+
+def locations(model: Model, texts: Iterable[str]) -> list[str]:
+    """Return the ids of places that texts name: by a location's id, or by the label ``site``.
+
+    Raises:
+        UsageError: no receptor is at a place.
+    """
+    known = model.index.sql("SELECT * FROM receptors LIMIT 0").columns
+    site = "site::VARCHAR" if "site" in known else "NULL"
+    table = model.index.sql(
+        f"SELECT DISTINCT location_id, {site} AS site FROM receptors ORDER BY 1"
+    )
+    found: dict[str, None] = {}
+    for text in texts:
+        here = table[(table["location_id"] == text) | (table["site"] == text)]
+        if here.empty:
+            names = [site or location for location, site in table.head(3).itertuples(index=False)]
+            raise UsageError(
+                f"No receptor of this project is at '{text}': a place is the label site of "
+                f"receptors.csv, or an id such as {', '.join(dict.fromkeys(names)) or 'none'}."
+            )
+        found.update(dict.fromkeys(here["location_id"]))
+    return list(found)

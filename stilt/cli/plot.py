@@ -16,7 +16,7 @@ from stilt.cli.common import (
     project_argument,
     time_range,
 )
-from stilt.cli.ids import one_id
+from stilt.cli.ids import locations, one_id
 from stilt.cli.pictures import (
     KINDS,
     OF_MANY,
@@ -60,6 +60,7 @@ Examples:
   stilt plot ./case 202301011200 --kind animation --out film.mp4
   stilt plot ./case --each --out pictures/                 # a map of every one
   stilt plot ./case --from 2023-01-01 --to 2023-01-07 --name default
+  stilt plot ./case --kind series --location WBB
 """
 )
 @project_argument(required=True)
@@ -74,6 +75,10 @@ Examples:
 @click.option("--from", "start", metavar="TIME", help="Receptors from this time on, UTC.")
 @click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC, or this day.")
 @click.option("--met", metavar="NAME", help="Simulations in this meteorology only.")
+@click.option(
+    "--location", "places", multiple=True, metavar="PLACE",
+    help="Receptors at this place only: an id, or a site of receptors.csv.",
+)  # fmt: skip
 @click.option("--hour", metavar="N|TIME", help="One hour of a footprint: 0 is the earliest.")
 @click.option(
     "--hours", type=int, default=1, show_default=True, help="Hours in each panel of a facet."
@@ -112,6 +117,7 @@ def plot(
     start: str | None,
     end: str | None,
     met: str | None,
+    places: tuple[str, ...],
     hour: str | None,
     hours: int,
     color_by: str | None,
@@ -125,10 +131,12 @@ def plot(
     """Draw results of PROJECT: footprints, particles, means.
 
     SIM_ID may be a part of an id that no other simulation has. Without it the mean of all
-    footprints is drawn, or of those that --from, --to and --met choose.
+    footprints is drawn, or of those that --from, --to, --met and --location choose.
     """
     model = open_model(project, output_dir, outputs=True)
     selection: dict[str, Any] = {"mets": met}
+    if places:
+        selection["location_ids"] = locations(model, places)
     if start or end:
         selection["time_range"] = time_range(start, end)
     chosen = {key: value for key, value in selection.items() if value is not None}

@@ -164,13 +164,16 @@ def _unlisted(model: Any, receptors: Any, counts: Mapping[str, int]) -> list[str
 
 
 def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
-    """Where the results are, and how to look at them."""
+    """Where the results are, what to know of them, and how to look at them."""
+    from stilt.execution.particles import left_early_text
+
     if not counts["completed"]:
         return []
     # A folder of results is a project too, and the command needs no --output-dir.
     place = shown(model.files.outputs)
     folder = ("store",) if model.config.output.layout == "store" else ("simulations", "by-id")
     lines = [f"Results are in {below(model.files.outputs, *folder)}: {_size(model)}."]
+    lines += filter(None, [left_early_text(model.files)])
     if model.config.footprints:
         lines.append(f"Pictures: stilt plot {place}; all on one page: stilt report {place}")
     lines.append(f"Where the time went: stilt status {place} --times")

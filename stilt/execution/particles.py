@@ -1,4 +1,4 @@
-"""Find simulations with fewer particles than points, before anything is computed."""
+"""Find simulations with too few particles before a run, and particles that ended early after it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from stilt.errors import TrajectoryError
 from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
 from stilt.receptors import Receptor, require_particles
+
+# So much of the run's hours may be missing before it is worth a sentence.
+TOLERATED_SHARE = 0.1
 
 
 def particle_problems(
@@ -38,3 +41,31 @@ def too_few_particles(receptor: Receptor, numpar: int) -> TrajectoryError | None
     except TrajectoryError as error:
         return error
     return None
+
+
+def left_early_text(files: Project) -> str:
+    """Say that much of the particles' time is missing because they left the weather's grid.
+
+    The number of rows of the particle tables tells, if they have a row for every minute.
+
+    Returns:
+        One sentence; "" where little is missing, or the tables do not tell.
+    """
+    config = files.config
+    if config.outdt or not config.trajectories:
+        return ""
+    keys = [wanted.transport for wanted in files.expectations.values()]
+    found = files.index.sql(
+        "SELECT avg(n_rows) AS n_rows FROM simulations WHERE list_contains(?, transport_key)",
+        [keys],
+    )
+    rows = float(found["n_rows"].iloc[0])
+    share = rows / (config.numpar * abs(config.n_hours) * 60)
+    # NaN without a table.
+    if not share < 1.0 - TOLERATED_SHARE:
+        return ""
+    return (
+        f"Particles were followed for {share:.0%} of the {abs(config.n_hours)} hours on average, "
+        "until they left the weather's grid: what influenced them after that is not in the "
+        "footprints. Weather that covers a larger area follows them further."
+    )

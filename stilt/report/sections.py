@@ -17,8 +17,8 @@ STRIP_WIDTH = 1000.0
 SHOWN_GAPS = 12
 
 
-def status_section(counts: Mapping[str, Any]) -> str:
-    """Return how many simulations are in which state."""
+def status_section(counts: Mapping[str, Any], remark: str = "") -> str:
+    """Return how many simulations are in which state, and a remark on all of them."""
     total = counts["total"]
     if not total:
         return (
@@ -45,6 +45,7 @@ def status_section(counts: Mapping[str, Any]) -> str:
         notes.append(
             f"{counts['empty']:,} of those completed have no influence on any footprint's grid."
         )
+    notes += [remark] if remark else []
     return (
         f'<div class="bar" role="img" aria-label="states">{parts}</div>'
         f'<div class="cards">{cards}</div>{paragraphs(notes)}'

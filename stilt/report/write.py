@@ -15,6 +15,7 @@ import pandas as pd
 
 from stilt.atomic import atomic_path
 from stilt.errors import UsageError
+from stilt.execution.particles import left_early_text
 from stilt.plotting.interactive import asset, map_data, page
 from stilt.report import sections
 from stilt.report.facts import effort_of, failures_of, totals_of
@@ -66,7 +67,7 @@ def write_report(
     totals = totals_of(model, table, name) if name else {"places": [], "points": [], "left_out": 0}
     covers = weather_cover(model, table["time"]) if weather and len(table) else []
     parts = {
-        "Simulations": sections.status_section(model.status()),
+        "Simulations": sections.status_section(model.status(), left_early_text(model.files)),
         "Map": (f'<p class="note">{escape(maps_note)}</p>' if maps_note else "")
         + ('<div id="map"></div>' if shown else ""),
         "Influence on each receptor": _series_text(totals, name),

@@ -114,6 +114,34 @@ def test_mistakes_are_one_sentence(arguments, sentence: str, case) -> None:
     assert "Traceback" not in done.output
 
 
+def test_a_place_is_named_by_its_site_or_its_id(make_model, tmp_path) -> None:
+    model = make_model(0)
+    places = {"WBB": (-111.85, 40.77), "HDP": (-111.65, 40.56)}
+    receptors = [
+        stilt.PointReceptor(f"2023-01-01 0{hour}:00", *at, 5.0, labels={"site": site})
+        for site, at in places.items()
+        for hour in range(3 if site == "WBB" else 2)
+    ]
+    stilt.push_simulations(model, model.register_pending(receptors))
+    for given, number in (
+        (["WBB"], 3),
+        (["HDP"], 2),
+        (["-111.65_40.56_5"], 2),
+        (["WBB", "-111.65_40.56_5"], 5),
+    ):
+        options = [word for place in given for word in ("--location", place)]
+        done = call(model.project, "--each", "--out", f"{tmp_path}/{number}/", "--json", *options)
+        assert len(json.loads(done.stdout)["result"]) == number
+        out = tmp_path / f"{number}-files"
+        export = ["export", str(model.project), str(out), "--format", "files", "--json", *options]
+        told = CliRunner().invoke(cli, export)
+        assert json.loads(told.stdout)["result"]["simulations"] == number
+    done = call(model.project, "--location", "UOU")
+    assert done.exit_code == 2
+    assert "No receptor of this project is at 'UOU'" in done.stderr
+    assert "such as HDP, WBB." in done.stderr
+
+
 def test_code_of_the_page_on_pictures_runs(case) -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "pages" / "pictures.md"
     model, ids = case
