@@ -86,8 +86,7 @@ class Plan:
     """What a run computes, cut into batches.
 
     Attributes:
-        sim_ids: the simulations.
-        batches: of them, in the order in which they begin.
+        batches: of simulations, in the order in which they begin.
         roles: what the processes of the run are for.
         skip_existing: keep outputs that this configuration made; None asks the configuration.
         receptors: by simulation id, to travel with the batches; None lets workers ask the index.
@@ -98,7 +97,6 @@ class Plan:
             any; None lets workers ask the index.
     """
 
-    sim_ids: tuple[str, ...]
     batches: tuple[Batch, ...]
     roles: Roles
     skip_existing: bool | None = None
@@ -107,6 +105,11 @@ class Plan:
     scenes: tuple[str, ...] = ()
     n_registered: int = 0
     stored: Mapping[str, tuple[str, ...]] | None = None
+
+    @property
+    def sim_ids(self) -> tuple[str, ...]:
+        """The simulations, batch by batch."""
+        return tuple(itertools.chain.from_iterable(batch.sim_ids for batch in self.batches))
 
 
 def plan_run(
@@ -140,7 +143,7 @@ def plan_run(
     Raises:
         KeyError: with `all_known`, no receptor is known for an id.
     """
-    ids = tuple(dict.fromkeys(map(str, sim_ids)))
+    ids = _in_order(sim_ids)
     receptors = None
     if all_known or len(ids) <= MOST_RECEPTORS_CARRIED:
         receptors = receptors_of(project, ids, None if share is None else share.receptors)
@@ -153,7 +156,7 @@ def plan_run(
     device = project.config.execution.device
     roles = roles or Roles.of(n_workers, device)
     batches = tuple(plan_batches(ids, roles.transport, device, roles.helpers))
-    plan = Plan(ids, batches, roles, skip_existing, receptors, owner)
+    plan = Plan(batches, roles, skip_existing, receptors, owner)
     if skip_existing is False:
         plan = replace(plan, stored={})
     elif receptors is not None:

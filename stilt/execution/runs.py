@@ -172,13 +172,13 @@ def outcome_of(
 
     Args:
         project: whose simulations these are.
-        sim_ids: what was to be computed.
+        sim_ids: what was to be computed; each once.
         errors: what stopped whole batches.
         ended: their run has ended, so that its last receipts are recorded, too.
     """
     ask = project.index.conclude if ended else project.index.came_of
     counts, failed = ask(sim_ids, project.expected)
-    total = len(set(sim_ids))
+    total = len(sim_ids)
     return Outcome(
         total=total,
         complete=counts.completed,

@@ -13,13 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from stilt.errors import RunUnfinishedError
 from stilt.project.batches import kept, living_marks, mark_running
 from stilt.project.owners import Holder, is_dead, new_owner
 from stilt.project.receipts import now
-from stilt.project.records import stored_receptors
+from stilt.project.records import asked_in_parts, stored_receptors
 
 if TYPE_CHECKING:
     import duckdb
@@ -131,7 +129,8 @@ def refuse_if_all_held(found: Sequence[Holder], sim_ids: Sequence[str]) -> None:
     others = _of(found, sim_ids)
     if not others:
         return
-    n_held = len(frozenset[str]().union(*(holder.sim_ids for holder in others)) & set(sim_ids))
+    held = frozenset[str]().union(*(holder.sim_ids for holder in others))
+    n_held = sum(sim_id in held for sim_id in sim_ids)
     if n_held == len(sim_ids):
         raise all_held(others, n_held)
     logger.warning(
@@ -158,17 +157,19 @@ def names(others: Sequence[Holder]) -> str:
 def _share(
     connection: duckdb.DuckDBPyConnection, mine: list[str], others: Sequence[Holder]
 ) -> Share:
-    connection.register("mine", pd.DataFrame({"sim_id": mine}, dtype="string"))
-    scenes = connection.execute(
-        "SELECT DISTINCT scene_id FROM simulations SEMI JOIN mine USING (sim_id) "
-        "WHERE scene_id IS NOT NULL ORDER BY scene_id"
-    ).fetchall()
+    scenes = set[str]()
+    for _ in asked_in_parts(connection, mine):
+        found = connection.execute(
+            "SELECT DISTINCT scene_id FROM simulations SEMI JOIN asked USING (sim_id) "
+            "WHERE scene_id IS NOT NULL"
+        )
+        scenes.update(scene for (scene,) in found.fetchall())
     registered = connection.execute("SELECT count(*) FROM simulations").fetchall()
     return Share(
         mine,
         others,
         receptors_to_carry(connection, mine),
-        tuple(scene for (scene,) in scenes),
+        tuple(sorted(scenes)),
         int(registered[0][0]),
     )
 
@@ -184,8 +185,7 @@ def receptors_to_carry(
 
 def _of(found: Sequence[Holder], sim_ids: Sequence[str]) -> list[Holder]:
     """Those who compute any of some simulations."""
-    asked = set(sim_ids)
-    return [holder for holder in found if not asked.isdisjoint(holder.sim_ids)]
+    return [holder for holder in found if not holder.sim_ids.isdisjoint(sim_ids)]
 
 
 def _claims(connection: duckdb.DuckDBPyConnection) -> list[Holder]:

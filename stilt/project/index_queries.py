@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-# Their tables in memory would take 200 MB for a million.
-_ASKED_TOGETHER = 100_000
-
 Expected = Mapping[str, Expectation] | None
 """Outputs of a complete simulation by meteorology; None believes the recorded states."""
 
@@ -77,14 +74,12 @@ def came_of(
     connection: duckdb.DuckDBPyConnection, sim_ids: Sequence[str], expected: Expected
 ) -> tuple[Counts, list[Failed]]:
     """Return counts and failures of some simulations; see :meth:`Index.came_of`."""
-    import pandas as pd
+    from stilt.project.records import asked_in_parts
 
     show_present(connection)
     chosen = show_states(connection, expected, {"failed", "pending", "stale"})
     groups, failed = [], []
-    for begin in range(0, len(sim_ids), _ASKED_TOGETHER):
-        part = list(sim_ids[begin : begin + _ASKED_TOGETHER])
-        connection.register("asked", pd.DataFrame({"sim_id": part}, dtype="string"))
+    for _ in asked_in_parts(connection, sim_ids):
         groups += connection.execute(
             f"SELECT reason, count(*), {RECORDED_COLUMNS} FROM present "
             "SEMI JOIN asked USING (sim_id) GROUP BY ALL"

@@ -67,7 +67,9 @@ def rebuild_index(index: Rebuilt, database: Database, *, verify: bool | None) ->
     def work(connection: duckdb.DuckDBPyConnection) -> None:
         connection.register("rebuilt", rows)
         columns = ", ".join(rows.columns)
-        connection.execute(f"INSERT INTO simulations ({columns}) SELECT {columns} FROM rebuilt")
+        connection.execute(
+            f"INSERT INTO simulations ({columns}) SELECT {columns} FROM rebuilt ORDER BY sim_id"
+        )
         records.write_footprints(connection, footprints, fresh=True)
 
     database.replace(work)

@@ -84,7 +84,7 @@ def run_with(function: Callable, project: Project, *batches: Batch) -> None:
     )
     ids = tuple(sim_id for batch in batches for sim_id in batch.sim_ids)
     receptor = fakes.receptors(1)[0]
-    plan = Plan(ids, batches, Roles(2), receptors=dict.fromkeys(ids, receptor))
+    plan = Plan(batches, Roles(2), receptors=dict.fromkeys(ids, receptor))
 
     @flow(persist_result=False)
     def run() -> None:

@@ -237,6 +237,16 @@ def test_sql_answers_questions_and_changes_nothing(mixed):
     assert mixed.status()["total"] == 7
 
 
+def test_rows_lie_in_the_order_of_batches_whatever_the_order_of_receptors(tmp_path):
+    model = stilt.Model(tmp_path, list(reversed(fakes.receptors(6))), fakes.config())
+    ids = model.register_pending()
+    assert ids == sorted(ids, reverse=True)
+    for _ in range(2):
+        lying = model.index.sql("SELECT sim_id FROM simulations ORDER BY rowid")
+        assert lying["sim_id"].tolist() == sorted(ids)
+        model.rebuild()
+
+
 def test_registering_again_changes_no_state_and_keeps_the_scene(mixed):
     before = mixed.simulations.to_frame()
     mixed.register_pending(receptors=fakes.receptors(6))

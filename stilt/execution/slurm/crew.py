@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from stilt.errors import Reason, SimulationError
@@ -219,7 +220,7 @@ def new_submission(
     except BaseException:
         spool.remove()
         raise
-    ids = [sim_id for batch in batches for sim_id in batch.sim_ids]
+    ids = chain.from_iterable(batch.sim_ids for batch in batches)
     mark_running(project.layout.planned, spool.name, array_owner(spool.job), ids)
     logger.info("Submitted the job array %s of %d tasks.", spool.job, n_tasks)
     return spool

@@ -62,12 +62,11 @@ def follow(
     """
     by_number = {n: (order.batch, order.skip_existing) for n, order in spool.each_order()}
     batches = tuple(by_number[number][0] for number in sorted(by_number))
-    ids = tuple(sim_id for batch in batches for sim_id in batch.sim_ids)
     skip = next((skip for _, skip in by_number.values()), None)
-    plan = Plan(ids, batches, Roles(spool.n_tasks * options.cpus_per_task), skip_existing=skip)
+    plan = Plan(batches, Roles(spool.n_tasks * options.cpus_per_task), skip_existing=skip)
     with left_when_interrupted(project, spool):
         outcome = run_plan(project, plan, SlurmCrew(project, options, attached=spool), observer)
-    return require_finished(project, ids, outcome)
+    return require_finished(project, plan.sim_ids, outcome)
 
 
 def _folders(project: Project) -> list[Path]:
