@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -115,6 +116,33 @@ def test_the_page_for_missing_pages_works_below_a_path(site, missing: str) -> No
     assert link == above
     assert styled
     assert base == above
+
+
+@pytest.mark.skipif(browser.browser() is None, reason="no Chromium here: apt-get install chromium")
+@pytest.mark.parametrize("served", [True, False])
+def test_the_search_finds_a_page(site, served: bool) -> None:
+    root = next(path.parent for path in site if path.name == "404.html")
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(Below, directory=str(root))) as server,
+        browser.Browser(browser.browser()) as tab,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        above = f"http://127.0.0.1:{server.server_port}/stilt" if served else root.as_uri()
+        tab.open(f"{above}/tutorials/first-footprint.html", "A first footprint")
+        tab.ask("document.getElementById('__search').click()")
+        tab.ask(
+            "{ const field = document.querySelector('.md-search__input');"
+            "field.value = 'moved_from'; field.dispatchEvent(new Event('keyup')) }"
+        )
+        deadline = time.monotonic() + 30
+        links: list[str] = []
+        while not links and time.monotonic() < deadline:
+            time.sleep(0.2)
+            links = tab.ask(
+                "[...document.querySelectorAll('.md-search-result__link')].map(a => a.href)"
+            )
+        server.shutdown()
+    assert any(link.startswith(f"{above}/meteorology.html") for link in links), links
 
 
 def test_pages_load_nothing_from_elsewhere(site) -> None:
