@@ -21,6 +21,7 @@ from stilt.roots import Place, place_of
 _SHOWN = 6
 _SHOWN_PATTERNS = 3
 _LOOKED_AT = 3
+_RULES = {"cf": ", which finds axes and fields by their standard_name"}
 _EXAMPLE = ", such as file_format: wrfout_d02"
 
 
@@ -132,8 +133,8 @@ class WindowErrors:
                 )
             known = f"; {Path(found.around[0]).name} looks like format: {other}" if other else ""
             return MeteorologyError(
-                f"No file of {self.label} is of format: {self.config.format}{known}; correct "
-                "format, or directory.",
+                f"No file of {self.label} is of format: {self.config.format}"
+                f"{_RULES.get(self.config.format, '')}{known}; correct format, or directory.",
                 reason=Reason.MISSING_MET_FILES,
             )
         absent = tuple(t for t, times in found.absent.items() if self._belongs(times, missing))

@@ -127,3 +127,39 @@ def test_a_dataset_in_memory_is_sampled_and_converted_without_a_project(tmp_path
 
 def test_the_formats_of_a_configuration_are_those_that_are_read():
     assert (*FORMATS, AUTO) == FORMATS_IN_CONFIG
+
+
+def test_names_of_winds_in_capitals_do_not_make_a_dataset_era5(tmp_path, analyses):
+    """As in MERRA-2, whose heights are named H."""
+    data = cf_dataset(analyses)
+    names = {field.standard_name: name for name, field in data.items() if "z" in field.dims}
+    folder = stored(
+        tmp_path,
+        data.rename({names["eastward_wind"]: "U", names["northward_wind"]: "V"}),
+    )
+    assert format_of(str(folder / "weather.nc")) == "cf"
+    met = MetConfig(directory=folder, format="auto")
+    refs = MetCatalogue(met).select(HOURS[0], HOURS[-1])
+    assert "HGTS" in read_analysis(refs[0]).upper
+
+
+def test_axes_that_are_not_understood_are_named(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    data["z"].attrs = {}
+    with pytest.raises(MeteorologyError, match="is on the axis z, which is not understood"):
+        select(stored(tmp_path, data))
+
+
+def test_two_dimensional_longitudes_are_refused(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    y, x = (
+        next(name for name in data.dims if data[name].attrs.get("standard_name") == wanted)
+        for wanted in ("latitude", "longitude")
+    )
+    lat, lon = np.meshgrid(data[y], data[x], indexing="ij")
+    flat = {
+        "nav_lat": ((y, x), lat, {"standard_name": "latitude", "units": "degrees_north"}),
+        "nav_lon": ((y, x), lon, {"standard_name": "longitude", "units": "degrees_east"}),
+    }
+    with pytest.raises(MeteorologyError, match="its latitudes are on two dimensions"):
+        select(stored(tmp_path, data.drop_vars([y, x]).assign(flat)))

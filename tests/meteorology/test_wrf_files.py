@@ -278,3 +278,27 @@ def test_wrf_is_told_by_its_content_and_other_files_are_passed_over(folder, anal
     assert format_of(str(next(folder.glob("wrfout*")))) == "wrf"
     assert format_of(str(folder / "wrfinput_d01")) is None
     assert len(select(folder, format="auto")) == len(HOURS)
+
+
+def test_files_that_other_programs_have_written_again_are_the_same_weather(
+    tmp_path, folder, analyses, attributes
+):
+    """Times as strings, static fields without time, and one time without its dimension."""
+    whole = wrf_dataset(analyses, attributes, start=START)
+    times = [bytes(each).decode() for each in whole["Times"].to_numpy()]
+    static = {name: whole[name].isel(Time=0) for name in ("XLAT", "XLONG", "HGT", "ZNU", "P_TOP")}
+    again = whole.assign(Times=("Time", np.array(times, object)), **static)
+    places = [tmp_path / "together", tmp_path / "apart"]
+    for place in places:
+        place.mkdir()
+    again.to_netcdf(places[0] / "wrfout_d01_all")
+    for number in range(len(HOURS)):
+        whole.isel(Time=number).to_netcdf(places[1] / f"wrfout_d01_{number}")
+    for place in places:
+        for one, other in zip(select(folder), select(place), strict=True):
+            assert one.grid == other.grid
+            read, wanted = read_analysis(other), read_analysis(one)
+            # What is collected since a file's previous time depends on the file.
+            for name in ("TPPA", "CPPA"):
+                wanted.surface.pop(name, None)
+            assert_alike(read, wanted)

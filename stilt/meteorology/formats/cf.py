@@ -12,7 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stilt.meteorology.formats.dataset import LEVEL_A_HPA, LEVEL_B, DatasetFormat
+from stilt.meteorology.formats.dataset import (
+    LEVEL_A_HPA,
+    LEVEL_B,
+    DatasetFormat,
+    UnsuitableFileError,
+)
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
 
 _G = STANDARD_GRAVITY_M_S2
@@ -57,6 +62,7 @@ _SURFACE: _Table = {
     "convective_precipitation_flux": ("CPP1", "kg m-2 s-1", _PER_HOUR_TO_M),
 }
 _AXES = {"latitude": "Y", "longitude": "X", "time": "T"}
+_PLACE_AND_TIME = {*_AXES, "lat", "lon", "valid_time"}
 _SIGMA = "atmosphere_sigma_coordinate"
 _HYBRID = "atmosphere_hybrid_sigma_pressure_coordinate"
 _HIGHEST_OF_TWO_METRE_M = 3.0
@@ -75,13 +81,15 @@ class CFFormat(DatasetFormat):
         """Return the fields that the variables of a file hold, by their standard names and units.
 
         Raises:
-            ValueError: a unit is missing or cannot be converted.
+            ValueError: a unit is missing or cannot be converted, or levels are not understood.
         """
         surface: dict[str, Field] = {}
         upper: dict[str, Field] = {}
         for name in map(str, data.data_vars):
             variable = data[name]
             is_upper = {"pressure_level", "hybrid"} & set(map(str, variable.dims))
+            if _standard_name(variable) in _UPPER and not is_upper:
+                _refuse_other_dimensions(variable)
             known = (_UPPER if is_upper else _SURFACE).get(_standard_name(variable))
             if known is None or not (is_upper or _is_near_surface(variable, known[0])):
                 continue
@@ -90,6 +98,23 @@ class CFFormat(DatasetFormat):
             field = Field(arl, factor * after, offset=offset * after)
             (upper if is_upper else surface)[name.lower()] = field
         return Product(self.product.name, self.product.source, surface, upper)
+
+
+def _refuse_other_dimensions(variable: xr.DataArray) -> None:
+    """Refuse a field on an axis that is neither time, place nor one of levels.
+
+    Raises:
+        UnsuitableFileError: it is on such an axis.
+    """
+    others = [dim for dim in variable.dims if str(dim).lower() not in _PLACE_AND_TIME]
+    if len(others) > variable.ndim - 2:
+        return
+    for dim in others:
+        if variable.sizes[dim] > 1:
+            raise UnsuitableFileError(
+                f"its field {variable.name} is on the axis {dim}, which is not understood; levels "
+                "need a standard_name, such as air_pressure, and units"
+            )
 
 
 def with_known_axes(data: xr.Dataset) -> xr.Dataset:
@@ -102,9 +127,25 @@ def with_known_axes(data: xr.Dataset) -> xr.Dataset:
         found = next(_coordinates(data, name, axis), None)
         if found is not None:
             data = _renamed(data, found, name)
+        elif axis != "T":
+            _refuse_curvilinear(data, name)
     for found in list(_coordinates(data, "", "Z")):
         data = _with_levels(data, found)
     return data
+
+
+def _refuse_curvilinear(data: xr.Dataset, name: str) -> None:
+    """Refuse longitudes or latitudes that depend on row and column.
+
+    Raises:
+        UnsuitableFileError: the dataset has such.
+    """
+    for variable in data.variables.values():
+        if variable.ndim == 2 and variable.attrs.get("standard_name") == name:
+            raise UnsuitableFileError(
+                f"its {name}s are on two dimensions ({', '.join(map(str, variable.dims))}); "
+                "interpolate its fields to evenly spaced longitudes and latitudes"
+            )
 
 
 def _coordinates(data: xr.Dataset, standard_name: str, axis: str) -> Iterator[str]:
@@ -214,11 +255,12 @@ def _conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
 
     given = variable.attrs.get("units")
     if given is None:
-        raise ValueError(f"its variable {variable.name} has no units")
+        raise UnsuitableFileError(f"its variable {variable.name} has no units; write them into it")
     try:
         zero, one = Unit(str(given)).convert(np.array([0.0, 1.0]), Unit(unit))
     except ValueError as problem:
-        raise ValueError(
-            f"the units of its variable {variable.name} ({given}) cannot be converted to {unit}"
+        raise UnsuitableFileError(
+            f"the units of its variable {variable.name} ({given}) cannot be converted to {unit}; "
+            "correct them"
         ) from problem
     return float(one - zero), float(zero)

@@ -72,6 +72,15 @@ class DatasetFormat:
             return not is_store(path) and _is_readable(path) and is_netcdf(path)
         return any(part.fields for part in parts)
 
+    def known_variables(self, path: str) -> set[str]:
+        """Return the names of a file's variables that are fields of this product.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it cannot be used.
+        """
+        return {name for part in _opened(self, path, _identity(path)) for name in part.fields}
+
     def open(self, path: str) -> list[xr.Dataset]:
         """Open a file lazily, as datasets with at most one kind of levels each.
 

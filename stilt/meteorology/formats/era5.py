@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from stilt.meteorology.formats.cf import CFFormat
 from stilt.meteorology.formats.dataset import DatasetFormat
 from stilt.meteorology.formats.era5_grib import era5_grib
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
@@ -66,8 +67,21 @@ class Era5Format(DatasetFormat):
         self._grib = era5_grib(ERA5)
 
     def recognises(self, path: str) -> bool:
-        """Return whether a file is ECMWF's GRIB, or has fields with names of ERA5."""
-        return self._grib.recognises(path) if is_grib(path) else super().recognises(path)
+        """Return whether a file is ECMWF's GRIB, or has fields with names of ERA5.
+
+        ERA5's names of winds in capitals are also those of other products: with standard names
+        such a file is a CF dataset.
+        """
+        if is_grib(path):
+            return self._grib.recognises(path)
+        if not super().recognises(path):
+            return False
+        try:
+            if any(name.islower() for name in self.known_variables(path)):
+                return True
+        except (OSError, ValueError):
+            return True
+        return not CFFormat().recognises(path)
 
     def scan(self, path: str, window: Window | None = None) -> FileIndex:
         """List what a file or a store holds."""

@@ -194,6 +194,7 @@ def _opened(path: str, identity: str) -> _Output | None:
     times = _times(data)
     if len(times) == 0:
         raise ValueError("it holds no time")
+    data = _static_at_all_times(data)
     eta = data["ZNU"][0].to_numpy().astype(float)
     levels = tuple(round(float(value), 7) for value in eta)
     return _Output(data, times, _minutes(data, times), _horizontal(data, 0), levels)
@@ -208,9 +209,27 @@ def _horizontal(data: xr.Dataset, position: int) -> Horizontal:
         raise ValueError(str(problem)) from problem
 
 
+def _static_at_all_times(data: xr.Dataset) -> xr.Dataset:
+    """Return a file whose static fields have the dimension of time, as WRF writes them.
+
+    Other programs drop it, as they do that of a single time.
+    """
+    if "Time" not in data.dims:
+        data = data.expand_dims("Time")
+    static = {
+        name: data[name].expand_dims(Time=data.sizes["Time"])
+        for name in map(str, data.data_vars)
+        if "Time" not in data[name].dims and data[name].dtype.kind == "f"
+    }
+    return data.assign(static)
+
+
 def _times(data: xr.Dataset) -> NDArray[np.datetime64]:
     """Return the valid times, rounded to the minute."""
-    texts = [bytes(each).decode().replace("_", "T") for each in data["Times"].to_numpy()]
+    # Other programs write them as strings.
+    given = np.atleast_1d(data["Times"].to_numpy())
+    texts = [each if isinstance(each, str) else bytes(each).decode() for each in given]
+    texts = [each.strip("\0 ").replace("_", "T") for each in texts]
     seconds = np.array(texts, "datetime64[s]")
     return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
 
