@@ -12,12 +12,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stilt.meteorology.formats.dataset import (
-    LEVEL_A_HPA,
-    LEVEL_B,
-    DatasetFormat,
-    UnsuitableFileError,
-)
+from stilt.meteorology.formats.dataset import DatasetFormat
+from stilt.meteorology.formats.dataset_axes import LEVEL_A_HPA, LEVEL_B, UnsuitableFileError
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
 
 _G = STANDARD_GRAVITY_M_S2

@@ -16,16 +16,25 @@ from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import (
     NO_LEVELS,
-    AxisError,
     Horizontal,
     Vertical,
-    hybrid_levels,
-    latlon_axes,
-    pressure_levels,
     with_levels,
 )
+from stilt.meteorology.formats.dataset_axes import (
+    HYBRID_NAMES,
+    LATITUDES,
+    LONGITUDES,
+    PRESSURE_NAMES,
+    UnsuitableFileError,
+    axis_of,
+    check_dimensions,
+    horizontal_of,
+    one_expver,
+    times_of,
+    vertical_of,
+)
 from stilt.meteorology.formats.fields import Field, Product
-from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
+from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
 from stilt.meteorology.formats.netcdf_files import is_netcdf
 from stilt.meteorology.formats.stores import (
     chunk_tokens,
@@ -37,21 +46,9 @@ from stilt.meteorology.formats.stores import (
 )
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
-_LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
-_TIMES = ("valid_time", "time")
-_PRESSURE = {"isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev"}
-_HYBRID = {"hybrid", "model_level", "hybridn", "level", "lev"}
-_HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
-LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
-"""Attributes of levels that carry hybrid coefficients: one value for each level."""
-
 
 class ForeignFileError(ValueError):
     """Raised for a file that is not of a format at all, such as a text file beside the weather."""
-
-
-class UnsuitableFileError(ValueError):
-    """Raised for a file whose fields cannot be used as they are; says why, and what to do."""
 
 
 class DatasetFormat:
@@ -233,7 +230,7 @@ class _Part:
         if self.time in variable.dims:
             chosen[self.time] = position
         variable = variable.isel(chosen)
-        y, x = _axis(variable, _LATITUDES), _axis(variable, _LONGITUDES)
+        y, x = axis_of(variable, LATITUDES), axis_of(variable, LONGITUDES)
         wanted = (self.level, y, x) if self.level else (y, x)
         extra = [dim for dim in variable.dims if dim not in wanted]
         variable = variable.isel(dict.fromkeys(extra, 0)).transpose(*wanted)
@@ -278,13 +275,13 @@ def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[_Part, ...]:
 
 def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
     """Yield the surface fields of a dataset, and those on each of its lists of levels."""
-    data = _one_expver(data)
+    data = one_expver(data)
     by_level: dict[str, list[str]] = {}
     for name in map(str, data.data_vars):
         variable = data[name]
         dims = [str(dim) for dim in variable.dims]
-        if _axis(variable, _LATITUDES, False) and _axis(variable, _LONGITUDES, False):
-            level = next((dim for dim in dims if dim.lower() in _PRESSURE | _HYBRID), "")
+        if axis_of(variable, LATITUDES, False) and axis_of(variable, LONGITUDES, False):
+            level = next((dim for dim in dims if dim.lower() in PRESSURE_NAMES | HYBRID_NAMES), "")
             by_level.setdefault(level, []).append(name)
     for level, names in by_level.items():
         table = product.upper if level else product.surface
@@ -292,34 +289,16 @@ def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
         if not known:
             continue
         for name in known:
-            _check_dimensions(data[name], level)
+            check_dimensions(data[name], level)
         # Fields that do not change with time may be among those that do.
         first = max((data[name] for name in names), key=lambda each: each.ndim)
-        horizontal = _horizontal(data, first, product)
-        vertical = _vertical(data, level) if level else NO_LEVELS
+        horizontal = horizontal_of(data, first, product)
+        vertical = vertical_of(data, level) if level else NO_LEVELS
         if level and vertical.flag == 4 and data.sizes[level] == 1:
             # Model levels carry the ground's geopotential and pressure on their first one.
             level, vertical, table = "", NO_LEVELS, product.surface
-        time, times, hours = _times(data, first)
+        time, times, hours = times_of(data, first)
         yield _Part(data, _fields(names, table), horizontal, vertical, level, time, times, hours)
-
-
-def _check_dimensions(variable: xr.DataArray, level: str) -> None:
-    """Refuse several values at one time, level and place, such as members of an ensemble.
-
-    Raises:
-        UnsuitableFileError: there are.
-    """
-    known = {level, *_TIMES, *_LATITUDES, *_LONGITUDES}
-    times = [str(dim) for dim in variable.dims if dim in _TIMES]
-    others = [str(dim) for dim in variable.dims if str(dim).lower() not in known]
-    for dim in (*others, *times[1:]):
-        if variable.sizes[dim] > 1:
-            raise UnsuitableFileError(
-                f"its field {variable.name} has the dimension {dim} with {variable.sizes[dim]} "
-                "values beside time, level and place; select one of them, or put each valid time "
-                "on one axis"
-            )
 
 
 def _fields(names: list[str], table: Any) -> dict[str, Field]:
@@ -331,71 +310,6 @@ def _fields(names: list[str], table: Any) -> dict[str, Field]:
         if field.rank < known[other].rank:
             best[field.name] = name
     return {name: known[name] for name in best.values()}
-
-
-def _one_expver(data: xr.Dataset) -> xr.Dataset:
-    """Merge ERA5 and its first release ERA5T (``expver``), each used where it has values."""
-    if "expver" not in data.dims:
-        return data
-    final = data.isel(expver=0, drop=True)
-    for number in range(1, data.sizes["expver"]):
-        final = final.fillna(data.isel(expver=number, drop=True))
-    return final
-
-
-def _axis(variable: xr.DataArray, names: tuple[str, ...], required: bool = True) -> str:
-    found = next((str(dim) for dim in variable.dims if str(dim).lower() in names), "")
-    if required and not found:
-        raise ValueError(f"its field {variable.name} has no {names[0]}")
-    return found
-
-
-def _horizontal(data: xr.Dataset, variable: xr.DataArray, product: Product) -> Horizontal:
-    y, x = _axis(variable, _LATITUDES), _axis(variable, _LONGITUDES)
-    try:
-        return latlon_axes(data[x].to_numpy(), data[y].to_numpy(), product.source)
-    except AxisError as problem:
-        raise UnsuitableFileError(str(problem)) from problem
-
-
-def _vertical(data: xr.Dataset, level: str) -> Vertical:
-    values = np.asarray(data[level].to_numpy(), float)
-    attributes = data[level].attrs
-    if LEVEL_A_HPA in attributes:
-        return hybrid_levels(attributes[LEVEL_A_HPA], attributes[LEVEL_B])
-    unit = str(attributes.get("units", "")).lower()
-    described = str(attributes.get("long_name", "")).lower()
-    hybrid = level.lower() in _HYBRID - _PRESSURE or "model" in described or "hybrid" in described
-    if not hybrid and (unit in _HPA or level.lower() in _PRESSURE):
-        factor = _HPA.get(unit, 0.01 if values.max() > 2000.0 else 1.0)
-        return pressure_levels(values * factor)
-    numbers = np.rint(values).astype(int)
-    if len(numbers) == 1:
-        return Vertical((float(numbers[0]),), 4, np.zeros(1, np.intp))
-    return hybrid_levels(*full_levels(numbers, attributes))
-
-
-def _times(
-    data: xr.Dataset, variable: xr.DataArray
-) -> tuple[str, NDArray[np.datetime64], NDArray[np.int64]]:
-    """Return a variable's dimension of time, its valid times, and the forecast hour of each."""
-    name = next((name for name in _TIMES if name in variable.dims), "")
-    known = next((each for each in _TIMES if each in data.coords or each in data.variables), "")
-    if not known:
-        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
-    valid = _to_the_minute(data[known])
-    if name and (np.isnat(valid).any() or len(valid) != data.sizes[name]):
-        raise ValueError(f"some of its times ({known}) are missing")
-    hours = np.zeros(len(valid), np.int64)
-    if name == "" and len(valid) > 1:
-        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
-    return name, valid, hours
-
-
-def _to_the_minute(times: xr.DataArray) -> NDArray[np.datetime64]:
-    """Return times to the nearest minute, since fractions of days are not exact."""
-    seconds = np.atleast_1d(times.to_numpy()).ravel().astype("datetime64[s]")
-    return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
 
 
 def _identity(path: str) -> str:

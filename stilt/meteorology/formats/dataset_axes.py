@@ -1,0 +1,130 @@
+"""Axes of datasets that xarray opens: times, levels, longitudes and latitudes, by usual names."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stilt.meteorology.formats.axes import (
+    AxisError,
+    Horizontal,
+    Vertical,
+    hybrid_levels,
+    latlon_axes,
+    pressure_levels,
+)
+from stilt.meteorology.formats.fields import Product
+from stilt.meteorology.formats.hybrid import full_levels
+
+LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
+_TIMES = ("valid_time", "time")
+PRESSURE_NAMES = {
+    "isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev",
+}  # fmt: skip
+HYBRID_NAMES = {"hybrid", "model_level", "hybridn", "level", "lev"}
+_HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
+LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
+"""Attributes of levels that carry hybrid coefficients: one value for each level."""
+
+
+class UnsuitableFileError(ValueError):
+    """Raised for a file whose fields cannot be used as they are; says why, and what to do."""
+
+
+def axis_of(variable: xr.DataArray, names: tuple[str, ...], required: bool = True) -> str:
+    """Return the dimension of a field that has one of some names; "" if it need not have one.
+
+    Raises:
+        ValueError: it has none, and is required to.
+    """
+    found = next((str(dim) for dim in variable.dims if str(dim).lower() in names), "")
+    if required and not found:
+        raise ValueError(f"its field {variable.name} has no {names[0]}")
+    return found
+
+
+def horizontal_of(data: xr.Dataset, variable: xr.DataArray, product: Product) -> Horizontal:
+    """Return the horizontal grid of a field.
+
+    Raises:
+        UnsuitableFileError: its longitudes or latitudes cannot be used.
+    """
+    y, x = axis_of(variable, LATITUDES), axis_of(variable, LONGITUDES)
+    try:
+        return latlon_axes(data[x].to_numpy(), data[y].to_numpy(), product.source)
+    except AxisError as problem:
+        raise UnsuitableFileError(str(problem)) from problem
+
+
+def vertical_of(data: xr.Dataset, level: str) -> Vertical:
+    """Return the vertical axis of a dimension of levels: pressures, or hybrid levels."""
+    values = np.asarray(data[level].to_numpy(), float)
+    attributes = data[level].attrs
+    if LEVEL_A_HPA in attributes:
+        return hybrid_levels(attributes[LEVEL_A_HPA], attributes[LEVEL_B])
+    unit = str(attributes.get("units", "")).lower()
+    described = str(attributes.get("long_name", "")).lower()
+    hybrid = (
+        level.lower() in HYBRID_NAMES - PRESSURE_NAMES
+        or "model" in described
+        or "hybrid" in described
+    )
+    if not hybrid and (unit in _HPA or level.lower() in PRESSURE_NAMES):
+        factor = _HPA.get(unit, 0.01 if values.max() > 2000.0 else 1.0)
+        return pressure_levels(values * factor)
+    numbers = np.rint(values).astype(int)
+    if len(numbers) == 1:
+        return Vertical((float(numbers[0]),), 4, np.zeros(1, np.intp))
+    return hybrid_levels(*full_levels(numbers, attributes))
+
+
+def times_of(
+    data: xr.Dataset, variable: xr.DataArray
+) -> tuple[str, NDArray[np.datetime64], NDArray[np.int64]]:
+    """Return a variable's dimension of time, its valid times, and the forecast hour of each."""
+    name = next((name for name in _TIMES if name in variable.dims), "")
+    known = next((each for each in _TIMES if each in data.coords or each in data.variables), "")
+    if not known:
+        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
+    valid = _to_the_minute(data[known])
+    if name and (np.isnat(valid).any() or len(valid) != data.sizes[name]):
+        raise ValueError(f"some of its times ({known}) are missing")
+    hours = np.zeros(len(valid), np.int64)
+    if name == "" and len(valid) > 1:
+        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
+    return name, valid, hours
+
+
+def _to_the_minute(times: xr.DataArray) -> NDArray[np.datetime64]:
+    """Return times to the nearest minute, since fractions of days are not exact."""
+    seconds = np.atleast_1d(times.to_numpy()).ravel().astype("datetime64[s]")
+    return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
+
+
+def check_dimensions(variable: xr.DataArray, level: str) -> None:
+    """Refuse several values at one time, level and place, such as members of an ensemble.
+
+    Raises:
+        UnsuitableFileError: there are.
+    """
+    known = {level, *_TIMES, *LATITUDES, *LONGITUDES}
+    times = [str(dim) for dim in variable.dims if dim in _TIMES]
+    others = [str(dim) for dim in variable.dims if str(dim).lower() not in known]
+    for dim in (*others, *times[1:]):
+        if variable.sizes[dim] > 1:
+            raise UnsuitableFileError(
+                f"its field {variable.name} has the dimension {dim} with {variable.sizes[dim]} "
+                "values beside time, level and place; select one of them, or put each valid time "
+                "on one axis"
+            )
+
+
+def one_expver(data: xr.Dataset) -> xr.Dataset:
+    """Merge ERA5 and its first release ERA5T (``expver``), each used where it has values."""
+    if "expver" not in data.dims:
+        return data
+    final = data.isel(expver=0, drop=True)
+    for number in range(1, data.sizes["expver"]):
+        final = final.fillna(data.isel(expver=number, drop=True))
+    return final
