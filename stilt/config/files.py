@@ -282,12 +282,13 @@ def _footprint(config: Configuration, name: str, data: Mapping[str, Any]) -> dic
 
 
 def _met_values(met: MetConfig, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a meteorology that are set; its wind where it is not the usual one."""
-    chosen = _set_values(values)
-    chosen.pop("fastest_wind", None)
-    if met.fastest_wind != MetConfig.model_fields["fastest_wind"].default:
-        chosen["fastest_wind"] = met.fastest_wind
-    return chosen
+    """Return the format of a meteorology, and its values that are not the usual ones."""
+    fields = MetConfig.model_fields
+    return {
+        key: value
+        for key, value in values.items()
+        if key == "format" or getattr(met, key) != fields[key].default
+    }
 
 
 def _set_values(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -54,6 +55,10 @@ def test_r_stilt_becomes_a_project(r_stilt, tmp_path):
     model = stilt.Model(tmp_path / "case")
     assert (model.config.n_hours, model.config.numpar) == (-2, 100)
     assert model.config.mets["hrrr"].file_format == "%Y%m%d_%H"
+    # A person is told to look at it, and finds what was set.
+    text = (tmp_path / "case" / "config.yaml").read_text()
+    assert "directory: /data/hrrr" in text
+    assert not {"n_min", "backend", "subgrid_buffer"} & set(re.findall(r"\w+", text))
     assert [each.kind for each in model.receptors] == ["point", "column"]
     first = model.footprints["default"]["hrrr_202307151800_-111.85_40.77_30"]
     np.testing.assert_allclose(first.data.values, VALUES, rtol=1e-6)
