@@ -65,7 +65,7 @@ def left_early_text(files: Project) -> str:
     if not share < 1.0 - TOLERATED_SHARE:
         return ""
     return (
-        f"Particles were followed for {share:.0%} of the {abs(config.n_hours)} hours on average, "
-        "until they left the weather's grid: what influenced them after that is not in the "
-        "footprints. Weather that covers a larger area follows them further."
+        f"Particles were followed for {100 * share:.0f} % of the {abs(config.n_hours)} hours on "
+        "average, until they left the weather's grid: what influenced them beyond it is not in the "
+        "footprints. With weather of a larger area they are followed further."
     )

@@ -29,7 +29,9 @@ def test_particles_that_left_the_weather_are_said_at_the_end(
     (particles,) = model.trajectories.load()
     share = len(particles.particles) / (20 * 360)
     assert share < 0.9
-    assert f"Particles were followed for {share:.0%} of the 6 hours on average" in done.stderr
+    assert (
+        f"Particles were followed for {100 * share:.0f} % of the 6 hours on average" in done.stderr
+    )
     report = CliRunner().invoke(cli, ["report", str(root), "--out", str(tmp_path / "page.html")])
     assert report.exit_code == 0
     assert left_early_text(model.files) in (tmp_path / "page.html").read_text().replace(
