@@ -101,7 +101,7 @@ def _print_one(found: Mapping[str, Any]) -> None:
     elif found["state"] == "stale":
         click.echo(
             "  cause: another configuration, other weather or weather in another folder made its "
-            "outputs: `stilt status` says more"
+            "outputs; `stilt status` says more"
         )
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")

@@ -54,7 +54,10 @@ def locations(model: Model, texts: Iterable[str]) -> list[str]:
     for text in texts:
         here = table[(table["location_id"] == text) | (table["site"] == text)]
         if here.empty:
-            names = [site or location for location, site in table.head(3).itertuples(index=False)]
+            names = [
+                site if isinstance(site, str) else location
+                for location, site in table.head(3).itertuples(index=False)
+            ]
             raise UsageError(
                 f"No receptor of this project is at '{text}': a place is the label site of "
                 f"receptors.csv, or an id such as {', '.join(dict.fromkeys(names)) or 'none'}."

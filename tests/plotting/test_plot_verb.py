@@ -100,6 +100,8 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
         (["{id}", "--kind", "animation", "--format", "png"], "A film cannot be written as '.png'"),
         (["{late}"], "it is pending. `stilt explain "),
         (["--extent", "1,2"], "'1,2' is not 4 numbers with commas between them."),
+        (["--location", "WBB"], "No receptor of this project is at 'WBB'"),
+        (["--location", "WBB"], "or an id such as -111.85_40.77_5."),
         (["--each", "--out", "one.png"], "3 pictures do not fit into one.png"),
         (["--from", "2090-01-01"], "There is no footprint to draw"),
         (["--from", "01.02.2023"], "write it as YYYY-MM-DD"),
