@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 # By how much of a cell or a time step a field is carried on beyond its outermost values.
 BEYOND = 0.5 + 1e-6
 MOST_POINTS = 200_000
+_MASS = re.compile(r"\b[kmun]?g\b.*\b[kmun]?g\b")
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,22 @@ class BackgroundField:
         the value there counts.
 
         Raises:
-            UsageError: a point lies outside the field's times or area.
+            UsageError: a point lies outside the field's times or area, or where it has no value.
         """
         pieces = [
             self._at(_slice(points, begin)) for begin in range(0, points.time.size, MOST_POINTS)
         ]
-        return np.concatenate(pieces) if pieces else np.empty(0)
+        values = np.concatenate(pieces) if pieces else np.empty(0)
+        missing = np.flatnonzero(np.isnan(values))
+        if missing.size:
+            first = missing[0]
+            raise UsageError(
+                f"The field has no value where {missing.size} of {values.size} particles end, the "
+                f"first at longitude {points.longitude[first]:.3f}, latitude "
+                f"{points.latitude[first]:.3f}, {points.time[first].astype('datetime64[m]')}: fill "
+                "its missing values."
+            )
+        return values
 
     def _at(self, points: Points) -> Floats:
         source = self.source
@@ -177,6 +189,12 @@ def unit_factor(units: str, wanted: str) -> float:
     """
     from cf_units import Unit
 
+    if _MASS.search(units):
+        raise UsageError(
+            f"{units!r} is a ratio of masses, not a mole fraction: multiply the field by 28.9644 "
+            "and divide it by the grams per mole of the gas (44.0095 for CO2, 16.0425 for CH4), "
+            "and give its units as 'mol mol-1'."
+        )
     readable = {"micromol mol-1": "1e-6", "umol mol-1": "1e-6", "nmol mol-1": "1e-9"}
     try:
         given = Unit(readable.get(units.strip(), units))

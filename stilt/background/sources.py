@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,13 @@ class FieldSource:
             datasets.sort(key=lambda dataset: dataset[layout.time].values[0])
         times = latitudes = longitudes = None
         if layout.time is not None:
-            times = np.concatenate(
-                [dataset[layout.time].values.astype("datetime64[ns]") for dataset in datasets]
-            )
+            times = np.concatenate([_dates(dataset[layout.time]) for dataset in datasets])
             if np.any(np.diff(times) <= np.timedelta64(0)):
-                raise UsageError("Times of the field are not ascending, or there twice.")
+                raise UsageError(
+                    "Times of the field are not ascending, or there twice: sort them "
+                    f"(field.sortby({layout.time!r})) and keep one field of each time "
+                    f"(field.drop_duplicates({layout.time!r}))."
+                )
         first = datasets[0]
         if layout.latitude is not None:
             latitudes = np.sort(first[layout.latitude].values.astype(np.float64))
@@ -156,6 +158,11 @@ def _datasets(field: Any) -> list[xr.Dataset]:
     if isinstance(field, xr.DataArray):
         return [field.to_dataset(name=field.name or "field")]
     listed: Iterable[Any] = [field] if isinstance(field, (str, os.PathLike)) else field
+    if not isinstance(listed, (list, tuple)) or not listed:
+        raise UsageError(
+            "The field must be an xarray Dataset or DataArray, or paths or patterns of NetCDF "
+            f"files, not {field!r}."
+        )
     paths: list[str] = []
     for each in listed:
         text = os.path.expanduser(os.fspath(each))
@@ -163,5 +170,33 @@ def _datasets(field: Any) -> list[xr.Dataset]:
         if not found:
             raise FileNotFoundError(f"There is no file {text}.")
         paths += found
-    reader: Callable[..., xr.Dataset] = xr.open_dataset
-    return [reader(path) for path in dict.fromkeys(paths)]
+    return [_opened(path) for path in dict.fromkeys(paths)]
+
+
+def _opened(path: str) -> xr.Dataset:
+    try:
+        dataset: xr.Dataset = xr.open_dataset(path)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"The field {path} cannot be read as a dataset: {reason}") from error
+    return dataset
+
+
+def _dates(times: xr.DataArray) -> NDArray[np.datetime64]:
+    """Return the times of a field; those of other calendars by their dates.
+
+    Raises:
+        UsageError: they are no dates, or one that the usual calendar does not have.
+    """
+    try:
+        if times.dtype.kind not in "MO":
+            raise ValueError(f"they are {times.dtype}")
+        dates = times.values.astype("datetime64[ns]")
+        if np.isnat(dates).any():
+            raise ValueError("some are missing")
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"The field's times ({times.name}) cannot be used as dates ({error}): give them units "
+            "such as 'hours since 2023-01-01', or field.convert_calendar('standard')."
+        ) from error
+    return dates

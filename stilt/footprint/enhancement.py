@@ -15,8 +15,8 @@ import xarray as xr
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import cells_of, source_of
 from stilt.footprint.bins import TOLERATED_SHARE
+from stilt.footprint.flux_units import flux_factor as flux_factor
 from stilt.footprint.inventory import Inventory
-from stilt.footprint.inventory import flux_factor as flux_factor
 from stilt.footprint.overlay import Overlay
 from stilt.footprint.steps import Floats
 from stilt.footprint.target import Target

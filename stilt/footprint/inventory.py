@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import xarray as xr
 
 from stilt.errors import UsageError
+from stilt.footprint.flux_times import edges_of
+from stilt.footprint.flux_units import flux_factor
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import axis_names
 
-FLUX_UNIT = "umol m-2 s-1"
-MASS_FLUX_UNIT = "ug m-2 s-1"
 HOUR_US = 3_600_000_000
 YEAR = np.timedelta64(366, "D")
 ALWAYS_US = 2**62
+_OTHER_NAMES = {
+    "lat": "lat", "latitude": "lat", "nav_lat": "lat",
+    "lon": "lon", "longitude": "lon", "nav_lon": "lon",
+}  # fmt: skip
+_FILL = 1e19
+_FILL_NUMBERS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0)
 # Dimensions of a flux that repeats every day or every year, and their coordinates.
 CYCLES = {"month": range(1, 13), "hour": range(24)}
-
-
-@lru_cache(256)
-def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
-    """Return the factor that turns a flux in ``units`` into umol m-2 s-1, by UDUNITS.
-
-    Args:
-        units: amount, per area, per time, such as ``umol m-2 s-1``, ``mol/m2/s`` or
-            ``kg m-2 h-1``.
-        molar_mass_g: grams per mole of the gas, needed for fluxes of mass.
-
-    Raises:
-        UsageError: the units are not those of a flux, or the molar mass is missing.
-    """
-    from cf_units import Unit
-
-    text = units.replace("µ", "u").replace("μ", "u").replace("micromol", "umol")
-    refusal = UsageError(
-        f"{units!r} is not a unit of surface flux that can be turned into {FLUX_UNIT}; "
-        "set flux.attrs['units'] to something like 'umol m-2 s-1' or 'kg m-2 h-1'."
-    )
-    try:
-        given = Unit(re.sub(r"(?<=[A-Za-z])\s*(?:\^|\*\*)\s*(?=-?\d)", "", text))
-    except ValueError:
-        raise refusal from None
-    if given.is_convertible(FLUX_UNIT) and not given.is_dimensionless():
-        return float(given.convert(1.0, Unit(FLUX_UNIT)))
-    if not given.is_convertible(MASS_FLUX_UNIT):
-        raise refusal
-    if molar_mass_g is None:
-        raise UsageError(
-            f"A flux in {units!r} is a flux of mass; give molar_mass_g, the grams per mole of "
-            "the gas (44.0095 for CO2, 16.0425 for CH4)."
-        )
-    return float(given.convert(1.0, Unit(MASS_FLUX_UNIT))) / molar_mass_g
 
 
 def _require_data_array(flux: object) -> None:
@@ -71,6 +40,33 @@ def _require_data_array(flux: object) -> None:
         f"The flux must be an xarray.DataArray with the coordinates lat and lon, not a "
         f"{type(flux).__name__}; a file is opened with xarray.open_dataset(path)[NAME]."
     )
+
+
+def _with_usual_names(flux: xr.DataArray) -> xr.DataArray:
+    """Return a flux whose axes of place are named lat and lon where they have like names."""
+    names = {}
+    for dim in map(str, flux.dims):
+        usual = _OTHER_NAMES.get(dim.lower())
+        if usual and usual not in flux.dims and usual not in flux.coords and dim in flux.coords:
+            names[dim] = usual
+    return flux.rename(names) if len(names) == 2 else flux
+
+
+def _refuse_fill_values(flux: xr.DataArray) -> None:
+    """Refuse numbers that stand for missing values.
+
+    Raises:
+        UsageError: there are such.
+    """
+    least, greatest = (float(each) for each in (flux.min(), flux.max()))
+    found = next(
+        (each for each in (least, greatest) if abs(each) >= _FILL or each in _FILL_NUMBERS), None
+    )
+    if found is not None:
+        raise UsageError(
+            f"The flux holds the value {found:g}, which seems to stand for missing values: replace "
+            "it (flux.where(...)) by NaN, or by 0 where there is no flux."
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,10 @@ class Inventory:
             raise UsageError(
                 "The flux has no units; set flux.attrs['units'], for instance to 'umol m-2 s-1'."
             )
-        flux = flux * flux_factor(str(units), molar_mass_g)
+        factor = flux_factor(str(units), molar_mass_g)
+        flux = _with_usual_names(flux)
+        _refuse_fill_values(flux)
+        flux = flux * factor
         cycle = tuple(dim for dim in CYCLES if dim in flux.dims)
         apart = ("time", *cycle, *(axis_names(flux) or ()))
         others = [str(dim) for dim in flux.dims if dim not in apart]
@@ -134,8 +133,7 @@ class Inventory:
         if stamps.size == 1:
             always = np.array([-ALWAYS_US]), np.array([ALWAYS_US])
             return cls(flux, mask, *always, stamps[0])
-        left = stamps.astype(np.int64)
-        return cls(flux, mask, left, np.append(left[1:], 2 * left[-1] - left[-2]))
+        return cls(flux, mask, *edges_of(stamps))
 
     @classmethod
     def _of_cycle(cls, flux: xr.DataArray, cycle: tuple[str, ...]) -> Inventory:

@@ -373,3 +373,38 @@ def test_a_field_needs_columns_of_the_particles():
             BackgroundField(FieldSource.open(carbontracker())),
             n_hours=-6,
         )
+
+
+@pytest.mark.parametrize("units", ["kg kg-1", "kg kg**-1", "g/kg"])
+def test_ratios_of_masses_are_no_mole_fractions(units):
+    with pytest.raises(UsageError, match="ratio of masses"):
+        unit_factor(units, "ppm")
+    assert unit_factor("mol mol-1", "ppm") == pytest.approx(1e6)
+
+
+def test_a_missing_value_is_no_background():
+    field = carbontracker()
+    field["co2"] = field["co2"].where(False)
+    with pytest.raises(UsageError, match="has no value where"):
+        BackgroundField(FieldSource.open(field)).at(POINTS)
+
+
+def test_times_that_are_no_dates_are_refused():
+    field = carbontracker()
+    with pytest.raises(UsageError, match="cannot be used as dates"):
+        FieldSource.open(field.assign_coords(time=np.arange(field.sizes["time"])))
+    with pytest.raises(UsageError, match="sort them"):
+        FieldSource.open(field.isel(time=[1, 0, 2]))
+
+
+@pytest.mark.parametrize("field", [400.0, None, []])
+def test_what_is_no_field_is_one_sentence(field):
+    with pytest.raises(UsageError, match="must be an xarray Dataset"):
+        FieldSource.open(field)
+
+
+def test_a_file_of_another_kind_is_one_sentence(tmp_path):
+    path = tmp_path / "field.nc"
+    path.write_text("no field")
+    with pytest.raises(UsageError, match=r"field\.nc cannot be read as a dataset"):
+        FieldSource.open(path)

@@ -166,6 +166,7 @@ def test_summed_hours_take_no_flux_that_changes() -> None:
         ("micromol m**-2 s**-1", 1.0),
         ("mol m-2 s-1", 1e6),
         ("nmol m-2 s-1", 1e-3),
+        ("μmol m⁻² s⁻¹", 1.0),
         ("mol km-2 h-1", 1e6 / 1e6 / 3600),
         ("s-1 mol m-2", 1e6),
     ],
@@ -184,6 +185,39 @@ def test_mass_fluxes_need_a_molar_mass() -> None:
 def test_other_units_are_refused(units: str) -> None:
     with pytest.raises(UsageError, match="unit"):
         enhancement(FOOTPRINTS[:1], flux_of(np.ones((2, 2)), [1.0, 2.0], [1.0, 2.0], units=units))
+
+
+@pytest.mark.parametrize(
+    ("units", "advice"),
+    [
+        ("gC m-2 day-1", "leave the name of the gas out"),
+        ("kg CO2 m-2 s-1", "leave the name of the gas out"),
+        ("Mg month-1", "divided by the cell's area"),
+        ("t/cell/year", "divided by the cell's area"),
+        ("kg m-2", "divided by that time"),
+    ],
+)
+def test_refused_units_come_with_advice(units: str, advice: str) -> None:
+    with pytest.raises(UsageError, match=advice):
+        flux_factor(units, 44.0)
+
+
+@pytest.mark.parametrize("fill", [-9999.0, 1e20, 9.96921e36])
+def test_numbers_that_stand_for_missing_values_are_refused(fill: float) -> None:
+    flux = even_flux(FOOTPRINTS[0], ["2023-07-15 15:00", "2023-07-15 16:00"], [1.0, 1.0])
+    flux[0, 0, 0] = fill
+    with pytest.raises(UsageError, match="stand for missing values"):
+        enhancement(FOOTPRINTS[:1], flux)
+
+
+@pytest.mark.parametrize(
+    "names", [("Lat", "Lon"), ("nav_lat", "nav_lon"), ("LATITUDE", "LONGITUDE")]
+)
+def test_like_names_of_axes_are_understood(names: tuple[str, str]) -> None:
+    foot = FOOTPRINTS[0]
+    flux = even_flux(foot, ["2023-07-15 15:00"], [2.0]).isel(time=0, drop=True)
+    renamed = flux.rename(dict(zip(("lat", "lon"), names, strict=True)))
+    assert foot.enhancement(renamed) == pytest.approx(foot.enhancement(flux))
 
 
 def test_a_flux_elsewhere_adds_nothing_and_says_so() -> None:

@@ -1,0 +1,70 @@
+"""Units of surface fluxes."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from stilt.errors import UsageError
+
+FLUX_UNIT = "umol m-2 s-1"
+MASS_FLUX_UNIT = "ug m-2 s-1"
+_PLAIN = str.maketrans("µμ⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "uu-0123456789")
+_GAS = re.compile(r"\b(?:[kmunMGTP]?g|t|ton(?:ne)?s?)\s*(?:C|CO2|CH4|N2O|CO)\b")
+_CELL = re.compile(r"cell|pixel|box", re.IGNORECASE)
+_SHOWN_UNITS = "'umol m-2 s-1' or 'kg m-2 h-1'"
+
+
+@lru_cache(256)
+def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
+    """Return the factor that turns a flux in ``units`` into umol m-2 s-1, by UDUNITS.
+
+    Args:
+        units: amount, per area, per time, such as ``umol m-2 s-1``, ``mol/m2/s`` or
+            ``kg m-2 h-1``.
+        molar_mass_g: grams per mole of the gas, needed for fluxes of mass.
+
+    Raises:
+        UsageError: the units are not those of a flux, or the molar mass is missing.
+    """
+    from cf_units import Unit
+
+    text = units.translate(_PLAIN).replace("micromol", "umol")
+    refusal = UsageError(
+        f"{units!r} is not a unit of surface flux that can be turned into {FLUX_UNIT}: "
+        f"{_advice(text)}."
+    )
+    try:
+        given = Unit(re.sub(r"(?<=[A-Za-z])\s*(?:\^|\*\*)\s*(?=-?\d)", "", text))
+    except ValueError:
+        raise refusal from None
+    if given.is_convertible(FLUX_UNIT) and not given.is_dimensionless():
+        return float(given.convert(1.0, Unit(FLUX_UNIT)))
+    if not given.is_convertible(MASS_FLUX_UNIT):
+        raise refusal
+    if molar_mass_g is None:
+        raise UsageError(
+            f"A flux in {units!r} is a flux of mass; give molar_mass_g, the grams per mole of "
+            "the gas (44.0095 for CO2, 16.0425 for CH4)."
+        )
+    return float(given.convert(1.0, Unit(MASS_FLUX_UNIT))) / molar_mass_g
+
+
+def _advice(text: str) -> str:
+    """Return what to do about units that are not those of a flux."""
+    from cf_units import Unit
+
+    if _GAS.search(text):
+        return (
+            "leave the name of the gas out of the unit, and give molar_mass_g (12.011 for grams of "
+            "carbon)"
+        )
+    try:
+        given = Unit(text)
+    except ValueError:
+        given = Unit("unknown")
+    if _CELL.search(text) or given.is_convertible("kg s-1") or given.is_convertible("mol s-1"):
+        return "an amount in each cell becomes a flux when it is divided by the cell's area in m2"
+    if given.is_convertible("kg m-2") or given.is_convertible("mol m-2"):
+        return "an amount collected over a time becomes a flux when it is divided by that time"
+    return f"set flux.attrs['units'] to something like {_SHOWN_UNITS}"

@@ -1,0 +1,58 @@
+"""Which time a field of a flux stands for, by how products stamp their fields."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stilt.footprint.flux_times import edges_of
+
+
+def edges(*stamps):
+    times = pd.DatetimeIndex(stamps).to_numpy().astype("datetime64[us]")
+    left, right = (
+        each.astype("datetime64[us]").astype("datetime64[m]") for each in edges_of(times)
+    )
+    assert (left[1:] == right[:-1]).all()
+    return [str(left[0]), *map(str, right)]
+
+
+MONTHS = ["2023-01-01T00:00", "2023-02-01T00:00", "2023-03-01T00:00", "2023-04-01T00:00"]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        ("2023-01-01", "2023-02-01", "2023-03-01"),
+        ("2023-01-15", "2023-02-15", "2023-03-15"),
+        ("2023-01-16 12:00", "2023-02-15 00:00", "2023-03-16 12:00"),
+        ("2023-01-31", "2023-02-28", "2023-03-31"),
+    ],
+)
+def test_months_are_whole_months_wherever_their_stamps_are(stamps):
+    assert edges(*stamps) == MONTHS
+
+
+def test_years_are_whole_years():
+    years = ["2022-01-01T00:00", "2023-01-01T00:00", "2024-01-01T00:00"]
+    for stamps in (("2022-01-01", "2023-01-01"), ("2022-07-02 12:00", "2023-07-02 12:00")):
+        assert edges(*stamps) == years
+
+
+def test_stamps_in_the_middle_of_parts_of_the_day_are_their_middles():
+    assert edges("2023-07-15 01:30", "2023-07-15 04:30") == [
+        "2023-07-15T00:00", "2023-07-15T03:00", "2023-07-15T06:00",
+    ]  # fmt: skip
+    assert edges("2023-07-15 00:30", "2023-07-15 01:30")[0] == "2023-07-15T00:00"
+    assert edges("2023-07-15 12:00", "2023-07-16 12:00")[0] == "2023-07-15T00:00"
+
+
+def test_all_others_hold_until_the_next():
+    assert edges("2023-07-15 00:00", "2023-07-15 03:00")[::2] == [
+        "2023-07-15T00:00", "2023-07-15T06:00",
+    ]  # fmt: skip
+    assert edges("2023-07-15 12:00", "2023-07-15 13:00")[0] == "2023-07-15T12:00"
+    assert edges("2023-07-10", "2023-08-10")[0] == "2023-07-10T00:00"
+    uneven = edges("2023-07-15 00:30", "2023-07-15 01:30", "2023-07-15 04:00")
+    assert uneven[0] == "2023-07-15T00:30"
+    assert uneven[-1] == "2023-07-15T06:30"
+    assert np.diff(np.array(uneven, "datetime64[m]")).min() > 0
