@@ -38,8 +38,9 @@ def missing_columns(missing: Sequence[str], names: Sequence[str], source: str) -
             "above them, in the order of the values"
         )
     said = []
+    others = {name.lower() for name in names} - NAMES
     for role in missing:
-        near = difflib.get_close_matches(role, [name.lower() for name in names], 1, _ALIKE)
+        near = difflib.get_close_matches(role, sorted(others), 1, _ALIKE)
         if near:
             given = next(name for name in names if name.lower() == near[0])
             said.append(f"rename '{given}' to {role}")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,6 +89,15 @@ def test_oco2_is_read_from_the_surface_up(tmp_path):
     assert found.profiles["apriori"][0, 0] == pytest.approx(420)
     # The third has no value, whatever its flag says.
     assert len(found.select()) == 1
+
+
+def test_oco2_numbers_stored_as_floats_are_the_same_ids(tmp_path):
+    path = write_oco2(tmp_path / "oco2_LtCO2_231019.nc4")
+    with h5py.File(path, "r+") as file:
+        numbers = file["sounding_id"][...].astype(np.float64)
+        del file["sounding_id"]
+        file["sounding_id"] = numbers
+    assert read_oco2(path).table["sounding_id"].iloc[0] == "2023101919480000"
 
 
 def test_tccon_has_kernels_and_priors_in_the_unit_of_the_value(tmp_path):

@@ -79,6 +79,8 @@ def test_the_starter_file_reads(read):
         (f"{NOON},-111,40,5\n", "begins with values, .* write time,longitude,latitude,altitude"),
         ("time,lat,Longitude (deg),z\n", r"rename 'Longitude \(deg\)' to longitude"),
         (f"time,lat,lon,z\n{NOON},5,2,NA\n", "column 'z': .*'NA': leave out rows without a value"),
+        ("time,Latitude,lon,Height\n", "altitude may also be called zagl"),
+        ("time,Latitude,lon,Altitud\n", "rename 'Altitud' to altitude"),
         ("time;lat;lon;z\n", "line 1: the columns are separated by semicolons"),
         ("time,lat,latitude,lon,z\n", "'lat', 'latitude' all mean latitude"),
         ("time,lat,lon,z\n#\nsoon,1,2,3\n", r"receptors.csv, line 3, column 'time': .*soon"),

@@ -36,7 +36,8 @@ def read_oco2(path: str | os.PathLike[str]) -> Soundings:
         sensor = "oco3" if "oco3" in os.path.basename(os.fspath(path)).lower() else "oco2"
         table = pd.DataFrame(
             {
-                "sounding_id": [str(number) for number in file["sounding_id"][...]],
+                # Some versions store them as floats, which hold 16 digits.
+                "sounding_id": [str(int(number)) for number in file["sounding_id"][...]],
                 "time": seconds(pd.to_datetime(numbers(file, "time"), unit="s")),
                 "longitude": wrapped_longitude(numbers(file, "longitude")),
                 "latitude": degrees(numbers(file, "latitude")),
