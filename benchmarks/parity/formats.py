@@ -35,14 +35,19 @@ _HOURS_PER_FILE, _FILE_FORMAT = 24, "%Y%m%d_%H"
 def make_formats(
     root: Path, python: Path, seeds: Sequence[int], particles: int, only: Sequence[str] = ()
 ) -> None:
-    """Write the invented atmosphere as each kind of file, and run HYSPLIT on its ARL files."""
-    for name, kind in KINDS.items():
+    """Write the invented atmosphere as each kind of file, and run HYSPLIT on its ARL files.
+
+    Every kind has seeds of its own, as many as are given: several kinds make nearly the same ARL
+    file, and with the same seeds HYSPLIT would give the same clouds again, counted as new ones.
+    """
+    for number, (name, kind) in enumerate(KINDS.items()):
         if only and name not in only:
             continue
         source = root / name / "source"
         if not source.is_dir():
             kind.write(source, kind.analyses())
-        convert_and_run(root / name, source, kind.form, python, CASES, seeds, particles)
+        own = [number * len(seeds) + seed for seed in seeds]
+        convert_and_run(root / name, source, kind.form, python, CASES, own, particles)
 
 
 def convert_and_run(

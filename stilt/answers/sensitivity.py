@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 STEPS = {"mixed_layer": 0.02, "wind": 0.02, "direction": 1.0, "turbulence": 0.02}
 """Half of the distance over which finite differences are taken."""
 
-TOO_ROUGH = 1.0
-"""Roughness above which a derivative is warned of."""
+TOO_ROUGH = 0.5
+"""Roughness above which a derivative is warned of: there it was off by a tenth to a third."""
 
 PER = {"mixed_layer": "1", "wind": "1", "direction": "degree", "turbulence": "1"}
 MEANINGS = {
@@ -92,8 +92,8 @@ def sensitivity(
         enhancement, derivative and finite_difference with their standard errors over particles
         (``*_noise``), the standard error of the difference between the two (difference_noise), and
         roughness: root mean square over particles of that difference, over that of the derivative.
-        Near 0 the path of a particle is smooth within the step; near 1 and above, derivative and
-        difference of a single particle have little in common, and a warning names the parameters.
+        Near 0 the path of a particle is smooth within the step; above 0.5 the derivatives of a few
+        particles dominate the mean, and a warning names the parameters.
 
     Raises:
         UsageError: an unknown parameter, receptor or meteorology, several met grids, no turbulence,

@@ -1,5 +1,7 @@
 """Derivatives of an enhancement along parameters of its meteorology."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +35,9 @@ def model(tmp_path_factory, weather):
 
 @pytest.fixture(scope="module")
 def found(model):
-    return stilt.sensitivity(model, RECEPTOR, SMOOTH)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Paths of particles are too rough")
+        return stilt.sensitivity(model, RECEPTOR, SMOOTH)
 
 
 def test_derivatives_agree_with_central_differences(found):
