@@ -22,7 +22,9 @@ from stilt.meteorology.archive import list_met
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import read_analysis
+from stilt.meteorology.gaps import from_nearest_level
 from stilt.meteorology.grids import MetGrid, wrap_longitude
+from stilt.meteorology.input_levels import level_heights_m
 from stilt.meteorology.levels import STANDARD_SURFACE_HPA
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.stored_datasets import stored_for_now
@@ -121,6 +123,7 @@ def arl_analysis(raw: RawAnalysis, codes: Sequence[float]) -> RawAnalysis:
     Raises:
         MeteorologyError: a field is not known at some nodes.
     """
+    raw = replace(raw, upper={name: _filled(raw, name) for name in raw.upper})
     dropped = {2: {"PRES"}}.get(raw.grid.vertical_flag, {"HGTS"})
     upper = {name: field for name, field in raw.upper.items() if name not in dropped}
     for name, field in (*raw.surface.items(), *upper.items()):
@@ -132,6 +135,25 @@ def arl_analysis(raw: RawAnalysis, codes: Sequence[float]) -> RawAnalysis:
                 reason=Reason.DAMAGED_MET_FILE,
             )
     return replace(raw, grid=_arl_grid(raw.grid, codes), upper=upper)
+
+
+def _filled(raw: RawAnalysis, name: str) -> NDArray[np.float32]:
+    """Return a field on levels, on pressure levels with its gaps filled as transport fills them.
+
+    Levels above the lowest one with values that lack the variable everywhere stay without it.
+    """
+    field = raw.upper[name]
+    missing = np.isnan(field)
+    if raw.grid.vertical_flag != 2 or not missing.any():
+        return field
+    empty = missing.all(axis=(1, 2))
+    empty &= np.logical_or.accumulate(~empty)
+    if name == "HGTS":
+        pressure = np.broadcast_to(np.array(raw.grid.levels)[:, None, None], field.shape)
+        filled = level_heights_m(raw, pressure)
+    else:
+        filled = from_nearest_level(field.astype(np.float64))
+    return np.where(empty[:, None, None], np.nan, filled).astype(np.float32)
 
 
 def _readied(

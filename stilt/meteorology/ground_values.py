@@ -45,7 +45,7 @@ def pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.n
     elif terrain is None:
         raise MeteorologyError(
             f"The weather at {raw.time} has no terrain height (SHGT), which levels that follow "
-            "the terrain need; use files that carry it.",
+            "the terrain need: add the file that carries it, on the same grid and area.",
             reason=Reason.DAMAGED_MET_FILE,
         )
     if ground_pressure is None:
@@ -84,7 +84,8 @@ def _terrain_from_heights(
     """Return the height where the level heights cross the surface pressure, in log pressure."""
     if ground_pressure is None:
         raise MeteorologyError(
-            f"The weather at {raw.time} has neither PRSS nor SHGT; transport needs one of them.",
+            f"The weather at {raw.time} has neither PRSS nor SHGT, and transport needs one of "
+            "them: add the file with the surface fields, on the same grid and area as the levels.",
             reason=Reason.DAMAGED_MET_FILE,
         )
     log_p = np.log(pressure[:, 0, 0])

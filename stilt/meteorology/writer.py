@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,7 @@ from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import RawAnalysis
 
 _LARGEST_LABEL_FORECAST = 99
+_LEAST_EXPONENT = -99
 
 
 def write_arl(
@@ -101,6 +103,8 @@ def _record(
 ) -> bytes:
     """Label and packed bytes of a field."""
     packed, precision, exponent, first = pack(field)
+    if first and (field == field.flat[0]).all():
+        precision, exponent = _precision_of_constant(float(first))
     label = _label(grid, time, forecast_hour, level, name, exponent, precision, first)
     return label.tobytes() + packed.tobytes()
 
@@ -115,6 +119,16 @@ def correction_name(name: str, level: int) -> str:
     if level == 0:
         return "DIFR" if name.startswith(("TPP", "PRT")) else ""
     return {"WWND": "DIFW", "DZDT": "DIFW", "TKEN": "DIFT"}.get(name, "")
+
+
+def _precision_of_constant(value: float) -> tuple[float, int]:
+    """Return precision and exponent with which a field of one value is kept.
+
+    Readers take values below the precision for zero, and HYSPLIT packs a constant field with a
+    precision of 0.008, above a usual humidity.
+    """
+    exponent = max(math.frexp(value)[1] - 10, _LEAST_EXPONENT)
+    return 2.0**exponent / 254.0, exponent
 
 
 def _unpacked(record: bytes, grid: MetGrid) -> NDArray[np.float32]:

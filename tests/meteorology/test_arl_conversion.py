@@ -163,6 +163,35 @@ def test_unknown_values_are_refused_and_whole_levels_left_out(pressure):
     holed = raw.upper["SPHU"].copy()
     holed[-1] = np.nan
     arl_analysis(replace(raw, upper={**raw.upper, "SPHU": holed}), raw.grid.levels)
-    holed[3, 2, 2] = np.nan
+    holed[:, 2, 2] = np.nan
     with pytest.raises(MeteorologyError, match="no SPHU at"):
         arl_analysis(replace(raw, upper={**raw.upper, "SPHU": holed}), raw.grid.levels)
+
+
+@pytest.mark.parametrize("value", [0.0076, -2.5e-6, 1e-12, 0.0, 101_325.0])
+def test_a_field_of_one_value_keeps_it(tmp_path, pressure, value):
+    """HYSPLIT's packing takes a constant below 0.008, such as humidity, for zero."""
+    flat, high = pressure[0].surface, pressure[0].upper
+    raw = replace(
+        pressure[0],
+        surface={**flat, "TPP1": np.full_like(flat["PRSS"], value)},
+        upper={**high, "SPHU": np.full_like(high["SPHU"], value)},
+    )
+    path = write_arl(tmp_path / "constant", raw.grid, [raw], corrections=True)
+    read = read_arl(read_index(path)[0])
+    np.testing.assert_allclose(read.upper["SPHU"], value, rtol=1e-6)
+    np.testing.assert_allclose(read.surface["TPP1"], value, rtol=1e-6)
+
+
+def test_what_is_missing_below_the_ground_is_filled(tmp_path, pressure):
+    raw = replace(pressure[0], upper=dict(pressure[0].upper))
+    below = np.array(raw.grid.levels)[:, None, None] > raw.surface["PRSS"] + 5.0
+    assert below.any()
+    for name, field in raw.upper.items():
+        raw.upper[name] = np.where(below, np.float32(np.nan), field)
+    written = arl_analysis(raw, level_codes(raw))
+    for name, field in written.upper.items():
+        assert np.isfinite(field).all(), name
+        np.testing.assert_array_equal(field[~below], raw.upper[name][~below], err_msg=name)
+    heights = written.upper["HGTS"]
+    assert (np.diff(heights, axis=0) > 0.0).all()

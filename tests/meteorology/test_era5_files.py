@@ -9,6 +9,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.archive import list_archive
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
+from stilt.meteorology.formats.era5 import Era5Format
 from stilt.meteorology.formats.grib_messages import is_grib
 from stilt.meteorology.writer import write_arl
 
@@ -233,3 +234,24 @@ def test_an_archive_lists_a_file_that_cannot_be_read_as_damaged(folder):
     archive = list_archive(folder, "era5")
     assert list(archive.damaged) == [path]
     assert not archive.not_weather
+
+
+def test_model_levels_without_values_are_not_filled_from_others(tmp_path):
+    """As where a chunk of a store is missing; nothing is below the ground there."""
+    dims = ("time", "model_level", "latitude", "longitude")
+    wind = np.ones((1, 3, 4, 5), np.float32)
+    wind[:, 1] = np.nan
+    data = xr.Dataset(
+        {"u": (dims, wind)},
+        {
+            "time": [HOURS[0].astype("datetime64[ns]")],
+            "model_level": [135, 136, 137],
+            "latitude": np.arange(40.0, 44.0),
+            "longitude": np.arange(-115.0, -110.0),
+        },
+    )
+    data.to_netcdf(tmp_path / "levels.nc")
+    form = Era5Format()
+    (ref,) = form.scan(str(tmp_path / "levels.nc")).refs
+    with pytest.raises(MeteorologyError, match="lacks values of u on 1 of its levels at 2023"):
+        form.read(ref)

@@ -247,8 +247,15 @@ class _Part:
         values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
         if self.level:
             values = values[order - order.min()]
-            if not np.isfinite(values).any():
+            known = np.isfinite(values)
+            if not known.any():
                 raise ValueError(f"it has no values of {name} at {self.times[position]}")
+            # Nothing is below the ground there; a chunk of a store may be missing.
+            if self.vertical.a_hpa and not known.all():
+                raise ValueError(
+                    f"it lacks values of {name} on {int((~known).any(axis=(1, 2)).sum())} of its "
+                    f"levels at {self.times[position]}"
+                )
         return np.ascontiguousarray(values, np.float32)
 
 

@@ -67,7 +67,8 @@ def with_pressure(raw: RawAnalysis) -> RawAnalysis:
     if ground is None:
         raise MeteorologyError(
             f"The weather at {raw.time} is on model levels and has no surface pressure: put the "
-            "file with surface pressure (sp or lnsp) into the same folder.",
+            "file with surface pressure (sp or lnsp), on the same grid and area, into the same "
+            "folder.",
             reason=Reason.DAMAGED_MET_FILE,
         )
     upper = {k: field for k, field in raw.upper.items() if k not in (HYBRID_A, HYBRID_B)}
