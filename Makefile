@@ -41,8 +41,8 @@ test-all: $(READY)  ## run the slow tests too
 	$(PY) -m pytest -m "not parity" $(ARGS)
 
 test-slurm: $(READY)  ## run campaigns through a SLURM of this machine alone; installs it on Debian, as root
-	@command -v slurmctld munged > /dev/null || \
-	    { apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	@command -v slurmctld munged slurmdbd mariadbd > /dev/null || { apt-get update && \
+	    apt-get install --yes --no-install-recommends slurm-wlm munge slurmdbd mariadb-server; }
 	$(PY) -m pytest tests/slurm -m "slow or not slow" $(ARGS)
 
 test-image: $(READY)  ## build the container image and use it, without a daemon; installs tools on Debian, as root

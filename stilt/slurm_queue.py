@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,10 @@ ENDED = frozenset(
 """States of a task that will not go on (https://slurm.schedmd.com/squeue.html, job state codes)."""
 
 _REMEMBERED_S = 5.0
+_OPTIONS = (
+    "; the options of sbatch stand under execution in config.yaml (`sinfo` lists the partitions, "
+    "`sacctmgr show associations user=$USER` the accounts)."
+)
 _COMMANDS = ("sbatch", "squeue", "scancel", "scontrol")
 
 _asked: dict[str, tuple[float, bool | None]] = {}
@@ -96,10 +101,11 @@ def submit(script: Path) -> str:
     """Submit a batch script and return the number of its job.
 
     Raises:
-        SlurmError: SLURM refuses it, with SLURM's own words.
+        SlurmError: SLURM refuses it, with SLURM's own words and what to look at.
     """
     # Of a federation the answer is "job;cluster".
-    return _run("sbatch", "--parsable", str(script)).strip().split(";")[0]
+    answer = _run("sbatch", "--parsable", str(script), remedy=_OPTIONS)
+    return answer.strip().split(";")[0]
 
 
 def cancel(job: str) -> None:
@@ -131,19 +137,14 @@ def queued_tasks(job: str) -> list[ArrayTask]:
 def ended_tasks(job: str) -> dict[int, ArrayTask]:
     """Return, by number, those tasks of a job array whose end SLURM still knows.
 
-    Accounting knows it for long, the controller for some minutes; where neither does, nothing is
-    returned, which is not an error.
+    The controller knows it for some minutes, accounting for long, but some seconds later; where
+    neither does, nothing is returned, which is not an error.
     """
-    try:
-        tasks = _accounted(job)
-    except SlurmError:
-        tasks = []
-    if not tasks:
-        try:
-            tasks = _known_to_controller(job)
-        except SlurmError:
-            tasks = []
-    return {task.number: task for task in tasks if task.ended}
+    found: dict[int, ArrayTask] = {}
+    for ask in (_accounted, _known_to_controller):
+        with suppress(SlurmError):
+            found |= {task.number: task for task in ask(job) if task.ended}
+    return found
 
 
 def is_queued(job: str) -> bool | None:
@@ -193,8 +194,12 @@ def _numbers(text: str) -> list[int]:
     return numbers
 
 
-def _run(*command: str) -> str:
+def _run(*command: str, remedy: str = "") -> str:
     """Run a command of SLURM and return what it prints.
+
+    Args:
+        command: and its arguments.
+        remedy: end of the sentence where SLURM refuses.
 
     Raises:
         SlurmError: what it said on stderr.
@@ -211,10 +216,12 @@ def _run(*command: str) -> str:
     except subprocess.TimeoutExpired:
         raise SlurmError(f"SLURM's command {command[0]} does not answer.") from None
     if done.returncode:
-        raise SlurmError(_refusal(command, done.stderr))
+        raise SlurmError(_refusal(command[0], done.stderr) + remedy)
     return done.stdout
 
 
-def _refusal(command: Sequence[str], said: str) -> str:
-    words = " ".join(said.split()).replace(f"{command[0]}: error: ", "") or "without a word"
-    return f"SLURM's command {command[0]} refuses: {words}"
+def _refusal(command: str, said: str) -> str:
+    lines = [re.sub(rf"^{command}: (error: )?", "", line).strip() for line in said.splitlines()]
+    return (
+        f"SLURM's command {command} refuses: {'; '.join(filter(None, lines)) or 'no reason given'}"
+    )

@@ -98,6 +98,7 @@ def run(
         )
     if ran.detached and not wait:
         say(f"Submitted job: {ran.job_id}")
+        say(f"How far it is: stilt status {shown(model.project)}")
         if as_json:
             print_json({"project": str(model.project), "job_id": ran.job_id})
         return EXIT_COMPLETE

@@ -30,7 +30,7 @@ skip_existing: true                         # keep outputs that exist
 #   layout: store                           # thousands of receptors in few files; files is usual
 
 # execution:
-#   backend: local                          # this machine; also prefect, dask
+#   backend: local                          # this machine; also slurm, dask, prefect
 #   n_workers: 4                            # worker processes; 1 computes without any
 """
 

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+import slurm_accounting
 from slurm_cluster import SlurmCluster, lacking_programs
 from slurm_stand_in import install
 
@@ -35,3 +36,12 @@ def slurm(cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> SlurmCluste
     monkeypatch.setenv("SLURM_CONF", str(cluster.configuration))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     return cluster
+
+
+@pytest.fixture
+def accounted(slurm: SlurmCluster) -> SlurmCluster:
+    """The same, with accounting."""
+    if slurm.accounting is None:
+        missing = ", ".join(slurm_accounting.lacking_programs())
+        pytest.skip(f"needs SLURM's accounting ({missing}): make test-slurm installs it on Debian")
+    return slurm

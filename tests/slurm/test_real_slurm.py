@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from commands import stilt, worker
-from slurm_cluster import NODES, SlurmCluster
+from slurm_cluster import NODES, URGENT, SlurmCluster
 from written import outputs
 
 from stilt import Model
@@ -150,6 +150,22 @@ def test_an_array_outlives_its_follower(slurm: SlurmCluster, new_project) -> Non
     assert again.returncode == 0, said
     assert "of this project is in the queue" in said
     assert set(computed(root).values()) == {1}
+
+
+def test_preempted_tasks_are_submitted_again(slurm: SlurmCluster, new_project) -> None:
+    root = campaign(new_project, "preempted", 160, 100, 4)
+    urgent = root / "urgent.sh"
+    follower = follow_in_background(root)
+    until_running(slurm, 4)
+    time.sleep(5)
+    (node,) = slurm.nodes()
+    urgent.write_text(URGENT.format(node=node))
+    slurm.run("sbatch", str(urgent))
+    said, _ = follower.communicate(timeout=300)
+    assert follower.returncode == 0, said
+    assert "(PREEMPTED 4); they are submitted again" in said
+    counts = computed(root)
+    assert (len(counts), max(counts.values())) == (160, 1)
 
 
 JOBQUEUE = """\

@@ -125,7 +125,7 @@ def test_what_slurm_refuses_is_told_in_its_words(queue: Path, root: Path) -> Non
     ended = submit(root)
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
-    assert "sbatch refuses: invalid partition specified: none" in ended.stderr
+    assert "sbatch refuses: invalid partition specified: none; the options of sb" in ended.stderr
     assert not list(Model(root).files.layout.slurm.iterdir())
 
 

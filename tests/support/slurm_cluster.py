@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+import slurm_accounting
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 NODES, CORES, MEMORY_MB = ("n1", "n2"), 4, 32_000
 START_TIMEOUT_S = 60.0
@@ -42,13 +44,21 @@ ReturnToService=2
 KillWait=10
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+{accounting}PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=urgent Nodes=ALL PriorityTier=10 MaxTime=INFINITE State=UP
 """
 NODE = (
     "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cores} "
     "RealMemory={memory} State=UNKNOWN\n"
 )
+# A job before which those of the partition main on its node have to go.
+URGENT = """\
+#!/bin/bash
+#SBATCH --partition=urgent --nodelist={node} --exclusive --time=1 --output=/dev/null
+sleep 1
+"""
 
 
 def lacking_programs() -> list[str]:
@@ -60,8 +70,13 @@ def lacking_programs() -> list[str]:
 class SlurmCluster:
     """A controller and two nodes with more cores than there are, so that arrays run side by side.
 
+    Jobs are accounted for where MariaDB and slurmdbd are installed.
+
     Args:
         folder: for everything that the daemons keep.
+
+    Attributes:
+        accounting: None where what it needs is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,6 +84,7 @@ class SlurmCluster:
         self.configuration = folder / "slurm.conf"
         path = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
         self.environment = {**os.environ, "SLURM_CONF": str(self.configuration), "PATH": path}
+        self.accounting: slurm_accounting.Accounting | None = None
 
     def __enter__(self) -> Self:
         folder = self.folder
@@ -78,21 +94,29 @@ class SlurmCluster:
         key.chmod(0o400)
         for name in ("state", *(f"spool-{node}" for node in NODES)):
             (folder / name).mkdir()
-        host, (port, *ports) = socket.gethostname(), _free_ports(1 + len(NODES))
-        text = CONFIGURATION.format(host=host, user=getpass.getuser(), port=port, folder=folder)
+        host, (port, *ports) = socket.gethostname(), _free_ports(3 + len(NODES))
+        accounting = "AccountingStorageType=accounting_storage/none\n"
+        if not slurm_accounting.lacking_programs():
+            self.accounting = slurm_accounting.Accounting(folder, host, ports.pop(), ports.pop())
+            accounting = self.accounting.of_controller
+        text = CONFIGURATION.format(
+            host=host, user=getpass.getuser(), port=port, folder=folder, accounting=accounting
+        )
         nodes = [
             NODE.format(name=name, host=host, port=its, cores=CORES, memory=MEMORY_MB)
-            for name, its in zip(NODES, ports, strict=True)
+            for name, its in zip(NODES, ports, strict=False)
         ]
         # Nodes are known before a partition has all of them.
-        head, partition = text.rsplit("PartitionName", 1)
-        self.configuration.write_text("".join([head, *nodes, "PartitionName", partition]))
+        head, partitions = text.split("PartitionName", 1)
+        self.configuration.write_text("".join([head, *nodes, "PartitionName", partitions]))
         try:
             self.run(
                 "munged", "--force", f"--socket={folder}/munge.sock", f"--key-file={key}",
                 f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log",
                 f"--seed-file={folder}/munge.seed",
             )  # fmt: skip
+            if self.accounting:
+                self.accounting.start(self.run)
             self.run("slurmctld")
             for name in NODES:
                 self.run("slurmd", "-N", name)
@@ -106,7 +130,7 @@ class SlurmCluster:
         subprocess.run(
             ["scancel", "--user", getpass.getuser()], env=self.environment, check=False, timeout=30
         )
-        for daemon in (*(f"slurmd-{name}" for name in NODES), "slurmctld", "munged"):
+        for daemon in (*(f"slurmd-{name}" for name in NODES), "slurmctld", "slurmdbd", "munged"):
             try:
                 pid = int((self.folder / f"{daemon}.pid").read_text())
                 os.kill(pid, signal.SIGTERM)
@@ -116,6 +140,8 @@ class SlurmCluster:
                 if not Path(f"/proc/{pid}").exists():
                     break
                 time.sleep(0.1)
+        if self.accounting:
+            self.accounting.stop()
 
     def run(self, *command: str) -> str:
         """Run a command of SLURM, and return what it prints."""
@@ -145,7 +171,8 @@ class SlurmCluster:
 
     def _until_idle(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while self.run("sinfo", "-N", "-h", "-o", "%T").split() != ["idle"] * len(NODES):
+        idle = ["idle"] * len(NODES)
+        while self.run("sinfo", "-N", "-h", "-p", "main", "-o", "%T").split() != idle:
             if time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "slurmctld.log").read_text())
             time.sleep(0.2)

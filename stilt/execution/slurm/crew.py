@@ -44,6 +44,10 @@ SEEN_LATE_S = 3.0
 LEAVE_TIMEOUT_S = 120.0
 SILENCE_ALLOWED_S = 600.0
 SAID_AFTER_S = 30.0
+_REMEDIES = {
+    "OUT_OF_MEMORY": "; `mem` under execution in config.yaml gives a task more memory",
+    "TIMEOUT": "; `time` under execution in config.yaml gives a task more time",
+}
 # Ends that are not the fault of the batch being computed.
 _INNOCENT = frozenset({"BOOT_FAIL", "CANCELLED", "DEADLINE", "NODE_FAIL", "PREEMPTED", "REVOKED"})
 
@@ -174,8 +178,9 @@ class SlurmCrew:
             )
         notice(
             logger,
-            "%d of %d batches of the job array %s were left undone%s; they are submitted again.",
+            "%d of %d batches of the job array %s were left undone%s; they are submitted again%s.",
             len(left), len(of_number), spool.job, _why(list(states.values())),
+            "".join(_REMEDIES[state] for state in sorted(_REMEDIES.keys() & states.values())),
         )  # fmt: skip
         for number in sorted(left):
             yield Ended(of_number[number], lost=True, begun=number in begun)
