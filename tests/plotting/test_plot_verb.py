@@ -49,8 +49,10 @@ def test_without_an_id_the_mean_is_drawn_here(case) -> None:
 
 def test_pictures_of_two_footprints_do_not_take_each_other_s_place(case, tmp_path) -> None:
     model, ids = case
-    call(model.project, "--name", "default", "--dpi", 50, "--out", f"{tmp_path}/named/")
-    call(model.project, ids[0], "--name", "default", "--dpi", 50, "--out", f"{tmp_path}/named/")
+    for named in ([], [ids[0]]):
+        options = ["--name", "default", "--dpi", 50, "--out", f"{tmp_path}/named/"]
+        done = call(model.project, *named, *options)
+        assert done.exit_code == 0, done.output
     written = sorted(path.name for path in (tmp_path / "named").iterdir())
     assert written == sorted(["case_default_mean.png", f"{ids[0]}_default_map.png"])
 
