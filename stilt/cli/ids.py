@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from stilt.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stilt.model import Model
 
 
@@ -32,7 +34,12 @@ def one_id(model: Model, text: str) -> str:
             "`stilt run` computes them."
         )
     if not found:
-        raise UsageError(f"'{text}' is no part of an id in this project, such as {ids[0]}.")
+        if _at(_places(model), text).empty:
+            raise UsageError(f"'{text}' is no part of an id in this project, such as {ids[0]}.")
+        raise UsageError(
+            f"'{text}' is a place, with simulations of its own: `stilt plot --location {text}` "
+            f"draws them, and one of them is named by its id, such as {ids[0]}."
+        )
     some = ", ".join(found[:3])
     raise UsageError(
         f"'{text}' is a part of {len(found)} ids, {some} for example: give more of it."
@@ -45,14 +52,10 @@ def locations(model: Model, texts: Iterable[str]) -> list[str]:
     Raises:
         UsageError: no receptor is at a place.
     """
-    known = model.index.sql("SELECT * FROM receptors LIMIT 0").columns
-    site = "site::VARCHAR" if "site" in known else "NULL"
-    table = model.index.sql(
-        f"SELECT DISTINCT location_id, {site} AS site FROM receptors ORDER BY 1"
-    )
+    table = _places(model)
     found: dict[str, None] = {}
     for text in texts:
-        here = table[(table["location_id"] == text) | (table["site"] == text)]
+        here = _at(table, text)
         if here.empty:
             names = [
                 site if isinstance(site, str) else location
@@ -64,3 +67,15 @@ def locations(model: Model, texts: Iterable[str]) -> list[str]:
             )
         found.update(dict.fromkeys(here["location_id"]))
     return list(found)
+
+
+def _places(model: Model) -> pd.DataFrame:
+    """Return the places of a project's receptors: location_id, and the label ``site`` or null."""
+    known = model.index.sql("SELECT * FROM receptors LIMIT 0").columns
+    site = "site::VARCHAR" if "site" in known else "NULL"
+    return model.index.sql(f"SELECT DISTINCT location_id, {site} AS site FROM receptors ORDER BY 1")
+
+
+def _at(places: pd.DataFrame, text: str) -> pd.DataFrame:
+    """Return the places that a text names."""
+    return places[(places["location_id"] == text) | (places["site"] == text)]

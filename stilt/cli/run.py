@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,9 @@ from stilt.cli.common import (
 from stilt.cli.progress import RunProgress
 from stilt.errors import UsageError
 from stilt.roots import below, shown
+
+if TYPE_CHECKING:
+    from stilt.project.index_queries import OutputSizes
 
 
 @click.command(
@@ -173,22 +176,23 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
     # A folder of results is a project too, and the command needs no --output-dir.
     place = shown(model.files.outputs)
     folder = ("store",) if model.config.output.layout == "store" else ("simulations", "by-id")
-    lines = [f"Results are in {below(model.files.outputs, *folder)}: {_size(model)}."]
-    lines += filter(None, [left_early_text(model.files)])
+    files = model.files
+    sizes = files.index.output_sizes([wanted.transport for wanted in files.expectations.values()])
+    lines = [f"Results are in {below(files.outputs, *folder)}: {_size_text(sizes)}."]
+    lines += filter(None, [left_early_text(model.config, sizes.mean_rows)])
     if model.config.footprints:
         lines.append(f"Pictures: stilt plot {place}; all on one page: stilt report {place}")
     lines.append(f"Where the time went: stilt status {place} --times")
     return lines
 
 
-def _size(model: Any) -> str:
+def _size_text(sizes: OutputSizes) -> str:
     """How much room all results take, as the index knows it without a look at the files."""
     from stilt.meteorology.weather_cache import size_text
 
-    particles, footprints = model.index.output_bytes()
-    parts = {"particles": particles, "footprints": footprints}
+    parts = {"particles": sizes.particle_bytes, "footprints": sizes.footprint_bytes}
     listed = ", ".join(f"{name} {size_text(nbytes)}" for name, nbytes in parts.items() if nbytes)
-    return f"{size_text(particles + footprints)} ({listed})"
+    return f"{size_text(sum(parts.values()))} ({listed})"
 
 
 def _root(project: str | None, config: str | None, output_dir: str | None) -> str:

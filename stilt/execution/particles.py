@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from stilt.config import ModelConfig
 from stilt.errors import TrajectoryError
 from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
@@ -43,24 +44,21 @@ def too_few_particles(receptor: Receptor, numpar: int) -> TrajectoryError | None
     return None
 
 
-def left_early_text(files: Project) -> str:
+def left_early_text(config: ModelConfig, mean_rows: float) -> str:
     """Say that much of the particles' time is missing because they left the weather's grid.
 
     The number of rows of the particle tables tells, if they have a row for every minute.
 
+    Args:
+        config: of the project.
+        mean_rows: of the particle tables, as they are configured; NaN without any.
+
     Returns:
         One sentence; "" where little is missing, or the tables do not tell.
     """
-    config = files.config
     if config.outdt or not config.trajectories:
         return ""
-    keys = [wanted.transport for wanted in files.expectations.values()]
-    found = files.index.sql(
-        "SELECT avg(n_rows) AS n_rows FROM simulations WHERE list_contains(?, transport_key)",
-        [keys],
-    )
-    rows = float(found["n_rows"].iloc[0])
-    share = rows / (config.numpar * abs(config.n_hours) * 60)
+    share = mean_rows / (config.numpar * abs(config.n_hours) * 60)
     # NaN without a table.
     if not share < 1.0 - TOLERATED_SHARE:
         return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from stilt.project import index_queries as queries
 from stilt.project.database import DamagedIndexError
 from stilt.project.index_file import IndexFile
-from stilt.project.index_queries import Expected
+from stilt.project.index_queries import Expected, OutputSizes
 from stilt.project.layout import receipt_files
 from stilt.project.present import show_present
 from stilt.project.receptor_view import VIEW, show_receptors
@@ -240,12 +240,14 @@ class Index(IndexFile):
 
         return self.read(partial(rows_of, sim_ids, columns), []) if sim_ids else []
 
-    def output_bytes(self) -> tuple[int, int]:
-        """Return the bytes of all particles and of all footprints, as they were recorded.
+    def output_sizes(self, transport_keys: Sequence[str | None] = ()) -> OutputSizes:
+        """Return how much there is of outputs, in one opening.
 
-        A shard of a store counts once, however many simulations are in it.
+        Args:
+            transport_keys: of the particle tables whose rows are counted.
         """
-        return self.read(queries.output_bytes, (0, 0))
+        ask = partial(queries.output_sizes, transport_keys=transport_keys)
+        return self.read(ask, OutputSizes())
 
     def footprint_names(self) -> list[str]:
         """Names of all recorded footprints."""

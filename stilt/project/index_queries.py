@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stilt.errors import UsageError
 from stilt.project.keys import Expectation
@@ -94,8 +95,24 @@ def came_of(
     return counts, [Failed(*row) for row in sorted(failed)]
 
 
-def output_bytes(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """Return the bytes of all particles and of all footprints; see :meth:`Index.output_bytes`."""
+class OutputSizes(NamedTuple):
+    """How much there is of outputs.
+
+    Attributes:
+        particle_bytes, footprint_bytes: of all particles, and of all footprints, as they were
+            recorded; a shard of a store counts once, however many simulations are in it.
+        mean_rows: of the particle tables asked for; NaN without any.
+    """
+
+    particle_bytes: int = 0
+    footprint_bytes: int = 0
+    mean_rows: float = math.nan
+
+
+def output_sizes(
+    connection: duckdb.DuckDBPyConnection, transport_keys: Sequence[str | None]
+) -> OutputSizes:
+    """Return how much there is of outputs; see :meth:`Index.output_sizes`."""
     parts = {
         "trajectory": ("simulations", "trajectory_bytes", "trajectory_shard"),
         "error": ("simulations", "error_bytes", "error_shard"),
@@ -112,7 +129,12 @@ def output_bytes(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
                 FROM {table} GROUP BY coalesce({shard}, ''), {shard})"""
         ).fetchall()
         found[part] = int(rows[0][0])
-    return found["trajectory"] + found["error"], found["footprint"]
+    rows = connection.execute(
+        "SELECT avg(n_rows) FROM simulations WHERE list_contains(?, transport_key)",
+        [list(transport_keys)],
+    ).fetchall()[0][0]
+    mean_rows = math.nan if rows is None else float(rows)
+    return OutputSizes(found["trajectory"] + found["error"], found["footprint"], mean_rows)
 
 
 def texts(result: duckdb.DuckDBPyConnection) -> list[str]:

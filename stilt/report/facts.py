@@ -99,7 +99,7 @@ def effort_of(model: Model, table: pd.DataFrame) -> Effort:
     worker_seconds = sum(parts.values()) or float(timed["seconds"].sum())
     starts = pd.to_datetime(timed["started_at"]).fillna(pd.to_datetime(timed["finished_at"]))
     ends = pd.to_datetime(timed["finished_at"])
-    particle_bytes, footprint_bytes = model.index.output_bytes()
+    particle_bytes, footprint_bytes, _ = model.index.output_sizes()
     return Effort(
         simulations=len(timed),
         worker_hours=worker_seconds / 3600,

@@ -34,13 +34,17 @@ def test_particles_that_left_the_weather_are_said_at_the_end(
     )
     report = CliRunner().invoke(cli, ["report", str(root), "--out", str(tmp_path / "page.html")])
     assert report.exit_code == 0
-    assert left_early_text(model.files) in (tmp_path / "page.html").read_text().replace(
-        "&#x27;", "'"
-    )
+    said = left_early_text(model.config, len(particles.particles))
+    assert said
+    assert said in (tmp_path / "page.html").read_text().replace("&#x27;", "'")
 
 
 def test_nothing_is_said_where_particles_stay(project_files, tmp_path: Path) -> None:
     model = stilt.Model(project=project_files(tmp_path / "case", INSIDE))
-    assert left_early_text(model.files) == ""
+    assert left_early_text(model.config, model.index.output_sizes().mean_rows) == ""
     stilt.push_simulations(model, model.register_pending())
-    assert left_early_text(model.files) == ""
+    keys = [wanted.transport for wanted in model.files.expectations.values()]
+    rows = model.index.output_sizes(keys).mean_rows
+    assert rows == 20 * 60
+    assert left_early_text(model.config, rows) == ""
+    assert left_early_text(model.config, 0.5 * rows).startswith("Particles were followed for 50 %")

@@ -144,6 +144,11 @@ def test_a_place_is_named_by_its_site_or_its_id(make_model, tmp_path) -> None:
     assert done.exit_code == 2
     assert "No receptor of this project is at 'UOU'" in done.stderr
     assert "such as HDP, WBB." in done.stderr
+    done = call(model.project, "WBB")
+    assert done.exit_code == 2
+    assert "'WBB' is a place, with simulations of its own: `stilt plot --location WBB`" in " ".join(
+        done.stderr.split()
+    )
 
 
 def test_code_of_the_page_on_pictures_runs(case) -> None:
