@@ -10,7 +10,7 @@ import pandas as pd
 from stilt.project.keys import Expectation
 from stilt.project.kinds import FOOTPRINTS, PARTICLES
 from stilt.project.present import NOW, show_present
-from stilt.project.receipts import entries_of
+from stilt.project.receipts import entries_of, now
 from stilt.project.schema import RECEIPT_COLUMNS
 from stilt.project.states import RECORDED_COLUMNS, Recorded, state_of
 from stilt.project.waiting import FROM_ID, NEWER, NOT_HELD, is_other_attempt
@@ -62,16 +62,20 @@ def stored_receptors(
 
 
 def as_receipts(sim_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Return what is recorded of the given ids that have ended, as a receipt tells of it."""
-    columns = ", ".join(f"s.{name}" for name in RECEIPT_COLUMNS)
+    """Return what is recorded of the given ids, as a receipt tells of it.
+
+    Where outputs were found without a receipt, whose writer was killed, the time is now.
+    """
+    columns = ", ".join(f"s.{name}" for name in RECEIPT_COLUMNS if name != "finished_at")
     connection.register("asked", pd.DataFrame({"sim_id": list(sim_ids)}, dtype="string"))
     return connection.execute(
         f"""
         SELECT s.sim_id, s.receptor, NULL::VARCHAR AS owner, '{{}}' AS parts,
-               coalesce(f.footprints, '{{}}') AS footprints, {columns}
+               coalesce(f.footprints, '{{}}') AS footprints, {columns},
+               coalesce(s.finished_at, ?::TIMESTAMP) AS finished_at
         FROM simulations s SEMI JOIN asked USING (sim_id)
-        LEFT JOIN ({FOOTPRINTS_AS_JSON}) f USING (sim_id)
-        WHERE s.finished_at IS NOT NULL"""
+        LEFT JOIN ({FOOTPRINTS_AS_JSON}) f USING (sim_id)""",
+        [now()],
     ).df()
 
 

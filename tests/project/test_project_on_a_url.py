@@ -325,6 +325,27 @@ def test_a_store_there_is_compacted_for_all_machines(
     assert third.index.times() == pytest.approx(spent)
 
 
+def test_outputs_without_a_receipt_stay_known_when_their_shards_are_joined(
+    machine, start, url, expected, layout
+):
+    if layout != STORE:
+        pytest.skip("files have no shards")
+    start(**STORE)
+    run(url)
+    there = UrlFolder(url)
+    # As after a kill between the shards of a batch and its receipt.
+    receipts = sorted(there.listed(".stilt/receipts"))
+    there.remove(f".stilt/receipts/{receipts[-1]}")
+    machine("second")
+    second = stilt.Model(url)
+    assert contents(second) == expected
+    assert second.compact().written == 2
+    machine("third")
+    third = stilt.Model(url)
+    assert contents(third) == expected
+    assert third.status()["completed"] == len(expected)
+
+
 def test_copies_that_nobody_uses_go(machine, start, url, monkeypatch):
     start(**STORE)
     run(url)
