@@ -53,7 +53,7 @@ def degree_text(value: float, positive: str, negative: str) -> str:
 
 
 def receptor_text(receptor: Receptor) -> str:
-    """Say where and when a receptor is, for titles."""
+    """Say where and when a receptor is, for titles; its label ``site`` comes first."""
     places = receptor.positions
     lon = float(np.mean([place.longitude for place in places]))
     lat = float(np.mean([place.latitude for place in places]))
@@ -61,7 +61,9 @@ def receptor_text(receptor: Receptor) -> str:
     height = " to ".join(f"{value:g}" for value in {heights[0]: 0, heights[-1]: 0})
     ground = "above sea level" if receptor.altitude_ref == "msl" else "above ground"
     where = f"{degree_text(round(lat, 4), 'N', 'S')} {degree_text(round(lon, 4), 'E', 'W')}"
-    return f"{where}, {height} m {ground}, {receptor.time:%Y-%m-%d %H:%M} UTC"
+    site = receptor.labels.get("site")
+    first = f"{site}, " if isinstance(site, str) and site else ""
+    return f"{first}{where}, {height} m {ground}, {receptor.time:%Y-%m-%d %H:%M} UTC"
 
 
 def where_text(receptor: Receptor) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from stilt.cli.explain import _without_failures
@@ -16,7 +17,9 @@ IDS = [
 
 
 def model_of(ids: list[str]) -> SimpleNamespace:
-    return SimpleNamespace(simulations=SimpleNamespace(ids=lambda: ids))
+    places = pd.DataFrame({"location_id": ["0_0_5"], "site": ["WBB"]}, dtype=object)
+    index = SimpleNamespace(sql=lambda query: places)
+    return SimpleNamespace(simulations=SimpleNamespace(ids=lambda: ids), index=index)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,7 @@ def test_an_id_a_receptor_or_a_part_of_one_id_names_a_simulation(text, place) ->
     [
         (IDS, "40.6_30", "'40.6_30' is a part of 2 ids"),
         (IDS, "elsewhere", f"'elsewhere' is no part of an id in this project, such as {IDS[0]}."),
+        (IDS, "WBB", "'WBB' is a place, with simulations of its own: `stilt plot --location WBB`"),
         ([], "m", "No simulation is registered"),
     ],
 )

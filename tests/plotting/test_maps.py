@@ -9,6 +9,7 @@ import pytest
 
 from stilt import Footprint, FootprintConfig, PointReceptor, Trajectories
 from stilt.errors import UsageError
+from stilt.plotting.style import receptor_text
 
 pytest.importorskip("matplotlib").use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -351,3 +352,9 @@ def test_the_mark_of_the_receptor_is_seen_on_every_colour(value: float) -> None:
     ink = np.abs(around - np.array([0x22, 0x30, 0x3C])).max(axis=-1) < 12
     assert bright.sum() > 120
     assert ink.sum() > 40
+
+
+@pytest.mark.parametrize(("labels", "first"), [({"site": "WBB"}, "WBB, 40.6°N"), ({}, "40.6°N")])
+def test_titles_begin_with_the_site_of_a_receptor(labels: dict[str, str], first: str) -> None:
+    receptor = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0, labels=labels)
+    assert receptor_text(receptor) == f"{first} 112°W, 5 m above ground, 2023-07-15 18:00 UTC"
