@@ -129,12 +129,18 @@ def run(
 
 def _failures(model: Any, ran: Any) -> list[str]:
     """What has failed: one simulation for each reason, how many more, and where all are listed."""
+    said = {each for one in ran.said for each in zip(one.sim_ids, one.reasons, strict=True)}
+
+    def was_said(row: Mapping[str, str]) -> bool:
+        return (row["sim_id"], row["reason"]) in said
+
     first: dict[str, Any] = {}
-    for row in ran.failures:
+    for row in sorted(ran.failures, key=was_said):
         first.setdefault(row["reason"], row)
     lines = []
     for reason, row in first.items():
-        lines.append(f"{row['sim_id']}: {reason}: {row['detail']}")
+        why = ", as said before the run." if was_said(row) else f": {row['detail']}"
+        lines.append(f"{row['sim_id']}: {reason}{why}")
         if (more := ran.reasons[reason] - 1) > 0:
             lines.append(f"  and {more:,} more: {reason}")
     if lines:
@@ -177,9 +183,9 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
     place = shown(model.files.outputs)
     folder = ("store",) if model.config.output.layout == "store" else ("simulations", "by-id")
     files = model.files
-    sizes = files.index.output_sizes([wanted.transport for wanted in files.expectations.values()])
+    sizes = files.index.output_sizes(files.expectations)
     lines = [f"Results are in {below(files.outputs, *folder)}: {_size_text(sizes)}."]
-    lines += filter(None, [left_early_text(model.config, sizes.mean_rows)])
+    lines += filter(None, [left_early_text(model.config, sizes.followed)])
     if model.config.footprints:
         lines.append(f"Pictures: stilt plot {place}; all on one page: stilt report {place}")
     lines.append(f"Where the time went: stilt status {place} --times")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import pandas as pd
+
 from stilt.config import ModelConfig
 from stilt.errors import TrajectoryError
 from stilt.execution.lookup import receptors_of
@@ -44,26 +47,36 @@ def too_few_particles(receptor: Receptor, numpar: int) -> TrajectoryError | None
     return None
 
 
-def left_early_text(config: ModelConfig, mean_rows: float) -> str:
-    """Say that much of the particles' time is missing because they left the weather's grid.
+def followed_share(particles: pd.DataFrame, config: ModelConfig) -> float:
+    """Return for what share of the hours of a run its particles were followed on average, 0 to 1.
 
-    The number of rows of the particle tables tells, if they have a row for every minute.
+    Args:
+        particles: the table, with a row for every minute (``outdt`` 0) or at each particle's end.
+        config: number of particles and hours.
+    """
+    minutes = config.numpar * abs(config.n_hours) * 60
+    if config.outdt == 0:
+        return len(particles) / minutes
+    ages = np.zeros(config.numpar)
+    np.maximum.at(ages, particles["indx"].to_numpy() - 1, particles["time"].abs().to_numpy())
+    return float(ages.sum() / minutes)
+
+
+def left_early_text(config: ModelConfig, followed: float) -> str:
+    """Say that much of the particles' time is missing because they left the weather's grid.
 
     Args:
         config: of the project.
-        mean_rows: of the particle tables, as they are configured; NaN without any.
+        followed: share of the hours for which particles were followed; NaN where unknown.
 
     Returns:
-        One sentence; "" where little is missing, or the tables do not tell.
+        One or two sentences; "" where little is missing, or nothing is known.
     """
-    if config.outdt or not config.trajectories:
+    if not followed < 1.0 - TOLERATED_SHARE:
         return ""
-    share = mean_rows / (config.numpar * abs(config.n_hours) * 60)
-    # NaN without a table.
-    if not share < 1.0 - TOLERATED_SHARE:
-        return ""
+    beyond = "; footprints have nothing from beyond it" if config.footprints else ""
     return (
-        f"Particles were followed for {100 * share:.0f} % of the {abs(config.n_hours)} hours on "
-        "average, until they left the weather's grid: what influenced them beyond it is not in the "
-        "footprints. With weather of a larger area they are followed further."
+        f"Particles were followed for {100 * followed:.0f} % of the {abs(config.n_hours)} hours on "
+        f"average, until they left the weather's grid{beyond}. With weather of a larger area they "
+        "are followed further."
     )

@@ -15,6 +15,7 @@ from stilt.meteorology.lacks import LACKS_WEATHER
 from stilt.meteorology.weather_notes import WeatherNotes
 
 if TYPE_CHECKING:
+    from stilt.meteorology.lacks import WeatherProblem
     from stilt.project.ahead import Again
     from stilt.project.inputs import Project
     from stilt.receptors import Receptor
@@ -33,11 +34,13 @@ class WeatherFound:
 
     Attributes:
         notes: names of the notes on odd weather that there are.
+        said: the problems with weather that were named.
         all_lack: every simulation lacks weather, none may be downloaded, and no particles are
             there from which footprints could be made.
     """
 
     notes: set[str]
+    said: Sequence[WeatherProblem]
     all_lack: bool
 
 
@@ -62,7 +65,8 @@ def warn_of_weather_before(
     for remark in report.remarks[:SHOWN_WEATHER_PROBLEMS]:
         warnings.warn(remark, WeatherWarning, stacklevel=_CALLER)
     problems = report.problems
-    for problem in problems[:SHOWN_WEATHER_PROBLEMS]:
+    said = problems[:SHOWN_WEATHER_PROBLEMS] if logger.isEnabledFor(logging.WARNING) else ()
+    for problem in said:
         logger.warning("%s", problem)
     if len(problems) > SHOWN_WEATHER_PROBLEMS:
         logger.warning(
@@ -76,7 +80,7 @@ def warn_of_weather_before(
     all_lack = len(lacking) == len(set(sim_ids)) and all(lacking)
     if all_lack:
         all_lack = set(project.index.ids("trajectory_bytes IS NOT NULL")).isdisjoint(sim_ids)
-    return WeatherFound(noted, all_lack)
+    return WeatherFound(noted, said, all_lack)
 
 
 def warn_of_weather_after(project: Project, noted: set[str]) -> None:

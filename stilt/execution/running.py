@@ -61,7 +61,7 @@ def run_pending(
             handle = fail_here(project, pending, skip_existing=skip)
         else:
             handle = executor.start(project, pending, skip_existing=skip, observer=observer)
-        run = Run(project, pending, handle)
+        run = Run(project, pending, handle, said=told.said)
         if wait or not run.detached:
             run.wait().require_finished()
     if not run.detached:

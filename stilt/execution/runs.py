@@ -12,6 +12,7 @@ from stilt.errors import RunUnfinishedError, StiltError
 from stilt.project.batches import ids_in_batches
 
 if TYPE_CHECKING:
+    from stilt.meteorology.lacks import WeatherProblem
     from stilt.project.inputs import Project
 
 # With a reason, the error run of a pending simulation has failed.
@@ -282,10 +283,19 @@ class Run:
         sim_ids: the simulations.
         job_id: the backend's name of the run.
         detached: it goes on without this process.
+        said: problems with the weather that were named before anything was computed.
     """
 
-    def __init__(self, project: Project, sim_ids: Sequence[str], handle: JobHandle) -> None:
+    def __init__(
+        self,
+        project: Project,
+        sim_ids: Sequence[str],
+        handle: JobHandle,
+        *,
+        said: Sequence[WeatherProblem] = (),
+    ) -> None:
         self.sim_ids = tuple(sim_ids)
+        self.said = tuple(said)
         self.job_id = handle.job_id
         self.detached = handle.detached
         self._project, self._handle = project, handle

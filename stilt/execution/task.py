@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stilt.errors import SimulationError
 from stilt.execution.failures import Failure, log_failure
+from stilt.execution.particles import followed_share
 from stilt.execution.pieces import Piece, footprint_piece, particle_piece
 from stilt.execution.stored import InShard
 from stilt.interrupts import raise_if_interrupted
@@ -229,7 +230,9 @@ class Task:
             if isinstance(table, SimulationError):
                 raise table
             particles = table if corrected else self.corrected(table)
-            self.result.n_rows = self.result.n_rows if is_error else len(particles)
+            if not is_error:
+                self.result.n_rows = len(particles)
+                self.result.followed = followed_share(particles, self.project.config)
             if self.project.config.trajectories:
                 self.keep(self.trajectories(particles, is_error=is_error))
             elif self.project.config.keeps_ends and not is_error:

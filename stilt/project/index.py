@@ -240,13 +240,13 @@ class Index(IndexFile):
 
         return self.read(partial(rows_of, sim_ids, columns), []) if sim_ids else []
 
-    def output_sizes(self, transport_keys: Sequence[str | None] = ()) -> OutputSizes:
+    def output_sizes(self, expected: Expected = None) -> OutputSizes:
         """Return how much there is of outputs, in one opening.
 
         Args:
-            transport_keys: of the particle tables whose rows are counted.
+            expected: which outputs are current, for the share of the hours.
         """
-        ask = partial(queries.output_sizes, transport_keys=transport_keys)
+        ask = partial(queries.output_sizes, expected=expected)
         return self.read(ask, OutputSizes())
 
     def footprint_names(self) -> list[str]:

@@ -101,17 +101,16 @@ class OutputSizes(NamedTuple):
     Attributes:
         particle_bytes, footprint_bytes: of all particles, and of all footprints, as they were
             recorded; a shard of a store counts once, however many simulations are in it.
-        mean_rows: of the particle tables asked for; NaN without any.
+        followed: share of the hours for which particles of current outputs were followed on
+            average, 0 to 1; NaN where that is not known.
     """
 
     particle_bytes: int = 0
     footprint_bytes: int = 0
-    mean_rows: float = math.nan
+    followed: float = math.nan
 
 
-def output_sizes(
-    connection: duckdb.DuckDBPyConnection, transport_keys: Sequence[str | None]
-) -> OutputSizes:
+def output_sizes(connection: duckdb.DuckDBPyConnection, expected: Expected) -> OutputSizes:
     """Return how much there is of outputs; see :meth:`Index.output_sizes`."""
     parts = {
         "trajectory": ("simulations", "trajectory_bytes", "trajectory_shard"),
@@ -129,12 +128,18 @@ def output_sizes(
                 FROM {table} GROUP BY coalesce({shard}, ''), {shard})"""
         ).fetchall()
         found[part] = int(rows[0][0])
+    wanted = (expected or {}).values()
     rows = connection.execute(
-        "SELECT avg(n_rows) FROM simulations WHERE list_contains(?, transport_key)",
-        [list(transport_keys)],
-    ).fetchall()[0][0]
-    mean_rows = math.nan if rows is None else float(rows)
-    return OutputSizes(found["trajectory"] + found["error"], found["footprint"], mean_rows)
+        """
+        SELECT avg(followed) FROM simulations s WHERE list_contains(?, transport_key)
+            OR EXISTS (FROM footprints f WHERE f.sim_id = s.sim_id AND list_contains(?, f.key))""",
+        [
+            [each.transport for each in wanted],
+            [key for each in wanted for key in each.footprints.values()],
+        ],
+    ).fetchall()
+    followed = math.nan if rows[0][0] is None else float(rows[0][0])
+    return OutputSizes(found["trajectory"] + found["error"], found["footprint"], followed)
 
 
 def texts(result: duckdb.DuckDBPyConnection) -> list[str]:

@@ -44,7 +44,7 @@ _NUMBERS = (
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXT]
     + [(name, pa.int64()) for name in _NUMBERS]
-    + [("seconds", pa.float64())]
+    + [("followed", pa.float64()), ("seconds", pa.float64())]
     + [("started_at", pa.timestamp("us")), ("finished_at", pa.timestamp("us"))]
 )
 
@@ -90,6 +90,8 @@ class Result:
         met_files: weather files that the outputs were made from.
         weather: what these held; see :mod:`stilt.meteorology.fingerprint`.
         device, jax: kind of device, and version of JAX, that computed the particles.
+        n_rows: of the particle table of the main run; None where none was made or read.
+        followed: share of the hours for which its particles were followed on average, 0 to 1.
         trajectory_bytes, trajectory_mtime_us, error_bytes, error_mtime_us: sizes of the trajectory
             files, or of the shards that these are in, and when they were changed.
         trajectory_shard, error_shard: shards of the store, "" for files.
@@ -114,6 +116,7 @@ class Result:
     jax: str = ""
     seed: int | None = None
     n_rows: int | None = None
+    followed: float | None = None
     trajectory_bytes: int | None = None
     trajectory_mtime_us: int | None = None
     error_bytes: int | None = None

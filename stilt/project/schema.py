@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # One row per registered simulation. Times are UTC. Only primary keys: they are what upserts need,
 # and further indexes of DuckDB have bugs around unclean ends.
@@ -37,6 +37,7 @@ CREATE TABLE simulations (
     jax VARCHAR,
     seed BIGINT,
     n_rows BIGINT,
+    followed DOUBLE,
     trajectory_bytes BIGINT,
     trajectory_mtime_us BIGINT,
     error_bytes BIGINT,
@@ -67,7 +68,7 @@ CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR);
 # What a receipt says about a simulation, copied into its row as it is.
 RECEIPT_COLUMNS = (
     "state", "reason", "detail", "transport_key", "error_key", "footprint_keys", "batch_id",
-    "host", "version", "met_files", "weather", "device", "jax", "seed", "n_rows",
+    "host", "version", "met_files", "weather", "device", "jax", "seed", "n_rows", "followed",
     "trajectory_bytes", "trajectory_mtime_us", "error_bytes", "error_mtime_us",
     "trajectory_shard", "error_shard", "seconds",
     "started_at", "finished_at",

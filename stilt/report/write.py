@@ -66,8 +66,8 @@ def write_report(
     shown, maps_note = _maps(model, name, most_maps)
     totals = totals_of(model, table, name) if name else {"places": [], "points": [], "left_out": 0}
     covers = weather_cover(model, table["time"]) if weather and len(table) else []
-    keys = [wanted.transport for wanted in model.files.expectations.values()]
-    left_early = left_early_text(model.config, model.index.output_sizes(keys).mean_rows)
+    followed = model.index.output_sizes(model.files.expectations).followed
+    left_early = left_early_text(model.config, followed)
     parts = {
         "Simulations": sections.status_section(model.status(), left_early),
         "Map": (f'<p class="note">{escape(maps_note)}</p>' if maps_note else "")
