@@ -6,7 +6,7 @@ Callers give the type of what they read: asking the file for it takes longer tha
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +33,11 @@ def array(file: h5py.File, name: str, kind: npt.DTypeLike) -> np.ndarray:
     Raises:
         KeyError: there is none of this name.
     """
-    from h5py import h5d, h5s
+    import h5py
 
-    stored = h5d.open(file.id, name.encode())
+    stored = h5py.h5d.open(file.id, name.encode())
     values = np.empty(stored.shape, kind)
-    stored.read(h5s.ALL, h5s.ALL, values)
+    stored.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values
 
 
@@ -47,10 +47,10 @@ def number(file: h5py.File, name: str) -> float:
     Raises:
         KeyError: there is none of this name.
     """
-    from h5py import h5a
+    import h5py
 
     value = np.empty(1)
-    h5a.open(file.id, name.encode()).read(value)
+    h5py.h5a.open(file.id, name.encode()).read(value)
     return float(value[0])
 
 
@@ -65,12 +65,16 @@ def text(file: h5py.File, name: str, item: str = ".") -> str:
     Raises:
         KeyError: there is none of this name.
     """
-    from h5py import h5a, h5s
+    import h5py
 
-    stored = h5a.open(file.id, name.encode(), obj_name=item.encode())
-    if stored.get_space().get_simple_extent_type() == h5s.NULL:
+    stored = h5py.h5a.open(file.id, name.encode(), obj_name=item.encode())
+    kind = stored.get_type()
+    if kind.is_variable_str():
+        value = np.empty((), h5py.string_dtype())
+    elif stored.get_space().get_simple_extent_type() == h5py.h5s.NULL:
         return ""
-    value = np.empty(stored.shape, stored.dtype)
+    else:
+        value = np.empty((), f"S{kind.get_size()}")
     stored.read(value)
     one = value.item()
     return one.decode() if isinstance(one, bytes) else str(one)
@@ -83,12 +87,12 @@ def stored_chunks(file: h5py.File, name: str) -> list[tuple[tuple[int, ...], mem
         Offset of the chunk in the variable, followed by the mask of filters that it was spared,
         and its bytes; ascending. Nothing for a variable without chunks.
     """
-    from h5py import h5d
+    import h5py
 
-    stored = h5d.open(file.id, name.encode())
-    if stored.get_create_plist().get_layout() != h5d.CHUNKED:
+    stored = h5py.h5d.open(file.id, name.encode())
+    if stored.get_create_plist().get_layout() != h5py.h5d.CHUNKED:
         return []
-    chunks: list[h5d.StoreInfo] = []
+    chunks: list[Any] = []
     stored.chunk_iter(chunks.append)
     with open(file.filename, "rb") as whole:
         content = memoryview(whole.read())
