@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.weather_files import grib_files, zarr_stores
+from benchmarks.weather_files import cf_datasets, grib_files, zarr_stores
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, write_era5
 from benchmarks.weather_files.truth import PRESSURES_HPA, on_grid, on_pressures, truth
 from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
@@ -174,6 +174,17 @@ def _grib2(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
         grib_files.ncep(folder / f"{hour}.grib2", [raw])
 
 
+def _cf(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    cf_datasets.cf_dataset(analyses).to_netcdf(folder / "weather.nc")
+
+
+def _cf_map(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
+    """Write a file on a map whose winds are towards east and north."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cf_datasets.cf_on_map(analyses, earthward=True).to_netcdf(folder / "weather.nc")
+
+
 def _wrfout(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
     """Write a wrfout file an hour."""
     grid = analyses[0].grid
@@ -192,5 +203,7 @@ KINDS = {
     "hrrr-pressure": Kind("hrrr", _on_map, _grib2),
     "gfs": Kind("gfs", _pressure_levels, _grib2),
     "wrf": Kind("wrf", _wrf_levels, _wrfout),
+    "cf": Kind("cf", _pressure_levels, _cf),
+    "cf-map": Kind("cf", _on_map, _cf_map),
 }
 """Kinds of weather files that the atmosphere is written as."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
 
+from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid
 from stilt.meteorology.records import RawAnalysis
 
 UPPER = {
@@ -56,3 +60,90 @@ def cf_dataset(analyses: Sequence[RawAnalysis]) -> xr.Dataset:
             "x": ("x", lon, {"standard_name": "longitude", "units": "degrees_east"}),
         },
     )  # fmt: skip
+
+
+MAP_RADIUS_M = 6_371_229.0
+"""Of the sphere of the maps that are written: NCEP's."""
+
+
+def mapping_of(grid: MetGrid) -> dict[str, object]:
+    """Return the attributes of the CF grid mapping of a conformal grid without orientation."""
+    common = {"earth_radius": MAP_RADIUS_M, "false_easting": 0.0, "false_northing": 0.0}
+    if abs(grid.cone_lat) == 90.0:
+        return {
+            "grid_mapping_name": "polar_stereographic", "standard_parallel": grid.ref_lat,
+            "straight_vertical_longitude_from_pole": grid.ref_lon,
+            "latitude_of_projection_origin": grid.cone_lat, **common,
+        }  # fmt: skip
+    if grid.cone_lat == 0.0:
+        return {
+            "grid_mapping_name": "mercator", "standard_parallel": grid.ref_lat,
+            "longitude_of_projection_origin": grid.ref_lon, **common,
+        }  # fmt: skip
+    if grid.cone_lat != grid.ref_lat:
+        raise ValueError("the cells of a Lambert grid must have their size at the cone's latitude")
+    return {
+        "grid_mapping_name": "lambert_conformal_conic", "standard_parallel": grid.ref_lat,
+        "longitude_of_central_meridian": grid.ref_lon,
+        "latitude_of_projection_origin": grid.ref_lat, **common,
+    }  # fmt: skip
+
+
+def cf_on_map(
+    analyses: Sequence[RawAnalysis],
+    *,
+    earthward: bool = False,
+    mapping: bool = True,
+    nodes: bool = False,
+    unit: str = "m",
+) -> xr.Dataset:
+    """Return analyses on a conformal grid, rows from north to south.
+
+    Args:
+        analyses: on pressure levels, winds along the grid.
+        earthward: whether winds are written towards east and north.
+        mapping: whether projection coordinates and their grid mapping are written.
+        nodes: whether longitude and latitude of each node are written.
+        unit: of projection coordinates.
+    """
+    grid = analyses[0].grid
+    lon, lat = grid.to_lonlat(*np.meshgrid(np.arange(grid.nx), np.arange(grid.ny)))
+    if earthward:
+        analyses = [_towards_east_and_north(raw, lon, lat) for raw in analyses]
+    data = cf_dataset(analyses).drop_vars(["x", "y"])
+    for field in data.values():
+        if not earthward:
+            name = str(field.attrs["standard_name"])
+            name = name.replace("eastward_wind", "x_wind").replace("northward_wind", "y_wind")
+            field.attrs["standard_name"] = name
+    if mapping:
+        attributes = mapping_of(grid)
+        crs = CRS.from_cf(attributes)
+        to_map = Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+        first_x, first_y = to_map.transform(lon[0, 0], lat[0, 0])
+        step = 1000.0 * grid.size_km * MAP_RADIUS_M / EARTH_RADIUS_M
+        share = {"m": 1.0, "km": 0.001}[unit]
+        for axis, first, count in (("x", first_x, grid.nx), ("y", first_y, grid.ny)):
+            name = {"standard_name": f"projection_{axis}_coordinate", "units": unit}
+            along = share * (first + step * np.arange(count))
+            data = data.assign_coords({axis: (axis, along, {**name, "axis": axis.upper()})})
+        data["crs"] = ((), 0, attributes)
+        for name in data:
+            if {"x", "y"} <= set(data[name].dims):
+                data[name].attrs["grid_mapping"] = "crs"
+    if nodes:
+        data["nav_lat"] = (("y", "x"), lat.astype(np.float32), {"standard_name": "latitude"})
+        data["nav_lon"] = (("y", "x"), lon.astype(np.float32), {"standard_name": "longitude"})
+    return data.isel(y=slice(None, None, -1))
+
+
+def _towards_east_and_north(
+    raw: RawAnalysis, lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> RawAnalysis:
+    turn = raw.grid.wind_rotation_rad(lon, lat)
+    surface, upper = dict(raw.surface), dict(raw.upper)
+    for fields, u, v in ((surface, "U10M", "V10M"), (upper, "UWND", "VWND")):
+        along_x, along_y = fields[u].astype(float), fields[v].astype(float)
+        fields[u] = (along_x * np.cos(turn) + along_y * np.sin(turn)).astype(np.float32)
+        fields[v] = (along_y * np.cos(turn) - along_x * np.sin(turn)).astype(np.float32)
+    return replace(raw, surface=surface, upper=upper)

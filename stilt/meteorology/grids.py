@@ -217,7 +217,7 @@ class MetGrid:
     def _from_origin(self, lon: FloatArray, lat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the indices from the projection's origin (Taylor's conformal map, one formula)."""
         gamma = self._gamma
-        m = _isometric_latitude(lat)
+        m = isometric_latitude(lat)
         dlon = np.radians(wrap_longitude(lon - self.ref_lon))
         if abs(gamma) < _SMALL_GAMMA:
             xi, eta = dlon, m
@@ -359,7 +359,7 @@ def wrap_longitude(lon: ArrayLike) -> FloatArray:
     return np.where(wrapped >= 180.0, -180.0, wrapped)
 
 
-def _isometric_latitude(lat: FloatArray) -> FloatArray:
+def isometric_latitude(lat: FloatArray) -> FloatArray:
     """Return the isometric latitude (Mercator ordinate), radians; large but finite at the poles."""
     return np.arcsinh(np.tan(np.radians(lat)))
 

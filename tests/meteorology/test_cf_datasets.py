@@ -150,16 +150,17 @@ def test_axes_that_are_not_understood_are_named(tmp_path, analyses):
         select(stored(tmp_path, data))
 
 
-def test_two_dimensional_longitudes_are_refused(tmp_path, analyses):
+def test_two_dimensional_longitudes_of_an_even_grid_are_taken_as_that_grid(tmp_path, analyses):
     data = cf_dataset(analyses)
-    y, x = (
-        next(name for name in data.dims if data[name].attrs.get("standard_name") == wanted)
-        for wanted in ("latitude", "longitude")
-    )
-    lat, lon = np.meshgrid(data[y], data[x], indexing="ij")
+    lat, lon = np.meshgrid(data["y"], data["x"], indexing="ij")
     flat = {
-        "nav_lat": ((y, x), lat, {"standard_name": "latitude", "units": "degrees_north"}),
-        "nav_lon": ((y, x), lon, {"standard_name": "longitude", "units": "degrees_east"}),
+        "nav_lat": (("y", "x"), lat, {"standard_name": "latitude", "units": "degrees_north"}),
+        "nav_lon": (("y", "x"), lon, {"standard_name": "longitude", "units": "degrees_east"}),
     }
-    with pytest.raises(MeteorologyError, match="its latitudes are on two dimensions"):
-        select(stored(tmp_path, data.drop_vars([y, x]).assign(flat)))
+    plain = select(stored(tmp_path, data))[0]
+    (tmp_path / "flat").mkdir()
+    ref = select(stored(tmp_path / "flat", data.drop_vars(["y", "x"]).assign(flat)))[0]
+    assert ref.grid == plain.grid
+    np.testing.assert_array_equal(
+        read_analysis(ref).upper["UWND"], read_analysis(plain).upper["UWND"]
+    )

@@ -81,7 +81,7 @@ def latlon_axes(lon: ArrayLike, lat: ArrayLike, source: str) -> Horizontal:
     rows = np.argsort(lat, kind="stable")
     lat = lat[rows]
     grid = latlon_grid(
-        float(lon[0]), float(lat[0]), _step(lon, "longitudes"), _step(lat, "latitudes"),
+        float(lon[0]), float(lat[0]), even_step(lon, "longitudes"), even_step(lat, "latitudes"),
         len(lon), len(lat), levels=(), vertical_flag=0, source=source,
     )  # fmt: skip
     return Horizontal(grid, columns, rows)
@@ -110,7 +110,7 @@ def _eastward(lon: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.fl
     return order, unwrapped
 
 
-def _step(values: NDArray[np.float64], what: str) -> float:
+def even_step(values: NDArray[np.float64], what: str) -> float:
     """Return the distance between neighbours, which must be the same everywhere.
 
     Raises:

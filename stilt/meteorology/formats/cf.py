@@ -12,8 +12,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, conversion, standard_name
+from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y, with_map_axes
 from stilt.meteorology.formats.dataset import DatasetFormat
-from stilt.meteorology.formats.dataset_axes import LEVEL_A_HPA, LEVEL_B, UnsuitableFileError
+from stilt.meteorology.formats.dataset_axes import LEVEL_A_HPA, LEVEL_B
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
 
 _G = STANDARD_GRAVITY_M_S2
@@ -25,6 +27,8 @@ _Table = dict[str, tuple[str, str, float]]
 _UPPER: _Table = {
     "eastward_wind": ("UWND", "m s-1", 1.0),
     "northward_wind": ("VWND", "m s-1", 1.0),
+    "x_wind": ("UWND", "m s-1", 1.0),
+    "y_wind": ("VWND", "m s-1", 1.0),
     "lagrangian_tendency_of_air_pressure": ("WWND", "hPa s-1", 1.0),
     "upward_air_velocity": ("DZDT", "m s-1", 1.0),
     "air_temperature": ("TEMP", "K", 1.0),
@@ -42,11 +46,15 @@ _SURFACE: _Table = {
     "air_temperature": ("T02M", "K", 1.0),
     "eastward_wind": ("U10M", "m s-1", 1.0),
     "northward_wind": ("V10M", "m s-1", 1.0),
+    "x_wind": ("U10M", "m s-1", 1.0),
+    "y_wind": ("V10M", "m s-1", 1.0),
     "atmosphere_boundary_layer_thickness": ("PBLH", "m", 1.0),
     "surface_roughness_length": ("RGHS", "m", 1.0),
     "friction_velocity": ("USTR", "m s-1", 1.0),
     "surface_downward_eastward_stress": ("UMOF", "Pa", 1.0),
     "surface_downward_northward_stress": ("VMOF", "Pa", 1.0),
+    "surface_downward_x_stress": ("UMOF", "Pa", 1.0),
+    "surface_downward_y_stress": ("VMOF", "Pa", 1.0),
     "surface_upward_sensible_heat_flux": ("SHTF", "W m-2", 1.0),
     "surface_downward_sensible_heat_flux": ("SHTF", "W m-2", -1.0),
     "surface_upward_latent_heat_flux": ("LHTF", "W m-2", 1.0),
@@ -58,7 +66,7 @@ _SURFACE: _Table = {
     "convective_precipitation_flux": ("CPP1", "kg m-2 s-1", _PER_HOUR_TO_M),
 }
 _AXES = {"latitude": "Y", "longitude": "X", "time": "T"}
-_PLACE_AND_TIME = {*_AXES, "lat", "lon", "valid_time"}
+_PLACE_AND_TIME = {*_AXES, "lat", "lon", "valid_time", MAP_Y, MAP_X}
 _SIGMA = "atmosphere_sigma_coordinate"
 _HYBRID = "atmosphere_hybrid_sigma_pressure_coordinate"
 _HIGHEST_OF_TWO_METRE_M = 3.0
@@ -84,16 +92,30 @@ class CFFormat(DatasetFormat):
         for name in map(str, data.data_vars):
             variable = data[name]
             is_upper = {"pressure_level", "hybrid"} & set(map(str, variable.dims))
-            if _standard_name(variable) in _UPPER and not is_upper:
+            own = standard_name(variable)
+            if own in _UPPER and not is_upper:
                 _refuse_other_dimensions(variable)
-            known = (_UPPER if is_upper else _SURFACE).get(_standard_name(variable))
+            known = (_UPPER if is_upper else _SURFACE).get(own)
             if known is None or not (is_upper or _is_near_surface(variable, known[0])):
                 continue
             arl, unit, after = known
-            factor, offset = _conversion(variable, unit)
-            field = Field(arl, factor * after, offset=offset * after)
+            factor, offset = conversion(variable, unit)
+            is_earthward = _is_earthward(variable)
+            field = Field(
+                arl, factor * after, int(is_earthward), False, offset * after, is_earthward
+            )
             (upper if is_upper else surface)[name.lower()] = field
         return Product(self.product.name, self.product.source, surface, upper)
+
+
+def _is_earthward(variable: xr.DataArray) -> bool:
+    """Return whether a field is a component towards east or north.
+
+    cfgrib names all winds of GRIB files so, also those along the grid.
+    """
+    own = standard_name(variable)
+    along_grid = variable.attrs.get("GRIB_uvRelativeToGrid") == 1
+    return ("eastward" in own or "northward" in own) and not along_grid
 
 
 def _refuse_other_dimensions(variable: xr.DataArray) -> None:
@@ -119,48 +141,35 @@ def with_known_axes(data: xr.Dataset) -> xr.Dataset:
     Raises:
         ValueError: levels are of a kind that transport cannot use.
     """
+    data = with_map_axes(data)
     for name, axis in _AXES.items():
+        if axis != "T" and MAP_Y in data.dims:
+            continue
         found = next(_coordinates(data, name, axis), None)
         if found is not None:
             data = _renamed(data, found, name)
-        elif axis != "T":
-            _refuse_curvilinear(data, name)
     for found in list(_coordinates(data, "", "Z")):
         data = _with_levels(data, found)
     return data
 
 
-def _refuse_curvilinear(data: xr.Dataset, name: str) -> None:
-    """Refuse longitudes or latitudes that depend on row and column.
-
-    Raises:
-        UnsuitableFileError: the dataset has such.
-    """
-    for variable in data.variables.values():
-        if variable.ndim == 2 and variable.attrs.get("standard_name") == name:
-            raise UnsuitableFileError(
-                f"its {name}s are on two dimensions ({', '.join(map(str, variable.dims))}); "
-                "interpolate its fields to evenly spaced longitudes and latitudes"
-            )
-
-
-def _coordinates(data: xr.Dataset, standard_name: str, axis: str) -> Iterator[str]:
+def _coordinates(data: xr.Dataset, wanted: str, axis: str) -> Iterator[str]:
     """Yield the names of the one-dimensional or scalar coordinates of a kind."""
     for name in map(str, data.variables):
         variable = data[name]
         if variable.ndim > 1 or (variable.ndim == 1 and axis == "Z" and _is_data(variable)):
             continue
-        own = _standard_name(variable)
+        own = standard_name(variable)
         is_level = axis == "Z" and (own in (_SIGMA, _HYBRID, "air_pressure") or _is_z(variable))
         if (is_level and variable.ndim == 1) or (
-            axis != "Z" and (own == standard_name or variable.attrs.get("axis") == axis)
+            axis != "Z" and (own == wanted or variable.attrs.get("axis") == axis)
         ):
             yield name
 
 
 def _is_data(variable: xr.DataArray) -> bool:
     """Return whether a one-dimensional variable is a field along an axis, not an axis itself."""
-    others = {_standard_name(variable[dim]) for dim in variable.dims if dim in variable.coords}
+    others = {standard_name(variable[dim]) for dim in variable.dims if dim in variable.coords}
     return variable.name not in variable.dims and bool(others & set(_AXES))
 
 
@@ -181,7 +190,7 @@ def _renamed(data: xr.Dataset, coordinate: str, name: str) -> xr.Dataset:
 def _with_levels(data: xr.Dataset, found: str) -> xr.Dataset:
     """Return a dataset whose levels are pressures in hPa, or carry hybrid coefficients."""
     coordinate = data[found]
-    kind = _standard_name(coordinate)
+    kind = standard_name(coordinate)
     if kind in (_SIGMA, _HYBRID):
         a_hpa, b = _coefficients(data, coordinate, kind)
         data = _renamed(data, found, "hybrid")
@@ -189,7 +198,7 @@ def _with_levels(data: xr.Dataset, found: str) -> xr.Dataset:
         attributes = {LEVEL_A_HPA: a_hpa.tolist(), LEVEL_B: b.tolist()}
         return data.assign_coords(hybrid=("hybrid", numbers, attributes))
     try:
-        factor, _ = _conversion(coordinate, "hPa")
+        factor, _ = conversion(coordinate, "hPa")
     except ValueError as problem:
         raise ValueError(
             f"its levels {found} are neither pressures nor hybrid or sigma levels"
@@ -214,7 +223,7 @@ def _coefficients(
                 "variable that is not there"
             )
         variable = data[name]
-        factor = _conversion(variable, unit)[0] if unit else 1.0
+        factor = conversion(variable, unit)[0] if unit else 1.0
         return factor * np.asarray(variable.to_numpy(), float)
 
     if kind == _SIGMA:
@@ -230,33 +239,7 @@ def _is_near_surface(variable: xr.DataArray, name: str) -> bool:
     if name not in ("T02M", "U10M", "V10M"):
         return True
     for coordinate in variable.coords.values():
-        if _standard_name(coordinate) == "height" and coordinate.ndim == 0:
+        if standard_name(coordinate) == "height" and coordinate.ndim == 0:
             low = float(coordinate) <= _HIGHEST_OF_TWO_METRE_M
             return low if name == "T02M" else not low
     return True
-
-
-def _standard_name(variable: xr.DataArray) -> str:
-    """Return the standard name of a variable, without a modifier."""
-    return (str(variable.attrs.get("standard_name", "")).split() or [""])[0]
-
-
-def _conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
-    """Return factor and offset from a variable's unit to another one.
-
-    Raises:
-        ValueError: it has none, or one of another kind.
-    """
-    from cf_units import Unit
-
-    given = variable.attrs.get("units")
-    if given is None:
-        raise UnsuitableFileError(f"its variable {variable.name} has no units; write them into it")
-    try:
-        zero, one = Unit(str(given)).convert(np.array([0.0, 1.0]), Unit(unit))
-    except ValueError as problem:
-        raise UnsuitableFileError(
-            f"the units of its variable {variable.name} ({given}) cannot be converted to {unit}; "
-            "correct them"
-        ) from problem
-    return float(one - zero), float(zero)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,12 +20,12 @@ from stilt.meteorology.formats.axes import (
     Vertical,
     with_levels,
 )
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
 from stilt.meteorology.formats.dataset_axes import (
+    COLUMNS,
     HYBRID_NAMES,
-    LATITUDES,
-    LONGITUDES,
     PRESSURE_NAMES,
-    UnsuitableFileError,
+    ROWS,
     axis_of,
     check_dimensions,
     horizontal_of,
@@ -44,6 +44,7 @@ from stilt.meteorology.formats.stores import (
     open_store,
     store_state,
 )
+from stilt.meteorology.formats.winds import PARTNER, turn_winds, with_partners
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
 
@@ -112,6 +113,7 @@ class DatasetFormat:
         self, path: str, number: int, part: _Part, window: Window | None
     ) -> Iterator[AnalysisRef]:
         grid = with_levels(part.horizontal.grid, part.vertical)
+        _ = part.turned_winds
         positions = part.within(window)
         if is_store(path) and window is None:
             contents = checksums = [""] * len(positions)
@@ -188,6 +190,24 @@ class _Part:
     times: NDArray[np.datetime64]
     hours: NDArray[np.int64]
 
+    @cached_property
+    def turned_winds(self) -> frozenset[str]:
+        """ARL names of the winds that are towards east and north on a grid with other axes.
+
+        Raises:
+            UnsuitableFileError: the other component is missing, or along the grid.
+        """
+        if self.horizontal.grid.kind == "latlon":
+            return frozenset()
+        earthward = {field.name: field.is_earthward for field in self.fields.values()}
+        for name, is_earthward in earthward.items():
+            if earthward.get(PARTNER.get(name, name), not is_earthward) != is_earthward:
+                raise UnsuitableFileError(
+                    f"it has one component of a wind ({name}) without the other one of its kind, "
+                    "and both are needed to rotate it to the grid; put both into one file"
+                )
+        return frozenset(name for name, is_earthward in earthward.items() if is_earthward)
+
     def within(self, window: Window | None) -> list[int]:
         """Return the positions of the times in a window, and of all times without a date."""
         if window is None:
@@ -203,6 +223,8 @@ class _Part:
         order = self.vertical.order[: len(ref.grid.levels)]
         surface: dict[str, NDArray[np.float32]] = {}
         upper: dict[str, NDArray[np.float32]] = {}
+        turned = self.turned_winds
+        variables = with_partners(variables) if turned else variables
         for name, field in self.fields.items():
             if variables is not None and field.name not in variables:
                 continue
@@ -215,6 +237,8 @@ class _Part:
             if field.offset:
                 values += np.float32(field.offset)
             (upper if self.level else surface)[field.name] = values
+        if turned:
+            turn_winds(ref.grid, surface, upper, turned)
         if self.vertical.a_hpa and self.level:
             # Pressure depends on that of the surface, which may be in another file.
             kept = slice(len(order))
@@ -230,7 +254,7 @@ class _Part:
         if self.time in variable.dims:
             chosen[self.time] = position
         variable = variable.isel(chosen)
-        y, x = axis_of(variable, LATITUDES), axis_of(variable, LONGITUDES)
+        y, x = axis_of(variable, ROWS), axis_of(variable, COLUMNS)
         wanted = (self.level, y, x) if self.level else (y, x)
         extra = [dim for dim in variable.dims if dim not in wanted]
         variable = variable.isel(dict.fromkeys(extra, 0)).transpose(*wanted)
@@ -287,7 +311,7 @@ def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
     for name in map(str, data.data_vars):
         variable = data[name]
         dims = [str(dim) for dim in variable.dims]
-        if axis_of(variable, LATITUDES, False) and axis_of(variable, LONGITUDES, False):
+        if axis_of(variable, ROWS, False) and axis_of(variable, COLUMNS, False):
             level = next((dim for dim in dims if dim.lower() in PRESSURE_NAMES | HYBRID_NAMES), "")
             by_level.setdefault(level, []).append(name)
     for level, names in by_level.items():

@@ -14,10 +14,13 @@ from stilt.meteorology.formats.axes import (
     latlon_axes,
     pressure_levels,
 )
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y, map_axes
 from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import full_levels
 
-LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
+ROWS, COLUMNS = ("latitude", "lat", MAP_Y), ("longitude", "lon", MAP_X)
+"""Names of the dimensions of rows and of columns."""
 _TIMES = ("valid_time", "time")
 PRESSURE_NAMES = {
     "isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev",
@@ -26,10 +29,6 @@ HYBRID_NAMES = {"hybrid", "model_level", "hybridn", "level", "lev"}
 _HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
 LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
 """Attributes of levels that carry hybrid coefficients: one value for each level."""
-
-
-class UnsuitableFileError(ValueError):
-    """Raised for a file whose fields cannot be used as they are; says why, and what to do."""
 
 
 def axis_of(variable: xr.DataArray, names: tuple[str, ...], required: bool = True) -> str:
@@ -48,10 +47,12 @@ def horizontal_of(data: xr.Dataset, variable: xr.DataArray, product: Product) ->
     """Return the horizontal grid of a field.
 
     Raises:
-        UnsuitableFileError: its longitudes or latitudes cannot be used.
+        UnsuitableFileError: its longitudes and latitudes, or its map, cannot be used.
     """
-    y, x = axis_of(variable, LATITUDES), axis_of(variable, LONGITUDES)
+    y, x = axis_of(variable, ROWS), axis_of(variable, COLUMNS)
     try:
+        if y == MAP_Y:
+            return map_axes(data, variable, product.source)
         return latlon_axes(data[x].to_numpy(), data[y].to_numpy(), product.source)
     except AxisError as problem:
         raise UnsuitableFileError(str(problem)) from problem
@@ -108,7 +109,7 @@ def check_dimensions(variable: xr.DataArray, level: str) -> None:
     Raises:
         UnsuitableFileError: there are.
     """
-    known = {level, *_TIMES, *LATITUDES, *LONGITUDES}
+    known = {level, *_TIMES, *ROWS, *COLUMNS}
     times = [str(dim) for dim in variable.dims if dim in _TIMES]
     others = [str(dim) for dim in variable.dims if str(dim).lower() not in known]
     for dim in (*others, *times[1:]):

@@ -19,6 +19,8 @@ class Field:
         rank: of several fields of one file that become the same, the lowest rank is used.
         is_logarithm: whether the product has its natural logarithm.
         offset: added after the factor was applied, in ARL's unit.
+        is_earthward: whether it is a component towards east or north, which is rotated to the
+            axes of a grid that has others.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Field:
     rank: int = 0
     is_logarithm: bool = False
     offset: float = 0.0
+    is_earthward: bool = False
 
 
 @dataclass(frozen=True)

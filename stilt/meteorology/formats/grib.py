@@ -24,10 +24,9 @@ from stilt.meteorology.formats.grib_messages import (
 from stilt.meteorology.formats.grib_scan import Reader, scan
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, full_levels
 from stilt.meteorology.formats.step_ranges import earlier_message, hours, to_amount
+from stilt.meteorology.formats.winds import turn_winds, with_partners
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, Message, RawAnalysis
 
-_WINDS = (("surface", "U10M", "V10M"), ("surface", "UMOF", "VMOF"), ("upper", "UWND", "VWND"))
-_PARTNER = {one: other for _, u, v in _WINDS for one, other in ((u, v), (v, u))}
 _MISSING = 1e36
 _MODEL_LEVELS = 4
 _GRIDS_KEPT = 16
@@ -69,7 +68,7 @@ class GribFormat:
     def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
         """Decode the messages of one analysis, cropped as the reference says."""
         try:
-            surface, upper = self._read(ref, _with_partners(variables))
+            surface, upper = self._read(ref, with_partners(variables))
         except (OSError, ValueError) as problem:
             raise MeteorologyError(
                 _unusable(ref.path, problem), reason=Reason.DAMAGED_MET_FILE
@@ -106,7 +105,7 @@ class GribFormat:
             if ref.grid.vertical_flag == _MODEL_LEVELS:
                 upper |= self._coefficients(file, ref)
             if self._turns(file, ref):
-                _turn_winds(ref, surface, upper)
+                turn_winds(ref.grid, surface, upper)
         return surface, upper
 
     def _wanted(
@@ -179,27 +178,6 @@ class GribFormat:
             name: np.asarray(each, np.float32)[:, None, None]
             for name, each in ((HYBRID_A, a_hpa), (HYBRID_B, b))
         }
-
-
-def _with_partners(variables: Collection[str] | None) -> set[str] | None:
-    """Return variables with the other component of each wind among them, to rotate it."""
-    if variables is None:
-        return None
-    return {*variables, *(_PARTNER[name] for name in variables if name in _PARTNER)}
-
-
-def _turn_winds(ref: AnalysisRef, surface: _Fields, upper: _Fields) -> None:
-    """Rotate winds that are towards east and north to the grid's axes, in place."""
-    grid = ref.grid
-    lon, lat = grid.to_lonlat(*np.meshgrid(np.arange(grid.nx), np.arange(grid.ny)))
-    angle = grid.wind_rotation_rad(lon, lat)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    for place, u, v in _WINDS:
-        fields = surface if place == "surface" else upper
-        if u in fields and v in fields:
-            east, north = fields[u], fields[v]
-            fields[u] = (east * cosine - north * sine).astype(np.float32)
-            fields[v] = (east * sine + north * cosine).astype(np.float32)
 
 
 def _unusable(path: str, problem: Exception) -> str:

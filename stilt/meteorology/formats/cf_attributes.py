@@ -1,0 +1,36 @@
+"""Standard names and units of variables of CF datasets."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+
+class UnsuitableFileError(ValueError):
+    """Raised for a file whose fields cannot be used as they are; says why, and what to do."""
+
+
+def standard_name(variable: xr.DataArray) -> str:
+    """Return the standard name of a variable, without a modifier."""
+    return (str(variable.attrs.get("standard_name", "")).split() or [""])[0]
+
+
+def conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
+    """Return factor and offset from a variable's unit to another one.
+
+    Raises:
+        UnsuitableFileError: it has none, or one of another kind.
+    """
+    from cf_units import Unit
+
+    given = variable.attrs.get("units")
+    if given is None:
+        raise UnsuitableFileError(f"its variable {variable.name} has no units; write them into it")
+    try:
+        zero, one = Unit(str(given)).convert(np.array([0.0, 1.0]), Unit(unit))
+    except ValueError as problem:
+        raise UnsuitableFileError(
+            f"the units of its variable {variable.name} ({given}) cannot be converted to {unit}; "
+            "correct them"
+        ) from problem
+    return float(one - zero), float(zero)
