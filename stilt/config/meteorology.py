@@ -71,12 +71,11 @@ class MetConfig(Section):
         unit="pandas offset",
         visibility="basic",
     )
-    moved_from: str | None = described(
-        None,
-        "Where this weather was, a folder or URL, when results were made that are still valid: "
-        "they stay complete although directory has changed",
+    moved_from: tuple[str, ...] = described(
+        (),
+        "Where this weather was when results were made that are still valid, a folder or URL, or "
+        "a list of these: they stay complete although directory has changed",
         visibility="advanced",
-        min_length=1,
     )
     nested_in: tuple[str, ...] = described(
         (),
@@ -190,10 +189,17 @@ class MetConfig(Section):
             )
         return value
 
-    @field_validator("nested_in", mode="before")
+    @field_validator("nested_in", "moved_from", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("moved_from")
+    @classmethod
+    def _folders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(value):
+            raise ValueError("a folder is needed, not an empty text")
+        return value
 
     @field_validator("cycle", mode="before")
     @classmethod

@@ -116,14 +116,14 @@ class Task:
                 )
         main = layout.trajectory(self.sim_id)
         if found := self._valid(PARTICLES, "", main, self.expected.transport):
-            result.transport_key = self.expected.transport
-            _, stamp, result.trajectory_shard = found
+            made, stamp, result.trajectory_shard = found
+            result.transport_key = key_in(made.hash)
             result.trajectory_bytes, result.trajectory_mtime_us = stamp
         error = layout.error_trajectory(self.sim_id)
         wanted = self.expected.error
         if wanted is not None and (found := self._valid(ERROR_PARTICLES, "", error, wanted)):
-            result.error_key = wanted
-            _, stamp, result.error_shard = found
+            made, stamp, result.error_shard = found
+            result.error_key = key_in(made.hash)
             result.error_bytes, result.error_mtime_us = stamp
         self.lacks_particles = self._lacks(False, result.transport_key)
         self.lacks_error_particles = wanted is not None and self._lacks(True, result.error_key)
@@ -167,7 +167,8 @@ class Task:
 
     def _is_ours(self, made: Made, key: str) -> bool:
         """Whether an output is of this configuration, receptor and weather, which is noted."""
-        if not is_made_by(made.hash, key, self._receptor_key):
+        keys = self.expected.accepted(key)
+        if not any(is_made_by(made.hash, each, self._receptor_key) for each in keys):
             return False
         weather = weather_in(made.hash)
         if self.project.has_other_weather(made.met_files, weather):

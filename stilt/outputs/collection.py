@@ -82,7 +82,7 @@ class OutputCollection(ABC):
         return [one for one in found if one.sim_id not in absent]
 
     def _campaign(
-        self, kind: str, name: str, keys: Mapping[str, str], selection: Selection
+        self, kind: str, name: str, keys: Mapping[str, Sequence[str]], selection: Selection
     ) -> tuple[pd.DataFrame, Locations]:
         """Receptors of outputs that this configuration made, and where these are."""
         from stilt.project.campaign_table import campaign_table
@@ -116,7 +116,7 @@ class OutputCollection(ABC):
         chosen: str | None,
         kind: str,
         name: str,
-        keys: Mapping[str, str],
+        keys: Mapping[str, Sequence[str]],
         selection: Selection,
         opened: Callable[[], xr.Dataset],
     ) -> int:

@@ -97,11 +97,7 @@ class FootprintCollection(OutputCollection):
                 f"config.yaml has no footprint '{self.name}', and so no grid to open it on: "
                 "load() reads footprints one by one."
             )
-        expected = self._files.expectations
-        keys = {
-            m: e.footprints[self.name] for m, e in expected.items() if self.name in e.footprints
-        }
-        table, located = self._campaign(FOOTPRINTS, self.name, keys, selection)
+        table, located = self._campaign(FOOTPRINTS, self.name, self._current(), selection)
         opened = open_footprints(located, table, settings, config.n_hours, self.name, along)
         return by_realization(opened, config)
 
@@ -130,10 +126,8 @@ class FootprintCollection(OutputCollection):
             FileNotFoundError: there is no config.yaml.
             UsageError: nothing is selected, or a package is missing.
         """
-        expected = self._files.expectations
-        keys = {met: e.footprints.get(self.name, "") for met, e in expected.items()}
         return self._export(
-            path, format, FOOTPRINTS, self.name, keys, selection,
+            path, format, FOOTPRINTS, self.name, self._current(), selection,
             lambda: self.open(along=along, **selection).to_dataset(),
         )  # fmt: skip
 
@@ -142,6 +136,11 @@ class FootprintCollection(OutputCollection):
         from stilt.project.footprint_set import FootprintSet
 
         return FootprintSet(self._located(selection))
+
+    def _current(self) -> dict[str, list[str]]:
+        """Content keys of current outputs, by meteorology."""
+        expected = self._files.expectations
+        return {met: e.accepted(e.footprints.get(self.name)) for met, e in expected.items()}
 
     def _located(self, selection: Selection) -> list[Located]:
         return self._existing(

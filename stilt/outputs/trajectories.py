@@ -75,9 +75,8 @@ class TrajectoryCollection(OutputCollection):
         """
         from stilt.project.campaign_particles import open_particles
 
-        config, expected = self._owner.config, self._files.expectations
-        keys = {m: (e.error or "") if error else e.transport for m, e in expected.items()}
-        table, located = self._campaign(_kind(error), "", keys, selection)
+        config = self._owner.config
+        table, located = self._campaign(_kind(error), "", self._current(error), selection)
         return open_particles(located, table, config.n_hours, config.numpar)
 
     def export(
@@ -105,16 +104,19 @@ class TrajectoryCollection(OutputCollection):
             FileNotFoundError: there is no config.yaml.
             UsageError: nothing is selected, or a package is missing.
         """
-        expected = self._files.expectations
-        keys = {m: (e.error or "") if error else e.transport for m, e in expected.items()}
         return self._export(
-            path, format, _kind(error), "", keys, selection,
+            path, format, _kind(error), "", self._current(error), selection,
             lambda: self.open(error=error, **selection),
         )  # fmt: skip
 
     def missing(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[str]:
         """Return simulations of the current receptors without such a file."""
         return self._missing(candidates(self._owner, checked(selection)), _kind(error))
+
+    def _current(self, error: bool) -> dict[str, list[str]]:
+        """Content keys of current outputs, by meteorology."""
+        expected = self._files.expectations
+        return {m: e.accepted(e.error if error else e.transport) for m, e in expected.items()}
 
     def _located(self, error: bool, selection: Selection) -> list[Located]:
         key = "error_key" if error else "transport_key"

@@ -99,7 +99,9 @@ def _again(
         query, list(parameters)
     ).fetchall():
         wanted = (expected or {}).get(met)
-        keeps = wanted is not None and wanted.keeps_particles and key == wanted.transport
+        keeps = False
+        if wanted is not None and wanted.keeps_particles:
+            keeps = wanted.is_met(key, wanted.transport)
         counts["stale"] += number * stale
         counts["footprints_only"] += number * (stale and keeps and not outdated)
         counts["unlisted"] += number * unlisted

@@ -25,7 +25,7 @@ def campaign_table(
     index: Index,
     kind: str,
     name: str,
-    keys: Mapping[str, str],
+    keys: Mapping[str, Sequence[str]],
     *,
     where: str = "true",
     parameters: Sequence[Any] = (),
@@ -36,7 +36,7 @@ def campaign_table(
     Args:
         index: the project's index.
         kind, name: of the outputs.
-        keys: content key of a current output, by meteorology.
+        keys: content keys of current outputs, by meteorology.
         where, parameters: an SQL condition on simulations ``s`` and its parameters.
         only: simulations to keep; None keeps all.
 
@@ -57,9 +57,12 @@ def campaign_table(
 
     def work(connection: duckdb.DuckDBPyConnection) -> tuple[pd.DataFrame, int]:
         labels = show_receptors(connection, (*_COLUMNS, "shard"))
-        connection.register(
-            "current", pd.DataFrame({"met": list(keys), "key": list(keys.values())}, dtype="string")
+        current = pd.DataFrame(
+            [(met, key) for met, some in keys.items() for key in some],
+            columns=["met", "key"],
+            dtype="string",
         )
+        connection.register("current", current)
         restricted = ""
         if only is not None:
             connection.register("asked", pd.DataFrame({"sim_id": list(only)}, dtype="string"))

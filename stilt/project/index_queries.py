@@ -134,8 +134,13 @@ def output_sizes(connection: duckdb.DuckDBPyConnection, expected: Expected) -> O
         SELECT avg(followed) FROM simulations s WHERE list_contains(?, transport_key)
             OR EXISTS (FROM footprints f WHERE f.sim_id = s.sim_id AND list_contains(?, f.key))""",
         [
-            [each.transport for each in wanted],
-            [key for each in wanted for key in each.footprints.values()],
+            [key for each in wanted for key in each.accepted(each.transport)],
+            [
+                key
+                for each in wanted
+                for main in each.footprints.values()
+                for key in each.accepted(main)
+            ],
         ],
     ).fetchall()
     followed = math.nan if rows[0][0] is None else float(rows[0][0])

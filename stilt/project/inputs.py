@@ -305,7 +305,11 @@ class Project:
         """Return those of some simulations that have a trajectory of this configuration."""
         rows = self.index.rows(sim_ids, ("sim_id", "met", "transport_key"))
         expected = self.expectations
-        have = {r["sim_id"] for r in rows if r["transport_key"] == expected[r["met"]].transport}
+        have = set()
+        for row in rows:
+            wanted = expected[row["met"]]
+            if wanted.is_met(row["transport_key"], wanted.transport):
+                have.add(row["sim_id"])
         return [sim_id for sim_id in sim_ids if sim_id in have]
 
     @contextmanager

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,32 @@ class Expectation:
         error: key of the perturbed trajectory, None without error runs.
         footprints: key of every footprint by name, ``<name>_error`` among them.
         keeps_particles: whether trajectories stay on disk.
+        former: these keys by those that the same outputs had where weather was before (the setting
+            ``moved_from``).
     """
 
     transport: str
     error: str | None
     footprints: Mapping[str, str]
     keeps_particles: bool = True
+    former: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """All keys, by what they are of."""
+        error = {"error": self.error} if self.error is not None else {}
+        footprints = {f"footprint {name}": key for name, key in self.footprints.items()}
+        return {"transport": self.transport, **error, **footprints}
+
+    def is_met(self, have: str | None, wanted: str | None) -> bool:
+        """Return whether an output with a key is the one that is wanted."""
+        return have == wanted or (have is not None and self.former.get(have) == wanted)
+
+    def accepted(self, wanted: str | None) -> list[str]:
+        """Return all keys of the output that is wanted, none where none is."""
+        if wanted is None:
+            return []
+        return [wanted, *(key for key, now in self.former.items() if now == wanted)]
 
 
 def digest(data: Any) -> str:
@@ -101,8 +122,17 @@ def expectations(
     return {name: _expectation(config, name, root, tables) for name in config.mets}
 
 
-def _expectation(config: ModelConfig, name: str, root: Path, kernels: Kernels) -> Expectation:
-    identities = [met_identity(config.mets[each], root) for each in config.nest_of(name)]
+def _expectation(config: ModelConfig, name: str, root: Path, tables: Kernels) -> Expectation:
+    """What a simulation has, and what it had where its weather, or a nest's part of it, was."""
+    places = [_identities(config.mets[each], root) for each in config.nest_of(name)]
+    now, *before = (_made_from(config, weather, tables) for weather in product(*places))
+    former = {key: now.keys[what] for each in before for what, key in each.keys.items()}
+    return replace(now, former=former)
+
+
+def _made_from(
+    config: ModelConfig, identities: Sequence[Mapping[str, Any]], tables: Kernels
+) -> Expectation:
     weather = identities if len(identities) > 1 else identities[0]
     transport = digest([PHYSICS_VERSION, config.transport_dict(), weather])
     error = None
@@ -111,7 +141,7 @@ def _expectation(config: ModelConfig, name: str, root: Path, kernels: Kernels) -
     footprints = {}
     for name, footprint in config.footprints.items():
         settings = footprint.model_dump(mode="json", exclude={"error"})
-        settings["transforms"] = [kernels.identity(each) for each in settings["transforms"]]
+        settings["transforms"] = [tables.identity(each) for each in settings["transforms"]]
         footprints[name] = digest([GRIDDING_VERSION, settings, transport])
         if footprint.error:
             footprints[name + ERROR_SUFFIX] = digest([GRIDDING_VERSION, settings, error])
@@ -121,8 +151,8 @@ def _expectation(config: ModelConfig, name: str, root: Path, kernels: Kernels) -
 _NO_MATTER = {"directory", "moved_from", "subgrid_dir", "n_min", "backend", "nested_in"}
 
 
-def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
-    """What says which weather a meteorology is."""
+def _identities(met: MetConfig, root: Path) -> list[dict[str, Any]]:
+    """What says which weather a meteorology is: where it is now, then where it was before."""
     fields = met.model_dump(mode="json", exclude=_NO_MATTER)
     usual = {
         "format": "arl",
@@ -134,19 +164,13 @@ def met_identity(met: MetConfig, root: Path) -> dict[str, Any]:
     for name, value in usual.items():
         if fields[name] == value:
             del fields[name]
-    places = [
-        _place_identity(place, written, root)
-        for place, written in zip(*_places_and_written(met), strict=True)
-    ]
-    return {**fields, "directory": places[0] if len(places) == 1 else places}
-
-
-def _places_and_written(met: MetConfig) -> tuple[tuple[Place, ...], tuple[str, ...]]:
-    """Return where weather is, or was when results were made, each place also as written."""
-    if met.moved_from is not None:
-        return (place_of(met.moved_from),), (met.moved_from,)
     written = met.written_directory
-    return met.places, (written,) if isinstance(written, str) else written
+    names = (written,) if isinstance(written, str) else written
+    now = [
+        _place_identity(place, name, root) for place, name in zip(met.places, names, strict=True)
+    ]
+    before = [_place_identity(place_of(name), name, root) for name in met.moved_from]
+    return [{**fields, "directory": place} for place in (now[0] if len(now) == 1 else now, *before)]
 
 
 def _place_identity(place: Place, written: str, root: Path) -> str:

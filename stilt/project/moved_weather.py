@@ -21,7 +21,7 @@ _Made = tuple[str, str | None, str, str, str]
 
 
 def moved_weather(project: Project) -> list[str]:
-    """Say of which meteorologies the folder differs from the one that outputs were made from.
+    """Say of which meteorologies the folder differs from those that outputs were made from.
 
     The content key of such outputs is that of the present configuration with a folder that is
     recorded with them, so nothing else of transport and weather has changed.
@@ -33,7 +33,8 @@ def moved_weather(project: Project) -> list[str]:
         A sentence for each meteorology, with what to write in config.yaml.
     """
     expected = project.expected
-    said: dict[str, str] = {}
+    # Whether its analyses are where the weather is now, by folder, by meteorology.
+    found: dict[str, dict[str, bool]] = {}
     nothing: list[_Made] = []
     for met, transport, footprints, files, weather in project.index.read(_made, nothing):
         if expected is None or met not in expected:
@@ -47,9 +48,10 @@ def moved_weather(project: Project) -> list[str]:
             root, kernels = project.layout.root, project.kernels
             if have & _keys(expectations(former, root, kernels)[met]):
                 is_same = _holds_the_same(project, folders, paths, weather)
-                said |= {name: _sentence(project, name, folders[name], is_same) for name in folders}
+                for name, folder in folders.items():
+                    found.setdefault(name, {})[folder] = is_same
                 break
-    return list(said.values())
+    return [_sentence(project, name, folders) for name, folders in found.items()]
 
 
 def _made(connection: duckdb.DuckDBPyConnection) -> list[_Made]:
@@ -61,7 +63,7 @@ def _made(connection: duckdb.DuckDBPyConnection) -> list[_Made]:
 
 
 def _keys(expected: Expectation) -> set[str]:
-    return {expected.transport, *expected.footprints.values()}
+    return {*expected.keys.values(), *expected.former}
 
 
 def _former_folders(config: ModelConfig, met: str, paths: list[str]) -> Iterator[dict[str, str]]:
@@ -76,7 +78,7 @@ def _former_folders(config: ModelConfig, met: str, paths: list[str]) -> Iterator
 def _with_weather_from(config: ModelConfig, folders: Mapping[str, str]) -> ModelConfig:
     """Return the configuration that says where weather was."""
     moved = {
-        name: config.mets[name].model_copy(update={"moved_from": folder})
+        name: config.mets[name].model_copy(update={"moved_from": (folder,)})
         for name, folder in folders.items()
     }
     return config.model_copy(update={"mets": {**config.mets, **moved}})
@@ -101,12 +103,18 @@ def _is_there(path: str) -> bool:
     return is_url(path) or Path(path).exists()
 
 
-def _sentence(project: Project, name: str, folder: str, is_same: bool) -> str:
-    now = project.config.mets[name].where
-    said = f"The weather '{name}' of these outputs was in {folder}, and is looked for in {now} now"
-    if is_same:
-        return (
-            f"{said}, which holds the same analyses: write moved_from: {json.dumps(folder)} below "
-            f"{name} in config.yaml, and they stay valid."
-        )
-    return f"{said}, where the same analyses are not found."
+def _sentence(project: Project, name: str, folders: Mapping[str, bool]) -> str:
+    met = project.config.mets[name]
+    said = (
+        f"The weather '{name}' of these outputs was in {' and '.join(folders)}, and is looked for "
+        f"in {met.where} now"
+    )
+    same = [folder for folder, is_same in folders.items() if is_same]
+    if not same:
+        return f"{said}, where the same analyses are not found."
+    line = [*met.moved_from, *same]
+    return (
+        f"{said}, which holds the same analyses: write moved_from: "
+        f"{json.dumps(line if len(line) > 1 else line[0])} below {name} in config.yaml, and they "
+        "stay valid."
+    )

@@ -96,9 +96,10 @@ def _outputs(recorded: Recorded, expected: Mapping[str, Expectation] | None) -> 
         pairs.append((recorded.transport_key, wanted.transport))
         if wanted.error is not None:
             pairs.append((recorded.error_key, wanted.error))
-    if all(have == want for have, want in pairs):
+    if all(wanted.is_met(have, want) for have, want in pairs):
         return "stale" if recorded.outdated else "complete"
-    return "stale" if any(have and have != want for have, want in pairs) else "pending"
+    others = any(have and not wanted.is_met(have, want) for have, want in pairs)
+    return "stale" if others else "pending"
 
 
 @dataclass
