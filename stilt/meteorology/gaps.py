@@ -1,8 +1,8 @@
-"""Missing values (NaN) in fields: filled from the nearest level, or refused."""
+"""Missing values (NaN) in fields: filled from neighbouring levels, or refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +30,54 @@ def from_nearest_level(field: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.take_along_axis(field, np.clip(source, 0, count - 1), axis=0)
 
 
-def zero_where_no_level_has_it(field: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a field that is zero on levels without any value, and filled on the others.
+def between_levels(field: NDArray[np.float64], levels: Sequence[float]) -> NDArray[np.float64]:
+    """Return a field with missing values filled linearly between the levels below and above.
 
-    HYSPLIT takes humidity and vertical motion for zero on levels that a file leaves out. Levels
-    that are below the lowest one with values, as those below all ground, are filled.
+    What has a value on one side only takes that of the nearest level. A file from which a message
+    was lost has such levels.
+
+    Args:
+        field: (levels, ny, nx).
+        levels: pressure, height or sigma of the levels; without an order, their number counts.
+    """
+    known = ~np.isnan(field)
+    if known.all():
+        return field
+    at = np.asarray(levels, np.float64)
+    steps = np.diff(at)
+    if not ((steps > 0.0).all() or (steps < 0.0).all()):
+        at = np.arange(len(field), dtype=np.float64)
+    number = np.arange(len(field))[:, None, None]
+    below = np.maximum.accumulate(np.where(known, number, -1), axis=0)
+    above = np.minimum.accumulate(np.where(known, number, len(field))[::-1], axis=0)[::-1]
+    is_between = ~known & (below >= 0) & (above < len(field))
+    if not is_between.any():
+        return from_nearest_level(field)
+    # Elsewhere the two are the level itself.
+    below, above = np.where(is_between, below, number), np.where(is_between, above, number)
+    width = np.where(is_between, at[above] - at[below], 1.0)
+    share = (at[:, None, None] - at[below]) / width
+    low, high = np.take_along_axis(field, below, axis=0), np.take_along_axis(field, above, axis=0)
+    return from_nearest_level(np.where(is_between, low + share * (high - low), field))
+
+
+def zero_above_the_last(field: NDArray[np.float64], levels: Sequence[float]) -> NDArray[np.float64]:
+    """Return a field that is zero above the last level with any value, and filled below it.
+
+    HYSPLIT takes humidity and vertical motion for zero on levels that a file leaves out.
+
+    Args:
+        field: (levels, ny, nx).
+        levels: as :func:`between_levels` takes them.
     """
     missing = np.isnan(field)
     if not missing.any():
         return field
-    empty = missing.all(axis=(1, 2))
-    empty &= np.logical_or.accumulate(~empty)
-    return np.where(empty[:, None, None], 0.0, from_nearest_level(field))
+    with_values = np.flatnonzero(~missing.all(axis=(1, 2)))
+    last = with_values[-1] if with_values.size else -1
+    filled = between_levels(field, levels)
+    filled[last + 1 :] = 0.0
+    return filled
 
 
 def without_empty(surface: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA, ROUGHNESS_LENGTH_DEFAULT_M
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.gaps import between_levels
 from stilt.meteorology.input_levels import level_heights_m, required
 from stilt.meteorology.records import RawAnalysis
 
@@ -50,7 +51,8 @@ def pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.n
         )
     if ground_pressure is None:
         # On pressure levels HYSPLIT goes from the first level to the ground, else from sea level.
-        first = required(raw, "TEMP" if "TEMP" in raw.upper else "THET")[0]
+        only_theta = "THET" in raw.upper and "TEMP" not in raw.upper
+        first = required(raw, "THET" if only_theta else "TEMP")[0]
         known_m, known_hpa = 0.0, 1013.0
         if flag == 2:
             known_m, known_hpa = level_heights_m(raw, pressure)[0], values[0]
@@ -64,15 +66,26 @@ def pressure_and_terrain(raw: RawAnalysis) -> tuple[np.ndarray, np.ndarray, np.n
 def _terrain_following_pressure(
     raw: RawAnalysis, values: np.ndarray, ground_pressure: np.ndarray
 ) -> np.ndarray:
-    if "PRES" in raw.upper:
-        return required(raw, "PRES")
-    if raw.grid.vertical_flag in (3, 5):
+    if "PRES" in raw.upper and raw.grid.vertical_flag == 1:
+        return _with_ground(raw, values, ground_pressure)
+    if "PRES" in raw.upper or raw.grid.vertical_flag in (3, 5):
         return required(raw, "PRES")
     if raw.grid.vertical_flag == 1:
         offset = raw.grid.pressure_offset_hpa
         return values * (ground_pressure - offset) + offset
     whole = np.floor(values)
     return whole + (values - whole) * ground_pressure
+
+
+def _with_ground(raw: RawAnalysis, sigma: np.ndarray, ground_pressure: np.ndarray) -> np.ndarray:
+    """Return the pressure of sigma levels; levels without one lie between others or the ground."""
+    field = required(raw, "PRES")
+    missing = np.isnan(raw.upper["PRES"])
+    if not missing.any():
+        return field
+    ground = np.broadcast_to(ground_pressure, (1, *field.shape[1:]))
+    field = np.concatenate([ground, np.where(missing, np.nan, field)])
+    return between_levels(field, (1.0, *sigma.ravel()))[1:]
 
 
 def _terrain_from_heights(

@@ -7,14 +7,18 @@ import numpy as np
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology import thermodynamics as thermo
-from stilt.meteorology.gaps import from_nearest_level, zero_where_no_level_has_it
+from stilt.meteorology.gaps import (
+    between_levels,
+    from_nearest_level,
+    zero_above_the_last,
+)
 from stilt.meteorology.records import RawAnalysis
 
 _TERRAIN_MODEL_TOP_M = 20_000.0
 
 
 def required(raw: RawAnalysis, name: str) -> np.ndarray:
-    """Return a field on all levels, (levels, ny, nx).
+    """Return a field on all levels, (levels, ny, nx), with missing values filled.
 
     Raises:
         MeteorologyError: the file does not have it.
@@ -26,12 +30,12 @@ def required(raw: RawAnalysis, name: str) -> np.ndarray:
             "files that carry it.",
             reason=Reason.DAMAGED_MET_FILE,
         )
-    return from_nearest_level(field.astype(np.float64))
+    return between_levels(field.astype(np.float64), raw.grid.levels)
 
 
 def temperature_k(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:
     """Return the temperature, made from potential temperature where the file has that."""
-    if "TEMP" in raw.upper:
+    if "TEMP" in raw.upper or "THET" not in raw.upper:
         return required(raw, "TEMP")
     return required(raw, "THET") * (pressure / 1000.0) ** KAPPA
 
@@ -45,9 +49,11 @@ def level_heights_m(raw: RawAnalysis, pressure: np.ndarray) -> np.ndarray:
         MeteorologyError: the file has no heights.
     """
     filled = required(raw, "HGTS")
-    missing = np.isnan(raw.upper["HGTS"])
+    field = raw.upper["HGTS"].astype(np.float64)
+    missing = np.isnan(field)
     if not missing.any():
         return filled
+    filled = from_nearest_level(field)
     known = from_nearest_level(np.where(missing, np.nan, pressure))
     scale = GAS_CONSTANT_DRY_AIR / GRAVITY_M_S2 * temperature_k(raw, pressure)
     return filled + scale * np.log(known / pressure)
@@ -58,11 +64,9 @@ def humidity_fraction(
 ) -> np.ndarray:
     """Return relative humidity as a fraction; zero above the last level that has any."""
     if "RELH" in raw.upper:
-        return np.clip(
-            zero_where_no_level_has_it(raw.upper["RELH"].astype(np.float64)) / 100.0, 0.0, 1.0
-        )
+        return np.clip(_zero_above(raw, "RELH") / 100.0, 0.0, 1.0)
     if "SPHU" in raw.upper:
-        humidity = zero_where_no_level_has_it(raw.upper["SPHU"].astype(np.float64))
+        humidity = _zero_above(raw, "SPHU")
         return thermo.relative_humidity(humidity, temperature, pressure)
     return np.zeros_like(temperature)
 
@@ -77,7 +81,11 @@ def vertical_motion(raw: RawAnalysis) -> np.ndarray:
     name = "WWND" if "WWND" in raw.upper else "DZDT"
     if name not in raw.upper:
         return np.zeros_like(raw.upper["UWND"], dtype=np.float64)
-    return zero_where_no_level_has_it(raw.upper[name].astype(np.float64))
+    return _zero_above(raw, name)
+
+
+def _zero_above(raw: RawAnalysis, name: str) -> np.ndarray:
+    return zero_above_the_last(raw.upper[name].astype(np.float64), raw.grid.levels)
 
 
 def heights_agl_m(

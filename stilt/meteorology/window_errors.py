@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -101,6 +102,8 @@ class WindowErrors:
         missing = bracket.missing
         for path, sentence in damaged.items():
             times = found.named.get(path)
+            if (other := other_kind(path)) and "unpack" in other:
+                sentence = f"{path} is {other}."
             if times is None or self._belongs(times, missing):
                 return MeteorologyError(
                     f"{sentence[:-1]} (needed for {_times_text(missing)}).",
@@ -169,6 +172,12 @@ class WindowErrors:
         domains = [ref for ref in passed_over if ref.format.startswith("wrf")]
         for ref in (*([] if once else bracket.refs), *domains):
             if ref.grid != first.grid:
+                if text := _other_levels(first, ref):
+                    return MeteorologyError(
+                        f"The weather files of {self.label} are on different levels: {text}; "
+                        "fetch the same levels for all hours.",
+                        reason=Reason.MET_COVERAGE,
+                    )
                 return MeteorologyError(
                     f"The weather files {Path(first.path).name} and {Path(ref.path).name} of "
                     f"{self.label} have different grids or levels; give each its own folder or "
@@ -185,6 +194,22 @@ class WindowErrors:
     def label(self) -> str:
         """The meteorology in messages: its name and where it is."""
         return f"{self.name} in {self.config.where}" if self.name else self.config.where
+
+
+def _other_levels(one: AnalysisRef, other: AnalysisRef) -> str:
+    """Say which levels one of two analyses has and the other lacks; "" if the nodes differ."""
+    a, b = one.grid, other.grid
+    if a != replace(b, levels=a.levels):
+        return ""
+    without, with_it = sorted((one, other), key=lambda ref: ref.grid.n_levels)
+    lacks = sorted({*with_it.grid.levels} - {*without.grid.levels})
+    unit = " hPa" if a.vertical_flag == 2 else ""
+    listed = ", ".join(f"{level:g}" for level in lacks[:_SHOWN])
+    more = f" and {len(lacks) - _SHOWN} more" if len(lacks) > _SHOWN else ""
+    return (
+        f"{Path(without.path).name} ({minute_text(without.time)}) lacks {listed}{more}{unit}, "
+        f"which {Path(with_it.path).name} ({minute_text(with_it.time)}) has"
+    )
 
 
 def _times_text(times: tuple[np.datetime64, ...]) -> str:

@@ -6,9 +6,10 @@ import pytest
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.errors import MeteorologyError
 from stilt.meteorology.gaps import (
+    between_levels,
     from_nearest_level,
     without_empty,
-    zero_where_no_level_has_it,
+    zero_above_the_last,
 )
 from stilt.meteorology.plausibility import implausible
 from stilt.meteorology.prepare import ARRAYS, PreparationOptions, levels_for, prepare
@@ -37,10 +38,18 @@ def test_the_nearest_level_of_each_column_counts():
     assert np.isnan(from_nearest_level(np.full((3, 1, 1), NAN))).all()
 
 
-def test_a_level_that_the_file_leaves_out_is_zero_and_a_hole_is_filled():
-    field = np.array([[NAN, NAN], [NAN, 1.0], [2.0, 3.0], [NAN, NAN]]).reshape(4, 1, 2)
-    filled = zero_where_no_level_has_it(field)[:, 0].tolist()
-    assert filled == [[2.0, 1.0], [2.0, 1.0], [2.0, 3.0], [0.0, 0.0]]
+def test_a_hole_between_levels_is_filled_by_their_values():
+    field = np.array([[1.0, NAN], [NAN, 3.0], [NAN, 5.0], [7.0, NAN]]).reshape(4, 1, 2)
+    filled = between_levels(field, (1000.0, 900.0, 600.0, 400.0))[:, 0]
+    assert filled.T.tolist() == [[1.0, 2.0, 5.0, 7.0], [3.0, 3.0, 5.0, 5.0]]
+    # Levels without an order, as hybrid ones may be, count by their number.
+    assert between_levels(field, (2.0, 1.0, 3.0, 0.0))[:, 0, 0].tolist() == [1.0, 3.0, 5.0, 7.0]
+
+
+def test_above_the_last_level_is_zero_and_a_hole_is_filled():
+    field = np.array([[NAN, NAN], [NAN, 1.0], [2.0, 3.0], [NAN, NAN], [4.0, 9.0], [NAN, NAN]])
+    filled = zero_above_the_last(field.reshape(6, 1, 2), range(6))[:, 0].tolist()
+    assert filled == [[2.0, 1.0], [2.0, 1.0], [2.0, 3.0], [3.0, 6.0], [4.0, 9.0], [0.0, 0.0]]
 
 
 def test_what_is_missing_below_the_ground_changes_nothing(analysis):

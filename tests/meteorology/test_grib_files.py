@@ -21,11 +21,19 @@ from stilt.config import MetConfig
 from stilt.errors import MeteorologyError
 from stilt.meteorology.archive import list_met
 from stilt.meteorology.catalogue import MetCatalogue
-from stilt.meteorology.formats import field_names, format_of, read_analysis, scan_file
+from stilt.meteorology.formats import (
+    field_names,
+    format_of,
+    open_analysis,
+    read_analysis,
+    scan_file,
+)
 from stilt.meteorology.formats.grib_grids import cone_latitude
 from stilt.meteorology.formats.grib_messages import places
+from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.formats.ncep import HRRR_FACES
 from stilt.meteorology.grids import latlon_grid
+from stilt.meteorology.prepare import ARRAYS, PreparationOptions, levels_for, prepare
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T17:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")
@@ -329,6 +337,99 @@ def test_two_fields_in_one_message_are_two_fields(tmp_path, native):
     (ref,) = MetCatalogue(MetConfig(directory=folder, format="hrrr")).select(FIRST, FIRST)
     assert {message.number for part in ref.parts for message in part.messages} == {0, 1}
     assert_alike(read_analysis(ref), native[0])
+
+
+def messages_of(path):
+    """The messages of a file: kind of surface, level or height, number of the parameter, bytes."""
+    held = path.read_bytes()
+    found, at = [], 0
+    while at < len(held):
+        size = int.from_bytes(held[at + 8 : at + 16], "big")
+        handle = eccodes.codes_new_from_message(held[at : at + size])
+        found.append(
+            (
+                int(eccodes.codes_get(handle, "typeOfFirstFixedSurface", int)),
+                int(eccodes.codes_get(handle, "level")),
+                tuple(
+                    int(eccodes.codes_get(handle, key))
+                    for key in ("parameterCategory", "parameterNumber")
+                ),
+                held[at : at + size],
+            )
+        )
+        eccodes.codes_release(handle)
+        at += size
+    return found
+
+
+WIND, TEMPERATURE, PRESSURE, VERTICAL = (2, 2), (0, 0), (3, 0), (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [(WIND, "UWND"), (TEMPERATURE, "TEMP"), (PRESSURE, "PRES"), (VERTICAL, "WWND")],
+)
+def test_a_lost_message_costs_no_level(tmp_path, native, parameter, name):
+    """Of a subset by byte ranges one message is lost: neighbouring levels tell its values."""
+    ncep(tmp_path / "whole", native[:1])
+    kept = [
+        data
+        for kind, level, which, data in messages_of(tmp_path / "whole")
+        if (kind, level, which) != (105, 5, parameter)
+    ]
+    (tmp_path / "hrrr").mkdir()
+    tmp_path.joinpath("hrrr", "subset.grib2").write_bytes(b"".join([*kept[::-1], kept[0]]))
+    (lost,) = merged(scan_file(str(tmp_path / "hrrr" / "subset.grib2"), "hrrr").refs)
+    (whole,) = merged(scan_file(str(tmp_path / "whole"), "hrrr").refs)
+    assert lost.grid == whole.grid
+    assert np.isnan(read_analysis(lost).upper[name][4]).all()
+    options = PreparationOptions()
+    levels = levels_for(whole.grid, options.z_top_m)
+    after, before = (prepare(read_analysis(each), levels, options) for each in (lost, whole))
+    for array in ARRAYS:
+        one, other = getattr(after, array), getattr(before, array)
+        assert np.abs(one - other).max() <= 0.05 * np.abs(other).max(), array
+
+
+def test_levels_in_several_files_are_levels_of_one_analysis(tmp_path, pressures):
+    """As of GFS's pgrb2 and pgrb2b, or of a request for each half of the atmosphere."""
+    ncep(tmp_path / "whole", pressures[:1])
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    found = messages_of(tmp_path / "whole")
+    upper = sorted({level for kind, level, _, _ in found if kind == 100})
+    for name, held in (("a", upper[::2]), ("b", upper[1::2])):
+        chosen = [
+            data
+            for kind, level, _, data in found
+            if (level in held if kind == 100 else name == "a")
+        ]
+        (apart / f"gfs.{name}.grib2").write_bytes(b"".join(chosen))
+    (whole,) = merged(scan_file(str(tmp_path / "whole"), "gfs").refs)
+    files = [str(apart / f"gfs.{name}.grib2") for name in "ab"]
+    parts = [ref for path in files for ref in scan_file(path, "gfs").refs]
+    # Outputs name files one by one; what they were made from is put together in the same way.
+    for (ref,) in (merged(parts), merged(parts, files)):
+        assert ref.grid == whole.grid
+        assert_alike(read_analysis(ref), pressures[0])
+    (tmp_path / "scratch").mkdir()
+    assert_alike(open_analysis(ref, tmp_path / "scratch"), pressures[0])
+
+
+def test_an_hour_on_fewer_levels_is_named_with_what_it_lacks(tmp_path, pressures):
+    for number, raw in enumerate([*pressures, replace(pressures[0], time=LAST + 60)]):
+        ncep(tmp_path / f"whole{number}", [raw])
+        chosen = [
+            data
+            for kind, level, _, data in messages_of(tmp_path / f"whole{number}")
+            if number != 1 or kind != 100 or level not in (500, 850)
+        ]
+        (tmp_path / f"gfs{number}.grib2").write_bytes(b"".join(chosen))
+        (tmp_path / f"whole{number}").unlink()
+    catalogue = MetCatalogue(MetConfig(directory=tmp_path, format="gfs"))
+    lacks = r"gfs1.grib2 \(2023-07-15 18:00\) lacks 500, 850 hPa, which gfs0.grib2"
+    with pytest.raises(MeteorologyError, match=lacks):
+        catalogue.select(FIRST, LAST + 60)
 
 
 def test_formats_are_told_by_their_content(tmp_path, pressures, native):

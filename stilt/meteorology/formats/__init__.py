@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 
 from stilt.errors import ConfigValidationError
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
-from stilt.meteorology.formats.kept import open_kept, read_kept, spooled
+from stilt.meteorology.formats.kept import on_all_levels, open_kept, read_kept, spooled
 from stilt.meteorology.gaps import without_empty
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
@@ -172,7 +172,7 @@ def open_analysis(ref: AnalysisRef, scratch: Path) -> RawAnalysis:
                 read.append(spooled(part, form.read, scratch / str(number)))
             else:
                 read.append(form.read(part))
-    return _joined(ref, read)
+    return _joined(ref, read, scratch)
 
 
 def _reads_datasets(form: WeatherFormat) -> TypeGuard[DatasetFormat]:
@@ -196,9 +196,14 @@ def _read(part: AnalysisRef, variables: Collection[str] | None) -> RawAnalysis:
         return read_kept(part, form.read, variables) if part.kept_in else form.read(part, variables)
 
 
-def _joined(ref: AnalysisRef, parts: Sequence[RawAnalysis]) -> RawAnalysis:
+def _joined(
+    ref: AnalysisRef, parts: Sequence[RawAnalysis], scratch: Path | None = None
+) -> RawAnalysis:
     surface = {name: field for raw in parts for name, field in raw.surface.items()}
-    upper = {name: field for raw in parts for name, field in raw.upper.items()}
+    if all(raw.grid.levels in ((), ref.grid.levels) for raw in parts):
+        upper = {name: field for raw in parts for name, field in raw.upper.items()}
+    else:
+        upper = on_all_levels(ref.grid, parts, scratch)
     return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, without_empty(surface), upper)
 
 

@@ -233,8 +233,7 @@ def _settled(
         if group.kind == SURFACE:
             yield group, NO_LEVELS, kept
             continue
-        wind = {one.level for one in kept if one.field.name == "UWND"}
-        levels = np.array(sorted(wind or {one.level for one in kept}))
+        levels = np.array(sorted(_levels(kept)))
         if group.kind == PRESSURE:
             vertical = pressure_levels(levels)
         else:
@@ -246,6 +245,18 @@ def _settled(
             if one.level in index
         ]
         yield group, vertical, kept
+
+
+def _levels(found: Sequence[_Found]) -> set[float]:
+    """Return the levels of an analysis: those of the wind, and in between those of temperature.
+
+    A level from which a message was lost is kept: its values follow from its neighbours.
+    """
+    wind = {one.level for one in found if one.field.name in ("UWND", "VWND")}
+    if not wind:
+        return {one.level for one in found}
+    air = {one.level for one in found if one.field.name == "TEMP"}
+    return wind | {level for level in air if min(wind) < level < max(wind)}
 
 
 def _one_of_each(found: Sequence[_Found]) -> list[_Found]:

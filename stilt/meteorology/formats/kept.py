@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from stilt.locks import locked_if_possible
+from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.used import in_use, note_use
 
@@ -63,6 +65,36 @@ def spooled(ref: AnalysisRef, read: Read, folder: Path) -> RawAnalysis:
     folder.mkdir(parents=True)
     _spool(ref, read, folder)
     return _loaded(ref, folder, None, mapped=True)
+
+
+def on_all_levels(
+    grid: MetGrid, parts: Sequence[RawAnalysis], scratch: Path | None
+) -> dict[str, NDArray[np.float32]]:
+    """Combine fields of parts that each have some of the levels; NaN where none has a value.
+
+    Args:
+        grid: with all levels that are kept.
+        parts: on the same nodes.
+        scratch: folder for fields that are too large for memory; None keeps them in memory.
+    """
+    fields: dict[str, NDArray[np.float32]] = {}
+    place = {level: number for number, level in enumerate(grid.levels)}
+    for raw in parts:
+        held = [k for k, level in enumerate(raw.grid.levels) if level in place]
+        target = [place[raw.grid.levels[k]] for k in held]
+        for name, field in raw.upper.items():
+            if name not in fields:
+                shape = (grid.n_levels, *field.shape[1:])
+                if scratch is None:
+                    fields[name] = np.empty(shape, np.float32)
+                else:
+                    fields[name] = open_memmap(
+                        scratch / f"{_UPPER}{name}.npy", "w+", np.float32, shape
+                    )
+                fields[name][:] = np.nan
+            for source, level in zip(held, target, strict=True):
+                fields[name][level] = field[source]
+    return fields
 
 
 def _kept(ref: AnalysisRef, read: Read) -> Path:

@@ -10,11 +10,17 @@ from dataclasses import replace
 import numpy as np
 
 from stilt.meteorology.formats.step_ranges import with_earlier
+from stilt.meteorology.formats.stores import is_store
+from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef
-from stilt.roots import Place
+from stilt.roots import Place, place_of
 
 WHOLE = ("arl", "wrf", "wrf-instantaneous")
 """Formats whose files hold whole analyses."""
+
+_FALLING = (1, 2)
+_TOLD_APART = (*_FALLING, 3)
+"""Kinds of levels whose values tell levels apart: sigma, pressure, height."""
 
 _Key = tuple[np.datetime64, int]
 
@@ -23,14 +29,15 @@ def merged(parts: Iterable[AnalysisRef], order: Sequence[Place] = ()) -> list[An
     """Return the analyses that parts of files make up, in the order of their times.
 
     Parts of one time and forecast hour belong together, and those without a time belong to all.
-    Fields of several parts with levels on one grid are combined; parts on another horizontal grid
-    than the levels' are left out. A time that has no levels, or lacks surface fields that other
-    times have in separate files, is not an analysis.
+    Fields of several parts with levels on the same nodes are combined, each on its own levels where
+    the values of levels tell them apart; parts on another horizontal grid than the levels' are left
+    out. A time that has no levels, or lacks surface fields that other times have in separate files,
+    is not an analysis.
 
     Args:
         parts: what files hold, in one format; those of formats in :data:`WHOLE` are not changed.
-        order: files, folders or URLs; where several hold levels of one time, on different grids or
-            levels, those of the first are used.
+        order: files, folders or URLs; where several hold levels of one time on different grids,
+            or in stores on different levels, those of the first are used.
     """
     whole, by_time, always = list[AnalysisRef](), defaultdict[_Key, list[AnalysisRef]](list), []
     for part in with_earlier(list(parts)):
@@ -46,8 +53,10 @@ def merged(parts: Iterable[AnalysisRef], order: Sequence[Place] = ()) -> list[An
         ground = [part for part in by_time[key] if not part.grid.levels]
         if levels and (ground or not surface_elsewhere):
             first = min(_rank(part, order) for part in levels)
-            grids = {part.grid for part in levels if _rank(part, order) == first}
-            levels = [part for part in levels if part.grid in grids]
+            chosen = [part for part in levels if _rank(part, order) == first]
+            levels = [
+                part for part in levels if any(part is one or _fits(part, one) for one in chosen)
+            ]
             whole.extend(_analysis(each, [*ground, *always]) for each in _alike(levels))
     return whole
 
@@ -56,8 +65,31 @@ def _alike(levels: Sequence[AnalysisRef]) -> list[list[AnalysisRef]]:
     """Return parts with levels, grouped by grid."""
     groups: dict[str, list[AnalysisRef]] = {}
     for part in levels:
-        groups.setdefault(part.grid.key(), []).append(part)
+        groups.setdefault(_kind(part), []).append(part)
     return list(groups.values())
+
+
+def _fits(part: AnalysisRef, chosen: AnalysisRef) -> bool:
+    """Return whether a part adds to the levels of a chosen one: a store's are complete."""
+    if part.grid.levels != chosen.grid.levels and is_store(place_of(chosen.path)):
+        return False
+    return _kind(part) == _kind(chosen)
+
+
+def _kind(part: AnalysisRef) -> str:
+    """Return the key of a part's grid, without its levels if their values tell them apart."""
+    grid = part.grid
+    return (replace(grid, levels=()) if grid.vertical_flag in _TOLD_APART else grid).key()
+
+
+def _with_all_levels(parts: Sequence[AnalysisRef]) -> MetGrid:
+    """Return the grid of parts on the same nodes with the levels of all of them."""
+    grid = parts[0].grid
+    if all(part.grid.levels == grid.levels for part in parts):
+        return grid
+    levels = sorted({level for part in parts for level in part.grid.levels})
+    is_falling = grid.vertical_flag in _FALLING
+    return replace(grid, levels=tuple(reversed(levels) if is_falling else levels))
 
 
 def _rank(part: AnalysisRef, order: Sequence[Place]) -> int:
@@ -69,7 +101,7 @@ def _rank(part: AnalysisRef, order: Sequence[Place]) -> int:
 
 
 def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> AnalysisRef:
-    grid = levels[0].grid
+    grid = _with_all_levels(levels)
     fitting = [part for part in others if _same_nodes(part, levels[0])]
     parts = tuple(
         sorted((*levels, *fitting), key=lambda each: (not each.grid.levels, each.path, each.offset))
