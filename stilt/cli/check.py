@@ -45,7 +45,7 @@ class CoverageReport:
     Attributes:
         entries: one per met and receptor: what stops it, what is missing, what looks odd.
         lacks: sentences on weather that is missing, one for all that lack it together.
-        suspected: what the receptors look like mistakes in.
+        suspected: what the receptors look like mistakes in, and which nested grids they do without.
     """
 
     entries: list[dict[str, Any]]
@@ -56,7 +56,7 @@ class CoverageReport:
 def coverage_report(model: Model) -> CoverageReport:
     """Look at every met and receptor."""
     from stilt.execution.particles import too_few_particles
-    from stilt.meteorology.coverage import check_coverage, lacking_fields
+    from stilt.meteorology.coverage import check_coverage, lacking_fields, nest_remarks
     from stilt.meteorology.lacks import together
     from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.suspicions import suspicions
@@ -65,6 +65,7 @@ def coverage_report(model: Model) -> CoverageReport:
 
     report = []
     missing: list[str] = []
+    nests: list[str] = []
     receptors = list(model.receptors)
     notes = WeatherNotes(model.files.cache_dir)
     one_of_grid: dict[str, AnalysisRef] = {}
@@ -74,6 +75,7 @@ def coverage_report(model: Model) -> CoverageReport:
         missing += map(
             str, together(_lacking(name, receptors, covered, model.config.n_hours), catalogue)
         )
+        nests += nest_remarks(catalogue, receptors, model.config.n_hours)
         odd = _odd_weather(notes, covered)
         for found in covered:
             for ref in found.analyses[:1]:
@@ -103,6 +105,7 @@ def coverage_report(model: Model) -> CoverageReport:
     suspected = [
         *misspelt_columns(receptors),
         *suspicions(receptors, model.config, one_of_grid.values()),
+        *nests,
     ]
     return CoverageReport(report, missing, suspected)
 

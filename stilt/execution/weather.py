@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stilt.config.meteorology import nest_of
 from stilt.errors import MeteorologyError
 from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
 from stilt.receptors import Receptor, sim_parts
 
 if TYPE_CHECKING:
+    from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.lacks import WeatherProblem
     from stilt.meteorology.records import AnalysisRef
 
@@ -48,7 +50,7 @@ def weather_report(
     windows: dict[tuple[str, str], list[str]] = {}
     for sim_id in sim_ids:
         windows.setdefault(sim_parts(sim_id)[:2], []).append(sim_id)
-    catalogues: dict[str, Any] = {}
+    catalogues: dict[str, MetCatalogue] = {}
     problems: dict[str, list[WeatherProblem]] = {}
     paths: dict[str, None] = {}
     by_grid: dict[tuple[str, str], tuple[AnalysisRef, list[str]]] = {}
@@ -71,6 +73,7 @@ def weather_report(
     remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
     remarks += _suspicions(files, sim_ids, receptors, [ref for ref, _ in by_grid.values()])
     remarks += _lacking(files, by_grid)
+    remarks += _of_nests(files, catalogues, sim_ids, receptors)
     for (met, _), (ref, ids) in by_grid.items():
         known = receptors_of(files, ids) if receptors is None else receptors
         found_here = [known[sim_id] for sim_id in ids if sim_id in known]
@@ -91,6 +94,25 @@ def _suspicions(
     known = receptors_of(files, sim_ids) if receptors is None else receptors
     distinct = {str(known[sim_id].id): known[sim_id] for sim_id in sim_ids if sim_id in known}
     return suspicions(list(distinct.values()), files.config, refs)
+
+
+def _of_nests(
+    files: Project,
+    catalogues: Mapping[str, MetCatalogue],
+    sim_ids: Sequence[str],
+    receptors: Mapping[str, Receptor] | None,
+) -> list[str]:
+    """Say which finer meteorologies of nests are not used."""
+    from stilt.meteorology.coverage import nest_remarks
+
+    remarks = []
+    for met, catalogue in catalogues.items():
+        if len(nest_of(files.config.mets, met)) > 1:
+            ids = [sim_id for sim_id in sim_ids if sim_parts(sim_id)[0] == met]
+            known = receptors_of(files, ids) if receptors is None else receptors
+            there = [known[sim_id] for sim_id in ids if sim_id in known]
+            remarks += nest_remarks(catalogue, there, files.config.n_hours)
+    return remarks
 
 
 def _lacking(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.file_search import NO_TIME, FileSearch
 from stilt.meteorology.fingerprint import fingerprint
 from stilt.meteorology.formats.merge import merged
+from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
 from stilt.meteorology.reach import Reach, reach_of, within_reach
@@ -30,6 +31,7 @@ from stilt.roots import Place, is_url
 logger = logging.getLogger(__name__)
 
 Time = np.datetime64 | pd.Timestamp | str
+Windows = Collection[tuple[Time, Time]]
 
 _WIDER_SEARCH = pd.Timedelta(days=1)
 
@@ -152,6 +154,21 @@ class MetCatalogue:
             self._search.forget()
             assessment = self._assess(first, last)
         return assessment
+
+    def grids(self, start: Time, end: Time, assessment: Assessment) -> list[MetGrid]:
+        """Return the grids that particles may start in, in a window that was assessed."""
+        del start, end
+        return [ref.grid for ref in assessment.bracket.refs[:1]]
+
+    def remarks(self, windows: Windows, lon: ArrayLike, lat: ArrayLike) -> list[str]:
+        """Return sentences on what is odd although it can be computed; none for a single grid.
+
+        Args:
+            windows: of time, that receptors need.
+            lon, lat: of the receptors, degrees.
+        """
+        del windows, lon, lat
+        return []
 
     def files(self, receptor_time: Time, n_hours: float) -> list[Place]:
         """Return files that the names of one receptor's window ask for, sorted by name.

@@ -88,15 +88,28 @@ def check_coverage(
     for window in sorted(by_window):
         numbers = by_window[window]
         assessment = catalogue.assess(*window)
+        grids = catalogue.grids(*window, assessment)
         there = [listed[number] for number in numbers]
         heights = _heights(there, assessment, catalogue.config, n_hours, config)
         overlap = overlap_text(
             assessment.bracket.refs, assessment.passed_over, catalogue.config.forecasts
         )
         for number, receptor, height in zip(numbers, there, heights, strict=True):
-            found = _coverage(receptor, window, assessment, catalogue.config, height)
+            found = _coverage(receptor, window, assessment, grids, catalogue.config, height)
             results[number] = replace(found, overlap=overlap, analyses=assessment.bracket.refs)
     return [results[number] for number in range(len(listed))]
+
+
+def nest_remarks(
+    catalogue: MetCatalogue, receptors: Sequence[Receptor], n_hours: float
+) -> list[str]:
+    """Say which finer meteorologies of a nest some receptors do without; none without a nest."""
+    if not receptors:
+        return []
+    windows = dict.fromkeys(window_of(receptor.time, n_hours) for receptor in receptors)
+    points = [release_points(receptor)[:2] for receptor in receptors]
+    lon, lat = (np.concatenate(each) for each in zip(*points, strict=True))
+    return catalogue.remarks(sorted(windows), lon, lat)
 
 
 def lacking_fields(name: str, ref: AnalysisRef, config: ModelConfig) -> str:
@@ -141,23 +154,26 @@ def _heights(
         return [HeightProblem(error.detail, error.reason)] * len(receptors)
 
 
-def _require_inside(receptor: Receptor, grid: MetGrid) -> None:
-    """Check that every release point of a receptor can be computed on a grid.
+def _require_inside(receptor: Receptor, grids: Sequence[MetGrid]) -> None:
+    """Check that every release point of a receptor can be computed on one of some grids.
 
     Raises:
-        MeteorologyError: RECEPTOR_OUTSIDE_GRID, naming the point and the grid's extent.
+        MeteorologyError: RECEPTOR_OUTSIDE_GRID, naming the point and the last grid's extent.
     """
     lon, lat, _ = release_points(receptor)
-    outside = ~grid.usable(*grid.to_xy(lon, lat))
+    outside = np.ones(len(lon), bool)
+    for grid in grids:
+        outside &= ~grid.usable(*grid.to_xy(lon, lat))
     if outside.any():
         worst = int(np.argmax(outside))
-        raise outside_grid(lon[worst], lat[worst], grid)
+        raise outside_grid(lon[worst], lat[worst], grids[-1])
 
 
 def _coverage(
     receptor: Receptor,
     window: Window,
     assessment: Assessment,
+    grids: Sequence[MetGrid],
     config: MetConfig,
     height: HeightProblem | None,
 ) -> ReceptorCoverage:
@@ -165,7 +181,7 @@ def _coverage(
     error, outside = assessment.error, False
     if bracket.refs:
         try:
-            _require_inside(receptor, bracket.refs[0].grid)
+            _require_inside(receptor, grids)
             if config.subgrid_enable:
                 _require_kept(receptor, config)
         except MeteorologyError as problem:

@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 
 from stilt.config import MetConfig
 from stilt.config.meteorology import nest_of
-from stilt.meteorology.catalogue import MetCatalogue, Time
+from stilt.meteorology.catalogue import Assessment, MetCatalogue, Time, Windows
 from stilt.meteorology.fingerprint import grouped_by_grid, joined
+from stilt.meteorology.grids import MetGrid
+from stilt.meteorology.outside_grid import extent_text
 from stilt.meteorology.reach import Reach
 from stilt.meteorology.records import AnalysisRef
 
@@ -56,6 +58,18 @@ class NestedCatalogue(MetCatalogue):
             self._source.update((ref.grid.key(), catalogue) for ref in refs)
         return [*(ref for refs in each for ref in refs), *super().select(start, end, areas)]
 
+    def grids(self, start: Time, end: Time, assessment: Assessment) -> list[MetGrid]:
+        """Return the grids that are used in a window, the finest first; see the base class."""
+        finer = [ref.grid for each in self._finer for ref in each.available(start, end)]
+        return [*dict.fromkeys(finer), *super().grids(start, end, assessment)]
+
+    def remarks(self, windows: Windows, lon: ArrayLike, lat: ArrayLike) -> list[str]:
+        """Say which finer meteorologies are not used, or not always; see the base class."""
+        said = [
+            _unused(each, windows) or _elsewhere(each, windows, lon, lat) for each in self._finer
+        ]
+        return [text for text in said if text]
+
     def fingerprint(self, refs: Sequence[AnalysisRef]) -> str:
         """Describe analyses of :meth:`select`, those of each meteorology by its own rule."""
         told = []
@@ -71,6 +85,36 @@ class NestedCatalogue(MetCatalogue):
         for catalogue in self._finer:
             paths = tuple(catalogue.archive_file(path) for path in paths)
         return tuple(dict.fromkeys(paths))
+
+
+def _unused(finer: MetCatalogue, windows: Windows) -> str:
+    """Say for how much of some windows a finer meteorology has no analyses; "" if for nothing."""
+    whole, partly, why = 0, 0, ""
+    for window in windows:
+        error = finer.assess(*window).error
+        if error is None:
+            whole += 1
+            continue
+        partly += bool(finer.available(*window))
+        why = why or error.detail
+    if not why:
+        return ""
+    in_part = f", and for a part of the hours of {partly}" if partly else ""
+    return (
+        f"The finer weather of {finer.name} is there for {whole} of {len(windows)} times of "
+        f"receptors{in_part}; the coarser one is used for the rest: {why}"
+    )
+
+
+def _elsewhere(finer: MetCatalogue, windows: Windows, lon: ArrayLike, lat: ArrayLike) -> str:
+    """Say that no receptor lies on the grid of a finer meteorology; "" if one does."""
+    grids = dict.fromkeys(ref.grid for window in windows for ref in finer.available(*window))
+    if not grids or any(grid.usable(*grid.to_xy(lon, lat)).any() for grid in grids):
+        return ""
+    return (
+        f"The grid of {finer.name}, {extent_text(next(iter(grids)))}, holds none of the receptors: "
+        "is that meant?"
+    )
 
 
 def catalogue_of(

@@ -14,14 +14,14 @@ def outside_grid(
     """Return the error of a release point that cannot be computed, with the grid's extent."""
     return MeteorologyError(
         f"The receptor at {longitude:g}, {latitude:g} (longitude, latitude) lies outside the "
-        f"weather's grid, {_extent(grid)}, or within two nodes of its edge; use weather that "
+        f"weather's grid, {extent_text(grid)}, or within two nodes of its edge; use weather that "
         "surrounds it.",
         reason=Reason.RECEPTOR_OUTSIDE_GRID,
         sim_id=sim_id,
     )
 
 
-def _extent(grid: MetGrid) -> str:
+def extent_text(grid: MetGrid) -> str:
     """Return the extent of the grid in longitude and latitude as text."""
     x = np.linspace(0.0, grid.nx - 1.0, 50)
     y = np.linspace(0.0, grid.ny - 1.0, 50)

@@ -12,7 +12,9 @@ from benchmarks.weather_files.era5_files import write_era5
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config.base import ConfigFieldError
 from stilt.demo.synthetic_fields import DemoWeather
+from stilt.execution.weather import weather_report
 from stilt.meteorology import reach
+from stilt.meteorology.coverage import Coverage, check_coverage, nest_remarks
 from stilt.meteorology.grids import latlon_grid
 from stilt.meteorology.nest import catalogue_of
 from stilt.meteorology.writer import write_arl
@@ -137,6 +139,46 @@ def test_a_change_in_either_meteorology_is_noticed(weather, tmp_path):
     path.with_suffix(".new").replace(path)
     again = stilt.Model(project=tmp_path / "case")
     assert len(again.pending()) == 1
+
+
+def remarks(config, receptors):
+    listed = [stilt.PointReceptor(*each) for each in receptors]
+    return nest_remarks(catalogue_of(config.mets, "fine"), listed, -2)
+
+
+def test_a_finer_meteorology_that_is_not_used_is_named(weather, tmp_path):
+    """A wrong folder would leave the coarser one in its place, and nobody would know."""
+    later, earlier = RECEPTOR, ("2023-07-15 17:00", *RECEPTOR[1:])
+    kept = {"subgrid_dir": tmp_path}
+    assert remarks(config(weather, **kept), [later, earlier]) == []
+    (said,) = remarks(config(weather, directory=tmp_path / "typo", **kept), [later, earlier])
+    assert said.startswith("The finer weather of fine is there for 0 of 2 times of receptors;")
+    assert said.endswith("for the weather of fine: correct directory in config.yaml.")
+    (said,) = remarks(config(weather, directory=weather / "short", **kept), [later, earlier])
+    assert "is there for 1 of 2 times of receptors, and for a part of the hours of 1;" in said
+    assert "lacks 1 of the analyses needed: 2023-07-15 18:00" in said
+    (said,) = remarks(config(weather, **kept), [OUTSIDE])
+    assert said.startswith("The grid of fine, longitudes -111.")
+    assert said.endswith("holds none of the receptors: is that meant?")
+    model = stilt.Model(
+        project=tmp_path / "case",
+        receptors=[later],
+        config=config(weather, directory=tmp_path / "typo", **kept),
+    )
+    (said, *_) = weather_report(model.files, model.register_pending()).remarks
+    assert said.startswith("The finer weather of fine is there for 0 of 1 times")
+
+
+def test_a_receptor_within_any_grid_of_a_nest_has_its_weather(weather):
+    wide = latlon_grid(-118.0, 37.0, 0.5, 0.5, 30, 20, levels=(), vertical_flag=0)
+    chosen = config(weather, directory=weather / "wide", file_format="%Y", subgrid_enable=False)
+    made = [on_pressures(on_grid(truth(t), wide), np.array(PRESSURES_HPA, float)) for t in HOURS]
+    write_arl(weather / "wide" / "2023", made[0].grid, made)
+    beside = stilt.PointReceptor("2023-07-15 18:00", -115.5, 40.5, 30.0)
+    (found,) = check_coverage(catalogue_of(chosen.mets, "fine"), [beside], -3)
+    assert found.status is Coverage.COVERED
+    (found,) = check_coverage(catalogue_of(chosen.mets, "era5"), [beside], -3)
+    assert found.outside_grid
 
 
 def test_a_nest_names_meteorologies_that_there_are(tmp_path):
