@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from stilt.background.layouts import Layout, layout_of
 from stilt.errors import UsageError
+from stilt.meteorology.formats.stores import is_store
 
 Floats = NDArray[np.float64]
 PA_PER_HPA = 100.0
@@ -71,6 +73,12 @@ class FieldSource:
                     "Times of the field are not ascending, or there twice: sort them "
                     f"(field.sortby({layout.time!r})) and keep one field of each time "
                     f"(field.drop_duplicates({layout.time!r}))."
+                )
+            if times.size == 1:
+                warnings.warn(
+                    f"The field {layout.variable} has a single time, "
+                    f"{times[0].astype('datetime64[m]')}, which is used for the ends at all times.",
+                    stacklevel=4,
                 )
         first = datasets[0]
         if layout.latitude is not None:
@@ -166,6 +174,11 @@ def _datasets(field: Any) -> list[xr.Dataset]:
     paths: list[str] = []
     for each in listed:
         text = os.path.expanduser(os.fspath(each))
+        if Path(text).is_dir() and not is_store(text):
+            raise UsageError(
+                f"{text} is a folder: name the files of the field in it, such as "
+                f"{Path(text) / '*.nc'}."
+            )
         found = [text] if Path(text).exists() else sorted(glob.glob(text))
         if not found:
             raise FileNotFoundError(f"There is no file {text}.")

@@ -183,6 +183,18 @@ def test_files_that_follow_one_another_are_one_field(tmp_path):
         FieldSource.open(tmp_path / "none.nc")
 
 
+def test_a_single_time_is_used_for_all_and_that_is_said():
+    with pytest.warns(UserWarning, match="a single time, 2023-07-14T01:30, which is used") as said:
+        source = FieldSource.open(carbontracker().isel(time=[0]))
+        BackgroundField(source).at(POINTS)
+    assert len(said) == 1
+
+
+def test_a_folder_is_no_field(tmp_path):
+    with pytest.raises(UsageError, match=r"is a folder: name the files .*\*\.nc"):
+        FieldSource.open(tmp_path)
+
+
 def test_ends_outside_the_field_are_an_error():
     field = BackgroundField(FieldSource.open(carbontracker().isel(longitude=slice(10, 14))))
     with pytest.raises(UsageError, match=r"longitudes are .* particles end outside"):
