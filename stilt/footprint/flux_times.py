@@ -37,6 +37,13 @@ def edges_of(stamps: NDArray[np.datetime64]) -> tuple[Ints, Ints]:
     return left, right
 
 
+def days_of_months(stamps: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Return the number of days of the month that each stamp lies in."""
+    month = stamps.astype("datetime64[M]")
+    days = (month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")
+    return days.astype(np.float64)
+
+
 def _at_one_place(
     stamps: NDArray[np.datetime64], periods: NDArray[np.datetime64], unit: str
 ) -> bool:

@@ -12,7 +12,16 @@ MASS_FLUX_UNIT = "ug m-2 s-1"
 _PLAIN = str.maketrans("µμ⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "uu-0123456789")
 _GAS = re.compile(r"\b(?:[kmunMGTP]?g|t|ton(?:ne)?s?)\s*(?:C|CO2|CH4|N2O|CO)\b")
 _CELL = re.compile(r"cell|pixel|box", re.IGNORECASE)
+_MONTH = re.compile(r"\bmonths?\b", re.IGNORECASE)
+MEAN_MONTH_DAYS = 365.242198781 / 12.0
+"""UDUNITS's month, a twelfth of a tropical year."""
+
 _SHOWN_UNITS = "'umol m-2 s-1' or 'kg m-2 h-1'"
+
+
+def is_per_month(units: str) -> bool:
+    """Return whether a flux is an amount in a month; UDUNITS takes the mean length of a month."""
+    return bool(_MONTH.search(units))
 
 
 @lru_cache(256)

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from stilt.errors import UsageError
-from stilt.footprint.flux_times import edges_of
-from stilt.footprint.flux_units import flux_factor
+from stilt.footprint.flux_times import days_of_months, edges_of
+from stilt.footprint.flux_units import MEAN_MONTH_DAYS, flux_factor, is_per_month
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import axis_names
 
@@ -25,6 +25,7 @@ _FILL = 1e19
 _FILL_NUMBERS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0)
 # Dimensions of a flux that repeats every day or every year, and their coordinates.
 CYCLES = {"month": range(1, 13), "hour": range(24)}
+_DAYS_OF_MONTHS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def _require_data_array(flux: object) -> None:
@@ -117,7 +118,7 @@ class Inventory:
                 "only time, lat and lon (or y and x) are left."
             )
         if cycle:
-            return cls._of_cycle(flux, cycle)
+            return cls._of_cycle(flux, cycle, str(units))
         if "time" not in flux.dims:
             flux = flux.drop_vars("time", errors="ignore")
             return cls(flux, flux, np.array([-ALWAYS_US]), np.array([ALWAYS_US]))
@@ -130,13 +131,15 @@ class Inventory:
                 "The flux has cells that are NaN at some times only; fill them (with 0 where "
                 "there is no flux) or make them NaN at all times."
             )
+        if is_per_month(str(units)):
+            flux = flux * xr.DataArray(MEAN_MONTH_DAYS / days_of_months(stamps), dims="time")
         if stamps.size == 1:
             always = np.array([-ALWAYS_US]), np.array([ALWAYS_US])
             return cls(flux, mask, *always, stamps[0])
         return cls(flux, mask, *edges_of(stamps))
 
     @classmethod
-    def _of_cycle(cls, flux: xr.DataArray, cycle: tuple[str, ...]) -> Inventory:
+    def _of_cycle(cls, flux: xr.DataArray, cycle: tuple[str, ...], units: str) -> Inventory:
         """Read a flux that depends on the month, the hour of the day (UTC), or both."""
         if "time" in flux.dims:
             raise UsageError(
@@ -151,6 +154,8 @@ class Inventory:
                     f"{wanted[-1]}{' (UTC)' if dim == 'hour' else ''}, each once."
                 )
             flux = flux.sortby(dim)
+        if "month" in cycle and is_per_month(units):
+            flux = flux * xr.DataArray(MEAN_MONTH_DAYS / _DAYS_OF_MONTHS, dims="month")
         axes = axis_names(flux) or ()
         flux = flux.transpose(*cycle, *(dim for dim in flux.dims if dim not in cycle))
         first = flux.isel(dict.fromkeys(cycle, 0), drop=True)

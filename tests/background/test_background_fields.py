@@ -1,5 +1,7 @@
 """Fields of mole fractions in the layouts of products, and their mean over particles' ends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,8 +188,11 @@ def test_files_that_follow_one_another_are_one_field(tmp_path):
 def test_a_single_time_is_used_for_all_and_that_is_said():
     with pytest.warns(UserWarning, match="a single time, 2023-07-14T01:30, which is used") as said:
         source = FieldSource.open(carbontracker().isel(time=[0]))
-        BackgroundField(source).at(POINTS)
     assert len(said) == 1
+    later = replace(POINTS, time=POINTS.time + np.timedelta64(30, "D"))
+    np.testing.assert_array_equal(
+        BackgroundField(source).at(POINTS), BackgroundField(source).at(later)
+    )
 
 
 def test_a_folder_is_no_field(tmp_path):

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from stilt.footprint.flux_times import edges_of
+from stilt.footprint.inventory import Inventory
 
 
 def edges(*stamps):
@@ -30,6 +32,28 @@ MONTHS = ["2023-01-01T00:00", "2023-02-01T00:00", "2023-03-01T00:00", "2023-04-0
 )
 def test_months_are_whole_months_wherever_their_stamps_are(stamps):
     assert edges(*stamps) == MONTHS
+
+
+@pytest.mark.parametrize("units", ["kg m-2 month-1", "kg/m2/month"])
+def test_an_amount_in_a_month_is_divided_by_the_days_of_that_month(units):
+    """Inversions and fire inventories give months so; February would miss 8 % otherwise."""
+    molar_mass_g = 44.0095
+    place = {"lat": [40.0, 41.0], "lon": [-112.0, -111.0]}
+    months = pd.to_datetime(["2023-01-16", "2023-02-15", "2023-03-16"]).as_unit("ns")
+    attrs = {"units": units}
+    dated = xr.DataArray(np.ones((3, 2, 2)), {"time": months, **place}, attrs=attrs)
+    expected = [1e9 / molar_mass_g / (86_400 * days) for days in (31, 28, 31)]
+    found = Inventory.of(dated, molar_mass_g)
+    for step in range(3):
+        np.testing.assert_allclose(found.values(step), expected[step], rtol=1e-9)
+    one = Inventory.of(dated.isel(time=[1]), molar_mass_g)
+    np.testing.assert_allclose(one.values(0), expected[1], rtol=1e-9)
+    every_year = xr.DataArray(
+        np.ones((12, 2, 2)), {"month": np.arange(1, 13), **place}, attrs=attrs
+    )
+    found = Inventory.of(every_year, molar_mass_g)
+    np.testing.assert_allclose(found.values(11), expected[0], rtol=1e-9)
+    np.testing.assert_allclose(found.values(1), expected[1] * 28 / 28.25, rtol=1e-9)
 
 
 def test_years_are_whole_years():
