@@ -22,6 +22,7 @@ from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2
 from stilt.meteorology.formats.ncep import HRRR_FACES
 from stilt.meteorology.grids import EARTH_RADIUS_M, conformal_grid, latlon_grid
 from stilt.meteorology.records import RawAnalysis
+from stilt.meteorology.rotated_grid import rotated_grid
 
 FIRST, END = np.datetime64("2023-07-14T12:00", "m"), np.datetime64("2023-07-16T02:00", "m")
 """Time of the first analysis, and when an hour too late begins."""
@@ -32,6 +33,11 @@ _MAP_KM = 7.5 * EARTH_RADIUS_M / grib_files.HRRR_RADIUS_M
 _MAP = conformal_grid(
     -112.0, 40.7, _MAP_KM, 63, 53, cone_lat=38.5, ref_lon=-97.5, levels=(), vertical_flag=0,
     source="HRRR",
+)  # fmt: skip
+# The middle of the area is on the grid's equator.
+_ROTATED = rotated_grid(
+    latlon_grid(-2.0, -1.7, 0.08, 0.08, 51, 44, levels=(), vertical_flag=0),
+    pole_lat=49.3, pole_lon=68.0,
 )  # fmt: skip
 # Half levels, from the top down: hPa, and the share of the surface pressure.
 _HALF_SIGMA = np.array(
@@ -52,11 +58,13 @@ class Kind(NamedTuple):
         form: name of the format in config.yaml.
         analyses: what the files hold.
         write: fills a folder with them.
+        has_arl: whether an ARL header can describe the grid.
     """
 
     form: str
     analyses: Callable[[], Sequence[RawAnalysis]]
     write: Callable[[Path, Sequence[RawAnalysis]], None]
+    has_arl: bool = True
 
 
 @cache
@@ -77,6 +85,14 @@ def _pressure_levels(on_map: bool = False) -> tuple[RawAnalysis, ...]:
 
 def _on_map() -> tuple[RawAnalysis, ...]:
     return _pressure_levels(on_map=True)
+
+
+def _about_rotated_pole() -> tuple[RawAnalysis, ...]:
+    levels = np.array(PRESSURES_HPA, float)
+    times = np.arange(FIRST, END, np.timedelta64(1, "h"))
+    return tuple(
+        _without(on_pressures(on_grid(truth(time), _ROTATED), levels), "PRES") for time in times
+    )
 
 
 def _hybrid(a_hpa: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[RawAnalysis, ...]:
@@ -180,7 +196,7 @@ def _cf(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
 
 
 def _cf_map(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
-    """Write a file on a map whose winds are towards east and north."""
+    """Write a file on a grid with axes of its own whose winds are towards east and north."""
     folder.mkdir(parents=True, exist_ok=True)
     cf_datasets.cf_on_map(analyses, earthward=True).to_netcdf(folder / "weather.nc")
 
@@ -205,5 +221,6 @@ KINDS = {
     "wrf": Kind("wrf", _wrf_levels, _wrfout),
     "cf": Kind("cf", _pressure_levels, _cf),
     "cf-map": Kind("cf", _on_map, _cf_map),
+    "cf-rotated": Kind("cf", _about_rotated_pole, _cf_map, has_arl=False),
 }
 """Kinds of weather files that the atmosphere is written as."""

@@ -41,7 +41,7 @@ def make_formats(
     file, and with the same seeds HYSPLIT would give the same clouds again, counted as new ones.
     """
     for number, (name, kind) in enumerate(KINDS.items()):
-        if only and name not in only:
+        if (only and name not in only) or not kind.has_arl:
             continue
         source = root / name / "source"
         if not source.is_dir():

@@ -12,6 +12,7 @@ from pyproj import CRS, Transformer
 
 from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid
 from stilt.meteorology.records import RawAnalysis
+from stilt.meteorology.rotated_grid import RotatedGrid
 
 UPPER = {
     "UWND": ("eastward_wind", "km h-1", 3.6, 0.0),
@@ -67,7 +68,14 @@ MAP_RADIUS_M = 6_371_229.0
 
 
 def mapping_of(grid: MetGrid) -> dict[str, object]:
-    """Return the attributes of the CF grid mapping of a conformal grid without orientation."""
+    """Return the attributes of the CF grid mapping of a grid without orientation."""
+    if isinstance(grid, RotatedGrid):
+        return {
+            "grid_mapping_name": "rotated_latitude_longitude",
+            "grid_north_pole_latitude": grid.grid_north_pole_lat,
+            "grid_north_pole_longitude": grid.grid_north_pole_lon,
+            "north_pole_grid_longitude": grid.north_pole_grid_lon, "earth_radius": MAP_RADIUS_M,
+        }  # fmt: skip
     common = {"earth_radius": MAP_RADIUS_M, "false_easting": 0.0, "false_northing": 0.0}
     if abs(grid.cone_lat) == 90.0:
         return {
@@ -97,7 +105,7 @@ def cf_on_map(
     nodes: bool = False,
     unit: str = "m",
 ) -> xr.Dataset:
-    """Return analyses on a conformal grid, rows from north to south.
+    """Return analyses on a conformal grid or about a rotated pole, rows from north to south.
 
     Args:
         analyses: on pressure levels, winds along the grid.
@@ -117,17 +125,11 @@ def cf_on_map(
             name = name.replace("eastward_wind", "x_wind").replace("northward_wind", "y_wind")
             field.attrs["standard_name"] = name
     if mapping:
-        attributes = mapping_of(grid)
-        crs = CRS.from_cf(attributes)
-        to_map = Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
-        first_x, first_y = to_map.transform(lon[0, 0], lat[0, 0])
-        step = 1000.0 * grid.size_km * MAP_RADIUS_M / EARTH_RADIUS_M
-        share = {"m": 1.0, "km": 0.001}[unit]
-        for axis, first, count in (("x", first_x, grid.nx), ("y", first_y, grid.ny)):
-            name = {"standard_name": f"projection_{axis}_coordinate", "units": unit}
-            along = share * (first + step * np.arange(count))
-            data = data.assign_coords({axis: (axis, along, {**name, "axis": axis.upper()})})
-        data["crs"] = ((), 0, attributes)
+        along_x, along_y = _own_lonlat(grid) if grid.kind == "rotated" else _on_map(grid, unit)
+        data = data.assign_coords(
+            {"x": along_x.assign_attrs(axis="X"), "y": along_y.assign_attrs(axis="Y")}
+        )
+        data["crs"] = ((), 0, mapping_of(grid))
         for name in data:
             if {"x", "y"} <= set(data[name].dims):
                 data[name].attrs["grid_mapping"] = "crs"
@@ -135,6 +137,33 @@ def cf_on_map(
         data["nav_lat"] = (("y", "x"), lat.astype(np.float32), {"standard_name": "latitude"})
         data["nav_lon"] = (("y", "x"), lon.astype(np.float32), {"standard_name": "longitude"})
     return data.isel(y=slice(None, None, -1))
+
+
+def _on_map(grid: MetGrid, unit: str) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the projection coordinates of columns and rows, as pyproj has them."""
+    crs = CRS.from_cf(mapping_of(grid))
+    to_map = Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
+    first = to_map.transform(*(float(each) for each in grid.to_lonlat(0.0, 0.0)))
+    step = 1000.0 * grid.size_km * MAP_RADIUS_M / EARTH_RADIUS_M
+    share = {"m": 1.0, "km": 0.001}[unit]
+    x, y = (
+        xr.DataArray(
+            share * (start + step * np.arange(count)), dims=axis,
+            attrs={"standard_name": f"projection_{axis}_coordinate", "units": unit},
+        )
+        for axis, start, count in zip("xy", first, (grid.nx, grid.ny), strict=True)
+    )  # fmt: skip
+    return x, y
+
+
+def _own_lonlat(grid: MetGrid) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the longitudes of columns and the latitudes of rows about the grid's own pole."""
+    lon, lat = grid.own_lonlat(np.arange(grid.nx), np.arange(grid.ny))
+    x, y = (
+        xr.DataArray(values, dims=axis, attrs={"standard_name": f"grid_{name}", "units": "degrees"})
+        for axis, name, values in (("x", "longitude", lon), ("y", "latitude", lat))
+    )
+    return x, y
 
 
 def _towards_east_and_north(

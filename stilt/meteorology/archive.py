@@ -336,6 +336,6 @@ def _stream_dict(stream: Stream) -> dict[str, Any]:
 
 def spacing_text(grid: MetGrid) -> str:
     """Write the distance between nodes: degrees or kilometres."""
-    if grid.kind == "latlon":
+    if grid.kind != "conformal":
         return f"{grid.ref_lon:g} x {grid.ref_lat:g} degrees"
     return f"{grid.size_km:g} km"

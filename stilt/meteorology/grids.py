@@ -37,7 +37,8 @@ class MetGrid:
     Attributes:
         nx: nodes along x.
         ny: nodes along y.
-        kind: ``"latlon"`` or ``"conformal"`` (Lambert, polar stereographic, Mercator).
+        kind: ``"latlon"``, ``"conformal"`` (Lambert, polar stereographic, Mercator) or
+            ``"rotated"``, see :class:`stilt.meteorology.rotated_grid.RotatedGrid`.
         levels: level values without the surface, bottom-up.
         vertical_flag: 1 sigma, 2 pressure (hPa), 3 terrain-following (m), 4 hybrid, 5 WRF.
         pressure_offset_hpa: top pressure of NMM-type sigma levels, else 0.
@@ -113,9 +114,13 @@ class MetGrid:
             x, y: zero-based fractional indices in double precision, arrays of ``xp``.
             xp: NumPy, or a module that has its functions.
         """
-        if self.kind == "latlon":
-            return self.sync_lon + x * self._dlon, self.sync_lat + y * self.ref_lat
-        return self._conformal_to_lonlat(x, y, xp)
+        return (
+            self.own_lonlat(x, y) if self.kind == "latlon" else self._conformal_to_lonlat(x, y, xp)
+        )
+
+    def own_lonlat(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Return longitudes and latitudes of a lat-lon grid in its own coordinates, not wrapped."""
+        return self.sync_lon + x * self._dlon, self.sync_lat + y * self.ref_lat
 
     def spacing_m(self) -> tuple[FloatArray, FloatArray]:
         """Return cell sizes (dx, dy) in metres at every node, each of shape (ny, nx).
@@ -124,7 +129,7 @@ class MetGrid:
         towards the equator.
         """
         shape = (self.ny, self.nx)
-        if self.kind == "latlon":
+        if self.kind != "conformal":
             rows = np.arange(self.ny, dtype=float)
             lat = self.sync_lat + rows * self.ref_lat
             at_pole = np.abs(lat) > 90.0 - 1e-3 * self.ref_lat

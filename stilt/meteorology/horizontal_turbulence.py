@@ -90,7 +90,7 @@ def _from_deformation(
     du_dy, du_dx = np.gradient(u, axis=(1, 2))
     dv_dy, dv_dx = np.gradient(v, axis=(1, 2))
     deformation = np.hypot(du_dy + dv_dx, du_dx - dv_dy)
-    if grid_kind != "latlon":
+    if grid_kind == "conformal":
         deformation = 0.5 * deformation
     mixing = np.clip(_DEFORMATION_FACTOR * dx * dy * deformation, *_DEFORMATION_LIMITS_M2_S)
     variance = mixing / _HORIZONTAL_TIME_S

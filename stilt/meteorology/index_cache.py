@@ -19,12 +19,13 @@ from stilt.meteorology.formats import scan_file, scan_store
 from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import AnalysisRef, FileIndex, Message, Window
+from stilt.meteorology.rotated_grid import grid_from
 from stilt.notices import notice
 from stilt.roots import Place
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 5
+_FORMAT = 6
 _KEPT = ("forecast_hour", "offset", "nbytes", "checksum", "n_records", "content", "format")
 
 
@@ -146,7 +147,7 @@ def _refs_to_json(name: str, identity: str, index: FileIndex) -> dict[str, Any]:
 
 
 def _refs_from_json(name: str, stored: dict[str, Any]) -> tuple[AnalysisRef, ...]:
-    grids = [MetGrid(**{**grid, "levels": tuple(grid["levels"])}) for grid in stored["grids"]]
+    grids = [grid_from({**grid, "levels": tuple(grid["levels"])}) for grid in stored["grids"]]
     refs = []
     for time, number, messages, *kept in stored["analyses"]:
         fields = dict(zip(_KEPT, kept, strict=True))

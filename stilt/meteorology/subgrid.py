@@ -288,7 +288,7 @@ def cropped_grid(
     if grid.kind == "conformal":
         sync_x, sync_y = grid.sync_x - float(columns[0]), grid.sync_y - float(rows[0])
         return replace(cropped, sync_x=sync_x, sync_y=sync_y)
-    lon, lat = grid.to_lonlat(float(columns[0]), float(rows[0]))
+    lon, lat = grid.own_lonlat(float(columns[0]), float(rows[0]))
     west, south = float(wrap_longitude(lon)), float(lat)
     east = west + (len(columns) - 1) * grid.ref_lon
     turn = 360.0 if west < 0.0 and east < 0.0 else 0.0

@@ -50,8 +50,14 @@ def write_arl(
         The path written.
 
     Raises:
-        ValueError: a field has another shape than the grid, or holds NaN beside numbers.
+        ValueError: a field has another shape than the grid, or holds NaN beside numbers, or the
+            grid is about a rotated pole.
     """
+    if grid.kind == "rotated":
+        raise ValueError(
+            "its grid is about a rotated pole, which an ARL header cannot describe; interpolate it "
+            "to evenly spaced longitudes and latitudes."
+        )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")

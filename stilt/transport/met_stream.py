@@ -172,6 +172,6 @@ def by_grid(refs: Sequence[AnalysisRef]) -> list[tuple[AnalysisRef, ...]]:
 
 def _cell_size_m(grid: MetGrid) -> float:
     """Return the cell size by which HYSPLIT compares grids; that of a lat-lon grid is along y."""
-    if grid.kind == "latlon":
+    if grid.kind != "conformal":
         return EARTH_RADIUS_M * float(np.radians(grid.ref_lat))
     return 1000.0 * grid.size_km

@@ -5,6 +5,8 @@ each node, and the grid that they are of.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,13 +14,18 @@ from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import AxisError, Horizontal, even_step, latlon_axes
 from stilt.meteorology.formats.cf_attributes import conversion, standard_name
-from stilt.meteorology.formats.map_fit import conformal_map, misplaced_cells
+from stilt.meteorology.formats.map_fit import conformal_map, misplaced_cells, rotated_map
 from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, isometric_latitude, wrap_longitude
+from stilt.meteorology.rotated_grid import rotated_grid
 
 MAP_Y, MAP_X = "map_y", "map_x"
 """Dimensions of rows and columns on a map, as :func:`with_map_axes` names them."""
 
-_PROJECTION = ("projection_y_coordinate", "projection_x_coordinate")
+_AXES = {
+    "m": ("projection_y_coordinate", "projection_x_coordinate"),
+    "degrees": ("grid_latitude", "grid_longitude"),
+}
+"""Standard names of the coordinates of rows and columns, by their unit."""
 _FIGURES = ("earth_radius", "semi_major_axis", "crs_wkt", "spatial_ref", "reference_ellipsoid_name")
 _UNLIKE_CELLS = 0.1
 _UNEQUAL = 1e-3
@@ -30,19 +37,22 @@ _Floats = NDArray[np.float64]
 def with_map_axes(data: xr.Dataset) -> xr.Dataset:
     """Return a dataset whose dimensions on a map are :data:`MAP_Y` and :data:`MAP_X`.
 
-    Projection coordinates are in metres afterwards. Without them, the dimensions are those of
-    two-dimensional longitudes and latitudes. A dataset that has neither is returned as it is.
+    Projection coordinates are in metres afterwards, those about a rotated pole in degrees. Without
+    them, the dimensions are those of two-dimensional longitudes and latitudes. A dataset that has
+    neither is returned as it is.
 
     Raises:
-        UnsuitableFileError: projection coordinates have no unit of length.
+        UnsuitableFileError: projection coordinates have no unit of length, or of angle.
     """
-    axes = [_along(data, name) for name in _PROJECTION]
-    if all(axes):
+    for unit, names in _AXES.items():
+        axes = [_along(data, name) for name in names]
+        if not all(axes):
+            continue
         for axis, name in zip(axes, (MAP_Y, MAP_X), strict=True):
-            metres = conversion(data[axis], "m")[0] * data[axis].to_numpy().astype(float)
+            values = conversion(data[axis], unit)[0] * data[axis].to_numpy().astype(float)
             (dim,) = data[axis].dims
             data = data.rename({dim: name} if dim == axis else {dim: name, axis: f"{name}_given"})
-            data = data.assign_coords({name: (name, metres, {"units": "m"})})
+            data = data.assign_coords({name: (name, values, {"units": unit})})
         return data
     if all(_along(data, name) for name in ("latitude", "longitude")):
         return data
@@ -68,10 +78,11 @@ def map_axes(data: xr.Dataset, variable: xr.DataArray, source: str) -> Horizonta
     """
     pair = next((each for each in _places_of_nodes(data) if MAP_Y in each[0].dims), None)
     mapping = _grid_mapping(data, variable)
-    along = (data.get(MAP_X), data.get(MAP_Y))
+    unit = data[MAP_Y].attrs.get("units", "") if MAP_Y in data.coords else ""
+    if mapping and unit == "degrees":
+        return _about_rotated_pole(data, mapping, source, pair)
     has_sphere = any(name in mapping for name in _FIGURES)
-    in_metres = all(axis is not None and axis.attrs.get("units") == "m" for axis in along)
-    if mapping and in_metres and (has_sphere or pair is None):
+    if mapping and unit == "m" and (has_sphere or pair is None):
         return _of_mapping(data, mapping, source, pair)
     if pair is None:
         raise AxisError(
@@ -83,13 +94,45 @@ def map_axes(data: xr.Dataset, variable: xr.DataArray, source: str) -> Horizonta
         return latlon_axes(lon[0], lat[:, 0], source)
     rows = np.arange(len(lat))
     rows = rows if _is_right_handed(lon, lat) else rows[::-1]
-    grid = conformal_map(lon[rows], lat[rows], source)
+    try:
+        grid = conformal_map(lon[rows], lat[rows], source)
+    except AxisError:
+        grid = rotated_map(lon[rows], lat[rows], source)
     return Horizontal(grid, np.arange(lat.shape[1]), rows)
+
+
+def _about_rotated_pole(
+    data: xr.Dataset,
+    mapping: dict[str, Any],
+    source: str,
+    pair: tuple[xr.DataArray, xr.DataArray] | None,
+) -> Horizontal:
+    """Return the grid of longitudes and latitudes about a rotated pole.
+
+    Raises:
+        AxisError: they are not evenly spaced, the pole is not named, or given longitudes and
+            latitudes contradict it.
+    """
+    axes = latlon_axes(data[MAP_X].to_numpy(), data[MAP_Y].to_numpy(), source)
+    try:
+        pole_lat, pole_lon = (
+            float(mapping[f"grid_north_pole_{axis}"]) for axis in ("latitude", "longitude")
+        )
+    except KeyError as problem:
+        raise AxisError(
+            f"its grid_mapping has no {problem}, and its fields are on grid_latitude and "
+            "grid_longitude; write the rotated pole into it"
+        ) from problem
+    turn = float(mapping.get("north_pole_grid_longitude", 0.0))
+    grid = rotated_grid(axes.grid, pole_lat=pole_lat, pole_lon=pole_lon, north_pole_grid_lon=turn)
+    if pair is not None:
+        _check(grid, pair, axes.rows, axes.columns)
+    return replace(axes, grid=grid)
 
 
 def _of_mapping(
     data: xr.Dataset,
-    mapping: dict[str, object],
+    mapping: dict[str, Any],
     source: str,
     pair: tuple[xr.DataArray, xr.DataArray] | None,
 ) -> Horizontal:
@@ -115,7 +158,7 @@ def _of_mapping(
     return Horizontal(grid, columns, rows)
 
 
-def _places(mapping: dict[str, object], x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
+def _places(mapping: dict[str, Any], x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
     """Return longitudes and latitudes of places on a map, on the map's own sphere.
 
     A map that does not state its sphere has this package's.
@@ -165,7 +208,7 @@ def _check(
         )
 
 
-def _grid_mapping(data: xr.Dataset, variable: xr.DataArray) -> dict[str, object]:
+def _grid_mapping(data: xr.Dataset, variable: xr.DataArray) -> dict[str, Any]:
     """Return the attributes of a field's grid mapping; those of the only one if it names none."""
     named = variable.attrs.get("grid_mapping", variable.encoding.get("grid_mapping", ""))
     name = (str(named).replace(":", " ").split() or [""])[0]

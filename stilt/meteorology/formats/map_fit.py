@@ -1,4 +1,4 @@
-"""Find the conformal map of a grid from the longitudes and latitudes of its nodes.
+"""Find the map of a grid from the longitudes and latitudes of its nodes.
 
 With W = longitude + i isometric latitude, in radians, the nodes x + i y of a Lambert, polar
 stereographic or Mercator map are A (exp(i g W) - 1) / (i g) + B, where g is the sine of the cone's
@@ -8,12 +8,21 @@ latitude and A and B are complex constants (Taylor's form of conformal maps, whi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import AxisError
-from stilt.meteorology.grids import MetGrid, conformal_grid, isometric_latitude, wrap_longitude
+from stilt.meteorology.grids import (
+    EARTH_RADIUS_M,
+    MetGrid,
+    conformal_grid,
+    isometric_latitude,
+    latlon_grid,
+    wrap_longitude,
+)
+from stilt.meteorology.rotated_grid import RotatedGrid, about_other_pole, rotated_grid
 
 _LARGEST_ERROR_CELLS = 0.01
 _SINGLE_PRECISION_M = 2.0
@@ -67,6 +76,48 @@ def conformal_map(
             "map or to evenly spaced longitudes and latitudes"
         )
     return best
+
+
+def rotated_map(lon: NDArray[Any], lat: NDArray[Any], source: str) -> RotatedGrid:
+    """Return the latitude-longitude grid about a rotated pole that has its nodes at some places.
+
+    Along a row the distance from the pole is the same, so that the pole is the direction across
+    which neighbours in a row differ least.
+
+    Args:
+        lon, lat, source: as :func:`conformal_map` takes them.
+
+    Raises:
+        AxisError: there is no such grid.
+    """
+    ny, nx = lat.shape
+    lon, lat = lon.astype(float), lat.astype(float)
+    across, up = np.radians(lon), np.radians(lat)
+    place = np.stack([np.cos(up) * np.cos(across), np.cos(up) * np.sin(across), np.sin(up)], -1)
+    steps = np.diff(place, axis=1).reshape(-1, 3)
+    pole = np.linalg.eigh(steps.T @ steps)[1][:, 0]
+    pole = pole * np.sign(((place[-1] - place[0]) @ pole).mean())
+    pole_lat = round(float(np.degrees(np.arctan2(pole[2], np.hypot(*pole[:2])))), _DIGITS)
+    pole_lon = round(float(np.degrees(np.arctan2(pole[1], pole[0]))), _DIGITS)
+    own_lon, own_lat = about_other_pole(
+        lon.astype(float), lat.astype(float), pole_lat, pole_lon, 0.0
+    )
+    own_lon = np.unwrap(np.unwrap(own_lon, axis=1, period=360.0), axis=0, period=360.0)
+    dlon, west = np.polyfit(np.arange(nx), own_lon.mean(axis=0), 1)
+    dlat, south = np.polyfit(np.arange(ny), own_lat.mean(axis=1), 1)
+    west, south, dlon, dlat = (round(float(value), 9) for value in (west, south, dlon, dlat))
+    flat = latlon_grid(west, south, dlon, dlat, nx, ny, levels=(), vertical_flag=0, source=source)
+    grid = rotated_grid(flat, pole_lat=pole_lat, pole_lon=pole_lon)
+    error = misplaced_cells(grid, lon, lat, *np.meshgrid(np.arange(nx), np.arange(ny)))
+    cell_m = EARTH_RADIUS_M * np.radians(dlat)
+    if not error < _LARGEST_ERROR_CELLS + _SINGLE_PRECISION_M / cell_m:
+        raise AxisError(
+            "its nodes are neither at even longitudes and latitudes about a rotated pole (the best "
+            f"are {error:.2g} cells off) nor those of a Lambert, polar stereographic or Mercator "
+            "map of a sphere with square cells; interpolate its fields to evenly spaced longitudes "
+            "and latitudes"
+        )
+    return grid
 
 
 def misplaced_cells(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import AxisError, Horizontal, latlon_axes
+from stilt.meteorology.formats.map_fit import rotated_map
 from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, conformal_grid
 
 WRF_RADIUS_M = 6_370_000.0
@@ -38,7 +39,7 @@ def wrf_horizontal(
     if min(lat.shape) < 2:
         raise AxisError("it has fewer than two rows or columns")
     if projection == _LATLON:
-        return _latlon(attributes, lon, lat, source)
+        return _latlon(lon, lat, source)
     grid = _conformal(projection, attributes, lon, lat, source)
     ny, nx = lat.shape
     x, y = grid.to_xy(lon, lat)
@@ -96,15 +97,11 @@ def cone_latitude(first: float, second: float) -> float:
     return float(np.degrees(np.arcsin(cone)) * np.sign(first))
 
 
-def _latlon(
-    attributes: Mapping[str, Any], lon: NDArray[np.float32], lat: NDArray[np.float32], source: str
-) -> Horizontal:
-    rotated = abs(float(attributes.get("POLE_LAT", 90.0)) - 90.0) > 1e-3
-    if rotated or np.ptp(lat, axis=1).max() > 1e-3:
-        raise AxisError(
-            "its latitude-longitude grid is rotated (POLE_LAT is not 90), which transport cannot "
-            "use yet"
-        )
+def _latlon(lon: NDArray[np.float32], lat: NDArray[np.float32], source: str) -> Horizontal:
+    """Return the grid of a latitude-longitude domain, whose pole may be rotated."""
+    ny, nx = lat.shape
+    if np.ptp(lat, axis=1).max() > 1e-3:
+        return Horizontal(rotated_map(lon, lat, source), np.arange(nx), np.arange(ny))
     across = np.rad2deg(np.unwrap(np.deg2rad(lon[0].astype(float))))
     axes = latlon_axes(across, lat[:, 0], source)
     if not (np.diff(axes.columns) == 1).all() or not (np.diff(axes.rows) == 1).all():
