@@ -1,12 +1,15 @@
 """Links pictures to themselves at full size, names and errors to where the API describes them.
 
-A hook of MkDocs.
+Cells of tables with three columns or more get the names of their columns, which narrow screens show
+beside them. A hook of MkDocs.
 """
 
 import builtins
 import re
 import sys
 from contextlib import suppress
+from html import escape, unescape
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +25,39 @@ RAISED = re.compile(
     r"<code>(?:<autoref[^>]*>)?(\w+)(?:</autoref>)?</code>(?=\s*–)"
 )
 NAMED = re.compile(r"<code>(stilt(?:\.\w+)+)</code>(?![^<]*</a>)")
+TABLE = re.compile(r"<table>(?P<inside>.*?)</table>", re.DOTALL)
+HEADING = re.compile(r"<th(?:\s[^>]*)?>(.*?)</th>", re.DOTALL)
+CELL = re.compile(r"<td(?P<attributes>[^>]*)>(?P<inside>.*?)</td>", re.DOTALL)
+# A table of two columns fits a phone.
+COLUMNS_STACKED = 3
 PYTHON = "https://docs.python.org/3/library/exceptions.html"
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Put links around pictures and into whole names; errors are linked by their names alone."""
+    """Put links around pictures and into whole names, and names of columns into cells of tables.
+
+    Errors are linked by their names alone.
+    """
+    html = TABLE.sub(_labelled, html)
     html = NAMED.sub(_named, RAISED.sub(_raised, PICTURE.sub(_picture, html)))
     # The template of parameters leaves a space before the bracket that ends their types.
     return re.sub(r"(?<=</code>)\s+\)", ")", html)
+
+
+def _labelled(found: re.Match[str]) -> str:
+    names = [unescape(re.sub(r"<[^>]+>", "", each)) for each in HEADING.findall(found["inside"])]
+    if len(names) < COLUMNS_STACKED:
+        return found[0]
+    of_cells = cycle(names)
+
+    def cell(found: re.Match[str]) -> str:
+        name = escape(next(of_cells), quote=True)
+        inside = found["inside"].strip()
+        # As one element, text and code in it stay side by side in a grid.
+        inside = f"<div>{inside}</div>" if inside else ""
+        return f'<td{found["attributes"]} data-label="{name}">{inside}</td>'
+
+    return f'<table data-columns="{len(names)}">{CELL.sub(cell, found["inside"])}</table>'
 
 
 def _picture(found: re.Match[str]) -> str:

@@ -145,6 +145,33 @@ def test_the_search_finds_a_page(site, served: bool) -> None:
     assert any(link.startswith(f"{above}/meteorology.html") for link in links), links
 
 
+@pytest.mark.skipif(browser.browser() is None, reason="no Chromium here: apt-get install chromium")
+def test_tables_fit_a_phone_and_a_tap_enlarges_a_picture(site) -> None:
+    root = next(path.parent for path in site if path.name == "404.html")
+    wide = (
+        "[...document.querySelectorAll('.md-typeset__scrollwrap')]"
+        ".filter(each => each.scrollWidth > each.clientWidth + 1).length"
+    )
+    with browser.Browser(browser.browser(), size=(390, 844)) as tab:
+        for name in ("errors.html", "parity-notebook.html", "reference/config.html"):
+            tab.open((root / name).as_uri())
+            assert tab.ask("document.querySelectorAll('.md-typeset__scrollwrap').length") > 0
+            assert tab.ask(wide) == 0, name
+            assert tab.ask("document.documentElement.scrollWidth") == 390
+        labels = tab.ask("[...document.querySelectorAll('tr')[1].cells].map(e => e.dataset.label)")
+        assert labels == ["key", "meaning", "type", "default"]
+        tab.open((root / "gallery.html").as_uri())
+        assert tab.ask("document.querySelector('a.picture img').clientWidth") < 390
+        tab.ask("document.querySelector('a.picture img').click()")
+        assert tab.ask("document.querySelector('dialog.enlarged img').clientWidth") >= 780
+        tab.ask("document.querySelector('dialog.enlarged button').click()")
+        deadline = time.monotonic() + 30
+        while tab.ask("document.querySelectorAll('dialog').length") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert tab.ask("document.querySelectorAll('dialog').length") == 0
+        assert tab.ask("location.pathname").endswith("gallery.html")
+
+
 def test_pages_load_nothing_from_elsewhere(site) -> None:
     foreign = [
         f"{path.name}: {link}"
