@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,6 +39,7 @@ from stilt.execution.plan import Batch, Plan
 from stilt.execution.processes import (
     WorkerSetUp,
     ctrl_c_held,
+    killed_when_stuck,
     remove_mark,
     set_up_worker,
     stop_workers,
@@ -195,15 +196,15 @@ class _InOrder(ProcessPoolTaskRunner):
         if self._resolver_executor is not None:
             self._resolver_executor.shutdown()
         self._resolver_executor = ThreadPoolExecutor(max_workers=1)
-        assert self._executor is not None
-        submit: Callable[..., Future[Any]] = self._executor.submit
-        self._executor.submit = partial(submit, _without_exit)  # type: ignore[method-assign]
+        assert isinstance(self._executor, ProcessPoolExecutor)
+        self.pool = self._executor
+        submit: Callable[..., Future[Any]] = self.pool.submit
+        self.pool.submit = partial(submit, _without_exit)  # type: ignore[method-assign]
         return self
 
     def before_tasks(self, function: Callable[..., object], *arguments: Any) -> Future[Any]:
         """Have one of the workers call a function, which is none of Prefect's task runs."""
-        assert self._executor is not None
-        return self._executor.submit(function, *arguments)
+        return self.pool.submit(function, *arguments)
 
 
 @dataclass
@@ -238,7 +239,8 @@ class WorkerPool:
 
     def close(self) -> None:
         """End the processes, once they have ended what they do; harmless when they have ended."""
-        self._open.close()
+        with killed_when_stuck(self.runner.pool):
+            self._open.close()
 
 
 @contextmanager

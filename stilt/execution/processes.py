@@ -11,8 +11,10 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
 from multiprocessing.util import Finalize
@@ -142,6 +144,28 @@ def stop_workers(running: Path, batches: Sequence[Batch]) -> None:
             _signal(marks, signal.SIGKILL)
             return
         time.sleep(0.1)
+
+
+@contextmanager
+def killed_when_stuck(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Kill what is left of a broken pool when the block, which closes it, has waited too long.
+
+    When one of its processes dies a pool asks the others to end, and waits for them; one that hangs
+    outside Python never hears of it.
+    """
+    left = list(pool._processes.values()) if pool._broken and pool._processes else []
+
+    def kill() -> None:
+        for process in left:
+            process.kill()
+
+    timer = threading.Timer(INTERRUPT_GRACE_S, kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _mark(running: Path, batch: Batch) -> Path:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import os
+import signal
+import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from stilt.execution.processes import WorkerSetUp, set_up_worker
+import pytest
+
+from stilt.execution.processes import WorkerSetUp, killed_when_stuck, set_up_worker
 
 _queue = None
 
@@ -54,3 +60,33 @@ def test_a_worker_that_breaks_off_ends_with_its_status() -> None:
     process.start()
     process.join(60)
     assert process.exitcode == 3
+
+
+def _hang(holding: Path) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as one that is outside Python does
+    holding.touch()
+    time.sleep(600)
+
+
+def _die(holding: Path) -> None:
+    while not holding.exists():
+        time.sleep(0.05)
+    os._exit(9)
+
+
+def test_what_hangs_when_another_worker_dies_is_killed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("stilt.execution.processes.INTERRUPT_GRACE_S", 0.5)
+    setup = WorkerSetUp(2)
+    pool = ProcessPoolExecutor(
+        2, mp_context=setup.context, initializer=set_up_worker, initargs=setup.arguments()
+    )
+    futures = [pool.submit(work, tmp_path / "holding") for work in (_hang, _die)]
+    # A pool watches a process that it has just started from the next submission on.
+    futures.append(pool.submit(os.getpid))
+    for future in futures:
+        with pytest.raises(BrokenProcessPool):
+            future.result(60)
+    processes = list(pool._processes.values())
+    with killed_when_stuck(pool):
+        pool.shutdown()
+    assert sorted(process.exitcode for process in processes) == [-signal.SIGKILL, 9]
