@@ -187,6 +187,21 @@ def configured_soundings(
     return {name: soundings_of(settings, folder) for name, settings in observations.items()}
 
 
+def _none_left(found: Soundings, settings: ObservationsConfig) -> str:
+    """Say why no sounding is left, and what to do."""
+    where = str(settings.files[0]) + (" and others" if len(settings.files) > 1 else "")
+    if not len(found):
+        return f"{where} holds no sounding with a time and a place."
+    usable = len(found.select(good=settings.good))
+    if usable:
+        why = f"{usable} are of good quality; look at bounds and time_range"
+    elif found.table["value"].notna().any():
+        why = "none is of good quality; --all-quality (good: false) keeps them"
+    else:
+        why = "none has a value"
+    return f"None of the {len(found)} soundings of {where} is left: {why}."
+
+
 def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings, list[Receptor]]:
     """Read, choose and place the soundings of an entry of ``observations`` in config.yaml.
 
@@ -206,11 +221,7 @@ def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings,
     if settings.thin_degrees is not None:
         chosen = chosen.thin(settings.thin_degrees)
     if not len(chosen):
-        raise UsageError(
-            f"None of the {len(found)} soundings of {settings.files[0]}"
-            f"{' and others' if len(settings.files) > 1 else ''} is left: "
-            f"{int(found.table['good'].sum())} are of good quality; look at bounds and time_range."
-        )
+        raise UsageError(_none_left(found, settings))
     receptors = chosen.receptors(
         settings.receptor,
         bottom=settings.bottom,

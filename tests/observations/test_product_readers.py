@@ -16,6 +16,7 @@ from product_files import (
 )
 
 from stilt.config import Bounds
+from stilt.config.observations import ObservationsConfig
 from stilt.errors import UsageError
 from stilt.observations import (
     Soundings,
@@ -27,6 +28,7 @@ from stilt.observations import (
     read_tropomi,
     read_wfmd,
 )
+from stilt.project.observed import soundings_of
 
 PRODUCTS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "products"
 
@@ -119,6 +121,102 @@ def test_private_tccon_kernels_go_by_slant_column(tmp_path):
     np.testing.assert_allclose(found.profiles["ak"][1], 0.7)
     np.testing.assert_allclose(found.profiles["apriori"], 420)
     assert found.table["good"].tolist() == [True, False]
+
+
+def edited(path, **values):
+    """Replace variables of a file: an array, or an array and attributes."""
+    with h5py.File(path, "r+") as file:
+        for name, given in values.items():
+            array, attrs = given if isinstance(given, tuple) else (given, {})
+            kept = {**file[name].attrs, **attrs}
+            del file[name]
+            file.create_dataset(name, data=array).attrs.update(kept)
+    return path
+
+
+def test_units_of_a_file_count(tmp_path):
+    usual = read_wfmd(write_wfmd(tmp_path / "usual.nc"))
+    days = np.array([1697745600.0, 1697745601.0]) / 86_400
+    other = edited(
+        write_wfmd(tmp_path / "other.nc"),
+        time=(days, {"units": "days since 1970-01-01 00:00:00"}),
+        pressure_levels=(
+            np.tile([86000.0, 60000.0, 30000.0, 0.0], (2, 1)), {"units": "Pa"}
+        ),
+        xch4=(np.array([1.885, 1.890]), {"units": "1e-6"}),
+    )  # fmt: skip
+    found = read_wfmd(other)
+    assert list(found.table["time"]) == list(usual.table["time"])
+    np.testing.assert_allclose(found.table["value"], usual.table["value"])
+    for name, profile in usual.profiles.items():
+        np.testing.assert_allclose(found.profiles[name], profile)
+    inputs = "PRODUCT/SUPPORT_DATA/INPUT_DATA"
+    shape = (1, 2, 3)
+    hpa = edited(
+        write_tropomi(tmp_path / "hpa.nc"),
+        **{
+            f"{inputs}/surface_pressure": (np.full(shape, 864.0), {"units": "hPa"}),
+            f"{inputs}/pressure_interval": (np.full(shape, 72.0), {"units": "hPa"}),
+        },
+    )
+    profiles = read_tropomi(write_tropomi(tmp_path / "pa.nc")).profiles
+    np.testing.assert_allclose(read_tropomi(hpa).profiles["ak_pressure_hpa"],
+                               profiles["ak_pressure_hpa"])  # fmt: skip
+
+
+def test_soundings_without_a_time_are_left_out(tmp_path):
+    lines = np.array([[-2147483647, 72001600]], np.int32)
+    path = edited(
+        write_tropomi(tmp_path / "s5p.nc"),
+        **{"PRODUCT/delta_time": (lines, {"_FillValue": np.int32(-2147483647)})},
+    )
+    found = read_tropomi(path)
+    assert set(found.table["sounding_id"].str.split("-").str[1]) == {"8"}
+    times = np.array([1697744880.0, np.nan, 1697744881.0])
+    found = read_oco2(edited(write_oco2(tmp_path / "oco2_LtCO2.nc4"), time=times))
+    assert len(found) == 2
+    assert found.table["time"].notna().all()
+
+
+def test_a_file_without_soundings_is_empty(tmp_path):
+    path = write_tropomi(tmp_path / "s5p.nc")
+    with h5py.File(path, "r+") as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+        arrays = {name: file[name][...] for name in names}
+    none = {name: a[:, :0] for name, a in arrays.items() if a.ndim > 1}
+    none["PRODUCT/scanline"] = arrays["PRODUCT/scanline"][:0]
+    assert len(read_tropomi(edited(path, **none))) == 0
+
+
+def test_priors_and_kernels_from_the_top_down_are_turned(tmp_path):
+    ramp = np.array([400.0, 410.0, 420.0, 430.0])
+    usual = edited(write_tccon(tmp_path / "a.public.nc"), prior_co2=np.tile(ramp, (2, 1)))
+    with h5py.File(usual) as file:
+        turned = {
+            name: file[name][...][..., ::-1]
+            for name in ("ak_pressure", "ak_xco2", "prior_pressure", "prior_co2")
+        }
+    other = edited(write_tccon(tmp_path / "b.public.nc"), **turned)
+    one, two = read_tccon(usual), read_tccon(other)
+    np.testing.assert_allclose(one.profiles["apriori"][0], ramp, rtol=1e-6)
+    for name, profile in one.profiles.items():
+        np.testing.assert_allclose(two.profiles[name], profile, rtol=1e-6, err_msg=name)
+
+
+def test_when_no_sounding_is_left_it_says_why(tmp_path):
+    def sentence(**values):
+        path = edited(write_oco2(tmp_path / "oco2_LtCO2.nc4"), **values)
+        settings = ObservationsConfig(files=[str(path)], reader="oco2")
+        with pytest.raises(UsageError) as refused:
+            soundings_of(settings, tmp_path)
+        return str(refused.value).partition(".nc4 ")[2]
+
+    assert sentence(xco2_quality_flag=np.ones(3, np.int8)) == (
+        "is left: none is of good quality; --all-quality (good: false) keeps them."
+    )
+    assert sentence(xco2=np.full(3, -999999, np.float32)) == "is left: none has a value."
+    assert sentence(time=np.full(3, np.nan)) == "holds no sounding with a time and a place."
 
 
 def test_ggg_text_output(tmp_path):

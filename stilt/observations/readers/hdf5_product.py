@@ -17,10 +17,14 @@ from stilt.hdf5 import open_hdf5
 if TYPE_CHECKING:
     import h5py
 
+    from stilt.observations.soundings import Soundings
+
 Floats = NDArray[np.float64]
 # NetCDF's default fill value of float32, which products use without declaring it.
 DEFAULT_FILL = 9.9e36
 POSITION_DECIMALS = 5
+HPA = {"Pa": 0.01, "hPa": 1.0, "mbar": 1.0, "mb": 1.0, "atm": 1013.25}
+"""Units of pressure, in hPa."""
 
 
 @contextmanager
@@ -80,6 +84,55 @@ def numbers(file: h5py.Group, name: str) -> Floats:
     return values
 
 
+def times(file: h5py.Group, name: str, units: str = "seconds since 1970-01-01") -> pd.DatetimeIndex:
+    """Read a variable as times, NaT where they are missing.
+
+    Args:
+        file: the file or group.
+        name: of the variable.
+        units: of the product, where the variable does not say.
+
+    Raises:
+        KeyError: there is none of this name.
+        UsageError: its units are not those of times.
+    """
+    from xarray.coding.times import decode_cf_datetime
+
+    values = numbers(file, name)
+    told = attribute(file[name], "units")
+    told = told if " since " in told else units
+    found = np.full(values.shape, np.datetime64("NaT", "ns"))
+    known = np.isfinite(values)
+    try:
+        found[known] = decode_cf_datetime(values[known], told, "standard", use_cftime=False)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"The times {name} cannot be read as {told!r}: {error}.") from error
+    return seconds(found.ravel())
+
+
+def hectopascals(file: h5py.Group, name: str, units: str) -> Floats:
+    """Read a variable as pressures in hPa.
+
+    Args:
+        file: the file or group.
+        name: of the variable.
+        units: of the product, where the variable does not say: one of ``HPA``.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    values = numbers(file, name)
+    told = attribute(file[name], "units").strip()
+    return values * HPA.get(told, HPA[units])
+
+
+def located(soundings: Soundings) -> Soundings:
+    """Return the soundings that have a time and a place on the Earth."""
+    table = soundings.table
+    known = table["time"].notna() & np.isfinite(table["longitude"])
+    return soundings.take((known & (table["latitude"].abs() <= 90.0)).to_numpy())
+
+
 def attribute(item: Any, name: str) -> str:
     """Return a text attribute, "" where there is none."""
     value = item.attrs.get(name, "")
@@ -114,6 +167,8 @@ def from_surface_up(pressure: Floats, *others: Floats | None) -> list[Floats | N
         pressure: shape (soundings, levels).
         others: profiles on the same levels, or None.
     """
-    rises = bool(np.nanmedian(np.diff(pressure, axis=1)) > 0) if pressure.size else False
+    steps = np.diff(pressure, axis=1)
+    steps = steps[np.isfinite(steps)]
+    rises = bool(steps.size and np.median(steps) > 0)
     profiles: list[Floats | None] = [pressure, *others]
     return [p[:, ::-1] if rises and p is not None else p for p in profiles]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
 import pandas as pd
 
 from stilt.observations.readers.hdf5_product import (
     Floats,
     degrees,
     from_surface_up,
+    located,
     numbers,
     product,
-    seconds,
+    times,
     wrapped_longitude,
 )
 from stilt.observations.soundings import Soundings
@@ -38,7 +38,7 @@ def read_oco2(path: str | os.PathLike[str]) -> Soundings:
             {
                 # Some versions store them as floats, which hold 16 digits.
                 "sounding_id": [str(int(number)) for number in file["sounding_id"][...]],
-                "time": seconds(pd.to_datetime(numbers(file, "time"), unit="s")),
+                "time": times(file, "time"),
                 "longitude": wrapped_longitude(numbers(file, "longitude")),
                 "latitude": degrees(numbers(file, "latitude")),
                 "value": numbers(file, "xco2"),
@@ -73,4 +73,4 @@ def read_oco2(path: str | os.PathLike[str]) -> Soundings:
         for name, values in given.items():
             assert values is not None
             profiles[name] = values
-    return Soundings(table, profiles).take(np.isfinite(table["latitude"].to_numpy()))
+    return located(Soundings(table, profiles))

@@ -13,9 +13,12 @@ from stilt.observations.readers.hdf5_product import (
     Floats,
     attribute,
     degrees,
+    from_surface_up,
+    hectopascals,
+    located,
     numbers,
     product,
-    seconds,
+    times,
     wrapped_longitude,
 )
 from stilt.observations.soundings import Soundings
@@ -23,7 +26,6 @@ from stilt.observations.soundings import Soundings
 if TYPE_CHECKING:
     import h5py
 
-HPA_PER_ATM = 1013.25
 M_PER_KM = 1000.0
 UNITS = {"co2": "ppm", "ch4": "ppm", "co": "ppb", "n2o": "ppb", "h2o": "ppm", "hf": "ppt"}
 PER_PART = {"ppt": 1e12, "ppb": 1e9, "ppm": 1e6, "": 1.0, "1": 1.0}
@@ -53,13 +55,13 @@ def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundin
                 f"{os.fspath(path)} has no gas {species!r}: it has {', '.join(known) or 'none'}."
             )
         units = attribute(file[gas], "units") or UNITS.get(species, "ppm")
-        times = pd.to_datetime(numbers(file, "time"), unit="s")
+        when = times(file, "time")
         site = attribute(file, "long_name") or os.path.basename(os.fspath(path))[:2]
-        flag = numbers(file, "flag") if "flag" in file else np.zeros(len(times))
+        flag = numbers(file, "flag") if "flag" in file else np.zeros(len(when))
         table = pd.DataFrame(
             {
-                "sounding_id": [f"{site}-{time:%Y%m%d%H%M%S}-{species}" for time in times],
-                "time": seconds(times),
+                "sounding_id": [f"{site}-{time:%Y%m%d%H%M%S}-{species}" for time in when],
+                "time": when,
                 "longitude": wrapped_longitude(numbers(file, "long")),
                 "latitude": degrees(numbers(file, "lat")),
                 "value": numbers(file, gas),
@@ -75,15 +77,17 @@ def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundin
                 "azimuth_deg": numbers(file, "azim") % 360.0,
             }
         )
-        return Soundings(table, _profiles(file, species, units, table["value"].to_numpy()))
+        return located(Soundings(table, _profiles(file, species, units, table["value"].to_numpy())))
 
 
 def _profiles(file: h5py.File, species: str, units: str, value: Floats) -> dict[str, Floats]:
     """Return the kernel on its pressures, and the prior interpolated to them."""
-    pressure = numbers(file, "ak_pressure")
+    pressure = hectopascals(file, "ak_pressure", "hPa")
     kernel = numbers(file, f"ak_x{species}")
     if kernel.shape[0] != value.size or f"ak_slant_x{species}_bin" in file:
         kernel = _by_slant_column(file, species, kernel, value)
+    order = np.argsort(-pressure)
+    pressure, kernel = pressure[order], kernel[:, order]
     profiles = {"ak_pressure_hpa": np.tile(pressure, (value.size, 1)), "ak": kernel}
     found = [name for name in (f"prior_{species}", f"prior_1{species}") if name in file]
     if found:
@@ -92,14 +96,14 @@ def _profiles(file: h5py.File, species: str, units: str, value: Floats) -> dict[
             which = file["prior_index"][...].astype(np.int64)
         prior = numbers(file, found[0]) * PER_PART[units]
         prior /= PER_PART.get(attribute(file[found[0]], "units"), 1.0)
-        at = numbers(file, "prior_pressure") * HPA_PER_ATM
-        brought = np.array(
-            [
-                np.interp(-np.log(pressure), -np.log(p), values)
-                for p, values in zip(at, prior, strict=True)
-            ]
-        )
-        profiles["apriori"] = brought[which]
+        at, upward = from_surface_up(hectopascals(file, "prior_pressure", "atm"), prior)
+        assert at is not None
+        assert upward is not None
+        brought = [
+            np.interp(-np.log(pressure), -np.log(p), values)
+            for p, values in zip(at, upward, strict=True)
+        ]
+        profiles["apriori"] = np.reshape(brought, (len(brought), pressure.size))[which]
     return profiles
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 from stilt.observations.readers.hdf5_product import (
     Floats,
     degrees,
+    hectopascals,
+    located,
     numbers,
     product,
     seconds,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 # ESA's and SRON's advice: do not use soundings with qa_value of 0.5 or less.
 LEAST_QUALITY = 0.5
-PA_PER_HPA = 100.0
+_NO_TIME = np.timedelta64("NaT", "ms").astype(np.int64)
 
 
 def read_tropomi(path: str | os.PathLike[str]) -> Soundings:
@@ -57,8 +59,9 @@ def _operational(file: h5py.File) -> Soundings:
     reference = np.datetime64("2010-01-01", "ms") + np.timedelta64(
         int(main["time"][0]) * 1000, "ms"
     )
-    offset = np.asarray(main["delta_time"][...], np.int64).reshape(shape[0], shape[1], -1)
-    times = reference + np.broadcast_to(offset, shape).astype("timedelta64[ms]")
+    offset = numbers(main, "delta_time")
+    offset = np.broadcast_to(offset if offset.ndim == len(shape) else offset[..., None], shape)
+    times = reference + np.where(np.isnan(offset), _NO_TIME, offset).astype("timedelta64[ms]")
     value = "methane_mixing_ratio_bias_corrected"
     orbit = int(np.asarray(file.attrs.get("orbit", 0)).reshape(-1)[0])
     scanline = np.broadcast_to(np.asarray(main["scanline"][...])[None, :, None], shape)
@@ -75,9 +78,10 @@ def _operational(file: h5py.File) -> Soundings:
         }
     )
     profiles = _profiles(inputs, details, places)
-    altitude = numbers(inputs, "altitude_levels").reshape(len(table), -1)
+    altitude = numbers(inputs, "altitude_levels")
+    altitude = altitude.reshape(len(table), altitude.shape[-1])
     profiles["altitude_levels_m"] = altitude[:, ::-1]
-    return Soundings(table, profiles).take(np.isfinite(table["latitude"].to_numpy()))
+    return located(Soundings(table, profiles))
 
 
 def _blended(file: h5py.File) -> Soundings:
@@ -88,7 +92,7 @@ def _blended(file: h5py.File) -> Soundings:
     places = zip(times, common["longitude"], common["latitude"], strict=True)
     ids = [f"{time:%Y%m%d%H%M%S}_{lon:g}_{lat:g}" for time, lon, lat in places]
     table = pd.DataFrame({"sounding_id": ids, "time": times, **common})
-    return Soundings(table, _profiles(file, file, file))
+    return located(Soundings(table, _profiles(file, file, file)))
 
 
 def _common(main: h5py.Group, inputs: h5py.Group, value: str) -> dict[str, Any]:
@@ -104,7 +108,7 @@ def _common(main: h5py.Group, inputs: h5py.Group, value: str) -> dict[str, Any]:
         "good": quality > LEAST_QUALITY,
         "quality": quality,
         "surface_altitude_m": numbers(inputs, "surface_altitude").ravel(),
-        "surface_pressure_hpa": numbers(inputs, "surface_pressure").ravel() / PA_PER_HPA,
+        "surface_pressure_hpa": hectopascals(inputs, "surface_pressure", "Pa").ravel(),
     }
 
 
@@ -113,8 +117,8 @@ def _profiles(inputs: h5py.Group, details: h5py.Group, places: h5py.Group) -> di
     kernel = numbers(details, "column_averaging_kernel")
     layers = kernel.shape[-1]
     kernel = kernel.reshape(-1, layers)
-    surface = numbers(inputs, "surface_pressure").ravel() / PA_PER_HPA
-    thickness = numbers(inputs, "pressure_interval").ravel() / PA_PER_HPA
+    surface = hectopascals(inputs, "surface_pressure", "Pa").ravel()
+    thickness = hectopascals(inputs, "pressure_interval", "Pa").ravel()
     edges = surface[:, None] - thickness[:, None] * np.arange(layers + 1)
     prior = numbers(inputs, "methane_profile_apriori").reshape(-1, layers)
     air = numbers(inputs, "dry_air_subcolumns").reshape(-1, layers)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from stilt.observations.readers.hdf5_product import (
@@ -12,14 +12,19 @@ from stilt.observations.readers.hdf5_product import (
     attribute,
     degrees,
     from_surface_up,
+    hectopascals,
+    located,
     numbers,
     product,
-    seconds,
+    times,
     wrapped_longitude,
 )
 from stilt.observations.soundings import Soundings
 
-PA_PER_HPA = 100.0
+if TYPE_CHECKING:
+    import h5py
+
+_PPB = {"1e-6": 1e3, "ppm": 1e3, "ppmv": 1e3}
 
 
 def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
@@ -35,12 +40,9 @@ def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
         UsageError: it is not such a file.
     """
     with product(path, "TROPOMI/WFMD methane", "xch4_averaging_kernel") as file:
-        levels = numbers(file, "pressure_levels")
-        if attribute(file["pressure_levels"], "units").strip() == "Pa":
-            levels = levels / PA_PER_HPA
-        kernel, prior = (
-            numbers(file, name) for name in ("xch4_averaging_kernel", "ch4_profile_apriori")
-        )
+        levels = hectopascals(file, "pressure_levels", "hPa")
+        kernel = numbers(file, "xch4_averaging_kernel")
+        prior = _ppb(file, "ch4_profile_apriori")
         edges, _ = from_surface_up(levels, None)
         _, kernel_up, prior_up = from_surface_up(levels, kernel, prior)
         assert edges is not None
@@ -48,21 +50,21 @@ def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
         assert prior_up is not None
         in_layers = kernel.shape[1] == levels.shape[1] - 1
         middle = 0.5 * (edges[:, :-1] + edges[:, 1:]) if in_layers else edges
-        times = seconds(pd.to_datetime(numbers(file, "time"), unit="s"))
+        when = times(file, "time")
         longitude = wrapped_longitude(numbers(file, "longitude"))
         latitude = degrees(numbers(file, "latitude"))
         ids = [
             f"{time:%Y%m%d%H%M%S}_{lon:g}_{lat:g}"
-            for time, lon, lat in zip(times, longitude, latitude, strict=True)
+            for time, lon, lat in zip(when, longitude, latitude, strict=True)
         ]
         table = pd.DataFrame(
             {
                 "sounding_id": ids,
-                "time": times,
+                "time": when,
                 "longitude": longitude,
                 "latitude": latitude,
-                "value": numbers(file, "xch4"),
-                "uncertainty": numbers(file, "xch4_uncertainty"),
+                "value": _ppb(file, "xch4"),
+                "uncertainty": _ppb(file, "xch4_uncertainty"),
                 "units": "ppb",
                 "species": "ch4",
                 "sensor": "tropomi",
@@ -81,4 +83,9 @@ def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
         for axis in ("longitude", "latitude"):
             if f"{axis}_corners" in file:
                 profiles[f"corner_{axis}s"] = numbers(file, f"{axis}_corners")
-    return Soundings(table, profiles).take(np.isfinite(latitude))
+    return located(Soundings(table, profiles))
+
+
+def _ppb(file: h5py.File, name: str) -> Floats:
+    """Read mole fractions, which are in ppb unless their variable says otherwise."""
+    return numbers(file, name) * _PPB.get(attribute(file[name], "units").strip(), 1.0)
