@@ -104,6 +104,50 @@ def test_a_wind_of_another_height_is_no_ten_metre_wind(tmp_path, analyses):
     assert "U10M" not in read_analysis(select(stored(tmp_path, data))[0]).surface
 
 
+def test_fields_of_two_heights_are_told_apart_by_the_coordinates_they_name(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    heights = {"air_temperature": "two", "eastward_wind": "ten", "northward_wind": "ten"}
+    about = {"standard_name": "height", "units": "m"}
+    data["two"], data["ten"] = ((), 2.0, about), ((), 10.0, about)
+    for field in data.values():
+        if "z" not in field.dims and field.attrs["standard_name"] in heights:
+            field.encoding["coordinates"] = heights[field.attrs["standard_name"]]
+    read = read_analysis(select(stored(tmp_path, data))[0])
+    assert {"T02M", "U10M", "V10M"} <= set(read.surface)
+
+
+HEIGHTS = (
+    ("air_temperature", 0.0), ("air_temperature", 2.0), ("eastward_wind", 10.0),
+    ("northward_wind", 10.0),
+)  # fmt: skip
+
+
+def test_axes_of_one_height_and_further_axes_of_pressure_are_no_levels(tmp_path, analyses):
+    """As in the files of HARMONIE-AROME, where every kind of level has an axis."""
+    data = cf_dataset(analyses)
+    flat = {
+        field.attrs["standard_name"]: (key, field)
+        for key, field in data.items()
+        if field.dims == ("t", "y", "x")
+    }
+    for name, height in HEIGHTS:
+        axis = {"standard_name": "height", "units": "m", "positive": "up"}
+        dim = f"height{height:g}"
+        key, field = flat[name]
+        key = "skin" if height == 0.0 else key
+        data[key] = field.expand_dims({dim: [height]}, axis=1).copy()
+        data[dim].attrs = axis
+    data["skin"] += 30.0
+    data["skin"].attrs = flat["air_temperature"][1].attrs
+    few = {"few": ("few", [500.0], {"standard_name": "air_pressure", "units": "hPa"})}
+    upper = next(key for key, field in data.items() if "z" in field.dims)
+    data["again"] = data[upper].isel(z=[3]).drop_vars("z").rename(z="few").assign_coords(few)
+    read = read_analysis(select(stored(tmp_path, data))[0])
+    np.testing.assert_allclose(read.surface["T02M"], analyses[0].surface["T02M"], rtol=1e-6)
+    assert read.upper["UWND"].shape[0] == len(PRESSURES_HPA)
+    assert {"U10M", "V10M"} <= set(read.surface)
+
+
 def test_a_cf_dataset_is_recognised_and_era5_stays_era5(tmp_path, analyses):
     path = stored(tmp_path, cf_dataset(analyses)) / "weather.nc"
     assert format_of(str(path)) == "cf"

@@ -6,16 +6,13 @@ sigma levels whose ``formula_terms`` name their coefficients.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, conversion, standard_name
-from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y, with_map_axes
+from stilt.meteorology.formats.cf_axes import HEIGHT_M, with_known_axes
+from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y
 from stilt.meteorology.formats.dataset import DatasetFormat
-from stilt.meteorology.formats.dataset_axes import LEVEL_A_HPA, LEVEL_B
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
 
 _G = STANDARD_GRAVITY_M_S2
@@ -65,11 +62,9 @@ _SURFACE: _Table = {
     "precipitation_flux": ("TPP1", "kg m-2 s-1", _PER_HOUR_TO_M),
     "convective_precipitation_flux": ("CPP1", "kg m-2 s-1", _PER_HOUR_TO_M),
 }
-_AXES = {"latitude": "Y", "longitude": "X", "time": "T"}
-_PLACE_AND_TIME = {*_AXES, "lat", "lon", "valid_time", MAP_Y, MAP_X}
-_SIGMA = "atmosphere_sigma_coordinate"
-_HYBRID = "atmosphere_hybrid_sigma_pressure_coordinate"
-_HIGHEST_OF_TWO_METRE_M = 3.0
+_PLACE_AND_TIME = {"latitude", "longitude", "time", "lat", "lon", "valid_time", MAP_Y, MAP_X}
+_HEIGHTS_M = {"T02M": (1.0, 3.0), "U10M": (5.0, 15.0), "V10M": (5.0, 15.0)}
+"""Heights above the ground at which fields near it may be."""
 
 
 class CFFormat(DatasetFormat):
@@ -135,111 +130,16 @@ def _refuse_other_dimensions(variable: xr.DataArray) -> None:
             )
 
 
-def with_known_axes(data: xr.Dataset) -> xr.Dataset:
-    """Return a dataset whose axes are renamed as :class:`DatasetFormat` expects.
-
-    Raises:
-        ValueError: levels are of a kind that transport cannot use.
-    """
-    data = with_map_axes(data)
-    for name, axis in _AXES.items():
-        if axis != "T" and MAP_Y in data.dims:
-            continue
-        found = next(_coordinates(data, name, axis), None)
-        if found is not None:
-            data = _renamed(data, found, name)
-    for found in list(_coordinates(data, "", "Z")):
-        data = _with_levels(data, found)
-    return data
-
-
-def _coordinates(data: xr.Dataset, wanted: str, axis: str) -> Iterator[str]:
-    """Yield the names of the one-dimensional or scalar coordinates of a kind."""
-    for name in map(str, data.variables):
-        variable = data[name]
-        if variable.ndim > 1 or (variable.ndim == 1 and axis == "Z" and _is_data(variable)):
-            continue
-        own = standard_name(variable)
-        is_level = axis == "Z" and (own in (_SIGMA, _HYBRID, "air_pressure") or _is_z(variable))
-        if (is_level and variable.ndim == 1) or (
-            axis != "Z" and (own == wanted or variable.attrs.get("axis") == axis)
-        ):
-            yield name
-
-
-def _is_data(variable: xr.DataArray) -> bool:
-    """Return whether a one-dimensional variable is a field along an axis, not an axis itself."""
-    others = {standard_name(variable[dim]) for dim in variable.dims if dim in variable.coords}
-    return variable.name not in variable.dims and bool(others & set(_AXES))
-
-
-def _is_z(variable: xr.DataArray) -> bool:
-    return variable.attrs.get("axis") == "Z" or "positive" in variable.attrs
-
-
-def _renamed(data: xr.Dataset, coordinate: str, name: str) -> xr.Dataset:
-    """Return a dataset with a coordinate, and its dimension, under another name."""
-    dims = data[coordinate].dims
-    if coordinate != name:
-        data = data.rename({coordinate: name})
-    if dims and dims[0] not in (coordinate, name):
-        data = data.swap_dims({dims[0]: name})
-    return data.set_coords(name) if name not in data.coords else data
-
-
-def _with_levels(data: xr.Dataset, found: str) -> xr.Dataset:
-    """Return a dataset whose levels are pressures in hPa, or carry hybrid coefficients."""
-    coordinate = data[found]
-    kind = standard_name(coordinate)
-    if kind in (_SIGMA, _HYBRID):
-        a_hpa, b = _coefficients(data, coordinate, kind)
-        data = _renamed(data, found, "hybrid")
-        numbers = np.arange(1.0, len(b) + 1.0)
-        attributes = {LEVEL_A_HPA: a_hpa.tolist(), LEVEL_B: b.tolist()}
-        return data.assign_coords(hybrid=("hybrid", numbers, attributes))
-    try:
-        factor, _ = conversion(coordinate, "hPa")
-    except ValueError as problem:
-        raise ValueError(
-            f"its levels {found} are neither pressures nor hybrid or sigma levels"
-        ) from problem
-    values = factor * np.asarray(coordinate.to_numpy(), float)
-    data = _renamed(data, found, "pressure_level")
-    return data.assign_coords(pressure_level=("pressure_level", values, {"units": "hPa"}))
-
-
-def _coefficients(
-    data: xr.Dataset, coordinate: xr.DataArray, kind: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a (hPa) and b of each level, whose pressure is ``a + b p_s``."""
-    words = str(coordinate.attrs.get("formula_terms", "")).replace(":", " ").split()
-    terms = dict(zip(words[::2], words[1::2], strict=False))
-
-    def values(term: str, unit: str) -> NDArray[np.float64]:
-        name = terms.get(term)
-        if name is None or name not in data.variables:
-            raise ValueError(
-                f"the formula_terms of its levels {coordinate.name} do not name {term}, or name a "
-                "variable that is not there"
-            )
-        variable = data[name]
-        factor = conversion(variable, unit)[0] if unit else 1.0
-        return factor * np.asarray(variable.to_numpy(), float)
-
-    if kind == _SIGMA:
-        sigma = values("sigma", "")
-        return (1.0 - sigma) * values("ptop", "hPa"), sigma
-    b = values("b", "")
-    a = values("ap", "hPa") if "ap" in terms else values("a", "") * values("p0", "hPa")
-    return np.broadcast_to(a, b.shape).astype(float), b
-
-
 def _is_near_surface(variable: xr.DataArray, name: str) -> bool:
     """Return whether a field without levels is at the height of its ARL field, if it has one."""
-    if name not in ("T02M", "U10M", "V10M"):
-        return True
-    for coordinate in variable.coords.values():
-        if standard_name(coordinate) == "height" and coordinate.ndim == 0:
-            low = float(coordinate) <= _HIGHEST_OF_TWO_METRE_M
-            return low if name == "T02M" else not low
-    return True
+    lowest, highest = _HEIGHTS_M.get(name, (-np.inf, np.inf))
+    if HEIGHT_M in variable.attrs:
+        return bool(lowest <= variable.attrs[HEIGHT_M] <= highest)
+    # xarray gives a field all scalar coordinates of its dataset.
+    named = str(variable.encoding.get("coordinates", "")).split() or list(map(str, variable.coords))
+    heights = [
+        float(coordinate) * conversion(coordinate, "m")[0]
+        for name, coordinate in variable.coords.items()
+        if name in named and coordinate.ndim == 0 and standard_name(coordinate) == "height"
+    ]
+    return not heights or any(lowest <= height <= highest for height in heights)
