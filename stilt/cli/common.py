@@ -52,6 +52,15 @@ class Commands(click.Group):
         """Verbs in the order in which a user meets them, not by name."""
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs with the whole first sentence of each, which click would cut off."""
+        rows = [
+            (name, " ".join((verb.help or "").partition("\n\n")[0].split()))
+            for name, verb in self.commands.items()
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a verb; always ends in SystemExit with 0, 1, 2 or 3."""
         from stilt.execution.setup import own_process

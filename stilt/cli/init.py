@@ -84,7 +84,9 @@ def _write_there(url: str, files: Mapping[str, str]) -> None:
 
 
 def _is_there(root: Place) -> UsageError:
-    return UsageError(f"'{root}' already contains a config.yaml. Aborting.")
+    return UsageError(
+        f"'{root}' has a config.yaml already: edit that, or name another folder for a new project."
+    )
 
 
 def _one_receptor() -> str:

@@ -35,6 +35,7 @@ class _Verbs(click.Group):
     """The verbs in the order in which a user meets them."""
 
     list_commands = Commands.list_commands
+    format_commands = Commands.format_commands
 
 
 @click.group(

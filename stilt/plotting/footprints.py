@@ -25,6 +25,7 @@ from stilt.plotting.style import (
     INK,
     LETTERS_PT,
     dress_bar,
+    in_lines,
     influence_norm,
     pyplot,
     receptor_text,
@@ -142,7 +143,9 @@ class FootprintPlots:
             )
             dress_bar(bar, keywords.get("label", COLOUR_LABEL), letters)
         if axes is None and (title := keywords.get("title", self._title())):
-            figure.suptitle(title, fontsize=letters + 2.5, color=INK)
+            size = letters + 2.5
+            lines = in_lines(title, 0.85 * figure.get_figwidth(), size)
+            figure.suptitle(lines, fontsize=size, color=INK)
         return panels
 
     def interactive(self) -> InteractiveMap:

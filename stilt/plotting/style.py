@@ -207,12 +207,17 @@ def dress_bar(bar: Any, label: str, letters: float = LETTERS_PT) -> None:
         bar.solids.set_alpha(1.0)
 
 
+def in_lines(title: str, wide_inches: float, points: float) -> str:
+    """Break a title into lines of some width; letters are about half as wide as they are high."""
+    columns = max(24, int(wide_inches * 72 / (0.5 * points)))
+    return "\n".join(textwrap.wrap(title, columns))
+
+
 def write_title(ax: Axes, title: str, note: str = "", letters: float = LETTERS_PT) -> None:
     """Write a title, broken into lines as wide as the axes, and a fainter line below it."""
     large = letters + 2
     wide = ax.get_position().width * ax.figure.get_figwidth()  # type: ignore[union-attr]
-    columns = max(24, int(1.3 * wide * 72 / (0.5 * large)))
-    lines = "\n".join(textwrap.wrap(title, columns))
+    lines = in_lines(title, 1.3 * wide, large)
     ax.set_title(lines, fontsize=large, color=INK, loc="left", pad=6 + 1.2 * letters * bool(note))
     if note:
         # A long note must not make the map smaller.

@@ -23,7 +23,7 @@ def test_an_existing_project_is_refused_and_untouched(stilt, tmp_path: Path) -> 
     config.write_text("mine: true\n")
     result = stilt("init", tmp_path)
     assert result.exit_code == 2
-    assert f"Error: '{tmp_path}' already contains a config.yaml. Aborting." in result.stderr
+    assert f"Error: '{tmp_path}' has a config.yaml already: edit that, or name" in result.stderr
     assert config.read_text() == "mine: true\n"
     assert not (tmp_path / "receptors.csv").exists()
 

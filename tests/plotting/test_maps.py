@@ -213,6 +213,18 @@ def test_facet_has_a_panel_per_layer() -> None:
     assert titles == ["2023-07-15 15:00", "2023-07-15 16:00", "2023-07-15 17:00"]
 
 
+def test_a_long_title_above_one_narrow_panel_stays_on_the_figure() -> None:
+    title = "Footprint of WBB, 40.77°N 111.85°W, 5 m above ground, 2019-05-30 10:00 UTC"
+    panels = footprint().plot.facet(hours=3, title=title)
+    assert panels.size == 1
+    figure = panels.flat[0].figure
+    figure.canvas.draw()
+    box = figure._suptitle.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert figure.get_suptitle().split() == title.split()
+
+
 def test_facet_sums_hours_from_the_last_and_draws_on_given_axes() -> None:
     foot = footprint()
     _, given = plt.subplots(1, 2)
