@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stilt.meteorology.grids import wrap_longitude
+
 if TYPE_CHECKING:
     from stilt.config import Grid
 
@@ -43,14 +45,16 @@ def leaving(
         particles: table with time, indx, long, lati and zagl; all rows, or first and last ones.
         weights: of each particle, by indx.
         grid: the domain, in longitude and latitude.
-        x, y: longitudes and latitudes of its cells.
+        x, y: longitudes and latitudes of its cells, from west to east and from south to north.
     """
     elapsed = particles["time"].abs().to_numpy(np.float64)
     order = np.lexsort((elapsed, particles["indx"].to_numpy()))
     rows = particles.iloc[order]
     west, south = grid.xmin, grid.ymin
     east, north = west + x.size * grid.xres, south + y.size * grid.yres
-    lon = west + (rows["long"].to_numpy(np.float64) - west + 180.0) % 360.0 - 180.0
+    middle = 0.5 * (west + east)
+    lon = middle + wrap_longitude(rows["long"].to_numpy(np.float64) - middle)
+    x = middle + wrap_longitude(x - middle)
     lat = rows["lati"].to_numpy(np.float64)
     over = np.stack([lat - north, lon - east, south - lat, west - lon])
     outside = np.any(over > 0, axis=0)

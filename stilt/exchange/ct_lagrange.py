@@ -51,7 +51,7 @@ def write(
     ends = ends_of(particles, record.receptor, n_hours)
     if "zagl" not in ends:
         raise UsageError("This layout needs the particle column zagl: add it to varsiwant.")
-    data = record.footprint.data.transpose("time", "lat", "lon")
+    data = record.data
     days = (pd.DatetimeIndex(data["time"].values) - EPOCH) / pd.Timedelta("1D")
     table = np.stack(
         [-60.0 * ends["age_h"], ends["indx"], ends["lati"], ends["long"], ends["zagl"]], axis=1

@@ -73,10 +73,10 @@ def to_dataset(records: Sequence[ReleaseRecord], names: ExportNames) -> xr.Datas
     times = np.array([each.receptor.time.to_datetime64() for each in ordered], "datetime64[ns]")
     if (np.diff(times) == np.timedelta64(0)).any():
         raise UsageError("Two footprints of one inlet have the same time: choose one of them.")
-    first = ordered[0].footprint.data
+    first = ordered[0].data
     if any(each.footprint.grid != ordered[0].footprint.grid for each in ordered):
         raise UsageError("Footprints on different grids cannot be in one file.")
-    data: dict[str, Any] = {"srr": _srr([each.footprint.data.sum("time") for each in ordered])}
+    data: dict[str, Any] = {"srr": _srr([each.data.sum("time") for each in ordered])}
     if names.species.lower() == "co2":
         parts = [each.by_hours_back() for each in ordered]
         data["srr_time_resolved"] = (

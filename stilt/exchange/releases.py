@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.background.average import Transforms, end_weights
 from stilt.errors import UsageError
 from stilt.exchange.boundary import Leaving, leaving
 from stilt.footprint.cell_grid import is_longlat
+from stilt.meteorology.grids import wrap_longitude
 from stilt.transforms.release import first_rows, pressure_profile
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class ReleaseRecord:
     Attributes:
         receptor: the measurement.
         footprint: its hourly influence, ppm per (umol m-2 s-1).
+        data: the same with longitudes from west to east without a jump, past 180 where the grid
+            lies across the date line; dims time, lat and lon.
         boundary: where its particles left the footprint's grid.
         weather: air_temperature (K), air_pressure (Pa), wind_speed (m s-1), wind_from_direction
             (degrees) and atmosphere_boundary_layer_thickness (m) at the release, NaN where the
@@ -42,6 +46,7 @@ class ReleaseRecord:
 
     receptor: Receptor
     footprint: Footprint
+    data: xr.DataArray
     boundary: Leaving
     weather: dict[str, float]
 
@@ -67,9 +72,10 @@ class ReleaseRecord:
         receptor = footprint.receptor
         weight, _ = end_weights(particles, receptor, transforms, heights_msl=heights_msl)
         numbers = np.sort(particles["indx"].unique())
-        x, y = footprint.data["lon"].values, footprint.data["lat"].values
+        data = _eastward(footprint)
+        x, y = data["lon"].values, data["lat"].values
         boundary = leaving(particles, pd.Series(weight, numbers), footprint.grid, x, y)
-        return cls(receptor, footprint, boundary, weather_at_release(particles, receptor))
+        return cls(receptor, footprint, data, boundary, weather_at_release(particles, receptor))
 
     @property
     def height_m(self) -> float:
@@ -80,8 +86,10 @@ class ReleaseRecord:
     def place(self) -> tuple[float, float]:
         """Mean longitude and latitude of the release."""
         places = self.receptor.positions
+        first = places[0].longitude
+        away = wrap_longitude(np.array([each.longitude for each in places]) - first)
         return (
-            float(np.mean([each.longitude for each in places])),
+            float(wrap_longitude(first + np.mean(away))) if away.any() else first,
             float(np.mean([each.latitude for each in places])),
         )
 
@@ -94,11 +102,11 @@ class ReleaseRecord:
         Returns:
             Shapes (rows, columns, 24), of 0 to 23 hours back, and (rows, columns).
         """
-        data = self.footprint.data
+        data = self.data
         stamps = data["time"].values.astype("datetime64[s]").astype(np.float64)
         end = self.receptor.time.to_datetime64().astype("datetime64[s]").astype(np.float64)
         back = np.round((end - stamps) / SECONDS_PER_HOUR).astype(np.int64)
-        values = data.transpose("time", "lat", "lon").values
+        values = data.values
         hours = np.zeros((*values.shape[1:], HOURS_BACK))
         residual = np.zeros(values.shape[1:])
         for number, layer in zip(back, values, strict=True):
@@ -107,6 +115,15 @@ class ReleaseRecord:
             else:
                 residual += layer
         return hours, residual
+
+
+def _eastward(footprint: Footprint) -> xr.DataArray:
+    """Return a footprint with longitudes from its grid's western edge on, without a jump."""
+    data = footprint.data.transpose("time", "lat", "lon")
+    lon, west = data["lon"].values, footprint.grid.xmin
+    if np.diff(lon).max(initial=0.0) < 1.5 * footprint.grid.xres:
+        return data
+    return data.assign_coords(lon=west + (lon - west) % 360.0).sortby("lon")
 
 
 def weather_at_release(particles: pd.DataFrame, receptor: Receptor) -> dict[str, float]:
@@ -127,7 +144,8 @@ def weather_at_release(particles: pd.DataFrame, receptor: Receptor) -> dict[str,
         place = receptor.positions[0]
         seconds = SECONDS_PER_MINUTE * rows["time"].to_numpy(np.float64)
         narrow = np.cos(np.radians(place.latitude))
-        east = M_PER_DEGREE * narrow * (rows["long"].to_numpy(np.float64) - place.longitude)
+        away = wrap_longitude(rows["long"].to_numpy(np.float64) - place.longitude)
+        east = M_PER_DEGREE * narrow * away
         north = M_PER_DEGREE * (rows["lati"].to_numpy(np.float64) - place.latitude)
         u, v = float(np.mean(east / seconds)), float(np.mean(north / seconds))
         found["wind_speed"] = float(np.hypot(u, v))

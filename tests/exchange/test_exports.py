@@ -17,6 +17,7 @@ import stilt
 from stilt.cli import cli
 from stilt.demo import write_demo_weather
 from stilt.errors import UsageError
+from stilt.exchange import openghg
 from stilt.exchange.boundary import leaving
 from stilt.exchange.releases import ReleaseRecord, weather_at_release
 
@@ -179,7 +180,7 @@ def test_influence_goes_to_the_hour_of_its_flux_by_hand():
         coords={"time": pd.to_datetime(times), "lat": [40.0], "lon": [-111.0]},
     )  # fmt: skip
     receptor = stilt.PointReceptor("2023-07-15 18:30", -111.0, 40.0, 30.0)
-    record = ReleaseRecord(receptor, SimpleNamespace(data=data), None, {})
+    record = ReleaseRecord(receptor, SimpleNamespace(data=data), data, None, {})
     hours, residual = record.by_hours_back()
     assert hours[0, 0, :4].tolist() == [0.0, 1.0, 2.0, 4.0]
     assert hours.sum() == 7.0
@@ -205,6 +206,69 @@ def test_particles_leave_where_they_first_cross_and_those_that_stay_count_at_the
     assert found.ages_h["w"][1, 2] == 2.0
     assert east[19, 1] + east[19, 2] == 0.25
     assert sum(each.sum() for each in found.locations.values()) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("west", "edges"),
+    [(178.0, (178.0, -178.0)), (-180.0, (-180.0, 180.0))],
+    ids=["across the date line", "all around"],
+)
+def test_sides_of_a_grid_are_where_they_are_on_the_globe(west, edges):
+    grid = stilt.Grid(xmin=edges[0], xmax=edges[1], ymin=0, ymax=2, xres=0.5, yres=0.5)
+    count = round((edges[1] - edges[0]) % 360.0 or 360.0) * 2
+    lon = (west + 0.25 + 0.5 * np.arange(count) + 180.0) % 360.0 - 180.0
+    lat = 0.25 + 0.5 * np.arange(4)
+    # The first leaves to the north past the date line, the second to the south before it.
+    table = pd.DataFrame(
+        {
+            "time": [-60.0, -120.0, -60.0, -120.0], "indx": [1, 1, 2, 2],
+            "long": [-179.8, -179.2, 179.2, 178.7], "lati": [1.0, 2.5, 1.0, -0.5],
+            "zagl": [100.0, 100.0, 50.0, 60.0],
+        }
+    )  # fmt: skip
+    found = leaving(table, pd.Series({1: 1.0, 2: 1.0}), grid, lon, lat)
+    for side, place in (("n", -179.25), ("s", 178.75)):
+        (cell,) = np.flatnonzero(found.locations[side][0])
+        assert lon[cell] == pytest.approx(place)
+    assert found.locations["n"].sum() == found.locations["s"].sum() == 0.5
+
+
+def test_a_release_on_the_date_line_has_its_own_wind_and_place():
+    receptor = stilt.PointReceptor("2023-07-15 18:00", 179.999, 0.0, 30.0)
+    step = 600.0 * 180.0 / np.pi / 6_371_000.0
+    rows = pd.DataFrame(
+        {"time": -1.0, "indx": [1], "zagl": [20.0], "long": [179.999 + step - 360.0], "lati": [0.0]}
+    )
+    found = weather_at_release(rows, receptor)
+    assert found["wind_speed"] == pytest.approx(10.0)
+    assert found["wind_from_direction"] == pytest.approx(90.0)
+    slanted = stilt.MultiPointReceptor(
+        "2023-07-15 18:00", [179.9, -179.7], [10.0, 10.2], [100.0, 200.0]
+    )
+    record = ReleaseRecord(slanted, None, None, None, {})
+    assert record.place == pytest.approx((-179.9, 10.1))
+
+
+def test_exports_of_a_grid_across_the_date_line_go_from_west_to_east():
+    grid = stilt.Grid(xmin=179, xmax=-179, ymin=0, ymax=2, xres=0.5, yres=0.5)
+    lon, lat = np.array([-179.75, -179.25, 179.25, 179.75]), 0.25 + 0.5 * np.arange(4)
+    data = xr.DataArray(
+        np.broadcast_to(lon, (1, 4, 4)), dims=("time", "lat", "lon"),
+        coords={"time": pd.to_datetime(["2023-07-15 17:00"]), "lat": lat, "lon": lon},
+    )  # fmt: skip
+    receptor = stilt.PointReceptor("2023-07-15 18:00", 180.0, 1.0, 30.0)
+    rows = pd.DataFrame(
+        {"time": [-1.0, -60.0], "indx": [1, 1], "zagl": [20.0, 20.0], "long": [180.0, 181.5 - 360],
+         "lati": [1.0, 1.0]}
+    )  # fmt: skip
+    footprint = SimpleNamespace(data=data, grid=grid, receptor=receptor, name="default")
+    record = ReleaseRecord.of(footprint, rows, ())
+    assert record.data["lon"].values.tolist() == [179.25, 179.75, 180.25, 180.75]
+    assert record.data.values[0, 0].tolist() == [179.25, 179.75, -179.75, -179.25]
+    assert record.boundary.locations["e"].sum() == 1.0
+    names = openghg.ExportNames("NZ", "SEA", "ch4", "hrrr")
+    dataset = openghg.to_dataset([record], names)
+    assert dataset["longitude"].values.tolist() == [179.25, 179.75, 180.25, 180.75]
 
 
 def merged(path, flux, species):
