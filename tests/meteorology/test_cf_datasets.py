@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -114,6 +116,21 @@ def test_fields_of_two_heights_are_told_apart_by_the_coordinates_they_name(tmp_p
             field.encoding["coordinates"] = heights[field.attrs["standard_name"]]
     read = read_analysis(select(stored(tmp_path, data))[0])
     assert {"T02M", "U10M", "V10M"} <= set(read.surface)
+
+
+def test_of_overlapping_forecasts_the_newest_is_used(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    (tmp_path / "met").mkdir()
+    for name, began in (("a", 3), ("b", 9), ("c", 6)):
+        time = np.datetime64("2023-07-15", "ns") + np.timedelta64(began, "h")
+        data["ref"] = ((), time, {"standard_name": "forecast_reference_time"})
+        data.to_netcdf(tmp_path / "met" / f"{name}.nc")
+    refs = select(tmp_path / "met")
+    assert [Path(ref.path).name for ref in refs] == ["b.nc", "b.nc"]
+    assert [ref.forecast_hour for ref in refs] == [6, 7]
+    met = MetConfig(directory=tmp_path / "met", format="cf", cycle="06")
+    refs = MetCatalogue(met).select(HOURS[0], HOURS[-1])
+    assert {Path(ref.path).name for ref in refs} == {"c.nc"}
 
 
 HEIGHTS = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, conversion, standard_name
 from stilt.meteorology.formats.cf_maps import MAP_Y, with_map_axes
-from stilt.meteorology.formats.dataset_axes import LEVEL_A_HPA, LEVEL_B
+from stilt.meteorology.formats.dataset_axes import FORECAST_BEGAN, LEVEL_A_HPA, LEVEL_B
 
 HEIGHT_M = "stilt_height_m"
 """Attribute of a field that was on an axis of one height."""
@@ -36,7 +36,17 @@ def with_known_axes(data: xr.Dataset) -> xr.Dataset:
         found = next(_coordinates(data, name, axis), None)
         if found is not None:
             data = _renamed(data, found, name)
-    return _with_known_levels(data)
+    return _with_known_levels(data).assign_attrs(_forecast(data))
+
+
+def _forecast(data: xr.Dataset) -> dict[str, np.datetime64]:
+    """Return when the forecast of a dataset began, as its attribute; empty if it does not say."""
+    for name in map(str, data.variables):
+        variable = data[name]
+        is_time = np.issubdtype(variable.dtype, np.datetime64)
+        if is_time and variable.size == 1 and standard_name(variable) == "forecast_reference_time":
+            return {FORECAST_BEGAN: variable.to_numpy().ravel()[0].astype("datetime64[m]")}
+    return {}
 
 
 def _with_known_levels(data: xr.Dataset) -> xr.Dataset:

@@ -27,6 +27,8 @@ PRESSURE_NAMES = {
 }  # fmt: skip
 HYBRID_NAMES = {"hybrid", "model_level", "hybridn", "level", "lev"}
 _HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
+FORECAST_BEGAN = "stilt_forecast_began"
+"""Attribute of a dataset of one forecast: when it began."""
 LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
 """Attributes of levels that carry hybrid coefficients: one value for each level."""
 
@@ -91,7 +93,8 @@ def times_of(
     valid = _to_the_minute(data[known])
     if name and (np.isnat(valid).any() or len(valid) != data.sizes[name]):
         raise ValueError(f"some of its times ({known}) are missing")
-    hours = np.zeros(len(valid), np.int64)
+    began = data.attrs.get(FORECAST_BEGAN, valid)
+    hours = np.maximum((valid - began) // np.timedelta64(1, "h"), 0).astype(np.int64)
     if name == "" and len(valid) > 1:
         return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
     return name, valid, hours

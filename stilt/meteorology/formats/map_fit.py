@@ -97,8 +97,8 @@ def rotated_map(lon: NDArray[Any], lat: NDArray[Any], source: str) -> RotatedGri
     steps = np.diff(place, axis=1).reshape(-1, 3)
     pole = np.linalg.eigh(steps.T @ steps)[1][:, 0]
     pole = pole * np.sign(((place[-1] - place[0]) @ pole).mean())
-    pole_lat = round(float(np.degrees(np.arctan2(pole[2], np.hypot(*pole[:2])))), _DIGITS)
-    pole_lon = round(float(np.degrees(np.arctan2(pole[1], pole[0]))), _DIGITS)
+    pole_lat = _rounded(float(np.degrees(np.arctan2(pole[2], np.hypot(*pole[:2])))))
+    pole_lon = _rounded(float(np.degrees(np.arctan2(pole[1], pole[0]))))
     own_lon, own_lat = about_other_pole(
         lon.astype(float), lat.astype(float), pole_lat, pole_lon, 0.0
     )
@@ -126,6 +126,11 @@ def misplaced_cells(
     """Return the largest distance of nodes from where a grid has them, in cells."""
     at_x, at_y = grid.to_xy(lon, lat)
     return float(max(np.abs(at_x - x).max(), np.abs(at_y - y).max()))
+
+
+def _rounded(degrees: float) -> float:
+    """Return degrees without the noise of the fit, and zero without a sign."""
+    return round(degrees, _DIGITS) + 0.0
 
 
 def _spread(count: int) -> NDArray[np.intp]:
@@ -168,7 +173,7 @@ def _cone_latitude(nodes: _Complex, lon: _Floats, lat: _Floats) -> float:
         terms = [basis.ravel(), 1j * basis.ravel(), one, 1j * one, scale * change.ravel()]
         step = _least_squares(np.stack(terms, axis=1), nodes.ravel())[4]
         cone_sine += float(step)
-    return round(float(np.degrees(np.arcsin(np.clip(cone_sine, -1.0, 1.0)))), _DIGITS)
+    return _rounded(float(np.degrees(np.arcsin(np.clip(cone_sine, -1.0, 1.0)))))
 
 
 def _linear(basis: _Complex, nodes: _Complex) -> tuple[complex, complex]:
@@ -208,10 +213,10 @@ def _grid(
     grid = conformal_grid(
         float(lon[row, column]), float(lat[row, column]), 1.0, nx, ny,
         cone_lat=cone_lat, levels=(), vertical_flag=0, ref_lat=true_lat,
-        ref_lon=round(float(wrap_longitude(meridian)), _DIGITS), source=source,
+        ref_lon=_rounded(float(wrap_longitude(meridian))), source=source,
     )  # fmt: skip
     grid = replace(
-        grid, sync_x=column + 1.0, sync_y=row + 1.0, orientation_deg=round(orientation, _DIGITS)
+        grid, sync_x=column + 1.0, sync_y=row + 1.0, orientation_deg=_rounded(orientation)
     )
     # Cells of 1 km put the nodes further apart than one by the size that they have.
     x, y = grid.to_xy(*some)
