@@ -145,7 +145,7 @@ def unknown_key(key: object, known: Iterable[str]) -> str:
 def nearest(key: object, known: Iterable[str]) -> str | None:
     """Return the known name most like ``key``, or None when nothing is alike."""
     names = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(str(key).lower(), names, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(str(key).lower(), names, n=1, cutoff=0.6)
     return names[found[0]] if found else None
 
 

@@ -228,6 +228,8 @@ def test_local_execution_is_strict_and_other_backends_have_options():
         ("met_path", "mets.NAME.directory"),
         ("xmn", "footprints.NAME.grid.xmin"),
         ("xres", "footprints.NAME.grid.xres"),
+        ("run_trajec", "skip_existing"),
+        ("long", "receptors.csv"),
     ],
 )
 def test_a_setting_of_r_stilt_is_led_to_its_place(name: str, meant: str):
