@@ -114,6 +114,22 @@ def test_a_wind_towards_the_east_is_rotated_by_the_angle_between_the_meridian_an
     assert np.sin(angle) == pytest.approx(along[1], abs=1e-6)
 
 
+def test_a_node_at_the_pole_takes_its_wind_from_its_neighbours(tmp_path):
+    """East of the pole is what the longitude in the file says, which rounding decides."""
+    grid = conformal_grid(
+        0.0, 90.0, 60.0, 15, 13, cone_lat=90.0, ref_lat=60.0, ref_lon=-45.0, levels=LEVELS,
+        vertical_flag=2,
+    )  # fmt: skip
+    analyses = analyses_on(grid)
+    read = read_analysis(refs_of(tmp_path / "met", cf_on_map(analyses, earthward=True))[0])
+    for name in ("UWND", "VWND"):
+        wanted = analyses[0].upper[name].copy()
+        around = wanted[:, [5, 7, 6, 6], [7, 7, 6, 8]].mean(axis=-1)
+        np.testing.assert_allclose(read.upper[name][:, 6, 7], around, atol=1e-4)
+        wanted[:, 6, 7] = read.upper[name][:, 6, 7]
+        np.testing.assert_allclose(read.upper[name], wanted, atol=2e-4)
+
+
 def test_one_wind_of_a_pair_can_be_read_alone(tmp_path):
     analyses = analyses_on(GRIDS["lambert"])
     ref = refs_of(tmp_path / "met", cf_on_map(analyses, earthward=True))[0]
@@ -144,6 +160,36 @@ def test_winds_of_cfgrib_are_along_the_grid_where_it_says_so(tmp_path):
             data[name].attrs["GRIB_uvRelativeToGrid"] = 1
     read = read_analysis(refs_of(tmp_path / "met", data)[0])
     np.testing.assert_allclose(read.upper["UWND"], analyses[0].upper["UWND"], atol=2e-4)
+
+
+@pytest.mark.parametrize("along", ["time", "step"])
+def test_files_that_cfgrib_made_are_read_at_their_valid_times(tmp_path, along):
+    analyses = analyses_on(GRIDS["lambert"])
+    data = cf_on_map(analyses, mapping=False, nodes=True)
+    data = data.drop_vars("when").rename(t=along, nav_lat="latitude", nav_lon="longitude")
+    time = {"standard_name": "time", "long_name": "initial time of forecast"}
+    hours = HOURS.astype("datetime64[ns]")
+    began = hours - np.timedelta64(6, "h")
+    data["valid_time"] = (along, hours, {"standard_name": "time", "long_name": "time"})
+    if along == "time":
+        data["time"] = ("time", began, time)
+        data["step"] = ((), np.timedelta64(6, "h").astype("timedelta64[ns]"))
+    else:
+        data["time"] = ((), began[0], time)
+        data["step"] = ("step", hours - began[0])
+    for name in data:
+        own = data[name].attrs.get("standard_name", "")
+        if own in ("x_wind", "y_wind"):
+            data[name].attrs["standard_name"] = {"x": "eastward", "y": "northward"}[
+                own[0]
+            ] + "_wind"
+            data[name].attrs["GRIB_uvRelativeToGrid"] = 1
+    refs = refs_of(tmp_path / "met", data.set_coords(["valid_time", "step"]))
+    assert [ref.time for ref in refs] == list(HOURS)
+    assert [ref.forecast_hour for ref in refs] == ([6, 7] if along == "step" else [0, 0])
+    np.testing.assert_allclose(
+        read_analysis(refs[1]).upper["UWND"], analyses[1].upper["UWND"], atol=2e-4
+    )
 
 
 def test_a_component_without_its_partner_is_one_sentence(tmp_path):
@@ -263,3 +309,15 @@ def test_a_dataset_in_memory_keeps_its_map(tmp_path):
     point = {"time": str(HOURS[0]), "longitude": float(lon), "latitude": float(lat)}
     found = stilt.sample_meteorology(met, point)
     assert np.isfinite(found["eastward_wind"]).all()
+
+
+def test_a_zarr_store_on_a_map_is_read_like_a_file(tmp_path):
+    pytest.importorskip("zarr")
+    analyses = analyses_on(GRIDS["lambert"])
+    data = cf_on_map(analyses, earthward=True, nodes=True)
+    data.to_zarr(tmp_path / "met" / "weather.zarr", zarr_format=3, consolidated=False)
+    met = MetConfig(directory=tmp_path / "met", format=AUTO)
+    refs = MetCatalogue(met).select(HOURS[0], HOURS[-1])
+    assert_same_nodes(refs[1].grid, GRIDS["lambert"])
+    read = read_analysis(refs[1])
+    np.testing.assert_allclose(read.upper["UWND"], analyses[1].upper["UWND"], atol=2e-4)

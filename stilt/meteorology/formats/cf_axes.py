@@ -18,7 +18,8 @@ from stilt.meteorology.formats.dataset_axes import FORECAST_BEGAN, LEVEL_A_HPA, 
 HEIGHT_M = "stilt_height_m"
 """Attribute of a field that was on an axis of one height."""
 
-_AXES = {"latitude": "Y", "longitude": "X", "time": "T"}
+_PLACES = {"latitude": "Y", "longitude": "X"}
+_VALID_TIME = "valid_time"
 _SIGMA = "atmosphere_sigma_coordinate"
 _HYBRID = "atmosphere_hybrid_sigma_pressure_coordinate"
 
@@ -30,12 +31,15 @@ def with_known_axes(data: xr.Dataset) -> xr.Dataset:
         ValueError: levels are of a kind that transport cannot use.
     """
     data = with_map_axes(data)
-    for name, axis in _AXES.items():
-        if axis != "T" and MAP_Y in data.dims:
-            continue
+    for name, axis in _PLACES.items() if MAP_Y not in data.dims else ():
         found = next(_coordinates(data, name, axis), None)
         if found is not None:
             data = _renamed(data, found, name)
+    times = list(_coordinates(data, "time", "T"))
+    if times:
+        # cfgrib also has the time at which the forecast began, with the standard name of time.
+        best = max(times, key=lambda name: (name == _VALID_TIME, data[name].ndim))
+        data = _renamed(data, best, best if best == _VALID_TIME else "time")
     return _with_known_levels(data).assign_attrs(_forecast(data))
 
 
@@ -43,8 +47,10 @@ def _forecast(data: xr.Dataset) -> dict[str, np.datetime64]:
     """Return when the forecast of a dataset began, as its attribute; empty if it does not say."""
     for name in map(str, data.variables):
         variable = data[name]
-        is_time = np.issubdtype(variable.dtype, np.datetime64)
-        if is_time and variable.size == 1 and standard_name(variable) == "forecast_reference_time":
+        is_reference = standard_name(variable) == "forecast_reference_time" or (
+            name == "time" and _VALID_TIME in data.variables
+        )
+        if is_reference and variable.size == 1 and np.issubdtype(variable.dtype, np.datetime64):
             return {FORECAST_BEGAN: variable.to_numpy().ravel()[0].astype("datetime64[m]")}
     return {}
 
@@ -111,7 +117,7 @@ def _coordinates(data: xr.Dataset, wanted: str, axis: str) -> Iterator[str]:
 def _is_data(variable: xr.DataArray) -> bool:
     """Return whether a one-dimensional variable is a field along an axis, not an axis itself."""
     others = {standard_name(variable[dim]) for dim in variable.dims if dim in variable.coords}
-    return variable.name not in variable.dims and bool(others & set(_AXES))
+    return variable.name not in variable.dims and bool(others & {*_PLACES, "time"})
 
 
 def _is_z(variable: xr.DataArray) -> bool:
