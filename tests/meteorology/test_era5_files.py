@@ -10,6 +10,7 @@ from stilt.meteorology.archive import list_archive
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
 from stilt.meteorology.formats.era5 import Era5Format
+from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2
 from stilt.meteorology.formats.grib_messages import is_grib
 from stilt.meteorology.writer import write_arl
 
@@ -55,6 +56,50 @@ def test_levels_and_surface_in_two_files_make_one_analysis(folder, analyses):
     for ref, wanted in zip(refs, analyses, strict=True):
         assert_alike(read_analysis(ref), wanted)
         assert ref.grid.levels == tuple(map(float, PRESSURES_HPA))
+
+
+ECMWF_UNITS = {
+    "sp": "Pa", "z": "m**2 s**-2", "t2m": "K", "u10": "m s**-1", "v10": "m s**-1", "blh": "m",
+    "zust": "m s**-1", "ishf": "W m**-2", "slhf": "J m**-2", "ssrd": "J m**-2", "u": "m s**-1",
+    "v": "m s**-1", "w": "Pa s**-1", "t": "K", "q": "kg kg**-1",
+}  # fmt: skip
+OTHER_UNITS = {
+    "sp": ("hPa", 0.01, 0.0), "t2m": ("degC", 1.0, -273.15), "blh": ("km", 0.001, 0.0),
+    "slhf": ("W m-2", 1 / 3600, 0.0), "u10": ("km/h", 3.6, 0.0), "t": ("C", 1.0, -273.15),
+    "w": ("hPa/h", 36.0, 0.0), "q": ("g/kg", 1000.0, 0.0),
+}  # fmt: skip
+
+
+def with_units(data, units):
+    made = data.copy()
+    for name in made.data_vars:
+        unit, factor, offset = units.get(name, (ECMWF_UNITS[name], 1.0, 0.0))
+        made[name] = (made[name].astype(float) * factor + offset).assign_attrs(units=unit)
+    return made
+
+
+@pytest.mark.parametrize("others", [{}, OTHER_UNITS], ids=["ECMWF's", "others"])
+def test_units_that_variables_name_count(tmp_path, analyses, others):
+    height = {} if not others else {"z": ("m", 1 / STANDARD_GRAVITY_M_S2, 0.0)}
+    with_units(level_dataset(analyses), others | height).to_netcdf(tmp_path / "levels.nc")
+    with_units(surface_dataset(analyses), others).to_netcdf(tmp_path / "surface.nc")
+    for ref, wanted in zip(select(tmp_path), analyses, strict=True):
+        assert_alike(read_analysis(ref), wanted)
+
+
+def test_units_of_another_kind_are_refused_and_unreadable_ones_are_ecmwfs(tmp_path, analyses):
+    surface_dataset(analyses).to_netcdf(tmp_path / "surface.nc")
+    levels = with_units(level_dataset(analyses), {})
+    levels["t"].attrs["units"] = "(0 - 1)"
+    levels.to_netcdf(tmp_path / "levels.nc")
+    assert_alike(read_analysis(select(tmp_path)[0]), analyses[0])
+    levels["w"].attrs["units"] = "m s**-1"
+    levels.to_netcdf(tmp_path / "other.nc")
+    (tmp_path / "other.nc").replace(tmp_path / "levels.nc")
+    with pytest.raises(
+        MeteorologyError, match=r"variable w \(m s\*\*-1\) cannot be converted to Pa"
+    ):
+        select(tmp_path)
 
 
 def test_any_order_of_axes_and_any_longitudes_are_the_same_weather(tmp_path, analyses):

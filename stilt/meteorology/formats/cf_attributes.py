@@ -27,10 +27,33 @@ def conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
     if given is None:
         raise UnsuitableFileError(f"its variable {variable.name} has no units; write them into it")
     try:
-        zero, one = Unit(str(given)).convert(np.array([0.0, 1.0]), Unit(unit))
+        zero, one = Unit(_readable(given)).convert(np.array([0.0, 1.0]), Unit(unit))
     except ValueError as problem:
         raise UnsuitableFileError(
             f"the units of its variable {variable.name} ({given}) cannot be converted to {unit}; "
             "correct them"
         ) from problem
     return float(one - zero), float(zero)
+
+
+def has_known_unit(variable: xr.DataArray) -> bool:
+    """Return whether UDUNITS understands what a variable says of its unit, if it says anything."""
+    from cf_units import Unit
+
+    try:
+        return not Unit(_readable(variable.attrs.get("units", ""))).is_unknown()
+    except ValueError:
+        return False
+
+
+def is_convertible(variable: xr.DataArray, unit: str) -> bool:
+    """Return whether the unit of a variable is one of the same kind as another."""
+    from cf_units import Unit
+
+    return bool(Unit(_readable(variable.attrs["units"])).is_convertible(unit))
+
+
+def _readable(units: object) -> str:
+    """Return a unit as UDUNITS reads it, in which C alone is the coulomb."""
+    text = str(units).strip()
+    return "degC" if text in ("C", "deg C") else text

@@ -1,14 +1,23 @@
 """ERA5 on pressure or model levels: NetCDF and GRIB of the Climate Data Store, Zarr stores.
 
-Names, units and signs are those of ECMWF's parameter database. The sign of fluxes that ECMWF counts
-positive downward is reversed; J m-2 are accumulated over the hour that ends at the valid time.
+Names, units and signs are those of ECMWF's parameter database; variables in other units are
+converted by their attributes. The sign of fluxes that ECMWF counts positive downward is reversed;
+J m-2 are accumulated over the hour that ends at the valid time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import xarray as xr
 
 from stilt.meteorology.formats.cf import CFFormat
+from stilt.meteorology.formats.cf_attributes import (
+    conversion,
+    has_known_unit,
+    is_convertible,
+)
 from stilt.meteorology.formats.dataset import DatasetFormat
 from stilt.meteorology.formats.era5_grib import era5_grib
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2, Field, Product
@@ -50,6 +59,18 @@ _UPPER: dict[tuple[str, ...], Field] = {
 }
 
 
+_WIND = "m s-1"
+_UNITS = {
+    "PRSS": "Pa", "SHGT": "m2 s-2", "HGTS": "m2 s-2", "T02M": "K", "TEMP": "K", "U10M": _WIND,
+    "V10M": _WIND, "UWND": _WIND, "VWND": _WIND, "USTR": _WIND, "WWND": "Pa s-1", "PBLH": "m",
+    "RGHS": "m", "UMOF": "Pa", "VMOF": "Pa", "SHTF": "W m-2", "LHTF": "W m-2", "DSWF": "W m-2",
+    "TPP1": "m", "CPP1": "m", "TCLD": "1", "LCLD": "1", "SPHU": "1", "RELH": "%",
+}  # fmt: skip
+"""ECMWF's units by ARL's names, for fluxes those of a mean."""
+
+_COLLECTED = "J m-2"
+
+
 def by_name(table: Mapping[tuple[str, ...], Field]) -> dict[str, Field]:
     """Return fields by each of their names."""
     return {name: field for names, field in table.items() for name in names}
@@ -83,6 +104,30 @@ class Era5Format(DatasetFormat):
             return True
         return not CFFormat().recognises(path)
 
+    def product_of(self, data: xr.Dataset) -> Product:
+        """Return the fields of a dataset, converted where variables are in other units.
+
+        Raises:
+            UnsuitableFileError: a unit is of another kind.
+        """
+        told = {
+            str(name).lower(): variable
+            for name, variable in data.data_vars.items()
+            if "units" in variable.attrs and has_known_unit(variable)
+        }
+
+        def converted(table: Mapping[str, Field]) -> dict[str, Field]:
+            return {
+                name: _converted(field, told[name]) if name in told else field
+                for name, field in table.items()
+            }
+
+        return replace(
+            self.product,
+            surface=converted(self.product.surface),
+            upper=converted(self.product.upper),
+        )
+
     def scan(self, path: str, window: Window | None = None) -> FileIndex:
         """List what a file or a store holds."""
         return self._grib.scan(path) if is_grib(path) else super().scan(path, window)
@@ -94,3 +139,18 @@ class Era5Format(DatasetFormat):
     def fields(self, ref: AnalysisRef) -> FieldNames:
         """Return the names of what :meth:`read` would give."""
         return self._grib.fields(ref) if ref.messages else super().fields(ref)
+
+
+def _converted(field: Field, variable: xr.DataArray) -> Field:
+    """Return a field whose variable is converted to ECMWF's unit, or height to geopotential."""
+    if field.is_logarithm:
+        return field
+    unit, factor = _UNITS[field.name], field.factor
+    if abs(factor) == _PER_HOUR and not is_convertible(variable, unit):
+        unit = _COLLECTED
+    elif abs(factor) == _PER_HOUR:
+        factor *= 3600.0
+    elif unit == "m2 s-2" and is_convertible(variable, "m"):
+        unit, factor = "m", 1.0
+    scale, offset = conversion(variable, unit)
+    return replace(field, factor=factor * scale, offset=factor * offset)
