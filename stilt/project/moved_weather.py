@@ -49,7 +49,8 @@ def moved_weather(project: Project) -> list[str]:
             if have & _keys(expectations(former, root, kernels)[met]):
                 is_same = _holds_the_same(project, folders, paths, weather)
                 for name, folder in folders.items():
-                    found.setdefault(name, {})[folder] = is_same
+                    there = found.setdefault(name, {})
+                    there[folder] = is_same and there.get(folder, True)
                 break
     return [_sentence(project, name, folders) for name, folders in found.items()]
 
