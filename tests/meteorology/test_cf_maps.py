@@ -148,18 +148,21 @@ def test_winds_along_the_grid_are_preferred_to_those_that_need_rotation(tmp_path
     np.testing.assert_allclose(read.upper["UWND"], analyses[0].upper["UWND"], atol=2e-4)
 
 
-def test_winds_of_cfgrib_are_along_the_grid_where_it_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("beginning", "attributes"), [("", {"GRIB_uvRelativeToGrid": 1}), ("grid_", {})]
+)
+def test_winds_along_the_grid_that_are_called_eastward(tmp_path, beginning, attributes):
+    """By cfgrib, which calls all so, and by the former standard name of x_wind."""
     analyses = analyses_on(GRIDS["lambert"])
     data = cf_on_map(analyses)
     for name in data:
         own = data[name].attrs.get("standard_name", "")
         if own in ("x_wind", "y_wind"):
-            data[name].attrs["standard_name"] = {"x": "eastward", "y": "northward"}[
-                own[0]
-            ] + "_wind"
-            data[name].attrs["GRIB_uvRelativeToGrid"] = 1
+            called = {"x": "eastward", "y": "northward"}[own[0]]
+            data[name].attrs.update(standard_name=f"{beginning}{called}_wind", **attributes)
     read = read_analysis(refs_of(tmp_path / "met", data)[0])
     np.testing.assert_allclose(read.upper["UWND"], analyses[0].upper["UWND"], atol=2e-4)
+    np.testing.assert_allclose(read.surface["V10M"], analyses[0].surface["V10M"], atol=2e-4)
 
 
 @pytest.mark.parametrize("along", ["time", "step"])

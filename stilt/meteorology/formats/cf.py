@@ -26,6 +26,8 @@ _UPPER: _Table = {
     "northward_wind": ("VWND", "m s-1", 1.0),
     "x_wind": ("UWND", "m s-1", 1.0),
     "y_wind": ("VWND", "m s-1", 1.0),
+    "grid_eastward_wind": ("UWND", "m s-1", 1.0),
+    "grid_northward_wind": ("VWND", "m s-1", 1.0),
     "lagrangian_tendency_of_air_pressure": ("WWND", "hPa s-1", 1.0),
     "upward_air_velocity": ("DZDT", "m s-1", 1.0),
     "air_temperature": ("TEMP", "K", 1.0),
@@ -45,6 +47,8 @@ _SURFACE: _Table = {
     "northward_wind": ("V10M", "m s-1", 1.0),
     "x_wind": ("U10M", "m s-1", 1.0),
     "y_wind": ("V10M", "m s-1", 1.0),
+    "grid_eastward_wind": ("U10M", "m s-1", 1.0),
+    "grid_northward_wind": ("V10M", "m s-1", 1.0),
     "atmosphere_boundary_layer_thickness": ("PBLH", "m", 1.0),
     "surface_roughness_length": ("RGHS", "m", 1.0),
     "friction_velocity": ("USTR", "m s-1", 1.0),
@@ -106,10 +110,11 @@ class CFFormat(DatasetFormat):
 def _is_earthward(variable: xr.DataArray) -> bool:
     """Return whether a field is a component towards east or north.
 
-    cfgrib names all winds of GRIB files so, also those along the grid.
+    cfgrib names all winds of GRIB files so, also those along the grid; ``grid_eastward_wind`` is
+    the former name of ``x_wind``.
     """
     own = standard_name(variable)
-    along_grid = variable.attrs.get("GRIB_uvRelativeToGrid") == 1
+    along_grid = own.startswith("grid_") or variable.attrs.get("GRIB_uvRelativeToGrid") == 1
     return ("eastward" in own or "northward" in own) and not along_grid
 
 

@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Hashable, Iterator
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
-from stilt.meteorology.formats.axes import (
-    NO_LEVELS,
-    Horizontal,
-    Vertical,
-    with_levels,
-)
+from stilt.meteorology.formats.axes import with_levels
 from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
-from stilt.meteorology.formats.dataset_axes import (
-    COLUMNS,
-    HYBRID_NAMES,
-    PRESSURE_NAMES,
-    ROWS,
-    axis_of,
-    check_dimensions,
-    horizontal_of,
-    one_expver,
-    times_of,
-    vertical_of,
-)
-from stilt.meteorology.formats.fields import Field, Product
+from stilt.meteorology.formats.dataset_part import DatasetPart, parts_of
+from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
 from stilt.meteorology.formats.netcdf_files import is_netcdf
 from stilt.meteorology.formats.stores import (
     chunk_tokens,
-    few_chunks_together,
     is_store,
     layout_digest,
     open_store,
     store_state,
 )
-from stilt.meteorology.formats.winds import PARTNER, turn_winds, with_partners
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
 
@@ -110,7 +90,7 @@ class DatasetFormat:
         return FileIndex(tuple(refs))
 
     def _refs(
-        self, path: str, number: int, part: _Part, window: Window | None
+        self, path: str, number: int, part: DatasetPart, window: Window | None
     ) -> Iterator[AnalysisRef]:
         grid = with_levels(part.horizontal.grid, part.vertical)
         _ = part.turned_winds
@@ -167,180 +147,14 @@ class DatasetFormat:
         return FieldNames((), (*names, HYBRID_A, HYBRID_B) if part.vertical.a_hpa else names)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A dataset of one kind of levels.
-
-    Attributes:
-        data: opened lazily.
-        fields: what its variables become, by the variables' names.
-        horizontal, vertical: its axes.
-        level: name of the dimension of levels; "" for the surface.
-        time: name of the dimension of times; "" when it has one time only.
-        times: valid times; NaT for fields that do not change with time.
-        hours: forecast hour of each.
-    """
-
-    data: xr.Dataset
-    fields: dict[str, Field]
-    horizontal: Horizontal
-    vertical: Vertical
-    level: str
-    time: str
-    times: NDArray[np.datetime64]
-    hours: NDArray[np.int64]
-
-    @cached_property
-    def turned_winds(self) -> frozenset[str]:
-        """ARL names of the winds that are towards east and north on a grid with other axes.
-
-        Raises:
-            UnsuitableFileError: the other component is missing, or along the grid.
-        """
-        if self.horizontal.grid.kind == "latlon":
-            return frozenset()
-        earthward = {field.name: field.is_earthward for field in self.fields.values()}
-        for name, is_earthward in earthward.items():
-            if earthward.get(PARTNER.get(name, name), not is_earthward) != is_earthward:
-                raise UnsuitableFileError(
-                    f"it has one component of a wind ({name}) without the other one of its kind, "
-                    "and both are needed to rotate it to the grid; put both into one file"
-                )
-        return frozenset(name for name, is_earthward in earthward.items() if is_earthward)
-
-    def within(self, window: Window | None) -> list[int]:
-        """Return the positions of the times in a window, and of all times without a date."""
-        if window is None:
-            return list(range(len(self.times)))
-        inside = (self.times >= window[0]) & (self.times <= window[1])
-        return [int(each) for each in np.flatnonzero(inside | np.isnat(self.times))]
-
-    def read(
-        self, position: int, ref: AnalysisRef, variables: Collection[str] | None
-    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-        """Read the fields at the surface and on levels at a position in time, cropped."""
-        nodes = self.horizontal.cropped(ref.crop)
-        order = self.vertical.order[: len(ref.grid.levels)]
-        surface: dict[str, NDArray[np.float32]] = {}
-        upper: dict[str, NDArray[np.float32]] = {}
-        turned = self.turned_winds
-        variables = with_partners(variables) if turned else variables
-        for name, field in self.fields.items():
-            if variables is not None and field.name not in variables:
-                continue
-            values = self._values(name, position, nodes, order)
-            # In place: one global field has 150 MB.
-            if field.is_logarithm:
-                np.exp(values, out=values)
-            if field.factor != 1.0:
-                values *= np.float32(field.factor)
-            if field.offset:
-                values += np.float32(field.offset)
-            (upper if self.level else surface)[field.name] = values
-        if turned:
-            turn_winds(ref.grid, surface, upper, turned)
-        if self.vertical.a_hpa and self.level:
-            # Pressure depends on that of the surface, which may be in another file.
-            kept = slice(len(order))
-            for key, numbers in ((HYBRID_A, self.vertical.a_hpa), (HYBRID_B, self.vertical.b)):
-                upper[key] = np.asarray(numbers[kept], np.float32)[:, None, None]
-        return surface, upper
-
-    def _values(
-        self, name: str, position: int, nodes: Horizontal, order: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
-        variable = self.data[name]
-        chosen: dict[Hashable, Any] = {}
-        if self.time in variable.dims:
-            chosen[self.time] = position
-        variable = variable.isel(chosen)
-        y, x = axis_of(variable, ROWS), axis_of(variable, COLUMNS)
-        wanted = (self.level, y, x) if self.level else (y, x)
-        extra = [dim for dim in variable.dims if dim not in wanted]
-        variable = variable.isel(dict.fromkeys(extra, 0)).transpose(*wanted)
-        # Slices first: an index array per axis would read chunks repeatedly. Columns across the
-        # seam of a global grid are two slices, so that the chunks between them are not read.
-        rows = _span(nodes.rows)
-        chosen = {y: rows, **({self.level: _span(order)} if self.level else {})}
-        pieces = []
-        with few_chunks_together(self.data[name]):
-            for run in _runs(nodes.columns):
-                columns = _span(run)
-                taken = variable.isel({**chosen, x: columns}).to_numpy()
-                pieces.append(taken[..., nodes.rows - rows.start, :][..., run - columns.start])
-        values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
-        if self.level:
-            values = values[order - order.min()]
-            known = np.isfinite(values)
-            if not known.any():
-                raise ValueError(f"it has no values of {name} at {self.times[position]}")
-            # Nothing is below the ground there; a chunk of a store may be missing.
-            if self.vertical.a_hpa and not known.all():
-                raise ValueError(
-                    f"it lacks values of {name} on {int((~known).any(axis=(1, 2)).sum())} of its "
-                    f"levels at {self.times[position]}"
-                )
-        return np.ascontiguousarray(values, np.float32)
-
-
-def _span(index: NDArray[np.intp]) -> slice:
-    """Return the smallest slice that holds some indices."""
-    return slice(int(index.min()), int(index.max()) + 1)
-
-
-def _runs(index: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Return indices as two runs of neighbours where one jump divides them, otherwise as one."""
-    jumps = np.flatnonzero(np.abs(np.diff(index)) > 1)
-    return np.split(index, jumps + 1) if len(jumps) == 1 else [index]
-
-
 @lru_cache(maxsize=8)
-def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[_Part, ...]:
+def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[DatasetPart, ...]:
     """Return the parts of a file, which this process keeps open while the file is unchanged."""
     del identity
-    found: list[_Part] = []
+    found: list[DatasetPart] = []
     for data in form.open(path):
-        found.extend(_parts(form.product_of(data), data))
+        found.extend(parts_of(form.product_of(data), data))
     return tuple(found)
-
-
-def _parts(product: Product, data: xr.Dataset) -> Iterator[_Part]:
-    """Yield the surface fields of a dataset, and those on each of its lists of levels."""
-    data = one_expver(data)
-    by_level: dict[str, list[str]] = {}
-    for name in map(str, data.data_vars):
-        variable = data[name]
-        dims = [str(dim) for dim in variable.dims]
-        if axis_of(variable, ROWS, False) and axis_of(variable, COLUMNS, False):
-            level = next((dim for dim in dims if dim.lower() in PRESSURE_NAMES | HYBRID_NAMES), "")
-            by_level.setdefault(level, []).append(name)
-    for level, names in by_level.items():
-        table = product.upper if level else product.surface
-        known = _fields(names, product.upper) or _fields(names, product.surface)
-        if not known:
-            continue
-        for name in known:
-            check_dimensions(data[name], level)
-        # Fields that do not change with time may be among those that do.
-        first = max((data[name] for name in names), key=lambda each: each.ndim)
-        horizontal = horizontal_of(data, first, product)
-        vertical = vertical_of(data, level) if level else NO_LEVELS
-        if level and vertical.flag == 4 and data.sizes[level] == 1:
-            # Model levels carry the ground's geopotential and pressure on their first one.
-            level, vertical, table = "", NO_LEVELS, product.surface
-        time, times, hours = times_of(data, first)
-        yield _Part(data, _fields(names, table), horizontal, vertical, level, time, times, hours)
-
-
-def _fields(names: list[str], table: Any) -> dict[str, Field]:
-    """Return the field of each variable; of several with one field, the lowest rank is used."""
-    known = {name: table[name.lower()] for name in names if name.lower() in table}
-    best: dict[str, str] = {}
-    for name, field in known.items():
-        other = best.setdefault(field.name, name)
-        if field.rank < known[other].rank:
-            best[field.name] = name
-    return {name: known[name] for name in best.values()}
 
 
 def _identity(path: str) -> str:
