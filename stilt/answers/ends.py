@@ -99,7 +99,7 @@ def footprint_settings(owner: Owner, name: str | None) -> FootprintConfig | None
     if name is not None:
         if name not in known:
             raise UsageError(
-                f"There is no footprint {name!r}: there are {', '.join(known) or 'none'}."
+                f"There is no footprint {name!r}: the choices are {', '.join(known) or 'none'}."
             )
         return known[name]
     listed = list(known.values())

@@ -31,11 +31,11 @@ def export(
 ) -> list[Path]:
     """Write footprints in another layout; see :meth:`stilt.Model.export`."""
     if layout not in FORMATS:
-        raise UsageError(f"Unknown format {layout!r}: there are {', '.join(FORMATS)}.")
+        raise UsageError(f"Unknown format {layout!r}: the choices are {', '.join(FORMATS)}.")
     known = FootprintCollections(owner).names()
     if footprint is None and len(known) != 1:
         raise UsageError(
-            f"Say which footprints are exported: there are {', '.join(known) or 'none'}."
+            f"Say which footprints are exported: the choices are {', '.join(known) or 'none'}."
         )
     name = footprint or known[0]
     if layout == "ct-lagrange":

@@ -103,7 +103,7 @@ def sensitivity(
     names = [parameters] if isinstance(parameters, str) else list(parameters)
     for name in (*names, *(steps or {})):
         if name not in STEPS:
-            raise UsageError(f"There is no parameter {name!r}: there are {', '.join(STEPS)}.")
+            raise UsageError(f"There is no parameter {name!r}: the choices are {', '.join(STEPS)}.")
     if not names:
         raise UsageError(f"Name at least one parameter of {', '.join(STEPS)}.")
     widths = {**STEPS, **(steps or {})}
@@ -231,7 +231,7 @@ def _released(model: ModelWithReceptors, receptor: Receptor, met: str | None) ->
     mets = list(config.simulated_mets)
     name = met or mets[0]
     if name not in mets or (met is None and len(mets) > 1):
-        raise UsageError(f"Say of which meteorology, met=: there are {', '.join(mets)}.")
+        raise UsageError(f"Say of which meteorology, met=: the choices are {', '.join(mets)}.")
     prepare_process(model.files)
     from stilt.transport.perturbed import release_for
     from stilt.transport.release import release_of

@@ -116,7 +116,8 @@ def by_site(dataset: xr.Dataset, site: str) -> xr.Dataset:
 def _only(names: list[str]) -> str:
     if len(names) != 1:
         raise UsageError(
-            f"Say which footprints are meant, footprint=: there are {', '.join(names) or 'none'}."
+            "Say which footprints are meant, footprint=: the choices are "
+            f"{', '.join(names) or 'none'}."
         )
     return names[0]
 

@@ -154,7 +154,7 @@ def _name(model: Model, wanted: PictureRequest) -> str:
         raise UsageError("The configuration has no footprints: draw particles (--kind particles).")
     name = wanted.name or names[0]
     if name not in model.footprints:
-        raise UsageError(f"There is no footprint '{name}': there are {', '.join(names)}.")
+        raise UsageError(f"There is no footprint '{name}': the choices are {', '.join(names)}.")
     return name
 
 

@@ -49,7 +49,7 @@ def format_of(path: str | os.PathLike[str], chosen: str | None) -> str:
             )
         return _SUFFIXES.get(suffix, "files")
     if chosen not in FORMATS:
-        raise UsageError(f"Unknown format '{chosen}': there are {', '.join(FORMATS)}.")
+        raise UsageError(f"Unknown format '{chosen}': the choices are {', '.join(FORMATS)}.")
     return chosen
 
 

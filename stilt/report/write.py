@@ -61,7 +61,9 @@ def write_report(
     table = model.simulations.to_frame()
     names = model.footprints.names()
     if name is not None and name not in model.footprints:
-        raise UsageError(f"There is no footprint '{name}': there are {', '.join(names) or 'none'}.")
+        raise UsageError(
+            f"There is no footprint '{name}': the choices are {', '.join(names) or 'none'}."
+        )
     name = name or (names[0] if names else None)
     shown, maps_note = _maps(model, name, most_maps)
     totals = totals_of(model, table, name) if name else {"places": [], "points": [], "left_out": 0}

@@ -78,7 +78,7 @@ def test_fluxes_add_up_and_units_count(model):
 
 
 def test_wrong_questions_are_told_of(model):
-    with pytest.raises(UsageError, match="no parameter 'zi': there are mixed_layer, wind"):
+    with pytest.raises(UsageError, match="no parameter 'zi': the choices are mixed_layer, wind"):
         stilt.sensitivity(model, RECEPTOR, SMOOTH, ["zi"])
     with pytest.raises(UsageError, match="above 0"):
         stilt.sensitivity(model, RECEPTOR, SMOOTH, "wind", steps={"wind": 0.0})

@@ -96,7 +96,7 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
             ["--kind", "map"],
             "shows one simulation: name it, or give --each. There are 3, such as fake_",
         ),
-        (["{id}", "--name", "nope"], "There is no footprint 'nope': there are default."),
+        (["{id}", "--name", "nope"], "There is no footprint 'nope': the choices are default."),
         (["{id}", "--format", "docx"], "Pictures cannot be written as '.docx': choose "),
         (["{id}", "--hour", "77"], "There is no layer 77"),
         (["{id}", "--kind", "animation", "--format", "png"], "A film cannot be written as '.png'"),

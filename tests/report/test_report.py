@@ -147,7 +147,7 @@ def test_a_report_needs_no_matplotlib(make_model, tmp_path) -> None:
 
 def test_an_unknown_footprint_is_named(project, tmp_path) -> None:
     model, _ = project
-    with pytest.raises(UsageError, match="no footprint 'nope': there are default"):
+    with pytest.raises(UsageError, match="no footprint 'nope': the choices are default"):
         write_report(model, tmp_path / "x.html", name="nope")
 
 

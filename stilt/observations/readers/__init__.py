@@ -47,7 +47,7 @@ def read_files(
         UsageError: an unknown reader, or a file of another product.
     """
     if reader not in READERS:
-        raise UsageError(f"Unknown reader {reader!r}: there are {', '.join(READERS)}.")
+        raise UsageError(f"Unknown reader {reader!r}: the choices are {', '.join(READERS)}.")
     if species is not None and reader not in OF_SEVERAL_SPECIES:
         raise UsageError(f"The reader {reader} knows one gas only: leave the species out.")
     options = {} if species is None else {"species": species}
