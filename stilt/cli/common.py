@@ -107,12 +107,12 @@ class Commands(click.Group):
             broken_off(f"Error: {_one_line(error)}")
             return EXIT_USAGE
         except OSError as error:
-            from stilt.execution.failures import disk_advice
+            from stilt.execution.failures import disk_sentence
 
-            advice = disk_advice(error)
-            if advice is None:
+            sentence = disk_sentence(error)
+            if sentence is None:
                 raise
-            broken_off(f"Error: {_one_line(error)}; {advice}.")
+            broken_off(f"Error: {sentence}")
             return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_FAILED
         return code if isinstance(code, int) else EXIT_COMPLETE
 

@@ -27,7 +27,7 @@ FORMATS = ("arl", "era5", "gfs", "hrrr", "wrf", "wrf-instantaneous", "cf", "auto
 DATASETS = "weather"
 """Folder of a project that keeps datasets which were given in memory."""
 
-_HOURS_OR_MINUTES = re.compile(r"(\d{1,6}) ?(h|min)")
+_PLAIN = re.compile(r"(\d{1,6}) ?(d|days?|h|hours?|min)", re.IGNORECASE)
 
 
 class MetConfig(Section):
@@ -335,6 +335,9 @@ def _expanded(value: Any) -> Any:
     if is_url(value):
         return str(value)
     path = expanded(value)
+    if isinstance(value, str) and not path.is_dir():
+        # Blanks around it are seldom meant.
+        path = expanded(value.strip())
     return Path(os.path.abspath(path)) if path.is_dir() else path
 
 
@@ -357,11 +360,11 @@ def _interval(text: str) -> timedelta:
 
 def _plain_interval(text: str) -> timedelta | None:
     """Read what most configurations hold without loading pandas, which takes longer than status."""
-    found = _HOURS_OR_MINUTES.fullmatch(text)
+    found = _PLAIN.fullmatch(text)
     if found is None:
         return None
-    number = int(found[1])
-    return timedelta(hours=number) if found[2] == "h" else timedelta(minutes=number)
+    unit = {"d": "days", "h": "hours", "m": "minutes"}[found[2][0].lower()]
+    return timedelta(**{unit: int(found[1])})
 
 
 def _check_source(source: str) -> None:

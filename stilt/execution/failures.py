@@ -58,8 +58,8 @@ class Failure:
             return cls(Reason.UNKNOWN, str(error), phase, kind)
         if isinstance(error, KeyboardInterrupt):
             return cls(Reason.INTERRUPTED, "The run was interrupted.", phase, kind)
-        if (advice := disk_advice(error)) is not None:
-            return cls(Reason.DISK, f"{_one_line(error)}; {advice}.", phase, kind, trace)
+        if (sentence := disk_sentence(error)) is not None:
+            return cls(Reason.DISK, sentence, phase, kind, trace)
         return cls(Reason.UNKNOWN, f"{kind}: {_one_line(error)}", phase, kind, trace)
 
 
@@ -102,16 +102,16 @@ def log_failure(project: Project, sim_id: str, failure: Failure) -> None:
         logger.warning("The log of %s cannot be stored: %s", sim_id, error)
 
 
-def disk_advice(error: BaseException) -> str | None:
-    """What to do about a disk that refuses, None for any other error."""
+def disk_sentence(error: BaseException) -> str | None:
+    """Say what a disk refuses and what to do about it, None for any other error."""
     if isinstance(error, OSError) and error.errno in _DISK:
-        return _DISK[error.errno]
-    # numpy says only this, without a number, when a file could be written in part.
-    if isinstance(error, OSError) and _WRITTEN_IN_PART.fullmatch(str(error)):
-        return "make room on the disk, or check it"
-    # netCDF4 reports a full disk as a RuntimeError of the HDF5 library.
-    if isinstance(error, RuntimeError) and str(error).startswith("NetCDF: HDF error"):
-        return "make room on the disk, or check it"
+        return f"{_one_line(error)}; {_DISK[error.errno]}."
+    # numpy gives no number when a file could be written in part, and netCDF4 reports a full disk
+    # as a RuntimeError of the HDF5 library.
+    if (isinstance(error, OSError) and _WRITTEN_IN_PART.fullmatch(str(error))) or (
+        isinstance(error, RuntimeError) and str(error).startswith("NetCDF: HDF error")
+    ):
+        return "A file could not be written whole; make room on the disk, or check it."
     return None
 
 

@@ -45,10 +45,25 @@ def test_met_names_fit_into_ids(name):
         config(mets={name: MET})
 
 
+def test_blanks_around_a_folder_are_not_part_of_it(tmp_path):
+    (tmp_path / " met").mkdir()
+    assert MetConfig(**{**MET, "directory": f" {tmp_path} "}).directory == tmp_path
+    assert MetConfig(**{**MET, "directory": f"{tmp_path}/ met"}).directory == tmp_path / " met"
+
+
 def test_a_met_without_footprints_is_a_whole_configuration():
     only = ModelConfig(mets={"hrrr": MetConfig(**MET)})
     assert only.footprints == {}
     assert only.mets["hrrr"].file_interval == pd.Timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("15d", 360), ("1 day", 24), ("7 days", 168), ("6H", 6), ("3 hours", 3), ("90min", 1.5)],
+)
+def test_lengths_of_time_are_written_in_many_ways(text, hours):
+    met = MetConfig(**{**MET, "file_tres": text})
+    assert met.file_interval == pd.Timedelta(hours=hours)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""What is said of errors that are no fault of the project."""
+
+import errno
+
+import pytest
+
+from stilt.errors import Reason
+from stilt.execution.failures import Failure, disk_sentence
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("1451520 requested and 123872 written"),
+        RuntimeError("NetCDF: HDF error: '/case/foot.nc'"),
+    ],
+    ids=["numpy", "netCDF4"],
+)
+def test_a_full_disk_is_said_whatever_a_library_calls_it(error):
+    said = "A file could not be written whole; make room on the disk, or check it."
+    assert disk_sentence(error) == said
+    failure = Failure.of(error, "writing")
+    assert (failure.reason, failure.detail) == (Reason.DISK, said)
+
+
+def test_the_systems_own_errors_keep_their_words():
+    full = OSError(errno.ENOSPC, "No space left on device", "/case/x")
+    assert disk_sentence(full).startswith(
+        "[Errno 28] No space left on device: '/case/x'; make room"
+    )
+    assert disk_sentence(OSError("something else")) is None
+    assert disk_sentence(ValueError("1 requested and 0 written")) is None
