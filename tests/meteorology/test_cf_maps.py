@@ -137,6 +137,21 @@ def test_one_wind_of_a_pair_can_be_read_alone(tmp_path):
     np.testing.assert_allclose(read.upper["VWND"], analyses[0].upper["VWND"], atol=2e-4)
 
 
+@pytest.mark.parametrize("form", [{}, {"nodes": True}, {"nodes": True, "earthward": True}])
+def test_columns_from_the_east_to_the_west_are_turned(tmp_path, form):
+    analyses = analyses_on(GRIDS["lambert"])
+    data = cf_on_map(analyses, **form).isel(x=slice(None, None, -1))
+    if form:
+        # The map is then found from the nodes.
+        data["crs"].attrs.pop("earth_radius")
+    ref = refs_of(tmp_path / "met", data)[0]
+    assert_same_nodes(ref.grid, GRIDS["lambert"], 3e-4)
+    assert ref.grid.orientation_deg == 0.0
+    read = read_analysis(ref)
+    for field in ("UWND", "VWND", "TEMP"):
+        np.testing.assert_allclose(read.upper[field], analyses[0].upper[field], atol=2e-4)
+
+
 def test_winds_along_the_grid_are_preferred_to_those_that_need_rotation(tmp_path):
     analyses = analyses_on(GRIDS["lambert"])
     data = cf_on_map(analyses)

@@ -4,6 +4,8 @@ grid, because nothing in it knows where the pole is.
 
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from pyproj import CRS, Transformer
@@ -73,6 +75,17 @@ def test_north_is_where_the_latitude_grows(grid):
     np.testing.assert_allclose(east / length, -np.sin(angle), atol=1e-4)
     np.testing.assert_allclose(north / length, np.cos(angle), atol=1e-4)
     np.testing.assert_allclose(length, EARTH_RADIUS_M * np.radians(1e-4), rtol=1e-4)
+
+
+def test_a_device_puts_places_where_numpy_does(grid):
+    def places(x, y, grid):
+        return grid.unwrapped_lonlat(x, y, jnp)
+
+    x, y = nodes(grid)
+    with jax.enable_x64(True):
+        found = jax.jit(places, static_argnames="grid")(jnp.asarray(x), jnp.asarray(y), grid=grid)
+    for mine, wanted in zip(found, grid.unwrapped_lonlat(x, y), strict=True):
+        np.testing.assert_allclose(mine, wanted, atol=1e-9)
 
 
 def test_about_the_north_pole_it_is_a_plain_grid():

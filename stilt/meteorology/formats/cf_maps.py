@@ -92,13 +92,16 @@ def map_axes(data: xr.Dataset, variable: xr.DataArray, source: str) -> Horizonta
     lat, lon = (each.transpose(MAP_Y, MAP_X).to_numpy().astype(float) for each in pair)
     if _is_even(lat.T) and _is_even(np.unwrap(lon, axis=1, period=360.0)):
         return latlon_axes(lon[0], lat[:, 0], source)
-    rows = np.arange(len(lat))
-    rows = rows if _is_right_handed(lon, lat) else rows[::-1]
+    # Winds along the grid are towards increasing coordinates.
+    columns = np.argsort(data[MAP_X].to_numpy()) if unit else np.arange(lat.shape[1])
+    rows = np.arange(lat.shape[0])
+    rows = rows if _is_right_handed(lon[:, columns], lat[:, columns]) else rows[::-1]
+    nodes = np.ix_(rows, columns)
     try:
-        grid = conformal_map(lon[rows], lat[rows], source)
+        grid = conformal_map(lon[nodes], lat[nodes], source)
     except AxisError:
-        grid = rotated_map(lon[rows], lat[rows], source)
-    return Horizontal(grid, np.arange(lat.shape[1]), rows)
+        grid = rotated_map(lon[nodes], lat[nodes], source)
+    return Horizontal(grid, columns, rows)
 
 
 def _about_rotated_pole(
