@@ -116,8 +116,7 @@ def by_site(dataset: xr.Dataset, site: str) -> xr.Dataset:
 def _only(names: list[str]) -> str:
     if len(names) != 1:
         raise UsageError(
-            "Say which footprints are meant, footprint=: the choices are "
-            f"{', '.join(names) or 'none'}."
+            f"Say which footprints are meant, name=: the choices are {', '.join(names) or 'none'}."
         )
     return names[0]
 

@@ -25,6 +25,11 @@ def parse_bins(time_bins: Any) -> pd.IntervalIndex:
     Raises:
         UsageError: there are no bins, the edges do not ascend, or text that is not a time.
     """
+    if isinstance(time_bins, (str, pd.Timestamp, pd.Timedelta)):
+        raise UsageError(
+            f"Time bins are given by their edges, not by {str(time_bins)!r}: for bins of six hours "
+            "pandas.date_range('2023-07-14', '2023-07-16', freq='6h')."
+        )
     if isinstance(time_bins, pd.IntervalIndex):
         left, right = (_naive(pd.DatetimeIndex(side)) for side in (time_bins.left, time_bins.right))
     else:

@@ -7,6 +7,7 @@ import xarray as xr
 
 import stilt
 from stilt.errors import UsageError
+from stilt.outputs import FootprintCollections
 
 GRID = {"xmin": -113, "xmax": -111, "ymin": 40, "ymax": 41.5, "xres": 0.1, "yres": 0.1}
 TOWER = """\
@@ -83,6 +84,13 @@ def test_units_backgrounds_and_sites(model):
         model.timeseries(FLUXES, observed=model.observations.assign(units="ppx"))
     with pytest.raises(UsageError, match="No footprints"):
         model.timeseries(FLUXES, time_range=("2024-01-01", "2024-01-02"))
+
+
+def test_of_several_footprints_one_is_named_by_the_argument_that_there_is(model, monkeypatch):
+    monkeypatch.setattr(FootprintCollections, "names", lambda self: ["default", "fine"])
+    with pytest.raises(UsageError, match="name=: the choices are default, fine"):
+        model.timeseries(FLUXES)
+    assert model.timeseries(FLUXES, name="default").sizes["receptor"] == 3
 
 
 def test_what_a_flux_leaves_out_is_said(model):

@@ -173,6 +173,8 @@ def test_faults_are_named() -> None:
         foot.aggregate([(1, 2)], BINS, resolution=0)
     with pytest.raises(UsageError, match="Time bins"):
         foot.aggregate(COVERING["coarser"], BINS[:1])
+    with pytest.raises(UsageError, match="given by their edges, not by '6h'"):
+        foot.aggregate(COVERING["coarser"], "6h")
 
 
 @pytest.mark.parametrize("lon", [-112.0, 179.5])
