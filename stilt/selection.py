@@ -24,7 +24,7 @@ class Selection(TypedDict, total=False):
         mets: name or names of meteorologies.
         time_range: first and last receptor time, both included; a last day without an hour is
             included whole.
-        location_ids: location ids of receptors.
+        location_ids: location id or ids of receptors.
         scene_id: of registered simulations.
         state: one or several of pending, stale, running, complete, failed.
         reason: the typed reason of a failure.
@@ -33,7 +33,7 @@ class Selection(TypedDict, total=False):
 
     mets: str | Collection[str] | None
     time_range: tuple[Any, Any] | None
-    location_ids: Collection[str] | None
+    location_ids: str | Collection[str] | None
     scene_id: str | None
     state: str | Collection[str] | None
     reason: str | None
@@ -95,7 +95,7 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
         clauses.append("s.time BETWEEN ? AND ?")
         values += [time.to_pydatetime() for time in time_window(time_range)]
     if (location_ids := chosen.get("location_ids")) is not None:
-        places = sorted(map(str, location_ids))
+        places = sorted(_texts(location_ids))
         clauses.append(f"s.location_id IN ({', '.join('?' * len(places)) or 'NULL'})")
         values += places
     for column, value in (("scene_id", chosen.get("scene_id")), ("reason", chosen.get("reason"))):
@@ -117,7 +117,7 @@ def states_of(selection: Selection) -> set[str]:
     state = selection.get("state")
     if state is None:
         return set(STATES)
-    wanted = {state} if isinstance(state, str) else set(state)
+    wanted = set(_texts(state))
     if unknown := sorted(wanted - set(STATES)):
         raise UsageError(f"Unknown state '{unknown[0]}': known are {', '.join(STATES)}.")
     return wanted
@@ -129,11 +129,16 @@ def met_names(owner: Owner, mets: str | Collection[str]) -> list[str]:
     Raises:
         ConfigValidationError: one is not configured.
     """
-    names = [mets] if isinstance(mets, str) else list(mets)
+    names = _texts(mets)
     if unknown := [name for name in names if name not in owner.config.mets]:
         known = ", ".join(owner.config.mets)
         raise ConfigValidationError(f"Unknown met name(s): {unknown}; known are {known}.")
     return names
+
+
+def _texts(one_or_several: str | Collection[str]) -> list[str]:
+    """Return texts of which a single one may stand alone."""
+    return [one_or_several] if isinstance(one_or_several, str) else list(map(str, one_or_several))
 
 
 def candidates(owner: Owner, selection: Selection) -> list[str]:
@@ -144,11 +149,12 @@ def candidates(owner: Owner, selection: Selection) -> list[str]:
     mets = selection.get("mets")
     chosen = list(owner.config.mets) if mets is None else met_names(owner, mets)
     time_range, location_ids = selection.get("time_range"), selection.get("location_ids")
+    places = None if location_ids is None else _texts(location_ids)
     between = time_window(time_range) if time_range else None
     receptors = [
         receptor
         for receptor in owner.receptors
         if (between is None or between[0] <= receptor.time <= between[1])
-        and (location_ids is None or receptor.location_id in location_ids)
+        and (places is None or receptor.location_id in places)
     ]
     return [f"{met}_{receptor.id}" for met in chosen for receptor in receptors]

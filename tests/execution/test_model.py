@@ -285,7 +285,11 @@ def test_simulations_are_filtered_by_met_time_place_state_and_reason(finished):
     window = ("2023-01-01 00:10", "2023-01-01 00:20")
     assert len(simulations.ids(mets=["fake", "other"], time_range=window)) == 4
     assert len(simulations.ids(location_ids={"-111.85_40.77_5"})) == 12
+    assert len(simulations.ids(location_ids="-111.85_40.77_5")) == 12
     assert simulations.ids(location_ids={"0_0_0"}) == []
+    assert len(simulations.incomplete(location_ids="-111.85_40.77_5")) == 5
+    # A part of an id is none.
+    assert simulations.incomplete(location_ids="11-111.85_40.77_55") == []
     assert len(simulations.ids(footprint="default")) == 7
     assert len(simulations.ids(state="complete")) == 7
     assert len(simulations.ids(state=["failed"])) == 1
