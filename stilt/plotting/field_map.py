@@ -99,7 +99,7 @@ def draw_panel(
     rows, columns = np.nonzero(layer.values > 0)
     draw_surroundings(ax, extent, receptors, (x[columns], y[rows]), grid.projection, keywords)
     if shares := keywords.get("shares", ()):
-        _draw_shares(ax, layer, shares, letters)
+        _draw_shares(ax, layer, np.atleast_1d(shares).tolist(), letters)
     return mesh
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+from stilt.errors import UsageError
+
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
+
+_EDGES = 4
 
 
 class MapKeywords(TypedDict, total=False):
@@ -22,8 +26,8 @@ class MapKeywords(TypedDict, total=False):
         extent: west, east, south and north end of the map, in degrees or, on a projected grid,
             metres; instead of ``zoom``.
         outlines: draw coastlines, borders, states and lakes (default), none, or those named.
-        shares: also draw the smallest areas that hold these shares of the influence, such as
-            ``(0.5, 0.9)``.
+        shares: also draw the smallest areas that hold this share of the influence, or these, such
+            as ``(0.5, 0.9)``.
         receptor: mark the receptor.
         scale: draw a scale bar.
         graticule: draw meridians and parallels.
@@ -42,7 +46,7 @@ class MapKeywords(TypedDict, total=False):
     zoom: bool
     extent: tuple[float, float, float, float] | None
     outlines: bool | Sequence[str]
-    shares: Sequence[float]
+    shares: float | Sequence[float]
     receptor: bool
     scale: bool
     graticule: bool
@@ -55,12 +59,26 @@ class MapKeywords(TypedDict, total=False):
 
 
 def check_keywords(keywords: MapKeywords) -> None:
-    """Refuse keywords that no map takes.
+    """Refuse keywords that no map takes, and an extent without four edges.
 
     Raises:
-        TypeError: there is one.
+        TypeError: there is an unknown keyword.
+        UsageError: the extent cannot be used.
     """
     if unknown := sorted(set(keywords) - set(MapKeywords.__annotations__)):
         raise TypeError(
             f"unknown keyword {unknown[0]!r}: a map takes {', '.join(MapKeywords.__annotations__)}"
+        )
+    check_extent(keywords.get("extent"))
+
+
+def check_extent(extent: Sequence[float] | None) -> None:
+    """Refuse an extent without four edges.
+
+    Raises:
+        UsageError: it has another number.
+    """
+    if extent is not None and len(extent) != _EDGES:
+        raise UsageError(
+            f"extent takes the west, east, south and north end of the map, not {tuple(extent)}."
         )

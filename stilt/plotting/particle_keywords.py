@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+from stilt.plotting.map_keywords import check_extent
+
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
@@ -48,13 +50,15 @@ class ParticleKeywords(TypedDict, total=False):
 
 
 def check_keywords(keywords: ParticleKeywords) -> None:
-    """Refuse keywords that no picture of particles takes.
+    """Refuse keywords that no picture of particles takes, and an extent without four edges.
 
     Raises:
-        TypeError: there is one.
+        TypeError: there is an unknown keyword.
+        UsageError: the extent cannot be used.
     """
     known = ParticleKeywords.__annotations__
     if unknown := sorted(set(keywords) - set(known)):
         raise TypeError(
             f"unknown keyword {unknown[0]!r}: a picture of particles takes {', '.join(known)}"
         )
+    check_extent(keywords.get("extent"))

@@ -199,8 +199,13 @@ def time_window(time_range: Sequence[TimeLike]) -> tuple[pd.Timestamp, pd.Timest
             second, and ends it at its last.
 
     Raises:
-        UsageError: one of them is not a time.
+        UsageError: these are not two times.
     """
+    if isinstance(time_range, str) or len(time_range) != 2:
+        raise UsageError(
+            "A range of times has a first and a last one, such as ('2023-07-15', '2023-07-16'), "
+            f"not {time_range!r}."
+        )
     first, last = time_range
     end = parse_time(last)
     text = isinstance(last, str) and _DAY.fullmatch(last.strip()) is not None

@@ -273,6 +273,14 @@ def test_keywords_that_no_picture_takes_are_refused() -> None:
         footprint().plot.map(extent=(-111, -112, 40, 41))
     with pytest.raises(UsageError, match="between 0 and 1"):
         footprint().plot.map(shares=[90])
+    for picture in (footprint(), Trajectories(particles(), RECEPTOR)):
+        with pytest.raises(UsageError, match="extent takes the west, east, south and north"):
+            picture.plot.map(extent=(-112, -111))
+
+
+def test_one_share_stands_alone() -> None:
+    (drawn,) = footprint().plot.map(shares=0.5).get_legend().get_texts()
+    assert drawn.get_text() == "50% of the influence"
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install(monkeypatch) -> None:

@@ -5,6 +5,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 
+from stilt.errors import UsageError
 from stilt.observations import Observation, filter_observations
 from stilt.receptors import PointReceptor, ReceptorID, parse_time, time_window
 from stilt.receptors.times import TimeFormatError
@@ -139,3 +140,9 @@ def test_a_day_without_an_hour_ends_a_range_at_its_last_second(day) -> None:
 @pytest.mark.parametrize("hour", ["2023-07-15 00:00", "202307150000", dt.datetime(2023, 7, 15)])
 def test_an_hour_ends_a_range_where_it_is(hour) -> None:
     assert time_window(("2023-07-14", hour))[1] == pd.Timestamp("2023-07-15 00:00:00")
+
+
+@pytest.mark.parametrize("given", ["2023-07-14", ("2023-07-14",), ["2023", "2024", "2025"]])
+def test_a_range_that_is_not_two_times_is_answered_with_one_that_is(given) -> None:
+    with pytest.raises(UsageError, match=r"such as \('2023-07-15', '2023-07-16'\)"):
+        time_window(given)
