@@ -45,7 +45,7 @@ class CoverageReport:
     Attributes:
         entries: one per met and receptor: what stops it, what is missing, what looks odd.
         lacks: sentences on weather that is missing, one for all that lack it together.
-        suspected: what the receptors look like mistakes in, and which nested grids they do without.
+        suspected: what the receptors look like mistakes in, and what meteorologies lack in part.
     """
 
     entries: list[dict[str, Any]]
@@ -60,12 +60,13 @@ def coverage_report(model: Model) -> CoverageReport:
     from stilt.meteorology.lacks import together
     from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.suspicions import suspicions
+    from stilt.meteorology.uneven_fields import uneven_fields
     from stilt.meteorology.weather_notes import WeatherNotes
     from stilt.receptors.misspelt import misspelt_columns
 
     report = []
     missing: list[str] = []
-    nests: list[str] = []
+    odd_mets: list[str] = []
     receptors = list(model.receptors)
     notes = WeatherNotes(model.files.cache_dir)
     one_of_grid: dict[str, AnalysisRef] = {}
@@ -75,7 +76,7 @@ def coverage_report(model: Model) -> CoverageReport:
         missing += map(
             str, together(_lacking(name, receptors, covered, model.config.n_hours), catalogue)
         )
-        nests += nest_remarks(catalogue, receptors, model.config.n_hours)
+        odd_mets += nest_remarks(catalogue, receptors, model.config.n_hours)
         odd = _odd_weather(notes, covered)
         for found in covered:
             for ref in found.analyses[:1]:
@@ -83,6 +84,9 @@ def coverage_report(model: Model) -> CoverageReport:
         one = next((ref for found in covered for ref in found.analyses), None)
         again = model.config.mets[name].realization > 0
         lacks = "" if one is None or again else lacking_fields(name, one, model.config)
+        used = [] if again else [ref for found in covered for ref in found.analyses]
+        if uneven := uneven_fields(name, used, model.config, each_file=True):
+            odd_mets.append(uneven)
         for receptor, found in zip(receptors, covered, strict=True):
             problem = too_few_particles(receptor, model.config.numpar)
             details = [problem.detail, found.detail] if problem else [found.detail]
@@ -105,7 +109,7 @@ def coverage_report(model: Model) -> CoverageReport:
     suspected = [
         *misspelt_columns(receptors),
         *suspicions(receptors, model.config, one_of_grid.values()),
-        *nests,
+        *odd_mets,
     ]
     return CoverageReport(report, missing, suspected)
 

@@ -45,6 +45,7 @@ def weather_report(
     """
     from stilt.meteorology.lacks import WeatherProblem, together, window_of
     from stilt.meteorology.nest import catalogue_of
+    from stilt.meteorology.uneven_fields import uneven_fields
     from stilt.meteorology.weather_notes import WeatherNotes
 
     windows: dict[tuple[str, str], list[str]] = {}
@@ -54,6 +55,7 @@ def weather_report(
     problems: dict[str, list[WeatherProblem]] = {}
     paths: dict[str, None] = {}
     by_grid: dict[tuple[str, str], tuple[AnalysisRef, list[str]]] = {}
+    used: dict[str, dict[tuple[str, Any], AnalysisRef]] = {}
     for (met, stamp), ids in sorted(windows.items()):
         if met not in files.config.mets:
             continue
@@ -69,10 +71,14 @@ def weather_report(
             continue
         refs = found.bracket.refs
         paths.update(dict.fromkeys(ref.path for ref in refs))
+        used.setdefault(met, {}).update(((ref.path, ref.time), ref) for ref in refs)
         by_grid.setdefault((met, refs[0].grid.key()), (refs[0], []))[1].extend(ids)
     remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
     remarks += _suspicions(files, sim_ids, receptors, [ref for ref, _ in by_grid.values()])
     remarks += _lacking(files, by_grid)
+    for met, analyses in used.items():
+        if files.config.mets[met].realization == 0:
+            remarks += filter(None, [uneven_fields(met, analyses.values(), files.config)])
     remarks += _of_nests(files, catalogues, sim_ids, receptors)
     for (met, _), (ref, ids) in by_grid.items():
         known = receptors_of(files, ids) if receptors is None else receptors
