@@ -278,6 +278,13 @@ def test_what_transport_cannot_use_is_one_sentence(tmp_path, change, said):
         refs_of(tmp_path / "met", data)
 
 
+def test_longitudes_and_latitudes_that_are_missing_contradict_no_mapping(tmp_path):
+    data = cf_on_map(analyses_on(GRIDS["lambert"]), nodes=True)
+    data["nav_lat"][:] = np.float32(9.969e36)
+    ref = refs_of(tmp_path / "met", data)[0]
+    assert_same_nodes(ref.grid, GRIDS["lambert"])
+
+
 def test_a_map_that_does_not_state_its_sphere_is_of_that_of_its_latitudes(tmp_path):
     """Without earth_radius pyproj would take WGS 84."""
     change = with_attributes(earth_radius=None)
@@ -310,8 +317,13 @@ def test_positions_that_no_map_has_are_refused():
     lon, lat = np.meshgrid(np.linspace(0, 40, 30), np.linspace(30, 60, 30))
     with pytest.raises(AxisError, match="no Lambert, polar stereographic or Mercator map"):
         conformal_map(lon, lat, "TEST")
-    lon[3, 3] = np.nan
-    with pytest.raises(AxisError, match="missing values"):
+    for unknown in (np.nan, 9.969e36):
+        lon[3, 3] = unknown
+        with pytest.raises(AxisError, match="missing values"):
+            conformal_map(lon, lat, "TEST")
+    lon, lat = np.meshgrid(np.linspace(0, 40, 30), np.linspace(30, 60, 30))
+    lon[:, 20:], lat[:, 20:] = lon[:, 20:21], lat[:, 20:21]
+    with pytest.raises(AxisError, match="several of its nodes are at one place"):
         conformal_map(lon, lat, "TEST")
 
 

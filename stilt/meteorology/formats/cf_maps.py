@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import AxisError, Horizontal, even_step, latlon_axes
 from stilt.meteorology.formats.cf_attributes import conversion, standard_name
-from stilt.meteorology.formats.map_fit import conformal_map, misplaced_cells, rotated_map
+from stilt.meteorology.formats.map_fit import (
+    conformal_map,
+    grid_of_nodes,
+    known_places,
+    misplaced_cells,
+)
 from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, isometric_latitude, wrap_longitude
 from stilt.meteorology.rotated_grid import rotated_grid
 
@@ -97,11 +102,7 @@ def map_axes(data: xr.Dataset, variable: xr.DataArray, source: str) -> Horizonta
     rows = np.arange(lat.shape[0])
     rows = rows if _is_right_handed(lon[:, columns], lat[:, columns]) else rows[::-1]
     nodes = np.ix_(rows, columns)
-    try:
-        grid = conformal_map(lon[nodes], lat[nodes], source)
-    except AxisError:
-        grid = rotated_map(lon[nodes], lat[nodes], source)
-    return Horizontal(grid, columns, rows)
+    return Horizontal(grid_of_nodes(lon[nodes], lat[nodes], source), columns, rows)
 
 
 def _about_rotated_pole(
@@ -203,7 +204,10 @@ def _check(
     corners = {MAP_Y: rows[[0, -1]], MAP_X: columns[[0, -1]]}
     lat, lon = (each.isel(corners).transpose(MAP_Y, MAP_X).to_numpy() for each in pair)
     x, y = np.meshgrid([0, grid.nx - 1], [0, grid.ny - 1])
-    error = misplaced_cells(grid, lon, lat, x, y)
+    known = known_places(lon, lat)
+    if not known.any():
+        return
+    error = misplaced_cells(grid, lon[known], lat[known], x[known], y[known])
     if not error < _UNLIKE_CELLS:
         raise AxisError(
             f"its grid_mapping and its longitudes and latitudes differ by {error:.2g} cells; "

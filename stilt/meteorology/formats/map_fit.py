@@ -47,15 +47,11 @@ def conformal_map(
         true_lat: latitude at which the size of cells is stated; that of the cone when None.
 
     Raises:
-        AxisError: no Lambert, polar stereographic or Mercator map with square cells has them.
+        AxisError: no Lambert, polar stereographic or Mercator map with square cells has them, or
+            some are not known.
     """
     ny, nx = lat.shape
-    if min(nx, ny) < 2:
-        raise AxisError("it has fewer than two rows or columns; use a larger area")
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-        raise AxisError(
-            "some of its longitudes or latitudes are missing values; fetch or copy the file again"
-        )
+    _require_places(lon, lat)
     some = np.ix_(_spread(ny), _spread(nx))
     x, y = np.meshgrid(_spread(nx), _spread(ny))
     nodes, lon_some, lat_some = x + 1j * y, lon[some].astype(float), lat[some].astype(float)
@@ -65,9 +61,9 @@ def conformal_map(
         for cone in dict.fromkeys((pole, 0.0, _cone_latitude(nodes, lon_some, lat_some)))
     ]
     # A polar stereographic or Mercator map is preferred to a cone that is as good.
-    errors = [misplaced_cells(grid, lon_some, lat_some, x, y) for grid in made]
-    weights = [1.0 if abs(grid.cone_lat) not in (0.0, 90.0) else 0.5 for grid in made]
-    best = made[int(np.argmin(np.array(errors) * weights))]
+    errors = np.array([misplaced_cells(grid, lon_some, lat_some, x, y) for grid in made])
+    weights = [0.5 if abs(grid.cone_lat) in (0.0, 90.0) else 1.0 for grid in made]
+    best = made[int(np.argmin(np.nan_to_num(errors, nan=np.inf) * weights))]
     error = misplaced_cells(best, lon, lat, *np.meshgrid(np.arange(nx), np.arange(ny)))
     if not error < _LARGEST_ERROR_CELLS + _SINGLE_PRECISION_M / (1000.0 * best.size_km):
         raise AxisError(
@@ -76,6 +72,36 @@ def conformal_map(
             "map or to evenly spaced longitudes and latitudes"
         )
     return best
+
+
+def grid_of_nodes(lon: NDArray[Any], lat: NDArray[Any], source: str) -> MetGrid:
+    """Return the grid that has its nodes at some places, on a map or about a rotated pole.
+
+    Args:
+        lon, lat, source: as :func:`conformal_map` takes them.
+
+    Raises:
+        AxisError: there is no such grid, or some places are not known.
+    """
+    _require_places(lon, lat)
+    try:
+        return conformal_map(lon, lat, source)
+    except AxisError:
+        return rotated_map(lon, lat, source)
+
+
+def _require_places(lon: NDArray[Any], lat: NDArray[Any]) -> None:
+    if min(lat.shape) < 2:
+        raise AxisError("it has fewer than two rows or columns; use a larger area")
+    if not known_places(lon, lat).all():
+        raise AxisError(
+            "some of its longitudes or latitudes are missing values; fetch or copy the file again"
+        )
+
+
+def known_places(lon: NDArray[Any], lat: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which longitudes and latitudes are such, not missing values of any kind."""
+    return (np.abs(lon) <= 720.0) & (np.abs(lat) <= 90.0)
 
 
 def rotated_map(lon: NDArray[Any], lat: NDArray[Any], source: str) -> RotatedGrid:
@@ -158,6 +184,8 @@ def _cone_latitude(nodes: _Complex, lon: _Floats, lat: _Floats) -> float:
     position, _ = _complex_position(lon, lat)
     # d(log(dW/dn))/dW is -i g everywhere.
     slope = np.gradient(position, axis=1) / np.gradient(nodes.real, axis=1)
+    if not slope.all():
+        raise AxisError("several of its nodes are at one place; use a part of it")
     bend = np.log(slope / slope[slope.shape[0] // 2, slope.shape[1] // 2])
     away, bend = position - position.mean(), bend - bend.mean()
     cone_sine = float((1j * np.vdot(away, bend) / np.vdot(away, away)).real)
