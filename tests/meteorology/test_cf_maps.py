@@ -16,6 +16,7 @@ from stilt.meteorology.formats.axes import AxisError
 from stilt.meteorology.formats.map_fit import conformal_map
 from stilt.meteorology.grids import conformal_grid
 from stilt.meteorology.records import RawAnalysis
+from stilt.meteorology.subgrid import cropped_to
 
 HOURS = np.array(["2023-07-15T15:00", "2023-07-15T16:00"], "datetime64[m]")
 LEVELS = (1000.0, 850.0, 500.0)
@@ -351,3 +352,26 @@ def test_a_zarr_store_on_a_map_is_read_like_a_file(tmp_path):
     assert_same_nodes(refs[1].grid, GRIDS["lambert"])
     read = read_analysis(refs[1])
     np.testing.assert_allclose(read.upper["UWND"], analyses[1].upper["UWND"], atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["lambert", "polar"])
+def test_a_part_of_a_grid_has_the_winds_of_the_whole(tmp_path, name):
+    analyses = analyses_on(GRIDS[name])
+    ref = refs_of(tmp_path / "met", cf_on_map(analyses, earthward=True))[0]
+    lon, lat = GRIDS[name].to_lonlat(*np.meshgrid([4.0, 9.0], [3.0, 8.0]))
+    cropped = cropped_to(ref, (lon.min(), lat.min(), lon.max(), lat.max()))
+    assert cropped.crop.rows < ref.grid.ny
+    part, whole = read_analysis(cropped), read_analysis(ref)
+    rows, columns = (
+        slice(first, first + count)
+        for first, count in (
+            (cropped.crop.row, cropped.crop.rows), (cropped.crop.column, cropped.crop.columns),
+        )
+    )  # fmt: skip
+    for field in ("UWND", "VWND"):
+        np.testing.assert_allclose(
+            part.upper[field], whole.upper[field][:, rows, columns], atol=1e-6
+        )
+    np.testing.assert_allclose(
+        part.surface["U10M"], whole.surface["U10M"][rows, columns], atol=1e-6
+    )
