@@ -129,10 +129,13 @@ def run(
 
 def _failures(model: Any, ran: Any) -> list[str]:
     """What has failed: one simulation for each reason, how many more, and where all are listed."""
-    said = {each for one in ran.said for each in zip(one.sim_ids, one.reasons, strict=True)}
+    said: dict[str, set[str]] = {}
+    for problem in ran.said:
+        for sim_id, reason in zip(problem.sim_ids, problem.reasons, strict=True):
+            said.setdefault(reason, set()).add(sim_id)
 
     def was_said(row: Mapping[str, str]) -> bool:
-        return (row["sim_id"], row["reason"]) in said
+        return row["sim_id"] in said.get(row["reason"], ())
 
     first: dict[str, Any] = {}
     for row in sorted(ran.failures, key=was_said):
