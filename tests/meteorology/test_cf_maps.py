@@ -286,6 +286,19 @@ def test_longitudes_and_latitudes_that_are_missing_contradict_no_mapping(tmp_pat
     assert_same_nodes(ref.grid, GRIDS["lambert"])
 
 
+@pytest.mark.parametrize("kept", ["axis", "name"])
+def test_coordinates_in_metres_need_no_standard_name(tmp_path, kept):
+    data = cf_on_map(analyses_on(GRIDS["polar"]))
+    for axis in "xy":
+        del data[axis].attrs["standard_name"]
+        if kept == "name":
+            del data[axis].attrs["axis"]
+    if kept == "axis":
+        data = data.rename(x="east", y="north")
+    ref = refs_of(tmp_path / "met", data)[0]
+    assert_same_nodes(ref.grid, GRIDS["polar"])
+
+
 def test_a_map_that_does_not_state_its_sphere_is_of_that_of_its_latitudes(tmp_path):
     """Without earth_radius pyproj would take WGS 84."""
     change = with_attributes(earth_radius=None)

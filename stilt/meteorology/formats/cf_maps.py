@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import AxisError, Horizontal, even_step, latlon_axes
-from stilt.meteorology.formats.cf_attributes import conversion, standard_name
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, conversion, standard_name
 from stilt.meteorology.formats.map_fit import (
     conformal_map,
     grid_of_nodes,
@@ -51,6 +51,8 @@ def with_map_axes(data: xr.Dataset) -> xr.Dataset:
     """
     for unit, names in _AXES.items():
         axes = [_along(data, name) for name in names]
+        if unit == "m" and not all(axes):
+            axes = [_in_metres(data, letter) for letter in "YX"]
         if not all(axes):
             continue
         for axis, name in zip(axes, (MAP_Y, MAP_X), strict=True):
@@ -231,6 +233,18 @@ def _along(data: xr.Dataset, name: str) -> str:
     return next(
         (each for each in names if data[each].ndim == 1 and standard_name(data[each]) == name), ""
     )
+
+
+def _in_metres(data: xr.Dataset, letter: str) -> str:
+    """Return the coordinate in a unit of length that has a letter as axis attribute or name."""
+    for name in map(str, data.dims):
+        if name in data.coords and letter in (data[name].attrs.get("axis"), name.upper()):
+            try:
+                conversion(data[name], "m")
+            except UnsuitableFileError:
+                continue
+            return name
+    return ""
 
 
 def _places_of_nodes(data: xr.Dataset) -> Iterator[tuple[xr.DataArray, xr.DataArray]]:
