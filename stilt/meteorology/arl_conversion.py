@@ -22,7 +22,7 @@ from stilt.meteorology.archive import list_met
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import read_analysis
-from stilt.meteorology.gaps import from_nearest_level
+from stilt.meteorology.gaps import between_levels
 from stilt.meteorology.grids import MetGrid, wrap_longitude
 from stilt.meteorology.input_levels import level_heights_m
 from stilt.meteorology.levels import STANDARD_SURFACE_HPA
@@ -152,7 +152,7 @@ def _filled(raw: RawAnalysis, name: str) -> NDArray[np.float32]:
         pressure = np.broadcast_to(np.array(raw.grid.levels)[:, None, None], field.shape)
         filled = level_heights_m(raw, pressure)
     else:
-        filled = from_nearest_level(field.astype(np.float64))
+        filled = between_levels(field.astype(np.float64), raw.grid.levels)
     return np.where(empty[:, None, None], np.nan, filled).astype(np.float32)
 
 
