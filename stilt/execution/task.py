@@ -232,8 +232,7 @@ class Task:
                 raise table
             particles = table if corrected else self.corrected(table)
             if not is_error:
-                self.result.n_rows = len(particles)
-                self.result.followed = followed_share(particles, self.project.config)
+                self._count(particles)
             if self.project.config.trajectories:
                 self.keep(self.trajectories(particles, is_error=is_error))
             elif self.project.config.keeps_ends and not is_error:
@@ -246,7 +245,14 @@ class Task:
             if self.failure is None and have and self._footprints_to_make(is_error):
                 with self.phase("trajectory"):
                     particles = self._kept(is_error=is_error).particles
+                    if not is_error:
+                        self._count(particles)
                     self.make_footprints(particles, is_error=is_error)
+
+    def _count(self, particles: pd.DataFrame) -> None:
+        """Note the size of the main run's table, and how long its particles were followed."""
+        self.result.n_rows = len(particles)
+        self.result.followed = followed_share(particles, self.project.config)
 
     def _kept(self, *, is_error: bool) -> Trajectories:
         """Read particles that exist."""

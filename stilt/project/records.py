@@ -22,8 +22,6 @@ _DEFINITION = "location_id, time, receptor, targets"
 _SAME = " AND ".join(f"{name} IS NOT DISTINCT FROM ?" for name in Recorded._fields)
 _BLANK = "reason, detail, footprint_keys, has_log"
 _BLANKS = "'', '', '', false"
-# A run that makes footprints of particles that are there has nothing new to say of these.
-_OF_PARTICLES = ("n_rows", "followed")
 # The tables that a query makes of them would take 200 MB for a million.
 _ASKED_TOGETHER = 100_000
 
@@ -201,12 +199,7 @@ def apply_receipts(
         WHERE {NEWER} AND ({condition})""",
         [] if owner is None else [owner],
     )
-    changes = ", ".join(
-        f"{name} = coalesce(a.{name}, simulations.{name})"
-        if name in _OF_PARTICLES
-        else f"{name} = a.{name}"
-        for name in RECEIPT_COLUMNS
-    )
+    changes = ", ".join(f"{name} = a.{name}" for name in RECEIPT_COLUMNS)
     found = connection.execute(
         f"""
         UPDATE simulations SET {changes}, owner = NULL, lease_end = NULL, updated_at = {NOW},
