@@ -1,6 +1,6 @@
 """Sets the derivatives of `stilt.sensitivity` beside central differences, on reference weather.
 
-    python -m benchmarks.sensitivities night10m day5m --seeds 1 2 3
+    python -m benchmarks.sensitivities night10m day5m --seeds 1 2 3 --divide-steps 40
 
 Every case of the stored weather ``basin`` is followed for 24 hours with 1,000 particles under each
 seed, over a flux of nine cities. A table gives, of the means over the seeds, the derivative, the
@@ -52,8 +52,9 @@ def compare(
     parameters: Sequence[str] = tuple(STEPS),
     *,
     particles: int = 1000,
+    divide_steps: float = 1.0,
 ) -> xr.Dataset:
-    """Return what `stilt.sensitivity` finds, as means over seeds.
+    """Return what `stilt.sensitivity` finds, as means over seeds; with smaller steps if divided.
 
     Returns:
         By parameter: enhancement, derivative, finite_difference, the standard errors of the three
@@ -61,12 +62,13 @@ def compare(
     """
     met = stilt.MetConfig(directory=case.folder / "met", file_format="%Y%m%d_%H", file_tres="6h")
     receptor = stilt.PointReceptor(case.time, case.lon, case.lat, case.alt)
+    steps = {name: STEPS[name] / divide_steps for name in parameters}
     found = []
     for seed in seeds:
         config = stilt.ModelConfig(mets={"basin": met}, n_hours=-24, numpar=particles, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
             model = stilt.Model(Path(folder) / "case", receptors=[receptor], config=config)
-            found.append(stilt.sensitivity(model, 0, cities(), parameters))
+            found.append(stilt.sensitivity(model, 0, cities(), parameters, steps=steps))
     whole = xr.concat(found, "seed")
     mean = whole.mean("seed")
     for name in whole:
@@ -84,6 +86,7 @@ def main() -> int:
     )
     parser.add_argument("cases", nargs="*", default=CASES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--divide-steps", type=float, default=1.0, metavar="N")
     options = parser.parse_args()
     cases = basin_cases(options.cases)
     if not cases:
@@ -92,7 +95,7 @@ def main() -> int:
     print("| case, enhancement | parameter | derivative | difference | apart | roughness |")
     print("| --- | --- | --- | --- | --- | --- |")
     for case in cases:
-        found = compare(case, options.seeds)
+        found = compare(case, options.seeds, divide_steps=options.divide_steps)
         for name in found["parameter"].values:
             one = found.sel(parameter=name)
             slope, difference = float(one["derivative"]), float(one["finite_difference"])
