@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 STEPS = {"mixed_layer": 0.02, "wind": 0.02, "direction": 1.0, "turbulence": 0.02}
 """Half of the distance over which finite differences are taken."""
 
+CHECK = 1.0 / 40.0
+"""Of a step: differences that check the derivative itself, still well above single precision."""
+
 TOO_ROUGH = 0.5
 """Roughness above which a derivative is warned of: there it was off by a tenth to a third."""
 
@@ -37,6 +40,8 @@ MEANINGS = {
     "finite_difference": "central difference of the enhancement with the same random numbers",
     "finite_difference_noise": "standard error of the finite difference",
     "difference_noise": "standard error of finite difference less derivative",
+    "check": "central difference over a step 40 times smaller, whose limit the derivative is",
+    "check_noise": "standard error of check less derivative",
     "roughness": "finite difference less derivative over the derivative, root mean squares",
 }
 
@@ -85,7 +90,7 @@ def sensitivity(
         units: of the enhancement.
         molar_mass_g: grams per mole, for fluxes of mass.
         steps: by parameter, how far from its value finite differences are taken to either side.
-        finite_difference: compare with finite differences; it takes two more runs a parameter.
+        finite_difference: compare with finite differences; it takes four more runs a parameter.
 
     Returns:
         Dataset along ``parameter``, and along ``component`` unless the flux is one array:
@@ -93,7 +98,9 @@ def sensitivity(
         (``*_noise``), the standard error of the difference between the two (difference_noise), and
         roughness: root mean square over particles of that difference, over that of the derivative.
         Near 0 the path of a particle is smooth within the step; above 0.5 the derivatives of a few
-        particles dominate the mean, and a warning names the parameters.
+        particles dominate the mean, and a warning names the parameters. ``check`` is the difference
+        over a step so small that it shows whether the derivative is right, rough or not, and
+        check_noise the standard error of how far it is from it.
 
     Raises:
         UsageError: an unknown parameter, receptor or meteorology, several met grids, no turbulence,
@@ -135,8 +142,9 @@ def sensitivity(
         "derivative_noise": (dims, _noise(slope)),
     }
     if finite_difference:
-        difference = np.stack(
-            [_difference(run, reference, name, widths[name]) for name in names], 1
+        difference, check = (
+            np.stack([_difference(run, reference, name, part * widths[name]) for name in names], 1)
+            for part in (1.0, CHECK)
         )
         spread = np.sqrt(np.mean(slope**2, -1))
         apart = np.sqrt(np.mean((difference - slope) ** 2, -1))
@@ -146,6 +154,8 @@ def sensitivity(
             "finite_difference": (dims, difference.mean(-1)),
             "finite_difference_noise": (dims, _noise(difference)),
             "difference_noise": (dims, _noise(difference - slope)),
+            "check": (dims, check.mean(-1)),
+            "check_noise": (dims, _noise(check - slope)),
             "roughness": (dims, roughness),
         }
     dataset = xr.Dataset(
