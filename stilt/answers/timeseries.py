@@ -16,7 +16,7 @@ from stilt.footprint.bins import TOLERATED_SHARE
 from stilt.footprint.components import components
 from stilt.outputs import FootprintCollections
 from stilt.outputs.realizations import by_realization
-from stilt.receptors import receptor_of
+from stilt.receptors import met_of, receptor_of
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
@@ -67,6 +67,7 @@ def timeseries(
             "receptor": ("receptor", labels),
             "component": ("component", list(given)),
             **receptor_coordinates(found.receptors),
+            "met": ("receptor", [met_of(label) for label in labels]),
         },
     )
     if background is not None:
@@ -105,12 +106,27 @@ def by_site(dataset: xr.Dataset, site: str) -> xr.Dataset:
         [dataset[site].values, dataset["time"].values], names=["site", "time"]
     )
     if pairs.has_duplicates:
-        raise UsageError(f"Two measurements are of {pairs[pairs.duplicated()][0]}: choose one.")
+        raise UsageError(_twice(dataset, site, pairs))
     plain = dataset.drop_vars(
         [name for name, c in dataset.coords.items() if c.dims == ("receptor",)]
     )
     coordinates = xr.Coordinates.from_pandas_multiindex(pairs, "receptor")
     return plain.assign_coords(coordinates).unstack("receptor")
+
+
+def _twice(dataset: xr.Dataset, site: str, pairs: pd.MultiIndex) -> str:
+    """Say which measurements are of one site and time, and how to tell them apart."""
+    name, time = pairs[pairs.duplicated()][0]
+    mine = dataset.isel(receptor=np.flatnonzero(pairs == (name, time)))
+    told = f"{mine.sizes['receptor']} measurements of {site} {name!r} at {time:%Y-%m-%d %H:%M}"
+    mets = sorted(set(mine["met"].values.tolist()))
+    if len(mets) > 1:
+        return f"{told} are of different weather: choose one, mets={mets[0]!r} for example."
+    heights = ", ".join(f"{each:g} m" for each in sorted(set(mine["altitude"].values.tolist())))
+    return (
+        f"{told} are there ({heights}): site='location' tells places and heights apart, and "
+        f"location_ids={str(mine['location'].values[0])!r} chooses one."
+    )
 
 
 def _only(names: list[str]) -> str:

@@ -117,7 +117,7 @@ def draw_series(
     ax = new_axes(0.45, ax, figsize)
     places = list(series_places(receptors.values()).values())
     names = _names(places)
-    for place, text, colour in zip(places, names, _colours(len(places)), strict=True):
+    for place, text, colour in zip(places, names, place_colours(len(places)), strict=True):
         times, values = _with_gaps(sums[place.location_id])
         named = len(places) <= MOST_NAMED
         ax.plot(
@@ -168,7 +168,7 @@ def _note(places: list[SeriesPlace]) -> str:
     return where if len(wheres) == len(places) else f"{where}, {len(heights)} heights"
 
 
-def _colours(number: int) -> list[Any]:
+def place_colours(number: int) -> list[Any]:
     """Return colours that can be told apart; one for all where there are too many."""
     if number <= len(SERIES_COLOURS):
         return list(SERIES_COLOURS[:number])

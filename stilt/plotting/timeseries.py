@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stilt.errors import UsageError
+from stilt.plotting.series import MOST_NAMED, place_colours
 from stilt.plotting.style import INK, LETTERS_PT, LINES, dress_dates, frame, pyplot
+from stilt.plotting.timeseries_places import places_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,9 +30,13 @@ def plot_timeseries(
 ) -> Figure:
     """Draw a time series: sources stacked upwards, sinks downwards, modelled and observed totals.
 
+    Of several places (sites, heights or meteorologies) only modelled and observed totals are
+    drawn, a line for each place.
+
     Args:
         series: what :meth:`stilt.Model.timeseries` returns.
-        site: which one to draw, where the series has the dimension ``site``.
+        site: which one to draw: a label ``site`` of the receptors, a location's id, or one of the
+            dimension ``site``; None draws all.
         title: above the axes.
         figsize: width and height, inches.
         letters: size of small letters, points.
@@ -41,17 +46,10 @@ def plot_timeseries(
         residuals below.
 
     Raises:
-        UsageError: matplotlib is missing, or no site is named where there are several.
+        UsageError: matplotlib is missing, there is no such site, or there are several realizations.
     """
     plt = pyplot()
-    if "site" in series.dims:
-        if site is None:
-            sites = ", ".join(map(str, series["site"].values))
-            raise UsageError(f"Name the site to draw, as site=...; there are {sites}.")
-        series = series.sel(site=site).dropna("time", subset=["total"])
-    dim = "time" if "time" in series.dims else "receptor"
-    series = series.sortby("time")
-    hours = series["time"].values
+    parts = {name: part.sortby("time") for name, part in places_of(series, site).items()}
     units = series["total"].attrs.get("units", "ppm")
     residuals = "residual" in series
     figure, axes = plt.subplots(
@@ -59,29 +57,24 @@ def plot_timeseries(
         height_ratios=[3, 1] if residuals else None, layout="constrained",
     )  # fmt: skip
     ax = axes[0, 0]
-    _stack(ax, series, dim, hours)
-    lines: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("background", {"color": "#666666", "linestyle": (0, (4, 2)), "linewidth": 1.2}),
-        ("modelled", {"color": INK, "linewidth": 1.4}),
-    )
-    for name, style in lines:
-        if name in series:
-            ax.plot(hours, series[name].values, label=name, zorder=4, **style)
-    if "observed" in series:
-        sigma = series["observed_uncertainty"].values
-        ax.errorbar(
-            hours, series["observed"].values, yerr=np.where(np.isnan(sigma), 0.0, sigma),
-            fmt="o", markersize=3, color="black", markerfacecolor="white", linewidth=0.8,
-            label="observed", zorder=5,
-        )  # fmt: skip
-    ax.set_ylabel(units, fontsize=letters, color=INK)
+    if len(parts) == 1:
+        colours: list[Any] = ["black"]
+        _one_place(ax, next(iter(parts.values())))
+        what = units
+    else:
+        colours = place_colours(len(parts))
+        what = f"{_several_places(ax, parts, colours)}, {units}"
+    ax.set_ylabel(what, fontsize=letters, color=INK)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=letters - 0.5, frameon=False)
     if title:
         ax.set_title(title, loc="left", fontsize=letters + 2.5, color=INK)
     if residuals:
         below = axes[1, 0]
         below.axhline(0.0, color=INK, linewidth=0.8)
-        below.plot(hours, series["residual"].values, ".", color="black", markersize=4)
+        for part, colour in zip(parts.values(), colours, strict=True):
+            below.plot(
+                part["time"].values, part["residual"].values, ".", color=colour, markersize=4
+            )
         below.set_ylabel(f"residual\n{units}", fontsize=letters, color=INK)
     for each in axes[:, 0]:
         frame(each, letters)
@@ -90,6 +83,47 @@ def plot_timeseries(
         each.margins(x=0.01)
     dress_dates(axes[-1, 0], letters)
     return figure
+
+
+def _one_place(ax: Any, series: xr.Dataset) -> None:
+    """Draw components, background and totals."""
+    hours = series["time"].values
+    _stack(ax, series, "time" if "time" in series.dims else "receptor", hours)
+    lines: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("background", {"color": "#666666", "linestyle": (0, (4, 2)), "linewidth": 1.2}),
+        ("modelled", {"color": INK, "linewidth": 1.4}),
+    )
+    for name, style in lines:
+        if name in series:
+            ax.plot(hours, series[name].values, label=name, zorder=4, **style)
+    if "observed" in series:
+        _observed(ax, series, "black", "observed")
+
+
+def _several_places(ax: Any, parts: dict[str, xr.Dataset], colours: list[Any]) -> str:
+    """Draw a line of totals for each place, and return what the totals are."""
+    what = "modelled" if "modelled" in next(iter(parts.values())) else "total"
+    named = len(parts) <= MOST_NAMED
+    for (name, part), colour in zip(parts.items(), colours, strict=True):
+        ax.plot(
+            part["time"].values, part[what].values, marker=".", markersize=4, linewidth=1.2,
+            color=colour, alpha=1.0 if named else 0.4, label=name if named else None, zorder=4,
+        )  # fmt: skip
+        if "observed" in part:
+            _observed(ax, part, colour, None)
+    if "observed" in part:
+        ax.plot([], [], "o", markersize=3, color=INK, markerfacecolor="white", label="observed")
+    return what
+
+
+def _observed(ax: Any, series: xr.Dataset, colour: Any, label: str | None) -> None:
+    """Draw measurements as circles, with their standard deviations where they are known."""
+    sigma = series["observed_uncertainty"].values
+    ax.errorbar(
+        series["time"].values, series["observed"].values,
+        yerr=np.where(np.isnan(sigma), 0.0, sigma), fmt="o", markersize=3, color=colour,
+        markerfacecolor="white", linewidth=0.8, label=label, zorder=5,
+    )  # fmt: skip
 
 
 def _stack(ax: Any, series: xr.Dataset, dim: str, hours: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 import stilt
+from stilt.answers.timeseries import by_site
 from stilt.errors import UsageError
 from stilt.outputs import FootprintCollections
 
@@ -108,11 +109,70 @@ def test_a_dataset_of_sectors_and_a_picture(model, tmp_path):
     sectors["gee"].attrs["units"] = "umol m-2 s-1"
     series = model.timeseries(sectors, background=415.0)
     np.testing.assert_allclose(series["total"], 0.0, atol=1e-12)
-    figure = plot_timeseries(series, title="Tower")
+    figure = plot_timeseries(series, site="low", title="Tower")
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["fuel", "gee", "background", "modelled", "observed"]
     figure.savefig(tmp_path / "series.png")
-    by_site = model.timeseries(sectors, background=415.0, site="site")
-    with pytest.raises(UsageError, match="there are high, low"):
-        plot_timeseries(by_site)
-    assert len(plot_timeseries(by_site, "low").axes) == 2
+
+
+def lines_of(figure) -> dict[str, list[float]]:
+    """Values of the labelled lines of the upper axes."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    return {
+        label: list(handle.get_ydata())
+        for handle, label in zip(handles, labels, strict=True)
+        if hasattr(handle, "get_ydata") and label != "observed"
+    }
+
+
+@pytest.fixture
+def plot():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    from stilt.plotting import plot_timeseries
+
+    yield plot_timeseries
+    matplotlib.pyplot.close("all")
+
+
+def test_a_picture_of_several_places_has_a_line_for_each(model, plot):
+    series = model.timeseries(FLUXES, background=415.0)
+    expected = {
+        f"{name}, {height} m": series["modelled"].values[series["site"].values == name].tolist()
+        for name, height in (("high", 100), ("low", 30))
+    }
+    assert lines_of(plot(series)) == expected
+    by_site = model.timeseries(FLUXES, background=415.0, site="site")
+    drawn = lines_of(plot(by_site))
+    assert drawn == {name.partition(",")[0]: line for name, line in expected.items()}
+    assert plot(by_site).axes[0].get_ylabel() == "modelled, ppm"
+    same_site = series.assign_coords(site=("receptor", ["tower"] * 3))
+    assert set(lines_of(plot(same_site, site="tower"))) == {"30 m", "100 m"}
+
+
+@pytest.mark.parametrize("by", [None, "site", "location"])
+def test_a_picture_of_a_site_is_of_it_alone(model, plot, by):
+    series = model.timeseries(FLUXES, background=415.0, site=by)
+    name = series["site"].values[-1] if by else "low"
+    figure = plot(series, site=str(name))
+    assert len(lines_of(figure)["modelled"]) == (1 if "100" in str(name) else 2)
+    assert len(figure.axes) == 2
+    with pytest.raises(UsageError, match=r"no site 'nowhere': there are .*(high, low|-111\.85)"):
+        plot(series, site="nowhere")
+
+
+def test_something_that_moves_is_one_line(model, plot):
+    one = model.timeseries(FLUXES, background=415.0).isel(receptor=[0] * 20)
+    moving = one.assign_coords(
+        time=("receptor", pd.date_range("2023-07-15", periods=20, freq="min")),
+        location=("receptor", [f"at{number}" for number in range(20)]),
+    )
+    assert len(lines_of(plot(moving))["modelled"]) == 20
+
+
+def test_two_measurements_of_a_site_at_one_time_are_told_apart_by_location(model):
+    series = model.timeseries(FLUXES)
+    same = series.assign_coords(site=("receptor", ["tower"] * 3))
+    with pytest.raises(UsageError, match=r"'tower' at 2023-07-15 18:37.*30 m, 100 m.*'location'"):
+        by_site(same, "site")
+    assert by_site(same, "location").sizes == {"site": 2, "time": 2, "component": 3}
