@@ -17,7 +17,7 @@ from stilt.execution.stored import stored_outputs
 from stilt.execution.task import Task
 from stilt.project.files_of import files_of
 from stilt.project.inputs import Project
-from stilt.project.keys import ERROR_SUFFIX
+from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
 from stilt.project.kinds import ERROR_PARTICLES, FOOTPRINTS, PARTICLES
 from stilt.project.reading import Located, locate, read_footprint, read_trajectories
 from stilt.project.receipts import Result
@@ -129,7 +129,8 @@ class Simulation:
         Returns:
             sim_id, state, reason and detail (the one cause, "" when there is none), attempts,
             host, batch_id and finished_at of the last attempt, weather_used (files of the last
-            attempt), weather_lacked (hours that the files there are now do not hold), weather_error
+            attempt), files_gone (outputs that the index has and that are not there any more),
+            weather_lacked (hours that the files there are now do not hold), weather_error
             and weather_reason ("" when a run would find all it needs), remarks (what looks odd in
             the weather or the release heights), log ("" or its path), log_text (its last block),
             and command (which runs this simulation alone).
@@ -140,18 +141,36 @@ class Simulation:
         state = index.state(str(self.id), self._project.expectations)
         used = json.loads(row["met_files"] or "[]")
         log = self.log_path if self.log_path.exists() else None
-        redo = " --no-skip-existing" if state == "complete" else ""
+        gone = [str(path) for path in self.gone()]
+        redo = " --no-skip-existing" if state == "complete" and not gone else ""
         return {
             "sim_id": str(self.id),
             "state": state or "not registered",
             **{name: row[name] for name in names[:-1]},
             "weather_used": used,
+            "files_gone": gone,
             **self._look_at_weather(used),
             "log": "" if log is None else str(log),
             "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
             "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
             f"{shlex.quote(str(self._project.place))} --chunk -{redo}",
         }
+
+    def gone(self) -> list[Path]:
+        """Return files of outputs that the index has and that are not there any more."""
+        rows = self._project.index.rows([self.id], ("transport_key", "error_key", "footprint_keys"))
+        found: list[Path] = []
+        for row in rows:
+            names = parse_footprint_keys(row["footprint_keys"])[0]
+            outputs = [(FOOTPRINTS, name) for name in names]
+            outputs += [(PARTICLES, "")] if row["transport_key"] else []
+            outputs += [(ERROR_PARTICLES, "")] if row["error_key"] else []
+            found += [
+                path
+                for path in (self._located(kind, name).path for kind, name in outputs)
+                if not (path.exists() or path.with_suffix(".empty").exists())
+            ]
+        return found
 
     def _look_at_weather(self, used: Sequence[str]) -> dict[str, Any]:
         """Return what :meth:`explain` says about weather files: those used, those there now."""

@@ -37,7 +37,9 @@ def ends_of_simulations(
     Raises:
         UsageError: none of the simulations has particles or ends.
     """
-    ids = TrajectoryCollection(owner).registered(selection)
+    collection = TrajectoryCollection(owner)
+    ids = collection.registered(selection)
+    collection.tell_of_earlier(ids)
     absent = []
     in_store = ends_in_store(owner.files)
     for sim_id in ids:

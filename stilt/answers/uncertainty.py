@@ -50,6 +50,8 @@ def uncertainty(
             "No particles are there for this selection: the spread over particles needs "
             "trajectories: true."
         )
+    if not perturbed:
+        kept.tell_of_earlier(main)
     rows, receptors = [], []
     for sim_id in main:
         stored = kept[sim_id]

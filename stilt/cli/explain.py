@@ -103,6 +103,8 @@ def _print_one(found: Mapping[str, Any]) -> None:
             "  cause: another configuration, other weather or weather in another folder made its "
             "outputs; `stilt status` says more"
         )
+    for path in found["files_gone"]:
+        click.echo(f"  gone: {path}; `stilt run` computes it again")
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
     if found["weather_error"]:
@@ -113,7 +115,8 @@ def _print_one(found: Mapping[str, Any]) -> None:
         click.echo(f"  {label}: {'see the cause' if same else found['weather_error']}")
     for text in found["remarks"]:
         click.echo(f"  remark: {text}")
-    click.echo(f"  log: {found['log'] or 'none: nothing has gone wrong'}")
+    fine = "none" if found["files_gone"] else "none: nothing has gone wrong"
+    click.echo(f"  log: {found['log'] or fine}")
     # Without a traceback it says no more than the cause.
     if "\nTraceback: " in found["log_text"] or not found["reason"]:
         for line in found["log_text"].splitlines():

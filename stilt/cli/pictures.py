@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import click
 
 from stilt.errors import UsageError
+from stilt.roots import shown
 
 if TYPE_CHECKING:
     from stilt.footprint import Footprint
@@ -103,6 +104,7 @@ def draw_each(
     """
     if len(ids) > 1 and out and not out.endswith("/") and Path(out).suffix:
         raise UsageError(f"{len(ids)} pictures do not fit into {out}: name a folder with --out.")
+    _tell_of_earlier(model, wanted, ids)
     written, lacking = [], []
     for sim_id in ids:
         try:
@@ -124,15 +126,27 @@ def draw_each(
     return written
 
 
+def _tell_of_earlier(model: Model, wanted: PictureRequest, ids: list[str]) -> None:
+    """Say once how many of the results that are drawn another configuration made."""
+    shows_footprints = wanted.kind == "animation" and model.footprints.names()
+    if wanted.kind in OF_PARTICLES and not shows_footprints:
+        model.trajectories.tell_of_earlier(ids)
+    else:
+        model.footprints[_name(model, wanted)].tell_of_earlier(ids)
+
+
 def _lacking_text(model: Model, wanted: PictureRequest, lacking: list[str]) -> str:
     """Say which simulations have nothing to draw, and why."""
     what = "particles" if wanted.kind in OF_PARTICLES else "footprint"
     first = lacking[0]
+    if gone := model.simulations[first].gone():
+        more = f" ({len(lacking)} simulations have no {what})" if len(lacking) > 1 else ""
+        return f"{gone[0]} is gone: `stilt run {shown(model.project)}` computes it again{more}."
     state = model.index.state(first, model.files.expectations)
     state = "it has failed" if state == "failed" else f"it is {state}"
     number = f"{len(lacking)} simulations have no {what}; " if len(lacking) > 1 else ""
     return (
-        f"{number}{first} has no {what}: {state}. `stilt explain {model.project} {first}` "
+        f"{number}{first} has no {what}: {state}. `stilt explain {shown(model.project)} {first}` "
         "says more."
     )
 

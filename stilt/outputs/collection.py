@@ -60,11 +60,17 @@ class OutputCollection(ABC):
         )  # fmt: skip
 
     def _existing(
-        self, ids: Sequence[str], kind: str, name: str, recorded: _Recorded
+        self,
+        ids: Sequence[str],
+        kind: str,
+        name: str,
+        recorded: _Recorded,
+        current: Callable[[], Mapping[str, Sequence[str]]],
     ) -> list[Located]:
         """Outputs of simulations that exist, copied here first where they are on a URL.
 
-        Warns of those that are gone although the index has them.
+        Warns of those that are gone although the index has them, and of those that another
+        configuration made.
         """
         found = locate(self._files, ids, kind, name)
         there = {path for path in {one.path for one in found} if path.exists()}
@@ -79,7 +85,33 @@ class OutputCollection(ABC):
                     "model.run()) computes them again, and `stilt status --verify` counts without "
                     "them.", len(gone), len(found) - len(absent) + len(gone), absent[min(gone)],
                 )  # fmt: skip
-        return [one for one in found if one.sim_id not in absent]
+        there_now = [one for one in found if one.sim_id not in absent]
+        self._tell_of_earlier([one.sim_id for one in there_now], kind, name, current)
+        return there_now
+
+    def _tell_of_earlier(
+        self,
+        sim_ids: Sequence[str],
+        kind: str,
+        name: str,
+        current: Callable[[], Mapping[str, Sequence[str]]],
+    ) -> None:
+        """Say once how many outputs of some simulations another configuration made."""
+        from stilt.project.campaign_table import earlier_outputs
+
+        if not sim_ids or self._files.expected is None:
+            return
+        keys = current()
+        # What is not configured any more would not be made again.
+        if not any(keys.values()):
+            return
+        earlier, number = earlier_outputs(self._files.index, kind, name, keys, sim_ids)
+        if earlier:
+            notice(
+                logger, "%d of %d results used here are of an earlier configuration, or of weather "
+                "in another folder: `stilt run` (or model.run()) makes them again.",
+                earlier, number,
+            )  # fmt: skip
 
     def _campaign(
         self, kind: str, name: str, keys: Mapping[str, Sequence[str]], selection: Selection

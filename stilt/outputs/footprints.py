@@ -55,8 +55,9 @@ class FootprintCollection(OutputCollection):
     def paths(self, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone. For footprints in a store, files are
-        written, and a notice says so.
+        Warns of those that the index has and that are gone, and of those that another
+        configuration made, as all methods do that read a selection. For footprints in a store,
+        files are written, and a notice says so.
         """
         return self._paths(self._located(selection), FOOTPRINTS, self.name)
 
@@ -148,7 +149,12 @@ class FootprintCollection(OutputCollection):
             FOOTPRINTS,
             self.name,
             lambda row: self.name in parse_footprint_keys(row["footprint_keys"])[0],
+            self._current,
         )
+
+    def tell_of_earlier(self, sim_ids: Sequence[str]) -> None:
+        """Say once how many footprints of some simulations another configuration made."""
+        self._tell_of_earlier(sim_ids, FOOTPRINTS, self.name, self._current)
 
     def jacobian(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -41,7 +43,8 @@ class TrajectoryCollection(OutputCollection):
     def paths(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone. For particles in a store, files are
+        Warns of those that the index has and that are gone, and of those that another
+        configuration made. For particles in a store, files are
         written, and a notice says so.
 
         Args:
@@ -121,7 +124,13 @@ class TrajectoryCollection(OutputCollection):
     def _located(self, error: bool, selection: Selection) -> list[Located]:
         key = "error_key" if error else "transport_key"
         ids = self.registered(selection)
-        return self._existing(ids, _kind(error), "", lambda row: row[key] is not None)
+        return self._existing(
+            ids, _kind(error), "", lambda row: row[key] is not None, partial(self._current, error)
+        )
+
+    def tell_of_earlier(self, sim_ids: Sequence[str], *, error: bool = False) -> None:
+        """Say once how many particles of some simulations another configuration made."""
+        self._tell_of_earlier(sim_ids, _kind(error), "", partial(self._current, error))
 
     def __repr__(self) -> str:
         return f"<trajectories of {self._owner.name}>"

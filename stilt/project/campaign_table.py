@@ -10,6 +10,7 @@ import pandas as pd
 from stilt.project.index import Index
 from stilt.project.kinds import FOOTPRINTS, PARTICLES
 from stilt.project.receptor_view import VIEW, quoted, show_receptors
+from stilt.project.records import asked_in_parts
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,16 +45,7 @@ def campaign_table(
         The rows, with a column ``shard`` ("" for a file), and the number of outputs left out
         because another configuration made them.
     """
-    if kind == FOOTPRINTS:
-        made, names = "(SELECT sim_id, key, shard FROM footprints WHERE name = ?)", [name]
-    else:
-        key, shard = (
-            ("transport_key", "trajectory_shard")
-            if kind == PARTICLES
-            else ("error_key", "error_shard")
-        )
-        made = f"(SELECT sim_id, {key} AS key, {shard} AS shard FROM simulations)"
-        names = []
+    made, names = _made(kind, name)
 
     def work(connection: duckdb.DuckDBPyConnection) -> tuple[pd.DataFrame, int]:
         labels = show_receptors(connection, (*_COLUMNS, "shard"))
@@ -82,6 +74,45 @@ def campaign_table(
         return table, int(found[0][0]) - len(table)
 
     return index.read(work, (pd.DataFrame({"sim_id": [], "shard": []}), 0))
+
+
+def earlier_outputs(
+    index: Index, kind: str, name: str, keys: Mapping[str, Sequence[str]], sim_ids: Sequence[str]
+) -> tuple[int, int]:
+    """Return how many outputs of some simulations another configuration made, and how many exist.
+
+    Outputs in a meteorology that is not configured any more count as they are.
+
+    Args:
+        index, kind, name, keys: as for :func:`campaign_table`.
+        sim_ids: the simulations.
+    """
+    made, names = _made(kind, name)
+
+    def work(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+        earlier = number = 0
+        for _ in asked_in_parts(connection, sim_ids):
+            groups = connection.execute(
+                f"""
+                SELECT s.met, o.key, count(*) FROM {made} o SEMI JOIN asked USING (sim_id)
+                JOIN simulations s USING (sim_id) WHERE o.key IS NOT NULL GROUP BY ALL""",
+                names,
+            ).fetchall()
+            number += sum(count for _, _, count in groups)
+            earlier += sum(count for met, key, count in groups if key not in keys.get(met, [key]))
+        return earlier, number
+
+    return index.read(work, (0, 0))
+
+
+def _made(kind: str, name: str) -> tuple[str, list[str]]:
+    """Return a table expression of sim_id, key and shard of one kind of output, and its values."""
+    if kind == FOOTPRINTS:
+        return "(SELECT sim_id, key, shard FROM footprints WHERE name = ?)", [name]
+    key, shard = (
+        ("transport_key", "trajectory_shard") if kind == PARTICLES else ("error_key", "error_shard")
+    )
+    return f"(SELECT sim_id, {key} AS key, {shard} AS shard FROM simulations)", []
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

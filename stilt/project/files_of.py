@@ -51,7 +51,7 @@ def write_file(located: Located, kind: str, path: Path) -> None:
     """
     if not located.shard:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as part:
+        with located.being_read(), atomic_path(path) as part:
             shutil.copyfile(located.path, part)
         return
     made = made_of_stored(opened(located.path).stored(located.sim_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -42,6 +42,22 @@ class Located:
     def exists(self) -> bool:
         """Return whether it is there."""
         return self.path.exists()
+
+    @contextmanager
+    def being_read(self) -> Iterator[None]:
+        """Say, where a block fails because the file is gone, that it is, and what to do.
+
+        Raises:
+            FileNotFoundError: it is gone.
+        """
+        try:
+            yield
+        except FileNotFoundError:
+            if self.exists():
+                raise
+            raise FileNotFoundError(
+                f"{self.path} is gone: `stilt run` (or model.run()) computes it again."
+            ) from None
 
 
 def locate(project: Project, sim_ids: Sequence[str], kind: str, name: str = "") -> list[Located]:
@@ -181,7 +197,8 @@ def read_footprint(located: Located) -> Footprint:
     from stilt.footprint import Footprint
 
     if not located.shard:
-        return Footprint.from_netcdf(located.path)
+        with located.being_read():
+            return Footprint.from_netcdf(located.path)
     from stilt.store.footprint_rows import footprint_shard
 
     return footprint_shard(reader_of(located)).footprint(located.sim_id)
@@ -200,7 +217,8 @@ def read_cells(located: Located) -> Layers | LayerCells:
     from stilt.footprint.netcdf import read_layers as of_file
 
     if not located.shard:
-        return of_file(located.path)
+        with located.being_read():
+            return of_file(located.path)
     from stilt.store.footprint_rows import footprint_shard
 
     return footprint_shard(reader_of(located)).layer_cells(located.sim_id)
@@ -233,7 +251,8 @@ def particle_columns(located: Located) -> list[str]:
         return reader_of(located).columns
     from stilt.trajectories import column_names
 
-    return column_names(located.path)
+    with located.being_read():
+        return column_names(located.path)
 
 
 def read_columns(located: Located, columns: Sequence[str]) -> pd.DataFrame:
@@ -241,7 +260,8 @@ def read_columns(located: Located, columns: Sequence[str]) -> pd.DataFrame:
     from stilt.trajectories import Trajectories
 
     if not located.shard:
-        return Trajectories.from_parquet(located.path, columns).particles
+        with located.being_read():
+            return Trajectories.from_parquet(located.path, columns).particles
     return reader_of(located).rows(located.sim_id, columns).to_pandas()
 
 
@@ -254,7 +274,8 @@ def read_trajectories(located: Located) -> Trajectories:
     from stilt.trajectories import Trajectories
 
     if not located.shard:
-        return Trajectories.from_parquet(located.path)
+        with located.being_read():
+            return Trajectories.from_parquet(located.path)
     from stilt.store.particle_rows import particles_of
 
     return particles_of(reader_of(located), located.sim_id)

@@ -116,3 +116,32 @@ def test_what_a_batch_reports_while_files_are_looked_at_stays(model, monkeypatch
     model.index.refresh(None)
     assert path.exists()
     assert model.status()["completed"] == NUMBER
+
+
+def test_a_file_that_is_gone_is_said_by_every_command(model, tmp_path):
+    from click.testing import CliRunner
+
+    from stilt.cli import cli
+
+    sim_id = model.simulations.ids()[0]
+    path = model.layout.footprint(sim_id, "default")
+    path.unlink()
+    root = str(model.project)
+
+    def said(*words: str) -> str:
+        return " ".join(CliRunner().invoke(cli, list(words)).output.split())
+
+    for out in ("one.nc", "one.zarr", "one.parquet", "files/"):
+        text = said("export", root, f"{tmp_path}/{out}")
+        assert f"Error: {path} is gone: `stilt run` " in text, text
+        assert not (tmp_path / out).exists() or out == "files/"
+    text = said("plot", root, sim_id)
+    assert text.startswith(f"Error: {path} is gone: `stilt run ")
+    text = said("explain", root, sim_id)
+    assert f"gone: {path}; `stilt run` computes it again" in text
+    assert "nothing has gone wrong" not in text
+    model.layout.trajectory(sim_id).unlink()
+    text = said("plot", root, sim_id, "--kind", "particles")
+    assert "is gone: `stilt run " in text
+    stilt.push_simulations(model, model.pending())
+    assert "nothing has gone wrong" in said("explain", root, sim_id)
