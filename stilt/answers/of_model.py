@@ -72,7 +72,7 @@ class Answers:
         fluxes: Mapping[str, xr.DataArray] | xr.Dataset | xr.DataArray,
         *,
         background: Any = None,
-        observed: pd.DataFrame | None = None,
+        observed: pd.DataFrame | pd.Series | None = None,
         name: str | None = None,
         units: str = "ppm",
         molar_mass_g: float | None = None,
@@ -87,8 +87,8 @@ class Answers:
                 other ``time`` (each stamp holds until the next), diurnal (``hour`` 0 to 23 UTC),
                 by ``month`` (1 to 12), both, or constant. Signed: uptake is negative.
             background: what :meth:`background` returned, a Series by simulation id, or a number.
-            observed: measurements by receptor id, with value and, if there, uncertainty and
-                units; None takes :attr:`observations`.
+            observed: measurements by receptor id: a Series of values, or value and, if there,
+                uncertainty and units (else those of the result); None takes :attr:`observations`.
             name: of the footprint; needed where there are several.
             units: of the result, such as ``ppm`` or ``ppb``.
             molar_mass_g: grams per mole, for fluxes of mass.
@@ -102,14 +102,15 @@ class Answers:
             observed_uncertainty, residual; coordinates time, place and the receptors' labels.
 
         Raises:
-            UsageError: nothing is selected, a flux cannot be used, or a background is missing.
+            UsageError: nothing is selected, a flux cannot be used, a background is missing, or a
+                measurement has no units.
         """
         from stilt.answers.timeseries import timeseries
 
-        known = self.observations if observed is None else observed
         return timeseries(
-            self, fluxes, selection, background=background, observed=known, footprint=name,
-            units=units, molar_mass_g=molar_mass_g, projection=projection, site=site,
+            self, fluxes, selection, stored=self.observations, background=background,
+            observed=observed, footprint=name, units=units, molar_mass_g=molar_mass_g,
+            projection=projection, site=site,
         )  # fmt: skip
 
     def uncertainty(

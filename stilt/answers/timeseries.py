@@ -10,13 +10,20 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from stilt.answers.compared import (
+    background_values,
+    observed_values,
+    stored_values,
+    tell_of_columns,
+)
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bins import TOLERATED_SHARE
 from stilt.footprint.components import components
+from stilt.footprint.inventory import require_data_array
 from stilt.outputs import FootprintCollections
 from stilt.outputs.realizations import by_realization
-from stilt.receptors import met_of, receptor_of
+from stilt.receptors import met_of
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
@@ -38,15 +45,19 @@ def timeseries(
     fluxes: Mapping[str, xr.DataArray] | xr.Dataset | xr.DataArray,
     selection: Selection,
     *,
+    stored: pd.DataFrame,
     background: Any = None,
-    observed: pd.DataFrame | None = None,
+    observed: pd.DataFrame | pd.Series | None = None,
     footprint: str | None = None,
     units: str = "ppm",
     molar_mass_g: float | None = None,
     projection: str | None = None,
     site: str | None = None,
 ) -> xr.Dataset:
-    """Return the components of the mole fraction; see :meth:`stilt.Model.timeseries`."""
+    """Return the components of the mole fraction; see :meth:`stilt.Model.timeseries`.
+
+    Args beyond those: ``stored`` are the project's own measurements.
+    """
     collections = FootprintCollections(owner)
     name = footprint or _only(collections.names())
     chosen = collections[name].select(**selection)
@@ -56,6 +67,7 @@ def timeseries(
     given = fluxes_by_name(fluxes)
     found = components(chosen.layers(), given, molar_mass_g=molar_mass_g, projection=projection)
     _tell_of_gaps(found.outside_share, list(given), labels)
+    tell_of_columns(owner, name, found.receptors, labels, background)
     factor = unit_factor("ppm", units)
     dataset = xr.Dataset(
         {
@@ -71,12 +83,16 @@ def timeseries(
         },
     )
     if background is not None:
-        dataset["background"] = ("receptor", _background(background, labels, units))
+        dataset["background"] = ("receptor", background_values(background, labels, units))
         dataset["modelled"] = dataset["total"] + dataset["background"]
-    if observed is not None and len(observed) and "value" in observed:
-        values, sigma = _observed(observed, labels, units)
-        dataset["observed"] = ("receptor", values)
-        dataset["observed_uncertainty"] = ("receptor", sigma)
+    measured = (
+        stored_values(stored, labels, units)
+        if observed is None
+        else observed_values(observed, labels, units)
+    )
+    if measured is not None:
+        dataset["observed"] = ("receptor", measured[0])
+        dataset["observed_uncertainty"] = ("receptor", measured[1])
         if "modelled" in dataset:
             dataset["residual"] = dataset["observed"] - dataset["modelled"]
     for key, meaning in PPM_NAMES.items():
@@ -147,6 +163,8 @@ def fluxes_by_name(fluxes: Any) -> dict[str, xr.DataArray]:
             for name, flux in fluxes.data_vars.items()
             if flux.ndim >= 2 and "bnds" not in flux.dims and "grid_mapping_name" not in flux.attrs
         }
+    if not isinstance(fluxes, Mapping):
+        require_data_array(fluxes)
     return {str(name): flux for name, flux in fluxes.items()}
 
 
@@ -171,52 +189,6 @@ def receptor_coordinates(receptors: list[Receptor]) -> dict[str, Any]:
             else:
                 found[name] = ("receptor", plain.to_numpy(np.float64, na_value=np.nan))
     return found
-
-
-def _background(given: Any, labels: list[str], units: str) -> np.ndarray:
-    """Return backgrounds by simulation from a table of Model.background, a Series or a number."""
-    if isinstance(given, pd.DataFrame):
-        factor = unit_factor(given.attrs.get("units", units), units)
-        given = given["background"] * factor
-    if isinstance(given, pd.Series):
-        missing = [label for label in labels if label not in given.index]
-        if missing:
-            raise UsageError(
-                f"The background has no value for {len(missing)} of {len(labels)} simulations, "
-                f"{missing[0]} for example."
-            )
-        return given.reindex(labels).to_numpy(np.float64)
-    return np.full(len(labels), float(given))
-
-
-def _observed(
-    observed: pd.DataFrame, labels: list[str], units: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return measured values and uncertainties by simulation, in the requested unit."""
-    receptors = [str(receptor_of(label)) for label in labels]
-    mine = observed[observed.index.isin(set(receptors))]
-    if mine.index.has_duplicates:
-        twice = mine.index[mine.index.duplicated()][0]
-        raise UsageError(
-            f"There is more than one observation of {twice}: choose them, as in "
-            "observed=model.observations.query('species == \"ch4\"')."
-        )
-    units_of = mine["units"] if "units" in mine else pd.Series(units, index=mine.index)
-    try:
-        known = {
-            each: unit_factor(each, units) if each else 1.0 for each in set(units_of.fillna(""))
-        }
-    except UsageError as error:
-        raise UsageError(f"Units of the observations: {error}") from error
-    factor = units_of.fillna("").map(known).to_numpy(np.float64)
-    values = pd.Series(pd.to_numeric(mine["value"]) * factor, index=mine.index)
-    sigma = pd.Series(np.nan, index=mine.index)
-    if "uncertainty" in mine:
-        sigma = pd.Series(pd.to_numeric(mine["uncertainty"]) * factor, index=mine.index)
-    return (
-        values.reindex(receptors).to_numpy(np.float64),
-        sigma.reindex(receptors).to_numpy(np.float64),
-    )
 
 
 def _tell_of_gaps(shares: np.ndarray, names: list[str], labels: list[str]) -> None:

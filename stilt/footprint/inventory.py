@@ -12,7 +12,7 @@ from stilt.errors import UsageError
 from stilt.footprint.flux_times import days_of_months, edges_of
 from stilt.footprint.flux_units import MEAN_MONTH_DAYS, flux_factor, is_per_month
 from stilt.footprint.steps import Floats, Ints
-from stilt.footprint.target import axis_names
+from stilt.footprint.target import axis_names, require_latitudes
 
 HOUR_US = 3_600_000_000
 YEAR = np.timedelta64(366, "D")
@@ -28,7 +28,7 @@ CYCLES = {"month": range(1, 13), "hour": range(24)}
 _DAYS_OF_MONTHS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
-def _require_data_array(flux: object) -> None:
+def require_data_array(flux: object) -> None:
     """Raise a UsageError, with a hint, for what people give instead of one variable."""
     if isinstance(flux, xr.DataArray):
         return
@@ -98,7 +98,7 @@ class Inventory:
         Raises:
             UsageError: units, dimensions or times cannot be used.
         """
-        _require_data_array(flux)
+        require_data_array(flux)
         units = flux.attrs.get("units")
         if not units:
             raise UsageError(
@@ -106,6 +106,9 @@ class Inventory:
             )
         factor = flux_factor(str(units), molar_mass_g)
         flux = _with_usual_names(flux)
+        for name in ("lat", "latitude"):
+            if name in flux.coords:
+                require_latitudes(flux[name].values, "flux")
         _refuse_fill_values(flux)
         flux = flux * factor
         cycle = tuple(dim for dim in CYCLES if dim in flux.dims)

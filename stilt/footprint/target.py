@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LONGLAT = "+proj=longlat"
 NAMES = {True: ("lon", "lat"), False: ("x", "y")}
 SPACING_DECIMALS = 9
+# Degrees, with what rounding adds to 90.
+HIGHEST_LATITUDE = 90.0 + 1e-3
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,10 @@ def _from_grid(
             )
         found.append(Intervals.between_midpoints(centre, size))
     x, y = found
+    degrees = axes[0] in ("lon", "longitude")
+    if degrees:
+        require_latitudes(y.centre, "target")
     if projection is None:
-        degrees = axes[0] in ("lon", "longitude")
         projection = LONGLAT if degrees else _own_projection(grid) or source_projection
     import xarray as xr
 
@@ -174,6 +178,25 @@ def _from_grid(
         kept = ~np.isnan(grid.transpose(*axes).values.astype(np.float64))
         cell = cell[kept.reshape(-1)]
     return Target(x, y, cell, projection)
+
+
+def require_latitudes(values: Any, of: str) -> None:
+    """Refuse latitudes that cannot be.
+
+    Args:
+        values: degrees north.
+        of: what they belong to, for the sentence.
+
+    Raises:
+        UsageError: one is beyond 90 degrees.
+    """
+    degrees = np.asarray(values, np.float64)
+    beyond = degrees[np.abs(degrees) > HIGHEST_LATITUDE]
+    if beyond.size:
+        raise UsageError(
+            f"The {of} has the latitude {beyond.flat[0]:g}, beyond 90 degrees: are latitude and "
+            "longitude exchanged?"
+        )
 
 
 def axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
@@ -210,6 +233,8 @@ def _from_centres(
         raise UsageError(
             f"A list of target cells must hold (x, y) centres, got shape {points.shape}."
         )
+    if is_longlat(projection):
+        require_latitudes(points[:, 1], "target")
     given: tuple[float | None, float | None] = (None, None)
     if resolution is not None:
         sizes = np.broadcast_to(np.asarray(resolution, np.float64), (2,))

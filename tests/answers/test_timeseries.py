@@ -1,5 +1,8 @@
 """Time series of a project: components, background, observations."""
 
+import shutil
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,3 +179,81 @@ def test_two_measurements_of_a_site_at_one_time_are_told_apart_by_location(model
     with pytest.raises(UsageError, match=r"'tower' at 2023-07-15 18:37.*30 m, 100 m.*'location'"):
         by_site(same, "site")
     assert by_site(same, "location").sizes == {"site": 2, "time": 2, "component": 3}
+
+
+def test_observations_of_a_user_are_used_or_refused(model):
+    first = str(model.receptors[0].id)
+    series = model.timeseries(FLUXES, observed=pd.Series([419.0], index=[first]))
+    assert series["observed"].dropna("receptor")["receptor"].values.tolist() == [f"demo_{first}"]
+    assert float(series["observed"].sum()) == 419.0
+    ppb = model.timeseries(FLUXES, observed=pd.Series([1900.0], index=[first]), units="ppb")
+    assert float(ppb["observed"].sum()) == 1900.0
+    for given in ([1.0, 2.0, 3.0], np.ones(3), list(range(3))):
+        with pytest.raises(UsageError, match=f"Series of values by receptor id .*{first}|example"):
+            model.timeseries(FLUXES, observed=given)
+    with pytest.raises(UsageError, match="None of the 3 rows of observed= is of a receptor"):
+        model.timeseries(FLUXES, observed=pd.Series([1.0, 2.0, 3.0]))
+    with pytest.raises(UsageError, match=r"no column 'value'.*it has co2"):
+        model.timeseries(FLUXES, observed=pd.DataFrame({"co2": [1.0]}, index=[first]))
+
+
+def test_what_is_no_flux_or_no_background_is_one_sentence(model):
+    with pytest.raises(UsageError, match="not a str; a file is opened with"):
+        model.timeseries("flux.nc")
+    with pytest.raises(UsageError, match=r"'a': .*not a str; a file is opened with"):
+        model.timeseries({"a": "flux.nc"})
+    for given in (FLUXES["static"], "bg.nc", [1.0], pd.DataFrame({"value": [1.0]})):
+        with pytest.raises(UsageError, match=r"for a field .* background=model\.background\("):
+            model.timeseries(FLUXES, background=given)
+
+
+@pytest.fixture
+def copy_of(model, tmp_path):
+    root = tmp_path / "case"
+    shutil.copytree(model.project, root)
+    return root
+
+
+def test_measurements_without_units_are_refused(copy_of):
+    table = TOWER.replace(",ppm", ",").replace(",ppb", ",")
+    (copy_of / "receptors.csv").write_text(table)
+    model = stilt.Model(copy_of)
+    with pytest.raises(UsageError, match=r"has no units.*assign\(units="):
+        model.timeseries(FLUXES)
+    said = model.timeseries(FLUXES, observed=model.observations.assign(units="ppb"))
+    np.testing.assert_allclose(sorted(said["observed"].values), [0.4195, 0.4205, 421.0])
+
+
+def test_kernels_that_no_footprint_uses_are_told_of(copy_of):
+    model = stilt.Model(copy_of)
+    ids = [str(each.id) for each in model.receptors]
+    kernels = pd.DataFrame({"receptor": ids, "pressure_hpa": 800.0, "kernel": 1.0})
+    table = pd.DataFrame({"receptor": ids, "value": 420.0, "units": "ppm"})
+    model.files.observations.write("tccon", table, kernels)
+    with pytest.warns(UserWarning, match=r"kind: averaging_kernel, table: observations/tccon-kern"):
+        model.timeseries(FLUXES)
+    weighted = model.config.with_changes(
+        footprints={
+            "default": {
+                "grid": GRID,
+                "transforms": [
+                    {"kind": "averaging_kernel", "table": "observations/tccon-kernels.parquet"}
+                ],
+            }
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stilt.Model(copy_of, config=weighted).timeseries(FLUXES)
+
+
+@pytest.mark.parametrize("weight", [0.3, 1.0])
+def test_a_background_of_a_part_of_the_column_is_told_of(model, weight):
+    labels = model.timeseries(FLUXES)["receptor"].values
+    table = pd.DataFrame({"background": 415.0, "weight": weight}, index=labels)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.timeseries(FLUXES, background=table)
+        model.timeseries(FLUXES, background=table["weight"] * table["background"] + 290.0)
+    assert [str(each.message).count("30% of demo_") for each in said] == [1] * (weight < 1.0)
+    assert all(each.filename == __file__ for each in said)

@@ -248,6 +248,21 @@ def test_what_is_no_flux_is_one_sentence(flux: object, said: str) -> None:
         enhancement([made(0)], flux)
 
 
+def test_exchanged_latitudes_and_longitudes_are_refused() -> None:
+    flux = xr.DataArray(
+        np.ones((3, 4)),
+        coords={"lat": [-111.5, -111.0, -110.5], "lon": [40.0, 41.0, 42.0, 43.0]},
+        dims=("lat", "lon"),
+        attrs={"units": "umol m-2 s-1"},
+    )
+    with pytest.raises(UsageError, match=r"flux has the latitude -111\.5, beyond 90.*exchanged\?"):
+        enhancement([made(0)], flux)
+    with pytest.raises(UsageError, match="latitude -111"):
+        enhancement([made(0)], flux.rename(lat="latitude", lon="longitude"))
+    with pytest.raises(UsageError, match="target has the latitude -111"):
+        made(0).aggregate([(40.0, -111.0)], pd.date_range("2023-07-15", periods=2))
+
+
 def test_a_gap_at_some_times_is_refused() -> None:
     times = pd.date_range("2023-07-15", periods=2, freq="1h")
     gaps = flux_of(np.ones((2, 2, 2)), [1.0, 2.0], [1.0, 2.0], times)

@@ -1,0 +1,196 @@
+"""What modelled enhancements are compared with: background and observations."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stilt.background.field import unit_factor
+from stilt.errors import UsageError
+from stilt.project.kernels import KernelTable
+from stilt.receptors import receptor_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stilt.receptors import Receptor
+    from stilt.selection import Owner
+
+# Kinds of transforms that weight a column by height, as an averaging kernel does.
+WEIGHTS_BY_HEIGHT = {"averaging_kernel", "vertical_operator", "import"}
+# Above this difference from 1, the particles are not the whole of what was measured.
+TOLERATED_WEIGHT = 0.1
+
+
+def background_values(given: Any, labels: list[str], units: str) -> np.ndarray:
+    """Return backgrounds by simulation from a table of Model.background, a Series or a number.
+
+    Args:
+        given: see above.
+        labels: simulation ids.
+        units: of the result, and of a Series or number.
+
+    Raises:
+        UsageError: it is something else, or a simulation has no background.
+    """
+    if isinstance(given, pd.DataFrame) and "background" in given:
+        factor = unit_factor(given.attrs.get("units", units), units)
+        given = given["background"] * factor
+    if isinstance(given, pd.Series):
+        missing = [label for label in labels if label not in given.index]
+        if missing:
+            raise UsageError(
+                f"The background has no value for {len(missing)} of {len(labels)} simulations, "
+                f"{missing[0]} for example."
+            )
+        return given.reindex(labels).to_numpy(np.float64)
+    if isinstance(given, Real):
+        return np.full(len(labels), float(given))
+    raise UsageError(
+        "background= is what model.background(FIELD) returns, a pandas Series by simulation id, or "
+        f"a number, not a {type(given).__name__}: for a field or its files write "
+        "background=model.background(FIELD)."
+    )
+
+
+def observed_values(
+    given: Any, labels: list[str], units: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return measured values and their uncertainties by simulation, in the requested unit.
+
+    Args:
+        given: a DataFrame with ``value`` and, if there, ``uncertainty`` and ``units``, or a
+            Series of values; index = receptor id.
+        labels: simulation ids.
+        units: of the result, and of values that have none of their own.
+
+    Raises:
+        UsageError: it is something else, none of the receptors is in it, or one is there twice.
+    """
+    if isinstance(given, pd.Series):
+        given = given.to_frame("value")
+    receptors = [str(receptor_of(label)) for label in labels]
+    example = f"{receptors[0]} for example"
+    if not isinstance(given, pd.DataFrame):
+        raise UsageError(
+            f"observed= is a pandas Series of values by receptor id ({example}), or a DataFrame "
+            f"with the column value, not a {type(given).__name__}: model.observations is one."
+        )
+    if "value" not in given:
+        raise UsageError(
+            "observed= has no column 'value' with the measurements; it has "
+            f"{', '.join(map(str, given.columns)) or 'none'}."
+        )
+    mine = given[given.index.isin(set(receptors))]
+    if mine.empty:
+        raise UsageError(
+            f"None of the {len(given)} rows of observed= is of a receptor of the series: its index "
+            f"must hold receptor ids, {example}."
+        )
+    return _in_units(mine, receptors, units)
+
+
+def stored_values(
+    stored: pd.DataFrame, labels: list[str], units: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the same of a project's own measurements; None where it has none.
+
+    Raises:
+        UsageError: a value has no unit, or one receptor has several.
+    """
+    if not len(stored) or "value" not in stored:
+        return None
+    receptors = [str(receptor_of(label)) for label in labels]
+    mine = stored[stored.index.isin(set(receptors))]
+    valued = mine[mine["value"].notna()]
+    told = valued["units"].fillna("") if "units" in valued else pd.Series("", index=valued.index)
+    without = valued.index[told.astype(str).str.strip() == ""]
+    if len(without):
+        raise UsageError(
+            f"The measurement of {without[0]} has no units: give them in a column units, or here, "
+            "as in observed=model.observations.assign(units='ppb')."
+        )
+    return _in_units(mine, receptors, units)
+
+
+def _in_units(
+    mine: pd.DataFrame, receptors: list[str], units: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and uncertainties of receptors."""
+    if mine.index.has_duplicates:
+        twice = mine.index[mine.index.duplicated()][0]
+        raise UsageError(
+            f"There is more than one observation of {twice}: choose them, as in "
+            "observed=model.observations.query('species == \"ch4\"')."
+        )
+    units_of = mine["units"] if "units" in mine else pd.Series(units, index=mine.index)
+    try:
+        known = {
+            each: unit_factor(each, units) if each else 1.0 for each in set(units_of.fillna(""))
+        }
+    except UsageError as error:
+        raise UsageError(f"Units of the observations: {error}") from error
+    factor = units_of.fillna("").map(known).to_numpy(np.float64)
+    values = pd.Series(pd.to_numeric(mine["value"]) * factor, index=mine.index)
+    sigma = pd.Series(np.nan, index=mine.index)
+    if "uncertainty" in mine:
+        sigma = pd.Series(pd.to_numeric(mine["uncertainty"]) * factor, index=mine.index)
+    return (
+        values.reindex(receptors).to_numpy(np.float64),
+        sigma.reindex(receptors).to_numpy(np.float64),
+    )
+
+
+def tell_of_columns(
+    owner: Owner, name: str, receptors: list[Receptor], labels: list[str], background: Any
+) -> None:
+    """Warn where modelled values are not those of the columns that were measured.
+
+    Args:
+        owner: the project.
+        name: of the footprint.
+        receptors: of the series.
+        labels: their simulation ids.
+        background: as given by the user.
+    """
+    settings = owner.config.footprints.get(name)
+    kinds = set() if settings is None else {each["kind"] for each in settings.transforms}
+    if settings is not None and not kinds & WEIGHTS_BY_HEIGHT:
+        table = _kernels_of(owner, receptors)
+        if table is not None:
+            known = f"observations/{table.name}"
+            warnings.warn(
+                f"The measurements have averaging kernels ({known}) with which the footprint "
+                f"{name!r} is not weighted, so its enhancements are not those of the measured "
+                f"columns: write transforms: [{{kind: averaging_kernel, table: {known}}}, {{kind: "
+                f"pressure_weighting}}] under footprints: {name}: in config.yaml, and run again.",
+                stacklevel=4,
+            )
+    if not isinstance(background, pd.DataFrame) or "weight" not in background:
+        return
+    weight = background["weight"].reindex(labels)
+    far = weight[(weight - 1.0).abs() > TOLERATED_WEIGHT]
+    if len(far):
+        warnings.warn(
+            f"The particles of {len(far)} of {len(labels)} simulations stand for another share of "
+            f"what was measured than the whole ({far.iloc[0]:.0%} of {far.index[0]}), so `modelled`"
+            " is no value of the measured column: give background=table['weight'] * "
+            "table['background'] + ABOVE, with ABOVE what the rest of the column contributes.",
+            stacklevel=4,
+        )
+
+
+def _kernels_of(owner: Owner, receptors: list[Receptor]) -> Path | None:
+    """Return a table that has the kernel of any receptor."""
+    tables = owner.files.observations
+    for name in tables.names():
+        path = tables.kernel_path(name)
+        if path.exists():
+            kernels = KernelTable(path)
+            if any(kernels.of(str(receptor.id)) is not None for receptor in receptors):
+                return path
+    return None
