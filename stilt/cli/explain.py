@@ -16,8 +16,9 @@ from stilt.cli.common import (
     project_argument,
 )
 from stilt.cli.completion import complete_simulation
-from stilt.cli.ids import one_id
+from stilt.cli.ids import ids_or_place
 from stilt.errors import REMEDIES
+from stilt.roots import shown
 
 if TYPE_CHECKING:
     from stilt.model import Model
@@ -30,46 +31,94 @@ MOST_SHOWN = 5
 Examples:
   stilt explain ./case                                     # all failures
   stilt explain ./case hrrr_202301011200_-111.85_40.77_5
+  stilt explain ./case WBB                                 # all of a site
 """
 )
 @project_argument(required=True)
-@click.argument("sim_id", required=False, metavar="[SIM_ID]", shell_complete=complete_simulation)
+@click.argument(
+    "sim_id", required=False, metavar="[SIM_ID|PLACE]", shell_complete=complete_simulation
+)
 @output_dir_option
 @json_option
 def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: bool) -> None:
     """Say why simulations of PROJECT failed and what to do about it.
 
     With SIM_ID: its cause, the weather it used or lacks, its log, and the command to run it again.
+    With PLACE, a site of receptors.csv or a location's id: the states of all simulations there, and
+    why some failed.
     """
     model = open_model(project, output_dir, outputs=True)
-    if sim_id is not None:
-        found = model.simulations[one_id(model, sim_id)].explain()
+    ids = [] if sim_id is None else ids_or_place(model, sim_id)
+    if len(ids) == 1:
+        found = model.simulations[ids[0]].explain()
         found["advice"] = _advice(model, found) if found["reason"] else ""
         if as_json:
             print_json([found])
         else:
-            _print_one(found)
+            _print_one(found, shown(model.project))
         return
-    rows = model.failures()
+    here = set(ids)
+    rows = [row for row in model.failures() if not here or row["sim_id"] in here]
     for row in rows:
         row["advice"] = _advice(model, row)
-    if as_json:
+    if ids:
+        states = _states(model, ids)
+        if as_json:
+            failed = {row["sim_id"]: row for row in rows}
+            nothing = dict.fromkeys(("reason", "detail", "advice"), "")
+            print_json(
+                [
+                    {**nothing, **failed.get(sim_id, {}), "sim_id": sim_id, "state": state}
+                    for sim_id, state in states.items()
+                ]
+            )
+            return
+        _print_place(str(sim_id), states)
+    elif as_json:
         print_json(rows)
         return
-    if not rows:
-        click.echo(_without_failures(model.status()))
+    elif not rows:
+        click.echo(_without_failures(model.status(), shown(model.project)))
     for _, group in groupby(sorted(rows, key=_remedy), key=_remedy):
         _print_failures(list(group))
+    if ids:
+        example = rows[0]["sim_id"] if rows else ids[0]
+        click.echo(f"Each of them: stilt explain {shown(model.project)} {example}")
 
 
-def _without_failures(counts: Mapping[str, int]) -> str:
+def _states(model: Model, ids: list[str]) -> dict[str, str]:
+    """Return the state of each of some simulations."""
+    table = model.index.frame(
+        model.files.expected, where="list_contains(?, s.sim_id)", parameters=[ids]
+    )
+    return dict(zip(table["sim_id"], table["state"], strict=True))
+
+
+def _print_place(place: str, states: Mapping[str, str]) -> None:
+    """Print how many simulations at a place are in which state, and which; of many the first."""
+    click.echo(f"{place}: {len(states):,} simulations")
+    by_state: dict[str, list[str]] = {}
+    for sim_id, state in states.items():
+        by_state.setdefault(state, []).append(sim_id)
+    for state, ids in by_state.items():
+        click.echo(f"  {state}: {len(ids):,}")
+        for sim_id in ids[:MOST_SHOWN]:
+            click.echo(f"    {sim_id}")
+        if (more := len(ids) - MOST_SHOWN) > 0:
+            click.echo(f"    and {more:,} more (--json lists them all)")
+
+
+def _without_failures(counts: Mapping[str, int], project: str) -> str:
     """Say that nothing has failed, and what is left to do."""
     if not counts["total"]:
-        return "Nothing has been run: `stilt check` looks at the receptors, `stilt run` runs them."
+        return (
+            f"Nothing has been run: `stilt check {project}` looks at the receptors, `stilt run "
+            f"{project}` runs them."
+        )
     if left := counts["total"] - counts["completed"]:
         return (
             f"No failure is recorded; {left:,} of {counts['total']:,} simulations are not "
-            "complete: `stilt run` goes on with them."
+            f"complete: `stilt run {project}` goes on with them."
         )
     return "No failure is recorded."
 
@@ -93,7 +142,7 @@ def _advice(model: Model, row: Mapping[str, Any]) -> str:
     return REMEDIES.get(row["reason"], f"See {model.layout.log(row['sim_id'])}.")
 
 
-def _print_one(found: Mapping[str, Any]) -> None:
+def _print_one(found: Mapping[str, Any], project: str) -> None:
     """The explanation of one simulation, a paragraph for each question."""
     click.echo(f"{found['sim_id']}\n  state: {found['state']}")
     if found["reason"]:
@@ -101,10 +150,10 @@ def _print_one(found: Mapping[str, Any]) -> None:
     elif found["state"] == "stale":
         click.echo(
             "  cause: another configuration, other weather or weather in another folder made its "
-            "outputs; `stilt status` says more"
+            f"outputs; `stilt status {project}` says more"
         )
     for path in found["files_gone"]:
-        click.echo(f"  gone: {path}; `stilt run` computes it again")
+        click.echo(f"  gone: {path}; `stilt run {project}` computes it again")
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
     if found["weather_error"]:

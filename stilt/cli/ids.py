@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stilt.errors import UsageError
+from stilt.roots import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,31 +20,56 @@ def one_id(model: Model, text: str) -> str:
     Raises:
         UsageError: none has it, or several have.
     """
-    from stilt.receptors import receptor_of
-
     ids = model.simulations.ids()
-    if text in ids:
-        return text
-    whole = [sim_id for sim_id in ids if receptor_of(sim_id) == text]
-    found = whole or [sim_id for sim_id in ids if text in sim_id]
+    found = _of_text(ids, text)
     if len(found) == 1:
         return found[0]
+    project = shown(model.project)
     if not ids:
         raise UsageError(
-            "No simulation is registered in this project: `stilt check` looks at its receptors, "
-            "`stilt run` computes them."
+            f"No simulation is registered in this project: `stilt check {project}` looks at its "
+            f"receptors, `stilt run {project}` computes them."
         )
     if not found:
-        if _at(_places(model), text).empty:
+        here = ids_at(model, text)
+        if not here:
             raise UsageError(f"'{text}' is no part of an id in this project, such as {ids[0]}.")
         raise UsageError(
-            f"'{text}' is a place, with simulations of its own: `stilt plot --location {text}` "
-            f"draws them, and one of them is named by its id, such as {ids[0]}."
+            f"'{text}' is a place, with simulations of its own: `stilt plot {project} --location "
+            f"{text}` draws them, and one of them is named by its id, such as {here[0]}."
         )
     some = ", ".join(found[:3])
     raise UsageError(
         f"'{text}' is a part of {len(found)} ids, {some} for example: give more of it."
     )
+
+
+def _of_text(ids: list[str], text: str) -> list[str]:
+    """Return those of some ids that a text names: its own, its receptor's, or all it is part of."""
+    from stilt.receptors import receptor_of
+
+    if text in ids:
+        return [text]
+    whole = [sim_id for sim_id in ids if receptor_of(sim_id) == text]
+    return whole or [sim_id for sim_id in ids if text in sim_id]
+
+
+def ids_or_place(model: Model, text: str) -> list[str]:
+    """Return ids of the simulation, or of all those at the place, that a text names.
+
+    Raises:
+        UsageError: it names neither, or is a part of several ids and no place.
+    """
+    found = _of_text(model.simulations.ids(), text)
+    if len(found) == 1:
+        return found
+    return ids_at(model, text) or [one_id(model, text)]
+
+
+def ids_at(model: Model, text: str) -> list[str]:
+    """Return ids of the simulations at the place that a text names, none where it is no place."""
+    here = _at(_places(model), text)["location_id"].tolist()
+    return model.simulations.ids(location_ids=here) if here else []
 
 
 def locations(model: Model, texts: Iterable[str]) -> list[str]:

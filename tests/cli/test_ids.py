@@ -8,18 +8,24 @@ import pandas as pd
 import pytest
 
 from stilt.cli.explain import _without_failures
-from stilt.cli.ids import one_id
+from stilt.cli.ids import ids_or_place, one_id
 from stilt.errors import UsageError
 
 IDS = [
     "m_202301010000_-113.3_40.6_30", "m_202301010000_-113.3_40.6_300", "m_202301010100_0_0_5",
+    "m_202301010200_0_0_5",
 ]  # fmt: skip
 
 
 def model_of(ids: list[str]) -> SimpleNamespace:
     places = pd.DataFrame({"location_id": ["0_0_5"], "site": ["WBB"]}, dtype=object)
     index = SimpleNamespace(sql=lambda query: places)
-    return SimpleNamespace(simulations=SimpleNamespace(ids=lambda: ids), index=index)
+    simulations = SimpleNamespace(
+        ids=lambda location_ids=None: [
+            one for one in ids if location_ids is None or one.endswith(tuple(location_ids))
+        ]
+    )
+    return SimpleNamespace(simulations=simulations, index=index, project="p")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,12 @@ def test_an_id_a_receptor_or_a_part_of_one_id_names_a_simulation(text, place) ->
     [
         (IDS, "40.6_30", "'40.6_30' is a part of 2 ids"),
         (IDS, "elsewhere", f"'elsewhere' is no part of an id in this project, such as {IDS[0]}."),
-        (IDS, "WBB", "'WBB' is a place, with simulations of its own: `stilt plot --location WBB`"),
+        (
+            IDS,
+            "WBB",
+            "'WBB' is a place, with simulations of its own: `stilt plot p --location WBB`",
+        ),
+        (IDS, "WBB", f"such as {IDS[2]}"),
         ([], "m", "No simulation is registered"),
     ],
 )
@@ -45,8 +56,16 @@ def test_else_a_sentence_says_why(ids, text, said) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [("WBB", IDS[2:]), ("0_0_5", IDS[2:]), (IDS[0], IDS[:1]), ("40.6_300", [IDS[1]])],
+)
+def test_a_place_names_all_simulations_there(text, named) -> None:
+    assert ids_or_place(model_of(IDS), text) == named
+
+
+@pytest.mark.parametrize(
     ("counts", "said"),
     [((0, 0), "Nothing has been run"), ((168, 34), "134 of 168"), ((2, 2), "No failure is rec")],
 )
 def test_where_nothing_failed_explain_says_what_is_left(counts, said) -> None:
-    assert said in _without_failures(dict(zip(("total", "completed"), counts, strict=True)))
+    assert said in _without_failures(dict(zip(("total", "completed"), counts, strict=True)), "p")

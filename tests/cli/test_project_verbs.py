@@ -105,6 +105,19 @@ def test_explain_says_once_what_to_do_about_many(ran, stilt, monkeypatch) -> Non
     assert lines[-1] == "  and 1,195 more (--json lists them all)"
 
 
+def test_explain_of_a_place_tells_the_states_there(ran, stilt) -> None:
+    root, _ = ran
+    place = "-111.85_40.77_30"
+    told = stilt("explain", root, "--", place).stdout
+    assert told.startswith(f"{place}: 4 simulations\n  complete: 3\n")
+    assert f"  failed: 1\n    {LATE}\n" in told
+    assert "MISSING_MET_FILES: 1 simulation\n  to do: " in told
+    assert told.endswith(f"Each of them: stilt explain {shown(root)} {LATE}\n")
+    rows = json.loads(stilt("explain", "--json", root, "--", place).stdout)["result"]
+    assert [row["state"] for row in rows] == ["complete"] * 3 + ["failed"]
+    assert [row["reason"] for row in rows] == [""] * 3 + ["MISSING_MET_FILES"]
+
+
 def test_explain_of_one_tells_cause_weather_log_and_command(ran, stilt) -> None:
     root, _ = ran
     lines = stilt("explain", root, LATE).stdout.splitlines()

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import stilt
 from stilt.cli import cli
 from stilt.cli.pictures import KINDS
+from stilt.roots import shown
 
 
 @pytest.fixture
@@ -146,9 +147,8 @@ def test_a_place_is_named_by_its_site_or_its_id(make_model, tmp_path) -> None:
     assert "such as HDP, WBB." in done.stderr
     done = call(model.project, "WBB")
     assert done.exit_code == 2
-    assert "'WBB' is a place, with simulations of its own: `stilt plot --location WBB`" in " ".join(
-        done.stderr.split()
-    )
+    assert "'WBB' is a place, with simulations of its own: " in done.stderr
+    assert f"`stilt plot {shown(model.project)} --location WBB`" in " ".join(done.stderr.split())
 
 
 def test_code_of_the_page_on_pictures_runs(case) -> None:
