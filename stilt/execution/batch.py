@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -103,11 +104,13 @@ def compute_batch(
     n_helpers: int = 0,
     stored: Shards | None = None,
     programs: Programs | None = None,
+    run_began: datetime | None = None,
 ) -> BatchSummary:
     """Compute simulations of the project that `find` returns; see :func:`run_batch`.
 
     `stored` names the shards with outputs of these simulations, by id; None asks the index.
-    `programs` follow the particles; None takes those of this machine's device.
+    `programs` follow the particles; None takes those of this machine's device. `run_began` is when
+    the run began that the batch belongs to.
     """
     refuse_in_fork()
     begun = time.monotonic()
@@ -124,6 +127,7 @@ def compute_batch(
                     batch.helpers = helpers_of_this_process(n_helpers)
                     batch.known_shards = stored
                     batch.programs = programs
+                    batch.run_began = run_began
                     batch.run(files, known, skip_existing, progress or _ignore)
             batch.fail_unexplained()
             return _closed(batch, files, begun)
@@ -160,6 +164,7 @@ class _Batch:
         self.known_shards: Shards | None = None
         self.shelf: Shelf | None = None
         self.programs: Programs | None = None
+        self.run_began: datetime | None = None
 
     def run(
         self,
@@ -197,6 +202,8 @@ class _Batch:
             if self.shelf is not None:
                 task.outbox = partial(self.shelf.add, task)
             task.look()
+            if task.lacks_particles:
+                result.run_began = self.run_began
             self.tasks[sim_id] = task
         for task in self.tasks.values():
             task.make_from_stored()

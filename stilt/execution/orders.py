@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stilt.atomic import atomic_path
@@ -36,6 +37,7 @@ class WorkOrder:
         n_helpers: processes that make files for this worker.
         owner: holder of the claims on these simulations; "" when they were not claimed.
         stored: shards with outputs of theirs by id; None lets the worker ask the index.
+        run_began: when the run was planned, UTC.
     """
 
     batch: Batch
@@ -45,6 +47,7 @@ class WorkOrder:
     n_helpers: int = 0
     owner: str = ""
     stored: Mapping[str, tuple[str, ...]] | None = None
+    run_began: datetime | None = None
 
     @property
     def label(self) -> str:
@@ -74,6 +77,7 @@ def work_orders(
             plan.roles.helpers,
             plan.owner,
             None if stored is None else {i: stored[i] for i in batch.sim_ids if i in stored},
+            plan.began,
         )
         for batch in batches
     ]
@@ -100,6 +104,7 @@ def compute_order(order: WorkOrder, progress: Progress | None = None) -> BatchSu
             receptors=order.receptors,
             n_helpers=order.n_helpers,
             stored=order.stored,
+            run_began=order.run_began,
         )
         return order.place.returned(summary)
 

@@ -7,7 +7,8 @@ import logging
 import math
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError, UsageError
@@ -15,6 +16,7 @@ from stilt.execution.forks import allowed_workers
 from stilt.execution.limits import thread_shortage
 from stilt.execution.lookup import receptors_of
 from stilt.project.holders import MOST_RECEPTORS_CARRIED, Share
+from stilt.project.receipts import now
 
 if TYPE_CHECKING:
     from stilt.project.inputs import Project
@@ -95,6 +97,7 @@ class Plan:
         n_registered: all simulations of the project; 0 when they were not counted.
         stored: shards of the store with outputs of theirs, by simulation id, for those that have
             any; None lets workers ask the index.
+        began: when the run was planned, UTC.
     """
 
     batches: tuple[Batch, ...]
@@ -105,6 +108,7 @@ class Plan:
     scenes: tuple[str, ...] = ()
     n_registered: int = 0
     stored: Mapping[str, tuple[str, ...]] | None = None
+    began: datetime = field(default_factory=now)
 
     @property
     def sim_ids(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from stilt.project.states import Alike, Counts, Failed, count_states
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -84,10 +85,16 @@ class Index(IndexFile):
 
     def times(self) -> dict[str, float]:
         """Seconds that workers spent on each part of the work, from their receipts."""
-        from stilt.project.receipts import read_tables, seconds_by_part
+        from stilt.project.receipts import seconds_by_part
+
+        return seconds_by_part(self.attempts()["parts"].to_pylist())
+
+    def attempts(self) -> pa.Table:
+        """All rows of all receipts, those of earlier attempts included."""
+        from stilt.project.receipts import read_tables
 
         paths = [*receipt_files(self.layout.folded), *receipt_files(self.layout.receipts)]
-        return seconds_by_part(read_tables(paths)[0]["parts"].to_pylist())
+        return read_tables(paths)[0]
 
     def token(self) -> str:
         """What stood for the inputs at the last registration; "" when there was none."""

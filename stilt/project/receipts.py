@@ -45,7 +45,7 @@ SCHEMA = pa.schema(
     [(name, pa.string()) for name in _TEXT]
     + [(name, pa.int64()) for name in _NUMBERS]
     + [("followed", pa.float64()), ("seconds", pa.float64())]
-    + [("started_at", pa.timestamp("us")), ("finished_at", pa.timestamp("us"))]
+    + [(name, pa.timestamp("us")) for name in ("started_at", "finished_at", "run_began")]
 )
 
 
@@ -96,6 +96,8 @@ class Result:
             files, or of the shards that these are in, and when they were changed.
         trajectory_shard, error_shard: shards of the store, "" for files.
         parts: seconds of a worker by part of the work; a batch's are shared equally.
+        run_began: when the run began that followed its particles; None where they were there
+            before, or no run was made.
     """
 
     sim_id: str
@@ -125,6 +127,7 @@ class Result:
     error_shard: str = ""
     seconds: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)
+    run_began: datetime | None = None
     started_at: datetime = field(default_factory=lambda: now())
     finished_at: datetime = field(default_factory=lambda: now())
 

@@ -71,6 +71,7 @@ def as_receipts(sim_ids: Sequence[str], connection: duckdb.DuckDBPyConnection) -
     return connection.execute(
         f"""
         SELECT s.sim_id, s.receptor, NULL::VARCHAR AS owner, '{{}}' AS parts,
+               NULL::TIMESTAMP AS run_began,
                coalesce(f.footprints, '{{}}') AS footprints, {columns},
                coalesce(s.finished_at, ?::TIMESTAMP) AS finished_at
         FROM simulations s SEMI JOIN asked USING (sim_id)

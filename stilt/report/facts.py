@@ -11,6 +11,7 @@ import pandas as pd
 
 from stilt.errors import REMEDIES
 from stilt.plotting.series import series_places
+from stilt.project.receipts import seconds_by_part
 from stilt.receptors import Receptor
 
 if TYPE_CHECKING:
@@ -43,19 +44,21 @@ class Effort:
     """Speed and cost of what has been computed.
 
     Attributes:
-        simulations: with outputs, whose time is known.
-        worker_hours: that workers spent on them; the parts' sum where parts are known.
-        busy_hours: of wall clock with a worker at work.
-        parts: seconds of workers by part of the work.
+        made: simulations whose outputs this project computed.
+        followed: simulations whose particles were followed in a run, one made twice counted twice.
+        run_hours: of wall clock that these runs took, from their plan to their last result.
+        worker_hours: that workers spent on simulations of ``followed``.
+        parts: seconds of workers by part of the work, of everything that was computed.
         trajectory_bytes, footprint_bytes: on disk.
         made_by: simulations by device and version of JAX.
         hosts: simulations by machine.
-        first, last: when computing began and ended, None when nothing was computed.
+        first, last: when these runs began and ended, None when there were none.
     """
 
-    simulations: int
+    made: int
+    followed: int
+    run_hours: float
     worker_hours: float
-    busy_hours: float
     parts: dict[str, float]
     trajectory_bytes: int
     footprint_bytes: int
@@ -66,8 +69,8 @@ class Effort:
 
     @property
     def rate_per_hour(self) -> float:
-        """Simulations in an hour of wall clock."""
-        return self.simulations / self.busy_hours if self.busy_hours > 0 else 0.0
+        """Simulations in an hour of wall clock, 0 where no run is known."""
+        return self.followed / self.run_hours if self.run_hours > 0 else 0.0
 
 
 def failures_of(model: Model) -> Failures:
@@ -89,32 +92,35 @@ def failures_of(model: Model) -> Failures:
 def effort_of(model: Model, table: pd.DataFrame) -> Effort:
     """Return speed and cost.
 
+    Only runs that followed particles tell how fast that is: one that makes new footprints from
+    particles that are there takes a small part of the time.
+
     Args:
         model: the project.
         table: its simulations, as ``model.simulations.to_frame()`` returns them.
     """
+    attempts = model.index.attempts().select(["state", "parts", "run_began", "finished_at"])
+    tried = attempts.filter(attempts["run_began"].is_valid()).to_pandas()
+    ends = tried.groupby("run_began")["finished_at"].max()
+    starts = ends.index.to_series()
     timed = table[table["seconds"].notna() & table["finished_at"].notna()]
-    # From its start to its end, a simulation shares a worker with the others of its batch.
-    parts = model.index.times()
-    worker_seconds = sum(parts.values()) or float(timed["seconds"].sum())
-    starts = pd.to_datetime(timed["started_at"]).fillna(pd.to_datetime(timed["finished_at"]))
-    ends = pd.to_datetime(timed["finished_at"])
     particle_bytes, footprint_bytes, _ = model.index.output_sizes()
     return Effort(
-        simulations=len(timed),
-        worker_hours=worker_seconds / 3600,
-        busy_hours=busy_seconds(starts, ends) / 3600,
-        parts=parts,
+        made=len(timed),
+        followed=int((tried["state"] == "complete").sum()),
+        run_hours=covered_seconds(starts, ends) / 3600,
+        worker_hours=sum(seconds_by_part(tried["parts"]).values()) / 3600,
+        parts=seconds_by_part(attempts["parts"].to_pylist()),
         trajectory_bytes=particle_bytes,
         footprint_bytes=footprint_bytes,
         made_by=dict(model.status()["made_by"]),
         hosts={str(k): int(v) for k, v in timed["host"].dropna().value_counts().items()},
-        first=starts.min() if len(timed) else None,
-        last=ends.max() if len(timed) else None,
+        first=starts.min() if len(tried) else None,
+        last=ends.max() if len(tried) else None,
     )
 
 
-def busy_seconds(starts: pd.Series, ends: pd.Series) -> float:
+def covered_seconds(starts: pd.Series, ends: pd.Series) -> float:
     """Return how much time at least one of some intervals covers, in seconds."""
     order = np.argsort(starts.to_numpy())
     begin = starts.to_numpy("datetime64[us]")[order].astype(np.int64)

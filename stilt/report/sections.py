@@ -38,12 +38,14 @@ def status_section(counts: Mapping[str, Any], remark: str = "") -> str:
     notes = []
     if counts["stale"]:
         notes.append(
-            f"{counts['stale']:,} of those pending are stale: another configuration or other "
-            "weather made their outputs."
+            f"{counts['stale']:,} of the {counts['pending']:,} pending "
+            f"{'is' if counts['stale'] == 1 else 'are'} stale: the outputs were made with another "
+            "configuration or other weather."
         )
     if counts["empty"]:
         notes.append(
-            f"{counts['empty']:,} of those completed have no influence on any footprint's grid."
+            f"{counts['empty']:,} of the {counts['completed']:,} completed "
+            f"{'has' if counts['empty'] == 1 else 'have'} no influence on any footprint's grid."
         )
     notes += [remark] if remark else []
     return (
@@ -89,24 +91,28 @@ def failures_section(failures: Failures, project: str) -> str:
 
 
 def effort_section(effort: Effort) -> str:
-    """Return speed and cost of what has been computed."""
-    if not effort.simulations or effort.first is None or effort.last is None:
+    """Return speed and cost of what has been computed; no speed where no run is recorded."""
+    if not effort.made:
         return "<p>Nothing has been computed yet.</p>"
-    made_by = "; ".join(f"{number:,} by {maker}" for maker, number in effort.made_by.items())
-    workers = effort.worker_hours / effort.busy_hours if effort.busy_hours else 0.0
-    number = effort.simulations
-    total_bytes = effort.trajectory_bytes + effort.footprint_bytes
-    rows = {
-        "speed": f"{effort.rate_per_hour:,.0f} simulations an hour, with {workers:.1f} workers "
-        "busy on average",
-        "one simulation": f"{seconds_text(3600 * effort.worker_hours / number)} of a worker (mean)",
-        "all": f"{hours_text(effort.worker_hours)} of workers in {hours_text(effort.busy_hours)}, "
-        f"{effort.first:%Y-%m-%d %H:%M} to {effort.last:%Y-%m-%d %H:%M} UTC",
-        "a thousand of them": f"{hours_text(1000 * effort.worker_hours / number)} of a worker, "
-        f"{bytes_text(1000 * total_bytes / number)} on disk",
+    rows = {}
+    number = effort.followed
+    if number and effort.run_hours and effort.first is not None and effort.last is not None:
+        workers = effort.worker_hours / effort.run_hours
+        rows = {
+            "speed": f"{effort.rate_per_hour:,.0f} simulations an hour, from the start of a run to "
+            f"its last result, with {workers:.1f} workers busy on average",
+            "one simulation": f"{seconds_text(3600 * effort.worker_hours / number)} of a worker "
+            "(mean)",
+            "all": f"{number:,} simulations followed in {hours_text(effort.run_hours)} of runs, "
+            f"{effort.first:%Y-%m-%d %H:%M} to {effort.last:%Y-%m-%d %H:%M} UTC",
+            "a thousand of them": f"{hours_text(1000 * effort.worker_hours / number)} of a worker",
+        }
+    rows |= {
         "on disk": f"{bytes_text(effort.trajectory_bytes)} of particles, "
-        f"{bytes_text(effort.footprint_bytes)} of footprints",
-        "computed by": made_by or "not recorded",
+        f"{bytes_text(effort.footprint_bytes)} of footprints; for a thousand simulations "
+        f"{bytes_text(1000 * (effort.trajectory_bytes + effort.footprint_bytes) / effort.made)}",
+        "computed by": "; ".join(f"{n:,} by {maker}" for maker, n in effort.made_by.items())
+        or "not recorded",
         "machines": ", ".join(f"{host} ({count:,})" for host, count in effort.hosts.items()),
     }
     return settings_section({k: v for k, v in rows.items() if v}) + _parts(effort.parts)

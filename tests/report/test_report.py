@@ -12,13 +12,14 @@ import browser
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import stilt
 from stilt.cli import cli
 from stilt.errors import UsageError
 from stilt.report import write_report
-from stilt.report.facts import busy_seconds, effort_of
+from stilt.report.facts import covered_seconds, effort_of
 from stilt.report.weather import between, stretches
 
 needs_browser = pytest.mark.skipif(
@@ -221,8 +222,8 @@ def test_busy_time_counts_overlapping_work_once() -> None:
     day = pd.Timestamp("2023-01-01")
     starts = pd.Series(day + pd.to_timedelta([0, 10, 100], "s"))
     ends = pd.Series(day + pd.to_timedelta([30, 20, 150], "s"))
-    assert busy_seconds(starts, ends) == 80.0
-    assert busy_seconds(starts[:0], ends[:0]) == 0.0
+    assert covered_seconds(starts, ends) == 80.0
+    assert covered_seconds(starts[:0], ends[:0]) == 0.0
 
 
 def test_hours_between_neighbouring_analyses_are_covered() -> None:
@@ -235,11 +236,41 @@ def test_hours_between_neighbouring_analyses_are_covered() -> None:
     assert not between(hours, times[:0], np.timedelta64(3, "h")).any()
 
 
-def test_cost_is_what_workers_spent_not_how_long_batches_lasted(project, monkeypatch) -> None:
-    model, _ = project
-    table = model.simulations.to_frame()
-    monkeypatch.setattr(type(model.index), "times", lambda _: {"transport": 30.0, "writing": 6.0})
-    assert effort_of(model, table).worker_hours == pytest.approx(0.01)
-    monkeypatch.setattr(type(model.index), "times", lambda _: {})
-    alone = effort_of(model, table).worker_hours
-    assert alone == pytest.approx(table["seconds"].sum() / 3600)
+def test_speed_is_what_a_clock_beside_the_runs_shows(make_model, tmp_path) -> None:
+    model = make_model(6)
+    ids = model.register_pending()
+    began = time.monotonic()
+    stilt.push_simulations(model, ids, n_workers=2)
+    wall_s = time.monotonic() - began
+    effort = effort_of(model, model.simulations.to_frame())
+    assert effort.followed == 6
+    assert 0.5 * wall_s < 3600 * effort.run_hours <= wall_s + 0.01
+    assert effort.worker_hours <= 2 * effort.run_hours
+    assert effort.rate_per_hour == pytest.approx(6 / effort.run_hours)
+
+
+def test_new_footprints_of_old_particles_change_no_speed(make_model, tmp_path) -> None:
+    model = make_model(4)
+    stilt.push_simulations(model, model.register_pending())
+    before = effort_of(model, model.simulations.to_frame())
+    path = model.project / "config.yaml"
+    settings = yaml.safe_load(path.read_text())
+    grid = settings["footprints"]["default"]["grid"]
+    grid["xres"] = grid["yres"] = 2 * grid["xres"]
+    path.write_text(yaml.safe_dump(settings))
+    again = stilt.Model(model.project)
+    stilt.push_simulations(again, again.pending())
+    after = effort_of(again, again.simulations.to_frame())
+    assert sum(after.parts.values()) > sum(before.parts.values())
+    for name in ("followed", "run_hours", "worker_hours", "first", "last"):
+        assert getattr(after, name) == getattr(before, name)
+
+
+def test_no_speed_is_shown_of_runs_that_are_not_known(make_model, tmp_path) -> None:
+    from stilt.execution import run_batch
+
+    model = make_model(2)
+    run_batch(str(model.output_root), model.register_pending())
+    text = visible(write_report(model, tmp_path / "r.html"))
+    assert "simulations an hour" not in text
+    assert "of particles" in text
