@@ -12,6 +12,7 @@ from stilt.background.curtain import curtain
 from stilt.background.ends import ends_of
 from stilt.background.field import BackgroundField, unit_factor
 from stilt.background.sources import FieldSource
+from stilt.errors import UsageError
 
 if TYPE_CHECKING:
     from stilt.selection import Owner, Selection
@@ -31,7 +32,12 @@ def background(
 ) -> pd.DataFrame:
     """Return the background of every simulation; see :meth:`stilt.Model.background`."""
     if isinstance(field, pd.DataFrame):
-        field = curtain(field, field_units or units)
+        field_units = field_units or field.attrs.get("units")
+        if not field_units:
+            raise UsageError(
+                "The curtain has no units: say field_units='ppm', 'ppb' or 'mol mol-1'."
+            )
+        field = curtain(field, field_units)
     source = FieldSource.open(field, variable, field_units)
     factor = unit_factor(source.units, units)
     settings = footprint_settings(owner, weights)

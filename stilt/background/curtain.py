@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from stilt.errors import UsageError
+from stilt.receptors import parse_time
 
 _NAMES = {
     "time": ("time", "date", "datetime"),
@@ -28,7 +30,7 @@ def curtain(table: pd.DataFrame, units: str) -> xr.DataArray:
         units: of the values, such as ``ppm``.
 
     Raises:
-        UsageError: a column is missing, a combination is there twice or missing.
+        UsageError: a column is missing or cannot be read, a combination is there twice or missing.
     """
     lowered = {str(name).lower(): str(name) for name in table.columns}
     axes = {
@@ -43,10 +45,10 @@ def curtain(table: pd.DataFrame, units: str) -> xr.DataArray:
     if "pressure" in axes and "altitude" in axes:
         raise UsageError("A curtain has either pressures or altitudes, not both.")
     frame = table.rename(columns={name: role for role, name in axes.items()})
+    read = {name: _numbers(frame[name]) for name in (*axes, value) if name != "time"}
     if "time" in axes:
-        times = pd.to_datetime(frame["time"], utc=True).dt.tz_localize(None)
-        frame = frame.assign(time=times.astype("datetime64[ns]"))
-    series = frame.set_index(list(axes))[value].sort_index()
+        read["time"] = _times(frame["time"])
+    series = frame.assign(**read).set_index(list(axes))[value].sort_index()
     if series.index.has_duplicates:
         raise UsageError(
             f"The curtain has two values for {series.index[series.index.duplicated()][0]}."
@@ -61,3 +63,24 @@ def curtain(table: pd.DataFrame, units: str) -> xr.DataArray:
         if name in found.coords:
             found[name].attrs["units"] = unit
     return found.assign_attrs(units=units)
+
+
+def _times(column: pd.Series) -> pd.Series:
+    """Return times as naive UTC, each read by itself: their texts may have several forms."""
+    if column.dtype.kind == "M":
+        return pd.to_datetime(column, utc=True).dt.tz_localize(None).astype("datetime64[ns]")
+    try:
+        known = {each: parse_time(each) for each in column.unique()}
+    except UsageError as error:
+        raise UsageError(f"The curtain's column time: {error}") from error
+    return column.map(known).astype("datetime64[ns]")
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Return a column as numbers."""
+    try:
+        return pd.to_numeric(column).astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"The curtain's column {column.name} must hold numbers: {error}."
+        ) from error

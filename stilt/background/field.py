@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 
 # By how much of a cell or a time step a field is carried on beyond its outermost values.
 BEYOND = 0.5 + 1e-6
+UNTOLD_BEYOND = np.timedelta64(1, "D")
 MOST_POINTS = 200_000
 _MASS = re.compile(r"\b[kmun]?g\b.*\b[kmun]?g\b")
 
@@ -56,15 +58,18 @@ class BackgroundField:
         Linear in time and, at the four columns around a point, in pressure, then bilinear in
         longitude and latitude: exact for a field that is linear in all of them. Up to half a
         level below the lowest and above the highest value it is carried on linearly; beyond that
-        the value there counts.
+        the value there counts. In time and place the outermost values count for half a step or
+        cell more, as they do where they are means; a day or more in time is warned of.
 
         Raises:
-            UsageError: a point lies outside the field's times or area, or where it has no value.
+            UsageError: a point lies farther outside the field's times or area, or where it has no
+                value.
         """
         pieces = [
             self._at(_slice(points, begin)) for begin in range(0, points.time.size, MOST_POINTS)
         ]
         values = np.concatenate(pieces) if pieces else np.empty(0)
+        _tell_of_times(self.source.times, points.time)
         missing = np.flatnonzero(np.isnan(values))
         if missing.size:
             first = missing[0]
@@ -109,6 +114,20 @@ class BackgroundField:
                     values[at], None if levels is None else levels[at], points.vertical[used]
                 )
         return total
+
+
+def _tell_of_times(times: NDArray[np.datetime64] | None, wanted: NDArray[np.datetime64]) -> None:
+    """Warn where the first or last value counts for a day or more beyond its time."""
+    if times is None or times.size < 2 or not wanted.size:
+        return
+    if max(times[0] - wanted.min(), wanted.max() - times[-1]) < UNTOLD_BEYOND:
+        return
+    first, last = times[[0, -1]].astype("datetime64[m]")
+    warnings.warn(
+        f"Particles end outside the field's times, {first} to {last}: its first and last values "
+        "count for half a step more; a field that goes on is better.",
+        stacklevel=5,
+    )
 
 
 def _slice(points: Points, begin: int) -> Points:

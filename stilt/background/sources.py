@@ -61,7 +61,8 @@ class FieldSource:
         told = units or named or layout.units
         if not told:
             raise UsageError(
-                f"The field {layout.variable} has no units: say units='mol mol-1', 'ppm' or 'ppb'."
+                f"The field {layout.variable} has no units: say field_units='ppm', 'ppb' or "
+                "'mol mol-1'."
             )
         if layout.time is not None:
             datasets.sort(key=lambda dataset: dataset[layout.time].values[0])

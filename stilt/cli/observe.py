@@ -22,7 +22,7 @@ from stilt.errors import UsageError
 Examples:
   stilt observe S5P_OFFL_L2__CH4_*.nc --reader tropomi --bounds -113 40 -111 42 ./case
   stilt observe if20120823_20121201.public.qc.nc --reader tccon --species ch4 ./case
-  stilt observe tower.csv --reader csv --species co2 --name tower ./case
+  stilt observe tower.csv --reader csv --species co2 --units ppm --name tower ./case
   stilt observe ./case                             # what observations in config.yaml names
 """
 )
@@ -35,6 +35,7 @@ Examples:
 )
 @click.option("--name", metavar="NAME", help="Name of the tables.  [default: the reader's]")
 @click.option("--species", metavar="GAS", help="Gas, for products of several.")
+@click.option("--units", metavar="UNITS", help="Units of a csv table that does not say.")
 @click.option(
     "--bounds", nargs=4, type=float, metavar="W S E N", help="Area of the soundings in degrees."
 )
@@ -122,6 +123,7 @@ def _settings(
     reader: str,
     *,
     species: str | None,
+    units: str | None,
     bounds: tuple[float, float, float, float] | None,
     start: str | None,
     end: str | None,
@@ -134,6 +136,7 @@ def _settings(
         "files": list(files),
         "reader": reader,
         "species": species,
+        "units": units,
         "good": not all_quality,
         "thin_degrees": thin,
         **placing,

@@ -23,6 +23,10 @@ class ObservationsConfig(Section):
     species: str | None = described(
         None, "Gas, for products of several: co2, ch4, co, ...", visibility="basic"
     )
+    units: str | None = described(
+        None, "Units of the values of a csv table that does not say: ppm, ppb, mol mol-1",
+        visibility="basic",
+    )  # fmt: skip
     good: bool = described(
         True, "Leave out what the product's own quality flag rejects", visibility="basic"
     )

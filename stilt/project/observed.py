@@ -211,7 +211,10 @@ def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings,
     """
     from stilt.observations.readers import read_files
 
-    found = read_files(settings.files, settings.reader, species=settings.species, folder=folder)
+    found = read_files(
+        settings.files, settings.reader, species=settings.species, units=settings.units,
+        folder=folder,
+    )  # fmt: skip
     span = settings.time_range
     chosen = found.select(
         good=settings.good,

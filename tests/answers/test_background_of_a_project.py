@@ -125,3 +125,11 @@ def test_outputs_in_a_store_answer_alike(model, tmp_path, weather):
         )
         found = stored.timeseries(flux, background=stored.background(field()))
         np.testing.assert_allclose(found["modelled"], expected["modelled"], rtol=1e-6)
+
+
+def test_a_curtain_needs_units(model):
+    table = pd.DataFrame({"time": ["2023-07-15", "2023-07-16"], "value": [1900.0, 1900.0]})
+    with pytest.raises(UsageError, match="curtain has no units: say field_units="):
+        model.background(table)
+    found = model.background(table, field_units="ppb")
+    np.testing.assert_allclose(found["background"], 1.9)

@@ -1,5 +1,6 @@
 """Fields of mole fractions in the layouts of products, and their mean over particles' ends."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -281,6 +282,39 @@ def test_a_curtain_is_a_field_of_what_it_depends_on():
         BackgroundField(FieldSource.open(curtain(by_time, "ppm"))).at(POINTS),
         410 + hours_of(POINTS.time) / 24,
     )
+
+
+def test_times_of_a_curtain_may_have_several_forms_and_faults_are_named():
+    table = pd.DataFrame(
+        {"time": ["2023-07-14", "2023-07-16 12:00", "2023-07-17T00:00Z"], "value": ["1", "2", "3"]}
+    )
+    found = curtain(table, "ppm")
+    assert found["time"].values.astype("datetime64[h]").astype(str).tolist() == [
+        "2023-07-14T00", "2023-07-16T12", "2023-07-17T00",
+    ]  # fmt: skip
+    assert found.values.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(UsageError, match=r"curtain's column time: .*14/07/2023"):
+        curtain(table.assign(time=["14/07/2023", *table["time"][1:]]), "ppm")
+    with pytest.raises(UsageError, match="column value must hold numbers"):
+        curtain(table.assign(value=["1", "2", "many"]), "ppm")
+
+
+def test_the_outermost_times_count_for_half_a_step_and_a_day_is_told_of():
+    table = pd.DataFrame({"time": ["2023-06-01", "2023-07-01"], "value": [410.0, 412.0]})
+    field = BackgroundField(FieldSource.open(curtain(table, "ppm")))
+
+    def at(time):
+        one = Points(np.array([time], "datetime64[ns]"), *[np.zeros(1)] * 3)
+        return field.at(one).tolist()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert at("2023-06-16") == [411.0]
+        assert at("2023-07-01 20:00") == [412.0]
+    with pytest.warns(UserWarning, match=r"outside the field's times, 2023-06-01T00:00 to 2023-07"):
+        assert at("2023-07-14") == [412.0]
+    with pytest.raises(UsageError, match="1 of 1 particles end outside"):
+        at("2023-07-17")
 
 
 COLUMN = stilt.ColumnReceptor("2023-07-15 00:00", -111.85, 40.77, 0.0, 4000.0)

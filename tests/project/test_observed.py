@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import stilt
 from stilt.cli import cli
 from stilt.errors import UsageError
-from stilt.observations import Soundings, read_csv
+from stilt.observations import Soundings, read_csv, read_files
 from stilt.receptors import read_receptors
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from product_files import write_tccon, write_tropomi
 
 TOWER = (
-    "time,lon,lat,zagl,co2,sigma,site\n"
-    "2023-07-15 18:00,-111.85,40.77,30,415.2,0.3,wbb\n"
-    "2023-07-15 19:00,-111.85,40.77,30,416.2,0.4,wbb\n"
+    "time,lon,lat,zagl,co2,sigma,site,units\n"
+    "2023-07-15 18:00,-111.85,40.77,30,415.2,0.3,wbb,ppm\n"
+    "2023-07-15 19:00,-111.85,40.77,30,416.2,0.4,wbb,ppm\n"
 )
 
 
@@ -93,6 +93,24 @@ def test_adding_replaces_soundings_of_the_same_id(case, tmp_path):
     assert model.observations["value"].tolist() == [400.0, 416.2]
     with pytest.raises(UsageError, match="cannot name observations"):
         model.observe(read_csv(path, species="co2"), "a/b")
+
+
+def test_a_table_without_units_is_asked_for_them(tmp_path):
+    path = tmp_path / "tower.csv"
+    path.write_text(TOWER.replace("units", "note").replace(",ppm", ",x"))
+    CliRunner().invoke(cli, ["init", str(tmp_path / "new")])
+    words = (path, "--reader", "csv", "--species", "co2")
+    told = run(*words, tmp_path / "new")
+    assert told.exit_code != 0
+    assert "tower.csv does not say in which units" in told.output.replace("\n", " ")
+    assert run(*words, "--units", "ppb", tmp_path / "new").exit_code == 0
+    assert stilt.Model(tmp_path / "new").observations["units"].tolist() == ["ppb", "ppb"]
+    path.write_text(TOWER.replace("0.4,wbb,ppm", "0.4,wbb,"))
+    with pytest.raises(UsageError, match=r"at 2023-07-15 19:00:00 for example: add a column units"):
+        read_csv(path, species="co2")
+    assert read_csv(path, species="co2", units="ppb").table["units"].tolist() == ["ppm", "ppb"]
+    with pytest.raises(UsageError, match="tccon knows its units"):
+        read_files(path, "tccon", units="ppm")
 
 
 def test_the_example_of_init_gives_way(tmp_path):

@@ -32,6 +32,7 @@ def read_files(
     reader: str,
     *,
     species: str | None = None,
+    units: str | None = None,
     folder: Path | None = None,
 ) -> Soundings:
     """Read files of one kind, and join what they hold.
@@ -40,6 +41,7 @@ def read_files(
         files: a path or several; ``*`` and ``?`` are wildcards.
         reader: ``tropomi``, ``wfmd``, ``oco2``, ``tccon``, ``ggg`` or ``csv``.
         species: the gas to read, for products with several.
+        units: of the values, for ``csv``.
         folder: where relative paths begin; None: the current folder.
 
     Raises:
@@ -50,7 +52,10 @@ def read_files(
         raise UsageError(f"Unknown reader {reader!r}: the choices are {', '.join(READERS)}.")
     if species is not None and reader not in OF_SEVERAL_SPECIES:
         raise UsageError(f"The reader {reader} knows one gas only: leave the species out.")
-    options = {} if species is None else {"species": species}
+    if units is not None and reader != "csv":
+        raise UsageError(f"The reader {reader} knows its units: leave them out.")
+    given = {"species": species, "units": units}
+    options = {name: value for name, value in given.items() if value is not None}
     listed = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     paths: list[Path] = []
     for each in listed:

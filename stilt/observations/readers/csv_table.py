@@ -20,7 +20,11 @@ GOOD_NAMES = ("good", "valid")
 
 
 def read_csv(
-    path: str | os.PathLike[str], *, species: str | None = None, time_format: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    species: str | None = None,
+    units: str | None = None,
+    time_format: str | None = None,
 ) -> Soundings:
     """Read a table with the columns of ``receptors.csv`` and measured values.
 
@@ -32,11 +36,12 @@ def read_csv(
         path: the file.
         species: the gas, where the table has no column ``species``; a column of this name holds
             the value.
+        units: of the values, such as ``ppm`` or ``ppb``, where the table does not say.
         time_format: as for :func:`stilt.read_receptors`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        UsageError: a mistake in the file, or there is no value.
+        UsageError: a mistake in the file, there is no value, or its unit is not known.
     """
     receptors = read_receptors(path, time_format=time_format, keep_duplicates=True)
     if any(receptor.kind != "point" for receptor in receptors):
@@ -62,7 +67,7 @@ def read_csv(
     for target, names, default in (
         ("uncertainty", UNCERTAINTY_NAMES, np.nan),
         ("good", GOOD_NAMES, True),
-        ("units", ("units", "unit"), ""),
+        ("units", ("units", "unit"), units or ""),
         ("species", ("species", "gas"), species or ""),
         ("sensor", ("sensor", "instrument"), "csv"),
         ("sounding_id", ID_NAMES, None),
@@ -75,6 +80,7 @@ def read_csv(
                 columns[target] = _number(labels, column, path)
     table = pd.DataFrame(columns)
     table["good"] = (table["good"] == 1) & np.isfinite(table["value"])
+    table["units"] = _units(table, units or "", path)
     if "sounding_id" not in columns or table["sounding_id"].isna().any():
         table["sounding_id"] = [
             f"{receptor.id}-{gas}" if gas else str(receptor.id)
@@ -92,6 +98,20 @@ def read_csv(
 
 def _found(lowered: dict[str, str], names: tuple[str, ...]) -> str | None:
     return next((lowered[name] for name in names if name in lowered), None)
+
+
+def _units(table: pd.DataFrame, told: str, path: str | os.PathLike[str]) -> pd.Series:
+    """Return the unit of every value; those that the table leaves out are as told."""
+    units = table["units"].fillna("").astype(str).str.strip()
+    units = units.where(units != "", told)
+    without = table["time"][(units == "") & table["value"].notna()]
+    if len(without):
+        raise UsageError(
+            f"{Path(path)} does not say in which units its values are, at {without.iloc[0]} for "
+            "example: add a column units with ppm or ppb, or say --units ppb (units: in "
+            "config.yaml, units= in Python)."
+        )
+    return units
 
 
 def _number(labels: pd.DataFrame, column: str, path: str | os.PathLike[str]) -> np.ndarray:
