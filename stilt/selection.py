@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from stilt.receptors import Receptor
 
 
+# The label `site` of a simulation's receptor, which the index keeps as JSON.
+_SITE = "json_extract_string(nullif(s.receptor, ''), '$.labels.site')"
+
+
 class Selection(TypedDict, total=False):
     """Keywords that choose simulations; those that are not given choose all.
 
@@ -24,7 +28,7 @@ class Selection(TypedDict, total=False):
         mets: name or names of meteorologies.
         time_range: first and last receptor time, both included; a last day without an hour is
             included whole.
-        location_ids: location id or ids of receptors.
+        location_ids: location id or ids of receptors, or their labels ``site``.
         scene_id: of registered simulations.
         state: one or several of pending, stale, running, complete, failed.
         reason: the typed reason of a failure.
@@ -96,8 +100,9 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
         values += [time.to_pydatetime() for time in time_window(time_range)]
     if (location_ids := chosen.get("location_ids")) is not None:
         places = sorted(_texts(location_ids))
-        clauses.append(f"s.location_id IN ({', '.join('?' * len(places)) or 'NULL'})")
-        values += places
+        among = f"IN ({', '.join('?' * len(places)) or 'NULL'})"
+        clauses.append(f"(s.location_id {among} OR {_SITE} {among})")
+        values += 2 * places
     for column, value in (("scene_id", chosen.get("scene_id")), ("reason", chosen.get("reason"))):
         if value is not None:
             clauses.append(f"s.{column} = ?")
@@ -155,6 +160,10 @@ def candidates(owner: Owner, selection: Selection) -> list[str]:
         receptor
         for receptor in owner.receptors
         if (between is None or between[0] <= receptor.time <= between[1])
-        and (places is None or receptor.location_id in places)
+        and (
+            places is None
+            or receptor.location_id in places
+            or str(receptor.labels.get("site") or "") in places
+        )
     ]
     return [f"{met}_{receptor.id}" for met in chosen for receptor in receptors]

@@ -90,6 +90,17 @@ def test_units_backgrounds_and_sites(model):
         model.timeseries(FLUXES, time_range=("2024-01-01", "2024-01-02"))
 
 
+def test_a_selection_takes_places_by_their_label_too(model):
+    low = model.timeseries(FLUXES, location_ids="low")
+    assert low["site"].values.tolist() == ["low", "low"]
+    by_id = model.timeseries(FLUXES, location_ids={"-111.85_40.77_30"})
+    xr.testing.assert_identical(low, by_id)
+    assert len(model.simulations.ids(location_ids={"high", "-111.85_40.77_30"})) == 3
+    assert model.footprints["default"].missing(location_ids="low") == []
+    with pytest.raises(UsageError, match=r"location_ids='roof'\): receptors are at low, high\."):
+        model.timeseries(FLUXES, location_ids="roof")
+
+
 def test_of_several_footprints_one_is_named_by_the_argument_that_there_is(model, monkeypatch):
     monkeypatch.setattr(FootprintCollections, "names", lambda self: ["default", "fine"])
     with pytest.raises(UsageError, match="name=: the choices are default, fine"):
