@@ -123,7 +123,7 @@ class SimulationCollection:
             owner.files.expected, where=where, parameters=values, states=states
         )
         registered_only = any(selection.get(name) for name in ("scene_id", "reason", "footprint"))
-        if registered_only or owner.is_registered():
+        if registered_only or selection.get("listed") is False or owner.is_registered():
             return open_ids
         current = candidates(owner, selection)
         still_open = set(open_ids)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from stilt.errors import ConfigValidationError, UsageError
-from stilt.project.states import STATES
+from stilt.project.states import STATES, UNLISTED
 from stilt.receptors import time_window
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Selection(TypedDict, total=False):
         state: one or several of pending, stale, running, complete, failed.
         reason: the typed reason of a failure.
         footprint: only those whose footprint of this name is complete, empty or not.
+        listed: True takes only receptors of the last registration, which are those of receptors.csv
+            at the last run, and of scenes; False only the others.
     """
 
     mets: str | Collection[str] | None
@@ -42,6 +44,7 @@ class Selection(TypedDict, total=False):
     state: str | Collection[str] | None
     reason: str | None
     footprint: str | None
+    listed: bool | None
 
 
 class Owner(Protocol):
@@ -110,6 +113,8 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
     if (footprint := chosen.get("footprint")) is not None:
         clauses.append("s.sim_id IN (SELECT sim_id FROM footprints WHERE name = ?)")
         values.append(footprint)
+    if (listed := chosen.get("listed")) is not None:
+        clauses.append(f"NOT {UNLISTED}" if listed else UNLISTED)
     return " AND ".join(clauses), values
 
 

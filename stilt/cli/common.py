@@ -190,6 +190,9 @@ json_option = click.option(
     is_flag=True,
     help="Print one JSON document; other lines go to stderr.",
 )
+listed_option = click.option(
+    "--listed", is_flag=True, help="Leave out receptors that receptors.csv no longer lists."
+)
 skip_option = click.option(
     "--skip-existing/--no-skip-existing",
     default=None,
@@ -267,6 +270,17 @@ def warn_in_json(sentences: Iterable[str]) -> None:
     answer = current_answer.get()
     assert answer is not None, "--json was not among the arguments"
     answer.warnings.extend(sentences)
+
+
+def unlisted_text(number: int) -> list[str]:
+    """Say that results of receptors which are not listed now are still used; nothing for none."""
+    if not number:
+        return []
+    return [
+        f"{number:,} result(s) are of receptors that receptors.csv no longer lists: they stay in "
+        "means, pictures, tables and exports, unless these are made with --listed (listed=True in "
+        "Python)."
+    ]
 
 
 def counts_line(counts: Mapping[str, int]) -> str:

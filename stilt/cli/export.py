@@ -8,6 +8,7 @@ import click
 
 from stilt.cli.common import (
     json_option,
+    listed_option,
     open_model,
     output_dir_option,
     print_json,
@@ -60,6 +61,7 @@ Examples:
 @click.option("--to", "end", metavar="TIME", help="Receptors up to this time, UTC, or this day.")
 @click.option("--met", metavar="NAME", help="Simulations in this meteorology only.")
 @click.option("--scene", metavar="ID", help="Simulations of this scene only.")
+@listed_option
 @output_dir_option
 @json_option
 def export(
@@ -78,6 +80,7 @@ def export(
     domain: str | None,
     species: str,
     places: tuple[str, ...],
+    listed: bool,
     output_dir: str | None,
     as_json: bool,
 ) -> None:
@@ -93,6 +96,7 @@ def export(
     selection: dict[str, Any] = {
         "mets": met,
         "scene_id": scene,
+        "listed": listed or None,
         "location_ids": locations(model, places) if places else None,
     }
     if start or end:

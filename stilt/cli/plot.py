@@ -10,6 +10,7 @@ import click
 
 from stilt.cli.common import (
     json_option,
+    listed_option,
     open_model,
     output_dir_option,
     print_json,
@@ -104,6 +105,7 @@ Examples:
 @click.option("--title", metavar="TEXT", help="Title; an empty one leaves it out.")
 @click.option("--size", callback=_numbers(2), metavar="W,H", help="Width and height in inches.")
 @click.option("--dpi", type=int, default=150, show_default=True, help="Dots per inch.")
+@listed_option
 @output_dir_option
 @json_option
 def plot(
@@ -124,6 +126,7 @@ def plot(
     frames: int,
     fps: float,
     dpi: int,
+    listed: bool,
     output_dir: str | None,
     as_json: bool,
     **look: Any,
@@ -131,10 +134,10 @@ def plot(
     """Draw results of PROJECT: footprints, particles, means.
 
     SIM_ID may be a part of an id that no other simulation has. Without it the mean of all
-    footprints is drawn, or of those that --from, --to, --met and --location choose.
+    footprints is drawn, or of those that --from, --to, --met, --location and --listed choose.
     """
     model = open_model(project, output_dir, outputs=True)
-    selection: dict[str, Any] = {"mets": met}
+    selection: dict[str, Any] = {"mets": met, "listed": listed or None}
     if places:
         selection["location_ids"] = locations(model, places)
     if start or end:

@@ -22,6 +22,7 @@ from stilt.cli.common import (
     project_root,
     require_registered,
     time_format_option,
+    unlisted_text,
 )
 from stilt.cli.progress import RunProgress
 from stilt.errors import UsageError
@@ -156,23 +157,19 @@ def _failures(model: Any, ran: Any) -> list[str]:
 
 
 def _unlisted(model: Any, receptors: Any, counts: Mapping[str, int]) -> list[str]:
-    """Say that earlier receptors without results are still run, and how to remove them.
-
-    Receptors registered as a scene are meant to be beside those of receptors.csv.
-    """
-    mets = model.config.simulated_mets
-    if counts["total"] <= len(receptors) * len(mets):
+    """Say that results of earlier receptors are still used, and those without still run."""
+    if counts["total"] <= len(receptors) * len(model.config.simulated_mets):
         return []
-    listed = {f"{met}_{receptor.id}" for met in mets for receptor in receptors}
-    earlier = set(model.index.ids("scene_id IS NULL")) - listed
-    left = sorted(earlier.intersection(model.simulations.incomplete()))
+    said = unlisted_text(model.index.unlisted_results())
+    left = sorted(model.simulations.incomplete(listed=False))
     if not left:
-        return []
+        return said
     state = shown(below(model.project, ".stilt"))
     return [
+        *said,
         f"{len(left):,} simulation(s) without results, such as {left[0]}, are of receptors that "
         f"receptors.csv does not list now, and every run tries them: remove {state} while nothing "
-        "runs, and only what is listed or has results is left."
+        "runs, and only what is listed or has results is left.",
     ]
 
 

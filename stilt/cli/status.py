@@ -14,6 +14,7 @@ from stilt.cli.common import (
     output_dir_option,
     print_json,
     project_argument,
+    unlisted_text,
 )
 from stilt.errors import UsageError
 from stilt.project.moved_weather import moved_weather
@@ -42,6 +43,7 @@ def status_report(files: Project, scene_id: str | None = None) -> dict[str, Any]
         "reasons": counts["reasons"],
         "made_by": counts["made_by"],
         "moved_weather": moved_weather(files) if counts["stale"] else [],
+        "unlisted": files.index.unlisted_results(),
     }
 
 
@@ -59,6 +61,8 @@ def print_status(report: dict[str, Any]) -> None:
     if report["stale"]:
         click.echo(STALE_NOTE)
     for sentence in report["moved_weather"]:
+        click.echo(sentence)
+    for sentence in unlisted_text(report["unlisted"]):
         click.echo(sentence)
     if len(report["made_by"]) > 1:
         makers = "; ".join(f"{number} by {maker}" for maker, number in report["made_by"].items())

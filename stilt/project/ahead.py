@@ -11,6 +11,7 @@ from stilt.project.holders import holders, receptors_to_carry
 from stilt.project.index_queries import Expected, ids_in_states
 from stilt.project.owners import Holder
 from stilt.project.present import show_states
+from stilt.project.states import UNLISTED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -91,8 +92,7 @@ def _again(
     chosen = show_states(connection, expected, set(states))
     query = f"""
         SELECT count(*), alike.now = 'stale', s.met, s.transport_key, s.outdated,
-            s.scene_id IS NULL AND s.generation IS DISTINCT FROM
-                (SELECT max(generation) FROM simulations) AS unlisted
+            {UNLISTED} AS unlisted
         FROM {chosen} WHERE {where} GROUP BY ALL"""
     counts: Counter[str] = Counter()
     for number, stale, met, key, outdated, unlisted in connection.execute(

@@ -13,7 +13,7 @@ from stilt.project.index_queries import Expected, OutputSizes
 from stilt.project.layout import receipt_files
 from stilt.project.present import show_present
 from stilt.project.receptor_view import VIEW, show_receptors
-from stilt.project.states import Alike, Counts, Failed, count_states
+from stilt.project.states import UNLISTED, Alike, Counts, Failed, count_states
 
 if TYPE_CHECKING:
     import duckdb
@@ -246,6 +246,12 @@ class Index(IndexFile):
         from stilt.project.records import rows_of
 
         return self.read(partial(rows_of, sim_ids, columns), []) if sim_ids else []
+
+    def unlisted_results(self) -> int:
+        """Return how many simulations have results although their receptor is not listed now."""
+        has_results = "(transport_key IS NOT NULL OR coalesce(footprint_keys, '') <> '')"
+        query = f"SELECT count(*) FROM simulations s WHERE {UNLISTED} AND {has_results}"
+        return self.read(lambda c: int(c.execute(query).fetchall()[0][0]), 0)
 
     def output_sizes(self, expected: Expected = None) -> OutputSizes:
         """Return how much there is of outputs, in one opening.

@@ -59,6 +59,13 @@ class Failed(NamedTuple):
     detail: str
 
 
+# Receptors registered as a scene are meant to be beside those of receptors.csv.
+UNLISTED = (
+    "(s.scene_id IS NULL AND s.generation IS DISTINCT FROM "
+    "(SELECT max(generation) FROM simulations))"
+)
+"""SQL condition on simulations ``s``: the last registration did not have their receptor."""
+
 RECORDED_COLUMNS = ", ".join(Recorded._fields)
 
 

@@ -330,6 +330,34 @@ def test_receptors_that_are_not_listed_any_more_are_told_of(api: str, case: Path
     assert "does not list" not in last.stderr
 
 
+def test_results_that_are_not_listed_any_more_are_told_of(
+    api: str, weather, project_files, tmp_path, stilt
+) -> None:
+    root = project_files(tmp_path / "cut")
+    first = stilt("run", root)
+    assert "no longer lists" not in first.output + stilt("status", root).output
+    listed = root / "receptors.csv"
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:3]))
+    again = stilt("run", root)
+    sentence = "1 result(s) are of receptors that receptors.csv no longer lists"
+    assert sentence in again.stderr
+    assert "without results" not in again.stderr
+    assert sentence in stilt("status", root).stdout
+    assert json.loads(stilt("status", root, "--json").stdout)["result"]["unlisted"] == 1
+    model = Model(root)
+    feet = model.footprints["default"]
+    assert [len(feet.load(listed=one)) for one in (None, True, False)] == [3, 2, 1]
+    assert model.simulations.ids(listed=False) == ["demo_202307152000_-111.85_40.77_30"]
+    told = stilt("export", root, tmp_path / "two", "--format", "files", "--listed")
+    assert told.stdout.startswith("2 simulation(s) written")
+    told = stilt("plot", root, "--each", "--listed", "--out", f"{tmp_path}/two/", "--json")
+    assert len(json.loads(told.stdout)["result"]) == 2
+    # Also when the index is read from the files again.
+    shutil.rmtree(root / ".stilt")
+    assert stilt("run", root).exit_code == 0
+    assert sentence in stilt("status", root).stdout
+
+
 def test_of_failures_with_one_reason_the_number_is_said(
     api: str, case: Path, stilt, caplog
 ) -> None:
