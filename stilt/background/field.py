@@ -69,7 +69,7 @@ class BackgroundField:
             self._at(_slice(points, begin)) for begin in range(0, points.time.size, MOST_POINTS)
         ]
         values = np.concatenate(pieces) if pieces else np.empty(0)
-        _tell_of_times(self.source.times, points.time)
+        self._tell_of_times(points.time)
         missing = np.flatnonzero(np.isnan(values))
         if missing.size:
             first = missing[0]
@@ -80,6 +80,21 @@ class BackgroundField:
                 "its missing values."
             )
         return values
+
+    def _tell_of_times(self, wanted: NDArray[np.datetime64]) -> None:
+        """Warn once where the first or last value counts for a day or more beyond its time."""
+        times = self.source.times
+        if times is None or times.size < 2 or not wanted.size or self.source.told_of_times:
+            return
+        if max(times[0] - wanted.min(), wanted.max() - times[-1]) < UNTOLD_BEYOND:
+            return
+        self.source.told_of_times = True
+        first, last = times[[0, -1]].astype("datetime64[m]")
+        warnings.warn(
+            f"Particles end outside the field's times, {first} to {last}: its first and last "
+            "values count for half a step more; a field that goes on is better.",
+            stacklevel=6,
+        )
 
     def _at(self, points: Points) -> Floats:
         source = self.source
@@ -114,20 +129,6 @@ class BackgroundField:
                     values[at], None if levels is None else levels[at], points.vertical[used]
                 )
         return total
-
-
-def _tell_of_times(times: NDArray[np.datetime64] | None, wanted: NDArray[np.datetime64]) -> None:
-    """Warn where the first or last value counts for a day or more beyond its time."""
-    if times is None or times.size < 2 or not wanted.size:
-        return
-    if max(times[0] - wanted.min(), wanted.max() - times[-1]) < UNTOLD_BEYOND:
-        return
-    first, last = times[[0, -1]].astype("datetime64[m]")
-    warnings.warn(
-        f"Particles end outside the field's times, {first} to {last}: its first and last values "
-        "count for half a step more; a field that goes on is better.",
-        stacklevel=5,
-    )
 
 
 def _slice(points: Points, begin: int) -> Points:

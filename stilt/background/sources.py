@@ -32,6 +32,7 @@ class FieldSource:
         units: of the values.
         times: of all parts, ascending; None where the field does not change.
         latitudes, longitudes: ascending; None where the field does not depend on them.
+        told_of_times: whether it was said that values count beyond these times.
     """
 
     parts: Sequence[xr.Dataset]
@@ -40,6 +41,7 @@ class FieldSource:
     times: NDArray[np.datetime64] | None
     latitudes: Floats | None
     longitudes: Floats | None
+    told_of_times: bool = False
 
     @classmethod
     def open(cls, field: Any, variable: str | None = None, units: str | None = None) -> FieldSource:

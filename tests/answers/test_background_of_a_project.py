@@ -133,3 +133,11 @@ def test_a_curtain_needs_units(model):
         model.background(table)
     found = model.background(table, field_units="ppb")
     np.testing.assert_allclose(found["background"], 1.9)
+
+
+def test_values_beyond_a_field_s_times_are_told_of_once(model):
+    table = pd.DataFrame({"time": ["2023-06-01", "2023-07-10"], "value": [410.0, 412.0]})
+    with pytest.warns(UserWarning, match="outside the field") as told:
+        found = model.background(table, field_units="ppm")
+    np.testing.assert_allclose(found["background"], 412.0)
+    assert [each.filename for each in told] == [__file__]
