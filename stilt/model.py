@@ -225,7 +225,8 @@ class Model(Answers):
             receptor, bottom, top, heights, altitude_ref: as for
                 :meth:`stilt.observations.Soundings.receptors`; taken from the configuration if the
                 soundings are.
-            replace: first drop what the tables of this name hold.
+            replace: first drop what the tables of this name hold, and the receptors that only
+                these soundings brought, unless they have results.
 
         Returns:
             The receptors of the soundings, in their order.
@@ -235,6 +236,7 @@ class Model(Answers):
             FileNotFoundError: there is no such file.
         """
         from stilt.project.observed import configured_soundings, join_receptors
+        from stilt.project.replaced import dropped_receptors
 
         if soundings is not None:
             placed = soundings.receptors(
@@ -246,12 +248,15 @@ class Model(Answers):
         known = list(self.receptors) if self._source.is_a_named_file else self._source.given
         time_format = self._source.time_format or self._source.kept_time_format
         added = [each for _, placed in found.values() for each in placed]
+        tables = self.files.observations
+        before = {key: tables.read(key) for key in found if replace and tables.has(key)}
         with self.files.sending("receptors.csv", "observations"):
             for key, (chosen, placed) in found.items():
-                self.files.observations.add(key, chosen, placed, replace=replace)
+                tables.add(key, chosen, placed, replace=replace)
             join_receptors(
-                self.files.root / "receptors.csv", added, known=known, time_format=time_format
-            )
+                self.files.root / "receptors.csv", added, known=known, time_format=time_format,
+                dropped=dropped_receptors(tables, self.index, before),
+            )  # fmt: skip
         self.files.forget_expectations()
         self._source, self._receptors = ReceptorSource(self.files), None
         return added

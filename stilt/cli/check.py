@@ -62,6 +62,7 @@ def coverage_report(model: Model) -> CoverageReport:
     from stilt.meteorology.suspicions import suspicions
     from stilt.meteorology.uneven_fields import uneven_fields
     from stilt.meteorology.weather_notes import WeatherNotes
+    from stilt.project.unused_kernels import unused_kernels
     from stilt.receptors.misspelt import misspelt_columns
 
     report = []
@@ -109,6 +110,7 @@ def coverage_report(model: Model) -> CoverageReport:
     suspected = [
         *misspelt_columns(receptors),
         *suspicions(receptors, model.config, one_of_grid.values()),
+        *filter(None, [unused_kernels(model.files.observations, model.config.footprints)]),
         *odd_mets,
     ]
     return CoverageReport(report, missing, suspected)

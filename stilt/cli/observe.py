@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,9 @@ from stilt.cli.common import (
     time_range,
 )
 from stilt.errors import UsageError
+
+if TYPE_CHECKING:
+    from stilt.model import Model
 
 
 @click.command(
@@ -54,7 +58,11 @@ Examples:
               show_default=True)  # fmt: skip
 @click.option("--altitude-ref", type=click.Choice(["agl", "msl"]), default="agl",
               help="What bottom and top are above.", show_default=True)  # fmt: skip
-@click.option("--replace", is_flag=True, help="Replace all soundings of this name.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Replace all soundings of this name, and their receptors without results.",
+)
 @output_dir_option
 @json_option
 def observe(
@@ -71,7 +79,11 @@ def observe(
 
     Without FILES: those that ``observations`` in config.yaml names.
     """
+    if Path(project).is_file() and Path(project).name != "config.yaml":
+        raise UsageError(f"The project comes last, after the files, and '{project}' is a file.")
     model = open_model(project, output_dir)
+    from stilt.project.unused_kernels import unused_kernels
+
     if files:
         if reader is None:
             raise UsageError(
@@ -111,11 +123,20 @@ def observe(
         )
         return
     click.echo(
-        f"{len(receptors)} sounding(s) of {', '.join(names)}; the project has "
-        f"{len(model.receptors)} receptor(s)."
+        f"{len(receptors)} sounding(s) of {', '.join(names)}{_gases(model, names)}; the project "
+        f"has {len(model.receptors)} receptor(s)."
     )
     for path in kernels:
         click.echo(f"Averaging kernels: {path}")
+    if unused := unused_kernels(model.files.observations, model.config.footprints):
+        click.echo(unused)
+
+
+def _gases(model: Model, names: Sequence[str]) -> str:
+    """Return which gases the tables have, in parentheses; "" where they do not say."""
+    tables = [model.files.observations.read(name) for name in names]
+    gases = sorted({str(gas) for table in tables for gas in table["species"] if gas})
+    return f" ({', '.join(gases)})" if gases else ""
 
 
 def _settings(

@@ -141,3 +141,13 @@ def warn_of_few_particles(
             "... and %d more have too few particles; `stilt check` lists all.",
             len(problems) - SHOWN_PARTICLE_PROBLEMS,
         )
+
+
+def warn_of_unused_kernels(project: Project) -> None:
+    """Say that measurements have averaging kernels that no footprint is weighted with."""
+    if project.home is None and not project.observations.folder.is_dir():
+        return
+    from stilt.project.unused_kernels import unused_kernels
+
+    if said := unused_kernels(project.observations, project.config.footprints):
+        logger.warning("%s", said)

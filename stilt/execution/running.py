@@ -54,6 +54,7 @@ def run_pending(
     receptors = None if stored is None else receptors_of(project, pending, stored)
     told = run_warnings.warn_of_weather_before(project, pending, receptors)
     run_warnings.warn_of_few_particles(project, pending, receptors)
+    run_warnings.warn_of_unused_kernels(project)
     with interruptible(), main_not_run_again():
         if told.all_lack and executor.on_this_machine:
             from stilt.execution.crews import fail_here

@@ -158,7 +158,8 @@ def kilometres(places: Places) -> Iterator[str]:
             f"All receptors are below {highest:.2g} m above ground or at it: are their altitudes "
             "in kilometres? They are taken as metres."
         )
-    column = agl & (places.n_points > 1)
+    kinds = np.array([one.kind for one in places.receptors])
+    column = agl & (kinds == "column")
     thick = (places.highest_m - places.lowest_m)[column].max(initial=0.0)
     if column.any() and 0.0 < thick <= _THIN_COLUMN_M:
         yield (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,10 @@ class ObservationTables:
         with atomic_path(path) as temporary:
             pq.write_table(rows, temporary, row_group_size=KERNEL_ROWS)
 
+    def has(self, name: str) -> bool:
+        """Return whether there are soundings of a name."""
+        return self.table_path(name).exists()
+
     def read(self, name: str) -> pd.DataFrame:
         """Return the soundings of one name."""
         return pd.read_parquet(self.table_path(name))
@@ -194,12 +198,28 @@ def _none_left(found: Soundings, settings: ObservationsConfig) -> str:
         return f"{where} holds no sounding with a time and a place."
     usable = len(found.select(good=settings.good))
     if usable:
-        why = f"{usable} are of good quality; look at bounds and time_range"
+        why = (
+            f"{usable} are usable, {_extent(found.select(good=settings.good))}, and none of them "
+            "is inside the bounds and times asked for (--bounds, --from and --to; bounds and "
+            "time_range in config.yaml)"
+        )
     elif found.table["value"].notna().any():
         why = "none is of good quality; --all-quality (good: false) keeps them"
     else:
         why = "none has a value"
     return f"None of the {len(found)} soundings of {where} is left: {why}."
+
+
+def _extent(soundings: Soundings) -> str:
+    """Return where and when soundings are."""
+    table = soundings.table
+    west, east = table["longitude"].min(), table["longitude"].max()
+    south, north = table["latitude"].min(), table["latitude"].max()
+    first, last = table["time"].min(), table["time"].max()
+    return (
+        f"at longitudes {west:.2f} to {east:.2f}, latitudes {south:.2f} to {north:.2f}, "
+        f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings, list[Receptor]]:
@@ -240,6 +260,7 @@ def join_receptors(
     added: Sequence[Receptor],
     *,
     known: Sequence[Receptor] | None = None,
+    dropped: Collection[tuple[str, str]] = (),
     time_format: str | None = None,
 ) -> list[Receptor]:
     """Add receptors to a project's receptors.csv; the example of ``stilt init`` is replaced.
@@ -248,6 +269,8 @@ def join_receptors(
         path: receptors.csv.
         added: receptors of observations; those with the same id are one.
         known: the receptors so far, where they are not those of the file.
+        dropped: receptor id and sounding id of those to remove; one that has another sounding as
+            its label, or none, is the user's own and stays.
         time_format: form of the times in the file.
 
     Returns:
@@ -256,10 +279,16 @@ def join_receptors(
     before = list(known or [])
     if known is None and path.exists() and path.read_text("utf-8", "replace") not in STARTERS:
         before = read_receptors(path, time_format=time_format)
-    joined = {str(receptor.id): receptor for receptor in before}
+    left = [
+        receptor
+        for receptor in before
+        if (str(receptor.id), str(receptor.labels.get("sounding_id"))) not in dropped
+    ]
+    joined = {str(receptor.id): receptor for receptor in left}
     grown = dict(joined)
     for receptor in added:
         grown.setdefault(str(receptor.id), receptor)
-    if len(grown) != len(joined) or known is not None or not path.exists():
+    changed = len(left) != len(before) or len(grown) != len(joined)
+    if changed or known is not None or not path.exists():
         write_receptors(path, grown.values())
     return list(grown.values())

@@ -10,6 +10,7 @@ from stilt.demo.landscape import demo_grid, terrain_m
 from stilt.meteorology.suspicions import Places, in_the_sea, over_sea_level, suspicions
 from stilt.receptors import (
     ColumnReceptor,
+    MultiPointReceptor,
     PointReceptor,
     read_receptors,
     starter_receptors_csv,
@@ -103,6 +104,11 @@ def test_kilometres_are_suspected() -> None:
     assert said.startswith("All columns are 3 m thick")
     thick = ColumnReceptor("2023-07-15 20:00", LON, LAT, bottom=0, top=3000)
     assert suspicions([thick], CONFIG) == []
+
+
+def test_several_points_close_together_are_no_column() -> None:
+    points = MultiPointReceptor("2023-07-15 20:00", [LON, LON], [LAT, LAT + 0.1], [5, 50])
+    assert suspicions([points], CONFIG) == []
 
 
 def test_the_ground_itself_is_not_in_kilometres() -> None:

@@ -1,17 +1,20 @@
 """Observations stored in a project."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import stilt
 from stilt.cli import cli
 from stilt.errors import UsageError
+from stilt.execution.run_warnings import warn_of_unused_kernels
 from stilt.observations import Soundings, read_csv, read_files
 from stilt.receptors import read_receptors
 
@@ -174,3 +177,91 @@ def test_pressures_in_pascal_are_refused():
         Soundings(columns(), profiles)
     with pytest.raises(UsageError, match="got -850"):
         Soundings(columns(), {**profiles, "ak_pressure_hpa": np.array([[-850.0, 100.0]] * 2)})
+
+
+def four_columns():
+    return columns(
+        tuple("abcd"), time=pd.Timestamp("2023-07-15 20:00"),
+        longitude=[-111.9, -111.8, -111.7, -111.6],
+    )  # fmt: skip
+
+
+def columns_of(case) -> list[str]:
+    return sorted(str(r.id) for r in stilt.Model(case).receptors if r.kind == "column")
+
+
+def test_replacing_removes_receptors_that_only_the_replaced_soundings_brought(case, caplog):
+    model = stilt.Model(case)
+    ours = len(model.receptors)
+    every = Soundings(four_columns())
+    placed = [str(each.id) for each in model.observe(every, "mine")]
+    model.observe(every.take([1]), "other")
+    model.observe(every.take([0]), "mine", replace=True)
+    assert columns_of(case) == sorted(placed[:2]), "one is of another table"
+    assert len(stilt.Model(case).receptors) == ours + 2
+    assert "2 receptor(s) that only the replaced soundings had brought were removed" in caplog.text
+
+
+def test_a_receptor_of_ones_own_stays_when_soundings_there_are_replaced(case):
+    model = stilt.Model(case)
+    mine = list(model.receptors)
+    found = columns(longitude=[-111.9, mine[0].longitude], latitude=[40.5, mine[0].latitude])
+    found["time"] = [pd.Timestamp("2023-07-15 20:00"), mine[0].time]
+    at_mine = Soundings(found.assign(altitude_m=[9.0, mine[0].altitude]))
+    assert str(model.observe(at_mine, "mine")[1].id) == str(mine[0].id)
+    model.observe(at_mine.take([0]), "mine", replace=True)
+    assert {str(r.id) for r in mine} < {str(r.id) for r in stilt.Model(case).receptors}
+
+
+def test_receptors_with_results_stay_when_their_soundings_are_replaced(case, caplog):
+    model = stilt.Model(case)
+    every = Soundings(four_columns())
+    placed = [str(each.id) for each in model.observe(every, "mine")]
+    ids = model.register_pending()
+    done = next(sim_id for sim_id in ids if sim_id.endswith(placed[3]))
+    model.index.write(
+        lambda connection: connection.execute(
+            "UPDATE simulations SET trajectory_bytes = 5 WHERE sim_id = ?", [done]
+        )
+    )
+    stilt.Model(case).observe(every.take([0]), "mine", replace=True)
+    assert columns_of(case) == sorted([placed[0], placed[3]])
+    assert f"stay in receptors.csv because they have results, such as {placed[3]}" in caplog.text
+
+
+def test_kernels_that_no_footprint_uses_are_told_with_what_to_write(case, tmp_path, caplog):
+    path = write_tropomi(tmp_path / "S5P_OFFL_L2__CH4____x.nc")
+    told = run(path, "--reader", "tropomi", case)
+    assert told.exit_code == 0, told.output
+    written = "{kind: averaging_kernel, table: observations/tropomi-kernels.parquet}"
+    assert "No footprint is weighted with the averaging kernels of tropomi" in told.output
+    assert written in told.output
+    assert "(ch4)" in told.output
+    checked = CliRunner().invoke(cli, ["check", str(case)])
+    assert written in checked.output
+    warn_of_unused_kernels(stilt.Model(case).files)
+    assert written in caplog.text
+    settings = yaml.safe_load((case / "config.yaml").read_text())
+    said = "footprints:" + told.output.split("footprints:", 1)[1]
+    lines = yaml.safe_load(said)["footprints"]
+    (name,) = lines
+    settings["footprints"][name] |= lines[name]
+    (case / "config.yaml").write_text(yaml.safe_dump(settings))
+    kinds = [each["kind"] for each in stilt.Model(case).config.footprints[name].transforms]
+    assert kinds == ["averaging_kernel", "pressure_weighting"]
+    assert "No footprint is weighted" not in CliRunner().invoke(cli, ["check", str(case)]).output
+
+
+def test_soundings_elsewhere_are_located(case, tmp_path):
+    path = write_tropomi(tmp_path / "S5P_OFFL_L2__CH4____x.nc")
+    told = run(path, "--reader", "tropomi", "--bounds", 10, 50, 11, 51, case)
+    assert told.exit_code == 2
+    assert "--bounds, --from and --to" in told.output
+    assert re.search(r"at longitudes -11\d\.\d\d to -11\d\.\d\d, latitudes \d+\.\d\d", told.output)
+
+
+def test_the_project_comes_last(case, tmp_path):
+    path = write_tropomi(tmp_path / "S5P_OFFL_L2__CH4____x.nc")
+    told = run("--reader", "tropomi", case, path)
+    assert told.exit_code == 2
+    assert "The project comes last" in told.output

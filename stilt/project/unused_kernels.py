@@ -1,0 +1,50 @@
+"""Averaging kernels of measurements that no footprint is weighted with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stilt.project.observed import KERNELS
+
+if TYPE_CHECKING:
+    from stilt.config import FootprintConfig
+    from stilt.project.observed import ObservationTables
+
+# Transforms that may weight by height without a table.
+OWN_WEIGHTS = {"vertical_operator", "import"}
+
+
+def unused_kernels(tables: ObservationTables, footprints: Mapping[str, FootprintConfig]) -> str:
+    """Say which tables of kernels no footprint is weighted with, and what to write to use them.
+
+    Args:
+        tables: of a project.
+        footprints: of its configuration; those with other weights by height count as weighted.
+
+    Returns:
+        One sentence with lines of config.yaml; "" where there is nothing to say.
+    """
+    transforms = [each for settings in footprints.values() for each in settings.transforms]
+    names = [name for name in tables.names() if tables.kernel_path(name).exists()]
+    if not footprints or not names:
+        return ""
+    if any(each["kind"] in OWN_WEIGHTS or each.get("levels") for each in transforms):
+        return ""
+    used = {Path(each["table"]).name for each in transforms if each.get("table")}
+    unused = [path for name in names if (path := tables.kernel_path(name)).name not in used]
+    if not unused:
+        return ""
+    # A receptor of one table has no row in another.
+    others = ", others: keep" if len(names) > 1 else ""
+    lines = [f"{{kind: averaging_kernel, table: observations/{p.name}{others}}}" for p in unused]
+    if all(each["kind"] != "pressure_weighting" for each in transforms):
+        lines.append("{kind: pressure_weighting}")
+    listed = "".join(f"\n      - {line}" for line in lines)
+    each_of = " and ".join(path.stem.removesuffix(KERNELS) for path in unused)
+    return (
+        f"No footprint is weighted with the averaging kernels of {each_of}, so footprints and "
+        "enhancements are not those of the measured columns until config.yaml has:\n"
+        f"footprints:\n  {next(iter(footprints))}:\n    transforms:{listed}"
+    )
