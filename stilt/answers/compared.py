@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,16 +13,14 @@ import pandas as pd
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
 from stilt.project.kernels import KernelTable
+from stilt.project.unused_kernels import unused_kernels
 from stilt.receptors import receptor_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from stilt.config import FootprintConfig
     from stilt.receptors import Receptor
     from stilt.selection import Owner
 
-# Kinds of transforms that weight a column by height, as an averaging kernel does.
-WEIGHTS_BY_HEIGHT = {"averaging_kernel", "vertical_operator", "import"}
 # Above this difference from 1, the particles are not the whole of what was measured.
 TOLERATED_WEIGHT = 0.1
 
@@ -158,18 +157,11 @@ def tell_of_columns(
         background: as given by the user.
     """
     settings = owner.config.footprints.get(name)
-    kinds = set() if settings is None else {each["kind"] for each in settings.transforms}
-    if settings is not None and not kinds & WEIGHTS_BY_HEIGHT:
-        table = _kernels_of(owner, receptors)
-        if table is not None:
-            known = f"observations/{table.name}"
-            warnings.warn(
-                f"The measurements have averaging kernels ({known}) with which the footprint "
-                f"{name!r} is not weighted, so its enhancements are not those of the measured "
-                f"columns: write transforms: [{{kind: averaging_kernel, table: {known}}}, {{kind: "
-                f"pressure_weighting}}] under footprints: {name}: in config.yaml, and run again.",
-                stacklevel=4,
-            )
+    if settings is not None and _have_kernels(owner, settings, receptors):
+        said = unused_kernels(owner.files.observations, {name: settings})
+        if said:
+            ours = said.replace("No footprint is", f"The footprint {name!r} is not", 1)
+            warnings.warn(ours, stacklevel=4)
     if not isinstance(background, pd.DataFrame) or "weight" not in background:
         return
     weight = background["weight"].reindex(labels)
@@ -184,13 +176,10 @@ def tell_of_columns(
         )
 
 
-def _kernels_of(owner: Owner, receptors: list[Receptor]) -> Path | None:
-    """Return a table that has the kernel of any receptor."""
+def _have_kernels(owner: Owner, settings: FootprintConfig, receptors: list[Receptor]) -> bool:
+    """Return whether any receptor has a kernel in a table that the footprint does not name."""
     tables = owner.files.observations
-    for name in tables.names():
-        path = tables.kernel_path(name)
-        if path.exists():
-            kernels = KernelTable(path)
-            if any(kernels.of(str(receptor.id)) is not None for receptor in receptors):
-                return path
-    return None
+    named = {Path(each["table"]).name for each in settings.transforms if each.get("table")}
+    paths = [path for name in tables.names() if (path := tables.kernel_path(name)).exists()]
+    kernels = [KernelTable(path) for path in paths if path.name not in named]
+    return any(table.of(str(each.id)) is not None for table in kernels for each in receptors)

@@ -241,7 +241,7 @@ def test_kernels_that_no_footprint_uses_are_told_of(copy_of):
     kernels = pd.DataFrame({"receptor": ids, "pressure_hpa": 800.0, "kernel": 1.0})
     table = pd.DataFrame({"receptor": ids, "value": 420.0, "units": "ppm"})
     model.files.observations.write("tccon", table, kernels)
-    with pytest.warns(UserWarning, match=r"kind: averaging_kernel, table: observations/tccon-kern"):
+    with pytest.warns(UserWarning, match=r"(?s)'default' is not weighted.*observations/tccon-kern"):
         model.timeseries(FLUXES)
     weighted = model.config.with_changes(
         footprints={
