@@ -18,7 +18,7 @@ MOST_LISTED = 12
 
 
 def places_of(series: xr.Dataset, site: str | None) -> dict[str, xr.Dataset]:
-    """Return the parts of a time series that belong to one place, by name.
+    """Return the parts of a series that belong to one place, by name, western and low ones first.
 
     A part is of one site (or longitude and latitude), height and meteorology. More than
     ``MOST_LISTED`` places with one measurement each, all at other times, are the path of something
@@ -55,8 +55,9 @@ def places_of(series: xr.Dataset, site: str | None) -> dict[str, xr.Dataset]:
     moves = not (rows.duplicated(["location", "met"]) | rows.duplicated("time")).any()
     if moves and len(rows) > MOST_LISTED:
         return {"": series}
-    groups = rows.groupby(_names(series), sort=True).indices
-    return {str(name): series.isel(receptor=at) for name, at in groups.items()}
+    order = np.lexsort([series[each].values for each in ("altitude", "latitude", "longitude")])
+    groups = pd.Series(order).groupby(np.array(_names(series))[order], sort=False)
+    return {str(name): series.isel(receptor=np.sort(at.to_numpy())) for name, at in groups}
 
 
 def _require(site: str | None, *known: np.ndarray) -> None:
