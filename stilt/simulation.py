@@ -15,6 +15,7 @@ from stilt.errors import ConfigValidationError, Reason, SimulationError
 from stilt.execution.failures import last_block
 from stilt.execution.stored import stored_outputs
 from stilt.execution.task import Task
+from stilt.footprint.empty import empty_text
 from stilt.project.files_of import files_of
 from stilt.project.inputs import Project
 from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
@@ -130,8 +131,9 @@ class Simulation:
             sim_id, state, reason and detail (the one cause, "" when there is none), attempts,
             host, batch_id and finished_at of the last attempt, weather_used (files of the last
             attempt), files_gone (outputs that the index has and that are not there any more),
-            weather_lacked (hours that the files there are now do not hold), weather_error
-            and weather_reason ("" when a run would find all it needs), remarks (what looks odd in
+            empty (why footprints are zero everywhere, by name), weather_lacked
+            (hours that the files there are now do not hold), weather_error and
+            weather_reason ("" when a run would find all it needs), remarks (what looks odd in
             the weather or the release heights), log ("" or its path), log_text (its last block),
             and command (which runs this simulation alone).
         """
@@ -149,11 +151,24 @@ class Simulation:
             **{name: row[name] for name in names[:-1]},
             "weather_used": used,
             "files_gone": gone,
+            "empty": self._empty_footprints(),
             **self._look_at_weather(used),
             "log": "" if log is None else str(log),
             "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
             "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
             f"{shlex.quote(str(self._project.place))} --chunk -{redo}",
+        }
+
+    def _empty_footprints(self) -> dict[str, str]:
+        """Return why footprints are zero everywhere, by name."""
+        found = self._project.index.sql(
+            "SELECT name, empty_reason FROM footprints "
+            "WHERE sim_id = ? AND coalesce(empty_reason, '') <> ''",
+            [str(self.id)],
+        )
+        return {
+            str(name): empty_text(str(reason))
+            for name, reason in zip(found["name"], found["empty_reason"], strict=True)
         }
 
     def gone(self) -> list[Path]:

@@ -154,6 +154,8 @@ def _print_one(found: Mapping[str, Any], project: str) -> None:
         )
     for path in found["files_gone"]:
         click.echo(f"  gone: {path}; `stilt run {project}` computes it again")
+    for name, why in found["empty"].items():
+        click.echo(f"  empty: footprint '{name}' is zero everywhere: {why}")
     for path in found["weather_used"]:
         click.echo(f"  weather used: {path}")
     if found["weather_error"]:

@@ -175,7 +175,7 @@ def _unlisted(model: Any, receptors: Any, counts: Mapping[str, int]) -> list[str
 
 def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
     """Where the results are, what to know of them, and how to look at them."""
-    from stilt.execution.particles import left_early_text
+    from stilt.project.followed import left_early_text
 
     if not counts["completed"]:
         return []
@@ -185,7 +185,7 @@ def _next_steps(model: Any, counts: Mapping[str, int]) -> list[str]:
     files = model.files
     sizes = files.index.output_sizes(files.expectations)
     lines = [f"Results are in {below(files.outputs, *folder)}: {_size_text(sizes)}."]
-    lines += filter(None, [left_early_text(model.config, sizes.followed)])
+    lines += filter(None, [left_early_text(model.config, sizes)])
     if model.config.footprints:
         lines.append(f"Pictures: stilt plot {place}; all on one page: stilt report {place}")
     lines.append(f"Where the time went: stilt status {place} --times")

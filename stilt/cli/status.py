@@ -27,6 +27,10 @@ STALE_NOTE = (
     "Stale: outputs exist, but another configuration, other weather or weather in another folder "
     "made them; `stilt run` makes them again."
 )
+EMPTY_NOTE = (
+    "Empty: of {empty} of {completed} completed simulations, no particle came near the ground "
+    "within a footprint's grid, so all their footprints are zero."
+)
 MIXED_NOTE = (
     "Made by more than one: {makers}. Their numbers agree within rounding, not to the last byte; "
     "none of them is stale."
@@ -47,6 +51,15 @@ def status_report(files: Project, scene_id: str | None = None) -> dict[str, Any]
     }
 
 
+def left_early(files: Project) -> str:
+    """Return the sentence on particles that left the weather's grid early; "" without one."""
+    from stilt.project.followed import left_early_text
+
+    if files.expected is None:
+        return ""
+    return left_early_text(files.config, files.index.output_sizes(files.expected))
+
+
 def print_status(report: dict[str, Any]) -> None:
     """One line per label; what is stale is indented below what is pending, reasons at the end."""
     lines = []
@@ -62,6 +75,10 @@ def print_status(report: dict[str, Any]) -> None:
         click.echo(STALE_NOTE)
     for sentence in report["moved_weather"]:
         click.echo(sentence)
+    if report.get("left_early"):
+        click.echo(report["left_early"])
+    if report["empty"]:
+        click.echo(EMPTY_NOTE.format(empty=report["empty"], completed=report["completed"]))
     for sentence in unlisted_text(report["unlisted"]):
         click.echo(sentence)
     if len(report["made_by"]) > 1:
@@ -146,6 +163,7 @@ def status(
                 click.echo(f"{scene}  {counts_line(counts)}")
         return EXIT_COMPLETE
     report = status_report(files, scene_id)
+    report["left_early"] = left_early(files)
     if as_json:
         print_json(report)
         return EXIT_COMPLETE

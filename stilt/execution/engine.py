@@ -117,6 +117,7 @@ class _Run:
     observer: Observer
     deaths: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
+    any_lost: bool = False
     folded_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -125,8 +126,11 @@ class _Run:
 
     @property
     def retried(self) -> int:
-        """Batches of the plan that were tried again after the death of a worker."""
-        return sum(batch.id in self.deaths for batch in self.plan.batches)
+        """Batches of the plan that were tried again after the death of a worker.
+
+        At least one when a worker died that had not begun its batch.
+        """
+        return sum(batch.id in self.deaths for batch in self.plan.batches) or int(self.any_lost)
 
     def batches(self) -> Iterator[Ended]:
         """Yield the end of every batch; those whose workers died are tried again first."""
@@ -144,6 +148,7 @@ class _Run:
                     computed += 1
                     yield ended
                 else:
+                    self.any_lost = True
                     (dead if ended.begun else untouched).append(ended.batch)
             (suspects if alone else waiting).extend(untouched)
             fruitless = fruitless + 1 if untouched and not dead and not computed else 0

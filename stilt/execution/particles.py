@@ -13,9 +13,6 @@ from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
 from stilt.receptors import Receptor, require_particles
 
-# So much of the run's hours may be missing before it is worth a sentence.
-TOLERATED_SHARE = 0.1
-
 
 def particle_problems(
     files: Project, sim_ids: Sequence[str], receptors: Mapping[str, Receptor] | None = None
@@ -60,23 +57,3 @@ def followed_share(particles: pd.DataFrame, config: ModelConfig) -> float:
     ages = np.zeros(config.numpar)
     np.maximum.at(ages, particles["indx"].to_numpy() - 1, particles["time"].abs().to_numpy())
     return float(ages.sum() / minutes)
-
-
-def left_early_text(config: ModelConfig, followed: float) -> str:
-    """Say that much of the particles' time is missing because they left the weather's grid.
-
-    Args:
-        config: of the project.
-        followed: share of the hours for which particles were followed; NaN where unknown.
-
-    Returns:
-        One or two sentences; "" where little is missing, or nothing is known.
-    """
-    if not followed < 1.0 - TOLERATED_SHARE:
-        return ""
-    beyond = "; footprints have nothing from beyond it" if config.footprints else ""
-    return (
-        f"Particles were followed for {100 * followed:.0f} % of the {abs(config.n_hours)} hours on "
-        f"average, until they left the weather's grid{beyond}. With weather of a larger area they "
-        "are followed further."
-    )

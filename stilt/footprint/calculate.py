@@ -19,11 +19,10 @@ from stilt.footprint.ages import Ages
 from stilt.footprint.bandwidth import kernel_width, nearest
 from stilt.footprint.cell_grid import CellGrid
 from stilt.footprint.densify import densify, needs_densifying
+from stilt.footprint.empty import NO_PARTICLES, OUTSIDE_DOMAIN
 from stilt.footprint.kernel import half_width
 from stilt.footprint.steps import Floats, Ints, ParticleSteps
 
-NO_PARTICLES = "no_particles"
-OUTSIDE_DOMAIN = "outside_domain"
 MOST_REACH_CELLS = 1_000_000
 # Cells beyond the kernels' reach: one that lies partly in the grid's bounds, one for rounding.
 SPARE_CELLS = 2

@@ -16,6 +16,7 @@ import pandas as pd
 from stilt.config import FootprintConfig, Grid
 from stilt.footprint.calculate import GriddedFootprint, grid_footprint
 from stilt.footprint.cell_grid import CellGrid
+from stilt.footprint.empty import empty_text
 from stilt.footprint.gridded import FootprintArrays
 from stilt.footprint.netcdf import (
     GRID_NUMBERS,
@@ -311,7 +312,8 @@ class Footprint:
         return FootprintPlots(self)
 
     def __repr__(self) -> str:
-        what = f"empty: {self.empty_reason}" if self.is_empty else f"total {self.total:.4g} {UNIT}"
+        why = empty_text(self.empty_reason)
+        what = f"empty: {why}" if self.is_empty else f"total {self.total:.4g} {UNIT}"
         data = self._data
         shape = data.values.shape if isinstance(data, FootprintArrays) else data.shape
         layers, rows, columns = shape

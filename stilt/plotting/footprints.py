@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from stilt.errors import UsageError
+from stilt.footprint.empty import empty_text
 from stilt.plotting.field_map import (
     draw_map,
     draw_panel,
@@ -73,7 +74,11 @@ class FootprintPlots:
         """
         footprint = self._footprint
         layer, when = self._layer(time)
-        note = when if not footprint.is_empty else f"no influence ({footprint.empty_reason})"
+        note = (
+            when
+            if not footprint.is_empty
+            else f"no influence: {empty_text(footprint.empty_reason)}"
+        )
         note = f"{note} (footprint '{footprint.name}')" if footprint.name else note
         return draw_map(
             layer, footprint.grid, [footprint.receptor], ax,

@@ -95,6 +95,10 @@ def came_of(
     return counts, [Failed(*row) for row in sorted(failed)]
 
 
+ENOUGH_FOLLOWED = 0.9
+"""Share of the hours of a simulation's particles below which people are told."""
+
+
 class OutputSizes(NamedTuple):
     """How much there is of outputs.
 
@@ -103,11 +107,19 @@ class OutputSizes(NamedTuple):
             recorded; a shard of a store counts once, however many simulations are in it.
         followed: share of the hours for which particles of current outputs were followed on
             average, 0 to 1; NaN where that is not known.
+        left_early: simulations with less than ``ENOUGH_FOLLOWED`` of their particles' hours.
+        n_known: simulations with a known share.
+        worst: one with the smallest share; "" where none is known.
+        least: the share of that one, NaN where none is known.
     """
 
     particle_bytes: int = 0
     footprint_bytes: int = 0
     followed: float = math.nan
+    left_early: int = 0
+    n_known: int = 0
+    worst: str = ""
+    least: float = math.nan
 
 
 def output_sizes(connection: duckdb.DuckDBPyConnection, expected: Expected) -> OutputSizes:
@@ -131,9 +143,13 @@ def output_sizes(connection: duckdb.DuckDBPyConnection, expected: Expected) -> O
     wanted = (expected or {}).values()
     rows = connection.execute(
         """
-        SELECT avg(followed) FROM simulations s WHERE list_contains(?, transport_key)
+        SELECT coalesce(avg(followed), 'nan'::DOUBLE), count(*) FILTER (followed < ?),
+            count(followed), coalesce(arg_min(s.sim_id, followed), ''),
+            coalesce(min(followed), 'nan'::DOUBLE)
+        FROM simulations s WHERE list_contains(?, transport_key)
             OR EXISTS (FROM footprints f WHERE f.sim_id = s.sim_id AND list_contains(?, f.key))""",
         [
+            ENOUGH_FOLLOWED,
             [key for each in wanted for key in each.accepted(each.transport)],
             [
                 key
@@ -143,8 +159,7 @@ def output_sizes(connection: duckdb.DuckDBPyConnection, expected: Expected) -> O
             ],
         ],
     ).fetchall()
-    followed = math.nan if rows[0][0] is None else float(rows[0][0])
-    return OutputSizes(found["trajectory"] + found["error"], found["footprint"], followed)
+    return OutputSizes(found["trajectory"] + found["error"], found["footprint"], *rows[0])
 
 
 def texts(result: duckdb.DuckDBPyConnection) -> list[str]:

@@ -104,7 +104,7 @@ def effort_of(model: Model, table: pd.DataFrame) -> Effort:
     ends = tried.groupby("run_began")["finished_at"].max()
     starts = ends.index.to_series()
     timed = table[table["seconds"].notna() & table["finished_at"].notna()]
-    particle_bytes, footprint_bytes, _ = model.index.output_sizes()
+    particle_bytes, footprint_bytes = model.index.output_sizes()[:2]
     return Effort(
         made=len(timed),
         followed=int((tried["state"] == "complete").sum()),

@@ -15,8 +15,8 @@ import pandas as pd
 
 from stilt.atomic import atomic_path
 from stilt.errors import UsageError
-from stilt.execution.particles import left_early_text
 from stilt.plotting.interactive import asset, map_data, page
+from stilt.project.followed import left_early_text
 from stilt.report import sections
 from stilt.report.facts import effort_of, failures_of, totals_of
 from stilt.report.weather import weather_cover
@@ -68,8 +68,8 @@ def write_report(
     shown, maps_note = _maps(model, name, most_maps)
     totals = totals_of(model, table, name) if name else {"places": [], "points": [], "left_out": 0}
     covers = weather_cover(model, table["time"]) if weather and len(table) else []
-    followed = model.index.output_sizes(model.files.expectations).followed
-    left_early = left_early_text(model.config, followed)
+    sizes = model.index.output_sizes(model.files.expectations)
+    left_early = left_early_text(model.config, sizes)
     parts = {
         "Simulations": sections.status_section(model.status(), left_early),
         "Map": (f'<p class="note">{escape(maps_note)}</p>' if maps_note else "")

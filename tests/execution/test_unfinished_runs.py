@@ -136,3 +136,25 @@ def test_a_fork_of_a_process_whose_user_has_used_jax_is_refused():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("This process was forked from one that has computed with JAX")
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_worker_that_died_is_mentioned_though_all_is_complete(make_model, begun) -> None:
+    from stilt.execution.crews import InlineCrew
+    from stilt.execution.observing import Ended
+
+    class Dying(InlineCrew):
+        deaths = 1
+
+        def compute(self, plan, batches, *, alone, progress):
+            if self.deaths:
+                self.deaths -= 1
+                yield Ended(batches[0], lost=True, begun=begun)
+                batches = batches[1:]
+            yield from super().compute(plan, batches, alone=alone, progress=progress)
+
+    model = make_model(2)
+    ids = model.register_pending()
+    outcome = stilt.push_simulations(model, ids, crew=Dying(model.files))
+    assert outcome.complete == 2
+    assert outcome.retried_sentence.startswith("1 batch was tried again")
