@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,13 @@ class CoverageReport:
     suspected: list[str]
 
 
-def coverage_report(model: Model) -> CoverageReport:
-    """Look at every met and receptor."""
+def coverage_report(model: Model, complete: Container[str] = ()) -> CoverageReport:
+    """Look at every met and receptor.
+
+    Args:
+        model: the project.
+        complete: simulations that are not computed again, so that they need no weather.
+    """
     from stilt.execution.particles import too_few_particles
     from stilt.meteorology.coverage import check_coverage, lacking_fields, nest_remarks
     from stilt.meteorology.lacks import together
@@ -74,9 +79,8 @@ def coverage_report(model: Model) -> CoverageReport:
     for name in model.config.simulated_mets:
         catalogue = catalogue_of(model.config.mets, name, model.files.cache_dir)
         covered = check_coverage(catalogue, receptors, model.config.n_hours, model.config)
-        missing += map(
-            str, together(_lacking(name, receptors, covered, model.config.n_hours), catalogue)
-        )
+        lacking = _lacking(name, receptors, covered, model.config.n_hours, complete)
+        missing += map(str, together(lacking, catalogue))
         odd_mets += nest_remarks(catalogue, receptors, model.config.n_hours)
         odd = _odd_weather(notes, covered)
         for found in covered:
@@ -90,13 +94,17 @@ def coverage_report(model: Model) -> CoverageReport:
             odd_mets.append(uneven)
         for receptor, found in zip(receptors, covered, strict=True):
             problem = too_few_particles(receptor, model.config.numpar)
+            is_complete = f"{name}_{found.receptor_id}" in complete
+            reason = problem.reason if problem else found.reason
             details = [problem.detail, found.detail] if problem else [found.detail]
             report.append(
                 {
                     "met": name,
                     "receptor": found.receptor_id,
                     "status": str(found.status),
-                    "reason": str(problem.reason if problem else found.reason or ""),
+                    "complete": is_complete,
+                    # What is complete is not computed again, and its weather may be gone.
+                    "reason": "" if is_complete else str(reason or ""),
                     "detail": " ".join(details).strip(),
                     "missing_hours": [str(time) for time in found.missing],
                     "looked_for": list(found.looked_for),
@@ -117,9 +125,13 @@ def coverage_report(model: Model) -> CoverageReport:
 
 
 def _lacking(
-    met: str, receptors: Sequence[Receptor], covered: Sequence[ReceptorCoverage], n_hours: float
+    met: str,
+    receptors: Sequence[Receptor],
+    covered: Sequence[ReceptorCoverage],
+    n_hours: float,
+    complete: Container[str],
 ) -> list[WeatherProblem]:
-    """Return the receptors whose weather is missing."""
+    """Return the receptors whose weather is missing, without those that are complete."""
     from stilt.meteorology.lacks import LACKS_WEATHER, WeatherProblem, window_of
 
     return [
@@ -131,7 +143,7 @@ def _lacking(
             found.detail,
         )
         for receptor, found in zip(receptors, covered, strict=True)
-        if found.reason in LACKS_WEATHER
+        if found.reason in LACKS_WEATHER and f"{met}_{found.receptor_id}" not in complete
     ]
 
 
@@ -195,8 +207,8 @@ def refused_report(model: Model) -> list[dict[str, Any]]:
     from stilt.execution.refusals import refusals
 
     nothing: dict[str, Any] = {
-        "met": "", "receptor": "", "missing_hours": [], "looked_for": [], "files": 0,
-        "height": "", "overlap": "", "weather": [], "lacks": "",
+        "met": "", "receptor": "", "complete": False, "missing_hours": [], "looked_for": [],
+        "files": 0, "height": "", "overlap": "", "weather": [], "lacks": "",
     }  # fmt: skip
     return [
         {**nothing, "status": "refused", "reason": "REFUSED", "detail": said}
@@ -221,7 +233,8 @@ def check(
     """Check config, receptors and weather of PROJECT before a core-hour is spent.
 
     Says what a run would refuse (exit code 2), and names the weather that is missing: which
-    receptors, which hours, which files were looked for (exit code 1). Also says what looks wrong in
+    receptors, which hours, which files were looked for (exit code 1); what is complete needs none.
+    Also says what looks wrong in
     the weather files, which fields are missing and what replaces them, which of overlapping
     forecasts are used, which receptors lie below the ground or above the top of the weather, and
     which have more points than particles, so that some points would release none. Points out likely
@@ -237,7 +250,10 @@ def check(
             click.echo(sentence, err=as_json)
     from stilt.meteorology.lacks import LACKS_WEATHER
 
-    found = coverage_report(model)
+    complete: set[str] = set()
+    if not refused and model.config.skip_existing:
+        complete.update(model.simulations.ids(state="complete"))
+    found = coverage_report(model, complete)
     report = found.entries
     if not refused:
         require_registered(model)
@@ -255,6 +271,8 @@ def check(
     ready = f"{len(report) - len(bad)} of {len(report)} simulation(s) have their weather"
     if any(entry["reason"] == Reason.TOO_FEW_PARTICLES for entry in bad):
         ready += " and particles"
+    if spared := sum(entry["complete"] and bool(entry["missing_hours"]) for entry in report):
+        ready += f", or are complete without it ({spared})"
     click.echo(f"{ready}." if report else NO_RECEPTORS)
     if found.lacks:
         click.echo(f"Which files and hours there are: stilt weather list {shown(model.project)}")

@@ -22,6 +22,7 @@ from stilt.errors import (
     WeatherWarning,
 )
 from stilt.interrupts import interruptible
+from stilt.roots import shown
 
 if TYPE_CHECKING:
     from stilt.model import Model
@@ -221,6 +222,11 @@ def project_root(project: str | None, output_dir: str | None, *, outputs: bool =
         return str(path)
     if outputs and (path / "simulations").is_dir():
         return str(path)
+    if path.is_file():
+        raise UsageError(
+            f"'{path}' is a file: a project is a folder, so give the one that it is in, "
+            f"{shown(path.parent)}."
+        )
     kind = "project or output root" if outputs else "project directory"
     raise UsageError(
         f"'{path}' does not look like a STILT {kind} (no config.yaml found). "

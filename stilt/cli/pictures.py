@@ -206,12 +206,10 @@ def draw_many(
     model: Model, wanted: PictureRequest, selection: Mapping[str, Any], path: Path, dpi: int
 ) -> Path:
     """Draw one picture of all footprints of a selection."""
-    files = model.footprints[_name(model, wanted)].select(**cast(Any, selection))
+    collection = model.footprints[_name(model, wanted)]
+    files = collection.select(**cast(Any, selection))
     if not len(files):
-        raise UsageError(
-            "There is no footprint to draw: `stilt run` makes them, `stilt status` counts, and "
-            "`stilt explain` says why some failed."
-        )
+        raise UsageError(collection.why_none(**cast(Any, selection)))
     plots = files.plot
     draw = plots.mean if wanted.kind == "mean" else plots.series
     return _save(draw(**cast(Any, wanted.keywords)), path, dpi)

@@ -156,6 +156,8 @@ def plot(
     if kind in OF_MANY:
         target = target_file(out, suffix, f"{model.name}{wanted.mark}_{kind}")
         written = [draw_many(model, wanted, chosen, target, dpi)]
+    elif each and not ids:
+        raise UsageError(f"No simulation is in this selection: `stilt status {project}` counts.")
     elif not ids:
         done = model.simulations.ids(state="complete", **chosen)
         such = f", such as {done[0]}" if done else ""

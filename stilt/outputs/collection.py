@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from stilt.errors import UsageError
 from stilt.notices import notice
 from stilt.project.files_of import files_of
+from stilt.project.kinds import FOOTPRINTS
 from stilt.project.moved_weather import moved_weather
 from stilt.project.reading import Located, Locations, locate, own_file, shards_of
-from stilt.roots import PathLike, expanded
+from stilt.roots import PathLike, expanded, shown
 from stilt.selection import Owner, Selection, condition, states_of
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ class OutputCollection(ABC):
             for sentence in moved if len(table) else ():
                 notice(logger, "%s", sentence)
         if not len(table):
+            if not stale:
+                raise UsageError(self._none_chosen(kind, name, selection))
             raise UsageError(" ".join((
                 "There is nothing to open: the selection holds no output of this configuration.",
                 *moved,
@@ -141,6 +144,31 @@ class OutputCollection(ABC):
         ids, shards = (table[column].tolist() for column in ("sim_id", "shard"))
         located = Locations(self._files, ids, shards, kind, name)
         return table.drop(columns="shard"), located
+
+    def _none_chosen(self, kind: str, name: str, selection: Selection) -> str:
+        """Say why a selection has no output: none is made yet, it has none, or they are gone."""
+        from stilt.project.campaign_table import made_when
+
+        project = shown(self._files.place)
+        chosen, number, first, last = made_when(
+            self._files.index, kind, name, *condition(self._owner, selection)
+        )
+        what = f"footprint '{name}'" if kind == FOOTPRINTS else "particles"
+        if not number:
+            return (
+                f"Nothing has been made yet ({what}): `stilt run {project}` computes, "
+                f"`stilt status {project}` counts, and `stilt explain {project}` says why some "
+                "failed."
+            )
+        if chosen:
+            return (
+                f"The selection has no result ({what}) in this state, or their files are gone: "
+                f"`stilt run {project}` computes what is missing."
+            )
+        return (
+            f"None of the {number:,} results ({what}) is in this selection: their receptors are "
+            f"from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC."
+        )
 
     def _export(
         self,

@@ -156,6 +156,10 @@ class FootprintCollection(OutputCollection):
         """Say once how many footprints of some simulations another configuration made."""
         self._tell_of_earlier(sim_ids, FOOTPRINTS, self.name, self._current)
 
+    def why_none(self, **selection: Unpack[Selection]) -> str:
+        """Say in a sentence why a selection has no footprint."""
+        return self._none_chosen(FOOTPRINTS, self.name, selection)
+
     def jacobian(
         self,
         target: Any,

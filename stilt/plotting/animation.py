@@ -18,7 +18,7 @@ from stilt.plotting.field_map import (
     without_jump,
 )
 from stilt.plotting.ground import draw_surroundings, map_places
-from stilt.plotting.map_keywords import MapKeywords, check_keywords
+from stilt.plotting.map_keywords import MapKeywords, check_keywords, chosen_extent
 from stilt.plotting.outlines import Bounds
 from stilt.plotting.style import (
     COLOUR_LABEL,
@@ -201,7 +201,7 @@ class _Scene:
         if np.ptp(lon) > 180.0:
             lon = lon % 360.0
         self._lon, self._lat = lon, particles["lati"].to_numpy(np.float64)
-        self.extent = keywords.get("extent") or self._extent()
+        self.extent = chosen_extent(keywords.get("extent"), self._extent())
 
     def _extent(self) -> Bounds:
         """Return the bounds of all but the most distant particles, with a margin."""

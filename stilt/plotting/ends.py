@@ -10,6 +10,7 @@ import pandas as pd
 
 from stilt.errors import UsageError
 from stilt.plotting.ground import draw_outlines, dress, mark_receptors, scale_bar
+from stilt.plotting.map_keywords import chosen_extent
 from stilt.plotting.particle_keywords import ParticleKeywords, check_keywords
 from stilt.plotting.style import LETTERS_PT, colour_bar, influence_colours, new_axes, write_title
 from stilt.plotting.trajectories import LONGLAT, bounds_of_dots, map_shape, without_jump
@@ -59,7 +60,7 @@ def map_ends(
     placed = [position for receptor in listed for position in receptor.positions]
     everywhere = without_jump(np.concatenate([x, [each.longitude for each in placed]]))
     norths = np.concatenate([y, [each.latitude for each in placed]])
-    extent = keywords.get("extent") or bounds_of_dots(everywhere, norths)
+    extent = chosen_extent(keywords.get("extent"), bounds_of_dots(everywhere, norths))
     ax = new_axes(map_shape(extent), ax, keywords.get("figsize"))
     dots = ax.scatter(
         x, y, c=ends[color_by].to_numpy(np.float64), s=keywords.get("s", 6.0),

@@ -10,7 +10,7 @@ import numpy as np
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import is_longlat
 from stilt.plotting.ground import draw_surroundings
-from stilt.plotting.map_keywords import MapKeywords, check_keywords
+from stilt.plotting.map_keywords import MapKeywords, check_keywords, chosen_extent
 from stilt.plotting.outlines import Bounds
 from stilt.plotting.style import (
     COLOUR_LABEL,
@@ -177,25 +177,25 @@ def shown_part(layer: xr.DataArray, cell: tuple[float, float], keywords: MapKeyw
         keywords: ``extent`` and ``zoom`` are used.
 
     Raises:
-        UsageError: the extent's ends are not in order.
+        UsageError: the extent's ends are not in order, or it has nothing of the grid.
     """
+    y, x = (layer[dim].values for dim in layer.dims)
     extent = keywords.get("extent")
     if extent is not None:
-        west, east, south, north = map(float, extent)
-        if west >= east or south >= north:
-            raise UsageError(
-                f"The extent {(west, east, south, north)} is empty: give west, east, south, north."
-            )
-        return west, east, south, north
-    y, x = (layer[dim].values for dim in layer.dims)
+        return chosen_extent(extent, _bounds(x, y, cell))
     first, last = _used(layer.values > 0) if keywords.get("zoom", True) else (None, None)
     if first is None or last is None:
         first, last = (0, 0), (y.size - 1, x.size - 1)
+    return _bounds(x[first[1] : last[1] + 1], y[first[0] : last[0] + 1], cell)
+
+
+def _bounds(x: np.ndarray, y: np.ndarray, cell: tuple[float, float]) -> Bounds:
+    """Return the edges of cells with these centres: x from and to, y from and to."""
     return (
-        float(x[first[1]] - cell[0] / 2),
-        float(x[last[1]] + cell[0] / 2),
-        float(y[first[0]] - cell[1] / 2),
-        float(y[last[0]] + cell[1] / 2),
+        float(x[0] - cell[0] / 2),
+        float(x[-1] + cell[0] / 2),
+        float(y[0] - cell[1] / 2),
+        float(y[-1] + cell[1] / 2),
     )
 
 

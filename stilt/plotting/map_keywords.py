@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from stilt.errors import UsageError
+from stilt.plotting.outlines import Bounds
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -82,3 +83,38 @@ def check_extent(extent: Sequence[float] | None) -> None:
         raise UsageError(
             f"extent takes the west, east, south and north end of the map, not {tuple(extent)}."
         )
+
+
+def chosen_extent(extent: Sequence[float] | None, drawn: Bounds) -> Bounds:
+    """Return the part of a map to show: the one that was asked for, else where what is drawn is.
+
+    Args:
+        extent: west, east, south and north end as asked for, or None.
+        drawn: the same of what is drawn.
+
+    Raises:
+        UsageError: the ends are not in order, or nothing that is drawn lies between them.
+    """
+    if extent is None:
+        return drawn
+    west, east, south, north = map(float, extent)
+    if west >= east or south >= north:
+        raise UsageError(
+            f"The extent {(west, east, south, north)} is empty: give west, east, south, north."
+        )
+    if not _overlap((west, east, south, north), drawn):
+        between = "{:g} to {:g} and {:g} to {:g}".format
+        hint = "give west, east, south, north of a part of it."
+        if _overlap((south, north, west, east), drawn):
+            hint = "are longitudes and latitudes exchanged?"
+        raise UsageError(
+            f"The extent, {between(west, east, south, north)}, has nothing of what is drawn, which "
+            f"is in {between(*drawn)} (west to east and south to north): {hint}"
+        )
+    return west, east, south, north
+
+
+def _overlap(first: Bounds, second: Bounds) -> bool:
+    return all(
+        max(first[low], second[low]) < min(first[low + 1], second[low + 1]) for low in (0, 2)
+    )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stilt.errors import UsageError
 from stilt.plotting.ground import draw_surroundings
+from stilt.plotting.map_keywords import chosen_extent
 from stilt.plotting.outlines import Bounds
 from stilt.plotting.particle_keywords import ParticleKeywords, check_keywords
 from stilt.plotting.style import (
@@ -88,7 +89,7 @@ class TrajectoryPlots:
         column, table = self._chosen(color_by, keywords)
         x = without_jump(table["long"].to_numpy(np.float64))
         y = table["lati"].to_numpy(np.float64)
-        extent = keywords.get("extent") or bounds_of_dots(x, y)
+        extent = chosen_extent(keywords.get("extent"), bounds_of_dots(x, y))
         ax = new_axes(map_shape(extent), ax, keywords.get("figsize"))
         dots = ax.scatter(x, y, zorder=1, **_dots(column, table, keywords))
         draw_surroundings(ax, extent, [self._trajectories.receptor], (x, y), LONGLAT, keywords)
@@ -146,7 +147,7 @@ class TrajectoryPlots:
         column, table = self._chosen(color_by, keywords)
         x = without_jump(table["long"].to_numpy(np.float64))
         y = table["lati"].to_numpy(np.float64)
-        extent = keywords.get("extent") or bounds_of_dots(x, y)
+        extent = chosen_extent(keywords.get("extent"), bounds_of_dots(x, y))
         places = (x, y, table["zagl"].to_numpy(np.float64))
         ax, dots = draw_space(
             ax, places, _dots(column, table, keywords), extent, self._trajectories.receptor,

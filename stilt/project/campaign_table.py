@@ -105,6 +105,26 @@ def earlier_outputs(
     return index.read(work, (0, 0))
 
 
+def made_when(
+    index: Index, kind: str, name: str, where: str, parameters: Sequence[Any]
+) -> tuple[int, int, Any, Any]:
+    """Return how many outputs are chosen, how many there are, and their first and last times.
+
+    Args:
+        index, kind, name, where, parameters: as for :func:`campaign_table`.
+    """
+    made, names = _made(kind, name)
+    query = f"""
+        SELECT count(*) FILTER (WHERE {where}), count(*), min(s.time), max(s.time)
+        FROM {made} o JOIN simulations s USING (sim_id) WHERE o.key IS NOT NULL"""
+
+    def work(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, Any, Any]:
+        chosen, number, first, last = connection.execute(query, [*parameters, *names]).fetchall()[0]
+        return chosen, number, first, last
+
+    return index.read(work, (0, 0, None, None))
+
+
 def _made(kind: str, name: str) -> tuple[str, list[str]]:
     """Return a table expression of sim_id, key and shard of one kind of output, and its values."""
     if kind == FOOTPRINTS:

@@ -166,8 +166,12 @@ def _table(points: Points) -> pd.DataFrame:
         raise UsageError(f"The points cannot be read: {error}.") from error
     if len(table) == 0 or times.isna().any() or not np.isfinite(places.to_numpy()).all():
         raise UsageError("The points have empty values, or there are none.")
-    if (places["latitude"].abs() > 90.0).any():
-        raise UsageError("A latitude of the points is beyond 90 degrees.")
+    beyond = places["latitude"][places["latitude"].abs() > 90.0]
+    if len(beyond):
+        raise UsageError(
+            f"A point has the latitude {beyond.iloc[0]:g}, beyond 90 degrees: are latitude and "
+            "longitude exchanged?"
+        )
     return places.assign(time=times).reset_index(drop=True)
 
 

@@ -301,6 +301,39 @@ def test_check_names_one_cause_once_and_where_to_look(ran, stilt) -> None:
     assert f"stilt weather list {shown(project)}" in answer.stdout
 
 
+def test_check_asks_no_weather_of_what_is_complete(ran, stilt) -> None:
+    root, _ = ran
+    config = (root / "config.yaml").read_text()
+    away = root.parent / "away"
+    met = Path(re.search(r"directory: (.*)", config)[1])
+    try:
+        # The folder counts as the same, as if its files had been removed after the run.
+        away.mkdir()
+        moved = config.replace(str(met), str(away))
+        moved = moved.replace(f"directory: {away}", f"directory: {away}\n    moved_from: {met}")
+        (root / "config.yaml").write_text(moved)
+        told = stilt("check", root)
+        assert told.exit_code == 1
+        assert "3 of 4 simulation(s) have their weather, or are complete without it (3)." in (
+            told.stdout
+        )
+        rows = json.loads(stilt("check", root, "--json").stdout)["result"]
+        assert [(row["complete"], row["reason"]) for row in rows] == [
+            *[(True, "")] * 3, (False, "MISSING_MET_FILES"),
+        ]  # fmt: skip
+    finally:
+        (root / "config.yaml").write_text(config)
+
+
+def test_a_file_given_for_a_project_is_told_its_folder(ran, stilt) -> None:
+    root, _ = ran
+    for verb in ("run", "status", "plot"):
+        told = stilt(verb, root / "config.yaml")
+        assert told.exit_code == 2
+        assert "is a file: a project is a folder" in told.stderr
+        assert shown(root) in told.stderr
+
+
 def test_check_tells_which_grids_are_cut(weather, project_files, tmp_path, stilt) -> None:
     root = project_files(tmp_path / "case")
     config = (root / "config.yaml").read_text()

@@ -17,8 +17,8 @@ from stilt.execution.backend import get_executor
 WIDE = {"xmin": -180, "xmax": 180, "ymin": -90, "ymax": 90, "xres": 0.05, "yres": 0.05}
 METRES = {"projection": "+proj=utm +zone=12 +datum=WGS84", "xres": 1e7, "yres": 1e4}
 COVERED = {
-    "met": "fake", "receptor": "x", "status": "covered", "reason": "", "detail": "",
-    "missing_hours": [], "looked_for": [], "files": 1, "height": "", "overlap": "", "weather": [],
+    "met": "fake", "receptor": "x", "complete": False, "status": "covered", "reason": "",
+    "detail": "", "missing_hours": [], "looked_for": [], "files": 1, "height": "", "overlap": "", "weather": [],
     "lacks": "",
 }  # fmt: skip
 REFUSED = {
@@ -58,7 +58,7 @@ def no_prefect_and_no_gpu(monkeypatch):
     monkeypatch.setattr(
         check,
         "coverage_report",
-        lambda model: check.CoverageReport([COVERED] * len(model.receptors), [], []),
+        lambda model, complete: check.CoverageReport([COVERED] * len(model.receptors), [], []),
     )
 
 

@@ -271,6 +271,15 @@ def test_keywords_that_no_picture_takes_are_refused() -> None:
         footprint().plot.map(vmin=5.0)
     with pytest.raises(UsageError, match="is empty"):
         footprint().plot.map(extent=(-111, -112, 40, 41))
+    for draw in (
+        footprint().plot.map,
+        footprint().plot.facet,
+        Trajectories(particles(), RECEPTOR).plot.map,
+    ):
+        with pytest.raises(UsageError, match="are longitudes and latitudes exchanged"):
+            draw(extent=(40, 41, -113, -111))
+        with pytest.raises(UsageError, match="has nothing of what is drawn"):
+            draw(extent=(0, 1, 40, 41))
     with pytest.raises(UsageError, match="between 0 and 1"):
         footprint().plot.map(shares=[90])
     for picture in (footprint(), Trajectories(particles(), RECEPTOR)):

@@ -106,7 +106,10 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
         (["--location", "WBB"], "No receptor of this project is at 'WBB'"),
         (["--location", "WBB"], "or an id such as -111.85_40.77_5."),
         (["--each", "--out", "one.png"], "3 pictures do not fit into one.png"),
-        (["--from", "2090-01-01"], "There is no footprint to draw"),
+        (
+            ["--from", "2090-01-01"],
+            "None of the 2 results (footprint 'default') is in this selection",
+        ),
         (["--from", "01.02.2023"], "write it as YYYY-MM-DD"),
     ],
 )

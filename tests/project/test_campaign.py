@@ -120,7 +120,7 @@ def test_a_selection_opens_and_an_empty_one_says_so(campaign):
     part = campaign.footprints["default"].open(time_range=("2023-01-01 00:10", "2023-01-01 00:20"))
     assert part.sizes["receptor"] == 2
     assert campaign.footprints["default"].open(state="complete").sizes["receptor"] == 5
-    with pytest.raises(UsageError, match="nothing to open"):
+    with pytest.raises(UsageError, match="None of the 5 results"):
         campaign.footprints["default"].open(scene_id="another")
 
 

@@ -94,7 +94,7 @@ def test_the_command_exports_a_selection(campaign, tmp_path):  # noqa: F811
         cli, [*map(str, arguments[:2]), str(tmp_path / "x.nc"), "--scene", "no"]
     )
     assert again.exit_code == 2
-    assert "nothing to open" in again.stderr
+    assert "None of the 5 results" in again.stderr
     assert not (tmp_path / "x.nc").exists()
 
 

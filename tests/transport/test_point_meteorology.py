@@ -132,7 +132,7 @@ def test_units_are_given(arl):
     [
         ({"time": "2023-07-15", "longitude": LON}, "no latitude"),
         ({"time": "soon", "longitude": LON, "latitude": LAT}, "cannot be read"),
-        ({"time": "2023-07-15", "longitude": LON, "latitude": 91.0}, "beyond 90"),
+        ({"time": "2023-07-15", "longitude": LON, "latitude": 91.0}, "beyond 90 degrees: are"),
         ([], "no time"),
     ],
 )
