@@ -18,8 +18,8 @@ WIDE = {"xmin": -180, "xmax": 180, "ymin": -90, "ymax": 90, "xres": 0.05, "yres"
 METRES = {"projection": "+proj=utm +zone=12 +datum=WGS84", "xres": 1e7, "yres": 1e4}
 COVERED = {
     "met": "fake", "receptor": "x", "complete": False, "status": "covered", "reason": "",
-    "detail": "", "missing_hours": [], "looked_for": [], "files": 1, "height": "", "overlap": "", "weather": [],
-    "lacks": "",
+    "detail": "", "missing_hours": [], "looked_for": [], "files": 1, "height": "",
+    "overlap": "", "weather": [], "lacks": "",
 }  # fmt: skip
 REFUSED = {
     "backend": ({"execution": {"backend": "nonsense"}}, "Unknown execution backend: 'nonsense'"),
