@@ -153,4 +153,5 @@ jacobian.matrix.shape, round(float(jacobian.matrix.sum()), 2)
 # - **Heights** are above ground unless `altitude_ref` says `msl`; as in R-STILT, `kmsl` overrides it.
 # - **Old campaigns.** `stilt migrate ./old ./case` takes over footprints, and particles where they can be read, so that one Jacobian holds old and new receptors ([exchange](../exchange.md)).
 # - **Reproducibility.** The same seed gives the same results, whatever the number of cores, the order or the batches.
+# - **Measurements.** [`stilt observe`](../soundings.md) makes receptors and averaging kernels from files of instruments; [background](../background.md) and [time series](../time-series.md) compare modelled mole fractions with what was measured.
 # - **Speed.** The numbers are in [Performance](../performance.md).

@@ -32,9 +32,9 @@ function stiltSeries(root, totals, pick) {
     make("line", { x1: room.left, x2: width - room.right, y1: y(value), y2: y(value) }, svg);
     make("text", { x: room.left - 6, y: y(value) + 4, "text-anchor": "end" }, svg, String(Number(value.toPrecision(3))));
   }
-  const hours = [1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2160, 8760].find((each) => (last - first) / 3600 / each <= width / 85) ?? 87600;
+  const hours = [1 / 60, 1 / 12, 1 / 4, 1 / 2, 1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2160, 8760].find((each) => (last - first) / 3600 / each <= width / 85) ?? 87600;
   for (let time = Math.ceil(first / 3600 / hours) * hours * 3600; time <= last; time += hours * 3600) {
-    const clock = new Date(time * 1000).toISOString();
+    const clock = new Date(Math.round(time) * 1000).toISOString();
     make("line", { x1: x(time), x2: x(time), y1: room.top, y2: height - room.bottom }, svg);
     const edge = x(time) > width - 40;
     make("text", { x: edge ? width : x(time), y: height - 10, "text-anchor": edge ? "end" : "middle" }, svg,

@@ -185,6 +185,11 @@ def test_a_reader_steps_through_the_page(dark: bool, page) -> None:
             "seen.add((d[i] << 16) | (d[i + 1] << 8) | d[i + 2]); return seen.size })()"
         )
         assert colours > 8, "the map is drawn"
+        ticks = window.ask(
+            "[...document.querySelectorAll('#series text')].map((each) => each.textContent)"
+            ".filter((text) => /^01-01 00:\\d\\d$/.test(text)).join()"
+        )
+        assert ticks.split(",")[:3] == ["01-01 00:00", "01-01 00:05", "01-01 00:10"]
         point = "document.querySelectorAll('#series circle')[3]"
         window.ask(f"{point}.dispatchEvent(new Event('click'))")
         _until(window, "2023-01-01 00:30 UTC")
