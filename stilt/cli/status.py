@@ -28,8 +28,8 @@ STALE_NOTE = (
     "made them; `stilt run` makes them again."
 )
 EMPTY_NOTE = (
-    "Empty: of {empty} of {completed} completed simulations, no particle came near the ground "
-    "within a footprint's grid, so all their footprints are zero."
+    "Empty: {empty} of {completed} completed simulation(s); no particle came near the ground "
+    "within a footprint's grid, so the footprints are zero everywhere."
 )
 MIXED_NOTE = (
     "Made by more than one: {makers}. Their numbers agree within rounding, not to the last byte; "

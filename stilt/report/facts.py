@@ -101,6 +101,9 @@ def effort_of(model: Model, table: pd.DataFrame) -> Effort:
     """
     attempts = model.index.attempts().select(["state", "parts", "run_began", "finished_at"])
     tried = attempts.filter(attempts["run_began"].is_valid()).to_pandas()
+    complete = tried["state"] == "complete"
+    # A run that only tries again what fails says nothing of the others' time.
+    tried = tried[tried["run_began"].isin(tried.loc[complete, "run_began"])]
     ends = tried.groupby("run_began")["finished_at"].max()
     starts = ends.index.to_series()
     timed = table[table["seconds"].notna() & table["finished_at"].notna()]

@@ -254,9 +254,13 @@ def test_speed_is_what_a_clock_beside_the_runs_shows(make_model, tmp_path) -> No
     assert effort.rate_per_hour == pytest.approx(6 / effort.run_hours)
 
 
-def test_new_footprints_of_old_particles_change_no_speed(make_model, tmp_path) -> None:
+def test_new_footprints_of_old_particles_change_no_speed(make_model, steer) -> None:
     model = make_model(4)
-    stilt.push_simulations(model, model.register_pending())
+    ids = model.register_pending()
+    # One fails in both runs.
+    (steer / "fail").mkdir()
+    (steer / "fail" / ids[1]).touch()
+    stilt.push_simulations(model, ids)
     before = effort_of(model, model.simulations.to_frame())
     path = model.project / "config.yaml"
     settings = yaml.safe_load(path.read_text())
@@ -264,9 +268,11 @@ def test_new_footprints_of_old_particles_change_no_speed(make_model, tmp_path) -
     grid["xres"] = grid["yres"] = 2 * grid["xres"]
     path.write_text(yaml.safe_dump(settings))
     again = stilt.Model(model.project)
-    stilt.push_simulations(again, again.pending())
+    stilt.push_simulations(again, ids)
+    assert again.status()["completed"] == 3
     after = effort_of(again, again.simulations.to_frame())
     assert sum(after.parts.values()) > sum(before.parts.values())
+    assert after.followed == 3
     for name in ("followed", "run_hours", "worker_hours", "first", "last"):
         assert getattr(after, name) == getattr(before, name)
 
