@@ -46,5 +46,7 @@ def unused_kernels(tables: ObservationTables, footprints: Mapping[str, Footprint
     return (
         f"No footprint is weighted with the averaging kernels of {each_of}, so footprints and "
         "enhancements are not those of the measured columns until config.yaml has:\n"
-        f"footprints:\n  {next(iter(footprints))}:\n    transforms:{listed}"
+        f"footprints:\n  {next(iter(footprints))}:\n    transforms:{listed}\n"
+        "# A receptor without a kernel fails unless the transform has others: keep. Weights by\n"
+        "# pressure are those of columns: for points use another footprint, without transforms."
     )
