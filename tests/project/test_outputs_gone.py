@@ -8,6 +8,7 @@ import pytest
 import stilt
 from stilt.errors import StiltError
 from stilt.execution import run_batch
+from stilt.roots import shown
 
 NUMBER = 6
 
@@ -138,7 +139,7 @@ def test_a_file_that_is_gone_is_said_by_every_command(model, tmp_path):
     text = said("plot", root, sim_id)
     assert text.startswith(f"Error: {path} is gone: `stilt run ")
     text = said("explain", root, sim_id)
-    assert f"gone: {path}; `stilt run` computes it again" in text
+    assert f"gone: {path}; `stilt run {shown(model.project)}` computes it again" in text
     assert "nothing has gone wrong" not in text
     model.layout.trajectory(sim_id).unlink()
     text = said("plot", root, sim_id, "--kind", "particles")
