@@ -158,10 +158,11 @@ def tell_of_columns(
     """
     settings = owner.config.footprints.get(name)
     if settings is not None and _have_kernels(owner, settings, receptors):
-        said = unused_kernels(owner.files.observations, {name: settings})
+        said = unused_kernels(
+            owner.files.observations, {name: settings}, f"The footprint {name!r} is not"
+        )
         if said:
-            ours = said.replace("No footprint is", f"The footprint {name!r} is not", 1)
-            warnings.warn(ours, stacklevel=4)
+            warnings.warn(said, stacklevel=4)
     if not isinstance(background, pd.DataFrame) or "weight" not in background:
         return
     weight = background["weight"].reindex(labels)

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 OWN_WEIGHTS = {"vertical_operator", "import"}
 
 
-def unused_kernels(tables: ObservationTables, footprints: Mapping[str, FootprintConfig]) -> str:
+def unused_kernels(
+    tables: ObservationTables,
+    footprints: Mapping[str, FootprintConfig],
+    subject: str = "No footprint is",
+) -> str:
     """Say which tables of kernels no footprint is weighted with, and what to write to use them.
 
     Args:
         tables: of a project.
         footprints: of its configuration; those with other weights by height count as weighted.
+        subject: begins the sentence, with its verb.
 
     Returns:
         One sentence with lines of config.yaml; "" where there is nothing to say.
@@ -44,7 +49,7 @@ def unused_kernels(tables: ObservationTables, footprints: Mapping[str, Footprint
     listed = "".join(f"\n      - {line}" for line in lines)
     each_of = " and ".join(path.stem.removesuffix(KERNELS) for path in unused)
     return (
-        f"No footprint is weighted with the averaging kernels of {each_of}, so footprints and "
+        f"{subject} weighted with the averaging kernels of {each_of}, so footprints and "
         "enhancements are not those of the measured columns until config.yaml has:\n"
         f"footprints:\n  {next(iter(footprints))}:\n    transforms:{listed}\n"
         "# A receptor without a kernel fails unless the transform has others: keep. Weights by\n"
