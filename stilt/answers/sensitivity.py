@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 STEPS = {"mixed_layer": 0.02, "wind": 0.02, "direction": 1.0, "turbulence": 0.02}
 """Half of the distance over which finite differences are taken."""
 
-CHECK = 1.0 / 40.0
-"""Of a step: differences that check the derivative itself, still well above single precision."""
+CHECK = 1e-4
+"""Of a step: differences over so little check the derivative itself."""
 
 TOO_ROUGH = 0.5
 """Roughness above which a derivative is warned of: there it was off by a tenth to a third."""
@@ -40,7 +40,7 @@ MEANINGS = {
     "finite_difference": "central difference of the enhancement with the same random numbers",
     "finite_difference_noise": "standard error of the finite difference",
     "difference_noise": "standard error of finite difference less derivative",
-    "check": "central difference over a step 40 times smaller, whose limit the derivative is",
+    "check": "central difference over a step 10,000 times smaller, whose limit the derivative is",
     "check_noise": "standard error of check less derivative",
     "roughness": "finite difference less derivative over the derivative, root mean squares",
 }
@@ -218,7 +218,7 @@ def _added(
     x, y = release.places(rows)
     number = np.arange(1, len(rows.foot) + 1)[:, None]
     age = release.direction * (minutes.first + np.broadcast_to(number, x.shape)).astype(float)
-    foot = np.where(minutes.moved, rows.foot, 0.0).astype(np.float64)
+    foot = np.where(minutes.moved, rows.foot, 0.0)
     parts = []
     for flux in along:
         there = flux_at(flux, x, y, release.to_lonlat, age, receptor)

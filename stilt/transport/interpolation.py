@@ -205,7 +205,7 @@ def _weighted_runs(tables: tuple[Array, ...], starts: Array, weights: Array, len
             return jax.lax.dynamic_update_slice(out, total[None], (particle, 0))
 
         size = starts.shape[1]
-        return jax.lax.fori_loop(0, size, add, jnp.zeros((size, length), jnp.float32)).T
+        return jax.lax.fori_loop(0, size, add, jnp.zeros((size, length), weights.dtype)).T
 
     def together(starts: Array, weights: Array, *tables: Array) -> Array:
         total = jnp.zeros((), jnp.float32)

@@ -2,12 +2,14 @@
 
 The particles of one release are advanced by the step that every run uses
 (:mod:`stilt.transport.step`), with :class:`~stilt.transport.scales.Scales` and the smooth random
-flight of :mod:`stilt.transport.smooth_flight`.
+flight of :mod:`stilt.transport.smooth_flight`, in double precision: in single precision, rounding
+that grows along a day's path hides how little a small step of a parameter changes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -122,14 +124,15 @@ def perturbed_run(
         near_field: correct influence for the near field.
     """
     setting = _Setting(stream.geometry, physics, physics.influence if near_field else None)
-    size = jnp.asarray(stream.cell_size_m, jnp.float32)
-    ends = size, size[:, 1] / size[:, 0], jnp.asarray(height_agl_m, jnp.float32)
-    moving = {name: jnp.asarray(getattr(particles, name)) for name in _MOVING}
-    moving["grown_m"] = jnp.zeros_like(moving["x"])
-    basis = jnp.eye(len(PARAMETERS), dtype=jnp.float32)
-    basis = basis[np.array([PARAMETERS.index(name) for name in derivative], int)]
-    changes = {name: jnp.zeros((len(derivative), *leaf.shape)) for name, leaf in moving.items()}
-    theta = jnp.asarray(values, jnp.float32)
+    with _double_precision():
+        size = jnp.asarray(stream.cell_size_m, float)
+        ends = size, size[:, 1] / size[:, 0], jnp.asarray(height_agl_m, float)
+        moving = {name: jnp.asarray(getattr(particles, name), float) for name in _MOVING}
+        moving["grown_m"] = jnp.zeros_like(moving["x"])
+        basis = jnp.eye(len(PARAMETERS))
+        basis = basis[np.array([PARAMETERS.index(name) for name in derivative], int)]
+        changes = {name: jnp.zeros((len(derivative), *leaf.shape)) for name, leaf in moving.items()}
+        theta = jnp.asarray(values, float)
     start, last = int(particles.start.min()), int(particles.stop.max())
     tick, held = start, dict[int, AnalysisArrays]()
     while tick < last:
@@ -141,26 +144,31 @@ def perturbed_run(
             np.int32(tick),
             np.int32(minutes),
             np.int32(stream.clock.offset(tick, first)),
-            np.float32(abs(times[first] - times[second])),
+            np.float64(abs(times[first] - times[second])),
         )
         fields = _Fields(held[first], held[second], *ends)
         change = None
-        if derivative:
-            (moving, rows), (changes, slopes), (particles, moved) = _with_derivative(
-                theta, basis, moving, changes, particles, fields, span, setting=setting
-            )
-            change = Traced(*(np.asarray(leaf)[:, :minutes] for leaf in slopes))
-        else:
-            (moving, rows), (particles, moved) = _alone(
-                theta, moving, particles, fields, span, setting=setting
-            )
-        yield Minutes(
-            tick - start,
-            np.asarray(moved)[:minutes],
-            Traced(*(np.asarray(leaf)[:minutes] for leaf in rows)),
-            change,
-        )
+        with _double_precision():
+            if derivative:
+                (moving, rows), (changes, slopes), (particles, moved) = _with_derivative(
+                    theta, basis, moving, changes, particles, fields, span, setting=setting
+                )
+                change = Traced(*(np.asarray(leaf)[:, :minutes] for leaf in slopes))
+            else:
+                (moving, rows), (particles, moved) = _alone(
+                    theta, moving, particles, fields, span, setting=setting
+                )
+            rows = Traced(*(np.asarray(leaf)[:minutes] for leaf in rows))
+            moved = np.asarray(moved)[:minutes]
+        yield Minutes(tick - start, moved, rows, change)
         tick += minutes
+
+
+@contextmanager
+def _double_precision() -> Iterator[None]:
+    """Compute in double precision; met fields and random numbers keep their single precision."""
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        yield
 
 
 _State = dict[str, Array]
@@ -191,9 +199,7 @@ def _alone(
             **{name: moving[name] for name in _MOVING},
             alive=alive,
         )
-        weights = [
-            (span.offset + minute + end).astype(jnp.float32) / span.interval for end in (0, 1)
-        ]
+        weights = [(span.offset + minute + end) / span.interval for end in (0, 1)]
         state, moves, columns = minute_step(
             analyses, setting.geometry, setting.physics, state, tick, (weights[0], weights[1]),
             fields.cell_size_m,
@@ -201,7 +207,7 @@ def _alone(
         column = dict(zip(MAIN_COLUMNS, columns, strict=False))
         grown_m, foot = moving["grown_m"], column["foot"]
         if setting.plume is not None:
-            elapsed_min = (tick + 1 - particles.start).astype(jnp.float32)
+            elapsed_min = (tick + 1 - particles.start).astype(float)
             grown_m, foot = _diluted(column, grown_m, elapsed_min, fields, setting.plume, moves)
         made = Traced(column["x"], column["y"], foot)
         rows = Traced(*(out.at[minute].set(new) for out, new in zip(rows, made, strict=True)))
@@ -299,7 +305,7 @@ class PerturbedRelease:
     def places(self, rows: Traced) -> tuple[np.ndarray, np.ndarray]:
         """Return indices in the met grid, (minutes, particles) each."""
         start = self.particles
-        return start.cell_x + rows.x.astype(np.float64), start.cell_y + rows.y.astype(np.float64)
+        return start.cell_x + rows.x, start.cell_y + rows.y
 
     def to_lonlat(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return longitudes and latitudes of indices in the met grid."""

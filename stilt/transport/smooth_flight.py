@@ -184,34 +184,33 @@ def _air_at(
         scale: factor on the heights at which turbulence changes.
     """
 
-    def within(level: Array) -> Array:
-        return jnp.clip(level - window.base, 0, WINDOW_LEVELS - 2)
+    def held(level: Array) -> Array:
+        return jnp.clip(level, window.base, window.base + (WINDOW_LEVELS - 2))
 
     shrunk = z / scale
     layer = jnp.clip(jnp.floor(level_index(levels, shrunk)).astype(jnp.int32), 0, levels.count - 2)
     lower_half = shrunk < _centre(levels, layer)
-    at = jnp.maximum(layer - lower_half.astype(jnp.int32), 0)
+    at = held(layer - lower_half.astype(jnp.int32))
     low, high = _centre(levels, at), _centre(levels, at + 1)
     share = jnp.clip((shrunk - low) / (high - low), 0.0, 1.0)
     step = share * share * (3.0 - 2.0 * share)
     slope = 6.0 * share * (1.0 - share) / ((high - low) * scale)
-    offset = within(at)
+    offset = at - window.base
     sigma_low, sigma_high = pick(window.sigma, offset), pick(window.sigma, offset + 1)
     time_low, time_high = pick(window.time_scale, offset), pick(window.time_scale, offset + 1)
     sigma = sigma_low + step * (sigma_high - sigma_low)
 
     index = jnp.clip(level_index(levels, z), 0.0, levels.count - 1.001)
-    level = jnp.floor(index).astype(jnp.int32)
+    level = held(jnp.floor(index).astype(jnp.int32))
     below, above = level_height(levels, level), level_height(levels, level + 1)
     part = jnp.clip((z - below) / (above - below), 0.0, 1.0)
-    offset = within(level)
+    offset = level - window.base
 
     def between(values: Array) -> Array:
         lower = pick(values, offset)
         return lower + part * (pick(values, offset + 1) - lower)
 
-    density_low, density_high = pick(window.density, offset), pick(window.density, offset + 1)
-    thinning = jnp.log(density_high / density_low) / (above - below)
+    thinning = density_gradient(levels, window.base, window.density, z)
     gradient = slope * (sigma_high - sigma_low) + sigma * thinning
     return _Air(
         sigma,
@@ -220,6 +219,29 @@ def _air_at(
         gradient * column.stretch,
         jnp.stack([between(window.wind_x), between(window.wind_y)]),
     )
+
+
+def density_gradient(levels: InternalLevels, base: Array, density: Array, z: Array) -> Array:
+    """Return d ln(rho) / dz, per metre, without steps.
+
+    Half-way between two levels it is what their densities give, and it is linear between.
+
+    Args:
+        levels: internal levels.
+        base: lowest level of the profiles, int32 (particles,).
+        density: on it and the levels above, (WINDOW_LEVELS, particles).
+        z: terrain-following heights, metres.
+    """
+    level = jnp.floor(level_index(levels, z)).astype(jnp.int32)
+    half_way = 0.5 * (level_height(levels, level) + level_height(levels, level + 1))
+    lowest = jnp.clip(level - (z < half_way).astype(jnp.int32), base, base + WINDOW_LEVELS - 3)
+    height = [level_height(levels, lowest + k) for k in range(3)]
+    log_density = [jnp.log(pick(density, lowest - base + k)) for k in range(3)]
+    lower, upper = (
+        (log_density[k + 1] - log_density[k]) / (height[k + 1] - height[k]) for k in (0, 1)
+    )
+    part = (z - 0.5 * (height[0] + height[1])) / (0.5 * (height[2] - height[0]))
+    return lower + jnp.clip(part, 0.0, 1.0) * (upper - lower)
 
 
 def _centre(levels: InternalLevels, layer: Array) -> Array:

@@ -1,11 +1,15 @@
 """Transport under scaled meteorology, and its derivative."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from stilt.errors import UsageError
+from stilt.meteorology.levels import InternalLevels
+from stilt.transport.interpolation import WINDOW_LEVELS, level_height
 from stilt.transport.perturbed import PARAMETERS, REFERENCE, release_for
 from stilt.transport.scales import Scales
+from stilt.transport.smooth_flight import density_gradient
 from tests.support.synthetic_weather import WIDE, Laboratory, model_config, release
 
 WINDS = {"UWND": 6.0, "VWND": 2.0}
@@ -110,3 +114,18 @@ def test_deeper_mixing_dilutes(run):
 def test_a_sensitivity_needs_turbulence(even):
     with pytest.raises(UsageError, match="needs turbulence"):
         released(even, nturb=1)
+
+
+def test_the_gradient_of_density_has_no_steps(even):
+    (stream,) = [released(even, count=1).stream]
+    levels: InternalLevels = stream.geometry.levels
+    base = 2
+    height = np.array([level_height(levels, np.int32(base + k)) for k in range(WINDOW_LEVELS)])
+    z = jnp.linspace(height[0] - 5.0, height[-1] + 5.0, 20001)
+    # Half of it decreases twice as fast with height as the other half.
+    log_density = -height / 8000.0 - np.maximum(height - height[2], 0.0) / 8000.0
+    profile = jnp.broadcast_to(jnp.exp(log_density)[:, None], (WINDOW_LEVELS, z.size))
+    found = np.asarray(density_gradient(levels, jnp.full(z.shape, base), profile, z))
+    assert found[0] == pytest.approx(-1 / 8000, rel=1e-3)
+    assert found[-1] == pytest.approx(-2 / 8000, rel=1e-3)
+    assert np.abs(np.diff(found)).max() < 1e-3 / 8000
