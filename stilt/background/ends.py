@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MINUTES_PER_HOUR = 60.0
 # A particle that has not been followed to the end, less a step of transport, has left.
 LEFT_EARLY_MIN = 1.5
+_BLOCKS = 4
 
 
 def first_and_last(
@@ -28,26 +29,54 @@ def first_and_last(
         further: columns to add, (2, particles) each: of first and of last rows, by ``indx`` from
             one.
     """
-    elapsed = particles["time"].abs().to_numpy()
-    numbers = particles["indx"].to_numpy(np.intp)
-    # Rows by age, as the transport gives them; sorting them would take longer than the rest.
-    rows = np.arange(elapsed.size)
-    if np.any(elapsed[1:] < elapsed[:-1]):
-        rows = np.argsort(elapsed, kind="stable")
-        numbers = numbers[rows]
-    # Of assignments to one place the last one stays.
-    ends = np.full((numbers.max(initial=-1) + 1, 2), -1)
-    ends[numbers[::-1], 0] = rows[::-1]
-    ends[numbers, 1] = rows
-    ends = ends[ends[:, 0] >= 0]
-    kept = ends[:, 0] != ends[:, 1]
-    rows = ends[np.stack([np.ones_like(kept), kept], axis=1)]
+    first, last = _rows_at_ends(particles["time"].to_numpy(), particles["indx"].to_numpy())
+    ends = np.stack([first, last], axis=1)
+    rows = ends[np.stack([np.ones_like(first, bool), first != last], axis=1)]
     found = particles.iloc[rows].reset_index(drop=True)
     if not further:
         return found
     place = found["indx"].to_numpy() - 1
     is_last = np.append(place[1:] != place[:-1], True).astype(int)[: place.size]
     return found.assign(**{name: values[is_last, place] for name, values in further.items()})
+
+
+def _rows_at_ends(time: np.ndarray, indx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last row of each particle by age, by particle.
+
+    Rows come by age from the transport: then the first of all particles stand at the head of the
+    table, and those of the few that left before the end are all that is looked for.
+    """
+    count = int(indx.max(initial=0))
+    if not (_by_age(time) and np.array_equal(indx[:count], np.arange(1, count + 1))):
+        return _first_and_last_rows(np.argsort(np.abs(time), kind="stable"), indx)
+    last = np.full(count + 1, -1)
+    end = indx.size
+    while end > 0 and (last[1:] < 0).any():
+        begin = max(0, end - _BLOCKS * count)
+        found = np.full(count + 1, -1)
+        # Of assignments to one place the last one stays.
+        found[indx[begin:end]] = np.arange(begin, end)
+        last = np.where(last < 0, found, last)
+        end = begin
+    return np.arange(count), last[1:]
+
+
+def _by_age(time: np.ndarray) -> bool:
+    """Return whether rows come by age."""
+    if time.size == 0 or time[0] * time[-1] < 0.0:
+        return False
+    earlier, later = (time[:-1], time[1:]) if time[-1] > 0.0 else (time[1:], time[:-1])
+    return bool(np.all(earlier <= later))
+
+
+def _first_and_last_rows(rows: np.ndarray, indx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last of some rows for each particle, by particle."""
+    numbers = indx[rows].astype(np.intp)
+    ends = np.full((numbers.max(initial=-1) + 1, 2), -1)
+    ends[numbers[::-1], 0] = rows[::-1]
+    ends[numbers, 1] = rows
+    first, last = ends[ends[:, 0] >= 0].T
+    return first, last
 
 
 def ends_of(particles: pd.DataFrame, receptor: Receptor, n_hours: float) -> pd.DataFrame:

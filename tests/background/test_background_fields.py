@@ -354,6 +354,17 @@ def test_ends_are_by_age_or_by_leaving():
     assert len(first_and_last(table.head(0))) == 0
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_ends_of_particles_that_leave_at_any_time(sign):
+    life = np.random.default_rng(3).integers(1, 40, 25)
+    age, number = np.mgrid[1:41, 1:26].reshape(2, -1)
+    there = age <= life[number - 1]
+    table = pd.DataFrame({"time": sign * age[there], "indx": number[there]})
+    ends = first_and_last(table)
+    rows = [(n, t) for n, t in enumerate(life, 1) for t in ([1, t] if t > 1 else [1])]
+    assert list(zip(ends["indx"], sign * ends["time"], strict=True)) == rows
+
+
 KERNEL = {"kind": "averaging_kernel", "levels": [1000.0, 500.0], "values": [1.0, 0.4]}
 WEIGHTING = {"kind": "pressure_weighting"}
 LIFETIME = {"kind": "first_order_lifetime", "lifetime_hours": 12.0}
