@@ -6,6 +6,7 @@ Callers give the type of what they read: asking the file for it takes longer tha
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,25 @@ def open_hdf5(path: str | os.PathLike[str], mode: str = "r") -> h5py.File:
     """
     import h5py
 
-    return h5py.File(path, mode, locking=False)
+    if mode != "r":
+        return h5py.File(path, mode, locking=False)
+    return h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, _reading()))
+
+
+@cache
+def _reading() -> h5py.h5p.PropFAID:
+    """Return how files are opened for reading; made once, as making it takes as long as opening."""
+    import h5py
+
+    properties = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    properties.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    properties.set_file_locking(False, False)
+    return properties
+
+
+def has(file: h5py.File, name: str) -> bool:
+    """Return whether a file has a variable or group of this name."""
+    return name.encode() in file.id
 
 
 def array(file: h5py.File, name: str, kind: npt.DTypeLike) -> np.ndarray:
@@ -70,7 +89,7 @@ def text(file: h5py.File, name: str, item: str = ".") -> str:
     stored = h5py.h5a.open(file.id, name.encode(), obj_name=item.encode())
     kind = stored.get_type()
     if kind.is_variable_str():
-        value = np.empty((), h5py.string_dtype())
+        value = np.empty((), _any_text())
     elif stored.get_space().get_simple_extent_type() == h5py.h5s.NULL:
         return ""
     else:
@@ -78,6 +97,13 @@ def text(file: h5py.File, name: str, item: str = ".") -> str:
     stored.read(value)
     one = value.item()
     return one.decode() if isinstance(one, bytes) else str(one)
+
+
+@cache
+def _any_text() -> np.dtype[Any]:
+    import h5py
+
+    return h5py.string_dtype()
 
 
 def stored_chunks(file: h5py.File, name: str) -> list[tuple[tuple[int, ...], memoryview]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from stilt.footprint.layers import Layers
 from stilt.footprint.steps import Floats, Ints
-from stilt.hdf5 import array, open_hdf5, stored_chunks, text
+from stilt.hdf5 import array, has, open_hdf5, stored_chunks, text
 
 if TYPE_CHECKING:
     import h5py
@@ -83,7 +83,7 @@ def nonzero_in(file: h5py.File) -> tuple[Ints, Ints, Floats] | None:
     Returns:
         None where the file has no such group, or one that does not match its ``foot``.
     """
-    if GROUP not in file:
+    if not has(file, GROUP):
         return None
     runs = _runs(file)
     return runs if text(file, CHECKSUM, GROUP) == _checksum(file, runs) else None

@@ -138,9 +138,11 @@ def made_of(path: Path) -> Made | None:
 
 
 def _trajectory(path: Path) -> Made:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = pq.read_schema(path).metadata or {}
+    with pa.OSFile(str(path)) as file:
+        metadata = pq.read_metadata(file).metadata or {}
     texts = {key.decode().removeprefix("stilt:"): value.decode() for key, value in metadata.items()}
     names = (HASH, "receptor", DEVICE, JAX, VERSION)
     return Made(
@@ -150,11 +152,11 @@ def _trajectory(path: Path) -> Made:
 
 
 def _footprint(path: Path) -> Made:
-    from stilt.hdf5 import number, open_hdf5, text
+    from stilt.hdf5 import has, number, open_hdf5, text
 
     with open_hdf5(path) as file:
-        # Another program's file of the same name has no such variable.
-        file["foot"]
+        if not has(file, "foot"):
+            raise KeyError("another program's file of the same name has no variable foot")
 
         def texts(*names: str) -> dict[str, str]:
             return {name: text(file, f"stilt_{name}") for name in names}
