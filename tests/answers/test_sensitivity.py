@@ -52,7 +52,7 @@ def test_derivatives_agree_with_central_differences(found):
 
 def test_derivatives_are_the_limit_of_central_differences(found):
     apart = np.abs(found["derivative"] - found["check"])
-    assert (apart <= 0.05 * np.abs(found["check"])).all()
+    assert (apart <= 0.01 * np.abs(found["check"])).all()
     assert (apart <= 3 * found["check_noise"] + 1e-6).all()
 
 
