@@ -8,7 +8,8 @@ were found by giving its program levels with codes that contradict ``PRES``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason, UsageError
 from stilt.meteorology.archive import list_met
 from stilt.meteorology.arl import read_index
+from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.catalogue import MetCatalogue
-from stilt.meteorology.formats import read_analysis
+from stilt.meteorology.formats import field_names, read_analysis
 from stilt.meteorology.gaps import between_levels
 from stilt.meteorology.grids import MetGrid, wrap_longitude
 from stilt.meteorology.input_levels import level_heights_m
@@ -30,6 +32,9 @@ from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.meteorology.stored_datasets import stored_for_now
 from stilt.meteorology.subgrid import cropped_when_read
 from stilt.meteorology.writer import write_arl
+from stilt.notices import notice
+
+logger = logging.getLogger(__name__)
 
 _LEVEL_DIGITS = 5
 _LIKE = 0.1
@@ -51,6 +56,10 @@ def to_arl(
     of its largest step between neighbouring nodes. Vertical motion, precipitation and turbulent
     energy get a second record with what packing lost (``DIFW``, ``DIFR``, ``DIFT``), which HYSPLIT
     adds.
+
+    HYSPLIT needs the same fields in every analysis of a file, and equal intervals between them: a
+    field that some analyses lack, such as the rain of a model's first hour, is there that of the
+    nearest analysis that has it. That, and hours that are missing, are told in a sentence.
 
     Args:
         config: the weather; with ``subgrid_enable`` only that area and those levels.
@@ -76,10 +85,14 @@ def _written(
     """Write files of analyses, by their names, into a folder."""
     codes: tuple[float, ...] | None = None
     paths = []
+    refs = [ref for of_file in files.values() for ref in of_file]
+    lenders = _lenders(refs)
+    for said in filter(None, [_what_is_lent(refs, lenders), _uneven_intervals(refs)]):
+        notice(logger, "%s", said)
     for name, of_file in files.items():
-        first = read_analysis(of_file[0])
+        first = _complete(of_file[0], lenders)
         codes = codes or level_codes(first)
-        analyses = _readied(first, of_file[1:], codes)
+        analyses = _readied(first, of_file[1:], codes, lenders)
         grid = _arl_grid(first.grid, codes)
         try:
             paths.append(write_arl(target / name, grid, analyses, corrections=True))
@@ -91,6 +104,71 @@ def _written(
         if len(paths) == 1:
             _require_same_nodes(grid, paths[0])
     return paths
+
+
+_Lenders = Mapping[AnalysisRef, Mapping[str, AnalysisRef]]
+
+
+def _lenders(refs: Sequence[AnalysisRef]) -> _Lenders:
+    """Return, for each analysis, the nearest one that has each field which others have."""
+    names = {ref: field_names(ref) for ref in refs}
+    having: dict[str, list[AnalysisRef]] = {}
+    for ref, found in names.items():
+        for name in (*found.surface, *found.upper):
+            having.setdefault(name, []).append(ref)
+    uneven = {name: found for name, found in having.items() if len(found) < len(names)}
+    return {
+        ref: {
+            name: min(found, key=lambda other: abs(other.time - ref.time))
+            for name, found in uneven.items()
+            if name not in (*names[ref].surface, *names[ref].upper)
+        }
+        for ref in refs
+    }
+
+
+def _what_is_lent(refs: Sequence[AnalysisRef], lenders: _Lenders) -> str:
+    """Say which analyses take fields from others; "" where none does."""
+    lacking = [ref for ref in refs if lenders[ref]]
+    if not lacking:
+        return ""
+    names = sorted({name for ref in lacking for name in lenders[ref]})
+    return (
+        f"{len(lacking)} of {len(refs)} analyses, such as that of {minute_text(lacking[0].time)}, "
+        f"lack fields that others have ({', '.join(names)}): HYSPLIT needs the same fields in all, so "
+        "those of the nearest analysis that has them are written."
+    )
+
+
+def _uneven_intervals(refs: Sequence[AnalysisRef]) -> str:
+    """Say that analyses are missing; "" where intervals are equal."""
+    times = np.array([ref.time for ref in refs])
+    steps = np.diff(times)
+    if steps.size == 0 or (steps == steps.min()).all():
+        return ""
+    at = int(np.flatnonzero(steps > steps.min())[0])
+    return (
+        f"Between {minute_text(times[at])} and {minute_text(times[at + 1])} analyses are missing, "
+        "and HYSPLIT reads no file with unequal intervals: complete the weather, or convert what "
+        "is before and after with start and end."
+    )
+
+
+def _complete(ref: AnalysisRef, lenders: _Lenders) -> RawAnalysis:
+    """Read an analysis, with the fields that it lacks from others."""
+    raw = read_analysis(ref)
+    if not any(lenders.values()):
+        return raw
+    by_lender: dict[AnalysisRef, list[str]] = {}
+    for name, lender in lenders[ref].items():
+        by_lender.setdefault(lender, []).append(name)
+    surface, upper = dict(raw.surface), dict(raw.upper)
+    for lender, names in by_lender.items():
+        other = read_analysis(lender)
+        surface |= {name: other.surface[name] for name in names if name in other.surface}
+        upper |= {name: other.upper[name] for name in names if name in other.upper}
+    # HYSPLIT looks for a field at the place that it has in the file's first analysis.
+    return replace(raw, surface=dict(sorted(surface.items())), upper=dict(sorted(upper.items())))
 
 
 def level_codes(raw: RawAnalysis) -> tuple[float, ...]:
@@ -157,11 +235,11 @@ def _filled(raw: RawAnalysis, name: str) -> NDArray[np.float32]:
 
 
 def _readied(
-    first: RawAnalysis, others: Iterable[AnalysisRef], codes: Sequence[float]
+    first: RawAnalysis, others: Sequence[AnalysisRef], codes: Sequence[float], lenders: _Lenders
 ) -> Iterator[RawAnalysis]:
     yield arl_analysis(first, codes)
     for ref in others:
-        yield arl_analysis(read_analysis(ref), codes)
+        yield arl_analysis(_complete(ref, lenders), codes)
 
 
 def _becomes_sigma(raw: RawAnalysis) -> bool:

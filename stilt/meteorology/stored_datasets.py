@@ -7,16 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import xarray as xr
+
 from stilt.atomic import atomic_path
 from stilt.config import MetConfig
+from stilt.errors import UsageError
 
 DATASET_FILE = "dataset.nc"
+_KEPT_ENCODING = ("coordinates", "grid_mapping", "units", "calendar")
 
 
 def store_dataset(met: MetConfig) -> None:
     """Write the dataset of a meteorology into its folder as a NetCDF file, unless it is there.
 
     The folder's name has the dataset's digest. The meteorology no longer holds the dataset.
+
+    Raises:
+        UsageError: it holds what a NetCDF file cannot.
     """
     dataset = met.dataset
     if dataset is None or not isinstance(met.directory, Path):
@@ -25,8 +32,27 @@ def store_dataset(met: MetConfig) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
-            dataset.to_netcdf(temporary, engine="netcdf4")
+            try:
+                _unpacked(dataset).to_netcdf(temporary, engine="netcdf4")
+            except (TypeError, ValueError) as error:
+                raise UsageError(
+                    f"The dataset given as weather cannot be kept as a NetCDF file ({error}): "
+                    "change or remove what is named here, attributes most often."
+                ) from error
     met.forget_dataset()
+
+
+def _unpacked(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset that is written as its values are.
+
+    Several packed files read as one keep the scale and offset of the first, under which the values
+    of the others may not fit.
+    """
+    found = dataset.drop_encoding()
+    for name, variable in dataset.variables.items():
+        kept = {key: variable.encoding[key] for key in _KEPT_ENCODING if key in variable.encoding}
+        found.variables[name].encoding = kept
+    return found
 
 
 @contextmanager

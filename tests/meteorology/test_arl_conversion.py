@@ -195,3 +195,30 @@ def test_what_is_missing_below_the_ground_is_filled(tmp_path, pressure):
         np.testing.assert_array_equal(field[~below], raw.upper[name][~below], err_msg=name)
     heights = written.upper["HGTS"]
     assert (np.diff(heights, axis=0) > 0.0).all()
+
+
+def without(raw, *names):
+    return replace(raw, surface={k: f for k, f in raw.surface.items() if k not in names})
+
+
+def test_fields_that_some_hours_lack_are_those_of_the_nearest_hour(tmp_path, pressure, caplog):
+    first, *others = pressure
+    for number, raw in enumerate([without(first, "SHTF"), *others]):
+        write_arl(tmp_path / "given" / f"20230715_{10 + number}", raw.grid, [raw])
+    met = MetConfig(directory=tmp_path / "given", file_format="%Y%m%d_%H", file_tres="1h")
+    paths = to_arl(met, tmp_path / "arl", hours_per_file=24)
+    assert f"1 of {len(pressure)} analyses, such as that of" in caplog.text
+    assert "lack fields that others have (SHTF)" in caplog.text
+    made = [read_arl(ref) for path in paths for ref in read_index(path)]
+    assert len({(*raw.surface, *raw.upper) for raw in made}) == 1
+    np.testing.assert_array_equal(made[0].surface["SHTF"], made[1].surface["SHTF"])
+
+
+def test_missing_hours_are_told_of(tmp_path, pressure, caplog):
+    for number, raw in enumerate(pressure):
+        if number == 2:
+            continue
+        write_arl(tmp_path / "given" / f"20230715_{10 + number}", raw.grid, [raw])
+    met = MetConfig(directory=tmp_path / "given", file_format="%Y%m%d_%H", file_tres="1h")
+    to_arl(met, tmp_path / "arl")
+    assert caplog.text.count("analyses are missing, and HYSPLIT reads no file") == 1

@@ -9,7 +9,7 @@ from benchmarks.weather_files.cf_datasets import cf_dataset
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
 from stilt.config.meteorology import FORMATS as FORMATS_IN_CONFIG
-from stilt.errors import MeteorologyError
+from stilt.errors import MeteorologyError, UsageError
 from stilt.meteorology.arl_conversion import to_arl
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import AUTO, FORMATS, format_of, read_analysis
@@ -184,6 +184,29 @@ def test_a_dataset_in_memory_is_sampled_and_converted_without_a_project(tmp_path
     assert path.stat().st_size > 100_000
     # It is still there for a project.
     assert met.dataset is data
+
+
+def test_a_dataset_of_packed_files_keeps_its_values(tmp_path, analyses):
+    """Several packed files that xarray has joined have the encoding of the first."""
+    data = cf_dataset(analyses)
+    point = {"time": str(HOURS[-1]), "longitude": -111.85, "latitude": 40.77}
+    wanted = stilt.sample_meteorology(MetConfig(dataset=data), point)
+    packed = data.copy()
+    for name in packed.data_vars:
+        packed[name].encoding = {
+            "dtype": "int16", "scale_factor": 1e-3, "add_offset": 0.0, "_FillValue": -32767,
+        }  # fmt: skip
+    found = stilt.sample_meteorology(MetConfig(dataset=packed), point)
+    for name in ("eastward_wind", "air_temperature", "mixed_layer_height", "sigma_w"):
+        np.testing.assert_array_equal(found[name], wanted[name])
+    assert all(field.encoding["dtype"] == "int16" for field in packed.data_vars.values())
+
+
+def test_a_dataset_that_netcdf_cannot_hold_is_refused(analyses):
+    odd = cf_dataset(analyses).assign_attrs(made={"by": "me"})
+    point = {"time": str(HOURS[0]), "longitude": -111.85, "latitude": 40.77}
+    with pytest.raises(UsageError, match="cannot be kept as a NetCDF file"):
+        stilt.sample_meteorology(MetConfig(dataset=odd), point)
 
 
 def test_the_formats_of_a_configuration_are_those_that_are_read():
