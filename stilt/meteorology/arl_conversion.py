@@ -135,8 +135,8 @@ def _what_is_lent(refs: Sequence[AnalysisRef], lenders: _Lenders) -> str:
     names = sorted({name for ref in lacking for name in lenders[ref]})
     return (
         f"{len(lacking)} of {len(refs)} analyses, such as that of {minute_text(lacking[0].time)}, "
-        f"lack fields that others have ({', '.join(names)}): HYSPLIT needs the same fields in all, so "
-        "those of the nearest analysis that has them are written."
+        f"lack fields that others have ({', '.join(names)}): HYSPLIT needs the same fields in all, "
+        "so those of the nearest analysis that has them are written."
     )
 
 

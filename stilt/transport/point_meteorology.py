@@ -116,7 +116,8 @@ def sample_meteorology(
 
     Between nodes and between analyses the values are those that transport uses at that place and
     time: winds and the state of the air are bilinear in space and linear in time, mixed layer and
-    turbulence are those of the nearest node. Only the part of the files around the points is used.
+    turbulence are those of the nearest node; between analyses on two grids the nearer one holds.
+    Only the part of the files around the points is used.
 
     Args:
         mets: meteorologies by name, or one.
@@ -184,7 +185,7 @@ def _sample(
         catalogue = MetCatalogue(stored, name)
         for time, rows in where.groupby("time"):
             at = pd.Timestamp(str(time))
-            refs = catalogue.select(at, at)
+            refs = _of_one_grid(catalogue.select(at, at), at)
             inside = rows[refs[0].grid.contains(rows["longitude"], rows["latitude"])]
             if inside.empty:
                 inside, refs = rows, [_corner(ref) for ref in refs]
@@ -200,6 +201,13 @@ def _sample(
                 out[key] = np.full((len(where), *values.shape[1:]), np.nan)
             out[key][numbers] = values
     return out
+
+
+def _of_one_grid(refs: Sequence[AnalysisRef], time: pd.Timestamp) -> Sequence[AnalysisRef]:
+    """Return the analyses around a time; between two grids the nearer one, as in a run."""
+    if len({ref.grid.key() for ref in refs}) == 1:
+        return refs
+    return [min(refs, key=lambda ref: abs(pd.Timestamp(ref.time) - time))]
 
 
 def _bounds_around(grid: MetGrid, rows: pd.DataFrame) -> tuple[float, float, float, float]:

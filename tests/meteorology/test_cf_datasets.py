@@ -186,6 +186,22 @@ def test_a_dataset_in_memory_is_sampled_and_converted_without_a_project(tmp_path
     assert met.dataset is data
 
 
+def test_between_analyses_on_two_grids_the_nearer_one_is_sampled(tmp_path, analyses):
+    data = cf_dataset(analyses)
+    for number, part in enumerate([data.isel(t=[0]), data.isel(t=[1], x=slice(0, None, 2))]):
+        part.to_netcdf(tmp_path / f"{number}.nc")
+    met = MetConfig(directory=tmp_path, format="cf")
+    minutes = np.array([0, 20, 40, 60]).astype("timedelta64[m]")
+    points = [
+        {"time": str(HOURS[0] + minute), "longitude": -111.85, "latitude": 40.77}
+        for minute in minutes
+    ]
+    found = stilt.sample_meteorology(met, points)["air_pressure"].squeeze().values
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[3])
+    assert (found[1] != found[2]).any()
+
+
 def test_a_dataset_of_packed_files_keeps_its_values(tmp_path, analyses):
     """Several packed files that xarray has joined have the encoding of the first."""
     data = cf_dataset(analyses)
