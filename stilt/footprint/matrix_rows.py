@@ -52,9 +52,7 @@ class MatrixRows:
         if seen.size < layers.stamps.size:
             inside = _runs(layers, seen, seen, layers.stamps.size)
             missed = float(layers.values.sum()) - float(inside.values.sum())
-        late = 0.0
-        if not layers.integrated:
-            late = _late(layers, crossing(layers.stamps, layer, number, bins))
+        late = late_share(layers, layer, number, bins)
         outside = binned - float(values.sum())
         return LeftOut(np.array([outside]), np.array([missed]), np.array([late]))
 
@@ -115,11 +113,18 @@ class MatrixRows:
         return sp.csr_array((self._values, indices, ends.astype(kind)), shape=shape)
 
 
-def _late(layers: Layers, late: Ints) -> float:
-    """Return the share of a footprint's influence that is in some layers."""
-    if late.size == 0:
+def late_share(layers: Layers, layer: Ints, number: Ints, bins: Bins) -> float:
+    """Return the share of a footprint's influence in hours that extend into the next bin.
+
+    Args:
+        layers: the footprint; one that holds the sum of its hours has no such share.
+        layer, number: memberships, as :func:`stilt.footprint.bins.memberships` gives them.
+        bins: left and right edges.
+    """
+    if layers.integrated:
         return 0.0
     edges_of = layers.first_of_layers
+    late = crossing(layers.stamps, layer, number, bins)
     parts = (float(layers.values[edges_of[at] : edges_of[at + 1]].sum()) for at in late)
     return sum(parts) / float(layers.values.sum() or 1.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.errors import UsageError
-from stilt.footprint.bins import edges, memberships, parse_bins
+from stilt.footprint.bins import (
+    TOLERATED_SHARE,
+    edges,
+    memberships,
+    parse_bins,
+    warn_of_crossing,
+)
 from stilt.footprint.cell_grid import is_longlat
 from stilt.footprint.jacobian import Jacobian
+from stilt.footprint.matrix_rows import late_share
 from stilt.footprint.target import axis_names, parse_target
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 
 LONGLAT = "+proj=longlat"
 LAND_GRID = "EPSG:4326"
+TURNS_DEG = (-360.0, 0.0, 360.0)
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,24 @@ class Regions:
 
     Attributes:
         names: of the regions.
-        geometries: shapely polygons in longitude and latitude, where the regions are polygons.
+        geometries: shapely polygons in longitude (from -180 or from 0 on) and latitude, where the
+            regions are polygons.
         patterns: weights on a grid, dims (region, lat, lon), where they are basis functions.
+
+    Raises:
+        UsageError: there are no regions.
     """
 
     names: tuple[Any, ...]
     geometries: tuple[Any, ...] | None = None
     patterns: xr.DataArray | None = None
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise UsageError(
+                "A Jacobian of regions needs at least one region: there are no polygons, no "
+                "basis functions, or no labels but NaN, negative and empty ones."
+            )
 
     @staticmethod
     def are(target: Any) -> bool:
@@ -100,6 +120,8 @@ class Regions:
         values: Any = array.transpose(axes[1], axes[0]).values
         kept = [v for v in pd.unique(values.ravel()) if _is_label(v)]
         labels = sorted(kept)
+        if not labels:
+            return cls(())
         stacked = np.stack([(values == label).astype(np.float64) for label in labels])
         patterns = xr.DataArray(
             stacked, dims=("region", axes[1], axes[0]),
@@ -132,7 +154,7 @@ class Regions:
         rows, columns, shares = [], [], []
         assert self.geometries is not None
         for number, shape in enumerate(self.geometries):
-            near = tree.query(shape, predicate="intersects")
+            near, shape = _turned(tree, shape)
             area = shapely.area(shapely.intersection(cells[near], shape)) / (4 * half_x * half_y)
             used = area > 1e-12
             rows.append(near[used])
@@ -177,7 +199,8 @@ def regional_jacobian(
         regions: what the columns stand for; a column's number is the enhancement for a flux of 1
             umol m-2 s-1 times the region's pattern.
         time_bins: as for :func:`stilt.footprint.aggregate.aggregate`; a layer belongs to the bin
-            that holds its start.
+            that holds its start, and a warning names the first footprint with more than a tenth
+            of its influence in hours that extend into the next bin.
         labels: names of the rows; else the receptors' ids.
 
     Returns:
@@ -191,11 +214,17 @@ def regional_jacobian(
     known: dict[tuple[object, ...], sp.csr_array] = {}
     rows: list[NDArray[np.float64]] = []
     ids, times, outside = [], [], []
+    warned, found_some = False, False
     for layers in footprints:
         key = layers.key()
         if key not in known:
             known[key] = regions.weights(layers)
+            found_some = found_some or known[key].nnz > 0
         layer, number = memberships(layers.stamps, sides)
+        late = late_share(layers, layer, number, sides)
+        if not warned and late > TOLERATED_SHARE:
+            warned = True
+            warn_of_crossing(str(layers.receptor.id), late, stacklevel=2)
         binned_values: Any = np.zeros((len(bins), layers.cells))
         places, first = layers.places(), layers.first_of_layers
         binned = 0.0
@@ -211,6 +240,13 @@ def regional_jacobian(
         times.append(layers.receptor.time)
     if not rows:
         raise UsageError("A Jacobian needs at least one footprint; the selection is empty.")
+    if not found_some:
+        warnings.warn(
+            f"None of the {len(regions.names)} regions has a cell of the footprints' grid, so the "
+            "Jacobian is 0 everywhere: are longitude and latitude exchanged, or the regions "
+            "elsewhere?",
+            stacklevel=2,
+        )
     index = pd.Index(ids if labels is None else list(labels), name="receptor")
     missed = np.array(outside)
     return Jacobian(
@@ -221,6 +257,27 @@ def regional_jacobian(
         missed[:, 0],
         missed[:, 1],
     )
+
+
+def _turned(tree: Any, shape: Any) -> tuple[NDArray[np.intp], Any]:
+    """Return the cells that a polygon touches, and the polygon at their longitudes.
+
+    Args:
+        tree: of the cells.
+        shape: a polygon, which may be whole turns away from the cells.
+    """
+    import shapely
+
+    near, there = [], []
+    for turn in TURNS_DEG:
+        moved = shapely.transform(shape, lambda points, turn=turn: np.add(points, [turn, 0.0]))
+        touched = tree.query(moved, predicate="intersects")
+        if touched.size:
+            near.append(touched)
+            there.append(moved)
+    if len(there) == 1:
+        return near[0], there[0]
+    return np.unique(np.concatenate([*near, np.zeros(0, np.intp)])), shapely.union_all(there)
 
 
 def _is_label(value: Any) -> bool:

@@ -139,11 +139,16 @@ def to_fips(jacobian: Jacobian, row_block: str = "concentration", col_block: str
         row_block, col_block: names that the inversion gives to measurements and fluxes.
 
     Raises:
-        UsageError: fips is not installed.
+        UsageError: fips, or a package that it needs, is not installed.
     """
     try:
         import fips
     except ImportError as error:
+        if error.name != "fips":
+            raise UsageError(
+                f"This layout needs fips, which is installed but cannot be imported ({error}): "
+                "install what it lacks, or fips again with: pip install --force-reinstall fips."
+            ) from error
         raise UsageError(
             "This layout needs fips, which is not installed; get it with: pip install fips."
         ) from error

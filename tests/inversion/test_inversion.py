@@ -1,5 +1,8 @@
 """Prior covariances, estimates, regions, and Jacobians in files."""
 
+import sys
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -147,6 +150,67 @@ def test_polygons_share_cells_by_area_and_sum_to_the_whole():
     assert found.matrix[:, [2, 5, 8]].sum() == 0
 
 
+def test_hours_that_cross_bins_are_told_of_for_regions_as_for_cells():
+    # Two layers of one cell each: 18:37 to 19:37 within a bin, 23:37 to 00:37 across two.
+    receptor = stilt.PointReceptor("2023-07-16 00:37", -111.85, 40.77, 5.0)
+    stamps = np.array(["2023-07-15T18:37", "2023-07-15T23:37"], "datetime64[ns]")
+    values = np.zeros((2, 20, 20))
+    values[0, 3, 4], values[1, 3, 4] = 0.75, 0.25
+    data = xr.DataArray(
+        values, dims=("time", "lat", "lon"), coords={"time": stamps, "lat": Y, "lon": X},
+        name="foot",
+    )  # fmt: skip
+    late = stilt.Footprint(receptor, CONFIG, data)
+    bins = pd.date_range("2023-07-15 18:00", periods=3, freq="6h")
+    regions = Regions.of({"whole": shapely.box(-113, 40, -111, 42)})
+    with pytest.warns(UserWarning, match="25% of the influence of 202307160037_-111.85_40.77_5 is"):
+        found = regional_jacobian([Layers.of(late)], regions, bins)
+    # Whole hours count where they start, as the sentence says; shared out it would be 0.84, 0.15.
+    np.testing.assert_allclose(found.matrix.toarray(), [[1.0, 0.0]])
+    grid = xr.DataArray(np.zeros((20, 20)), dims=("lat", "lon"), coords={"lat": Y, "lon": X})
+    with pytest.warns(UserWarning, match="25% of the influence"):
+        cells = jacobian([late], grid, bins)
+    np.testing.assert_allclose(cells.matrix.toarray().reshape(2, -1).sum(axis=1), [1.0, 0.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        regional_jacobian([Layers.of(late)], regions, bins + pd.Timedelta("37min"))
+        summed = stilt.Footprint(
+            receptor, CONFIG.model_copy(update={"time_integrate": True}), data[:1]
+        )
+        regional_jacobian([Layers.of(summed)], regions, bins[:1].append(bins[:1] + bins.freq))
+
+
+def test_longitudes_of_polygons_may_be_whole_turns_away():
+    plain = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(POLYGONS), BINS)
+    for turn in (360.0, -360.0):
+        turned = {
+            name: shapely.transform(shape, lambda points, turn=turn: np.add(points, [turn, 0.0]))
+            for name, shape in POLYGONS.items()
+        }
+        found = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(turned), BINS)
+        np.testing.assert_allclose(found.matrix.toarray(), plain.matrix.toarray(), atol=1e-12)
+    # What covers a cell twice counts once.
+    around = Regions.of({"all": shapely.box(-180, -90, 360, 90)})
+    found = regional_jacobian(map(Layers.of, FOOTPRINTS), around, BINS)
+    np.testing.assert_allclose(found.total, plain.total, rtol=1e-9)
+
+
+def test_regions_without_any_cell_are_told_of():
+    exchanged = Regions.of({"a": shapely.box(40, -113, 42, -112), "b": shapely.box(0, 0, 1, 1)})
+    with pytest.warns(UserWarning, match="None of the 2 regions has a cell"):
+        found = regional_jacobian(map(Layers.of, FOOTPRINTS), exchanged, BINS)
+    assert found.matrix.nnz == 0
+
+
+def test_no_regions_at_all_are_refused():
+    empty = xr.DataArray(
+        np.full((2, 2), np.nan), dims=("lat", "lon"), coords={"lat": Y[:2], "lon": X[:2]}
+    )
+    for given in ({}, empty, empty.expand_dims(region=0)):
+        with pytest.raises(UsageError, match="at least one region"):
+            Regions.of(given)
+
+
 def test_polygons_and_basis_functions_are_targets_of_a_jacobian(tmp_path):
     paths = [foot.to_netcdf(tmp_path / f"{n}.nc") for n, foot in enumerate(FOOTPRINTS)]
     footprints = FootprintSet([Located(path.stem, path) for path in paths])
@@ -253,8 +317,14 @@ def test_fips_blocks_are_labelled():
 
 
 def test_without_fips_it_says_how_to_get_it(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "fips", None)
-    with pytest.raises(UsageError, match="pip install fips"):
+    with pytest.raises(UsageError, match="not installed; get it with: pip install fips"):
+        to_fips(coarse())
+
+
+def test_a_package_that_fips_lacks_is_named(monkeypatch, tmp_path):
+    (tmp_path / "fips.py").write_text("import a_package_that_nobody_has\n")
+    monkeypatch.delitem(sys.modules, "fips", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match=r"cannot be imported .*'a_package_that_nobody_has'"):
         to_fips(coarse())
