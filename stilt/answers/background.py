@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from stilt.answers.ends import ends_of_simulations, footprint_settings, transforms_of
-from stilt.background.average import background_of
+from stilt.background.average import mean_of_ends, said_of_no_weight
 from stilt.background.curtain import curtain
 from stilt.background.ends import ends_of
 from stilt.background.field import BackgroundField, unit_factor
@@ -44,7 +45,7 @@ def background(
     own = settings is not None and any(each["kind"] == "import" for each in settings.transforms)
     rows = []
     for sim_id, receptor, particles in ends_of_simulations(owner, selection, whole=own):
-        found = background_of(
+        found = mean_of_ends(
             particles,
             receptor,
             BackgroundField(source),
@@ -54,6 +55,9 @@ def background(
         )
         rows.append({"simulation": sim_id, "time": receptor.time, **found})
     frame = pd.DataFrame(rows).set_index("simulation")
+    none = frame.index[frame["background"].isna()]
+    if len(none):
+        warnings.warn(said_of_no_weight(none.tolist(), len(frame)), stacklevel=3)
     for name in IN_UNITS:
         frame[name] *= factor
     frame.attrs["units"] = units

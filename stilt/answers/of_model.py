@@ -39,7 +39,8 @@ class Answers:
         """Return the background of every simulation: a field's value where its particles end.
 
         The field is interpolated to the time, place and pressure of each end, and averaged with
-        the weights of the footprint's transforms (:func:`stilt.background.background_of`).
+        the weights of the footprint's transforms (:func:`stilt.background.background_of`); a
+        transform of your own weights as of the release, by the first row of each particle.
 
         Args:
             field: an xarray Dataset or DataArray, NetCDF files (a path, a pattern, or several) of
@@ -54,7 +55,8 @@ class Answers:
 
         Returns:
             Index = simulation id; time, background, background_std (over the particles), weight,
-            age_h, left, longitude and latitude of the mean end. ``attrs`` has the units.
+            age_h, left, longitude and latitude of the mean end. ``attrs`` has the units. NaN, with
+            a warning, where the weights of the particles add up to 0 or are not numbers.
 
         Raises:
             UsageError: the field is not understood, a particle ends outside it, or nothing is

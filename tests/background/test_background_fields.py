@@ -10,7 +10,7 @@ import xarray as xr
 
 import stilt
 from stilt.background import BackgroundField, background_of, curtain, ends_of
-from stilt.background.average import end_weights
+from stilt.background.average import end_weights, points_of
 from stilt.background.ends import first_and_last
 from stilt.background.field import Points, unit_factor
 from stilt.background.layouts import layout_of
@@ -383,6 +383,50 @@ def test_a_constant_field_gives_the_constant_whatever_the_weights(transforms):
     )
     assert found["background"] == pytest.approx(417.0, rel=1e-12)
     assert found["background_std"] == pytest.approx(0.0, abs=1e-6)
+
+
+OWN = """\
+class BelowMixedLayer:
+    def __init__(self, share=1.0):
+        self.share = share
+
+    def apply(self, particles, *, context):
+        low = particles["zagl"] < self.share * particles["mlht"]
+        return particles.assign(foot=particles["foot"].where(low, 0.0))
+
+
+class OnlyBelow(BelowMixedLayer):
+    def apply(self, particles, *, context):
+        return particles[particles["zagl"] < self.share * particles["mlht"]]
+"""
+
+
+def test_a_transform_of_ones_own_weights_as_of_the_release(tmp_path, monkeypatch):
+    (tmp_path / "weights_of_a_test.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    # Heights at the release are 501, 1501, 2501 and 3501 m; at their ends all are above 600 m.
+    table = particles().assign(mlht=2000.0)
+    field = BackgroundField(FieldSource.open(carbontracker()))
+    values = field.at(points_of(ends_of(table, COLUMN, -6), field))
+
+    def found(share, name="BelowMixedLayer", more=()):
+        own = {"kind": "import", "path": f"weights_of_a_test:{name}", "options": {"share": share}}
+        return background_of(table, COLUMN, field, n_hours=-6, transforms=[own, *more])
+
+    for name in ("BelowMixedLayer", "OnlyBelow"):
+        assert found(0.3, name)["background"] == pytest.approx(values[0])
+        assert found(0.3, name)["weight"] == 0.25
+        assert found(1.0, name)["background"] == pytest.approx(values[:2].mean())
+        assert found(9.0, name)["background"] == pytest.approx(values.mean())
+    weight = end_weights(table, COLUMN, [WEIGHTING])[0][:2]
+    both = found(1.0, more=[WEIGHTING])
+    assert both["background"] == pytest.approx(weight @ values[:2] / weight.sum())
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        none = found(0.1)
+    assert np.isnan(none["background"])
+    assert none["weight"] == 0.0
+    assert [str(each.message)[:40] for each in told] == ["The background of 1 of 1 simulations is "]
 
 
 def test_the_mean_is_weighted_as_the_footprint_is():
