@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
@@ -23,37 +24,112 @@ if TYPE_CHECKING:
 
 # Above this difference from 1, the particles are not the whole of what was measured.
 TOLERATED_WEIGHT = 0.1
+# More than the carbon dioxide of polluted streets; values above are in another unit.
+PLAUSIBLE_PPM = 1000.0
+# Background and measurements of one gas differ by less.
+PLAUSIBLE_RATIO = 100.0
 
 
 def background_values(given: Any, labels: list[str], units: str) -> np.ndarray:
-    """Return backgrounds by simulation from a table of Model.background, a Series or a number.
+    """Return backgrounds by simulation, in the requested unit.
 
     Args:
-        given: see above.
+        given: a table of Model.background, a Series or one-dimensional DataArray by simulation
+            id, or a number. Its units are those of a column ``units``, else of its
+            ``attrs["units"]``. A Series without any, or a number, is taken to be in ``units``; a
+            table without any is refused.
         labels: simulation ids.
-        units: of the result, and of a Series or number.
+        units: of the result.
 
     Raises:
-        UsageError: it is something else, or a simulation has no background.
+        UsageError: it is something else, a table has no units or a unit is not understood, or a
+            simulation has no background, or two.
     """
-    if isinstance(given, pd.DataFrame) and "background" in given:
-        factor = unit_factor(given.attrs.get("units", units), units)
-        given = given["background"] * factor
-    if isinstance(given, pd.Series):
-        missing = [label for label in labels if label not in given.index]
-        if missing:
-            raise UsageError(
-                f"The background has no value for {len(missing)} of {len(labels)} simulations, "
-                f"{missing[0]} for example."
-            )
-        return given.reindex(labels).to_numpy(np.float64)
     if isinstance(given, Real):
-        return np.full(len(labels), float(given))
-    raise UsageError(
-        "background= is what model.background(FIELD) returns, a pandas Series by simulation id, or "
-        f"a number, not a {type(given).__name__}: for a field or its files write "
-        "background=model.background(FIELD)."
-    )
+        values = np.full(len(labels), float(given))
+        _tell_if_absurd(values, units, "background")
+        return values
+    series, told = _series_of(given)
+    double = series.index[series.index.duplicated()]
+    if len(double):
+        raise UsageError(f"The background has more than one value for {double[0]}: keep one.")
+    missing = [label for label in labels if label not in series.index]
+    if missing:
+        raise UsageError(
+            f"The background has no value for {len(missing)} of {len(labels)} simulations, "
+            f"{missing[0]} for example."
+        )
+    told = told.reindex(labels)
+    without = (told == "").to_numpy()
+    if isinstance(given, pd.DataFrame) and without.any():
+        raise UsageError(
+            "The table of the background has no units, which a file or a merge does not keep: "
+            "write them into it, as in background=table.assign(units='ppb')."
+        )
+    factor = _factors(told, units, "background")
+    values = pd.to_numeric(series.reindex(labels)).to_numpy(np.float64) * factor
+    _tell_if_absurd(values[without], units, "background")
+    return values
+
+
+def _series_of(given: Any) -> tuple[pd.Series, pd.Series]:
+    """Return a background by simulation id as given, and its units, "" where it has none."""
+    told: Any = getattr(given, "attrs", {}).get("units", "")
+    if isinstance(given, pd.DataFrame) and "background" in given:
+        told = given.get("units", told)
+        given = given["background"]
+    elif isinstance(given, xr.DataArray) and given.ndim == 1 and given.dims[0] in given.coords:
+        given = given.to_series()
+    elif not isinstance(given, pd.Series):
+        raise UsageError(
+            "background= is what model.background(FIELD) returns, a pandas Series or a "
+            "one-dimensional DataArray by simulation id, or a number, not a "
+            f"{type(given).__name__}: for a field or its files write "
+            "background=model.background(FIELD)."
+        )
+    units = told if isinstance(told, pd.Series) else pd.Series(told, index=given.index)
+    return given, units.fillna("").astype(str).str.strip()
+
+
+def _factors(told: pd.Series, units: str, what: str) -> np.ndarray:
+    """Return the factors from units, "" for the requested one, to the requested one."""
+    try:
+        known = {each: unit_factor(each, units) if each else 1.0 for each in set(told)}
+    except UsageError as error:
+        raise UsageError(f"Units of the {what}: {error}") from error
+    return told.map(known).to_numpy(np.float64)
+
+
+def _tell_if_absurd(values: np.ndarray, units: str, what: str, stacklevel: int = 5) -> None:
+    """Warn of values without units that, in the requested one, are more than air ever holds."""
+    known = np.abs(values[np.isfinite(values)])
+    if known.size and known.max() * unit_factor(units, "ppm") > PLAUSIBLE_PPM:
+        warnings.warn(
+            f"The {what} values have no units and are taken to be in {units} (units=), where "
+            f"{known.max():g} is more than the air holds of any trace gas: give their units, as in "
+            "series.attrs['units'] = 'ppb'.",
+            stacklevel=stacklevel,
+        )
+
+
+def tell_of_scales(background: np.ndarray, observed: np.ndarray, units: str) -> None:
+    """Warn where background and measurements cannot be of one gas in one unit.
+
+    Args:
+        background, observed: in the same unit, shape (receptors,); NaN where there is none.
+        units: theirs.
+    """
+    both = np.isfinite(background) & np.isfinite(observed) & (background != 0) & (observed != 0)
+    if not both.any():
+        return
+    base, measured = (float(np.median(np.abs(each[both]))) for each in (background, observed))
+    if not 1.0 / PLAUSIBLE_RATIO < measured / base < PLAUSIBLE_RATIO:
+        warnings.warn(
+            f"The background is about {base:g} {units} and the measurements are about "
+            f"{measured:g} {units}: they are of different gases, or one of them is in another unit "
+            "(a Series without attrs['units'] is taken to be in units=).",
+            stacklevel=4,
+        )
 
 
 def observed_values(
@@ -63,13 +139,15 @@ def observed_values(
 
     Args:
         given: a DataFrame with ``value`` and, if there, ``uncertainty`` and ``units``, or a
-            Series of values; index = receptor id.
+            Series of values; index = receptor id. Where it has no column ``units``, its
+            ``attrs["units"]`` count.
         labels: simulation ids.
         units: of the result, and of values that have none of their own.
 
     Raises:
         UsageError: it is something else, none of the receptors is in it, or one is there twice.
     """
+    told = getattr(given, "attrs", {}).get("units")
     if isinstance(given, pd.Series):
         given = given.to_frame("value")
     receptors = [str(receptor_of(label)) for label in labels]
@@ -90,6 +168,8 @@ def observed_values(
             f"None of the {len(given)} rows of observed= is of a receptor of the series: its index "
             f"must hold receptor ids, {example}."
         )
+    if told and "units" not in mine:
+        mine = mine.assign(units=told)
     return _in_units(mine, receptors, units)
 
 
@@ -126,15 +206,11 @@ def _in_units(
             f"There is more than one observation of {twice}: choose them, as in "
             "observed=model.observations.query('species == \"ch4\"')."
         )
-    units_of = mine["units"] if "units" in mine else pd.Series(units, index=mine.index)
-    try:
-        known = {
-            each: unit_factor(each, units) if each else 1.0 for each in set(units_of.fillna(""))
-        }
-    except UsageError as error:
-        raise UsageError(f"Units of the observations: {error}") from error
-    factor = units_of.fillna("").map(known).to_numpy(np.float64)
+    told = mine["units"] if "units" in mine else pd.Series("", index=mine.index)
+    told = told.fillna("").astype(str).str.strip()
+    factor = _factors(told, units, "observations")
     values = pd.Series(pd.to_numeric(mine["value"]) * factor, index=mine.index)
+    _tell_if_absurd(values[told == ""].to_numpy(np.float64), units, "observed", stacklevel=6)
     sigma = pd.Series(np.nan, index=mine.index)
     if "uncertainty" in mine:
         sigma = pd.Series(pd.to_numeric(mine["uncertainty"]) * factor, index=mine.index)

@@ -88,9 +88,13 @@ class Answers:
             fluxes: by sector, each on its own grid and with its own units: hourly, monthly or any
                 other ``time`` (each stamp holds until the next), diurnal (``hour`` 0 to 23 UTC),
                 by ``month`` (1 to 12), both, or constant. Signed: uptake is negative.
-            background: what :meth:`background` returned, a Series by simulation id, or a number.
+            background: what :meth:`background` returned, a Series or a one-dimensional DataArray
+                by simulation id, or a number. Its units are those of its column ``units``, else
+                of its ``attrs["units"]``; a Series without any, or a number, must be in
+                ``units``, and a table without any is refused.
             observed: measurements by receptor id: a Series of values, or value and, if there,
-                uncertainty and units (else those of the result); None takes :attr:`observations`.
+                uncertainty and units (else ``attrs["units"]``, else those of the result); None
+                takes :attr:`observations`.
             name: of the footprint; needed where there are several.
             units: of the result, such as ``ppm`` or ``ppb``.
             molar_mass_g: grams per mole, for fluxes of mass.

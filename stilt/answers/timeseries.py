@@ -15,6 +15,7 @@ from stilt.answers.compared import (
     observed_values,
     stored_values,
     tell_of_columns,
+    tell_of_scales,
 )
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
@@ -95,6 +96,7 @@ def timeseries(
         dataset["observed_uncertainty"] = ("receptor", measured[1])
         if "modelled" in dataset:
             dataset["residual"] = dataset["observed"] - dataset["modelled"]
+            tell_of_scales(dataset["background"].values, measured[0], units)
     for key, meaning in PPM_NAMES.items():
         if key in dataset:
             dataset[key].attrs.update(units=units, long_name=meaning)

@@ -71,14 +71,14 @@ def test_a_series_is_the_sum_by_hand(model):
 
 
 def test_units_backgrounds_and_sites(model):
-    table = pd.DataFrame({"time": ["2023-07-15", "2023-07-16"], "value": [1.9, 1.9]})
+    table = pd.DataFrame({"time": ["2023-07-15", "2023-07-16"], "value": [419.0, 419.0]})
     background = model.background(table, field_units="ppm", units="ppb")
     series = model.timeseries(FLUXES, background=background, units="ppb", site="site")
     assert series["modelled"].dims == ("site", "time")
     low = series.sel(site="low")
     ppm = model.timeseries(FLUXES, background=background, units="ppm", site="site").sel(site="low")
     np.testing.assert_allclose(low["modelled"], 1000 * ppm["modelled"])
-    assert ppm["background"].values.tolist() == pytest.approx([1.9, 1.9])
+    assert ppm["background"].values.tolist() == pytest.approx([419.0, 419.0])
     assert np.isnan(series["total"].sel(site="high").values).sum() == 1
     with pytest.raises(UsageError, match="no label 'tower'"):
         model.timeseries(FLUXES, site="tower")
@@ -88,6 +88,61 @@ def test_units_backgrounds_and_sites(model):
         model.timeseries(FLUXES, observed=model.observations.assign(units="ppx"))
     with pytest.raises(UsageError, match="No footprints"):
         model.timeseries(FLUXES, time_range=("2024-01-01", "2024-01-02"))
+
+
+def test_a_background_keeps_its_own_units(model, tmp_path):
+    table = pd.DataFrame({"time": ["2023-07-15", "2023-07-16"], "value": [412.5, 412.5]})
+    ppm = model.background(table, field_units="ppm")
+    ppb = model.background(table, field_units="ppm", units="ppb")
+
+    def found(given, units):
+        return model.timeseries(FLUXES, background=given, units=units)["background"].values
+
+    # The recipe for columns: what is computed from the table is in the table's unit.
+    np.testing.assert_allclose(found(0.5 * ppm["weight"] * ppm["background"], "ppb"), 206_250.0)
+    np.testing.assert_allclose(found(ppm["weight"] * ppm["background"] + 2.0, "ppb"), 414_500.0)
+    np.testing.assert_allclose(found(ppb["background"], "ppm"), 412.5)
+    # A series of an earlier time series.
+    array = model.timeseries(FLUXES, background=ppm, units="ppb")["background"]
+    np.testing.assert_allclose(found(array, "ppm"), 412.5)
+    # A file keeps no units beside the table, but a column.
+    ppb.to_csv(tmp_path / "background.csv")
+    again = pd.read_csv(tmp_path / "background.csv", index_col=0)
+    with pytest.raises(UsageError, match=r"has no units, .*assign\(units='ppb'\)"):
+        found(again, "ppm")
+    mixed = again.assign(units=["ppb", "ppb", "ppm"])
+    mixed.loc[mixed["units"] == "ppm", "background"] = 412.5
+    np.testing.assert_allclose(found(mixed, "ppm"), 412.5)
+    with pytest.raises(UsageError, match="Units of the background: 'ppx' cannot be turned"):
+        found(again.assign(units="ppx"), "ppm")
+    with pytest.raises(UsageError, match="background has more than one value for"):
+        found(pd.concat([ppm, ppm])["background"], "ppm")
+
+
+def test_absurd_units_are_told_of(model):
+    index = model.footprints["default"].select().labels
+    none = model.observations["value"] * np.nan
+    with pytest.warns(UserWarning, match=r"background values have no .* 412500 is more") as told:
+        model.timeseries(FLUXES, background=pd.Series(412_500.0, index=index), observed=none)
+    with pytest.warns(UserWarning, match="observed values have no units") as more:
+        model.timeseries(FLUXES, observed=model.observations["value"] * 1000)
+    assert [each.filename for each in (*told, *more)] == [__file__] * 2
+    with pytest.warns(UserWarning, match="background is about 412.5 ppb and the measurements are "
+                      "about 420500 ppb") as told:  # fmt: skip
+        model.timeseries(FLUXES, background=pd.Series(412.5, index=index), units="ppb")
+    assert [each.filename for each in told] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for background in (412.5, 0.0, pd.Series(412.5, index=index)):
+            model.timeseries(FLUXES, background=background)
+        ppb = pd.Series(412_500.0, index=index)
+        ppb.attrs["units"] = "ppb"
+        series = model.timeseries(FLUXES, background=ppb)
+        given = model.observations["value"].where(lambda v: v > 1000, lambda v: 1000 * v)
+        given.attrs["units"] = "ppb"
+        observed = model.timeseries(FLUXES, observed=given)["observed"]
+    np.testing.assert_allclose(series["background"], 412.5)
+    assert observed.values.tolist() == [419.5, 420.5, 421.0]
 
 
 def test_a_selection_takes_places_by_their_label_too(model):
@@ -262,6 +317,7 @@ def test_kernels_that_no_footprint_uses_are_told_of(copy_of):
 def test_a_background_of_a_part_of_the_column_is_told_of(model, weight):
     labels = model.timeseries(FLUXES)["receptor"].values
     table = pd.DataFrame({"background": 415.0, "weight": weight}, index=labels)
+    table.attrs["units"] = "ppm"
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         model.timeseries(FLUXES, background=table)
