@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stilt.answers.omitted import tell_of_omitted
 from stilt.background.ends import first_and_last
 from stilt.errors import UsageError
 from stilt.outputs import TrajectoryCollection
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from stilt.config import FootprintConfig
     from stilt.receptors import Receptor
     from stilt.selection import Owner, Selection
-
-logger = logging.getLogger(__name__)
 
 ALWAYS = ("time", "indx", "long", "lati")
 IF_THERE = ("zagl", "pres", "zsfc", "xhgt", "dmas")
@@ -55,11 +53,8 @@ def ends_of_simulations(
         )
     if not ids:
         raise UsageError("No simulations are selected.")
-    if absent:
-        logger.warning(
-            "%d of %d simulations have no particles, nor their ends: %s for example.",
-            len(absent), len(ids), absent[0],
-        )  # fmt: skip
+    there = set(ids).difference(absent)
+    tell_of_omitted(owner, ids, there, "particles, nor their ends", "are left out")
 
 
 def _read(

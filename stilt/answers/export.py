@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stilt.answers.ends import ends_of_simulations, footprint_settings, transforms_of
+from stilt.answers.omitted import tell_of_omitted
 from stilt.errors import UsageError
 from stilt.exchange import ct_lagrange, openghg
 from stilt.exchange.releases import ReleaseRecord
@@ -71,11 +72,14 @@ def _records(
     footprints = FootprintCollections(owner)[name]
     kept = TrajectoryCollection(owner)
     whole = set(kept.keys())
+    wanted, there = [], []
     for sim_id, receptor, ends in ends_of_simulations(owner, selection, whole=True):
+        wanted.append(sim_id)
         try:
             footprint = footprints[sim_id]
         except KeyError:
             continue
+        there.append(sim_id)
         rows = ends
         if sim_id in whole:
             rows = kept[sim_id].particles
@@ -86,3 +90,4 @@ def _records(
             heights_msl=owner.config.heights_msl,
         )
         yield record, ends
+    tell_of_omitted(owner, wanted, there, f"footprint {name!r}", "are not exported")

@@ -103,7 +103,8 @@ class Answers:
             **selection: which simulations.
 
         Returns:
-            Dataset along ``receptor`` (simulation ids, in order of time) and ``component``:
+            Dataset along ``receptor`` (ids of simulations with this footprint, in order of time;
+            how many have none is logged) and ``component``:
             enhancement, outside_share, total, and as given background, modelled, observed,
             observed_uncertainty, residual; coordinates time, place and the receptors' labels.
 

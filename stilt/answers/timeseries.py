@@ -17,6 +17,7 @@ from stilt.answers.compared import (
     tell_of_columns,
     tell_of_scales,
 )
+from stilt.answers.omitted import tell_of_omitted
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bins import TOLERATED_SHARE
@@ -65,6 +66,8 @@ def timeseries(
     if not len(chosen):
         raise UsageError(_nothing(owner, name, selection))
     labels = list(chosen.labels or [])
+    registered = collections[name].registered(selection)
+    tell_of_omitted(owner, registered, labels, f"footprint {name!r}", "are not in the series")
     given = fluxes_by_name(fluxes)
     found = components(chosen.layers(), given, molar_mass_g=molar_mass_g, projection=projection)
     _tell_of_gaps(found.outside_share, list(given), labels)

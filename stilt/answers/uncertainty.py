@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from stilt.answers.ends import footprint_settings, transforms_of
+from stilt.answers.omitted import tell_of_omitted
 from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
 from stilt.background.field import unit_factor
 from stilt.errors import UsageError
@@ -41,7 +42,8 @@ def uncertainty(
     settings = footprint_settings(owner, weights)
     kept = TrajectoryCollection(owner)
     there = set(kept.keys())
-    main = [sim_id for sim_id in kept.registered(selection) if sim_id in there]
+    registered = kept.registered(selection)
+    main = [sim_id for sim_id in registered if sim_id in there]
     perturbed = {}
     if owner.config.error_run:
         perturbed = {path.parent.name: path for path in kept.paths(error=True, **selection)}
@@ -50,7 +52,10 @@ def uncertainty(
             "No particles are there for this selection: the spread over particles needs "
             "trajectories: true."
         )
-    if not perturbed:
+    tell_of_omitted(owner, registered, there, "particles", "are left out")
+    if perturbed:
+        tell_of_omitted(owner, main, perturbed, "error run", "their transport error is NaN")
+    else:
         kept.tell_of_earlier(main)
     rows, receptors = [], []
     for sim_id in main:

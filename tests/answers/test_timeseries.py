@@ -145,6 +145,43 @@ def test_absurd_units_are_told_of(model):
     assert observed.values.tolist() == [419.5, 420.5, 421.0]
 
 
+def test_simulations_without_results_are_counted_in_one_sentence(model, tmp_path, caplog):
+    copy_of = tmp_path / "case"
+    shutil.copytree(model.project, copy_of)
+    with (copy_of / "receptors.csv").open("a") as file:
+        file.write("2023-07-15 20:00,-111.85,40.77,30,low,420,,ppm\n")
+    more = stilt.Model(copy_of)
+    more.register_pending()
+    table = pd.DataFrame({"time": ["2023-07-15", "2023-07-16"], "value": [412.5, 412.5]})
+    for answer, lack in (
+        (lambda **chosen: more.timeseries(FLUXES, **chosen)["receptor"], "footprint 'default'"),
+        (lambda **chosen: more.uncertainty(FLUXES["static"], **chosen)["receptor"], "particles"),
+        (lambda **chosen: more.background(table, field_units="ppm", **chosen), "particles, nor"),
+    ):
+        caplog.clear()
+        assert len(answer()) == 3
+        (said,) = [
+            r.getMessage() for r in caplog.records if "simulations have no" in r.getMessage()
+        ]
+        assert said.startswith(f"1 of 4 simulations have no {lack}")
+        assert "demo_202307152000_-111.85_40.77_30 for example" in said
+        assert "stilt explain" in said
+        caplog.clear()
+        assert len(answer(location_ids="high")) == 1
+        assert "simulations have no" not in caplog.text
+
+
+def test_what_an_export_leaves_out_is_said(model, tmp_path, caplog):
+    copy_of = tmp_path / "case"
+    shutil.copytree(model.project, copy_of)
+    lacking = stilt.Model(copy_of)
+    gone = lacking.footprints["default"].paths()[0]
+    gone.unlink()
+    assert len(lacking.export(tmp_path / "out", "ct-lagrange")) == 2
+    (said,) = [r.getMessage() for r in caplog.records if "are not exported" in r.getMessage()]
+    assert said.startswith("1 of 3 simulations have no footprint 'default'")
+
+
 def test_a_selection_takes_places_by_their_label_too(model):
     low = model.timeseries(FLUXES, location_ids="low")
     assert low["site"].values.tolist() == ["low", "low"]
