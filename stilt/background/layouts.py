@@ -67,8 +67,9 @@ def layout_of(dataset: xr.Dataset, variable: str | None = None) -> Layout:
 
     Known are CarbonTracker CO2 (``pressure`` at ``boundary``), CarbonTracker CH4
     (``at`` + ``bt`` ``surf_pressure``), CAMS inversions (``ap`` + ``bp`` ``Psurf``), CarboScope
-    (``a`` + ``b`` ``ps``; its attribute ``ini`` is added), CF datasets with ``formula_terms`` or
-    ``air_pressure``, pressure levels, altitudes, and fields without levels.
+    (``a`` + ``b`` ``ps``; its attribute ``ini`` is added), CF datasets with ``formula_terms`` or a
+    variable with the standard name ``air_pressure``, pressure levels, altitudes, and fields
+    without levels.
 
     Raises:
         UsageError: the variable or its vertical coordinate is not understood.
@@ -137,13 +138,13 @@ def _vertical(
     dataset: xr.Dataset, array: xr.DataArray, level: str
 ) -> tuple[Vertical, tuple[str, ...], bool]:
     """Return what computes the vertical coordinate, its other dimensions, and if it is altitude."""
-    terms = dataset[level].attrs.get("formula_terms", "") if level in dataset.coords else ""
+    terms = _formula_terms(dataset, level)
     if terms:
-        return _from_terms(str(terms)), (), False
-    for name in PRESSURES:
-        if name in dataset.variables and dataset[name].ndim > 1:
-            edges = tuple(str(d) for d in dataset[name].dims if d not in array.dims)
-            return (lambda data, name=name: _hpa(data[name])), edges, False
+        return _from_terms(terms), (), False
+    named = [name for name in PRESSURES if name in dataset.variables and dataset[name].ndim > 1]
+    for name in (*named, *_air_pressures(dataset, array, level)):
+        edges = tuple(str(d) for d in dataset[name].dims if d not in array.dims)
+        return (lambda data, name=name: _hpa(data[name])), edges, False
     surface = next((name for name in SURFACES if name in dataset.variables), None)
     hybrid = next((pair for pair in HYBRIDS if all(n in dataset.variables for n in pair)), None)
     if surface is not None and hybrid is not None:
@@ -160,14 +161,44 @@ def _vertical(
     )
 
 
+def _formula_terms(dataset: xr.Dataset, level: str) -> str:
+    """Return the formula terms of a level; xarray's decode_coords="all" puts them elsewhere."""
+    if level not in dataset.coords:
+        return ""
+    coordinate = dataset[level]
+    return str(
+        coordinate.attrs.get("formula_terms") or coordinate.encoding.get("formula_terms", "")
+    )
+
+
+def _air_pressures(dataset: xr.Dataset, array: xr.DataArray, level: str) -> list[str]:
+    """Return variables with the standard name air_pressure, those on the field's levels first.
+
+    Others may be on the edges of layers, which have a dimension that the field does not have.
+    """
+    found = [
+        (level not in variable.dims, str(name))
+        for name, variable in dataset.variables.items()
+        if variable.attrs.get("standard_name") == "air_pressure"
+        and variable.ndim > 1
+        and (level in variable.dims or set(variable.dims) - set(array.dims))
+    ]
+    return [name for _, name in sorted(found)]
+
+
 def _coordinate(dataset: xr.Dataset, level: str) -> tuple[Vertical, bool] | None:
     """Understand a vertical coordinate with one value a level."""
-    for name in (level, *PRESSURES, *ALTITUDES):
+    pressures = [
+        str(name)
+        for name, variable in dataset.variables.items()
+        if name in PRESSURES or variable.attrs.get("standard_name") == "air_pressure"
+    ]
+    for name in (level, *pressures, *ALTITUDES):
         if name not in dataset.variables or dataset[name].dims != (level,):
             continue
         units = str(dataset[name].attrs.get("units", "")).lower()
         standard = str(dataset[name].attrs.get("standard_name", ""))
-        if units in ("pa", "hpa", "mb", "mbar", "millibar", "millibars") or name in PRESSURES:
+        if units in ("pa", "hpa", "mb", "mbar", "millibar", "millibars") or name in pressures:
             return (lambda data, name=name: _hpa(data[name])), False
         if name in ALTITUDES or (standard == "altitude" and units in ("m", "km")):
             scale = 1000.0 if units == "km" else 1.0

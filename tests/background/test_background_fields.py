@@ -138,6 +138,22 @@ def on_pressures():
     ).sortby("lat", ascending=False)  # fmt: skip
 
 
+def cf_pressures(level="level"):
+    """Pressures under a name of one's own, on the levels or on the edges of layers."""
+    found = carbontracker().drop_vars(["pressure", "gph"])
+    pressure = middles() if level == "level" else edges_pa()
+    attrs = {"units": "Pa", "standard_name": "air_pressure"}
+    return found.assign(p_of_mine=(("time", level, "latitude", "longitude"), pressure, attrs))
+
+
+def decoded_wholly():
+    """What decode_coords="all" makes of a file: formula_terms are in the encoding."""
+    found = cf_terms()
+    terms = found["lev"].attrs.pop("formula_terms")
+    found["lev"].encoding["formula_terms"] = terms
+    return found.set_coords(["ap", "bcoef", "ps"])
+
+
 @pytest.mark.parametrize(
     ("dataset", "units"),
     [
@@ -147,8 +163,28 @@ def on_pressures():
         (carboscope(), "ppm"),
         (cf_terms(), "1e-9"),
         (on_pressures(), "ppm"),
+        (
+            on_pressures()
+            .assign_coords(plev=on_pressures()["plev"].assign_attrs(standard_name="air_pressure"))
+            .rename(plev="own"),
+            "ppm",
+        ),
+        (cf_pressures(), "micromol mol-1"),
+        (cf_pressures("edge"), "micromol mol-1"),
+        (decoded_wholly(), "1e-9"),
     ],
-    ids=["carbontracker", "carbontracker ch4", "cams", "carboscope", "cf", "pressure levels"],
+    ids=[
+        "carbontracker",
+        "carbontracker ch4",
+        "cams",
+        "carboscope",
+        "cf",
+        "pressure levels",
+        "named levels",
+        "air_pressure",
+        "edges",
+        "decode_coords",
+    ],
 )
 def test_a_linear_field_is_exact_in_every_layout(dataset, units):
     source = FieldSource.open(dataset)
@@ -158,6 +194,15 @@ def test_a_linear_field_is_exact_in_every_layout(dataset, units):
     inside = Points(*(np.asarray(each) for each in vars(inside).values()))
     expected = linear(inside.longitude, inside.latitude, inside.vertical, hours_of(inside.time))
     np.testing.assert_allclose(BackgroundField(source).at(inside), expected, rtol=1e-9, atol=1e-6)
+
+
+def test_formula_terms_of_a_file_opened_with_all_coordinates(tmp_path):
+    cf_terms().to_netcdf(tmp_path / "cf.nc")
+    with xr.open_dataset(tmp_path / "cf.nc", decode_coords="all") as opened:
+        assert "formula_terms" not in opened["lev"].attrs
+        found = BackgroundField(FieldSource.open(opened)).at(POINTS)
+    expected = BackgroundField(FieldSource.open(cf_terms())).at(POINTS)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_across_the_dateline_and_at_the_pole_neighbours_count():
