@@ -1,5 +1,7 @@
 """Noise of the particle number, transport error, and the covariance of errors."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,6 +70,23 @@ def test_transport_error_is_the_difference_of_variances(model):
     assert float(found["transport_error"]) == pytest.approx(np.sqrt(max(expected, 0)), rel=1e-9)
     assert found["transport_variance"].attrs["units"] == "ppm2"
     assert float(found["transport_variance_noise"]) > 0
+
+
+def test_simulations_without_an_error_run_are_counted(model, tmp_path, weather, caplog):
+    copy_of = tmp_path / "case"
+    shutil.copytree(model.project, copy_of)
+    more = stilt.Model(
+        copy_of,
+        receptors=[*model.receptors, stilt.PointReceptor("2023-07-15 18:00", -112.0, 40.77, 30.0)],
+    )
+    stilt.push_simulations(more, more.register_pending())
+    lost = more.trajectories.paths(error=True)[0]
+    lost.unlink()
+    found = more.uncertainty(RANDOM.rename("a"))
+    assert np.isnan(found["transport_error"].sel(component="a")).sum() == 1
+    (said,) = [r.getMessage() for r in caplog.records if "error run" in r.getMessage()]
+    assert said.startswith(f"1 of 2 simulations have no error run, {lost.parent.name} for example")
+    assert "their transport error is NaN" in said
 
 
 def test_particle_noise_is_what_realizations_differ_by(weather, tmp_path):
