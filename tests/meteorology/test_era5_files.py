@@ -171,6 +171,21 @@ def test_an_hour_without_its_surface_is_missing(tmp_path, analyses):
     assert told.value.reason == Reason.MET_COVERAGE
 
 
+def test_terrain_of_one_hour_is_that_of_all_hours(folder, tmp_path):
+    """As the pages say: one hour of it is enough."""
+    wanted = [read_analysis(ref) for ref in select(folder)]
+    (path,) = folder.glob("single*.nc")
+    surface = xr.open_dataset(path).load()
+    surface.close()
+    path.unlink()
+    surface.drop_vars("z").to_netcdf(folder / "surface.nc")
+    surface[["z"]].isel(valid_time=[0]).to_netcdf(folder / "terrain.nc")
+    refs = select(folder)
+    assert len(refs) == len(wanted)
+    for ref, one in zip(refs, wanted, strict=True):
+        assert_alike(read_analysis(ref), one)
+
+
 def test_other_files_in_the_folder_are_passed_over(folder):
     (folder / "README.txt").write_text("how these were made")
     assert len(select(folder)) == len(HOURS)

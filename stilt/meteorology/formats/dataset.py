@@ -94,7 +94,10 @@ class DatasetFormat:
     ) -> Iterator[AnalysisRef]:
         grid = with_levels(part.horizontal.grid, part.vertical)
         _ = part.turned_winds
-        positions = part.within(window)
+        # Terrain at one time is that of all times, as GRIB files have it.
+        is_terrain = {field.name for field in part.fields.values()} == {"SHGT"}
+        constant = is_terrain and len(part.times) == 1
+        positions = [0] if constant else part.within(window)
         if is_store(path) and window is None:
             contents = checksums = [""] * len(positions)
         elif is_store(path):
@@ -109,8 +112,8 @@ class DatasetFormat:
         for position, checksum, content in zip(positions, checksums, contents, strict=True):
             yield AnalysisRef(
                 path=path,
-                time=part.times[position],
-                forecast_hour=int(part.hours[position]),
+                time=np.datetime64("NaT", "m") if constant else part.times[position],
+                forecast_hour=0 if constant else int(part.hours[position]),
                 offset=number << 32 | position,
                 nbytes=0,
                 grid=grid,
