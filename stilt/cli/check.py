@@ -61,7 +61,12 @@ def coverage_report(model: Model, complete: Container[str] = ()) -> CoverageRepo
         complete: simulations that are not computed again, so that they need no weather.
     """
     from stilt.execution.particles import too_few_particles
-    from stilt.meteorology.coverage import check_coverage, lacking_fields, nest_remarks
+    from stilt.meteorology.coverage import (
+        check_coverage,
+        lacking_fields,
+        needed_fields,
+        nest_remarks,
+    )
     from stilt.meteorology.lacks import together
     from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.suspicions import suspicions
@@ -89,6 +94,7 @@ def coverage_report(model: Model, complete: Container[str] = ()) -> CoverageRepo
         one = next((ref for found in covered for ref in found.analyses), None)
         again = model.config.mets[name].realization > 0
         lacks = "" if one is None or again else lacking_fields(name, one, model.config)
+        needed = "" if one is None else needed_fields(name, one, model.config)
         used = [] if again else [ref for found in covered for ref in found.analyses]
         if uneven := uneven_fields(name, used, model.config, each_file=True):
             odd_mets.append(uneven)
@@ -97,6 +103,8 @@ def coverage_report(model: Model, complete: Container[str] = ()) -> CoverageRepo
             is_complete = f"{name}_{found.receptor_id}" in complete
             reason = problem.reason if problem else found.reason
             details = [problem.detail, found.detail] if problem else [found.detail]
+            if needed and not reason:
+                reason, details = Reason.DAMAGED_MET_FILE, [needed]
             report.append(
                 {
                     "met": name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stilt.config.meteorology import nest_of
-from stilt.errors import MeteorologyError
+from stilt.errors import MeteorologyError, Reason
 from stilt.execution.lookup import receptors_of
 from stilt.project.inputs import Project
 from stilt.receptors import Receptor, sim_parts
@@ -43,6 +43,7 @@ def weather_report(
         sim_ids: simulations; those of one time share a window.
         receptors: of these simulations; None asks the index.
     """
+    from stilt.meteorology.coverage import needed_fields
     from stilt.meteorology.lacks import WeatherProblem, together, window_of
     from stilt.meteorology.nest import catalogue_of
     from stilt.meteorology.uneven_fields import uneven_fields
@@ -73,6 +74,13 @@ def weather_report(
         paths.update(dict.fromkeys(ref.path for ref in refs))
         used.setdefault(met, {}).update(((ref.path, ref.time), ref) for ref in refs)
         by_grid.setdefault((met, refs[0].grid.key()), (refs[0], []))[1].extend(ids)
+    for (met, _), (ref, ids) in by_grid.items():
+        if detail := needed_fields(met, ref, files.config):
+            time = pd.to_datetime(sim_parts(ids[0])[1], format="%Y%m%d%H%M%S")
+            reasons = (Reason.DAMAGED_MET_FILE,) * len(ids)
+            window = window_of(time, files.config.n_hours)
+            lacking = WeatherProblem(met, tuple(ids), reasons, window, detail)
+            problems.setdefault(met, []).append(lacking)
     remarks = [*WeatherNotes(files.cache_dir).of(paths).values()]
     remarks += _suspicions(files, sim_ids, receptors, [ref for ref, _ in by_grid.values()])
     remarks += _lacking(files, by_grid)

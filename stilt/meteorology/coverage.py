@@ -130,6 +130,32 @@ def lacking_fields(name: str, ref: AnalysisRef, config: ModelConfig) -> str:
     return stand_in_text(name, stand_ins(names, ref.grid.vertical_flag, config))
 
 
+def needed_fields(name: str, ref: AnalysisRef, config: ModelConfig) -> str:
+    """Say in one sentence which fields an analysis lacks that nothing can take the place of.
+
+    Args:
+        name: of the meteorology.
+        ref: the analysis.
+        config: settings that decide which fields count.
+
+    Returns:
+        The sentence; "" when it lacks none, or cannot be read, which is said elsewhere.
+    """
+    try:
+        names = field_names(ref)
+    except MeteorologyError:
+        return ""
+    lacks = [
+        each.lacks for each in stand_ins(names, ref.grid.vertical_flag, config) if not each.instead
+    ]
+    if not lacks:
+        return ""
+    return (
+        f"The weather of {name} lacks {' and '.join(lacks)}, which transport needs: add the file "
+        "that carries it, or fetch the weather again with it."
+    )
+
+
 def kept_levels(met: MetConfig) -> int | None:
     """Return how many levels, the surface not counted, cropping keeps; None for all."""
     if not met.subgrid_enable or met.subgrid_levels is None:

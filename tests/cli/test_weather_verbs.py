@@ -120,3 +120,19 @@ def test_fetch_says_what_it_needs(stilt, project):
     assert done.exit_code == 2
     assert "set source in config.yaml" in done.stderr
     assert stilt("weather", "fetch", "--source", "hrrr").exit_code == 2
+
+
+def test_weather_without_wind_on_levels_is_not_called_there(stilt, project):
+    analyses = [truth(time) for time in HOURS[:2]]
+    for raw in analyses:
+        raw.upper.pop("VWND")
+    (project / "lacking").mkdir()
+    write_arl(project / "lacking" / "20230715_00", analyses[0].grid, analyses)
+    config = project / "config.yaml"
+    text = config.read_text()
+    begin = text.index("directory: ") + len("directory: ")
+    config.write_text(text[:begin] + str(project / "lacking") + text[text.index(", file_format") :])
+    checked = stilt("check", project)
+    assert checked.exit_code == 1, checked.output
+    assert "lacks wind on levels (UWND, VWND), which transport needs: add the" in checked.output
+    assert "0 of 1 simulation(s) have their weather." in checked.output
