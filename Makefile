@@ -90,6 +90,7 @@ ui-picture: $(READY)  ## open Prefect's interface on a run in headless Chromium 
 
 gallery: $(READY)  ## run the demo and draw the pictures of the gallery and of the report
 	$(PY) docs/gallery.py $(ARGS)
+	PYTHONPATH=. $(PY) docs/weather_pictures.py
 
 docs: $(READY)  ## build the documentation into site/
 	$(PY) docs/generate.py
