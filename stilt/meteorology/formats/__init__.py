@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 
-from stilt.errors import ConfigValidationError
+import numpy as np
+
+from stilt.errors import ConfigValidationError, MeteorologyError, Reason
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
 from stilt.meteorology.formats.kept import on_all_levels, open_kept, read_kept, spooled
 from stilt.meteorology.gaps import without_empty
@@ -93,8 +96,10 @@ def weather_format(name: str) -> WeatherFormat:
     try:
         made = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError, TypeError) as error:
+        how = "; put the folder of your module on PYTHONPATH, or install it"
         raise ConfigValidationError(
-            f"The weather format '{name}' cannot be used: {error}."
+            f"The weather format '{name}' cannot be used: {error}"
+            f"{how if isinstance(error, ImportError) else ''}."
         ) from error
     missing = [verb for verb in ("recognises", "scan", "read") if not hasattr(made, verb)]
     if missing:
@@ -119,7 +124,11 @@ def scan_file(path: str, form: str) -> FileIndex:
     """
     with _turn(path, form):
         name = format_of(path) if form == AUTO else form
-        return FileIndex(()) if name is None else weather_format(name).scan(path)
+        found = FileIndex(()) if name is None else weather_format(name).scan(path)
+    if name is None or name in FORMATS:
+        return found
+    # A format of the user's own is read by the class that has listed it.
+    return replace(found, refs=tuple(replace(ref, format=name) for ref in found.refs))
 
 
 def scan_store(path: str, form: str, window: Window | None) -> FileIndex:
@@ -193,7 +202,27 @@ def _turn(path: str, form: str) -> AbstractContextManager[object]:
 def _read(part: AnalysisRef, variables: Collection[str] | None) -> RawAnalysis:
     form = weather_format(part.format)
     with _turn(part.path, part.format):
-        return read_kept(part, form.read, variables) if part.kept_in else form.read(part, variables)
+        raw = read_kept(part, form.read, variables) if part.kept_in else form.read(part, variables)
+    _require_shapes(part, raw)
+    return raw
+
+
+def _require_shapes(ref: AnalysisRef, raw: RawAnalysis) -> None:
+    """Refuse fields of other shapes than the grid of an analysis.
+
+    Raises:
+        MeteorologyError: a format of the user's own has not read the part that was asked for.
+    """
+    shape = (ref.grid.ny, ref.grid.nx)
+    for name, field in (*raw.surface.items(), *raw.upper.items()):
+        if np.shape(field)[-2:] != shape:
+            raise MeteorologyError(
+                f"The weather format '{ref.format}' gave {name} of {ref.path} with "
+                f"{' x '.join(map(str, np.shape(field)[-2:]))} rows and columns where "
+                f"{' x '.join(map(str, shape))} were asked for: its read must return the part that "
+                "the crop of the reference names.",
+                reason=Reason.DAMAGED_MET_FILE,
+            )
 
 
 def _joined(
