@@ -203,7 +203,8 @@ def _read(part: AnalysisRef, variables: Collection[str] | None) -> RawAnalysis:
     form = weather_format(part.format)
     with _turn(part.path, part.format):
         raw = read_kept(part, form.read, variables) if part.kept_in else form.read(part, variables)
-    _require_shapes(part, raw)
+    if part.format not in FORMATS:
+        _require_shapes(part, raw)
     return raw
 
 
