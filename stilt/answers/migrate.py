@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stilt.config import ModelConfig
-from stilt.errors import StiltError, UsageError
-from stilt.exchange.campaigns import FOOTPRINT, RSTILT, OldCampaign, OldSimulation
+from stilt.config.meteorology import CAMPAIGN
+from stilt.errors import UsageError
+from stilt.exchange.campaigns import FOOTPRINT, RSTILT, SCRIPT, OldCampaign, OldSimulation
+from stilt.exchange.old_settings import (
+    TAKEN_OF_METS,
+    Settings,
+    configuration,
+    of_pystilt,
+    of_r_stilt,
+)
+from stilt.footprint import Footprint
 from stilt.project.artifacts import Made, footprint_attributes, trajectory_texts
 from stilt.project.inputs import Project
 from stilt.project.keys import content_hash, receptor_key
@@ -20,11 +32,7 @@ from stilt.receptors import Receptor
 from stilt.trajectories import Trajectories
 from stilt.version import __version__
 
-R_NAMES = {
-    "n_hours": "n_hours", "numpar": "numpar", "hnf_plume": "hnf_plume", "kmix0": "kmix0",
-    "kmixd": "kmixd", "tratio": "tratio", "veght": "veght", "delt": "delt",
-}  # fmt: skip
-PY_NAMES = ("n_hours", "numpar", "hnf_plume", "kmix0", "kmixd", "tratio", "veght", "delt", "seed")
+MINUTES_PER_HOUR = 60.0
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,12 @@ class Migrated:
     Attributes:
         program: whose campaign it was.
         footprints, particles: number of each that was imported.
-        left_out: settings of the old configuration that have no counterpart here.
+        left_out: settings of the old configuration that are not taken, with the reason.
         on_other_grids: footprints that were not imported since a project's have one grid, by the
             number of their grid.
         project: the new project.
+        mets: names of its meteorologies.
+        notes: sentences on what could not be found.
     """
 
     program: str
@@ -46,6 +56,8 @@ class Migrated:
     left_out: tuple[str, ...]
     on_other_grids: dict[int, int]
     project: Path
+    mets: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def migrate(
@@ -60,7 +72,7 @@ def migrate(
 
     The footprints, and the particles where all of them can be read, are written as the project's
     own, with the program that made them; they count as complete under the configuration that is
-    written, so that a run computes new receptors only.
+    written, wherever its weather is (``moved_from``), so that a run computes new receptors only.
 
     Args:
         old: the campaign's folder.
@@ -90,7 +102,9 @@ def migrate(
     taken = [each for each in taken if each.footprint and each.footprint.grid == chosen]
     others = {n: count for n, (_, count) in enumerate(grids, start=1) if n != grid}
     keeps = all(each.particles is not None for each in taken)
-    config, left_out = _config(campaign, taken, keeps)
+    config, settings, notes = _config(campaign, taken, keeps)
+    if not keeps:
+        notes.append(_why_no_particles(campaign, taken))
     new.mkdir(parents=True, exist_ok=True)
     config.to_yaml(new / "config.yaml")
     project = Project(new, config=config)
@@ -100,7 +114,21 @@ def migrate(
         _write(project, each, campaign.program, keeps)
     _register(project, list(receptors.values()))
     return Migrated(
-        campaign.program, len(taken), len(taken) if keeps else 0, tuple(left_out), others, new
+        campaign.program, len(taken), len(taken) if keeps else 0, settings.sentences(), others, new,
+        tuple(config.mets), tuple(notes),
+    )  # fmt: skip
+
+
+def _why_no_particles(campaign: OldCampaign, taken: list[OldSimulation]) -> str:
+    if campaign.has_unreadable_particles():
+        return (
+            "Its particles are in .rds files, which need the package rdata: pip install rdata, and "
+            "migrate again to import them too."
+        )
+    lacking = sum(each.particles is None for each in taken)
+    return (
+        f"{lacking} of {len(taken)} simulation(s) have no particle file, and particles are "
+        "imported only where all have them."
     )
 
 
@@ -110,16 +138,20 @@ def _write(project: Project, old: OldSimulation, program: str, keeps: bool) -> N
     expected = project.expectations[old.met]
     sim_id = f"{old.met}_{old.receptor.id}"
     mine = receptor_key(old.receptor)
+    # The last key is that of the campaign (moved_from), which outlives changes of the weather here.
+    footprint_key = expected.accepted(expected.footprints[FOOTPRINT])[-1]
     made = Made(
-        content_hash(expected.footprints[FOOTPRINT], mine, ""), total=old.footprint.total,
+        content_hash(footprint_key, mine, ""), total=old.footprint.total,
         device=program, version=__version__,
     )  # fmt: skip
+    old.footprint.config = project.config.footprints[FOOTPRINT]
     final = project.layout.footprint(sim_id, FOOTPRINT)
     old.footprint.to_netcdf(final, attrs=footprint_attributes(made))
     project.output_files.publish(final, final)
     if keeps:
         assert old.particles is not None
-        made = Made(content_hash(expected.transport, mine, ""), device=program, version=__version__)
+        key = expected.accepted(expected.transport)[-1]
+        made = Made(content_hash(key, mine, ""), device=program, version=__version__)
         final = project.layout.trajectory(sim_id)
         stored = Trajectories(old.particles, old.receptor, params={"program": program})
         stored.to_parquet(final, extra=trajectory_texts(made))
@@ -143,45 +175,77 @@ def _register(project: Project, receptors: list[Receptor]) -> None:
 
 def _config(
     campaign: OldCampaign, found: list[OldSimulation], keeps: bool
-) -> tuple[ModelConfig, list[str]]:
-    """Return the configuration equivalent to the campaign's, and the settings left out."""
-    settings = dict(campaign.settings)
+) -> tuple[ModelConfig, Settings, list[str]]:
+    """Return the configuration equivalent to the campaign's, its settings, and notes."""
+    is_r = campaign.program == RSTILT
+    settings = of_r_stilt(campaign.settings) if is_r else of_pystilt(campaign.settings)
     first = found[0].footprint
     assert first is not None
-    mets = {each.met: _met(campaign, each.met) for each in found}
-    names = R_NAMES if campaign.program == RSTILT else {name: name for name in PY_NAMES}
-    fields = {ours: settings[theirs] for theirs, ours in names.items() if theirs in settings}
+    notes = []
+    if "n_hours" not in settings.fields:
+        hours, note = _hours(campaign, found)
+        settings.fields |= {} if hours is None else {"n_hours": hours}
+        notes.append(note)
+    for each in dict.fromkeys(each.transforms for each in found if each.transforms):
+        settings.leave_out("transforms", each, "imported footprints have them, new ones will not")
     if keeps and found[0].particles is not None:
         from stilt.config import PARTICLE_CODES
 
-        fields["varsiwant"] = [c for c in PARTICLE_CODES if c in found[0].particles.columns]
-    left_out: list[str] = []
-    while True:
-        try:
-            config = ModelConfig(
-                mets=mets,
-                footprints={FOOTPRINT: first.config.model_dump(mode="json")},
-                trajectories=keeps,
-                **fields,
-            )
-            return config, left_out
-        except StiltError as error:
-            wrong = [name for name in fields if name in str(error)]
-            if not wrong:
-                raise
-            left_out.append(f"{wrong[0]} = {fields.pop(wrong[0])}")
+        settings.fields["varsiwant"] = [
+            c for c in PARTICLE_CODES if c in found[0].particles.columns
+        ]
+
+    def given() -> dict[str, Any]:
+        mets = {each.met: _met(campaign, settings, each.met) for each in found}
+        footprint = {**first.config.model_dump(mode="json"), **settings.footprint}
+        return {"trajectories": keeps, "mets": mets, "footprints": {FOOTPRINT: footprint}}
+
+    return configuration(settings, given), settings, notes
 
 
-def _met(campaign: OldCampaign, name: str) -> dict[str, Any]:
+def _met(campaign: OldCampaign, settings: Settings, name: str) -> dict[str, Any]:
     """Return a meteorology's settings, with a placeholder where the folder is unknown."""
-    settings = campaign.settings
+    moved = {"moved_from": CAMPAIGN + campaign.folder.resolve().name}
     if campaign.program == RSTILT:
-        return {
-            "directory": settings.get("met_path") or settings.get("met_directory") or "met",
-            "file_format": settings.get("met_file_format", "%Y%m%d_%H"),
-            "file_tres": settings.get("met_file_tres", "6h").replace(" hours", "h"),
-        }
-    mets = settings.get("mets") or {}
+        usual = {"directory": "met", "file_format": "%Y%m%d_%H", "file_tres": "6h"}
+        return {**usual, **settings.met, **moved}
+    mets = campaign.settings.get("mets") or {}
     told: dict[str, Any] = mets.get(name) or next(iter(mets.values()), {})
-    known = ("directory", "file_format", "file_tres")
-    return {"directory": "met", **{key: told[key] for key in known if key in told}}
+    return {"directory": "met", **{key: told[key] for key in TAKEN_OF_METS if key in told}, **moved}
+
+
+def _hours(campaign: OldCampaign, found: list[OldSimulation]) -> tuple[int | None, str]:
+    """Return how many hours the campaign's particles or footprints cover, and a note on it."""
+    where = campaign.folder / (SCRIPT if campaign.program == RSTILT else "config.yaml")
+    lack = f"{where} does not say n_hours"
+    if not where.is_file():
+        lack = f"There is no {where}, so settings of transport are the defaults, except n_hours"
+    again = (
+        "where a setting is wrong, write it into that file and migrate again, since changing it in "
+        "the project makes the imported results stale"
+    )
+    ages = [_longest(each.particles["time"] / MINUTES_PER_HOUR) for each in found
+            if each.particles is not None and len(each.particles)]  # fmt: skip
+    source = "particles"
+    if not ages:
+        source = "footprints"
+        ages = [_longest(_hours_of(each.footprint)) for each in found
+                if each.footprint and not each.footprint.config.time_integrate]  # fmt: skip
+    hours = max(ages, key=abs, default=0)
+    if not hours:
+        usual = ModelConfig.model_fields["n_hours"].default
+        return None, f"{lack}, nor do the results: it is {usual}, the default; {again}."
+    return hours, f"{lack}: it is {hours}, as far as the {source} go; {again}."
+
+
+def _longest(hours: Any) -> int:
+    """Return the number of whole hours, away from 0, that cover all of some times."""
+    least, most = float(min(hours)), float(max(hours))
+    return math.floor(least) if -least > most else math.ceil(most)
+
+
+def _hours_of(footprint: Footprint) -> list[float]:
+    """Return begin and end of a footprint's layers, in hours from its receptor."""
+    stamps = footprint.data["time"].values - footprint.receptor.time.to_datetime64()
+    begins = stamps / np.timedelta64(1, "h")
+    return [float(begins.min()), float(begins.max()) + 1.0]

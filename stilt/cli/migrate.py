@@ -58,5 +58,13 @@ def migrate(
             "into a project of their own."
         )
     if done.left_out:
-        click.echo(f"Left out, since it means something else here: {'; '.join(done.left_out)}.")
-    click.echo("Look at mets in its config.yaml before running further receptors.")
+        click.echo(f"Settings left out: {'; '.join(done.left_out)}.")
+    for note in done.notes:
+        click.echo(note)
+    click.echo(
+        "Before computing further receptors, say where their weather is: under "
+        f"{' and '.join(f'mets.{name}' for name in done.mets)} in {done.project / 'config.yaml'}, "
+        "set directory, file_format and file_tres (or format), and leave moved_from, which keeps "
+        "the imported results valid. Other changed settings make them stale, so that a run "
+        "replaces them."
+    )

@@ -27,6 +27,9 @@ FORMATS = ("arl", "era5", "gfs", "hrrr", "wrf", "wrf-instantaneous", "cf", "auto
 DATASETS = "weather"
 """Folder of a project that keeps datasets which were given in memory."""
 
+CAMPAIGN = "campaign:"
+"""Beginning of a ``moved_from`` that names a campaign of another program, and no folder."""
+
 _PLAIN = re.compile(r"(\d{1,6}) ?(d|days?|h|hours?|min)", re.IGNORECASE)
 
 
@@ -74,7 +77,8 @@ class MetConfig(Section):
     moved_from: tuple[str, ...] = described(
         (),
         "Where this weather was when results were made that are still valid, a folder or URL, or "
-        "a list of these: they stay complete although directory has changed",
+        "campaign:NAME for imported results of another program (`stilt migrate` writes it), or a "
+        "list of these: they stay complete although directory has changed",
         visibility="advanced",
     )
     nested_in: tuple[str, ...] = described(
@@ -302,6 +306,11 @@ class MetConfig(Section):
     def remember_written(self, directory: str | tuple[str, ...]) -> None:
         """Keep how the user wrote the directory; it does not change the configuration's meaning."""
         self._written_directory = directory
+
+
+def is_campaign(place: object) -> bool:
+    """Return whether an entry of ``moved_from`` names a campaign of another program."""
+    return isinstance(place, str) and place.startswith(CAMPAIGN)
 
 
 def nest_of(mets: Mapping[str, MetConfig], name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ import pandas as pd
 
 from stilt.config import FootprintConfig, Grid
 from stilt.errors import UsageError
+from stilt.exchange.rstilt_script import read_script
 from stilt.footprint import Footprint
 from stilt.hdf5 import open_hdf5
 from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, parse_time
 
 RSTILT, PYSTILT = "R-STILT", "PYSTILT"
 _R_ID = re.compile(r"(\d{12,14})_(-?[\d.]+)_(-?[\d.]+)_(X|-?[\d.]+)")
-_R_VALUE = re.compile(r"^\s*([a-z_]\w*)\s*(?:<-|=)\s*([^#\n]+?)\s*(?:#.*)?$", re.M)
 # PYSTILT 0.1.0a25's names of particle columns, and ours.
 _COLUMNS = {"age": "time", "particle": "indx", "lon": "long", "lat": "lati"}
 FOOTPRINT = "default"
+SCRIPT = "r/run_stilt.r"
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class OldSimulation:
         receptor: its receptor.
         footprint: its footprint, None where there is none.
         particles: its particles, None where there are none or they cannot be read.
+        transforms: what its particles were weighted by, as text; "" for nothing.
     """
 
     met: str
     receptor: Receptor
     footprint: Footprint | None
     particles: pd.DataFrame | None
+    transforms: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class OldCampaign:
     Attributes:
         program: ``R-STILT`` or ``PYSTILT``.
         folder: where it is.
-        settings: what its configuration says, by our names.
+        settings: what its script or configuration says, by its names; empty where there is none.
     """
 
     program: str
@@ -65,7 +69,7 @@ class OldCampaign:
             UsageError: neither's.
         """
         if (folder / "out" / "by-id").is_dir() or any(folder.glob("*/*_foot.nc")):
-            return cls(RSTILT, folder, _r_settings(folder))
+            return cls(RSTILT, folder, read_script(folder / SCRIPT))
         if (folder / "config.yaml").is_file() and any(_py_files(folder, "footprints")):
             return cls(PYSTILT, folder, _py_settings(folder))
         raise UsageError(
@@ -92,11 +96,21 @@ class OldCampaign:
         else:
             yield from _py_simulations(self.folder, met)
 
+    def has_unreadable_particles(self) -> bool:
+        """Return whether there are particle files that need a package which is not installed."""
+        if self.program != RSTILT or find_spec("rdata") is not None:
+            return False
+        return any(_r_root(self.folder).glob("*/*_traj.rds"))
+
+
+def _r_root(folder: Path) -> Path:
+    return folder / "out" / "by-id" if (folder / "out" / "by-id").is_dir() else folder
+
 
 def _r_simulations(
     folder: Path, met: str, column: tuple[float, float] | None
 ) -> Iterator[OldSimulation]:
-    root = folder / "out" / "by-id" if (folder / "out" / "by-id").is_dir() else folder
+    root = _r_root(folder)
     for place in sorted(each for each in root.iterdir() if _R_ID.fullmatch(each.name)):
         trajectory = _read_rds(place / f"{place.name}_traj.rds")
         receptor = _r_receptor(place.name, trajectory, column)
@@ -156,7 +170,11 @@ def _grid_of(x: np.ndarray, y: np.ndarray, projection: str) -> Grid:
 
 
 def _read_rds(path: Path) -> Mapping[str, Any] | None:
-    """Read an R file; None where there is none, or no package that reads it."""
+    """Read an R file; None where there is none, or no package that reads it.
+
+    Raises:
+        UsageError: it is not a trajectory file of R-STILT.
+    """
     if not path.exists():
         return None
     try:
@@ -165,36 +183,19 @@ def _read_rds(path: Path) -> Mapping[str, Any] | None:
         return None
     import warnings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = rdata.read_rds(str(path))
-    return {str(name): value for name, value in found.items()}
-
-
-def _r_settings(folder: Path) -> dict[str, Any]:
-    """Read the settings of an R-STILT run script, as far as they are plain values."""
-    script = folder / "r" / "run_stilt.r"
-    if not script.is_file():
-        return {}
-    text = script.read_text("utf-8", "replace")
-    found: dict[str, Any] = {}
-    for name, value in _R_VALUE.findall(text):
-        plain = _r_value(value.strip())
-        if plain is not None:
-            found.setdefault(name, plain)
-    return found
-
-
-def _r_value(text: str) -> Any:
-    if text in ("T", "TRUE", "F", "FALSE"):
-        return text.startswith("T")
-    if re.fullmatch(r"['\"][^'\"]*['\"]", text):
-        return text[1:-1]
     try:
-        number = float(text)
-    except ValueError:
-        return None
-    return int(number) if number == int(number) and "." not in text else number
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = rdata.read_rds(str(path))
+        told = {str(name): value for name, value in found.items()}
+        told["particle"], told["receptor"]
+    except Exception as error:
+        # The package raises what its parser happens to meet.
+        raise UsageError(
+            f"{path} is not a particle file of R-STILT ({error}): remove it, to import the "
+            "footprints without particles."
+        ) from error
+    return told
 
 
 def _py_files(folder: Path, kind: str) -> Iterator[Path]:
@@ -238,7 +239,8 @@ def _py_simulations(folder: Path, met: str | None) -> Iterator[OldSimulation]:
             table = table.rename(columns=_COLUMNS)
         name = re.sub(r"[^a-z0-9]", "", variant.lower()) or "met"
         variants.add(variant)
-        yield OldSimulation(name, receptor, footprint, table)
+        weights = meta["footprint"].get("transforms") or ""
+        yield OldSimulation(name, receptor, footprint, table, str(weights))
     if met is not None and met not in variants:
         raise UsageError(
             f"{folder} has no variant {met!r}: it has {', '.join(sorted(variants)) or 'none'}."

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stilt.config import MetConfig
+from stilt.config.meteorology import is_campaign
 from stilt.project.kernels import Kernels
 from stilt.roots import expanded, place_of
 
@@ -47,8 +48,8 @@ class Expectation:
         error: key of the perturbed trajectory, None without error runs.
         footprints: key of every footprint by name, ``<name>_error`` among them.
         keeps_particles: whether trajectories stay on disk.
-        former: these keys by those that the same outputs had where weather was before (the setting
-            ``moved_from``).
+        former: these keys by those that the same outputs had where weather was before, or that
+            another program's have (the setting ``moved_from``).
     """
 
     transport: str
@@ -134,17 +135,27 @@ def _made_from(
     config: ModelConfig, identities: Sequence[Mapping[str, Any]], tables: Kernels
 ) -> Expectation:
     weather = identities if len(identities) > 1 else identities[0]
-    transport = digest([PHYSICS_VERSION, config.transport_dict(), weather])
+    physics, gridding = PHYSICS_VERSION, GRIDDING_VERSION
+    no_matter: set[str] = set()
+    if is_campaign(identities[0]["directory"]):
+        # Another program's results owe nothing to our nests, versions and random numbers.
+        weather, physics, gridding, no_matter = identities[0], 0, 0, {"seed"}
+
+    def transport_settings(error_run: bool) -> dict[str, Any]:
+        settings = config.transport_dict(error_run=error_run)
+        return {name: value for name, value in settings.items() if name not in no_matter}
+
+    transport = digest([physics, transport_settings(False), weather])
     error = None
     if config.error_run:
-        error = digest([PHYSICS_VERSION, config.transport_dict(error_run=True), weather])
+        error = digest([physics, transport_settings(True), weather])
     footprints = {}
     for name, footprint in config.footprints.items():
         settings = footprint.model_dump(mode="json", exclude={"error"})
         settings["transforms"] = [tables.identity(each) for each in settings["transforms"]]
-        footprints[name] = digest([GRIDDING_VERSION, settings, transport])
+        footprints[name] = digest([gridding, settings, transport])
         if footprint.error:
-            footprints[name + ERROR_SUFFIX] = digest([GRIDDING_VERSION, settings, error])
+            footprints[name + ERROR_SUFFIX] = digest([gridding, settings, error])
     return Expectation(transport, error, footprints, config.trajectories)
 
 
@@ -169,8 +180,19 @@ def _identities(met: MetConfig, root: Path) -> list[dict[str, Any]]:
     now = [
         _place_identity(place, name, root) for place, name in zip(met.places, names, strict=True)
     ]
-    before = [_place_identity(place_of(name), name, root) for name in met.moved_from]
-    return [{**fields, "directory": place} for place in (now[0] if len(now) == 1 else now, *before)]
+    before = [
+        _campaign_identity(met, name)
+        if is_campaign(name)
+        else {**fields, "directory": _place_identity(place_of(name), name, root)}
+        for name in met.moved_from
+    ]
+    return [{**fields, "directory": now[0] if len(now) == 1 else now}, *before]
+
+
+def _campaign_identity(met: MetConfig, name: str) -> dict[str, Any]:
+    """Return what says that another program had the weather, whose files here do not matter."""
+    own = {"realization": met.realization} if met.realization else {}
+    return {"directory": name, **own}
 
 
 def _place_identity(place: Place, written: str, root: Path) -> str:

@@ -30,6 +30,29 @@ def test_particles_and_weather_change_every_key(tmp_path, change):
     assert before.footprints["default"] != after.footprints["default"]
 
 
+def test_another_programs_results_depend_on_transport_but_not_on_weather_files(
+    tmp_path, monkeypatch
+):
+    def campaign_keys(met=(), **changes):
+        mets = {"fake": {**fakes.config().model_dump()["mets"]["fake"], **dict(met),
+                         "moved_from": ["/old", "campaign:old"]}}  # fmt: skip
+        outer = changes.pop("outer", {})
+        found = expected(tmp_path, mets={**mets, **outer}, **changes)
+        return [found.accepted(key)[-1] for key in (found.transport, found.footprints["default"])]
+
+    before = campaign_keys()
+    assert campaign_keys({"directory": "new", "file_format": "%Y%m", "file_tres": "3h"}) == before
+    assert campaign_keys({"directory": "new", "format": "era5"}) == before
+    nest = {"directory": "coarse", "file_format": "%Y%m", "file_tres": "3h"}
+    assert campaign_keys({"nested_in": "outer"}, outer={"outer": nest}) == before
+    assert campaign_keys(seed=7) == before
+    for changes in ({"numpar": 6}, {"n_hours": -3}, {"veght": 0.3}):
+        assert not set(campaign_keys(**changes)) & set(before)
+    monkeypatch.setattr("stilt.project.keys.PHYSICS_VERSION", 99)
+    monkeypatch.setattr("stilt.project.keys.GRIDDING_VERSION", 99)
+    assert campaign_keys() == before
+
+
 def test_a_grid_changes_its_footprint_alone(tmp_path):
     grids = {"default": {"grid": fakes.GRID}, "fine": {"grid": {**fakes.GRID, "xres": 0.1}}}
     moved = {**grids, "default": {"grid": {**fakes.GRID, "xmin": -114.0}}}
