@@ -118,6 +118,16 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
     return " AND ".join(clauses), values
 
 
+def sites_of(owner: Owner, selection: Selection) -> list[str]:
+    """Return the labels ``site`` of a selection's receptors, sorted; "" is of those without one."""
+    where, values = condition(owner, selection)
+    table = owner.files.index.sql(
+        f"SELECT DISTINCT coalesce({_SITE}, '') AS site FROM simulations s WHERE {where} "
+        "ORDER BY site", values,
+    )  # fmt: skip
+    return [str(site) for site in table["site"]]
+
+
 def states_of(selection: Selection) -> set[str]:
     """Return the states that a selection asks for; all when it names none.
 

@@ -14,6 +14,7 @@ from stilt.errors import UsageError
 from stilt.exchange import ct_lagrange, openghg
 from stilt.exchange.releases import ReleaseRecord
 from stilt.outputs import FootprintCollections, TrajectoryCollection
+from stilt.selection import sites_of
 
 if TYPE_CHECKING:
     from stilt.selection import Owner, Selection
@@ -55,8 +56,29 @@ def export(
     if names is None:
         raise UsageError("These files carry a site and a domain in their names: give both.")
     folder.mkdir(parents=True, exist_ok=True)
-    records = [record for record, _ in _records(owner, name, selection)]
+    chosen = _at_site(owner, selection, names.site)
+    records = [record for record, _ in _records(owner, name, chosen)]
     return openghg.write(records, names, folder)
+
+
+def _at_site(owner: Owner, selection: Selection, site: str) -> Selection:
+    """Return the receptors labelled with a site; all where places are chosen or none has a label.
+
+    Raises:
+        UsageError: there are labels, and none of them is the site's.
+    """
+    if selection.get("location_ids") is not None:
+        return selection
+    labels = [label for label in sites_of(owner, selection) if label]
+    if site in labels:
+        return {**selection, "location_ids": site}
+    if labels:
+        raise UsageError(
+            f"No receptor has the label site {site!r}, but {openghg.listed(labels)}: give one of "
+            "these as --site (site= in Python), or choose receptors with --location "
+            f"(location_ids=), which are then exported under the name {site}."
+        )
+    return selection
 
 
 def _records(

@@ -176,7 +176,8 @@ class Answers:
             layout: ``openghg`` or ``paris``, which are one (OpenGHG's ``source_format="paris"``),
                 or ``ct-lagrange`` (one file a receptor).
             name: of the footprints; needed where there are several.
-            site, domain: in the files' names, for openghg and paris.
+            site, domain: in the files' names, for openghg and paris. Of receptors with labels
+                ``site``, those of this one are taken, unless ``location_ids`` are given.
             species: gas; ``co2`` adds influence by hours back.
             period: averaging period of a measurement.
             **selection: which simulations, of one site.
@@ -186,7 +187,8 @@ class Answers:
 
         Raises:
             UsageError: an unknown layout, several meteorologies, a projected or summed footprint,
-                particles that were not kept, or a site or domain is missing.
+                particles that were not kept, a site or domain is missing, or receptors of several
+                sites or of none that has the name.
         """
         from stilt.answers.export import export
         from stilt.exchange.openghg import ExportNames

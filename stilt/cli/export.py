@@ -40,7 +40,9 @@ Examples:
     type=click.Choice(("files", "netcdf", "zarr", "parquet", *LAYOUTS)),
     help="What to write.  [default: as the suffix of OUT says, else files]",
 )
-@click.option("--site", help="Site in the names of files for OpenGHG.")
+@click.option(
+    "--site", help="Site in the names of files for OpenGHG, and the label site of its receptors."
+)
 @click.option("--domain", help="Domain in the names of files for OpenGHG.")
 @click.option("--species", default="inert", help="Gas in files for OpenGHG; co2 adds hours back.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from stilt.atomic import atomic_path
 from stilt.errors import UsageError
@@ -21,6 +23,9 @@ from stilt.version import __version__
 
 SRR_UNITS = "(mol/mol)/(mol/m2/s)"
 INERT = "-9.0"
+MOST_NAMES = 5
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def to_dataset(records: Sequence[ReleaseRecord], names: ExportNames) -> xr.Datas
     ordered = sorted(records, key=lambda each: each.receptor.time)
     times = np.array([each.receptor.time.to_datetime64() for each in ordered], "datetime64[ns]")
     if (np.diff(times) == np.timedelta64(0)).any():
-        raise UsageError("Two footprints of one inlet have the same time: choose one of them.")
+        raise UsageError(_same_times(ordered, times))
     first = ordered[0].data
     if any(each.footprint.grid != ordered[0].footprint.grid for each in ordered):
         raise UsageError("Footprints on different grids cannot be in one file.")
@@ -119,17 +124,13 @@ def write(
         The files.
 
     Raises:
-        UsageError: as :func:`to_dataset`, or the measurements are of several sites: places that
-            occur repeatedly, unlike those of a ship or an aircraft.
+        UsageError: as :func:`to_dataset`, or the measurements are of several sites: with different
+            labels ``site``, or at places that occur repeatedly or at the same time, unlike those of
+            a ship or an aircraft.
     """
-    count = Counter(each.place for each in records if each.receptor.kind == "point")
-    places = sorted(place for place, times in count.items() if times > 1)
-    if len(places) > 1:
-        raise UsageError(
-            f"Files for OpenGHG are of one site, and receptors lie at {len(places)} places, such "
-            f"as {_place(places[0])} and {_place(places[1])}: export each on its own, with its "
-            "--location (location_ids= in Python) and --site."
-        )
+    _check_one_site(records)
+    if names.species.lower() == "co2":
+        _warn_off_the_hour(records)
     groups: dict[tuple[str, str], list[ReleaseRecord]] = {}
     for each in records:
         key = (_inlet(each), f"{each.receptor.time:%Y%m}")
@@ -150,6 +151,60 @@ def write(
             dataset.to_netcdf(temporary, encoding=encoding, engine="netcdf4")
         written.append(path)
     return written
+
+
+def _check_one_site(records: Sequence[ReleaseRecord]) -> None:
+    """Refuse measurements of several sites."""
+    advice = "export each on its own, with its --location (location_ids= in Python) and --site."
+    labels = {str(each.receptor.labels["site"]) for each in records if _has_site(each)}
+    if len(labels) > 1 and len({each.place for each in records}) > 1:
+        raise UsageError(
+            "Files for OpenGHG are of one site, and these receptors have the labels site "
+            f"{listed(sorted(labels))}: {advice}"
+        )
+    points = {(each.place, each.receptor.time) for each in records if each.receptor.kind == "point"}
+    for part in (0, 1):
+        count = Counter(each[part] for each in points)
+        repeated = {each for each, times in count.items() if times > 1}
+        places = sorted({place for place, time in points if (place, time)[part] in repeated})
+        if len(places) > 1:
+            raise UsageError(
+                f"Files for OpenGHG are of one site, and receptors lie at {len(places)} places, "
+                f"such as {_place(places[0])} and {_place(places[1])}: {advice}"
+            )
+
+
+def _has_site(record: ReleaseRecord) -> bool:
+    return record.receptor.labels.get("site") not in (None, "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names as text, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join([*names[:MOST_NAMES], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _warn_off_the_hour(records: Sequence[ReleaseRecord]) -> None:
+    """Warn of measurements whose hours back are parts of two hours of a flux."""
+    odd = [each.receptor for each in records if each.receptor.time != each.receptor.time.floor("h")]
+    if odd:
+        logger.warning(
+            "%d of %d receptors are not on a full hour, such as %s: the hours back in these files "
+            "are counted from the receptor, so OpenGHG's CO2 with an hourly flux can be off by "
+            "more than a tenth; receptors on the hour, or model.timeseries, have the right hours.",
+            len(odd), len(records), odd[0].id,
+        )  # fmt: skip
+
+
+def _same_times(ordered: Sequence[ReleaseRecord], times: NDArray[np.datetime64]) -> str:
+    again = np.flatnonzero(np.diff(times) == np.timedelta64(0))
+    one, other = (ordered[again[0] + step].receptor.id for step in (0, 1))
+    return (
+        f"{again.size} of {len(ordered)} footprints of one inlet have the time of another, such as "
+        f"{one} and {other}, and OpenGHG finds a footprint by its time alone: choose one for each "
+        "time with --location (location_ids= in Python), or thin soundings before they are "
+        "computed (stilt observe --thin); --format netcdf, and jacobian() in Python, take all."
+    )
 
 
 def _place(place: tuple[float, float]) -> str:

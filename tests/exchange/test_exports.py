@@ -135,21 +135,90 @@ def test_files_for_openghg_are_of_one_site_and_a_moving_platform_is_one(tmp_path
     nothing = xr.Dataset(coords={"time": ("time", np.array([], "datetime64[ns]"))})
     monkeypatch.setattr(openghg, "to_dataset", lambda *_: nothing)
 
-    def records(*places):
+    def records(*places, hours=(12, 12), **labels):
         return [
             SimpleNamespace(
                 place=place,
                 height_m=10.0,
-                receptor=stilt.PointReceptor("2023-07-15 12:00", *place, 10.0),
+                receptor=stilt.PointReceptor(f"2023-07-15 {hour}:00", *place, 10.0).with_labels(
+                    {name: each[at] for name, each in labels.items() if each[at]}
+                ),
             )
-            for place in places
+            for at, (place, hour) in enumerate(zip(places, hours, strict=True))
         ]
 
     names = openghg.ExportNames("WBB", "TEST", "ch4", "demo")
-    two_towers = records((-112.0, 40.0), (-111.0, 41.0)) * 2
-    with pytest.raises(UsageError, match=r"2 places, such as -112, 40 .*--location"):
-        openghg.write(two_towers, names, tmp_path)
-    assert len(openghg.write(records((-112.0, 40.0), (-111.0, 41.0)), names, tmp_path)) == 1
+    here, there = (-112.0, 40.0), (-111.0, 41.0)
+    told = r"2 places, such as -112, 40 .*--location"
+    with pytest.raises(UsageError, match=told):
+        openghg.write(records(here, there, here, there, hours=(1, 2, 3, 4)), names, tmp_path)
+    # Nothing that moves is at two places at one time.
+    with pytest.raises(UsageError, match=told):
+        openghg.write(records(here, there), names, tmp_path)
+    moving = {"hours": (12, 13)}
+    assert len(openghg.write(records(here, there, **moving), names, tmp_path)) == 1
+    with pytest.raises(UsageError, match=r"labels site RUR, WBB: export each on its own"):
+        openghg.write(records(here, there, site=("WBB", "RUR"), **moving), names, tmp_path)
+    for site in (("SHIP", "SHIP"), ("SHIP", "")):
+        assert openghg.write(records(here, there, site=site, **moving), names, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def two_sites(model, tmp_path_factory):
+    """One receptor at WBB, off the hour, and one at RUR, computed."""
+    config = model.config.model_copy(update={"n_hours": -1})
+    receptors = [
+        stilt.PointReceptor("2023-07-15 14:23", -111.85, 40.77, 30.0, labels={"site": "WBB"}),
+        stilt.PointReceptor("2023-07-15 15:00", -112.6, 40.2, 10.0, labels={"site": "RUR"}),
+    ]
+    root = tmp_path_factory.mktemp("sites") / "case"
+    found = stilt.Model(root, receptors=receptors, config=config)
+    found.store_inputs()
+    stilt.push_simulations(found, found.register_pending())
+    return found
+
+
+def test_a_site_is_chosen_by_its_label(two_sites, tmp_path):
+    def files(**chosen):
+        return [path.name for path in two_sites.export(tmp_path, "openghg", domain="T", **chosen)]
+
+    assert files(site="WBB") == ["WBB-30magl_STILT_demo_T_inert_202307.nc"]
+    assert files(site="RUR") == ["RUR-10magl_STILT_demo_T_inert_202307.nc"]
+    # Places that are chosen may be given another name.
+    assert files(site="UOU", location_ids="WBB") == ["UOU-30magl_STILT_demo_T_inert_202307.nc"]
+    with pytest.raises(UsageError, match=r"label site 'UOU', but RUR, WBB: give one of these"):
+        files(site="UOU")
+    with pytest.raises(UsageError, match=r"labels site RUR, WBB: export each"):
+        files(site="WBB", location_ids=["WBB", "RUR"])
+
+
+def test_co2_off_the_hour_is_warned_of(two_sites, tmp_path, caplog):
+    two_sites.export(tmp_path, "openghg", site="RUR", domain="T", species="co2")
+    two_sites.export(tmp_path, "openghg", site="WBB", domain="T", species="ch4")
+    assert not caplog.messages
+    two_sites.export(tmp_path, "openghg", site="WBB", domain="T", species="co2")
+    (said,) = caplog.messages
+    assert said.startswith("1 of 1 receptors are not on a full hour, such as 202307151423_")
+
+
+def test_soundings_of_one_second_are_refused_with_what_can_be_done(model, tmp_path):
+    columns = [
+        stilt.ColumnReceptor("2023-07-15 18:00:07", longitude, 40.77, 0.0, 300.0)
+        for longitude in (-111.85, -111.8)
+    ]
+    config = model.config.model_copy(update={"n_hours": -1})
+    scene = stilt.Model(tmp_path / "scene", receptors=columns, config=config)
+    stilt.push_simulations(scene, scene.register_pending())
+    with pytest.raises(UsageError) as told:
+        scene.export(tmp_path, "openghg", site="TROPOMI", domain="T")
+    assert "1 of 2 footprints of one inlet have the time of another, such as 20230715" in str(
+        told.value
+    )
+    assert "--location (location_ids= in Python), or thin soundings" in str(told.value)
+    one = scene.receptors[0].location_id
+    (path,) = scene.export(tmp_path, "openghg", site="S5P", domain="T", location_ids=one)
+    assert path.name == "S5P-column_STILT_demo_T_inert_202307.nc"
+    assert scene.footprints["default"].export(tmp_path / "all.nc") == 2
 
 
 def test_wind_at_the_release_comes_from_where_particles_went_by_hand():
