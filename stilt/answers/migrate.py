@@ -120,15 +120,16 @@ def migrate(
 
 
 def _why_no_particles(campaign: OldCampaign, taken: list[OldSimulation]) -> str:
+    kept = "Leave trajectories: false in config.yaml: with true, a run would recompute them all."
     if campaign.has_unreadable_particles():
         return (
             "Its particles are in .rds files, which need the package rdata: pip install rdata, and "
-            "migrate again to import them too."
+            f"migrate again to import them too. {kept}"
         )
     lacking = sum(each.particles is None for each in taken)
     return (
         f"{lacking} of {len(taken)} simulation(s) have no particle file, and particles are "
-        "imported only where all have them."
+        f"imported only where all have them. {kept}"
     )
 
 

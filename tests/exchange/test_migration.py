@@ -199,7 +199,8 @@ def test_settings_are_taken_or_listed_with_the_reason(r_stilt, tmp_path):
     }
     assert result["notes"] == [
         "2 of 2 simulation(s) have no particle file, and particles are imported only where all "
-        "have them."
+        "have them. Leave trajectories: false in config.yaml: with true, a run would recompute "
+        "them all."
     ]
 
 
