@@ -37,7 +37,10 @@ Examples:
     type=click.Choice(["tropomi", "wfmd", "oco2", "tccon", "ggg", "csv"]),
     help="What FILES are.",
 )
-@click.option("--name", metavar="NAME", help="Name of the tables.  [default: the reader's]")
+@click.option(
+    "--name", metavar="NAME",
+    help="Name of the tables.  [default: the reader and --species, such as tccon-ch4]",
+)  # fmt: skip
 @click.option("--species", metavar="GAS", help="Gas, for products of several.")
 @click.option("--units", metavar="UNITS", help="Units of a csv table that does not say.")
 @click.option(
@@ -94,14 +97,15 @@ def observe(
 
         settings = ObservationsConfig(**_settings(files, reader, **choice))
         soundings, _ = soundings_of(settings, Path())
+        name = name or _default_name(reader, settings.species)
         placing = ("receptor", "bottom", "top", "altitude_ref")
         receptors = model.observe(
             soundings,
-            name or reader,
+            name,
             replace=replace,
             **{key: getattr(settings, key) for key in placing},
         )
-        names = [name or reader]
+        names = [name]
     elif reader is not None:
         raise UsageError(f"Name the files to read before the project, {project}.")
     else:
@@ -130,6 +134,14 @@ def observe(
         click.echo(f"Averaging kernels: {path}")
     if unused := unused_kernels(model.files.observations, model.config.footprints):
         click.echo(unused)
+
+
+def _default_name(reader: str, species: str | None) -> str:
+    """Return the reader's name, with the gas for products of several."""
+    from stilt.observations.readers import DEFAULT_SPECIES
+
+    gas = species or DEFAULT_SPECIES.get(reader)
+    return f"{reader}-{gas}" if gas else reader
 
 
 def _gases(model: Model, names: Sequence[str]) -> str:

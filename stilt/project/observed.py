@@ -126,10 +126,12 @@ class ObservationTables:
             name: of the tables.
             soundings: what was measured.
             receptors: of every sounding.
-            replace: drop what the name has; otherwise only soundings of the same id are replaced.
+            replace: drop what the name has; otherwise only soundings of the same id are replaced,
+                and a receptor that another sounding has given a kernel keeps it.
 
         Raises:
-            UsageError: two soundings have one id.
+            UsageError: two soundings have one id; they would replace soundings of another gas, or
+                there would be kernels of two gases.
         """
         named = soundings.table["sounding_id"]
         if (again := named[named.duplicated()]).size:
@@ -139,18 +141,29 @@ class ObservationTables:
             )
         ids = [str(receptor.id) for receptor in receptors]
         table = soundings.table.assign(**{RECEPTOR: ids})
-        kernels, version = soundings.kernels(ids), FIRST_VERSION
-        if self.kernel_path(name).exists():
+        kernels = soundings.kernels(ids)
+        has_kernels = self.kernel_path(name).exists()
+        stored = pd.DataFrame(columns=kernels.columns)
+        if has_kernels:
             stored = pd.read_parquet(self.kernel_path(name))
-            version = self._version(name, stored, kernels)
-        if not replace and self.table_path(name).exists():
+            kernels = kernels.astype({RECEPTOR: str})
+        if not replace and self.has(name):
             before = self.read(name)
+            _refuse_another_gas(name, before, table, has_kernels=has_kernels or len(kernels) > 0)
             before = before[~before["sounding_id"].isin(table["sounding_id"])]
             table = pd.concat([before, table], ignore_index=True) if len(before) else table
-            if self.kernel_path(name).exists():
-                known = stored[stored[RECEPTOR].isin(before[RECEPTOR])]
-                known = known[~known[RECEPTOR].isin(set(ids))]
-                kernels = pd.concat([known, kernels.astype({RECEPTOR: str})], ignore_index=True)
+            known = stored[stored[RECEPTOR].isin(before[RECEPTOR])]
+            if len(known):
+                _tell_of_kept_kernels(name, known, kernels)
+                others = kernels[~kernels[RECEPTOR].isin(known[RECEPTOR])]
+                kernels = pd.concat([known, others], ignore_index=True) if len(others) else known
+        gases = _gases(table)
+        if len(kernels) and len(gases) > 1:
+            raise UsageError(
+                f"The soundings of {name} are of {' and '.join(gases)}, and a table of averaging "
+                "kernels holds those of one gas: store each gas under its own name."
+            )
+        version = self._version(name, stored, kernels) if has_kernels else FIRST_VERSION
         self.write(name, table, kernels, version=version)
         without = sorted(set(ids) - set(kernels[RECEPTOR].astype(str))) if len(kernels) else []
         if without:
@@ -162,12 +175,49 @@ class ObservationTables:
             )  # fmt: skip
 
     def _version(self, name: str, stored: pd.DataFrame, added: pd.DataFrame) -> str:
-        """Version of kernels to which others are added: another one where any changes."""
+        """Version of kernels that replace those stored: another one where any changes."""
         told = table_version(self.kernel_path(name))
-        both = stored.merge(added.astype({RECEPTOR: str}), how="outer", indicator=True)
+        both = stored.merge(added, how="outer", indicator=True)
         common = set(stored[RECEPTOR]) & set(added[RECEPTOR])
         differ = both[(both["_merge"] != "both") & both[RECEPTOR].isin(common)]
         return digest([told, differ.astype(str).to_numpy().tolist()]) if len(differ) else told
+
+
+def _gases(table: pd.DataFrame) -> list[str]:
+    """Return the gases that soundings are of, sorted; those that do not say are left out."""
+    return sorted({str(gas).lower() for gas in table["species"].dropna().unique() if gas})
+
+
+def _refuse_another_gas(
+    name: str, before: pd.DataFrame, added: pd.DataFrame, *, has_kernels: bool
+) -> None:
+    """Refuse soundings that would replace those of another gas, or their kernels."""
+    there = before if has_kernels else before[before["sounding_id"].isin(added["sounding_id"])]
+    again = added if has_kernels else added[added["sounding_id"].isin(there["sounding_id"])]
+    held, given = _gases(there), _gases(again)
+    if held and given and held != given:
+        raise UsageError(
+            f"The observations {name} hold soundings of {' and '.join(held)}, and those to be "
+            f"added are of {' and '.join(given)}: store them under another name (--name, or "
+            "another entry of observations in config.yaml), or drop the former with --replace "
+            "(replace=True)."
+        )
+
+
+def _tell_of_kept_kernels(name: str, known: pd.DataFrame, added: pd.DataFrame) -> None:
+    """Say which receptors keep the kernels of other soundings than those added."""
+    shared = set(known[RECEPTOR]) & set(added[RECEPTOR])
+    if not shared:
+        return
+    both = known.merge(added, how="outer", indicator=True)
+    differ = both.loc[(both["_merge"] != "both") & both[RECEPTOR].isin(shared), RECEPTOR]
+    if len(differ):
+        notice(
+            logger,
+            "%d receptor(s), such as %s, keep the averaging kernels of soundings that %s had "
+            "before: store the others under another name to use theirs.",
+            differ.nunique(), differ.min(), name,
+        )  # fmt: skip
 
 
 def labels_of(receptors: Sequence[Receptor]) -> pd.DataFrame:

@@ -265,3 +265,67 @@ def test_the_project_comes_last(case, tmp_path):
     told = run("--reader", "tropomi", case, path)
     assert told.exit_code == 2
     assert "The project comes last" in told.output
+
+
+def kernels_of(case, name):
+    return pd.read_parquet(case / "observations" / f"{name}-kernels.parquet")
+
+
+def test_each_gas_of_a_file_has_its_own_table(case, tmp_path):
+    path = write_tccon(tmp_path / "ab20230715_20230716.public.qc.nc")
+    assert run(path, "--reader", "tccon", case).exit_code == 0
+    assert run(path, "--reader", "tccon", "--species", "ch4", case).exit_code == 0
+    found = stilt.Model(case).observations
+    assert found.groupby("name")["species"].unique().map(list).to_dict() == {
+        "tccon-ch4": ["ch4"], "tccon-co2": ["co2"],
+    }  # fmt: skip
+    assert set(kernels_of(case, "tccon-co2")["receptor"]) == set(found.index)
+
+
+def test_another_gas_does_not_replace_the_kernels_of_a_name(case, tmp_path):
+    path = write_tccon(tmp_path / "ab20230715_20230716.public.qc.nc")
+    named = ("--reader", "tccon", "--name", "site")
+    assert run(path, *named, case).exit_code == 0
+    before = kernels_of(case, "site")
+    told = run(path, *named, "--species", "ch4", case)
+    assert told.exit_code == 2
+    said = " ".join(told.output.split())
+    assert "site hold soundings of co2, and those to be added are of ch4" in said
+    assert "--name" in said
+    pd.testing.assert_frame_equal(kernels_of(case, "site"), before)
+    assert run(path, *named, "--species", "ch4", "--replace", case).exit_code == 0
+    assert stilt.Model(case).observations["species"].unique().tolist() == ["ch4"]
+
+
+def test_kernels_of_two_gases_in_one_call_are_refused(case, tmp_path):
+    path = write_tccon(tmp_path / "ab20230715_20230716.public.qc.nc")
+    both = Soundings.concat([read_files(path, "tccon", species=gas) for gas in ("co2", "ch4")])
+    with pytest.raises(UsageError, match=r"are of ch4 and co2, .* under its own name"):
+        stilt.Model(case).observe(both, "site")
+    assert not (case / "observations").exists()
+
+
+def test_a_gas_does_not_replace_another_of_the_same_ids(case, tmp_path):
+    path = tmp_path / "tower.csv"
+    path.write_text(
+        "time,lon,lat,zagl,id,co2,ch4\n2023-07-15 18:00,-111.85,40.77,30,a,415.2,1950\n"
+    )
+    named = ("--reader", "csv", "--name", "tower")
+    assert run(path, *named, "--species", "co2", "--units", "ppm", case).exit_code == 0
+    told = run(path, *named, "--species", "ch4", "--units", "ppb", case)
+    assert "tower hold soundings of co2" in " ".join(told.output.split())
+    assert stilt.Model(case).observations["value"].tolist() == [415.2]
+
+
+def test_a_receptor_keeps_the_kernel_of_a_sounding_that_stays(case, caplog):
+    profiles = {"ak_pressure_hpa": np.array([[850.0, 100.0]] * 2), "ak": np.ones((2, 2))}
+    model = stilt.Model(case)
+    model.observe(Soundings(columns(), profiles), "mine")
+    before = kernels_of(case, "mine")
+    model.observe(Soundings(columns(("c", "d")), profiles), "mine")
+    assert "keep the averaging kernels" not in caplog.text
+    model.observe(Soundings(columns(("e", "f"))), "mine")
+    other = {**profiles, "ak": np.full((2, 2), 0.5)}
+    model.observe(Soundings(columns(("g", "h")), other), "mine")
+    assert "2 receptor(s), such as 202307152000_-111.9_40.5_X0-3000, keep" in caplog.text
+    pd.testing.assert_frame_equal(kernels_of(case, "mine"), before)

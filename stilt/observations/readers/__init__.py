@@ -25,6 +25,7 @@ READERS: dict[str, Callable[..., Soundings]] = {
     "csv": read_csv,
 }
 OF_SEVERAL_SPECIES = ("tccon", "ggg", "csv")
+DEFAULT_SPECIES = {"tccon": "co2", "ggg": "co2"}
 
 
 def read_files(
