@@ -56,11 +56,12 @@ Examples:
     "--receptor", type=click.Choice(["auto", "point", "column", "slant"]), default="auto",
     help="Kind of receptor.  [default: points where there are altitudes, else columns]",
 )  # fmt: skip
-@click.option("--bottom", type=float, default=0.0, help="Lower end of columns in m.")
-@click.option("--top", type=float, default=3000.0, help="Upper end of columns in m.",
-              show_default=True)  # fmt: skip
+@click.option("--bottom", type=float, default=0.0, show_default=True,
+              help="Lower end of columns and slant paths in m.")  # fmt: skip
+@click.option("--top", type=float, default=3000.0, show_default=True,
+              help="Upper end of columns and slant paths in m.")  # fmt: skip
 @click.option("--altitude-ref", type=click.Choice(["agl", "msl"]), default="agl",
-              help="What bottom and top are above.", show_default=True)  # fmt: skip
+              show_default=True, help="What bottom and top of columns are above.")  # fmt: skip
 @click.option(
     "--replace",
     is_flag=True,

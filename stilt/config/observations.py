@@ -43,15 +43,18 @@ class ObservationsConfig(Section):
         "auto", "Kind of receptor; auto takes points where there are altitudes, else columns",
         visibility="basic",
     )  # fmt: skip
-    bottom: Float = described(0.0, "Lower end of columns", unit="m", visibility="advanced")
+    bottom: Float = described(0.0, "Lower end of columns and slant paths", unit="m",
+                              visibility="advanced")  # fmt: skip
     top: Float = described(3000.0, "Upper end of columns and slant paths", unit="m",
                            visibility="basic")  # fmt: skip
     heights: list[Float] | None = described(
-        None, "Heights of a slant path's points; every 100 m if not given", unit="m above ground",
-        visibility="advanced",
+        None, "Heights of a slant path's points; if not given, every 100 m (the middles of equal "
+        "layers) from bottom to top", unit="m above ground", visibility="advanced", min_length=1,
     )  # fmt: skip
     altitude_ref: Literal["agl", "msl"] = described(
-        "agl", "What bottom and top of columns are above", visibility="advanced"
+        "agl",
+        "What bottom and top of columns are above; slant paths are above ground",
+        visibility="advanced",
     )
 
     @field_validator("files", mode="before")
@@ -71,4 +74,10 @@ class ObservationsConfig(Section):
     def _ends_in_order(self) -> ObservationsConfig:
         if not self.bottom < self.top:
             raise problem(f"{self.bottom:g} m must be below top {self.top:g} m", "bottom")
+        if self.receptor == "slant" and self.bottom < 0:
+            raise problem(f"{self.bottom:g} m is below the ground of a slant path", "bottom")
+        if self.receptor == "slant" and self.altitude_ref != "agl":
+            raise problem("the heights of a slant path are above ground (agl)", "altitude_ref")
+        if self.receptor != "slant" and self.heights is not None:
+            raise problem("they are those of a slant path: say receptor: slant", "heights")
         return self

@@ -39,7 +39,9 @@ PROFILES = {
 }
 # Edges of layers that are counted down from the surface may end a little below zero.
 LEAST_HPA, MOST_HPA = -1.0, 1200.0
-SLANT_HEIGHTS_M = tuple(float(height) for height in range(50, 3050, 100))
+SLANT_SPACING_M = 100.0
+# One point would be a point receptor, and two above one another the column between them.
+FEWEST_SLANT_POINTS = 3
 
 
 @dataclass(frozen=True)
@@ -184,21 +186,29 @@ class Soundings:
                 points along the line of sight, off the ground pixel by their height times the
                 tangent of the zenith angle. ``auto`` takes points where the table has altitudes,
                 else columns.
-            bottom, top: ends of a column in m.
-            heights: of the points of a slant path in m above ground; None: every 100 m from 50 m
-                up to ``top``.
-            altitude_ref: ``agl`` or ``msl`` of a column.
+            bottom, top: ends of a column or a slant path in m.
+            heights: of the points of a slant path in m above ground; None: the middles of layers
+                of about 100 m from bottom to top.
+            altitude_ref: ``agl`` or ``msl`` of a column; a slant path is above ground.
 
         Raises:
-            UsageError: a sounding lacks what the kind needs.
+            UsageError: a sounding lacks what the kind needs, the ends are not in order, or an
+                argument is not one of the kind's.
         """
         if kind == "auto":
             kind = "point" if "altitude_m" in self.table.columns else "column"
+        if heights is not None and kind != "slant":
+            raise UsageError(f"Heights are those of a slant path, and the receptors are {kind}s.")
         if kind == "point":
             return self._points()
         if kind == "slant":
-            levels = heights or [level for level in SLANT_HEIGHTS_M if level <= top]
-            return self._slants(np.asarray(levels, np.float64))
+            if altitude_ref != "agl":
+                raise UsageError(
+                    "The heights of a slant path are above ground: leave out altitude_ref "
+                    f"{altitude_ref!r}, or take columns."
+                )
+            levels = slant_heights_m(bottom, top) if heights is None else _above_ground(heights)
+            return self._slants(levels)
         if kind != "column":
             raise UsageError(f"kind must be auto, point, column or slant, got {kind!r}")
         return [
@@ -238,7 +248,10 @@ class Soundings:
     def _slants(self, heights: Floats) -> list[Receptor]:
         lacking = [name for name in ("zenith_deg", "azimuth_deg") if name not in self.table]
         if lacking:
-            raise UsageError(f"A slant path needs {' and '.join(lacking)}, which the table lacks.")
+            raise UsageError(
+                f"A slant path needs {' and '.join(lacking)}, which these soundings do not have: "
+                "take columns."
+            )
         receptors = []
         angles = zip(self.table["zenith_deg"], self.table["azimuth_deg"], strict=True)
         for (time, lon, lat), (zenith, azimuth), labels in zip(
@@ -248,6 +261,11 @@ class Soundings:
                 raise UsageError(
                     f"The zenith angle of the sounding at {time} is {zenith}: a slant path needs "
                     "one from 0 to below 90 degrees."
+                )
+            if not np.isfinite(azimuth):
+                raise UsageError(
+                    f"The sounding at {time} has no azimuth angle, which a slant path needs: take "
+                    "columns."
                 )
             away = heights * np.tan(np.radians(zenith))
             turn = np.radians(azimuth)
@@ -329,6 +347,39 @@ class Soundings:
         sensors = ", ".join(sorted({str(name) for name in self.table["sensor"]})) or "nothing"
         good = int(self.table["good"].sum())
         return f"<Soundings: {len(self)} of {sensors}, {good} of good quality>"
+
+
+def slant_heights_m(bottom: float, top: float) -> Floats:
+    """Return the heights of a slant path's points: the middles of layers of about 100 m.
+
+    Args:
+        bottom, top: ends of the path in m above ground.
+
+    Returns:
+        At least three heights, ascending.
+
+    Raises:
+        UsageError: bottom is below the ground, or not below top.
+    """
+    if not (0.0 <= bottom < top and np.isfinite(top)):
+        raise UsageError(
+            f"A slant path from {bottom:g} m to {top:g} m is impossible: bottom must be at or "
+            "above the ground (0 m) and below top."
+        )
+    count = max(FEWEST_SLANT_POINTS, round((top - bottom) / SLANT_SPACING_M))
+    edges = np.linspace(bottom, top, count + 1)
+    return (0.5 * (edges[:-1] + edges[1:])).round(1)
+
+
+def _above_ground(heights: Sequence[float]) -> Floats:
+    """Return given heights of a slant path, none of them below the ground."""
+    levels = np.asarray(heights, np.float64)
+    if not (levels.size and np.isfinite(levels).all() and (levels >= 0.0).all()):
+        raise UsageError(
+            "The heights of a slant path are metres above ground, not below 0, got "
+            f"{levels.tolist()}."
+        )
+    return levels
 
 
 def _padded(part: Soundings, name: str, width: int) -> Floats:

@@ -26,13 +26,14 @@ def pressure_weights(
 ) -> pd.Series:
     """Share of the column's air that each particle stands for, indexed by ``indx``.
 
-    Pressures come from :func:`stilt.transforms.release.pressure_profile`. Particles of a column
-    stand for equally thick slabs of height, from its bottom to its top, so that the sum is
-    (pressure at the bottom − pressure at the top) / surface pressure, and two columns above each
-    other sum to the whole. Of other releases, slabs of neighbouring levels meet midway in pressure;
-    the ground closes the lowest and the highest is as thick above its level as below. A level's
-    share, its slab over the surface pressure, is split evenly among its particles. ``heights_msl``
-    overrides the receptor's ``altitude_ref``, as kmsl does.
+    Pressures come from :func:`stilt.transforms.release.pressure_profile`. Each level stands for a
+    slab of height, and slabs of neighbouring levels meet midway. Those of a column end at its
+    bottom and its top, so that the sum is (pressure at the bottom − pressure at the top) / surface
+    pressure, and two columns above each other sum to the whole. Of other releases the lowest slab
+    is as thick below its level as above, down to the ground at most, and the highest as thick above
+    as below; a single level stands for the air from the ground to twice its height. A level's
+    share, the pressure across its slab over the surface pressure, is split evenly among its
+    particles. ``heights_msl`` overrides the receptor's ``altitude_ref``, as kmsl does.
 
     Raises:
         ValueError: ``pres``, ``zagl`` or the release height is missing.
@@ -42,30 +43,39 @@ def pressure_weights(
     height = first_rows(particles.assign(_release=heights))["_release"]
     levels, level, count = np.unique(height.to_numpy(), return_inverse=True, return_counts=True)
     if isinstance(receptor, ColumnReceptor):
-        edges = profile.at(_slab_edges(levels, particles, receptor, heights))
-        lower, upper = edges[:-1], edges[1:]
+        ends = _ends_of_column(particles, receptor, heights)
     else:
-        pressure = profile.at(levels)
-        between = 0.5 * (pressure[:-1] + pressure[1:])
-        lower = np.concatenate(([profile.surface_hpa], between))
-        upper = np.concatenate((between, [2.0 * pressure[-1] - lower[-1]]))
-    share = (lower - upper) / profile.surface_hpa / count
+        ends = _ends_around(levels)
+    between = 0.5 * (levels[:-1] + levels[1:])
+    edges = profile.at(np.concatenate((ends[:1], between, ends[1:])))
+    share = (edges[:-1] - edges[1:]) / profile.surface_hpa / count
     return pd.Series(share[level], index=height.index, name="pressure_weight")
 
 
-def _slab_edges(
-    levels: Floats, particles: pd.DataFrame, receptor: ColumnReceptor, heights_agl_m: Floats
+def _ends_of_column(
+    particles: pd.DataFrame, receptor: ColumnReceptor, heights_agl_m: Floats
 ) -> Floats:
-    """Heights above ground between the levels of a column, with its ends, shape (levels + 1,)."""
+    """Return bottom and top of a column in m above ground, shape (2,)."""
     ground_m = 0.0
     if "xhgt" in particles.columns:
         # The terrain that was taken off heights above sea level; the highest are above it.
         given = particles["xhgt"].to_numpy(np.float64)
         highest = given >= given.max()
         ground_m = float(np.mean(given[highest] - heights_agl_m[highest]))
-    ends = np.maximum(np.array([receptor.bottom, receptor.top]) - ground_m, 0.0)
-    between = 0.5 * (levels[:-1] + levels[1:])
-    return np.concatenate(([ends[0]], between, [ends[1]]))
+    return np.maximum(np.array([receptor.bottom, receptor.top]) - ground_m, 0.0)
+
+
+def _ends_around(levels: Floats) -> Floats:
+    """Return the lower end of the lowest slab and the upper end of the highest, in m, shape (2,).
+
+    Args:
+        levels: heights above ground in m, ascending, shape (levels,).
+    """
+    if levels.size < 2:
+        return np.array([0.0, 2.0 * levels[0]])
+    below = levels[0] - 0.5 * (levels[1] - levels[0])
+    above = levels[-1] + 0.5 * (levels[-1] - levels[-2])
+    return np.array([max(below, 0.0), above])
 
 
 def apply_pressure_weighting(particles: pd.DataFrame, context: TransformContext) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from product_files import (
 )
 
 from stilt.config import Bounds
+from stilt.config.base import ConfigFieldError
 from stilt.config.observations import ObservationsConfig
 from stilt.errors import UsageError
 from stilt.observations import (
@@ -318,6 +319,53 @@ def test_slant_points_lie_off_the_pixel_by_height_times_tangent(tmp_path):
     assert east == pytest.approx(np.tan(np.radians(20)) * np.sin(np.radians(98)), abs=2e-3)
     assert high.altitude_m == 2000
     assert receptor.labels["sounding_id"] == "2023101919480000"
+
+
+@pytest.mark.parametrize(
+    ("bottom", "top", "first", "last", "count"),
+    [
+        (0.0, 3000.0, 50.0, 2950.0, 30),
+        (0.0, 8000.0, 50.0, 7950.0, 80),
+        (1000.0, 3000.0, 1050.0, 2950.0, 20),
+        (0.0, 40.0, 6.7, 33.3, 3),
+        (0.0, 1030.0, 51.5, 978.5, 10),
+    ],
+)
+def test_slant_paths_reach_from_bottom_to_top(tmp_path, bottom, top, first, last, count):
+    found = read_oco2(write_oco2(tmp_path / "oco2.nc4"))
+    heights = [p.altitude_m for p in found.receptors("slant", bottom=bottom, top=top)[0].positions]
+    assert (heights[0], heights[-1], len(heights)) == (first, last, count)
+
+
+def test_impossible_slant_paths_are_refused(tmp_path):
+    found = read_oco2(write_oco2(tmp_path / "oco2.nc4"))
+    for ends in ({"bottom": 3000.0}, {"bottom": -5.0}, {"top": np.inf}):
+        with pytest.raises(UsageError, match="is impossible: bottom must be"):
+            found.receptors("slant", **ends)
+    with pytest.raises(UsageError, match="metres above ground, not below 0"):
+        found.receptors("slant", heights=[-10.0, 100.0])
+    with pytest.raises(UsageError, match="above ground: leave out altitude_ref 'msl'"):
+        found.receptors("slant", altitude_ref="msl")
+    with pytest.raises(UsageError, match="those of a slant path, and the receptors are columns"):
+        found.receptors("column", heights=[100.0])
+    blended = read_tropomi(write_blended_tropomi(tmp_path / "S5P_BLND_x.nc"))
+    with pytest.raises(UsageError, match="needs zenith_deg and azimuth_deg, which these soundings"):
+        blended.receptors("slant")
+    found.table["azimuth_deg"] = np.nan
+    with pytest.raises(UsageError, match="has no azimuth angle"):
+        found.receptors("slant")
+
+
+def test_settings_of_other_receptors_are_refused():
+    given = {"files": ["x"], "reader": "oco2"}
+    for wrong, told in (
+        ({"receptor": "slant", "bottom": -5}, "bottom: -5 m is below the ground"),
+        ({"receptor": "slant", "altitude_ref": "msl"}, "altitude_ref: the heights of a slant"),
+        ({"receptor": "column", "heights": [100]}, "heights: they are those of a slant path"),
+        ({"receptor": "slant", "bottom": 50, "top": 40}, "bottom: 50 m must be below top 40 m"),
+    ):
+        with pytest.raises(ConfigFieldError, match=told):
+            ObservationsConfig(**given, **wrong)
 
 
 def test_kernels_are_rows_by_receptor(tmp_path):

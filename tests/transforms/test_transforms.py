@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stilt import ColumnReceptor, PointReceptor
+from stilt import ColumnReceptor, MultiPointReceptor, PointReceptor
 from stilt.errors import ConfigValidationError
+from stilt.observations.soundings import slant_heights_m
 from stilt.transforms import PressureWeighting, apply_transforms, pressure_weights
 from stilt.transforms.release import pressure_profile, release_height_agl_m
 
@@ -154,6 +155,37 @@ def test_columns_above_one_another_sum_to_the_whole() -> None:
         for part, weights in zip((low, high), parts, strict=True)
     ]
     assert sum(feet) == pytest.approx(table["foot"].groupby(table["indx"]).sum() @ whole)
+
+
+def points(heights) -> tuple[pd.DataFrame, MultiPointReceptor]:
+    """Ten particles released at each height, and their receptor."""
+    at = np.repeat(np.asarray(heights, np.float64), 10)
+    moved = at + np.tile(np.linspace(-5.0, 5.0, 10), len(heights))
+    table = pd.DataFrame(
+        {"time": -1.0, "indx": np.arange(1, at.size + 1), "zagl": moved, "xhgt": at, "foot": 1.0,
+         "pres": 900.0 * np.exp(-moved / SCALE_HEIGHT_M)}
+    )  # fmt: skip
+    lon = -112.0 + 1e-5 * np.asarray(heights)
+    return table, MultiPointReceptor(TIME, lon, np.full(lon.shape, 40.6), heights)
+
+
+@pytest.mark.parametrize(("bottom", "top"), [(0.0, 3000.0), (1000.0, 8000.0), (0.0, 40.0)])
+def test_a_slant_path_weighs_what_the_column_of_its_ends_does(bottom, top) -> None:
+    table, receptor = points(slant_heights_m(bottom, top))
+    low, high = np.exp(-np.array([bottom, top]) / SCALE_HEIGHT_M)
+    assert pressure_weights(table, receptor).sum() == pytest.approx(low - high, rel=0.01)
+
+
+def test_a_slant_path_of_few_heights_stands_for_the_air_half_a_step_around_them() -> None:
+    weights = pressure_weights(*points([1000.0, 2000.0, 5000.0])).groupby(np.arange(30) // 10).sum()
+    edges = np.exp(-np.array([500.0, 1500.0, 3500.0, 6500.0]) / SCALE_HEIGHT_M)
+    np.testing.assert_allclose(weights, edges[:-1] - edges[1:], rtol=1e-6)
+    weights = pressure_weights(*points([100.0, 2000.0]))
+    assert weights.sum() == pytest.approx(1 - np.exp(-2950.0 / SCALE_HEIGHT_M), rel=1e-6)
+    table, _ = points([500.0, 600.0])
+    lowest = pressure_weights(table[table["xhgt"] == 500.0], POINT)
+    # The slope of 288 K, where all particles are near one height.
+    assert lowest.sum() == pytest.approx(1 - np.exp(-1000.0 / 8430.0), rel=0.01)
 
 
 def kernel(**fields) -> dict:
