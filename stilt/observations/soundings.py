@@ -39,6 +39,8 @@ PROFILES = {
 }
 # Edges of layers that are counted down from the surface may end a little below zero.
 LEAST_HPA, MOST_HPA = -1.0, 1200.0
+# Far above any column averaging kernel, and below the size of fill values.
+MOST_KERNEL = 90.0
 SLANT_SPACING_M = 100.0
 # One point would be a point receptor, and two above one another the column between them.
 FEWEST_SLANT_POINTS = 3
@@ -59,8 +61,8 @@ class Soundings:
             ``altitude_levels_m``, ``corner_longitudes`` and ``corner_latitudes``.
 
     Raises:
-        UsageError: a column is missing, a profile has another number of rows, or pressures are not
-            from 0 to 1200 hPa.
+        UsageError: a column is missing, a profile has another number of rows, pressures are not
+            from 0 to 1200 hPa, or kernels are beyond 90.
     """
 
     table: pd.DataFrame
@@ -85,6 +87,12 @@ class Soundings:
                         f"Pressures of the profile {name!r} must be from 0 to {MOST_HPA:g} hPa, "
                         f"got {wrong:g}: are they in Pa?"
                     )
+            if name == "ak" and (np.abs(values) > MOST_KERNEL).any():
+                wrong = values[np.abs(values) > MOST_KERNEL].flat[0]
+                raise UsageError(
+                    f"An averaging kernel has the value {wrong:g}, which is not one: give fill "
+                    "values as NaN."
+                )
         object.__setattr__(self, "table", self.table.reset_index(drop=True))
 
     @classmethod

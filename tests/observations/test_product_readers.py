@@ -255,6 +255,92 @@ def test_csv_keeps_labels_and_both_gases_of_one_place(tmp_path):
         read_csv(path)
 
 
+TOWER = "time,lon,lat,zagl,value,sigma,units\n"
+
+
+def tower(path, *rows):
+    lines = [f"2023-07-15 {hour:02}:00,-111.85,40.77,30,{row}" for hour, row in enumerate(rows)]
+    path.write_text(TOWER + "\n".join(lines) + "\n")
+    return path
+
+
+def test_fill_values_of_a_table_are_missing_and_counted(tmp_path, caplog):
+    fills = ("-999", "-999.99", "-9999.0", "-99.9", "99999.99", "9.96921e36", "1e20")
+    rows = ["415.2,0.3,ppm", *(f"{fill},0.3,ppm" for fill in fills), "416.2,-999.9,ppm"]
+    found = read_csv(tower(tmp_path / "tower.csv", *rows), species="co2")
+    assert found.table["value"].dropna().tolist() == [415.2, 416.2]
+    assert found.select().table["uncertainty"].isna().tolist() == [False, True]
+    assert len(found.select()) == 2
+    assert "7 of 9 values of" in caplog.text
+    assert "such as -999 at 2023-07-15 01:00:00: they count as missing" in caplog.text
+    assert "1 of 9 uncertainties of" in caplog.text
+
+
+def test_negative_values_that_are_no_fill_values_are_kept_and_counted(tmp_path, caplog):
+    found = read_csv(tower(tmp_path / "tower.csv", "-3.5,0.3,ppm", "2,0.3,ppm"))
+    assert found.select().table["value"].tolist() == [-3.5, 2.0]
+    assert "1 of 2 values of" in caplog.text
+    assert "are below zero, such as -3.5" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("415.2,0.3,furlong", "tower.csv: units of the values: 'furlong' cannot be turned into"),
+        ("415.2,0.3,kg kg-1", "tower.csv: units of the values: 'kg kg-1' is a ratio of masses"),
+        ("415.2,0.3,mol mol-1", "tower.csv: 415.2 mol mol-1 at 2023-07-15 00:00:00 is more than 1"),
+        ("2e6,0.3,ppm", r"2e\+06 ppm at .* is more than 1 mol mol-1: correct the value or its"),
+    ],
+)
+def test_units_and_values_that_cannot_be_are_refused(tmp_path, row, told):
+    with pytest.raises(UsageError, match=told):
+        read_csv(tower(tmp_path / "tower.csv", row))
+
+
+def test_units_told_for_a_table_are_checked(tmp_path):
+    path = tower(tmp_path / "tower.csv", "415.2,0.3,")
+    with pytest.raises(UsageError, match="'furlong' cannot be turned into"):
+        read_files(path, "csv", units="furlong")
+    assert read_files(path, "csv", units="umol mol-1").table["value"].tolist() == [415.2]
+
+
+def test_fill_values_that_a_product_does_not_declare_are_missing(tmp_path, caplog):
+    xco2 = np.array([418.1, -999.99, 418.5], np.float32)
+    found = read_oco2(edited(write_oco2(tmp_path / "oco2.nc4"), xco2=(xco2, {"_FillValue": 0.0})))
+    assert np.isnan(found.table["value"].iloc[1])
+    assert "1 of 3 values of" in caplog.text
+    both = {"missing_value": -55.5, "_FillValue": np.float32(-1e9)}
+    xco2[1] = -55.5
+    found = read_oco2(edited(write_oco2(tmp_path / "other.nc4"), xco2=(xco2, both)))
+    assert np.isnan(found.table["value"].iloc[1])
+    text = GGG.replace("9.8765E+35 0.53", "-999.0 0.53").replace("  2 ab2023", "  0 ab2023")
+    (tmp_path / "ab.oof").write_text(text)
+    assert len(read_ggg(tmp_path / "ab.oof").select()) == 1
+
+
+def test_kernels_that_are_fill_values_are_refused(tmp_path):
+    path = write_oco2(tmp_path / "oco2.nc4")
+    kernel = np.full((3, 20), -999.0)
+    with pytest.raises(UsageError, match="An averaging kernel has the value -999"):
+        read_oco2(edited(path, xco2_averaging_kernel=kernel))
+
+
+def test_units_that_products_do_not_have_are_refused_or_converted(tmp_path):
+    pressure = np.tile([86000.0, 60000.0, 30000.0, 0.0], (2, 1))
+    path = edited(write_wfmd(tmp_path / "a.nc"), pressure_levels=(pressure, {"units": "bananas"}))
+    with pytest.raises(UsageError, match="units 'bananas' of pressure_levels are none of pressure"):
+        read_wfmd(path)
+    xch4 = np.array([1.885e-6, 1.890e-6])
+    path = edited(write_wfmd(tmp_path / "b.nc"), xch4=(xch4, {"units": "mol mol-1"}))
+    np.testing.assert_allclose(read_wfmd(path).table["value"], [1885.0, 1890.0])
+    path = edited(write_wfmd(tmp_path / "c.nc"), xch4=(xch4, {"units": "kg kg-1"}))
+    with pytest.raises(UsageError, match=r"c.nc: units of the values: 'kg kg-1' is a ratio"):
+        read_wfmd(path)
+    xco2 = np.full(3, 418.1e-6)
+    path = edited(write_oco2(tmp_path / "d.nc4"), xco2=(xco2, {"units": "mol mol-1"}))
+    np.testing.assert_allclose(read_oco2(path).table["value"], 418.1)
+
+
 def test_files_of_another_kind_are_named(tmp_path):
     oco2 = write_oco2(tmp_path / "oco2.nc4")
     with pytest.raises(UsageError, match="not a file of TROPOMI methane"):

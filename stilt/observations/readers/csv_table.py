@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import UsageError
+from stilt.observations.readers.mole_fractions import measured
 from stilt.observations.soundings import Soundings
 from stilt.receptors import read_receptors
 
@@ -30,7 +31,8 @@ def read_csv(
 
     Time, longitude, latitude and altitude are named as in ``receptors.csv``; ``value`` (or the
     name of the gas) is the measurement, ``uncertainty`` its standard deviation, ``units`` its
-    unit, ``good`` (0 or 1) its quality. All other columns are kept as labels.
+    unit, ``good`` (0 or 1) its quality. All other columns are kept as labels. Fill values such as
+    -999 count as missing; a warning says how many there are, and how many others are negative.
 
     Args:
         path: the file.
@@ -41,7 +43,8 @@ def read_csv(
 
     Raises:
         FileNotFoundError: there is no such file.
-        UsageError: a mistake in the file, there is no value, or its unit is not known.
+        UsageError: a mistake in the file, there is no value, its unit is not known, or it is more
+            than 1 mol mol-1.
     """
     receptors = read_receptors(path, time_format=time_format, keep_duplicates=True)
     if any(receptor.kind != "point" for receptor in receptors):
@@ -93,7 +96,7 @@ def read_csv(
     for name in labels.columns:
         if name not in used:
             table[str(name)] = labels[name].to_numpy()
-    return Soundings(table)
+    return measured(Soundings(table), path)
 
 
 def _found(lowered: dict[str, str], names: tuple[str, ...]) -> str | None:

@@ -12,6 +12,7 @@ import pandas as pd
 from stilt.encoding import decode_utf8
 from stilt.errors import UsageError
 from stilt.observations.readers.hdf5_product import degrees, seconds, wrapped_longitude
+from stilt.observations.readers.mole_fractions import measured
 from stilt.observations.soundings import Soundings
 
 M_PER_KM = 1000.0
@@ -45,7 +46,7 @@ def read_ggg(path: str | os.PathLike[str], *, species: str = "co2") -> Soundings
     start = pd.to_datetime(table["year"].astype(int).astype(str) + "-01-01")
     times = seconds(start + days)
     site = place.name[:2]
-    return Soundings(
+    soundings = Soundings(
         pd.DataFrame(
             {
                 "sounding_id": [f"{name}-{species}" for name in table["spectrum"]],
@@ -66,6 +67,7 @@ def read_ggg(path: str | os.PathLike[str], *, species: str = "co2") -> Soundings
             }
         )
     )
+    return measured(soundings, place)
 
 
 def _columns(lines: list[str], place: Path) -> tuple[pd.DataFrame, dict[str, str]]:

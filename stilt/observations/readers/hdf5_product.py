@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stilt.errors import UsageError
 from stilt.hdf5 import open_hdf5
+from stilt.observations.readers.mole_fractions import factor_of, measured
 
 if TYPE_CHECKING:
     import h5py
@@ -72,10 +73,11 @@ def numbers(file: h5py.Group, name: str) -> Floats:
     stored = file[name]
     raw = stored[...]
     values = raw.astype(np.float64)
-    fill = stored.attrs.get("_FillValue", stored.attrs.get("missing_value"))
     missing = ~np.isfinite(values) | (np.abs(values) > DEFAULT_FILL)
-    if fill is not None:
-        missing |= raw == np.asarray(fill).reshape(-1)[0]
+    for fill in ("_FillValue", "missing_value"):
+        if fill in stored.attrs:
+            # Some files give them in another precision than the values.
+            missing |= np.isin(raw, np.asarray(stored.attrs[fill]).astype(raw.dtype))
     scale = np.asarray(stored.attrs.get("scale_factor", 1.0), np.float64).reshape(-1)[0]
     offset = np.asarray(stored.attrs.get("add_offset", 0.0), np.float64).reshape(-1)[0]
     # A factor of 0.01 is stored in single precision; the decimal number is what was meant.
@@ -120,17 +122,51 @@ def hectopascals(file: h5py.Group, name: str, units: str) -> Floats:
 
     Raises:
         KeyError: there is none of this name.
+        UsageError: its units are not known.
+    """
+    values = numbers(file, name)
+    told = attribute(file[name], "units").strip() or units
+    if told not in HPA:
+        raise UsageError(
+            f"{file.file.filename}: the units {told!r} of {name} are none of pressure that are "
+            f"known: {', '.join(HPA)}."
+        )
+    return values * HPA[told]
+
+
+def mole_fractions(file: h5py.Group, name: str, units: str) -> Floats:
+    """Read a variable as mole fractions in given units.
+
+    Args:
+        file: the file or group.
+        name: of the variable.
+        units: wanted, such as ppb; also those of the product, where the variable does not say.
+
+    Raises:
+        KeyError: there is none of this name.
+        UsageError: its units are not those of a mole fraction.
     """
     values = numbers(file, name)
     told = attribute(file[name], "units").strip()
-    return values * HPA.get(told, HPA[units])
+    # Some files write 1 for what is in parts per million or billion.
+    same = told in ("", "1", units)
+    return values if same else values * factor_of(told, units, file.file.filename)
 
 
-def located(soundings: Soundings) -> Soundings:
-    """Return the soundings that have a time and a place on the Earth."""
+def located(soundings: Soundings, where: str | os.PathLike[str]) -> Soundings:
+    """Return the soundings that have a time and a place on the Earth; fill values are NaN.
+
+    Args:
+        soundings: as read.
+        where: the file, for messages.
+
+    Raises:
+        UsageError: as :func:`stilt.observations.readers.mole_fractions.measured`.
+    """
     table = soundings.table
     known = table["time"].notna() & np.isfinite(table["longitude"])
-    return soundings.take((known & (table["latitude"].abs() <= 90.0)).to_numpy())
+    found = soundings.take((known & (table["latitude"].abs() <= 90.0)).to_numpy())
+    return measured(found, where)
 
 
 def attribute(item: Any, name: str) -> str:

@@ -11,6 +11,7 @@ from stilt.observations.readers.hdf5_product import (
     degrees,
     from_surface_up,
     located,
+    mole_fractions,
     numbers,
     product,
     times,
@@ -41,8 +42,8 @@ def read_oco2(path: str | os.PathLike[str]) -> Soundings:
                 "time": times(file, "time"),
                 "longitude": wrapped_longitude(numbers(file, "longitude")),
                 "latitude": degrees(numbers(file, "latitude")),
-                "value": numbers(file, "xco2"),
-                "uncertainty": numbers(file, "xco2_uncertainty"),
+                "value": mole_fractions(file, "xco2", "ppm"),
+                "uncertainty": mole_fractions(file, "xco2_uncertainty", "ppm"),
                 "units": "ppm",
                 "species": "co2",
                 "sensor": sensor,
@@ -63,7 +64,7 @@ def read_oco2(path: str | os.PathLike[str]) -> Soundings:
         levels, kernel, prior = from_surface_up(
             numbers(file, "pressure_levels"),
             numbers(file, "xco2_averaging_kernel"),
-            numbers(file, "co2_profile_apriori"),
+            mole_fractions(file, "co2_profile_apriori", "ppm"),
         )
         profiles: dict[str, Floats] = {}
         given = {"ak_pressure_hpa": levels, "ak": kernel, "apriori": prior}
@@ -73,4 +74,4 @@ def read_oco2(path: str | os.PathLike[str]) -> Soundings:
         for name, values in given.items():
             assert values is not None
             profiles[name] = values
-    return located(Soundings(table, profiles))
+    return located(Soundings(table, profiles), path)

@@ -16,19 +16,20 @@ from stilt.observations.readers.hdf5_product import (
     from_surface_up,
     hectopascals,
     located,
+    mole_fractions,
     numbers,
     product,
     times,
     wrapped_longitude,
 )
+from stilt.observations.readers.mole_fractions import WHOLE, factor_of
 from stilt.observations.soundings import Soundings
 
 if TYPE_CHECKING:
     import h5py
 
 M_PER_KM = 1000.0
-UNITS = {"co2": "ppm", "ch4": "ppm", "co": "ppb", "n2o": "ppb", "h2o": "ppm", "hf": "ppt"}
-PER_PART = {"ppt": 1e12, "ppb": 1e9, "ppm": 1e6, "": 1.0, "1": 1.0}
+DEFAULT_UNITS = {"co2": "ppm", "ch4": "ppm", "co": "ppb", "n2o": "ppb", "h2o": "ppm", "hf": "ppt"}
 
 
 def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundings:
@@ -54,7 +55,7 @@ def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundin
             raise UsageError(
                 f"{os.fspath(path)} has no gas {species!r}: it has {', '.join(known) or 'none'}."
             )
-        units = attribute(file[gas], "units") or UNITS.get(species, "ppm")
+        units = attribute(file[gas], "units").strip() or DEFAULT_UNITS.get(species, "ppm")
         when = times(file, "time")
         site = attribute(file, "long_name") or os.path.basename(os.fspath(path))[:2]
         flag = numbers(file, "flag") if "flag" in file else np.zeros(len(when))
@@ -65,7 +66,7 @@ def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundin
                 "longitude": wrapped_longitude(numbers(file, "long")),
                 "latitude": degrees(numbers(file, "lat")),
                 "value": numbers(file, gas),
-                "uncertainty": numbers(file, f"{gas}_error"),
+                "uncertainty": mole_fractions(file, f"{gas}_error", units),
                 "units": units,
                 "species": species,
                 "sensor": "tccon",
@@ -77,7 +78,8 @@ def read_tccon(path: str | os.PathLike[str], *, species: str = "co2") -> Soundin
                 "azimuth_deg": numbers(file, "azim") % 360.0,
             }
         )
-        return located(Soundings(table, _profiles(file, species, units, table["value"].to_numpy())))
+        profiles = _profiles(file, species, units, table["value"].to_numpy())
+        return located(Soundings(table, profiles), path)
 
 
 def _profiles(file: h5py.File, species: str, units: str, value: Floats) -> dict[str, Floats]:
@@ -94,8 +96,8 @@ def _profiles(file: h5py.File, species: str, units: str, value: Floats) -> dict[
         which = np.arange(value.size)
         if "prior_index" in file:
             which = file["prior_index"][...].astype(np.int64)
-        prior = numbers(file, found[0]) * PER_PART[units]
-        prior /= PER_PART.get(attribute(file[found[0]], "units"), 1.0)
+        told = attribute(file[found[0]], "units").strip() or WHOLE
+        prior = numbers(file, found[0]) * factor_of(told, units, file.filename)
         at, upward = from_surface_up(hectopascals(file, "prior_pressure", "atm"), prior)
         assert at is not None
         assert upward is not None

@@ -13,6 +13,7 @@ from stilt.observations.readers.hdf5_product import (
     degrees,
     hectopascals,
     located,
+    mole_fractions,
     numbers,
     product,
     seconds,
@@ -42,7 +43,8 @@ def read_tropomi(path: str | os.PathLike[str]) -> Soundings:
         UsageError: it is not such a file.
     """
     with product(path, "TROPOMI methane", _needed(path)) as file:
-        return _blended(file) if "methane_mixing_ratio_blended" in file else _operational(file)
+        read = _blended if "methane_mixing_ratio_blended" in file else _operational
+        return located(read(file), path)
 
 
 def _needed(path: str | os.PathLike[str]) -> str:
@@ -81,7 +83,7 @@ def _operational(file: h5py.File) -> Soundings:
     altitude = numbers(inputs, "altitude_levels")
     altitude = altitude.reshape(len(table), altitude.shape[-1])
     profiles["altitude_levels_m"] = altitude[:, ::-1]
-    return located(Soundings(table, profiles))
+    return Soundings(table, profiles)
 
 
 def _blended(file: h5py.File) -> Soundings:
@@ -92,7 +94,7 @@ def _blended(file: h5py.File) -> Soundings:
     places = zip(times, common["longitude"], common["latitude"], strict=True)
     ids = [f"{time:%Y%m%d%H%M%S}_{lon:g}_{lat:g}" for time, lon, lat in places]
     table = pd.DataFrame({"sounding_id": ids, "time": times, **common})
-    return located(Soundings(table, _profiles(file, file, file)))
+    return Soundings(table, _profiles(file, file, file))
 
 
 def _common(main: h5py.Group, inputs: h5py.Group, value: str) -> dict[str, Any]:
@@ -100,8 +102,8 @@ def _common(main: h5py.Group, inputs: h5py.Group, value: str) -> dict[str, Any]:
     return {
         "longitude": wrapped_longitude(numbers(main, "longitude").ravel()),
         "latitude": degrees(numbers(main, "latitude").ravel()),
-        "value": numbers(main, value).ravel(),
-        "uncertainty": numbers(main, "methane_mixing_ratio_precision").ravel(),
+        "value": mole_fractions(main, value, "ppb").ravel(),
+        "uncertainty": mole_fractions(main, "methane_mixing_ratio_precision", "ppb").ravel(),
         "units": "ppb",
         "species": "ch4",
         "sensor": "tropomi",

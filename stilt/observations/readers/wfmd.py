@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from stilt.observations.readers.hdf5_product import (
     Floats,
-    attribute,
     degrees,
     from_surface_up,
     hectopascals,
     located,
+    mole_fractions,
     numbers,
     product,
     times,
     wrapped_longitude,
 )
 from stilt.observations.soundings import Soundings
-
-if TYPE_CHECKING:
-    import h5py
-
-_PPB = {"1e-6": 1e3, "ppm": 1e3, "ppmv": 1e3}
 
 
 def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
@@ -42,7 +36,7 @@ def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
     with product(path, "TROPOMI/WFMD methane", "xch4_averaging_kernel") as file:
         levels = hectopascals(file, "pressure_levels", "hPa")
         kernel = numbers(file, "xch4_averaging_kernel")
-        prior = _ppb(file, "ch4_profile_apriori")
+        prior = mole_fractions(file, "ch4_profile_apriori", "ppb")
         edges, _ = from_surface_up(levels, None)
         _, kernel_up, prior_up = from_surface_up(levels, kernel, prior)
         assert edges is not None
@@ -63,8 +57,8 @@ def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
                 "time": when,
                 "longitude": longitude,
                 "latitude": latitude,
-                "value": _ppb(file, "xch4"),
-                "uncertainty": _ppb(file, "xch4_uncertainty"),
+                "value": mole_fractions(file, "xch4", "ppb"),
+                "uncertainty": mole_fractions(file, "xch4_uncertainty", "ppb"),
                 "units": "ppb",
                 "species": "ch4",
                 "sensor": "tropomi",
@@ -83,9 +77,4 @@ def read_wfmd(path: str | os.PathLike[str]) -> Soundings:
         for axis in ("longitude", "latitude"):
             if f"{axis}_corners" in file:
                 profiles[f"corner_{axis}s"] = numbers(file, f"{axis}_corners")
-    return located(Soundings(table, profiles))
-
-
-def _ppb(file: h5py.File, name: str) -> Floats:
-    """Read mole fractions, which are in ppb unless their variable says otherwise."""
-    return numbers(file, name) * _PPB.get(attribute(file[name], "units").strip(), 1.0)
+    return located(Soundings(table, profiles), path)
