@@ -2,6 +2,8 @@
 # # From a TROPOMI file to a posterior
 #
 # A file of soundings becomes columns with their averaging kernels, footprints of the measured columns, and an estimate of the fluxes beneath. Weather, soundings and fluxes are **synthetic**; the file has the layout of the blended TROPOMI product.
+#
+# The air from the ground to 3 km is modelled, which is about a third of the column. Section 3 shows what of a measured value is left for the fluxes after the background and the prior have been subtracted. The values in this file are all 1900 ppb and know nothing of any flux, so the estimate in sections 4 and 5 uses **synthetic enhancements** computed from a flux that we choose. With a file of your own, use what section 3 leaves instead.
 
 # %% [markdown]
 # ## 1. A file
@@ -58,14 +60,18 @@ model = stilt.Model(
                     {"kind": "averaging_kernel", "table": "observations/tropomi-kernels.parquet"},
                     {"kind": "pressure_weighting"},
                 ],
-            )
+            ),
+            "air": stilt.FootprintConfig(
+                grid=stilt.Grid(xmin=-114.5, xmax=-111, ymin=39.5, ymax=42, xres=0.5, yres=0.5),
+                transforms=[{"kind": "pressure_weighting"}],
+            ),
         },
         n_hours=-6,
         numpar=300,
         seed=1,
     ),
 )
-model.observe(soundings, "tropomi", top=3000.0)
+placed = model.observe(soundings, "tropomi", top=3000.0)
 print(model.run())
 
 # %%
@@ -73,21 +79,35 @@ footprints = model.footprints["xch4"].load()
 footprints[8].plot.map();
 
 # %% [markdown]
-# ## 3. Background
+# ## 3. Background, and the rest of the column
 #
-# `weight` is the part of each measured column that its particles represent: about a third of the air lies below 3 km. The background field is a constant here, and the rest of the column is taken from the prior.
+# `weight` is the part of each measured column that its particles represent, by kernel and pressure; `weight` times `background` is what they would contribute without fluxes. The background field is a constant here. The footprint `air` has no kernel, so its `weight` is the modelled share of the air. From it, `rest_of_column` computes what the prior says of everything else: the air above 3 km, and below it the part that the kernel takes from the prior ([Columns and averaging kernels](../columns.md) has the formula). It assumes that the air above 3 km has the prior's profile.
 
 # %%
 import pandas as pd
 
+from stilt.observations import rest_of_column
+
 curtain = pd.DataFrame({"time": ["2023-07-15", "2023-07-16"], "value": [1880.0, 1880.0]})
-background = model.background(curtain, field_units="ppb", units="ppb")
-background[["background", "weight"]].round(3).head(3)
+background = model.background(curtain, field_units="ppb", units="ppb", weights="xch4")
+air = model.background(curtain, field_units="ppb", units="ppb", weights="air")
+
+simulations = [f"demo_{receptor.id}" for receptor in placed]
+background, air = background.loc[simulations], air.loc[simulations]
+weight, share = background["weight"].to_numpy(), air["weight"].to_numpy()
+columns = pd.DataFrame({"value": soundings.table["value"], "weight": weight, "share": share})
+columns["background part"] = weight * background["background"].to_numpy()
+columns["rest"] = rest_of_column(soundings, share, weight)
+columns["left for fluxes"] = columns["value"] - columns["background part"] - columns["rest"]
+columns.round(2).head(3)
+
+# %% [markdown]
+# Here the values, the prior and the background are constants: what is left is `weight` times the 20 ppb between prior and background. For a real file `left for fluxes` is the measurement of the inversion, and its uncertainty must cover the errors of background and prior.
 
 # %% [markdown]
 # ## 4. Synthetic measurements of a source
 #
-# The true flux is 0.01 µmol m⁻² s⁻¹ everywhere, plus a source north of 40.5° N and east of 112.5° W. The measurements are computed from it with the footprints of another seed, plus noise of 2 ppb.
+# The true flux is 0.01 µmol m⁻² s⁻¹ everywhere, plus a source north of 40.5° N and east of 112.5° W. The enhancements of the modelled part of the columns are computed from it with the footprints of another seed, plus noise of 2 ppb; neither the file's values nor the background enter.
 
 # %%
 import xarray as xr

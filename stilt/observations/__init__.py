@@ -26,6 +26,7 @@ from stilt.observations.readers import (
     read_tropomi,
     read_wfmd,
 )
+from stilt.observations.rest_of_column import rest_of_column
 from stilt.observations.scenes import (
     group_scenes_by_key,
     group_scenes_by_metadata,
@@ -79,5 +80,6 @@ __all__ = [
     "read_tccon",
     "read_tropomi",
     "read_wfmd",
+    "rest_of_column",
     "select_observations_spatial",
 ]
