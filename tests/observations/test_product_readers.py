@@ -298,9 +298,10 @@ def test_units_and_values_that_cannot_be_are_refused(tmp_path, row, told):
 
 
 def test_units_told_for_a_table_are_checked(tmp_path):
-    path = tower(tmp_path / "tower.csv", "415.2,0.3,")
-    with pytest.raises(UsageError, match="'furlong' cannot be turned into"):
-        read_files(path, "csv", units="furlong")
+    for row in ("415.2,0.3,ppm", "415.2,0.3,"):
+        path = tower(tmp_path / "tower.csv", row)
+        with pytest.raises(UsageError, match="'furlong' cannot be turned into"):
+            read_files(path, "csv", units="furlong")
     assert read_files(path, "csv", units="umol mol-1").table["value"].tolist() == [415.2]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import UsageError
-from stilt.observations.readers.mole_fractions import measured
+from stilt.observations.readers.mole_fractions import WHOLE, factor_of, measured
 from stilt.observations.soundings import Soundings
 from stilt.receptors import read_receptors
 
@@ -46,6 +46,8 @@ def read_csv(
         UsageError: a mistake in the file, there is no value, its unit is not known, or it is more
             than 1 mol mol-1.
     """
+    if units is not None:
+        factor_of(units, WHOLE, path)
     receptors = read_receptors(path, time_format=time_format, keep_duplicates=True)
     if any(receptor.kind != "point" for receptor in receptors):
         raise UsageError(f"{Path(path)}: the reader csv takes points, one a line; leave out r_idx.")
