@@ -41,17 +41,41 @@ def unused_kernels(
     unused = [path for name in names if (path := tables.kernel_path(name)).name not in used]
     if not unused:
         return ""
+    gases = {name: _gas(tables, name) for name in names}
+    several = len({gas for gas in gases.values() if gas}) > 1
+    wanted: dict[str, list[str]] = {}
+    for path in unused:
+        gas = gases[path.stem.removesuffix(KERNELS)]
+        # Kernels of two gases in one footprint would multiply.
+        footprint = f"x{gas}" if several and gas else next(iter(footprints))
+        wanted.setdefault(footprint, []).append(path.name)
     # A receptor of one table has no row in another.
     others = ", others: keep" if len(names) > 1 else ""
-    lines = [f"{{kind: averaging_kernel, table: observations/{p.name}{others}}}" for p in unused]
-    if all(each["kind"] != "pressure_weighting" for each in transforms):
-        lines.append("{kind: pressure_weighting}")
-    listed = "".join(f"\n      - {line}" for line in lines)
+    weighs = any(each["kind"] == "pressure_weighting" for each in transforms) and not several
+    blocks = "".join(_block(each, files, others, weighs) for each, files in wanted.items())
+    note = "# Each gas needs a footprint of its own, with its grid.\n" if several else ""
     each_of = " and ".join(path.stem.removesuffix(KERNELS) for path in unused)
     return (
         f"{subject} weighted with the averaging kernels of {each_of}, so footprints and "
         "enhancements are not those of the measured columns until config.yaml has:\n"
-        f"footprints:\n  {next(iter(footprints))}:\n    transforms:{listed}\n"
+        f"footprints:\n{blocks}{note}"
         "# A receptor without a kernel fails unless the transform has others: keep. Weights by\n"
         "# pressure are those of columns: for points use another footprint, without transforms."
     )
+
+
+def _gas(tables: ObservationTables, name: str) -> str:
+    """Return the gas of a table of soundings, "" where it does not say or has several."""
+    table = tables.read(name)
+    if "species" not in table:
+        return ""
+    gases = {str(gas).lower() for gas in table["species"].dropna().unique() if gas}
+    return gases.pop() if len(gases) == 1 else ""
+
+
+def _block(footprint: str, files: list[str], others: str, weighs: bool) -> str:
+    """Return the lines of config.yaml that weight one footprint with tables of kernels."""
+    lines = [f"{{kind: averaging_kernel, table: observations/{each}{others}}}" for each in files]
+    if not weighs:
+        lines.append("{kind: pressure_weighting}")
+    return f"  {footprint}:\n    transforms:\n" + "".join(f"      - {line}\n" for line in lines)

@@ -252,6 +252,20 @@ def test_kernels_that_no_footprint_uses_are_told_with_what_to_write(case, tmp_pa
     assert "No footprint is weighted" not in CliRunner().invoke(cli, ["check", str(case)]).output
 
 
+def test_kernels_of_two_gases_are_for_two_footprints(case, tmp_path):
+    path = write_tccon(tmp_path / "ab20230715_20230716.public.qc.nc")
+    run(path, "--reader", "tccon", case)
+    told = run(path, "--reader", "tccon", "--species", "ch4", case).output
+    lines = yaml.safe_load("footprints:" + told.split("footprints:", 1)[1])["footprints"]
+    kinds = {name: [each["kind"] for each in lines[name]["transforms"]] for name in lines}
+    assert kinds == {
+        "xch4": ["averaging_kernel", "pressure_weighting"],
+        "xco2": ["averaging_kernel", "pressure_weighting"],
+    }  # fmt: skip
+    assert lines["xco2"]["transforms"][0]["table"] == "observations/tccon-co2-kernels.parquet"
+    assert "Each gas needs a footprint of its own" in told
+
+
 def test_soundings_elsewhere_are_located(case, tmp_path):
     path = write_tropomi(tmp_path / "S5P_OFFL_L2__CH4____x.nc")
     told = run(path, "--reader", "tropomi", "--bounds", 10, 50, 11, 51, case)
