@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from stilt.atomic import atomic_path
 from stilt.config import MetConfig
 from stilt.errors import UsageError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DATASET_FILE = "dataset.nc"
 _KEPT_ENCODING = ("coordinates", "grid_mapping", "units", "calendar")
