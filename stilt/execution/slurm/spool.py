@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from stilt.execution.summary import BatchSummary
 
 _ORDER, _SUMMARY = ".order", ".summary"
+_TRIES, _PAUSE_S = 5, 0.2
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,12 @@ class Spool:
 
     def remove(self) -> None:
         """Remove the folder; for when no task can come back to it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for _ in range(_TRIES):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.folder.exists():
+                return
+            # A task that has just ended its work was still writing its log.
+            time.sleep(_PAUSE_S)
 
 
 def _number(path: Path) -> int:
