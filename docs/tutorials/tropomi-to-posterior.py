@@ -3,7 +3,7 @@
 #
 # A file of soundings becomes columns with their averaging kernels, footprints of the measured columns, and an estimate of the fluxes beneath. Weather, soundings and fluxes are **synthetic**; the file has the layout of the blended TROPOMI product.
 #
-# The air from the ground to 3 km is modelled, which is about a third of the column. Section 3 shows what of a measured value is left for the fluxes after the background and the prior have been subtracted. The values in this file are all 1900 ppb and know nothing of any flux, so the estimate in sections 4 and 5 uses **synthetic enhancements** computed from a flux that we choose. With a file of your own, use what section 3 leaves instead.
+# The air from the ground to 3 km is modelled, which is about a third of the column. Section 3 subtracts the background and the prior from a measured value; the remainder comes from the fluxes. The values in this file are all 1900 ppb and know nothing of any flux, so the estimate in sections 4 and 5 uses **synthetic enhancements** computed from a flux that we choose. With a file of your own, use what section 3 leaves instead.
 
 # %% [markdown]
 # ## 1. A file

@@ -19,7 +19,7 @@ from stilt.meteorology.lacks import Window, window_of
 from stilt.meteorology.outside_grid import outside_grid
 from stilt.meteorology.overlap import overlap_text
 from stilt.meteorology.records import AnalysisRef
-from stilt.meteorology.stand_ins import stand_in_text, stand_ins
+from stilt.meteorology.stand_ins import StandIn, stand_in_text, stand_ins
 from stilt.meteorology.subgrid import crop_bounds
 from stilt.receptors import Receptor, release_points
 from stilt.roots import Place
@@ -123,11 +123,7 @@ def lacking_fields(name: str, ref: AnalysisRef, config: ModelConfig) -> str:
     Returns:
         The sentence; "" when it lacks nothing, or cannot be read, which is said elsewhere.
     """
-    try:
-        names = field_names(ref)
-    except MeteorologyError:
-        return ""
-    return stand_in_text(name, stand_ins(names, ref.grid.vertical_flag, config))
+    return stand_in_text(name, _stand_ins(ref, config))
 
 
 def needed_fields(name: str, ref: AnalysisRef, config: ModelConfig) -> str:
@@ -141,19 +137,22 @@ def needed_fields(name: str, ref: AnalysisRef, config: ModelConfig) -> str:
     Returns:
         The sentence; "" when it lacks none, or cannot be read, which is said elsewhere.
     """
-    try:
-        names = field_names(ref)
-    except MeteorologyError:
-        return ""
-    lacks = [
-        each.lacks for each in stand_ins(names, ref.grid.vertical_flag, config) if not each.instead
-    ]
+    lacks = [each.lacks for each in _stand_ins(ref, config) if not each.instead]
     if not lacks:
         return ""
     return (
         f"The weather of {name} lacks {' and '.join(lacks)}, which transport needs: add the file "
         "that carries it, or fetch the weather again with it."
     )
+
+
+def _stand_ins(ref: AnalysisRef, config: ModelConfig) -> tuple[StandIn, ...]:
+    """Return what an analysis lacks; nothing where it cannot be read, which is said elsewhere."""
+    try:
+        names = field_names(ref)
+    except MeteorologyError:
+        return ()
+    return stand_ins(names, ref.grid.vertical_flag, config)
 
 
 def kept_levels(met: MetConfig) -> int | None:
