@@ -11,7 +11,8 @@ from stilt.answers.ends import ends_of_simulations, footprint_settings, transfor
 from stilt.background.average import mean_of_ends, said_of_no_weight
 from stilt.background.curtain import curtain
 from stilt.background.ends import ends_of
-from stilt.background.field import BackgroundField, unit_factor
+from stilt.background.field import BackgroundField
+from stilt.background.mole_fractions import unit_factor
 from stilt.background.sources import FieldSource
 from stilt.errors import UsageError
 

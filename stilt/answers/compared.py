@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stilt.background.field import unit_factor
+from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.project.kernels import KernelTable
 from stilt.project.unused_kernels import unused_kernels

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from stilt.answers.timeseries import fluxes_by_name
-from stilt.background.field import unit_factor
+from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bilinear_flux import flux_at
 from stilt.footprint.particle_flux import FluxAlongPaths

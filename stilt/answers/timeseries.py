@@ -18,7 +18,7 @@ from stilt.answers.compared import (
     tell_of_scales,
 )
 from stilt.answers.omitted import tell_of_omitted
-from stilt.background.field import unit_factor
+from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bins import TOLERATED_SHARE
 from stilt.footprint.components import components

@@ -12,7 +12,7 @@ import xarray as xr
 from stilt.answers.ends import footprint_settings, transforms_of
 from stilt.answers.omitted import tell_of_omitted
 from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
-from stilt.background.field import unit_factor
+from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.particle_flux import FluxAlongPaths, Spread
 from stilt.outputs import TrajectoryCollection

@@ -10,13 +10,22 @@ import numpy as np
 import pandas as pd
 
 from stilt.background.ends import ends_of, first_and_last
-from stilt.background.field import BackgroundField, Floats, Points
+from stilt.background.field import BackgroundField, Points
+from stilt.background.nodes import Floats
+from stilt.background.vertical import Kind
 from stilt.config.transforms import FirstOrderLifetime, ImportedTransform, TypedTransform
 from stilt.errors import UsageError
 from stilt.transforms import ParticleTransform, apply_transforms
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
+
+COLUMNS: Mapping[Kind, tuple[str, ...]] = {
+    "pressure": ("pres",),
+    "altitude": ("zagl", "zsfc"),
+    "height": ("zagl",),
+}
+"""Columns of the particle table that add up to a field's vertical coordinate."""
 
 Transforms = Sequence[ParticleTransform | Mapping[str, Any]]
 
@@ -98,8 +107,8 @@ def background_of(
     contribute.
 
     Args:
-        particles: the table, or its first and last rows, with pres where the field has pressures
-            and zagl and zsfc where it has altitudes.
+        particles: the table, or its first and last rows, with pres where the field has pressures,
+            zagl where it has heights above ground, and zsfc too where it has altitudes.
         receptor: their receptor.
         field: the mole fraction.
         n_hours: how long particles are followed.
@@ -172,10 +181,10 @@ def points_of(ends: pd.DataFrame, field: BackgroundField) -> Points:
     Raises:
         UsageError: the particle table lacks what the field's vertical coordinate needs.
     """
-    layout = field.source.layout
+    levels = field.source.layout.levels
     vertical = np.full(len(ends), np.nan)
-    if layout.vertical is not None:
-        needed = ("zagl", "zsfc") if layout.by_altitude else ("pres",)
+    if levels is not None:
+        needed = COLUMNS[levels.kind]
         missing = [name for name in needed if name not in ends]
         if missing:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Datasets of mole fractions in any layout, as arrays (time, level, latitude, longitude)."""
+"""Datasets of mole fractions in any layout, as arrays (time, level, row, column)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.background.layouts import Layout, layout_of
+from stilt.background.maps import nodes_of
+from stilt.background.mole_fractions import mole_fraction_per_mass_ratio
+from stilt.background.nodes import Floats, LatLonNodes, Nodes
 from stilt.errors import UsageError
 from stilt.meteorology.formats.stores import is_store
-
-Floats = NDArray[np.float64]
-PA_PER_HPA = 100.0
 
 
 @dataclass
@@ -31,7 +31,8 @@ class FieldSource:
         layout: what their variables mean.
         units: of the values.
         times: of all parts, ascending; None where the field does not change.
-        latitudes, longitudes: ascending; None where the field does not depend on them.
+        nodes: where the values are.
+        scale: what the stored values are multiplied by to be in these units.
         told_of_times: whether it was said that values count beyond these times.
     """
 
@@ -39,8 +40,8 @@ class FieldSource:
     layout: Layout
     units: str
     times: NDArray[np.datetime64] | None
-    latitudes: Floats | None
-    longitudes: Floats | None
+    nodes: Nodes
+    scale: float = 1.0
     told_of_times: bool = False
 
     @classmethod
@@ -66,9 +67,12 @@ class FieldSource:
                 f"The field {layout.variable} has no units: say field_units='ppm', 'ppb' or "
                 "'mol mol-1'."
             )
+        scale = mole_fraction_per_mass_ratio(datasets[0][layout.variable], told)
+        if scale is not None:
+            told = "mol mol-1"
         if layout.time is not None:
             datasets.sort(key=lambda dataset: dataset[layout.time].values[0])
-        times = latitudes = longitudes = None
+        times = None
         if layout.time is not None:
             times = np.concatenate([_dates(dataset[layout.time]) for dataset in datasets])
             if np.any(np.diff(times) <= np.timedelta64(0)):
@@ -83,20 +87,7 @@ class FieldSource:
                     f"{times[0].astype('datetime64[m]')}, which is used for the ends at all times.",
                     stacklevel=4,
                 )
-        first = datasets[0]
-        if layout.latitude is not None:
-            latitudes = np.sort(first[layout.latitude].values.astype(np.float64))
-        if layout.longitude is not None:
-            longitudes = np.sort(first[layout.longitude].values.astype(np.float64))
-        return cls(datasets, layout, told, times, latitudes, longitudes)
-
-    @property
-    def goes_around(self) -> bool:
-        """Whether the longitudes go around the Earth."""
-        if self.longitudes is None or self.longitudes.size < 3:
-            return False
-        step = float(np.median(np.diff(self.longitudes)))
-        return bool(self.longitudes[-1] - self.longitudes[0] + 1.5 * step > 360.0)
+        return cls(datasets, layout, told, times, _nodes(datasets[0], layout), scale or 1.0)
 
     def load(self, steps: NDArray[np.int64]) -> tuple[Floats, Floats | None]:
         """Read some times.
@@ -105,9 +96,8 @@ class FieldSource:
             steps: numbers of the times, ascending.
 
         Returns:
-            Values and vertical coordinates (hPa or m), each (times, levels, latitudes,
-            longitudes), with axes of length 1 broadcast; no coordinates for a field without
-            levels.
+            Values and vertical coordinates (hPa or m), each (times, levels, rows, columns), with
+            axes of length 1 broadcast; no coordinates for a field without levels.
         """
         pieces: list[tuple[Floats, Floats | None]] = []
         if self.times is None:
@@ -129,15 +119,14 @@ class FieldSource:
     def _arrays(self, part: xr.Dataset) -> tuple[Floats, Floats | None]:
         layout = self.layout
         dims = layout.dims
-        for name in (layout.latitude, layout.longitude):
-            if name is not None:
+        for name in (layout.rows, layout.columns):
+            if name is not None and not layout.on_map:
                 part = part.sortby(name)
         array = part[layout.variable]
-        values = _shaped(array, dims) + layout.offset(part)
-        vertical = layout.vertical
-        if vertical is None:
+        values = self.scale * _shaped(array, dims) + layout.offset(part)
+        if layout.levels is None:
             return values, None
-        levels = _shaped(vertical(part), dims)
+        levels = _shaped(layout.levels.values(part), dims)
         if levels.shape[1] == values.shape[1] + 1:
             # Edges of layers: the values belong to their middles.
             levels = 0.5 * (levels[:, :-1] + levels[:, 1:])
@@ -149,8 +138,27 @@ class FieldSource:
         return values, np.broadcast_to(levels, np.broadcast_shapes(levels.shape, values.shape))
 
 
+def _nodes(dataset: xr.Dataset, layout: Layout) -> Nodes:
+    """Return where a field's values are.
+
+    Raises:
+        UsageError: its nodes have no places.
+    """
+    if layout.on_map:
+        return nodes_of(dataset, dataset[layout.variable])
+    axes = []
+    for name in (layout.rows, layout.columns):
+        if name is not None and name not in dataset.coords:
+            raise UsageError(
+                f"The dimension {name} of the field {layout.variable} has no coordinates: give it "
+                "its degrees."
+            )
+        axes.append(None if name is None else np.sort(dataset[name].values.astype(np.float64)))
+    return LatLonNodes(*axes)
+
+
 def _shaped(array: xr.DataArray, dims: Sequence[Sequence[str]]) -> Floats:
-    """Return an array as (time, level, latitude, longitude), with length 1 where it has none."""
+    """Return an array as (time, level, row, column), with length 1 where it has none."""
     order = []
     for names in dims:
         found = [name for name in names if name in array.dims]

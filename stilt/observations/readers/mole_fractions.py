@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stilt.background.field import unit_factor
+from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.notices import notice
 from stilt.observations.soundings import Soundings
