@@ -130,7 +130,7 @@ def write(
     """
     _check_one_site(records)
     if names.species.lower() == "co2":
-        _warn_off_the_hour(records)
+        _warn_of_minutes(records)
     groups: dict[tuple[str, str], list[ReleaseRecord]] = {}
     for each in records:
         key = (_inlet(each), f"{each.receptor.time:%Y%m}")
@@ -184,15 +184,15 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join([*names[:MOST_NAMES], *([f"and {more} more"] if more > 0 else [])])
 
 
-def _warn_off_the_hour(records: Sequence[ReleaseRecord]) -> None:
-    """Warn of measurements whose hours back are parts of two hours of a flux."""
-    odd = [each.receptor for each in records if each.receptor.time != each.receptor.time.floor("h")]
-    if odd:
+def _warn_of_minutes(records: Sequence[ReleaseRecord]) -> None:
+    """Warn of measurements at several minutes of the hour: OpenGHG aligns a flux with the first."""
+    minutes = sorted({each.receptor.time - each.receptor.time.floor("h") for each in records})
+    if len(minutes) > 1:
         logger.warning(
-            "%d of %d receptors are not on a full hour, such as %s: the hours back in these files "
-            "are counted from the receptor, so OpenGHG's CO2 with an hourly flux can be off by "
-            "more than a tenth; receptors on the hour, or model.timeseries, have the right hours.",
-            len(odd), len(records), odd[0].id,
+            "Receptors lie at %d different minutes of the hour: OpenGHG aligns an hourly flux with "
+            "the first of them, so that its CO2 of the others can be off by more than a tenth; "
+            "model.timeseries has the right hours for all.",
+            len(minutes),
         )  # fmt: skip
 
 

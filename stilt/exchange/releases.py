@@ -94,10 +94,12 @@ class ReleaseRecord:
         )
 
     def by_hours_back(self) -> tuple[Floats, Floats]:
-        """Return influence by the hours from its begin to the measurement, and of all before.
+        """Return influence by hours of the clock, counted back from the measurement, and the rest.
 
-        Influence that is k hours back meets the flux whose hour begins k hours before the
-        measurement: none is 0 hours back, and a day's first hour is one back.
+        A flux of one hour meets the influence in it. The hour that begins k hours before the
+        measurement, or less than a whole hour less, is k hours back; the influence of an hour from
+        14:23 on belongs to the hour from 14:00 on for its first 37 minutes and to the next one for
+        23, as in :meth:`stilt.Model.timeseries`.
 
         Returns:
             Shapes (rows, columns, 24), of 0 to 23 hours back, and (rows, columns).
@@ -105,15 +107,20 @@ class ReleaseRecord:
         data = self.data
         stamps = data["time"].values.astype("datetime64[s]").astype(np.float64)
         end = self.receptor.time.to_datetime64().astype("datetime64[s]").astype(np.float64)
-        back = np.round((end - stamps) / SECONDS_PER_HOUR).astype(np.int64)
         values = data.values
         hours = np.zeros((*values.shape[1:], HOURS_BACK))
         residual = np.zeros(values.shape[1:])
-        for number, layer in zip(back, values, strict=True):
-            if 0 <= number < HOURS_BACK:
-                hours[:, :, number] += layer
-            else:
-                residual += layer
+        late = stamps % SECONDS_PER_HOUR / SECONDS_PER_HOUR
+        starts = stamps - stamps % SECONDS_PER_HOUR
+        for start, share in ((starts, 1.0 - late), (starts + SECONDS_PER_HOUR, late)):
+            back = np.ceil((end - start) / SECONDS_PER_HOUR).astype(np.int64)
+            for number, part, layer in zip(back, share, values, strict=True):
+                if part == 0.0:
+                    continue
+                if 0 <= number < HOURS_BACK:
+                    hours[:, :, number] += part * layer
+                else:
+                    residual += part * layer
         return hours, residual
 
 

@@ -192,13 +192,18 @@ def test_a_site_is_chosen_by_its_label(two_sites, tmp_path):
         files(site="WBB", location_ids=["WBB", "RUR"])
 
 
-def test_co2_off_the_hour_is_warned_of(two_sites, tmp_path, caplog):
-    two_sites.export(tmp_path, "openghg", site="RUR", domain="T", species="co2")
-    two_sites.export(tmp_path, "openghg", site="WBB", domain="T", species="ch4")
-    assert not caplog.messages
+def test_co2_at_several_minutes_of_the_hour_is_warned_of(model, two_sites, tmp_path, caplog):
     two_sites.export(tmp_path, "openghg", site="WBB", domain="T", species="co2")
+    times = ["2023-07-15 14:00", "2023-07-15 15:00", "2023-07-15 16:23"]
+    receptors = [stilt.PointReceptor(time, -111.85, 40.77, 30.0) for time in times]
+    config = model.config.model_copy(update={"n_hours": -1})
+    uneven = stilt.Model(tmp_path / "uneven", receptors=receptors, config=config)
+    stilt.push_simulations(uneven, uneven.register_pending())
+    uneven.export(tmp_path, "openghg", site="WBB", domain="T", species="ch4")
+    assert not caplog.messages
+    uneven.export(tmp_path, "openghg", site="WBB", domain="T", species="co2")
     (said,) = caplog.messages
-    assert said.startswith("1 of 1 receptors are not on a full hour, such as 202307151423_")
+    assert said.startswith("Receptors lie at 2 different minutes of the hour: OpenGHG aligns")
 
 
 def test_soundings_of_one_second_are_refused_with_what_can_be_done(model, tmp_path):
@@ -242,7 +247,11 @@ def test_wind_at_the_release_comes_from_where_particles_went_by_hand():
 
 
 def test_influence_goes_to_the_hour_of_its_flux_by_hand():
-    """At 18:30 the hours that begin at 17:30, 16:30 and 15:30 are 1, 2 and 3 back."""
+    """At 18:30 the hours from 18:00, 17:00, 16:00 and 15:00 on are 1, 2, 3 and 4 back.
+
+    Half of the influence from 17:30 on (1) is in the first, half of it and of that from 16:30 on
+    (2) in the second, and so on; that from 18:30 of the day before on is more than 23 hours back.
+    """
     times = ["2023-07-14 18:30", *(f"2023-07-15 {hour}:30" for hour in (15, 16, 17))]
     data = xr.DataArray(
         np.array([8.0, 4.0, 2.0, 1.0])[:, None, None], dims=("time", "lat", "lon"),
@@ -251,7 +260,7 @@ def test_influence_goes_to_the_hour_of_its_flux_by_hand():
     receptor = stilt.PointReceptor("2023-07-15 18:30", -111.0, 40.0, 30.0)
     record = ReleaseRecord(receptor, SimpleNamespace(data=data), data, None, {})
     hours, residual = record.by_hours_back()
-    assert hours[0, 0, :4].tolist() == [0.0, 1.0, 2.0, 4.0]
+    assert hours[0, 0, :5].tolist() == [0.0, 0.5, 1.5, 3.0, 2.0]
     assert hours.sum() == 7.0
     assert residual.tolist() == [[8.0]]
 
@@ -411,3 +420,21 @@ def test_openghg_makes_our_enhancement_of_co2_hour_by_hour(tmp_path):
     # Of the whole enhancement that leaves the residual's own hours, a small part.
     whole = model.footprints["default"].enhancement(flux)["enhancement_ppm"]
     np.testing.assert_allclose(theirs, whole, rtol=0.1)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("minute", [0, 37])
+def test_openghg_makes_our_enhancement_of_co2_at_any_minute_of_the_hour(tmp_path, minute):
+    write_demo_weather(tmp_path / "met", first="2023-07-01T00:00", n_files=4)
+    met = {"directory": str(tmp_path / "met"), "file_format": "%Y%m%d_%H", "file_tres": "6h"}
+    config = stilt.ModelConfig(
+        mets={"demo": met}, footprints={"default": {"grid": GRID}}, n_hours=-8, numpar=50, seed=1
+    )
+    times = [f"2023-07-01 {hour}:{minute:02d}" for hour in (14, 15, 16)]
+    receptors = [stilt.PointReceptor(time, -111.85, 40.77, 30.0) for time in times]
+    model = stilt.Model(tmp_path / "case", receptors=receptors, config=config)
+    stilt.push_simulations(model, model.register_pending())
+    (path,) = model.export(tmp_path, "openghg", site="WBB", domain="TEST", species="co2")
+    flux = random_flux(model, pd.date_range("2023-06-30", "2023-07-03", freq="h"))
+    ours = model.timeseries({"flux": flux})["total"].values
+    np.testing.assert_allclose(merged(path, flux, "co2"), ours, rtol=1e-4)
