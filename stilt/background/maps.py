@@ -1,15 +1,18 @@
-"""Fields on a map, about a rotated pole, or on any other grid of rows and columns."""
+"""Fields on a map, about a rotated pole, or with a longitude and a latitude for each node."""
 
 from __future__ import annotations
+
+from itertools import product
 
 import numpy as np
 import xarray as xr
 
-from stilt.background.nodes import CurvilinearNodes, Floats
+from stilt.background.nodes import CurvilinearNodes, Floats, Nodes
+from stilt.background.scattered import ScatteredNodes
 from stilt.errors import UsageError
 
-_LATITUDES = ("latitude", "lat", "xlat", "nav_lat", "lat2d", "latitude2d")
-_LONGITUDES = ("longitude", "lon", "xlong", "nav_lon", "lon2d", "longitude2d")
+_LATITUDES = ("latitude", "lat", "xlat", "nav_lat", "lat2d", "clat", "latcell")
+_LONGITUDES = ("longitude", "lon", "xlong", "nav_lon", "lon2d", "clon", "loncell")
 _ALONG = {
     "Y": ("projection_y_coordinate", "grid_latitude"),
     "X": ("projection_x_coordinate", "grid_longitude"),
@@ -17,8 +20,10 @@ _ALONG = {
 _NAMES = {"Y": ("y", "rlat", "yc"), "X": ("x", "rlon", "xc")}
 
 
-def rows_and_columns(dataset: xr.Dataset, array: xr.DataArray) -> tuple[str, str] | None:
+def rows_and_columns(dataset: xr.Dataset, array: xr.DataArray) -> tuple[str | None, str] | None:
     """Return the dimensions of a variable's rows and columns on a map, if it has such.
+
+    Nodes in one dimension, as triangles are, have no rows.
 
     Args:
         dataset: of the field.
@@ -30,11 +35,11 @@ def rows_and_columns(dataset: xr.Dataset, array: xr.DataArray) -> tuple[str, str
     pair = _of_each_node(dataset, array)
     if pair is None:
         return None
-    rows, columns = (str(dim) for dim in pair[0].dims)
-    return rows, columns
+    rows = str(pair[0].dims[0]) if pair[0].ndim == 2 else None
+    return rows, str(pair[0].dims[-1])
 
 
-def nodes_of(dataset: xr.Dataset, array: xr.DataArray) -> CurvilinearNodes:
+def nodes_of(dataset: xr.Dataset, array: xr.DataArray) -> Nodes:
     """Return the nodes of a field for which :func:`rows_and_columns` has found dimensions.
 
     Given longitudes and latitudes count; without them, places on the map of the grid mapping are
@@ -47,10 +52,15 @@ def nodes_of(dataset: xr.Dataset, array: xr.DataArray) -> CurvilinearNodes:
     dims = rows_and_columns(dataset, array)
     pair = _of_each_node(dataset, array)
     if pair is not None and dims is not None:
-        lat, lon = (each.transpose(*dims).values.astype(np.float64) for each in pair)
+        known = [dim for dim in dims if dim is not None]
+        lat, lon = (_degrees(each.transpose(*known)) for each in pair)
     else:
         lon, lat = _on_map(dataset, array)
-    if min(lon.shape) < 2:
+    if lon.ndim == 1 and lon.size < 3:
+        raise UsageError(
+            f"The field {array.name} has {lon.size} nodes: a field needs three to lie between them."
+        )
+    if lon.ndim == 2 and min(lon.shape) < 2:
         raise UsageError(
             f"The field {array.name} has {lon.shape[0]} rows and {lon.shape[1]} columns: a field "
             "on a map needs two of each."
@@ -61,14 +71,24 @@ def nodes_of(dataset: xr.Dataset, array: xr.DataArray) -> CurvilinearNodes:
             f"{missing} of {lon.size} nodes of the field {array.name} have no longitude or "
             "latitude: give each node its place, also where it has no value."
         )
-    return CurvilinearNodes(lon, lat)
+    return CurvilinearNodes(lon, lat) if lon.ndim == 2 else ScatteredNodes(lon, lat)
+
+
+def _degrees(places: xr.DataArray) -> Floats:
+    """Return longitudes or latitudes in degrees; ICON writes them in radians."""
+    values = places.values.astype(np.float64)
+    return np.degrees(values) if str(places.attrs.get("units", "")).startswith("rad") else values
 
 
 def _of_each_node(
     dataset: xr.Dataset, array: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray] | None:
-    """Return latitudes and longitudes with the field's rows and columns as dimensions."""
-    found = []
+    """Return latitudes and longitudes along the field's rows and columns, or along its nodes."""
+    if "featureType" in dataset.attrs:
+        return None  # stations, profiles or tracks: between them there is no field
+    dated = {dim for dim in array.dims if dim in dataset.coords and dataset[dim].dtype.kind in "MO"}
+    horizontal = set(array.dims) - dated
+    found: list[list[xr.DataArray]] = []
     for standard, names in (("latitude", _LATITUDES), ("longitude", _LONGITUDES)):
         candidates = [
             _unchanging(variable)
@@ -76,12 +96,12 @@ def _of_each_node(
             if str(variable.attrs.get("standard_name", "")) == standard
             or str(name).lower() in names
         ]
-        pairs = [each for each in candidates if each.ndim == 2 and set(each.dims) <= {*array.dims}]
-        if not pairs:
-            return None
-        found.append(pairs[0])
-    lat, lon = found
-    return (lat, lon.transpose(*lat.dims)) if set(lat.dims) == set(lon.dims) else None
+        found.append([each for each in candidates if set(each.dims) <= horizontal])
+    for count in (2, 1):
+        for lat, lon in product(*found):
+            if lat.ndim == lon.ndim == count and set(lat.dims) == set(lon.dims):
+                return lat, lon.transpose(*lat.dims)
+    return None
 
 
 def _unchanging(variable: xr.DataArray) -> xr.DataArray:

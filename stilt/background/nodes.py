@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class CurvilinearNodes:
     def _tree(self) -> Any:
         from scipy.spatial import KDTree
 
-        return KDTree(_on_sphere(self.longitudes.ravel(), self.latitudes.ravel()))
+        return KDTree(on_sphere(self.longitudes.ravel(), self.latitudes.ravel()))
 
     def around(self, longitude: Floats, latitude: Floats) -> Sequence[Corner]:
         """Return the nodes around points; see :class:`Nodes`."""
@@ -102,13 +102,8 @@ class CurvilinearNodes:
         for at, last in ((row, limits[0]), (column, limits[1])):
             outside |= (at < -BEYOND) | (at > last + BEYOND)
         if outside.any():
-            first = np.flatnonzero(outside)[0]
-            raise UsageError(
-                f"The field's grid has latitudes {self.latitudes.min():g} to "
-                f"{self.latitudes.max():g} and longitudes {self.longitudes.min():g} to "
-                f"{self.longitudes.max():g}, and {int(outside.sum())} of {row.size} particles end "
-                f"outside, the first at longitude {longitude[first]:.3f}, latitude "
-                f"{latitude[first]:.3f}: use a field that covers the ends of all particles."
+            outside_in_words(
+                self.longitudes, self.latitudes, longitude, latitude, np.flatnonzero(outside)
             )
         along = []
         for at, last in ((row, limits[0]), (column, limits[1])):
@@ -124,7 +119,7 @@ class CurvilinearNodes:
 
         Newton's method on the cells' bilinear maps, from the nearest node on.
         """
-        _, nearest = self._tree.query(_on_sphere(longitude, latitude))
+        _, nearest = self._tree.query(on_sphere(longitude, latitude))
         rows, columns = self.longitudes.shape
         row, column = (each.astype(np.float64) for each in np.divmod(nearest, columns))
         close = np.zeros(row.size, bool)
@@ -227,7 +222,29 @@ def _corners(rows: _Along, columns: _Along) -> Sequence[Corner]:
     ]
 
 
-def _on_sphere(longitude: Floats, latitude: Floats) -> Floats:
+def outside_in_words(
+    longitudes: Floats, latitudes: Floats, longitude: Floats, latitude: Floats, outside: Any
+) -> NoReturn:
+    """Refuse points outside the nodes of a grid.
+
+    Args:
+        longitudes, latitudes: of the nodes.
+        longitude, latitude: of the points.
+        outside: numbers of those outside.
+
+    Raises:
+        UsageError: always.
+    """
+    first = outside[0]
+    raise UsageError(
+        f"The field's grid has latitudes {latitudes.min():g} to {latitudes.max():g} and "
+        f"longitudes {longitudes.min():g} to {longitudes.max():g}, and {len(outside)} of "
+        f"{longitude.size} particles end outside, the first at longitude {longitude[first]:.3f}, "
+        f"latitude {latitude[first]:.3f}: use a field that covers the ends of all particles."
+    )
+
+
+def on_sphere(longitude: Floats, latitude: Floats) -> Floats:
     """Return unit vectors, shape (points, 3)."""
     lon, lat = np.radians(longitude), np.radians(latitude)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)

@@ -83,6 +83,22 @@ def of_nodes(*, by_time=False):
     return found.assign_coords({name: (shape, each) for name, each in wide.items()})
 
 
+def of_triangles():
+    """A thousand nodes in no order, as ICON's cells, with their places in radians."""
+    rng = np.random.default_rng(4)
+    lon, lat = rng.uniform(-122, -95, 1500), rng.uniform(28, 46, 1500)
+    hours = np.arange(3.0)[:, None, None] * 6
+    values = linear(lon, lat, LEVELS_HPA[:, None], hours)
+    return xr.Dataset(
+        {"co2": (("time", "plev", "cell"), values, {"units": "ppm"})},
+        coords={
+            "time": TIMES, "plev": ("plev", LEVELS_HPA, {"units": "hPa"}),
+            "clon": ("cell", np.radians(lon), {"units": "radian", "standard_name": "longitude"}),
+            "clat": ("cell", np.radians(lat), {"units": "radian", "standard_name": "latitude"}),
+        },
+    )  # fmt: skip
+
+
 def inside(lon, lat):
     return Points(
         np.array(["2023-07-14 03:00", "2023-07-14 07:30", "2023-07-14 12:00"], "datetime64[ns]"),
@@ -101,8 +117,9 @@ def inside(lon, lat):
             of_nodes().transpose("west_east", "plev", "time", "south_north"),
             inside([-108.2, 249.1, -100.0], [34.2, 36.1, 39.9]),
         ),
+        (of_triangles(), inside([-108.2, 249.1, -100.0], [34.2, 36.1, 39.9])),
     ],
-    ids=["lambert", "rotated", "nodes", "nodes at each time", "axes in another order"],
+    ids=["lambert", "rotated", "nodes", "nodes at each time", "axes in another order", "triangles"],
 )
 def test_a_linear_field_is_exact_on_any_grid(dataset, points):
     found = BackgroundField(FieldSource.open(dataset)).at(points)
@@ -152,6 +169,26 @@ def test_a_grid_over_the_pole_and_one_across_the_date_line():
         np.testing.assert_allclose(found, of_space(*map(np.array, points)), atol=3e-4)
 
 
+def test_triangles_across_the_date_line_and_ends_beyond_them():
+    """Just outside the nearest node counts; farther away the end is refused."""
+    lon, lat = (each.ravel() for each in np.meshgrid(np.arange(170.0, 191), np.arange(-10.0, 11)))
+    dataset = xr.Dataset(
+        {"co2": ("cell", 400 + 0.5 * lon, {"units": "ppm"})},
+        coords={"lon": ("cell", (lon + 180) % 360 - 180), "lat": ("cell", lat)},
+    )
+    field = BackgroundField(FieldSource.open(dataset))
+
+    def at(lon, lat):
+        when = np.full(len(lon), TIMES[0].to_datetime64())
+        return field.at(Points(when, np.array(lon), np.array(lat), np.full(len(lon), np.nan)))
+
+    np.testing.assert_allclose(at([179.75, -179.75, 180.0], [0.3, 0.4, -9.9]),
+                               [489.875, 490.125, 490.0])  # fmt: skip
+    np.testing.assert_allclose(at([169.6], [0.0]), [485.0])
+    with pytest.raises(UsageError, match=r"latitudes -10 to 10 .* 1 of 2 particles end outside"):
+        at([179.0, 165.0], [0.0, 0.0])
+
+
 def test_ends_outside_a_grid_and_grids_that_are_none_are_one_sentence():
     with pytest.raises(UsageError, match=r"The field's grid has latitudes .* 1 of 3 particles end"):
         BackgroundField(FieldSource.open(lambert())).at(
@@ -171,6 +208,9 @@ def test_ends_outside_a_grid_and_grids_that_are_none_are_one_sentence():
     unknown["crs"].attrs["grid_mapping_name"] = "mine"
     with pytest.raises(UsageError, match=r"grid mapping of the field co2 \(mine\) is not underst"):
         FieldSource.open(unknown)
+    stations = of_triangles().assign_attrs(featureType="timeSeries")
+    with pytest.raises(UsageError, match="dimensions plev, cell besides time and place"):
+        FieldSource.open(stations)
     bare = xr.Dataset({"co2": (("lat", "lon"), np.full((4, 5), 400.0), {"units": "ppm"})})
     with pytest.raises(UsageError, match="dimension lat of the field co2 has no coordinates"):
         FieldSource.open(bare)
