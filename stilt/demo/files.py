@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from stilt.demo.landscape import SPACING_KM, demo_grid
 from stilt.demo.synthetic_fields import DemoWeather
 from stilt.errors import UsageError
+from stilt.meteorology.arl import read_index
 from stilt.meteorology.writer import write_arl
 
 FIRST_HOUR = np.datetime64("2023-07-15T00:00")
@@ -112,6 +114,7 @@ def write_demo_weather(
     *,
     first: str = str(FIRST_HOUR),
     n_files: int = N_FILES,
+    spacing_km: float = SPACING_KM,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Write ARL files of the demo's synthetic weather, six hours in each.
@@ -120,14 +123,20 @@ def write_demo_weather(
         folder: made when it does not exist; files that are there are left alone.
         first: UTC hour of the first file, such as ``2023-07-15T00:00``.
         n_files: how many.
+        spacing_km: distance between the nodes of its grid, km, 4 to 30; with 24, the weather of a
+            month takes a quarter of the time and disk.
         progress: called with the files done and wanted.
 
     Returns:
         The files, in order of time; their names begin with ``%Y%m%d_%H``.
+
+    Raises:
+        UsageError: the spacing is out of range, or files that are there have another.
     """
-    weather = DemoWeather()
+    weather = DemoWeather(demo_grid(spacing_km))
     begin = np.datetime64(first, "h")
     paths = weather_paths(Path(folder), begin, n_files)
+    _require_spacing(paths, spacing_km)
     for number, path in enumerate(paths):
         if not path.exists():
             start = begin + np.timedelta64(number * HOURS_PER_FILE, "h")
@@ -136,6 +145,22 @@ def write_demo_weather(
         if progress:
             progress(number + 1, len(paths))
     return paths
+
+
+def _require_spacing(paths: Sequence[Path], spacing_km: float) -> None:
+    """Refuse a folder in which two grids would stand beside each other.
+
+    Raises:
+        UsageError: the first file that is there has another spacing.
+    """
+    there = next((path for path in paths if path.exists()), None)
+    if there is None:
+        return
+    found_km = read_index(there)[0].grid.size_km
+    if abs(found_km - spacing_km) > 0.01:
+        raise UsageError(
+            f"{there} has nodes {found_km:g} km apart, not {spacing_km:g}: choose another folder."
+        )
 
 
 def _write_text(path: Path, text: str) -> Path:

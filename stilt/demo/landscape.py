@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stilt.errors import UsageError
 from stilt.meteorology.grids import MetGrid
 
 FloatArray = NDArray[np.float64]
@@ -15,20 +16,36 @@ SIGMA_LEVELS = (
     0.700, 0.640, 0.580, 0.520, 0.460, 0.400, 0.340, 0.280, 0.210, 0.140, 0.070,
 )  # fmt: skip
 
+SPACING_KM = 12.0
+COARSEST_KM, FINEST_KM = 30.0, 4.0
+
 _BASIN_FLOOR_M = 1300.0
-_TOWER_X, _TOWER_Y = 40.0, 25.0
+_WEST_KM, _EAST_KM, _SOUTH_KM, _NORTH_KM = 468.0, 240.0, 288.0, 300.0
 
 
-def demo_grid() -> MetGrid:
-    """Return the Lambert grid of 60 x 50 nodes, 12 km apart, with 24 sigma levels.
+def demo_grid(spacing_km: float = SPACING_KM) -> MetGrid:
+    """Return the Lambert grid about the demo's tower, with 24 sigma levels; 60 x 50 nodes at 12 km.
 
-    The demo's tower stands on a node east of the middle, so that westerly winds bring air
-    from far upwind within the grid.
+    The tower stands on a node east of the middle, so that westerly winds bring air from far upwind
+    within the grid.
+
+    Args:
+        spacing_km: distance between nodes at the tower, km.
+
+    Raises:
+        UsageError: it is too wide for the hills, or too narrow for the files to stay small.
     """
-    nx, ny = 60, 50
+    if not FINEST_KM <= spacing_km <= COARSEST_KM:
+        raise UsageError(
+            f"The demo's weather has nodes {FINEST_KM:g} to {COARSEST_KM:g} km apart, not "
+            f"{spacing_km:g}."
+        )
+    west, east, south, north = (
+        int(reach // spacing_km) for reach in (_WEST_KM, _EAST_KM, _SOUTH_KM, _NORTH_KM)
+    )
     return MetGrid(
-        nx=nx,
-        ny=ny,
+        nx=west + 1 + east,
+        ny=south + 1 + north,
         kind="conformal",
         levels=SIGMA_LEVELS,
         vertical_flag=1,
@@ -38,11 +55,11 @@ def demo_grid() -> MetGrid:
         pole_lon=0.0,
         ref_lat=TOWER_LAT,
         ref_lon=TOWER_LON,
-        size_km=12.0,
+        size_km=spacing_km,
         orientation_deg=0.0,
         cone_lat=TOWER_LAT,
-        sync_x=_TOWER_X,
-        sync_y=_TOWER_Y,
+        sync_x=west + 1.0,
+        sync_y=south + 1.0,
         sync_lat=TOWER_LAT,
         sync_lon=TOWER_LON,
     )

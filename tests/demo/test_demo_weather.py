@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA
-from stilt.demo.files import write_demo
+from stilt.demo.files import write_demo, write_demo_weather
+from stilt.demo.landscape import TOWER_LAT, TOWER_LON
 from stilt.demo.synthetic_fields import DemoWeather, sun_at
 from stilt.errors import UsageError
 
@@ -117,3 +118,31 @@ def test_written_weather_reads_back_within_the_packing(tmp_path, weather, noon):
     np.testing.assert_allclose(back.upper["TEMP"], noon.upper["TEMP"], atol=0.2)
     np.testing.assert_allclose(back.upper["UWND"], noon.upper["UWND"], atol=0.1)
     np.testing.assert_allclose(back.surface["PRSS"], noon.surface["PRSS"], atol=0.5)
+
+
+def test_a_coarser_grid_covers_the_same_ground_in_smaller_files(tmp_path):
+    from stilt.meteorology.arl import read_index
+
+    (fine,) = write_demo_weather(tmp_path / "fine", n_files=1)
+    (coarse,) = write_demo_weather(tmp_path / "coarse", n_files=1, spacing_km=24)
+    grids = [read_index(path)[0].grid for path in (fine, coarse)]
+    assert [(grid.nx, grid.ny) for grid in grids] == [(60, 50), (30, 25)]
+    assert coarse.stat().st_size < 0.3 * fine.stat().st_size
+    # The tower is on a node of both, and the corners in the south west are 12 km apart at most.
+    for grid, node in zip(grids, ((39, 24), (19, 12)), strict=True):
+        np.testing.assert_allclose(grid.to_lonlat(*node), (TOWER_LON, TOWER_LAT), atol=1e-4)
+    corners = np.array([grid.to_lonlat(0, 0) for grid in grids])
+    np.testing.assert_allclose(corners[0], corners[1], atol=0.15)
+
+
+def test_two_spacings_are_not_mixed_in_a_folder(tmp_path):
+    write_demo_weather(tmp_path, n_files=1, spacing_km=24)
+    assert len(write_demo_weather(tmp_path, n_files=2, spacing_km=24)) == 2
+    with pytest.raises(UsageError, match="has nodes 24 km apart, not 12: choose another folder"):
+        write_demo_weather(tmp_path, n_files=3)
+
+
+@pytest.mark.parametrize("spacing_km", [0.0, 3.9, 30.5, float("nan")])
+def test_a_spacing_out_of_range_is_refused(tmp_path, spacing_km):
+    with pytest.raises(UsageError, match="nodes 4 to 30 km apart, not"):
+        write_demo_weather(tmp_path, spacing_km=spacing_km)

@@ -15,7 +15,7 @@ RESULTS = {
     "first-footprint": ("demo_202307152100_-111.85_40.77_30", 2),
     "tower-week": ("<run local: 14 of 14 simulations complete>", 2),
     "satellite-column": ("ppm in the column", 2),
-    "tower-time-series": ("particle noise", 2),
+    "tower-time-series": ("<run local: 31 of 31 simulations complete>", 2),
     "tropomi-to-posterior": ("within two standard errors: True", 1),
     "inversion": ("within two: True", 1),
     "era5-and-wrf": ("<run local: 2 of 2 simulations complete>", 1),
