@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stilt.answers.omitted import tell_of_omitted
 from stilt.background.ends import first_and_last
 from stilt.errors import UsageError
 from stilt.outputs import TrajectoryCollection
+from stilt.outputs.omitted import tell_of_omitted
 from stilt.project.reading import Located, ends_in_store, read_trajectories
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stilt.answers.ends import ends_of_simulations, footprint_settings, transforms_of
-from stilt.answers.omitted import tell_of_omitted
 from stilt.errors import UsageError
 from stilt.exchange import ct_lagrange, openghg
 from stilt.exchange.releases import ReleaseRecord
 from stilt.outputs import FootprintCollections, TrajectoryCollection
+from stilt.outputs.omitted import tell_of_omitted
 from stilt.selection import sites_of
 
 if TYPE_CHECKING:

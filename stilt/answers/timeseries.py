@@ -17,7 +17,6 @@ from stilt.answers.compared import (
     tell_of_columns,
     tell_of_scales,
 )
-from stilt.answers.omitted import tell_of_omitted
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bins import TOLERATED_SHARE
@@ -62,12 +61,10 @@ def timeseries(
     """
     collections = FootprintCollections(owner)
     name = footprint or _only(collections.names())
-    chosen = collections[name].select(**selection)
+    chosen = collections[name].chosen(selection, "are not in the series", or_none=False)
     if not len(chosen):
         raise UsageError(_nothing(owner, name, selection))
     labels = list(chosen.labels or [])
-    registered = collections[name].registered(selection)
-    tell_of_omitted(owner, registered, labels, f"footprint {name!r}", "are not in the series")
     given = fluxes_by_name(fluxes)
     found = components(chosen.layers(), given, molar_mass_g=molar_mass_g, projection=projection)
     _tell_of_gaps(found.outside_share, list(given), labels)

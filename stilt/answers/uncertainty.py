@@ -10,12 +10,12 @@ import pandas as pd
 import xarray as xr
 
 from stilt.answers.ends import footprint_settings, transforms_of
-from stilt.answers.omitted import tell_of_omitted
 from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.particle_flux import FluxAlongPaths, Spread
 from stilt.outputs import TrajectoryCollection
+from stilt.outputs.omitted import tell_of_omitted
 from stilt.outputs.realizations import by_realization
 from stilt.transforms import apply_transforms
 
@@ -46,7 +46,9 @@ def uncertainty(
     main = [sim_id for sim_id in registered if sim_id in there]
     perturbed = {}
     if owner.config.error_run:
-        perturbed = {path.parent.name: path for path in kept.paths(error=True, **selection)}
+        perturbed = {
+            path.parent.name: path for path in kept.chosen_paths(selection, "", error=True)
+        }
     if not main:
         raise UsageError(
             "No particles are there for this selection: the spread over particles needs "

@@ -16,6 +16,7 @@ from stilt.roots import shown
 if TYPE_CHECKING:
     from stilt.footprint import Footprint
     from stilt.model import Model
+    from stilt.selection import Selection
     from stilt.trajectories import Trajectories
 
 Kind = Literal["map", "facet", "mean", "series", "particles", "profile", "space", "animation"]
@@ -207,7 +208,7 @@ def draw_many(
 ) -> Path:
     """Draw one picture of all footprints of a selection."""
     collection = model.footprints[_name(model, wanted)]
-    files = collection.select(**cast(Any, selection))
+    files = collection.chosen(cast("Selection", selection), "are not in the picture", or_none=False)
     if not len(files):
         raise UsageError(collection.why_none(**cast(Any, selection)))
     plots = files.plot

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from stilt.errors import UsageError
 from stilt.notices import notice
+from stilt.outputs.omitted import tell_how_many, tell_of_omitted
 from stilt.project.files_of import files_of
-from stilt.project.kinds import FOOTPRINTS
+from stilt.project.kinds import FOOTPRINTS, PARTICLES
 from stilt.project.moved_weather import moved_weather
 from stilt.project.reading import Located, Locations, locate, own_file, shards_of
 from stilt.roots import PathLike, expanded, shown
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _KEYS = ("transport_key", "error_key", "footprint_keys")
 _Recorded = Callable[[Mapping[str, Any]], bool]
+LEFT_OUT = "are left out"
 
 
 class OutputCollection(ABC):
@@ -67,15 +69,26 @@ class OutputCollection(ABC):
         name: str,
         recorded: _Recorded,
         current: Callable[[], Mapping[str, Sequence[str]]],
+        *,
+        therefore: str,
+        or_none: bool,
     ) -> list[Located]:
         """Outputs of simulations that exist, copied here first where they are on a URL.
 
-        Warns of those that are gone although the index has them, and of those that another
-        configuration made.
+        Warns of those that are gone although the index has them, of those that another
+        configuration made, and of simulations without one.
+
+        Args:
+            ids, kind, name: which.
+            recorded: whether a row of the index has such an output.
+            current: content keys of current outputs, by meteorology.
+            therefore: what follows for simulations without one; "" says nothing of them.
+            or_none: say it also where none of the simulations has one.
         """
         found = locate(self._files, ids, kind, name)
         there = {path for path in {one.path for one in found} if path.exists()}
         absent = {one.sim_id: one.path for one in found if one.path not in there}
+        gone: set[str] = set()
         if absent:
             rows = self._files.index.rows(list(absent), ("sim_id", *_KEYS))
             gone = {row["sim_id"] for row in rows if recorded(row)}
@@ -88,6 +101,9 @@ class OutputCollection(ABC):
                 )  # fmt: skip
         there_now = [one for one in found if one.sim_id not in absent]
         self._tell_of_earlier([one.sim_id for one in there_now], kind, name, current)
+        if therefore and (there_now or or_none):
+            known = gone.union(one.sim_id for one in there_now)
+            tell_of_omitted(self._owner, ids, known, _lack(kind, name), therefore)
         return there_now
 
     def _tell_of_earlier(
@@ -117,16 +133,20 @@ class OutputCollection(ABC):
     def _campaign(
         self, kind: str, name: str, keys: Mapping[str, Sequence[str]], selection: Selection
     ) -> tuple[pd.DataFrame, Locations]:
-        """Receptors of outputs that this configuration made, and where these are."""
+        """Receptors of outputs that this configuration made, and where these are.
+
+        Warns of those that another configuration made, and of simulations without one, which the
+        index counts: no file is looked for.
+        """
         from stilt.project.campaign_table import campaign_table
 
         where, values = condition(self._owner, selection)
         only = self.registered(selection) if selection.get("state") is not None else None
-        table, stale = campaign_table(
+        table, others = campaign_table(
             self._files.index, kind, name, keys, where=where, parameters=values, only=only
         )
         moved: list[str] = []
-        if stale:
+        if stale := others.stale:
             notice(
                 logger, "%d of %d outputs are left out: another configuration, or weather in "
                 "another folder, made them.", stale, stale + len(table),
@@ -141,6 +161,11 @@ class OutputCollection(ABC):
                 "There is nothing to open: the selection holds no output of this configuration.",
                 *moved,
             )))  # fmt: skip
+        if others.lacking:
+            tell_how_many(
+                self._owner, others.lacking, others.wanted, others.example, _lack(kind, name),
+                LEFT_OUT,
+            )  # fmt: skip
         ids, shards = (table[column].tolist() for column in ("sim_id", "shard"))
         located = Locations(self._files, ids, shards, kind, name)
         return table.drop(columns="shard"), located
@@ -217,3 +242,10 @@ class OutputCollection(ABC):
                 "without.", len(shelved), self._files.layout.made_files,
             )  # fmt: skip
         return [made.get(one.sim_id, one.path) for one in located]
+
+
+def _lack(kind: str, name: str) -> str:
+    """Return what a simulation without an output does not have."""
+    if kind == FOOTPRINTS:
+        return f"footprint {name!r}"
+    return "particles" if kind == PARTICLES else "error run"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from stilt.errors import UsageError
-from stilt.outputs.collection import OutputCollection
+from stilt.outputs.collection import LEFT_OUT, OutputCollection
 from stilt.outputs.realizations import by_realization, numbers_of
 from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
 from stilt.project.kinds import FOOTPRINTS
@@ -34,6 +34,9 @@ class FootprintCollection(OutputCollection):
 
     Methods that combine footprints read one at a time, and their rows are named by
     simulation id. The keywords of a selection are those of :class:`stilt.selection.Selection`.
+
+    What is selected and has no footprint yet, or has failed, is left out of every result; one
+    sentence says how many those are. :meth:`missing` lists them.
     """
 
     def __init__(self, owner: Owner, name: str) -> None:
@@ -55,22 +58,25 @@ class FootprintCollection(OutputCollection):
     def paths(self, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone, and of those that another
-        configuration made, as all methods do that read a selection. For footprints in a store,
-        files are written, and a notice says so.
+        Warns of those that the index has and that are gone, of those that another configuration
+        made, and of simulations without one, as all methods do that read a selection. For
+        footprints in a store, files are written, and a notice says so.
         """
-        return self._paths(self._located(selection), FOOTPRINTS, self.name)
+        return self._paths(self._located(selection, LEFT_OUT), FOOTPRINTS, self.name)
 
     def load(self, **selection: Unpack[Selection]) -> list[Footprint]:
-        """Read footprints of registered simulations, by id; empty ones have ``is_empty``."""
+        """Read footprints of registered simulations, by id; empty ones have ``is_empty``.
+
+        Simulations without one are left out, which a notice says.
+        """
         return list(self.select(**selection))
 
     def open(self, *, along: Along = "hours_back", **selection: Unpack[Selection]) -> xr.DataArray:
         """Return the whole campaign, or a selection, as one lazy array; nothing is read yet.
 
         ``.sel``, ``.mean("receptor")`` and ``.plot`` work as on any array. Footprints that another
-        configuration made are left out, which a notice says. Behind it are chunks of dask where
-        dask is installed, else xarray reads what is indexed.
+        configuration made are left out, and so are simulations without one; notices say how many.
+        Behind it are chunks of dask where dask is installed, else xarray reads what is indexed.
 
         Args:
             along: ``hours_back`` (``hours_after`` of forward runs) counts hours from each
@@ -112,6 +118,8 @@ class FootprintCollection(OutputCollection):
     ) -> int:
         """Write footprints of a selection for other programs.
 
+        As for :meth:`open`, notices say what is left out.
+
         Args:
             path: file to make or replace; for ``files`` and ``zarr`` a folder.
             format: ``files`` (a NetCDF file for each simulation), ``netcdf`` (one CF file, dims as
@@ -133,23 +141,41 @@ class FootprintCollection(OutputCollection):
         )  # fmt: skip
 
     def select(self, **selection: Unpack[Selection]) -> FootprintSet:
-        """Return the footprints of a selection as one set, read as it is used."""
+        """Return the footprints of a selection as one set, read as it is used.
+
+        Simulations without one are left out, which a notice says.
+        """
+        return self.chosen(selection, LEFT_OUT)
+
+    def chosen(self, selection: Selection, therefore: str, *, or_none: bool = True) -> FootprintSet:
+        """Return the same for an answer that says what follows for simulations without one.
+
+        Args:
+            selection: which simulations.
+            therefore: what follows for those without one, such as "are not in the mean"; "" says
+                nothing of them.
+            or_none: say it also where no simulation has one; False leaves that to an error.
+        """
         from stilt.project.footprint_set import FootprintSet
 
-        return FootprintSet(self._located(selection))
+        return FootprintSet(self._located(selection, therefore, or_none=or_none))
 
     def _current(self) -> dict[str, list[str]]:
         """Content keys of current outputs, by meteorology."""
         expected = self._files.expectations
         return {met: e.accepted(e.footprints.get(self.name)) for met, e in expected.items()}
 
-    def _located(self, selection: Selection) -> list[Located]:
+    def _located(
+        self, selection: Selection, therefore: str, *, or_none: bool = True
+    ) -> list[Located]:
         return self._existing(
             self.registered(selection),
             FOOTPRINTS,
             self.name,
             lambda row: self.name in parse_footprint_keys(row["footprint_keys"])[0],
             self._current,
+            therefore=therefore,
+            or_none=or_none,
         )
 
     def tell_of_earlier(self, sim_ids: Sequence[str]) -> None:
@@ -172,6 +198,8 @@ class FootprintCollection(OutputCollection):
     ) -> Jacobian:
         """Sparse matrix of measurements by cells (or regions) and times, ppm per (umol m-2 s-1).
 
+        Simulations without a footprint have no row, which a notice says.
+
         Args:
             target: a :class:`stilt.Grid` or what else
                 :meth:`stilt.footprint.Footprint.aggregate` takes; polygons: a GeoDataFrame, or a
@@ -188,7 +216,7 @@ class FootprintCollection(OutputCollection):
         Raises:
             UsageError: nothing is selected, or the target or the bins cannot be used.
         """
-        found = self.select(**selection).jacobian(
+        found = self.chosen(selection, "have no row in the matrix").jacobian(
             target, time_bins, resolution=resolution, projection=projection, names=names
         )
         receptors = self._with_labels(found.receptors)
@@ -207,6 +235,8 @@ class FootprintCollection(OutputCollection):
     ) -> pd.DataFrame:
         """What a surface flux adds to each measurement, ppm.
 
+        Simulations without a footprint have no row, which a notice says.
+
         Args:
             flux, molar_mass_g, projection: see :func:`stilt.footprint.enhancement.enhancement`.
             **selection: which simulations.
@@ -219,7 +249,7 @@ class FootprintCollection(OutputCollection):
         Raises:
             UsageError: units are missing or wrong, or the grid or the times cannot be used.
         """
-        chosen = self.select(**selection)
+        chosen = self.chosen(selection, "have no row in the table")
         found = chosen.enhancement(flux, molar_mass_g=molar_mass_g, projection=projection)
         return self._with_labels(found)
 
@@ -234,23 +264,27 @@ class FootprintCollection(OutputCollection):
     def mean(self, **selection: Unpack[Selection]) -> xr.DataArray:
         """Mean over a selection (see :meth:`select`) of the time-summed footprints.
 
+        Simulations without a footprint are not in it, which a notice says.
+
         Raises:
             UsageError: nothing is selected, or grids differ.
         """
-        return self.select(**selection).mean()
+        return self.chosen(selection, "are not in the mean").mean()
 
     def sum(self, **selection: Unpack[Selection]) -> xr.DataArray:
         """Sum over a selection (see :meth:`select`) and time.
 
+        Simulations without a footprint are not in it, which a notice says.
+
         Raises:
             UsageError: nothing is selected, or grids differ.
         """
-        return self.select(**selection).sum()
+        return self.chosen(selection, "are not in the sum").sum()
 
     @property
     def plot(self) -> FootprintFilesPlots:
         """Pictures of all these footprints together; ``select(...).plot`` for some of them."""
-        return self.select().plot
+        return self.chosen({}, "are not in the picture").plot
 
     def missing(self, **selection: Unpack[Selection]) -> list[str]:
         """Return simulations of the current receptors without this footprint."""

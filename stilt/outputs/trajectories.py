@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from stilt.outputs.collection import OutputCollection
+from stilt.outputs.collection import LEFT_OUT, OutputCollection
 from stilt.project.kinds import ERROR_PARTICLES, PARTICLES
 from stilt.project.reading import Located, locate, read_trajectories
 from stilt.roots import PathLike
@@ -28,6 +28,9 @@ class TrajectoryCollection(OutputCollection):
     """Trajectory files of a project; ``collection[sim_id]`` reads one.
 
     The keywords of a selection are those of :class:`stilt.selection.Selection`.
+
+    What is selected and has no particles yet, or has failed, is left out of every result; one
+    sentence says how many those are. :meth:`missing` lists them.
     """
 
     def __getitem__(self, sim_id: str) -> Trajectories:
@@ -43,25 +46,41 @@ class TrajectoryCollection(OutputCollection):
     def paths(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Path]:
         """Return files of registered simulations that exist, by id.
 
-        Warns of those that the index has and that are gone, and of those that another
-        configuration made. For particles in a store, files are
-        written, and a notice says so.
+        Warns of those that the index has and that are gone, of those that another configuration
+        made, and of simulations without any. For particles in a store, files are written, and a
+        notice says so.
 
         Args:
             error: those of the error runs.
             **selection: which simulations.
         """
-        return self._paths(self._located(error, selection), _kind(error))
+        return self.chosen_paths(selection, LEFT_OUT, error=error)
+
+    def chosen_paths(
+        self, selection: Selection, therefore: str, *, error: bool = False
+    ) -> list[Path]:
+        """Return the same for an answer that says what follows for simulations without any.
+
+        Args:
+            selection: which simulations.
+            therefore: what follows for those without any; "" says nothing of them.
+            error: those of the error runs.
+        """
+        return self._paths(self._located(error, selection, therefore), _kind(error))
 
     def load(self, *, error: bool = False, **selection: Unpack[Selection]) -> list[Trajectories]:
-        """Read the particles of registered simulations that exist, by id."""
-        return [read_trajectories(one) for one in self._located(error, selection)]
+        """Read the particles of registered simulations that exist, by id.
+
+        Simulations without any are left out, which a notice says.
+        """
+        return [read_trajectories(one) for one in self._located(error, selection, LEFT_OUT)]
 
     def open(self, *, error: bool = False, **selection: Unpack[Selection]) -> xr.Dataset:
         """Return particles of the whole campaign as one lazy dataset; nothing is read yet.
 
-        Those that another configuration made are left out, which a notice says. Behind the
-        variables are chunks of dask where dask is installed, else xarray reads what is indexed.
+        Those that another configuration made are left out, and so are simulations without any;
+        notices say how many. Behind the variables are chunks of dask where dask is installed, else
+        xarray reads what is indexed.
 
         Args:
             error: those of the error runs.
@@ -92,6 +111,8 @@ class TrajectoryCollection(OutputCollection):
     ) -> int:
         """Write particles of a selection for other programs.
 
+        As for :meth:`open`, notices say what is left out.
+
         Args:
             path: file to make or replace; for ``files`` and ``zarr`` a folder.
             format: ``files`` (a Parquet file for each simulation), ``netcdf`` (one file, dims
@@ -121,12 +142,13 @@ class TrajectoryCollection(OutputCollection):
         expected = self._files.expectations
         return {m: e.accepted(e.error if error else e.transport) for m, e in expected.items()}
 
-    def _located(self, error: bool, selection: Selection) -> list[Located]:
+    def _located(self, error: bool, selection: Selection, therefore: str) -> list[Located]:
         key = "error_key" if error else "transport_key"
         ids = self.registered(selection)
         return self._existing(
-            ids, _kind(error), "", lambda row: row[key] is not None, partial(self._current, error)
-        )
+            ids, _kind(error), "", lambda row: row[key] is not None, partial(self._current, error),
+            therefore=therefore, or_none=True,
+        )  # fmt: skip
 
     def tell_of_earlier(self, sim_ids: Sequence[str], *, error: bool = False) -> None:
         """Say once how many particles of some simulations another configuration made."""

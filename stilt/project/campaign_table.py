@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -22,6 +22,22 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+class Others(NamedTuple):
+    """Simulations of a selection of which there is no output of this configuration.
+
+    Attributes:
+        stale: how many outputs another configuration made.
+        wanted: how many simulations are selected, with and without an output.
+        lacking: how many of them have none, of no configuration.
+        example: id of one of those; "" without any.
+    """
+
+    stale: int = 0
+    wanted: int = 0
+    lacking: int = 0
+    example: str = ""
+
+
 def campaign_table(
     index: Index,
     kind: str,
@@ -31,7 +47,7 @@ def campaign_table(
     where: str = "true",
     parameters: Sequence[Any] = (),
     only: Sequence[str] | None = None,
-) -> tuple[pd.DataFrame, int]:
+) -> tuple[pd.DataFrame, Others]:
     """Return rows of the view ``receptors`` for outputs that this configuration made, by id.
 
     Args:
@@ -42,12 +58,11 @@ def campaign_table(
         only: simulations to keep; None keeps all.
 
     Returns:
-        The rows, with a column ``shard`` ("" for a file), and the number of outputs left out
-        because another configuration made them.
+        The rows, with a column ``shard`` ("" for a file), and what of the selection is not there.
     """
     made, names = _made(kind, name)
 
-    def work(connection: duckdb.DuckDBPyConnection) -> tuple[pd.DataFrame, int]:
+    def work(connection: duckdb.DuckDBPyConnection) -> tuple[pd.DataFrame, Others]:
         labels = show_receptors(connection, (*_COLUMNS, "shard"))
         current = pd.DataFrame(
             [(met, key) for met, some in keys.items() for key in some],
@@ -70,10 +85,23 @@ def campaign_table(
                   AND (s.met, o.key) IN (SELECT (met, key) FROM current)) c
             JOIN {VIEW} r USING (sim_id) ORDER BY sim_id"""
         table = _frame(connection.sql(query, params=[*names, *parameters]).to_arrow_table())
-        found = connection.execute(f"SELECT count(*) {chosen}", [*names, *parameters]).fetchall()
-        return table, int(found[0][0]) - len(table)
 
-    return index.read(work, (pd.DataFrame({"sim_id": [], "shard": []}), 0))
+        def selected(without: str = "") -> str:
+            return f"FROM simulations s {without} WHERE ({where}) {restricted}"
+
+        ((found, wanted),) = connection.execute(
+            f"SELECT (SELECT count(*) {chosen}), (SELECT count(*) {selected()})",
+            [*names, *parameters, *parameters],
+        ).fetchall()
+        example = ""
+        if found < wanted:
+            without = f"ANTI JOIN (SELECT sim_id FROM {made} WHERE key IS NOT NULL) USING (sim_id)"
+            ((example,),) = connection.execute(
+                f"SELECT min(s.sim_id) {selected(without)}", [*names, *parameters]
+            ).fetchall()
+        return table, Others(found - len(table), wanted, wanted - found, example)
+
+    return index.read(work, (pd.DataFrame({"sim_id": [], "shard": []}), Others()))
 
 
 def earlier_outputs(

@@ -135,7 +135,7 @@ def _maps(model: Model, name: str | None, most_maps: int) -> tuple[dict[str, Any
 
 def _readers(model: Model, name: str) -> dict[str, Callable[[], Layers]]:
     """Return what reads each footprint, by place from the ground up, and time."""
-    there = model.footprints[name].select().readers()
+    there = model.footprints[name].chosen({}, "").readers()
     order = model.index.sql(
         "SELECT sim_id FROM receptors "
         "ORDER BY longitude, latitude, altitude, location_id, time, sim_id"

@@ -45,14 +45,6 @@ def test_reading_says_which_files_are_gone(model, caplog):
     assert warnings_of(caplog, lambda: feet.paths(time_range=(ids[2][5:17],) * 2)) == []
 
 
-def test_what_was_never_made_is_not_missed(make_model, caplog):
-    model = make_model(NUMBER)
-    stilt.push_simulations(model, model.register_pending()[:2])
-    assert warnings_of(caplog, model.footprints["default"].load) == []
-    assert warnings_of(caplog, model.trajectories.load) == []
-    assert warnings_of(caplog, lambda: model.trajectories.paths(error=True)) == []
-
-
 @pytest.mark.parametrize("damage", ["gone", "folder", "half", "zeros"])
 def test_verifying_counts_what_the_files_are_and_a_run_repairs(model, caplog, damage):
     before = model.index.sql("SELECT sim_id, finished_at FROM simulations ORDER BY ALL")

@@ -30,8 +30,21 @@ def tell_of_omitted(
     known = set(there)
     absent = [sim_id for sim_id in wanted if sim_id not in known]
     if absent:
-        notice(
-            logger, "%d of %d simulations have no %s, %s for example, and %s: `stilt explain %s` "
-            "says why some failed.",
-            len(absent), len(wanted), lack, absent[0], therefore, shown(owner.files.place),
-        )  # fmt: skip
+        tell_how_many(owner, len(absent), len(wanted), absent[0], lack, therefore)
+
+
+def tell_how_many(
+    owner: Owner, absent: int, wanted: int, example: str, lack: str, therefore: str
+) -> None:
+    """Say the same where the simulations were counted.
+
+    Args:
+        owner: the project.
+        absent, wanted: how many of the selected simulations have no result, and how many there are.
+        example: id of one without.
+        lack, therefore: as for :func:`tell_of_omitted`.
+    """
+    notice(
+        logger, "%d of %d simulations have no %s, %s for example, and %s: `stilt explain %s` says "
+        "why some failed.", absent, wanted, lack, example, therefore, shown(owner.files.place),
+    )  # fmt: skip
