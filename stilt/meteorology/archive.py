@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stilt.config import MetConfig
 from stilt.config.forecasts import ForecastChoice
 from stilt.errors import MeteorologyError, UsageError
-from stilt.meteorology.formats import AUTO, field_names, format_of, weather_format
+from stilt.meteorology.formats import AUTO, field_names, weather_format
 from stilt.meteorology.formats.merge import merged
 from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.grids import MetGrid
@@ -272,10 +272,11 @@ def _stream(grid: MetGrid, refs: Sequence[AnalysisRef], choice: ForecastChoice) 
 
 
 def _is_of_format(path: Place, form: str) -> bool:
-    """Whether a file without a whole analysis is a damaged one of a format, or another file."""
-    if form == AUTO:
-        return format_of(str(path)) is not None
-    return weather_format(form).recognises(str(path))
+    """Whether a file without a whole analysis is a damaged one of a format, or another file.
+
+    Of files in any format only those that look like weather have damage.
+    """
+    return form == AUTO or weather_format(form).recognises(str(path))
 
 
 def _not_named(

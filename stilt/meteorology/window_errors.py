@@ -14,7 +14,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket
 from stilt.meteorology.file_search import FileSearch, Found
-from stilt.meteorology.formats import AUTO, format_of
+from stilt.meteorology.formats import AUTO, FORMATS, format_of
 from stilt.meteorology.guessed_format import advice_on_format, fits, other_kind
 from stilt.meteorology.records import AnalysisRef
 from stilt.roots import Place, place_of
@@ -123,16 +123,24 @@ class WindowErrors:
                     f"{path} is {other} (needed for {_times_text(missing)}).",
                     reason=Reason.DAMAGED_MET_FILE,
                 )
-        if not bracket.refs and found.around and self.config.format not in ("arl", AUTO):
+        if not bracket.refs and found.around and self.config.format != "arl":
             other = next(
                 filter(None, (format_of(str(path)) for path in found.around[:_LOOKED_AT])), ""
             )
-            if other == self.config.format:
+            if other and self.config.format in (other, AUTO):
                 return MeteorologyError(
                     f"The files of {self.label}, such as {Path(found.around[0]).name}, hold only "
                     f"parts of the analyses of {_times_text(missing)}: add the files with the "
                     "other fields, on levels and at the surface.",
                     reason=Reason.MET_COVERAGE,
+                )
+            if self.config.format == AUTO:
+                known_names = ", ".join(name for name in FORMATS if name != "wrf-instantaneous")
+                return MeteorologyError(
+                    f"No file of {self.label}, such as {Path(found.around[0]).name}, looks like "
+                    f"one of the known formats ({known_names}); correct directory, or see the page "
+                    "of its product for what a file must hold.",
+                    reason=Reason.MISSING_MET_FILES,
                 )
             known = f"; {Path(found.around[0]).name} looks like format: {other}" if other else ""
             return MeteorologyError(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard, cast, runtime_checkable
 import numpy as np
 
 from stilt.errors import ConfigValidationError, MeteorologyError, Reason
+from stilt.meteorology.formats.grib_messages import is_grib
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
 from stilt.meteorology.formats.kept import on_all_levels, open_kept, read_kept, spooled
 from stilt.meteorology.gaps import without_empty
@@ -116,7 +117,7 @@ def format_of(path: str) -> str | None:
 
 
 def scan_file(path: str, form: str) -> FileIndex:
-    """List what a file holds; nothing if no format recognises it.
+    """List what a file holds; nothing if it is no weather file.
 
     Args:
         path: the file.
@@ -124,26 +125,32 @@ def scan_file(path: str, form: str) -> FileIndex:
     """
     with _turn(path, form):
         name = format_of(path) if form == AUTO else form
-        found = FileIndex(()) if name is None else weather_format(name).scan(path)
+        found = _unrecognised(path) if name is None else weather_format(name).scan(path)
     if name is None or name in FORMATS:
         return found
     # A format of the user's own is read by the class that has listed it.
     return replace(found, refs=tuple(replace(ref, format=name) for ref in found.refs))
 
 
+def _unrecognised(path: str) -> FileIndex:
+    """Return an index without analyses; for GRIB, which no format takes, with the reason."""
+    return FileIndex((), weather_format("era5").scan(path).damage if is_grib(path) else "")
+
+
 def scan_store(path: str, form: str, window: Window | None) -> FileIndex:
     """List what a Zarr store holds in a window of time; without one, all times but no content."""
     name = format_of(path) if form == AUTO else form
-    if name is None:
-        return FileIndex((), f"The weather store {path} is in none of the known formats.")
-    chosen = weather_format(name)
+    chosen = weather_format(name or "era5")
     if not _reads_datasets(chosen):
         return FileIndex(
             (),
             f"The weather store {path} cannot be read as format: {name}; Zarr stores are era5 or "
             "cf.",
         )
-    return chosen.scan(path, window)
+    index = chosen.scan(path, window)
+    if name is None and not index.damage:
+        return FileIndex((), f"The weather store {path} is in none of the known formats.")
+    return index
 
 
 def read_analysis(ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:

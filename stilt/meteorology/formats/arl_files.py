@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from stilt.meteorology import arl
-from stilt.meteorology.arl_format import MalformedError, read_period_index
+from stilt.meteorology.arl_format import LABEL_BYTES, MalformedError, parse_label
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis
 
 
@@ -13,13 +13,12 @@ class ArlFormat:
     """NOAA's ARL packed files."""
 
     def recognises(self, path: str) -> bool:
-        """Return whether a file begins with an ARL index record."""
+        """Return whether a file begins with the label of an ARL index record."""
         try:
             with open(path, "rb") as handle:
-                read_period_index(handle, 0)
+                return parse_label(handle.read(LABEL_BYTES)).variable == "INDX"
         except (OSError, MalformedError):
             return False
-        return True
 
     def scan(self, path: str) -> FileIndex:
         """List the analyses of a file up to its end or its first damage."""

@@ -17,7 +17,7 @@ from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
 from stilt.meteorology.formats.dataset_part import DatasetPart, parts_of
 from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
-from stilt.meteorology.formats.netcdf_files import is_netcdf
+from stilt.meteorology.formats.netcdf_files import can_be_read, is_netcdf
 from stilt.meteorology.formats.stores import (
     chunk_tokens,
     is_store,
@@ -26,6 +26,7 @@ from stilt.meteorology.formats.stores import (
     store_state,
 )
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
+from stilt.roots import is_url
 
 
 class ForeignFileError(ValueError):
@@ -47,7 +48,7 @@ class DatasetFormat:
         except ForeignFileError:
             return False
         except (OSError, ValueError, MeteorologyError):
-            return not is_store(path) and _is_readable(path) and is_netcdf(path)
+            return not is_store(path) and can_be_read(path) and is_netcdf(path)
         return any(part.fields for part in parts)
 
     def known_variables(self, path: str) -> set[str]:
@@ -167,10 +168,10 @@ def _identity(path: str) -> str:
     return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def _is_readable(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.R_OK)
-
-
 def _damage(path: str, problem: Exception) -> str:
+    if is_url(path):
+        unreachable = "; correct its address, or run again when it can be reached"
+        remedy = unreachable if isinstance(problem, OSError) else ""
+        return f"The weather store {path} cannot be used: {problem}{remedy}."
     remedy = "" if isinstance(problem, UnsuitableFileError) else "; fetch or copy the file again"
     return f"The weather file {path} cannot be used: {problem}{remedy}, or remove it."

@@ -43,13 +43,18 @@ class GribFormat:
         self._grids: OrderedDict[str, GribGrid] = OrderedDict()
 
     def recognises(self, path: str) -> bool:
-        """Return whether a file's first message is of this product."""
+        """Return whether a file's first message is of this product.
+
+        A message that cannot be decoded may be, and is described by :meth:`scan`.
+        """
         if not is_grib(path):
             return False
         try:
             with decoded(next(places(path)).header) as handle:
                 return self.is_of(handle)
-        except (OSError, GribError, StopIteration):
+        except GribError:
+            return True
+        except (OSError, StopIteration):
             return False
 
     def is_of(self, handle: Any) -> bool:

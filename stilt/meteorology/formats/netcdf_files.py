@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 _MAGIC = (b"CDF", b"\x89HDF")
 
 
@@ -18,3 +20,8 @@ def is_netcdf(path: str) -> bool:
     """
     with open(path, "rb") as file:
         return begins_as_netcdf(file.read(8))
+
+
+def can_be_read(path: str) -> bool:
+    """Return whether a path is that of a file that this process may read."""
+    return os.path.isfile(path) and os.access(path, os.R_OK)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import AxisError, Horizontal
-from stilt.meteorology.formats.netcdf_files import is_netcdf
+from stilt.meteorology.formats.netcdf_files import can_be_read, is_netcdf
 from stilt.meteorology.formats.wrf_fields import SURFACE, UPPER, Floats, Frame, Maker, precipitation
 from stilt.meteorology.formats.wrf_grid import wrf_horizontal
 from stilt.meteorology.grids import MetGrid
@@ -39,11 +39,17 @@ class WrfFormat:
     averaged_winds = True
 
     def recognises(self, path: str) -> bool:
-        """Return whether a file is WRF's output with winds on levels."""
+        """Return whether a file is WRF's output with winds on levels.
+
+        One that lacks something, or a NetCDF file that cannot be opened, may be, and is described
+        by :meth:`scan`.
+        """
         try:
             return _opened(path, _identity(path)) is not None
-        except (OSError, ValueError):
-            return False
+        except ValueError:
+            return True
+        except OSError:
+            return can_be_read(path) and is_netcdf(path)
 
     def scan(self, path: str) -> FileIndex:
         """List the times of a file; see :class:`stilt.meteorology.formats.WeatherFormat`."""
