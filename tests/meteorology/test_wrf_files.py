@@ -1,16 +1,20 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
+import stilt
 from benchmarks.weather_files.truth import truth
 from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
-from stilt.config import MetConfig
+from stilt.config import MetConfig, ModelConfig
 from stilt.errors import MeteorologyError, Reason
+from stilt.meteorology.archive import list_met
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
 from stilt.meteorology.formats.wrf_grid import cone_latitude
+from stilt.transport import release_of, run_transport
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T19:00"), np.timedelta64(1, "h")
@@ -255,9 +259,69 @@ def test_other_projections_are_refused_in_a_sentence(tmp_path, analyses, attribu
 
 
 def test_a_file_that_lacks_what_is_needed_says_so(tmp_path, analyses, attributes):
-    write_wrf(tmp_path, wrf_dataset(analyses, attributes).drop_vars(["PB", "QVAPOR"]))
-    with pytest.raises(MeteorologyError, match="it lacks PB, QVAPOR"):
+    write_wrf(tmp_path, wrf_dataset(analyses, attributes).drop_vars(["PB", "HGT"]))
+    with pytest.raises(MeteorologyError, match="it lacks PB, HGT"):
         select(tmp_path)
+
+
+def total_and_end(folder):
+    """The footprint's total of a receptor in the afternoon, and the mean height at its end."""
+    settings = {"numpar": 200, "hnf_plume": False, "n_hours": -3}
+    config = ModelConfig(mets={"wrf": {"directory": folder, "format": "wrf"}}, **settings)
+    receptor = stilt.PointReceptor(
+        time=pd.Timestamp(HOURS[-1]), longitude=-111.85, latitude=40.77, altitude=50
+    )
+    release = replace(release_of(receptor, "wrf", config), key=7)
+    (table,) = run_transport([release], select(folder), config, cache_dir=folder / "prepared")
+    assert len(table) == config.numpar * 180
+    return table["foot"].sum(), table.loc[table["time"] == -180, "zagl"].mean()
+
+
+@pytest.mark.parametrize("lacking", [["W"], ["QVAPOR"], ["W", "QVAPOR"]])
+def test_files_without_vertical_motion_or_humidity_are_read_with_what_replaces_them(
+    tmp_path_factory, folder, analyses, attributes, lacking
+):
+    less = tmp_path_factory.mktemp("less")
+    data = wrf_dataset(analyses, attributes, start=START).drop_vars(lacking)
+    write_wrf(less, data)
+    read = read_analysis(select(less)[0])
+    whole = read_analysis(select(folder)[0])
+    names = {"W": "DZDT", "QVAPOR": "SPHU"}
+    assert set(whole.upper) - set(read.upper) == {names[name] for name in lacking}
+    for name, field in read.upper.items():
+        np.testing.assert_array_equal(field, whole.upper[name], err_msg=name)
+
+    (stream,) = list_met(MetConfig(directory=less, format="wrf")).streams
+    told = {one.lacks: one.instead for one in stream.lacks}
+    instead = {"W": "from the divergence of the wind", "QVAPOR": "the air is taken as dry"}
+    words = {"W": "vertical motion (WWND, DZDT)", "QVAPOR": "humidity (SPHU, RELH)"}
+    assert all(instead[name] in told[words[name]] for name in lacking)
+
+    total, height = total_and_end(less)
+    usual_total, usual_height = total_and_end(folder)
+    assert total == pytest.approx(usual_total, rel=0.2)
+    assert height == pytest.approx(usual_height, rel=0.25)
+
+
+def test_averaged_winds_do_not_need_those_of_the_time_s_vertical_motion(
+    tmp_path, analyses, attributes
+):
+    data = wrf_dataset(analyses[:2], attributes, averaged=True)
+    dry = wrf_dataset(analyses[:2], attributes, averaged=True).drop_vars(["W", "QVAPOR"])
+    write_wrf(tmp_path / "whole", data)
+    write_wrf(tmp_path / "less", dry)
+    whole, less = (
+        read_analysis(
+            MetCatalogue(MetConfig(directory=tmp_path / name, format="wrf")).select(
+                HOURS[0], HOURS[1]
+            )[0]
+        )
+        for name in ("whole", "less")
+    )
+    assert "SPHU" not in less.upper
+    # Vapour makes a volume larger by less than two per cent.
+    through = np.abs(whole.upper["DZDT"]).max()
+    np.testing.assert_allclose(less.upper["DZDT"], whole.upper["DZDT"], atol=0.02 * through)
 
 
 def test_a_file_cut_short_is_named(folder):

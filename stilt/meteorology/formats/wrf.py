@@ -27,8 +27,7 @@ from stilt.meteorology.records import AnalysisRef, FileIndex, RawAnalysis
 
 _SIGMA = 1
 _NEEDED = (
-    "U", "V", "W", "T", "P", "PB", "PH", "PHB", "QVAPOR", "PSFC", "HGT", "XLAT", "XLONG", "ZNU",
-    "P_TOP", "Times",
+    "U", "V", "T", "P", "PB", "PH", "PHB", "PSFC", "HGT", "XLAT", "XLONG", "ZNU", "P_TOP", "Times",
 )  # fmt: skip
 
 

@@ -161,14 +161,26 @@ class Frame:
         )
 
     @cached_property
-    def vertical_motion(self) -> Floats:
-        """Motion relative to transport's levels, m/s upward."""
+    def mixing_ratio(self) -> Floats | None:
+        """Vapour per mass of dry air; None where the file lacks it."""
+        return self.field("QVAPOR") if self.has("QVAPOR") else None
+
+    def specific_humidity(self) -> Floats | None:
+        """Compute vapour per mass of moist air; None where the file lacks it."""
+        ratio = self.mixing_ratio
+        return None if ratio is None else physics.specific_humidity(ratio)
+
+    @cached_property
+    def vertical_motion(self) -> Floats | None:
+        """Motion relative to transport's levels, m/s upward; None where the file lacks it."""
+        if not self.has_averages and not self.has("W"):
+            return None
         u, v = self.winds
         terrain = self.field("HGT")
         if self.has_averages:
             through = physics.motion_through_levels(
                 self.field("AVGFLX_WWM"), self._factor("MY", "M"), self.temperature_k,
-                self.pressure_pa, self.field("QVAPOR"),
+                self.pressure_pa, self.mixing_ratio,
             )  # fmt: skip
             w = through + physics.along_wind(self.height_m, u, v, self.cell_size_m)
         else:
@@ -228,14 +240,14 @@ SURFACE: dict[str, Maker] = {
 UPPER: dict[str, Maker] = {
     "PRES": lambda frame: frame.pressure_pa * np.float32(0.01),
     "TEMP": lambda frame: frame.temperature_k,
-    "SPHU": lambda frame: physics.specific_humidity(frame.field("QVAPOR")),
+    "SPHU": lambda frame: frame.specific_humidity(),
     "HGTS": lambda frame: frame.height_m,
     "UWND": lambda frame: frame.winds[0],
     "VWND": lambda frame: frame.winds[1],
     "DZDT": lambda frame: frame.vertical_motion,
     "TKEN": lambda frame: frame.energy(),
 }
-"""How each field on levels is computed."""
+"""How each field on levels is computed; None where a file lacks it."""
 
 
 def precipitation(frame: Frame) -> dict[str, Floats]:

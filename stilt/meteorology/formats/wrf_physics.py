@@ -66,7 +66,7 @@ def motion_through_levels(
     factor: Floats,
     temperature: Floats,
     pressure_pa: Floats,
-    mixing_ratio: Floats,
+    mixing_ratio: Floats | None,
 ) -> Floats:
     """Return the upward motion of the air through the levels in m/s, at mass points.
 
@@ -74,10 +74,12 @@ def motion_through_levels(
         mass_flux: AVGFLX_WWM, the dry mass ``(c1 mu + c2) d(eta)/dt / m`` on the faces, Pa/s,
             (levels + 1, ny, nx); positive downward.
         factor: map factor of the mass points along y (MAPFAC_MY).
-        temperature, pressure_pa, mixing_ratio: of the mass points.
+        temperature, pressure_pa, mixing_ratio: of the mass points; without vapour when None.
     """
-    vapour = 1.0 + mixing_ratio * np.float32(_GAS_CONSTANT_VAPOUR / _GAS_CONSTANT_DRY)
-    dry_volume = np.float32(_GAS_CONSTANT_DRY) * temperature * vapour / pressure_pa
+    dry_volume = np.float32(_GAS_CONSTANT_DRY) * temperature
+    if mixing_ratio is not None:
+        dry_volume *= 1.0 + mixing_ratio * np.float32(_GAS_CONSTANT_VAPOUR / _GAS_CONSTANT_DRY)
+    dry_volume /= pressure_pa
     downward = between_faces(mass_flux, 0) * factor
     return np.asarray(-downward * dry_volume / GRAVITY_M_S2, np.float32)
 
