@@ -247,7 +247,7 @@ class MetCatalogue:
         reach = pd.Timedelta(self.config.forecasts.reach(pd.Timestamp(start).to_pydatetime()))
         for margin in (NO_TIME, max(_WIDER_SEARCH, reach)):
             found = self._search.find(pd.Timestamp(start), pd.Timestamp(end), margin=margin)
-            refs, others, damaged = self._analyses(found.around, (start, end))
+            refs, others, damaged, parts = self._analyses(found.around, (start, end))
             longest = self._longest_interval(refs)
             bracket = bracket_window(refs, start, end, longest)
             if bracket.is_complete:
@@ -258,14 +258,21 @@ class MetCatalogue:
         passed_over = tuple(other for ref in bracket.refs for other in others.get(ref.time, ()))
         if error is None:
             error = self._errors.mixed_grids(bracket, passed_over)
+        if error is None:
+            error = self._errors.surface_elsewhere(bracket, parts)
         if error is None and self._crops_files:
             error = self._uncroppable(bracket)
         return Assessment(bracket, found.files, found.absent_asked, error, passed_over)
 
     def _analyses(
         self, files: tuple[Place, ...], window: Window
-    ) -> tuple[list[AnalysisRef], dict[np.datetime64, list[AnalysisRef]], dict[Place, str]]:
-        """Return one analysis of each time; the others; a sentence for each damaged file.
+    ) -> tuple[
+        list[AnalysisRef],
+        dict[np.datetime64, list[AnalysisRef]],
+        dict[Place, str],
+        list[AnalysisRef],
+    ]:
+        """Return one analysis of each time; the others; sentences on damaged files; all parts.
 
         Of stores those of a window and of the longest interval around it.
         """
@@ -281,7 +288,7 @@ class MetCatalogue:
         whole = merged(refs, self.config.places)
         if self.config.subgrid_enable and not self._crops_files:
             whole = [cropped_when_read(ref, self.config) for ref in whole]
-        return *choose_by_time(whole, self.config.forecasts), damaged
+        return *choose_by_time(whole, self.config.forecasts), damaged, refs
 
     def _longest_interval(self, refs: list[AnalysisRef]) -> np.timedelta64 | None:
         """Return the time a file covers, where each holds one analysis and has its own name."""

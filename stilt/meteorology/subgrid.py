@@ -121,11 +121,11 @@ def cropped_to(
         MeteorologyError: MET_COVERAGE when the bounds lie outside its grid.
     """
     columns, rows = kept_nodes(ref.grid, bounds, ref.path)
-    column, row = (ref.crop.column, ref.crop.row) if ref.crop else (0, 0)
-    whole = (ref.crop.of_columns, ref.crop.of_rows) if ref.crop else (ref.grid.nx, ref.grid.ny)
 
     def cropped(part: AnalysisRef) -> AnalysisRef:
-        grid = cropped_grid(part.grid, columns, rows, n_levels)
+        grid, before = cropped_grid(part.grid, columns, rows, n_levels), part.crop
+        column, row = (before.column, before.row) if before else (0, 0)
+        whole = (before.of_columns, before.of_rows) if before else (part.grid.nx, part.grid.ny)
         first, lowest = column + int(columns[0]), row + int(rows[0])
         crop = Crop(first, len(columns), lowest, len(rows), grid.n_levels, *whole)
         parts = tuple(map(cropped, part.parts))

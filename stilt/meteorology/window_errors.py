@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket
 from stilt.meteorology.file_search import FileSearch, Found
 from stilt.meteorology.formats import AUTO, FORMATS, format_of
+from stilt.meteorology.formats.merge import surface_elsewhere
 from stilt.meteorology.guessed_format import advice_on_format, fits, other_kind
 from stilt.meteorology.records import AnalysisRef
 from stilt.roots import Place, place_of
@@ -190,6 +192,25 @@ class WindowErrors:
                     f"The weather files {Path(first.path).name} and {Path(ref.path).name} of "
                     f"{self.label} have different grids or levels; give each its own folder or "
                     f"file_format{_EXAMPLE if domains else ''}.",
+                    reason=Reason.MET_COVERAGE,
+                )
+        return None
+
+    def surface_elsewhere(
+        self, bracket: Bracket, parts: Sequence[AnalysisRef]
+    ) -> MeteorologyError | None:
+        """Return the error of levels whose surface fields are all on other nodes.
+
+        Args:
+            bracket: the analyses.
+            parts: what the files hold.
+        """
+        for ref in bracket.refs:
+            if (other := surface_elsewhere(ref, parts)) is not None:
+                return MeteorologyError(
+                    f"The surface fields in {Path(other.path).name} do not have all the nodes of "
+                    f"the levels in {Path(ref.path).name} of {self.label}: fetch both with the "
+                    "same spacing and for the same area, or the surface fields for a larger one.",
                     reason=Reason.MET_COVERAGE,
                 )
         return None

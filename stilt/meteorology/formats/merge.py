@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from stilt.meteorology.formats.node_offsets import offset_within
 from stilt.meteorology.formats.step_ranges import with_earlier
 from stilt.meteorology.formats.stores import is_store
 from stilt.meteorology.grids import MetGrid
-from stilt.meteorology.records import AnalysisRef
+from stilt.meteorology.records import AnalysisRef, Crop
 from stilt.roots import Place, place_of
 
 WHOLE = ("arl", "wrf", "wrf-instantaneous")
@@ -30,9 +31,9 @@ def merged(parts: Iterable[AnalysisRef], order: Sequence[Place] = ()) -> list[An
 
     Parts of one time and forecast hour belong together, and those without a time belong to all.
     Fields of several parts with levels on the same nodes are combined, each on its own levels where
-    the values of levels tell them apart; parts on another horizontal grid than the levels' are left
-    out. A time that has no levels, or lacks surface fields that other times have in separate files,
-    is not an analysis.
+    the values of levels tell them apart. Of surface fields of a larger area, those at the levels'
+    nodes are taken; parts on other nodes are left out. A time that has no levels, or lacks surface
+    fields that other times have in separate files, is not an analysis.
 
     Args:
         parts: what files hold, in one format; those of formats in :data:`WHOLE` are not changed.
@@ -47,11 +48,11 @@ def merged(parts: Iterable[AnalysisRef], order: Sequence[Place] = ()) -> list[An
             always.append(part)
         else:
             by_time[part.time, part.forecast_hour].append(part)
-    surface_elsewhere = any(not part.grid.levels for each in by_time.values() for part in each)
+    has_own_surface = any(not part.grid.levels for each in by_time.values() for part in each)
     for key in sorted(by_time):
         levels = [part for part in by_time[key] if part.grid.levels]
         ground = [part for part in by_time[key] if not part.grid.levels]
-        if levels and (ground or not surface_elsewhere):
+        if levels and (ground or not has_own_surface):
             first = min(_rank(part, order) for part in levels)
             chosen = [part for part in levels if _rank(part, order) == first]
             levels = [
@@ -102,7 +103,11 @@ def _rank(part: AnalysisRef, order: Sequence[Place]) -> int:
 
 def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> AnalysisRef:
     grid = _with_all_levels(levels)
-    fitting = [part for part in others if _same_nodes(part, levels[0])]
+    fitting = [
+        part
+        for constant in (False, True)
+        for part in _fitting(levels[0].grid, [o for o in others if np.isnat(o.time) == constant])
+    ]
     parts = tuple(
         sorted((*levels, *fitting), key=lambda each: (not each.grid.levels, each.path, each.offset))
     )
@@ -120,5 +125,43 @@ def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> A
     )
 
 
-def _same_nodes(part: AnalysisRef, other: AnalysisRef) -> bool:
-    return part.grid == replace(other.grid, levels=(), vertical_flag=part.grid.vertical_flag)
+def surface_elsewhere(analysis: AnalysisRef, parts: Iterable[AnalysisRef]) -> AnalysisRef | None:
+    """Return surface fields of an analysis's time that lack some of its nodes, if it has no others.
+
+    Args:
+        analysis: one of :func:`merged`.
+        parts: what the files hold, as :func:`merged` takes them.
+    """
+    if analysis.format in WHOLE or any(not part.grid.levels for part in analysis.parts):
+        return None
+    same_time = analysis.time, analysis.forecast_hour
+    return next(
+        (
+            part
+            for part in parts
+            if not part.grid.levels
+            and part.format == analysis.format
+            and (np.isnat(part.time) or (part.time, part.forecast_hour) == same_time)
+        ),
+        None,
+    )
+
+
+def _fitting(grid: MetGrid, parts: Sequence[AnalysisRef]) -> list[AnalysisRef]:
+    """Return surface fields at the nodes of a grid, of larger areas if there are no others."""
+    cut = [fit for part in parts if (fit := _at_nodes_of(grid, part)) is not None]
+    return [part for part in cut if part.crop is None] or cut
+
+
+def _at_nodes_of(grid: MetGrid, part: AnalysisRef) -> AnalysisRef | None:
+    """Return the part of surface fields at the nodes of a grid; None if they lack some of them."""
+    wanted = replace(grid, levels=(), vertical_flag=part.grid.vertical_flag)
+    if part.grid == wanted:
+        return part
+    start = offset_within(wanted, part.grid)
+    if start is None:
+        return None
+    column, row = start
+    crop = Crop(column, grid.nx, row, grid.ny, 0, part.grid.nx, part.grid.ny)
+    earlier = None if part.earlier is None else replace(part.earlier, grid=wanted, crop=crop)
+    return replace(part, grid=wanted, crop=crop, earlier=earlier)
