@@ -101,11 +101,17 @@ def _interval(times: np.ndarray, longest: np.timedelta64 | None) -> np.timedelta
 def _single(
     refs: Sequence[AnalysisRef], start: np.datetime64, end: np.datetime64
 ) -> tuple[tuple[AnalysisRef, ...], tuple[np.datetime64, ...]]:
-    """Bracket a window with at most one analysis, so that no interval is known."""
+    """Bracket a window with at most one analysis, so that no interval is known.
+
+    The window then needs every hour from the last one at or before its start to the first one at
+    or after its end: one analysis stands for its own time alone.
+    """
     if refs and start == end == refs[0].time:
         return tuple(refs), ()
     held = {ref.time for ref in refs}
-    hours = np.arange(start.astype("datetime64[h]"), end + _MINUTE, np.timedelta64(1, "h"))
+    hour = np.timedelta64(1, "h")
+    last = (end + hour - _MINUTE).astype("datetime64[h]")
+    hours = np.arange(start.astype("datetime64[h]"), last + hour, hour)
     return tuple(refs), tuple(hour for hour in hours.astype("datetime64[m]") if hour not in held)
 
 

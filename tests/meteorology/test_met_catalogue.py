@@ -51,6 +51,28 @@ def test_a_window_is_bracketed_at_both_ends(archive, start, end, first, last, n)
     assert catalogue.select(np.datetime64(start), np.datetime64(end)) == refs
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "missing"),
+    [
+        ("00:00", "00:00", []),
+        ("00:40", "00:40", ["01:00"]),
+        ("00:02", "00:02", ["01:00"]),
+        ("00:00", "01:00", ["01:00"]),
+        ("00:00", "01:20", ["01:00", "02:00"]),
+    ],
+)
+def test_one_analysis_stands_for_its_own_time_alone(archive, start, end, missing):
+    """Of two, the later one says the same for the hours after it."""
+    for n_files in (1, 2):
+        folder = archive(n_files=n_files, per_file=1, folder=f"of {n_files}").directory
+        last = pd.Timestamp("2023-07-14") + pd.Timedelta(hours=n_files - 1)
+        window = [last + pd.Timedelta(f"{time}:00") for time in (start, end)]
+        found = MetCatalogue(MetConfig(directory=folder, format="auto")).assess(*window)
+        expected = [last + pd.Timedelta(f"{time}:00") for time in missing]
+        assert [pd.Timestamp(time) for time in found.bracket.missing] == expected
+        assert (found.error is None) == (not missing)
+
+
 @pytest.mark.parametrize(("step", "per_file"), [(1, 1), (3, 1), (3, 8), (6, 4)])
 def test_any_interval_and_file_length(archive, step, per_file):
     config = archive(step=step, per_file=per_file, n_files=24 // per_file)

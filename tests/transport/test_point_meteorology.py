@@ -144,3 +144,13 @@ def test_wrong_points_are_said(arl, points, said):
 def test_a_time_without_weather_is_named(arl):
     with pytest.raises(MeteorologyError, match="20230716_00"):
         stilt.sample_meteorology(arl, at("2023-07-16 18:00"))
+
+
+def test_a_single_analysis_is_that_of_its_own_time_alone(tmp_path):
+    analysis = truth(HOURS[0])
+    write_arl(tmp_path / "20230715_17", analysis.grid, [analysis])
+    met = MetConfig(directory=tmp_path, format="auto")
+    assert stilt.sample_meteorology(met, at("2023-07-15 17:00")).sizes["point"] == 1
+    for time in ("2023-07-15 17:02", "2023-07-15 17:40"):
+        with pytest.raises(MeteorologyError, match=r"lacks 1 of the analyses needed.*18:00"):
+            stilt.sample_meteorology(met, at(time))
