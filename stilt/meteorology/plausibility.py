@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stilt.constants import KAPPA
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.levels import STANDARD_SURFACE_HPA, approximate_height_m
 from stilt.meteorology.records import RawAnalysis
@@ -99,6 +100,9 @@ _TAKEN_UP = 0.2
 _LEAST_TAKEN_UP_W_M2 = -50.0
 _GIVEN_OFF = 0.25
 _DARK_W_M2 = 50.0
+_FELT_W_M2 = 5.0
+_INVERSION_K = 1.0
+_MOST, _SOME, _FEWEST_NODES = 0.9, 0.05, 20
 _BELOW_HORIZON = np.sin(np.radians(-6.0))
 _LONGEST_MEAN_H = 6
 _NODES_A_SIDE = 30
@@ -237,14 +241,13 @@ def _against_the_sun(raw: RawAnalysis) -> list[OddField]:
     """Report heat that flows into sunny ground, and sunshine at night."""
     lon, lat, nodes = _some_nodes(raw.grid)
     measured = raw.surface.get("DSWF")
+    highest = sine_of_highest_sun(raw.time, lon, lat)
     found = []
     if measured is None:
         elevation = sine_of_sun_elevation(raw.time, lon, lat)
         sunshine = _USUAL_SUN_W_M2 * np.maximum(elevation, 0.0)
     else:
         sunshine = measured[nodes]
-        hours = np.arange(-_LONGEST_MEAN_H, 1) * np.timedelta64(1, "h")
-        highest = np.max([sine_of_sun_elevation(raw.time + h, lon, lat) for h in hours], axis=0)
         at_night = sunshine[highest < _BELOW_HORIZON]
         if at_night.size and (mean := float(at_night.mean())) > _DARK_W_M2:
             text = f"DSWF is {mean:.3g} W m-2 where it has been night for hours (local time?)"
@@ -252,7 +255,9 @@ def _against_the_sun(raw: RawAnalysis) -> list[OddField]:
     name = next((name for name in ("SHTF", "HFLX") if name in raw.surface), None)
     # ETA files have it positive downward, and are read so.
     if name is not None and raw.grid.source != " ETA":
-        found += _heat_against_sunshine(name, raw.surface[name][nodes], sunshine)
+        heat = raw.surface[name][nodes]
+        found += _heat_against_sunshine(name, heat, sunshine)
+        found += _heat_into_warmer_air(name, heat[highest < 0.0], raw, nodes, highest < 0.0)
     return found
 
 
@@ -274,6 +279,58 @@ def _heat_against_sunshine(
     return [OddField(name, text)]
 
 
+def _heat_into_warmer_air(
+    name: str,
+    heat: NDArray[np.floating],
+    raw: RawAnalysis,
+    nodes: tuple[Any, ...],
+    dark: NDArray[np.bool_],
+) -> list[OddField]:
+    """Say that heat flows up, at night, where the air above is the warmer.
+
+    Models compute the temperature at 2 m and the flux from each other, so that few nodes disagree.
+    Levels of pressure do not tell: the lowest is under the ground or far above it.
+
+    Args:
+        name: of the heat flux.
+        heat: at the dark nodes.
+        raw: the analysis.
+        nodes: indices of the nodes that are looked at.
+        dark: which of them have had no sun since any mean began.
+    """
+    rise = _rise_above_two_metres_k(raw)
+    if rise is None or not dark.any():
+        return []
+    rise = rise[nodes][dark]
+    stable = (rise > _INVERSION_K) & (np.abs(heat) > _FELT_W_M2)
+    upward = stable & (heat > 0.0)
+    share = upward.sum() / max(int(stable.sum()), 1)
+    if stable.sum() < max(_FEWEST_NODES, _SOME * heat.size) or share < _MOST:
+        return []
+    flux, warmer = (float(np.median(field[stable])) for field in (heat, rise))
+    text = (
+        f"{name} is {flux:.3g} W m-2 at night where the air on the lowest level is {warmer:.2g} K "
+        "warmer than at 2 m (positive downward instead of upward?)"
+    )
+    return [OddField(name, text)]
+
+
+def _rise_above_two_metres_k(raw: RawAnalysis) -> NDArray[np.floating] | None:
+    """Return how much potential temperature rises from 2 m to the lowest level; None if unknown."""
+    ground, air = raw.surface.get("T02M"), raw.upper.get("TEMP")
+    below, level = raw.surface.get("PRSS"), raw.grid.levels[0]
+    if ground is None or air is None or below is None or raw.grid.vertical_flag == 2:
+        return None
+    pressure: Any = raw.upper["PRES"][0] if "PRES" in raw.upper else None
+    if pressure is None and raw.grid.vertical_flag in (1, 5) and not raw.grid.pressure_offset_hpa:
+        pressure = level * below
+    elif pressure is None and raw.grid.vertical_flag == 4:
+        pressure = np.floor(level) + (level - np.floor(level)) * below
+    if pressure is None:
+        return None
+    return np.asarray(air[0] * (below / pressure) ** KAPPA - ground)
+
+
 def _some_nodes(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[Any, ...]]:
     """Return longitudes, latitudes and indices of a sample of nodes spread over a grid."""
     x = np.unique(np.linspace(0, grid.nx - 1, min(grid.nx, _NODES_A_SIDE)).astype(int))
@@ -281,6 +338,19 @@ def _some_nodes(grid: MetGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]
     columns, rows = np.meshgrid(x, y)
     lon, lat = grid.to_lonlat(columns, rows)
     return lon, lat, (rows, columns)
+
+
+def sine_of_highest_sun(
+    time: np.datetime64, lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the greatest sine of the sun's elevation in the hours over which a mean may be taken.
+
+    Args:
+        time: UTC, the end of these hours.
+        lon, lat: degrees.
+    """
+    hours = np.arange(-_LONGEST_MEAN_H, 1) * np.timedelta64(1, "h")
+    return np.max([sine_of_sun_elevation(time + each, lon, lat) for each in hours], axis=0)
 
 
 def sine_of_sun_elevation(

@@ -18,7 +18,11 @@ from stilt.errors import MeteorologyError
 from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.formats import read_analysis
 from stilt.meteorology.formats.stores import is_store
-from stilt.meteorology.plausibility import implausible, sine_of_sun_elevation
+from stilt.meteorology.plausibility import (
+    implausible,
+    sine_of_highest_sun,
+    sine_of_sun_elevation,
+)
 from stilt.meteorology.records import AnalysisRef, RawAnalysis
 from stilt.roots import is_url, real_place
 
@@ -51,7 +55,9 @@ class WeatherNotes:
             logger.warning("%s", _sentence(ref.path, new))
 
     def look_at_files(self, refs: Iterable[AnalysisRef]) -> None:
-        """Look at one analysis of each file, that with the most sun, unless that was done.
+        """Look at one analysis of each file, that which tells most, unless that was done.
+
+        It is that with the most sun, and of a night that after the longest darkness.
 
         Nothing is said; see :meth:`of`. A file that cannot be read is passed over, and so are
         stores at URLs, of which no more is read than a run needs.
@@ -60,7 +66,7 @@ class WeatherNotes:
         for ref in refs:
             if is_url(ref.path):
                 continue
-            if ref.path not in chosen or _sunlight(ref) > _sunlight(chosen[ref.path]):
+            if ref.path not in chosen or _worth(ref) > _worth(chosen[ref.path]):
                 chosen[ref.path] = ref
         for path, ref in chosen.items():
             looked = self._folder / f"{_key(path, _identity(ref))}.looked"
@@ -148,7 +154,8 @@ def _identity(ref: AnalysisRef) -> str:
     return part.checksum.rsplit("-", 1)[0]
 
 
-def _sunlight(ref: AnalysisRef) -> float:
-    """Return the sine of the sun's elevation in the middle of the grid."""
+def _worth(ref: AnalysisRef) -> tuple[float, float]:
+    """Return how much an analysis tells by the sun in the middle of its grid, as a sorting key."""
     middle = ref.grid.to_lonlat(0.5 * (ref.grid.nx - 1), 0.5 * (ref.grid.ny - 1))
-    return float(sine_of_sun_elevation(ref.time, *middle))
+    now = float(sine_of_sun_elevation(ref.time, *middle))
+    return max(now, 0.0), -float(sine_of_highest_sun(ref.time, *middle))

@@ -114,6 +114,45 @@ def test_sign_of_the_heat_flux_shows_in_low_sun_and_without_radiation() -> None:
     assert implausible(changed(eta, "SHTF", np.negative)) == []
 
 
+LONG_AFTER_SUNSET, SOON_AFTER_SUNSET = "2023-07-15T10:00", "2023-07-15T04:30"
+
+
+def cold_night(time: str, flag: int = 1) -> RawAnalysis:
+    """A clear night: the ground takes up 35 W m-2 from air that is 3 K warmer above it."""
+    levels = (0.998, 0.98, 0.95, 0.9, 0.8, 0.6, 0.3, 0.1) if flag == 1 else HPA
+    raw = ordinary(time, flag, levels)
+    raw = changed(raw, "SHTF", lambda heat: 0.0 * heat - 35.0)
+    return changed(raw, "T02M", lambda t: raw.upper["TEMP"][0] - 3.0 + 0.0 * t)
+
+
+def heat_told(raw: RawAnalysis) -> list[str]:
+    return [finding.text for finding in implausible(raw) if finding.field == "SHTF"]
+
+
+def test_sign_of_the_heat_flux_shows_at_night_where_the_air_is_warmer_than_the_ground() -> None:
+    night = cold_night(LONG_AFTER_SUNSET)
+    assert heat_told(night) == []
+    (text,) = heat_told(changed(night, "SHTF", np.negative))
+    assert "SHTF is 35 W m-2 at night" in text
+    assert "3.2 K warmer than at 2 m (positive downward instead of upward?)" in text
+    # A mean may be of hours with sun.
+    evening = cold_night(SOON_AFTER_SUNSET)
+    assert heat_told(changed(evening, "SHTF", np.negative)) == []
+    # A warm sea warms the air above it, and pressure levels are anywhere.
+    warm = changed(night, "T02M", lambda t: t + 5.0)
+    assert heat_told(changed(warm, "SHTF", np.negative)) == []
+    on_pressures = cold_night(LONG_AFTER_SUNSET, 2)
+    assert heat_told(changed(on_pressures, "SHTF", np.negative)) == []
+
+
+def test_of_a_night_the_analysis_after_the_longest_darkness_is_looked_at(tmp_path) -> None:
+    nights = [cold_night(time) for time in (SOON_AFTER_SUNSET, LONG_AFTER_SUNSET)]
+    path = write(tmp_path / "met", *(changed(raw, "SHTF", np.negative) for raw in nights))
+    notes = WeatherNotes(tmp_path / "cache")
+    notes.look_at_files(read_index(path))
+    assert "at 2023-07-15 10:00 SHTF is 35 W m-2 at night" in notes.of([str(path)])[str(path)]
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [
