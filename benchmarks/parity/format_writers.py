@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from benchmarks.weather_files import cf_datasets, grib_files, zarr_stores
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, write_era5
 from benchmarks.weather_files.truth import PRESSURES_HPA, on_grid, on_pressures, truth
-from benchmarks.weather_files.wrf_files import lambert_attributes, wrf_dataset, write_wrf
+from benchmarks.weather_files.wrf_files import lambert_attributes, on_faces, wrf_dataset, write_wrf
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2
 from stilt.meteorology.formats.ncep import HRRR_FACES
 from stilt.meteorology.grids import EARTH_RADIUS_M, conformal_grid, latlon_grid
 from stilt.meteorology.records import RawAnalysis
 from stilt.meteorology.rotated_grid import rotated_grid
+from stilt.meteorology.writer import write_arl
 
 FIRST, END = np.datetime64("2023-07-14T12:00", "m"), np.datetime64("2023-07-16T02:00", "m")
 """Time of the first analysis, and when an hour too late begins."""
@@ -44,7 +45,8 @@ _HALF_SIGMA = np.array(
     [0.03, 0.06, 0.1, 0.14, 0.18, 0.22, 0.27, 0.32, 0.37, 0.42, 0.47, 0.52, 0.57, 0.62, 0.67, 0.72,
      0.77, 0.81, 0.85, 0.885, 0.915, 0.94, 0.96, 0.975, 0.986, 0.994, 1.0]
 )  # fmt: skip
-_HALF_B = _HALF_SIGMA**1.6
+_HYBRID_POWER = 1.6
+_HALF_B = _HALF_SIGMA**_HYBRID_POWER
 _HALF_A_HPA = 1000.0 * (_HALF_SIGMA - _HALF_B)
 _HRRR_TOP_HPA = 20.0
 _HRRR_LEVELS = 36
@@ -207,6 +209,23 @@ def _wrfout(folder: Path, analyses: Sequence[RawAnalysis]) -> None:
     attributes = lambert_attributes(grid, grid.ref_lat, grid.ref_lat)
     for raw in analyses:
         write_wrf(folder, wrf_dataset([raw], attributes, start=analyses[0].time))
+
+
+def arl_of_wrf(folder: Path, file_format: str, hours_per_file: int) -> None:
+    """Write ARL files as NOAA's arw2arl makes them of WRF's hybrid levels (vertical flag 5)."""
+    made: dict[np.datetime64, list[RawAnalysis]] = {}
+    for time in np.arange(FIRST, END, np.timedelta64(1, "h")):
+        raw = truth(time)
+        eta = np.array(raw.grid.levels)[:, None, None]
+        share = eta**_HYBRID_POWER
+        pressure = 1000.0 * (eta - share) + share * raw.surface["PRSS"]
+        grid = replace(raw.grid, vertical_flag=5)
+        hybrid = replace(_without(on_pressures(raw, pressure), "HGTS"), grid=grid)
+        begin = time - (time - time.astype("datetime64[D]")) % np.timedelta64(hours_per_file, "h")
+        made.setdefault(begin, []).append(on_faces(hybrid))
+    for begin, analyses in made.items():
+        name = begin.astype(object).strftime(file_format)
+        write_arl(folder / name, analyses[0].grid, analyses)
 
 
 KINDS = {

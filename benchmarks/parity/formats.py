@@ -4,7 +4,8 @@
     python -m benchmarks.parity --reference folder          # the comparison alone, again
 
 With ``--formats`` one invented atmosphere, the demo's, is written as each kind of file that there
-is a writer for. With ``--weather`` and ``--format`` it is weather of the user's own.
+is a writer for, and as ARL files made from WRF (:data:`ARL_OF_WRF`), which both programs read as
+they are. With ``--weather`` and ``--format`` it is weather of the user's own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.parity.cases import SOURCE
-from benchmarks.parity.format_writers import KINDS
+from benchmarks.parity.format_writers import KINDS, arl_of_wrf
 from benchmarks.parity.hysplit import run_hysplit
 from stilt.config import MetConfig
 from stilt.meteorology import to_arl
@@ -28,6 +29,9 @@ CASES = [
      "hours": -10},
 ]  # fmt: skip
 """Receptors in the invented atmosphere."""
+
+ARL_OF_WRF = "arl-wrf"
+"""ARL files of vertical flag 5 with staggered winds, as NOAA's arw2arl makes of WRF's output."""
 
 _HOURS_PER_FILE, _FILE_FORMAT = 24, "%Y%m%d_%H"
 
@@ -48,6 +52,11 @@ def make_formats(
             kind.write(source, kind.analyses())
         own = [number * len(seeds) + seed for seed in seeds]
         convert_and_run(root / name, source, kind.form, python, CASES, own, particles)
+    if not only or ARL_OF_WRF in only:
+        folder = root / ARL_OF_WRF
+        own = [len(KINDS) * len(seeds) + seed for seed in seeds]
+        arl_of_wrf(folder / "met", _FILE_FORMAT, _HOURS_PER_FILE)
+        _run(folder, python, CASES, own, particles)
 
 
 def convert_and_run(
@@ -75,4 +84,11 @@ def convert_and_run(
     )  # fmt: skip
     note = {"directory": str(source.resolve()), "format": form}
     (folder / SOURCE).write_text(json.dumps(note))
-    run_hysplit(python, folder, met, _FILE_FORMAT, f"{_HOURS_PER_FILE}h", cases, seeds, particles)
+    _run(folder, python, cases, seeds, particles)
+
+
+def _run(
+    folder: Path, python: Path, cases: list[dict], seeds: Sequence[int], particles: int
+) -> None:
+    met, hours = folder / "met", f"{_HOURS_PER_FILE}h"
+    run_hysplit(python, folder, met, _FILE_FORMAT, hours, cases, seeds, particles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,27 @@ def faces_whose_mean_is(field: NDArray, axis: int, first: NDArray | float = 0.0)
     for number, value in enumerate(field):
         out[number + 1] = 2.0 * value - out[number]
     return np.moveaxis(out, 0, axis)
+
+
+def on_faces(raw: RawAnalysis) -> RawAnalysis:
+    """Return an analysis with winds where arw2arl writes WRF's, under its model id.
+
+    They are on the western, southern and lower faces of cells: the means of the cells on either
+    side, at the edges the value of one; nothing passes the ground.
+    """
+
+    def lower_faces(name: str, axis: int, first: NDArray) -> NDArray:
+        field = raw.upper[name]
+        return np.concatenate([first, mean(field, axis)], axis).astype(np.float32)
+
+    u, v, w = (raw.upper[name] for name in ("UWND", "VWND", "WWND"))
+    upper = {
+        **raw.upper,
+        "UWND": lower_faces("UWND", 2, u[:, :, :1]),
+        "VWND": lower_faces("VWND", 1, v[:, :1]),
+        "WWND": lower_faces("WWND", 0, 0.0 * w[:1]),
+    }
+    return replace(raw, grid=replace(raw.grid, source="AWRF"), upper=upper)
 
 
 def true_vertical_motion(raw: RawAnalysis) -> NDArray:

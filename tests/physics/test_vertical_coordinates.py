@@ -5,13 +5,13 @@ import pytest
 from synthetic_weather import GRID, analysis
 
 from benchmarks.weather_files.truth import truth
-from benchmarks.weather_files.wrf_files import faces_whose_mean_is
+from benchmarks.weather_files.wrf_files import faces_whose_mean_is, on_faces
 from stilt.errors import MeteorologyError
 from stilt.meteorology.columns import remap
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.prepare import levels_for
 from stilt.meteorology.records import RawAnalysis
-from stilt.meteorology.wrf_staggering import lower_face_heights_m
+from stilt.meteorology.wrf_staggering import at_mass_points, lower_face_heights_m
 
 TIME = np.datetime64("2023-07-15T18:00")
 
@@ -53,6 +53,19 @@ def test_wrfs_levels_need_the_pressure_of_the_file() -> None:
     del raw.upper["PRES"]
     with pytest.raises(MeteorologyError, match="no PRES"):
         columns(raw)
+
+
+def test_what_parity_is_run_on_has_its_winds_on_faces() -> None:
+    """A cell's wind is the mean of its faces', each of which is the mean of two cells'."""
+    raw = truth(TIME)
+    read = at_mass_points(on_faces(raw))
+    assert (read.grid.source, read.grid.nx) == ("AWRF", raw.grid.nx)
+    for name, axis in (("UWND", 2), ("VWND", 1)):
+        field = np.moveaxis(raw.upper[name], axis, 0)
+        smooth = 0.25 * (field[:-2] + 2.0 * field[1:-1] + field[2:])
+        found = np.moveaxis(read.upper[name], axis, 0)[1:-1]
+        np.testing.assert_allclose(found, smooth, atol=1e-4)
+    assert not on_faces(raw).upper["WWND"][0].any()
 
 
 @pytest.mark.parametrize("flag", [1, 5])
