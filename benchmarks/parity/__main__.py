@@ -13,9 +13,9 @@
 The third form runs HYSPLIT first, through pystilt in an environment of its own. With --out it keeps
 the runs in a folder of the kind that the sixth takes. With --format the weather is no ARL files:
 HYSPLIT runs on what `stilt weather to-arl` makes of it, ours on the weather itself. The fourth does
-that for invented weather in several formats, the fifth takes a fine grid in a coarse one. The last
-runs HYSPLIT on stored cases and keeps the totals alone, in a file of this package that every later
-comparison uses.
+that for invented weather in several formats, and ARL files made from WRF (`--only arl-wrf`); the
+fifth takes a fine grid in a coarse one. The last runs HYSPLIT on stored cases and keeps the totals
+alone, in a file of this package that every later comparison uses.
 """
 
 from __future__ import annotations
