@@ -244,6 +244,28 @@ def test_means_since_a_forecast_began_are_taken_apart(tmp_path, pressures):
     assert {path.rsplit("/")[-1] for path in refs[1].paths} == {"gfs.f003", "gfs.f006"}
 
 
+def test_means_of_a_larger_area_are_taken_apart_at_the_levels_nodes(tmp_path, pressures):
+    raw = pressures[0]
+    lon, lat = map(float, LATLON.to_lonlat(4, 7))
+    small = latlon_grid(lon, lat, LATLON.ref_lon, LATLON.ref_lat, 30, 18, levels=(),
+                        vertical_flag=0)  # fmt: skip
+    heat = {1: raw.surface["SHTF"], 2: raw.surface["SHTF"] + raw.surface["SHGT"] / 50.0}
+    for last in (1, 2):
+        mean = np.mean([heat[hour] for hour in range(1, last + 1)], axis=0)
+        whole, part = forecast(raw, last), forecast(on_grid(raw, small), last)
+        ncep(tmp_path / "whole", [whole], means={"SHTF": [(0, last, mean)]})
+        ncep(tmp_path / "part", [part])
+        for kind, path in (("ground", tmp_path / "whole"), ("levels", tmp_path / "part")):
+            chosen = [m[-1] for m in messages_of(path) if (m[0] == 100) == (kind == "levels")]
+            (tmp_path / f"gfs.{kind}.f{last:03d}").write_bytes(b"".join(chosen))
+            path.unlink()
+    first, second = (FIRST + np.timedelta64(hour, "h") for hour in (1, 2))
+    refs = MetCatalogue(MetConfig(directory=tmp_path, format="gfs")).select(first, second)
+    for ref, hour in zip(refs, (1, 2), strict=True):
+        found = read_analysis(ref).surface["SHTF"]
+        np.testing.assert_allclose(found, heat[hour][7:25, 4:34], atol=0.05)
+
+
 def test_of_several_ranges_the_shortest_is_taken(tmp_path, pressures):
     raw = pressures[0]
     one, all_of_them = (np.full_like(raw.surface["SHTF"], value) for value in (60.0, 20.0))

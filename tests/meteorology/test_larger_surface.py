@@ -97,7 +97,7 @@ def test_of_surface_fields_at_the_same_nodes_and_of_a_larger_area_the_former_are
     assert [ref.content for ref in refs] == [ref.content for ref in wanted]
 
 
-def test_grib_too_with_amounts_since_an_earlier_hour(tmp_path, analyses):
+def test_surface_fields_in_grib_are_cut_too(tmp_path, analyses):
     half = [on_grid(raw, latlon_grid(*_corner(), levels=(), vertical_flag=0)) for raw in analyses]
     for name, surface in (("same", half), ("larger", analyses)):
         (tmp_path / name).mkdir()
