@@ -260,7 +260,7 @@ def test_other_projections_are_refused_in_a_sentence(tmp_path, analyses, attribu
 
 def test_a_file_that_lacks_what_is_needed_says_so(tmp_path, analyses, attributes):
     write_wrf(tmp_path, wrf_dataset(analyses, attributes).drop_vars(["PB", "HGT"]))
-    with pytest.raises(MeteorologyError, match="it lacks PB, HGT"):
+    with pytest.raises(MeteorologyError, match="it lacks PB, HGT; use WRF's own output that has"):
         select(tmp_path)
 
 

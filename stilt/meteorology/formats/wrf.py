@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import AxisError, Horizontal
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
 from stilt.meteorology.formats.netcdf_files import can_be_read, is_netcdf
 from stilt.meteorology.formats.wrf_fields import SURFACE, UPPER, Floats, Frame, Maker, precipitation
 from stilt.meteorology.formats.wrf_grid import wrf_horizontal
@@ -60,7 +61,7 @@ class WrfFormat:
             content = f"{sampled_digest(path)}-{self.name}"
             grids = [output.grid(position) for position in range(len(output.times))]
         except (OSError, ValueError) as problem:
-            return FileIndex((), _damage(path, str(problem)))
+            return FileIndex((), _damage(path, problem))
         refs = [
             AnalysisRef(
                 path=path,
@@ -92,7 +93,7 @@ class WrfFormat:
             upper = _made(UPPER, frame, variables)
         except (OSError, ValueError, IndexError, KeyError, RuntimeError) as problem:
             raise MeteorologyError(
-                _damage(ref.path, str(problem)), reason=Reason.DAMAGED_MET_FILE
+                _damage(ref.path, problem), reason=Reason.DAMAGED_MET_FILE
             ) from problem
         return RawAnalysis(ref.time, ref.grid, ref.forecast_hour, surface, upper)
 
@@ -179,7 +180,8 @@ def _opened(path: str, identity: str) -> _Output | None:
     """Return a file, kept open while it is unchanged; None for other kinds of files.
 
     Raises:
-        ValueError: it is WRF's output and lacks what is needed, or its grid cannot be used.
+        UnsuitableFileError: it is WRF's output that lacks something, or its grid is of no use.
+        ValueError: it is damaged.
         OSError: it cannot be read.
     """
     del identity
@@ -193,9 +195,9 @@ def _opened(path: str, identity: str) -> _Output | None:
     if "REAL_EM" in title.upper():
         return None
     if lacking := [name for name in _NEEDED if name not in data.variables]:
-        raise ValueError(f"it lacks {', '.join(lacking)}")
+        raise UnsuitableFileError(f"it lacks {', '.join(lacking)}")
     if "west_east_stag" not in data["U"].dims:
-        raise ValueError("its winds are not on the faces of WRF's cells: use WRF's own output")
+        raise UnsuitableFileError("its winds are not on the faces of WRF's cells")
     times = _times(data)
     if len(times) == 0:
         raise ValueError("it holds no time")
@@ -211,7 +213,7 @@ def _horizontal(data: xr.Dataset, position: int) -> Horizontal:
     try:
         return wrf_horizontal(data.attrs, lon, lat, f"WRF{domain % 10}")
     except AxisError as problem:
-        raise ValueError(str(problem)) from problem
+        raise UnsuitableFileError(str(problem)) from problem
 
 
 def _static_at_all_times(data: xr.Dataset) -> xr.Dataset:
@@ -254,8 +256,9 @@ def _identity(path: str) -> str:
     return f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
-def _damage(path: str, problem: str) -> str:
-    return (
-        f"The WRF file {path} cannot be used: {problem}; fetch or copy the file again, or remove "
-        "it."
-    )
+def _damage(path: str, problem: Exception) -> str:
+    """Say what is wrong with a file, and what to do: what it lacks does not come by copying."""
+    remedy = "use WRF's own output that has what is needed"
+    if not isinstance(problem, UnsuitableFileError):
+        remedy = "fetch or copy the file again"
+    return f"The WRF file {path} cannot be used: {problem}; {remedy}, or remove it."
