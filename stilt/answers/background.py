@@ -14,7 +14,8 @@ from stilt.background.ends import ends_of
 from stilt.background.field import BackgroundField
 from stilt.background.mole_fractions import unit_factor
 from stilt.background.sources import FieldSource
-from stilt.errors import UsageError
+from stilt.errors import FootprintError, UsageError
+from stilt.outputs.omitted import tell_of_omitted
 
 if TYPE_CHECKING:
     from stilt.selection import Owner, Selection
@@ -45,16 +46,31 @@ def background(
     settings = footprint_settings(owner, weights)
     own = settings is not None and any(each["kind"] == "import" for each in settings.transforms)
     rows = []
+    without_kernel: dict[str, FootprintError] = {}
     for sim_id, receptor, particles in ends_of_simulations(owner, selection, whole=own):
-        found = mean_of_ends(
-            particles,
-            receptor,
-            BackgroundField(source),
-            n_hours=owner.config.n_hours,
-            transforms=transforms_of(owner, settings, receptor),
-            heights_msl=owner.config.heights_msl,
-        )
+        try:
+            transforms = transforms_of(owner, settings, receptor)
+        except FootprintError as error:
+            without_kernel[sim_id] = error
+            continue
+        try:
+            found = mean_of_ends(
+                particles,
+                receptor,
+                BackgroundField(source),
+                n_hours=owner.config.n_hours,
+                transforms=transforms,
+                heights_msl=owner.config.heights_msl,
+            )
+        except UsageError as error:
+            raise UsageError(f"{sim_id}: {error}") from error
         rows.append({"simulation": sim_id, "time": receptor.time, **found})
+    if without_kernel and not rows:
+        raise next(iter(without_kernel.values()))
+    there = [str(row["simulation"]) for row in rows]
+    tell_of_omitted(
+        owner, [*there, *without_kernel], there, "kernel for the transforms", "are left out"
+    )
     frame = pd.DataFrame(rows).set_index("simulation")
     none = frame.index[frame["background"].isna()]
     if len(none):

@@ -53,18 +53,20 @@ class BackgroundField:
         Linear in time and, at the four columns around a point, in pressure, then bilinear in
         longitude and latitude: exact for a field that is linear in all of them. Up to half a
         level below the lowest and above the highest value it is carried on linearly; beyond that
-        the value there counts. In time and place the outermost values count for half a step or
-        cell more, as they do where they are means; a day or more in time is warned of.
+        the value there counts, which is warned of. In time and place the outermost values count
+        for half a step or cell more, as they do where they are means; a day or more in time is
+        warned of.
 
         Raises:
-            UsageError: a point lies farther outside the field's times or area, or where it has no
-                value.
+            UsageError: a point lies farther outside the field's times or area, farther from its
+                levels than these reach, or where it has no value.
         """
         pieces = [
             self._at(_slice(points, begin)) for begin in range(0, points.time.size, MOST_POINTS)
         ]
-        values = np.concatenate(pieces) if pieces else np.empty(0)
+        values, beyond = np.concatenate(pieces, axis=1) if pieces else np.empty((2, 0))
         self._tell_of_times(points.time)
+        self._tell_of_levels(points.vertical, beyond)
         missing = np.flatnonzero(np.isnan(values))
         if missing.size:
             first = missing[0]
@@ -91,7 +93,42 @@ class BackgroundField:
             stacklevel=6,
         )
 
+    def _tell_of_levels(self, wanted: Floats, depths: Floats) -> None:
+        """Warn once where the value of an outermost level counts more than half a level beyond it.
+
+        Args:
+            wanted: vertical coordinates of the points.
+            depths: see :func:`_beyond`.
+
+        Raises:
+            UsageError: a point is farther from the levels than they reach.
+        """
+        source = self.source
+        beyond = np.flatnonzero(depths > 0.0)
+        if not beyond.size:
+            return
+        unit = "hPa" if source.layout.levels and source.layout.levels.kind == "pressure" else "m"
+        worst = int(np.argmax(depths))
+        told = (
+            f"{beyond.size} of {depths.size} particles end below or above the field's levels, such "
+            f"as one at {wanted[worst]:.0f} {unit}"
+        )
+        if depths[worst] > 1.0:
+            raise UsageError(
+                f"{told}, farther than the levels reach from the first to the last: use a field "
+                "that covers the heights of the ends, and see that the units of its levels are "
+                "right."
+            )
+        if not source.told_of_levels:
+            source.told_of_levels = True
+            warnings.warn(
+                f"{told}: there the value of the outermost level counts; a field that covers the "
+                "heights of the ends is better.",
+                stacklevel=6,
+            )
+
     def _at(self, points: Points) -> Floats:
+        """Return values, and how far points lie beyond the levels, shape (2, points)."""
         source = self.source
         early, late, ahead = between(source.times, points.time, "times")
         around = source.nodes.around(points.longitude, points.latitude)
@@ -99,6 +136,7 @@ class BackgroundField:
         values, levels = source.load(steps)
         place = np.searchsorted(steps, np.stack([early, late]))
         total = np.zeros(points.time.size)
+        beyond = np.full(points.time.size, -np.inf)
         for (when, t), (row, column, corner) in product(
             ((place[0], 1.0 - ahead), (place[1], ahead)), around
         ):
@@ -106,10 +144,12 @@ class BackgroundField:
             used = np.flatnonzero(share)
             if used.size:
                 at = when[used], slice(None), row[used], column[used]
-                total[used] += share[used] * _in_column(
-                    values[at], None if levels is None else levels[at], points.vertical[used]
-                )
-        return total
+                on_levels = None if levels is None else levels[at]
+                wanted = points.vertical[used]
+                total[used] += share[used] * _in_column(values[at], on_levels, wanted)
+                if on_levels is not None and on_levels.shape[1] > 1:
+                    beyond[used] = np.maximum(beyond[used], _beyond(on_levels, wanted))
+        return np.stack([total, beyond])
 
 
 def _slice(points: Points, begin: int) -> Points:
@@ -117,6 +157,21 @@ def _slice(points: Points, begin: int) -> Points:
     return Points(
         points.time[part], points.longitude[part], points.latitude[part], points.vertical[part]
     )
+
+
+def _beyond(levels: Floats, wanted: Floats) -> Floats:
+    """Return how far points lie beyond half a level outside, in depths of all levels together.
+
+    Args:
+        levels: shape (points, levels), falling or rising along each row.
+        wanted: shape (points,).
+    """
+    first, last = levels[:, 0], levels[:, -1]
+    upward = np.sign(last - first)
+    below = upward * (first - wanted) - 0.5 * np.abs(levels[:, 1] - first)
+    above = upward * (wanted - last) - 0.5 * np.abs(last - levels[:, -2])
+    far: Floats = np.maximum(below, above) / np.abs(last - first)
+    return far
 
 
 def _in_column(values: Floats, levels: Floats | None, wanted: Floats) -> Floats:

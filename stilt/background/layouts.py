@@ -85,6 +85,12 @@ def layout_of(dataset: xr.Dataset, variable: str | None = None) -> Layout:
         if found is not None:
             (rows, columns), on_map = found, True
     rest = [str(dim) for dim in array.dims if dim not in (time, rows, columns)]
+    mapping = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
+    if rows is None and columns is None and mapping and str(mapping) not in dataset.variables:
+        raise UsageError(
+            f"The field {name} is on a map that its grid_mapping {mapping} describes, which is not "
+            "there: give the whole dataset, not one of its variables."
+        )
     if not (time or rows or columns):
         raise UsageError(
             f"The field {name} has dimensions {', '.join(map(str, array.dims)) or 'none'}: none of "
@@ -94,7 +100,8 @@ def layout_of(dataset: xr.Dataset, variable: str | None = None) -> Layout:
     if len(rest) > 1:
         raise UsageError(
             f"The field {name} has dimensions {', '.join(rest)} besides time and place: select "
-            "from all but the level."
+            "from all but the level; of a field on a map give the whole dataset, with its "
+            "grid_mapping or the longitude and latitude of each node."
         )
     return Layout(
         name,

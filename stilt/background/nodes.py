@@ -237,10 +237,11 @@ def outside_in_words(
     """
     first = outside[0]
     raise UsageError(
-        f"The field's grid has latitudes {latitudes.min():g} to {latitudes.max():g} and "
-        f"longitudes {longitudes.min():g} to {longitudes.max():g}, and {len(outside)} of "
-        f"{longitude.size} particles end outside, the first at longitude {longitude[first]:.3f}, "
-        f"latitude {latitude[first]:.3f}: use a field that covers the ends of all particles."
+        f"{len(outside)} of {longitude.size} particles end outside the field's grid, the first at "
+        f"longitude {longitude[first]:.3f}, latitude {latitude[first]:.3f} (its nodes lie within "
+        f"latitudes {latitudes.min():g} to {latitudes.max():g} and longitudes "
+        f"{longitudes.min():g} to {longitudes.max():g}, but need not fill them): use a field that "
+        "covers the ends of all particles."
     )
 
 

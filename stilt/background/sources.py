@@ -33,7 +33,8 @@ class FieldSource:
         times: of all parts, ascending; None where the field does not change.
         nodes: where the values are.
         scale: what the stored values are multiplied by to be in these units.
-        told_of_times: whether it was said that values count beyond these times.
+        told_of_times, told_of_levels: whether it was said that values count beyond these times,
+            and beyond the levels.
     """
 
     parts: Sequence[xr.Dataset]
@@ -43,6 +44,7 @@ class FieldSource:
     nodes: Nodes
     scale: float = 1.0
     told_of_times: bool = False
+    told_of_levels: bool = False
 
     @classmethod
     def open(cls, field: Any, variable: str | None = None, units: str | None = None) -> FieldSource:

@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 import stilt
-from stilt.errors import UsageError
+from stilt.answers.ends import transforms_of
+from stilt.errors import FootprintError, UsageError
 
 GRID = {"xmin": -113, "xmax": -111, "ymin": 40, "ymax": 41.5, "xres": 0.1, "yres": 0.1}
 
@@ -141,3 +142,22 @@ def test_values_beyond_a_field_s_times_are_told_of_once(model):
         found = model.background(table, field_units="ppm")
     np.testing.assert_allclose(found["background"], 412.0)
     assert [each.filename for each in told] == [__file__]
+
+
+def test_simulations_without_a_kernel_are_left_out_and_counted(model, monkeypatch, caplog):
+    """As in the time series: their footprints could not be made either."""
+    everything = model.background(field())
+    first, second = everything.index
+
+    def of(owner, settings, receptor):
+        if str(receptor.id) in first:
+            raise FootprintError(f"table.nc has no kernel of {receptor.id}")
+        return transforms_of(owner, settings, receptor)
+
+    monkeypatch.setattr("stilt.answers.background.transforms_of", of)
+    caplog.clear()
+    pd.testing.assert_frame_equal(model.background(field()), everything.loc[[second]])
+    (said,) = caplog.messages
+    assert said.startswith(f"1 of 2 simulations have no kernel for the transforms, {first} for")
+    with pytest.raises(FootprintError, match="has no kernel of"):
+        model.background(field(), time_range=(model.receptors[0].time,) * 2)

@@ -1,6 +1,7 @@
 """Fields on maps, about rotated poles and on other grids of rows and columns; and their levels."""
 
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -185,12 +186,12 @@ def test_triangles_across_the_date_line_and_ends_beyond_them():
     np.testing.assert_allclose(at([179.75, -179.75, 180.0], [0.3, 0.4, -9.9]),
                                [489.875, 490.125, 490.0])  # fmt: skip
     np.testing.assert_allclose(at([169.6], [0.0]), [485.0])
-    with pytest.raises(UsageError, match=r"latitudes -10 to 10 .* 1 of 2 particles end outside"):
+    with pytest.raises(UsageError, match=r"1 of 2 particles end outside the field.s grid"):
         at([179.0, 165.0], [0.0, 0.0])
 
 
 def test_ends_outside_a_grid_and_grids_that_are_none_are_one_sentence():
-    with pytest.raises(UsageError, match=r"The field's grid has latitudes .* 1 of 3 particles end"):
+    with pytest.raises(UsageError, match=r"1 of 3 particles end outside the field's grid"):
         BackgroundField(FieldSource.open(lambert())).at(
             inside([-97.5, -110.3, -70.0], [38.5, 42.7, 31.3])
         )
@@ -211,6 +212,8 @@ def test_ends_outside_a_grid_and_grids_that_are_none_are_one_sentence():
     stations = of_triangles().assign_attrs(featureType="timeSeries")
     with pytest.raises(UsageError, match="dimensions plev, cell besides time and place"):
         FieldSource.open(stations)
+    with pytest.raises(UsageError, match="its grid_mapping crs describes, which is not there"):
+        FieldSource.open(lambert()["co2"])
     bare = xr.Dataset({"co2": (("lat", "lon"), np.full((4, 5), 400.0), {"units": "ppm"})})
     with pytest.raises(UsageError, match="dimension lat of the field co2 has no coordinates"):
         FieldSource.open(bare)
@@ -287,6 +290,28 @@ def test_a_field_by_height_above_ground_is_met_at_the_particles_heights():
     np.testing.assert_allclose(BackgroundField(source).at(points), [405.0])
     with pytest.raises(UsageError, match="particle column"):
         points_of(ends.drop(columns="zagl"), BackgroundField(source))
+
+
+def test_ends_beyond_the_levels_are_told_of_and_far_from_them_refused():
+    """Levels at 10, 500 m: half a level more is carried on, then the value of the last counts."""
+    field = BackgroundField(
+        FieldSource.open(column(attrs={"standard_name": "height", "units": "km"}))
+    )
+
+    def at(*heights_m):
+        count = len(heights_m)
+        return field.at(
+            Points(np.full(count, TIMES[0].to_datetime64()), np.full(count, -111.0),
+                   np.full(count, 40.0), np.array(heights_m, float))
+        )  # fmt: skip
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(at(10.0, 745.0), [400.0, 415.0])
+    with pytest.warns(UserWarning, match=r"1 of 2 particles end below .* such as one at 900 m"):
+        np.testing.assert_allclose(at(255.0, 900.0), [405.0, 415.0])
+    with pytest.raises(UsageError, match=r"one at 2000 m, farther than the levels reach .* units"):
+        at(255.0, 2000.0)
 
 
 def test_formula_terms_that_are_not_known_are_named():
