@@ -15,8 +15,9 @@ from stilt.footprint.bins import (
     parse_bins,
     warn_of_crossing,
 )
+from stilt.footprint.intervals import Intervals
 from stilt.footprint.overlay import Overlay
-from stilt.footprint.target import Intervals, Source, Target, parse_target
+from stilt.footprint.target import Source, Target, parse_target
 
 if TYPE_CHECKING:
     from stilt.config import Grid
@@ -98,13 +99,15 @@ def cells_of(
     *,
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
+    called: str = "target grid",
 ) -> Target:
     """Return target cells for footprints on a grid, whose cell size and projection are used where
-    the target has none of its own."""
+    the target has none of its own; sentences call the target by the name given."""
     return parse_target(
         target,
         native=(grid.xres, grid.yres),
         source_projection=grid.projection,
         resolution=resolution,
         projection=projection,
+        called=called,
     )

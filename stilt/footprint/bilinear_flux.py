@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from stilt.errors import UsageError
 from stilt.footprint.cell_grid import is_longlat
+from stilt.footprint.intervals import Intervals
 from stilt.footprint.particle_flux import FluxAlongPaths
-from stilt.footprint.steps import Floats
-from stilt.footprint.target import Intervals
+from stilt.footprint.steps import Floats, Ints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ def _own_coordinates(
     """Return places in the coordinates of the flux."""
     target = along.target
     if is_longlat(target.projection):
-        west = _nodes(target.x)[0]
+        west = _nodes(target.x, around=True)[0]
         return west + (longitude - west) % 360.0, latitude
     from pyproj import Transformer
 
@@ -84,11 +85,32 @@ def _own_coordinates(
     return x, y
 
 
-def _nodes(cells: Intervals) -> Floats:
-    """Return the ascending centres of cells, and of one more beyond either end."""
-    centre = np.sort(cells.centre)
-    low, high = cells.low.min(), cells.high.max()
-    return np.concatenate([[2.0 * low - centre[0]], centre, [2.0 * high - centre[-1]]])
+def _upwards(cells: Intervals) -> Ints:
+    """Return the cells that have a width, from low to high."""
+    order = cells.order()
+    return order[(cells.high > cells.low)[order]]
+
+
+def _nodes(cells: Intervals, around: bool) -> Floats:
+    """Return the ascending centres of cells, and of one more beyond either end.
+
+    Args:
+        cells: along one axis.
+        around: they are longitudes.
+
+    Raises:
+        UsageError: there is a gap between two of them.
+    """
+    order = _upwards(cells)
+    low, high = cells.low[order], cells.high[order]
+    gap = np.flatnonzero(low[1:] - high[:-1] > 1e-6 * (high[:-1] - low[:-1]))
+    if gap.size:
+        raise UsageError(
+            f"The flux has no cells between {high[gap[0]]:g} and {low[gap[0] + 1]:g} along one "
+            "axis, and is interpolated here: fill the gap with 0 first (flux.reindex(...))."
+        )
+    centre = (cells.unwrapped() if around else cells.centre)[order]
+    return np.concatenate([[2.0 * low[0] - centre[0]], centre, [2.0 * high[-1] - centre[-1]]])
 
 
 def _between_centres(
@@ -96,13 +118,14 @@ def _between_centres(
 ) -> tuple[Floats, Floats, Floats]:
     """Return values at places in the flux's own coordinates, and slopes along these."""
     target = along.target
+    around = is_longlat(target.projection)
     grid = field.reshape(target.x.centre.size, target.y.centre.size)
-    grid = np.pad(grid[np.argsort(target.x.centre)][:, np.argsort(target.y.centre)], 1)
+    grid = np.pad(grid[_upwards(target.x)][:, _upwards(target.y)], 1)
     width = target.x.high.max() - target.x.low.min()
-    if is_longlat(target.projection) and width > 360.0 - _NEAR_CELLS:
+    if around and width > 360.0 - _NEAR_CELLS:
         grid[0], grid[-1] = grid[-2], grid[1]
-    i, share_x, by_x = _place(_nodes(target.x), x)
-    j, share_y, by_y = _place(_nodes(target.y), y)
+    i, share_x, by_x = _place(_nodes(target.x, around), x)
+    j, share_y, by_y = _place(_nodes(target.y, around=False), y)
     low = grid[i, j] + share_y * (grid[i, j + 1] - grid[i, j])
     high = grid[i + 1, j] + share_y * (grid[i + 1, j + 1] - grid[i + 1, j])
     near = grid[i, j + 1] - grid[i, j]

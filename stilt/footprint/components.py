@@ -114,7 +114,9 @@ class _Sector:
             )
         key = layers.key()
         if key not in self._grids:
-            cells = cells_of(layers.grid, self.inventory.mask, projection=self.projection)
+            cells = cells_of(
+                layers.grid, self.inventory.mask, projection=self.projection, called="flux"
+            )
             overlay = Overlay(layers.source(), cells)
             self._grids[key] = overlay, cells, overlay.pull(np.ones(cells.cell.size)).reshape(-1)
         covered = self._grids[key][2]

@@ -100,7 +100,7 @@ def enhancement(
         source = source_of(footprint)
         pulled = overlays.get(source.key())
         if pulled is None:
-            cells = cells_of(footprint.grid, inventory.mask, projection=projection)
+            cells = cells_of(footprint.grid, inventory.mask, projection=projection, called="flux")
             pulled = overlays[source.key()] = _Pulled(inventory, Overlay(source, cells), cells)
         ppm, covered, in_time = 0.0, 0.0, 0.0
         layers, stamps = footprint.data.values, footprint.data["time"].values

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from stilt.errors import UsageError
 
+if TYPE_CHECKING:
+    from cf_units import Unit
+
 FLUX_UNIT = "umol m-2 s-1"
 MASS_FLUX_UNIT = "ug m-2 s-1"
-_PLAIN = str.maketrans("µμ⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "uu-0123456789")
-_GAS = re.compile(r"\b(?:[kmunMGTP]?g|t|ton(?:ne)?s?)\s*(?:C|CO2|CH4|N2O|CO)\b")
+_PLAIN = str.maketrans("µμ⁻−–⁰¹²³⁴⁵⁶⁷⁸⁹", "uu---0123456789")
+_GAS = re.compile(r"\b(?:[kmunMGTP]?(?:g|mol)|t|ton(?:ne)?s?)\s*(?:C|CO2|CH4|N2O|CO)\b")
+_TON = re.compile(r"\b[kMG]?tons?\b")
 _CELL = re.compile(r"cell|pixel|box", re.IGNORECASE)
 _MONTH = re.compile(r"\bmonths?\b", re.IGNORECASE)
 MEAN_MONTH_DAYS = 365.242198781 / 12.0
@@ -47,6 +52,9 @@ def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
         given = Unit(re.sub(r"(?<=[A-Za-z])\s*(?:\^|\*\*)\s*(?=-?\d)", "", text))
     except ValueError:
         raise refusal from None
+    # UDUNITS also converts the reciprocal of a flux, such as the unit of a footprint.
+    if _TON.search(text) or _is_reciprocal(given):
+        raise refusal
     if given.is_convertible(FLUX_UNIT) and not given.is_dimensionless():
         return float(given.convert(1.0, Unit(FLUX_UNIT)))
     if not given.is_convertible(MASS_FLUX_UNIT):
@@ -59,19 +67,32 @@ def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
     return float(given.convert(1.0, Unit(MASS_FLUX_UNIT))) / molar_mass_g
 
 
+def _is_reciprocal(unit: Unit) -> bool:
+    """Return whether a unit is one over a flux."""
+    inverse = unit.invert()
+    return any(
+        (inverse / other).is_dimensionless()
+        for other in map(type(unit), (FLUX_UNIT, MASS_FLUX_UNIT))
+    )
+
+
 def _advice(text: str) -> str:
     """Return what to do about units that are not those of a flux."""
     from cf_units import Unit
 
+    if _TON.search(text):
+        return "'ton' is 907 kg in the US and 1,000 kg elsewhere, so write tonne (1,000 kg) or Mg"
     if _GAS.search(text):
         return (
-            "leave the name of the gas out of the unit, and give molar_mass_g (12.011 for grams of "
-            "carbon)"
+            "leave the name of the gas out of the unit, and for a mass give molar_mass_g (12.011 "
+            "for grams of carbon)"
         )
     try:
         given = Unit(text)
     except ValueError:
         given = Unit("unknown")
+    if not given.is_unknown() and _is_reciprocal(given):
+        return "it is the inverse of one, as the unit of a footprint is, so give the flux itself"
     if _CELL.search(text) or given.is_convertible("kg s-1") or given.is_convertible("mol s-1"):
         return "an amount in each cell becomes a flux when it is divided by the cell's area in m2"
     if given.is_convertible("kg m-2") or given.is_convertible("mol m-2"):

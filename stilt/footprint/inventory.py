@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from stilt.errors import UsageError
@@ -21,6 +22,7 @@ _OTHER_NAMES = {
     "lat": "lat", "latitude": "lat", "nav_lat": "lat",
     "lon": "lon", "longitude": "lon", "nav_lon": "lon",
 }  # fmt: skip
+_LATITUDES = ("lat", "latitude", "nav_lat", "xlat")
 _FILL = 1e19
 _FILL_NUMBERS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0)
 # Dimensions of a flux that repeats every day or every year, and their coordinates.
@@ -44,13 +46,40 @@ def require_data_array(flux: object) -> None:
 
 
 def _with_usual_names(flux: xr.DataArray) -> xr.DataArray:
-    """Return a flux whose axes of place are named lat and lon where they have like names."""
-    names = {}
+    """Return a flux whose axes are named time, lat and lon where they have like names."""
+    names, times = {}, {}
     for dim in map(str, flux.dims):
         usual = _OTHER_NAMES.get(dim.lower())
         if usual and usual not in flux.dims and usual not in flux.coords and dim in flux.coords:
             names[dim] = usual
-    return flux.rename(names) if len(names) == 2 else flux
+        if dim.lower() == "time" and dim != "time" and "time" not in (*flux.dims, *flux.coords):
+            times[dim] = "time"
+    return flux.rename({**(names if len(names) == 2 else {}), **times})
+
+
+def _refuse_other_grids(flux: xr.DataArray) -> None:
+    """Refuse a flux that is not on rows and columns with a coordinate each.
+
+    Raises:
+        UsageError: it is not.
+    """
+    axes = axis_names(flux)
+    if axes and all(name in flux.dims for name in axes):
+        return
+    for name, places in flux.coords.items():
+        if str(name).lower() in _LATITUDES and places.ndim and name not in flux.dims:
+            dims = " and ".join(repr(str(dim)) for dim in places.dims)
+            raise UsageError(
+                f"The flux's cells are not rows and columns of latitude and longitude: its {name} "
+                f"goes along {dims}. Regrid it to such (conserving its sum), or, if it is on a map "
+                "projection, name its dimensions y and x, with their values and projection=."
+            )
+    for dim in map(str, flux.dims):
+        if (dim.lower() in _OTHER_NAMES or dim in ("x", "y")) and dim not in flux.coords:
+            raise UsageError(
+                f"The flux's dimension {dim!r} has no values: give the centres of its cells "
+                f"(flux.assign_coords({dim}=...))."
+            )
 
 
 def _refuse_fill_values(flux: xr.DataArray) -> None:
@@ -109,6 +138,7 @@ class Inventory:
         for name in ("lat", "latitude"):
             if name in flux.coords:
                 require_latitudes(flux[name].values, "flux")
+        _refuse_other_grids(flux)
         _refuse_fill_values(flux)
         flux = flux * factor
         cycle = tuple(dim for dim in CYCLES if dim in flux.dims)
@@ -125,6 +155,11 @@ class Inventory:
         if "time" not in flux.dims:
             flux = flux.drop_vars("time", errors="ignore")
             return cls(flux, flux, np.array([-ALWAYS_US]), np.array([ALWAYS_US]))
+        if isinstance(flux["time"].dtype, pd.DatetimeTZDtype):
+            raise UsageError(
+                f"The flux's times have the time zone {flux['time'].dtype.tz}: give them in UTC "
+                "without one (times.tz_convert('UTC').tz_localize(None))."
+            )
         flux = flux.sortby("time")
         stamps = _checked(flux["time"])
         mask = flux.isel(time=0, drop=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stilt.footprint.intervals import Intervals
 from stilt.footprint.steps import Floats, Ints
-from stilt.footprint.target import Intervals, Source
+from stilt.footprint.target import Source
 
 if TYPE_CHECKING:
     from stilt.config import Grid

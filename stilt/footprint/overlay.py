@@ -9,8 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from stilt.footprint.cell_grid import coordinate_system, is_longlat
+from stilt.footprint.intervals import Intervals
 from stilt.footprint.steps import Floats, Ints
-from stilt.footprint.target import Intervals, Source, Target
+from stilt.footprint.target import Source, Target
 
 _ROUNDING = 1e-9
 # Zeros per value in an array of sums; with more of them the places are sorted instead.
@@ -397,7 +398,7 @@ def _overlap(source: Intervals, target: Intervals, period: float | None) -> sp.c
         first = np.ceil((source.low.min() - target.high.max()) / period)
         last = np.floor((source.high.max() - target.low.min()) / period)
         shifts = period * np.arange(first, last + 1)
-    order = np.argsort(target.low)
+    order = target.order()
     low, high = target.low[order], target.high[order]
     # An empty part, for axes that do not overlap under any shift.
     parts = [(np.empty(0), np.empty(0, np.intp), np.empty(0, np.intp))]

@@ -12,9 +12,10 @@ import xarray as xr
 
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import is_longlat
+from stilt.footprint.intervals import Intervals
 from stilt.footprint.inventory import CYCLES, Inventory
 from stilt.footprint.steps import Floats, Ints
-from stilt.footprint.target import Intervals, Target, parse_target
+from stilt.footprint.target import Target, parse_target
 
 if TYPE_CHECKING:
     from stilt.receptors import Receptor
@@ -42,7 +43,9 @@ class FluxAlongPaths:
             UsageError: units, dimensions or times cannot be used.
         """
         inventory = Inventory.of(flux, molar_mass_g)
-        target = parse_target(inventory.mask, native=(1.0, 1.0), source_projection=LONGLAT)
+        target = parse_target(
+            inventory.mask, native=(1.0, 1.0), source_projection=LONGLAT, called="flux"
+        )
         return cls(inventory, target)
 
     def per_particle(self, particles: pd.DataFrame, receptor: Receptor) -> pd.Series:
@@ -113,7 +116,7 @@ class FluxAlongPaths:
 
 def _interval(cells: Intervals, at: Floats) -> Ints:
     """Return which cell along an axis holds each place, -1 for none."""
-    order = np.argsort(cells.low)
+    order = cells.order()
     low, high = cells.low[order], cells.high[order]
     found = np.searchsorted(low, at, side="right") - 1
     inside = (found >= 0) & (at < high[found.clip(0)])

@@ -174,6 +174,7 @@ class Regions:
             first,
             native=(layers.grid.xres, layers.grid.yres),
             source_projection=layers.grid.projection,
+            called="array of regions",
         )
         overlay = Overlay(layers.source(), target)
         axes = axis_names(first)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import CellGrid, GridLike, is_longlat
+from stilt.footprint.intervals import Intervals
 from stilt.footprint.steps import Floats, Ints
 
 if TYPE_CHECKING:
@@ -19,41 +20,10 @@ if TYPE_CHECKING:
 
 LONGLAT = "+proj=longlat"
 NAMES = {True: ("lon", "lat"), False: ("x", "y")}
+_AXES = (("lon", "lat"), ("longitude", "latitude"), ("x", "y"))
 SPACING_DECIMALS = 9
 # Degrees, with what rounding adds to 90.
 HIGHEST_LATITUDE = 90.0 + 1e-3
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Cells along one axis, in any order, without overlap.
-
-    Attributes:
-        centre, low, high: of each cell, shape (cells,).
-    """
-
-    centre: Floats
-    low: Floats
-    high: Floats
-
-    @classmethod
-    def of_size(cls, centre: Floats, size: float) -> Intervals:
-        """Return the cells of one size around their centres."""
-        return cls(centre, centre - size / 2, centre + size / 2)
-
-    @classmethod
-    def between_midpoints(cls, centre: Floats, size_if_single: float) -> Intervals:
-        """Return cells that meet midway between monotonic centres; the outer ones are symmetric."""
-        if centre.size == 1:
-            return cls.of_size(centre, size_if_single)
-        inner = 0.5 * (centre[:-1] + centre[1:])
-        first, last = 2 * centre[0] - inner[0], 2 * centre[-1] - inner[-1]
-        edges = np.concatenate(([first], inner, [last]))
-        return cls(centre, np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:]))
-
-    def key(self) -> tuple[bytes, bytes]:
-        """Return a key that is equal for equal cells."""
-        return self.low.tobytes(), self.high.tobytes()
 
 
 @dataclass(frozen=True)
@@ -115,6 +85,7 @@ def parse_target(
     source_projection: str,
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
+    called: str = "target grid",
 ) -> Target:
     """Read a target.
 
@@ -126,6 +97,7 @@ def parse_target(
         source_projection: projection of the footprints, assumed for x and y without their own.
         resolution: cell size for lists of centres; a number or (x, y).
         projection: PROJ text of the target's coordinates.
+        called: what the target is, for sentences.
 
     Raises:
         UsageError: coordinates are missing, have a wrong shape, or the resolution is not positive.
@@ -135,7 +107,7 @@ def parse_target(
     import xarray as xr
 
     if isinstance(target, (xr.DataArray, xr.Dataset)):
-        return _from_grid(target, native, source_projection, projection)
+        return _from_grid(target, native, source_projection, projection, called)
     return _from_centres(target, native, projection or source_projection, resolution)
 
 
@@ -149,28 +121,31 @@ def _from_grid(
     native: tuple[float, float],
     source_projection: str,
     projection: str | None,
+    called: str,
 ) -> Target:
     axes = axis_names(grid)
     if axes is None:
         raise UsageError(
-            "The target grid has no coordinates lon and lat, nor x and y; it has "
+            f"The {called} has no coordinates lon and lat, nor x and y; it has "
             f"{', '.join(map(str, grid.coords)) or 'none'}."
         )
-    found = []
-    for name, size in zip(axes, native, strict=True):
-        centre = np.asarray(grid[name].values, np.float64)
-        steps = np.diff(centre)
-        if centre.ndim != 1 or centre.size == 0 or not (np.all(steps > 0) or np.all(steps < 0)):
-            raise UsageError(
-                f"The target grid's {name} must be one-dimensional, not empty, and monotonic."
-            )
-        found.append(Intervals.between_midpoints(centre, size))
-    x, y = found
     degrees = axes[0] in ("lon", "longitude")
-    if degrees:
-        require_latitudes(y.centre, "target")
     if projection is None:
         projection = LONGLAT if degrees else _own_projection(grid) or source_projection
+    centres = [_centres(grid, name, called) for name in axes]
+    if is_longlat(projection):
+        _require_degrees(centres[1], axes, called)
+        if np.unique(centres[0]).size < centres[0].size:
+            raise UsageError(
+                f"The {called}'s {axes[0]} has a value twice: keep one "
+                f"(.drop_duplicates({axes[0]!r}))."
+            )
+        x = Intervals.around_globe(centres[0], native[0])
+    else:
+        _require_order(centres[0], axes[0], called)
+        x = Intervals.between_midpoints(centres[0], native[0])
+    _require_order(centres[1], axes[1], called)
+    y = Intervals.between_midpoints(centres[1], native[1])
     import xarray as xr
 
     cell = np.arange(x.centre.size * y.centre.size)
@@ -178,6 +153,53 @@ def _from_grid(
         kept = ~np.isnan(grid.transpose(*axes).values.astype(np.float64))
         cell = cell[kept.reshape(-1)]
     return Target(x, y, cell, projection)
+
+
+def _centres(grid: xr.DataArray | xr.Dataset, name: str, called: str) -> Floats:
+    """Return the centres of a grid's cells along an axis.
+
+    Raises:
+        UsageError: they have two dimensions, there are none, or one is no number.
+    """
+    centre = np.asarray(grid[name].values, np.float64)
+    if centre.ndim != 1 or centre.size == 0:
+        raise UsageError(
+            f"The {called}'s {name} must have one dimension and at least one value, and it has the "
+            f"shape {centre.shape}: regrid it to rows and columns first."
+        )
+    if not np.isfinite(centre).all():
+        raise UsageError(f"The {called}'s {name} holds a value that is no number.")
+    return centre
+
+
+def _require_order(centre: Floats, name: str, called: str) -> None:
+    """Refuse centres that neither rise nor fall.
+
+    Raises:
+        UsageError: they do not.
+    """
+    steps = np.diff(centre)
+    if not (np.all(steps > 0) or np.all(steps < 0)):
+        raise UsageError(
+            f"The {called}'s {name} must rise or fall throughout: sort it (.sortby({name!r})), and "
+            f"keep one of equal values (.drop_duplicates({name!r}))."
+        )
+
+
+def _require_degrees(latitudes: Floats, axes: tuple[str, str], called: str) -> None:
+    """Refuse latitudes that cannot be, above all x and y that are metres.
+
+    Raises:
+        UsageError: one is beyond 90 degrees.
+    """
+    if axes[0] != "x":
+        require_latitudes(latitudes, called)
+    elif np.abs(latitudes).max() > HIGHEST_LATITUDE:
+        raise UsageError(
+            f"The {called} has x and y but does not say of which projection, and they are no "
+            f"degrees (y reaches {np.abs(latitudes).max():g}): give projection=, such as "
+            "'+proj=utm +zone=12 +datum=WGS84', or a coordinate crs as CF has it."
+        )
 
 
 def require_latitudes(values: Any, of: str) -> None:
@@ -201,10 +223,10 @@ def require_latitudes(values: Any, of: str) -> None:
 
 def axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
     """Return the names of a grid's x and y coordinates, None when it has none we know."""
-    for pair in (("lon", "lat"), ("longitude", "latitude"), ("x", "y")):
-        if all(name in grid.coords for name in pair):
-            return pair
-    return None
+    known = [pair for pair in _AXES if all(name in grid.coords for name in pair)]
+    # Maps often carry longitudes and latitudes of two dimensions beside their own x and y.
+    along = (pair for pair in known if all(grid[name].ndim == 1 for name in pair))
+    return next(along, known[0] if known else None)
 
 
 def _own_projection(grid: xr.DataArray | xr.Dataset) -> str | None:
@@ -247,7 +269,9 @@ def _from_centres(
         values, first, place = np.unique(rounded, return_index=True, return_inverse=True)
         values = points[first, column]
         spacing = float(np.diff(rounded[first]).min()) if values.size > 1 else native[column]
-        axes.append(Intervals.of_size(values, size or spacing))
+        cells = Intervals.of_size(values, size or spacing)
+        is_longitude = column == 0 and is_longlat(projection)
+        axes.append(cells.once_around() if is_longitude else cells)
         places.append(place)
     cell = places[0] * max(axes[1].centre.size, 1) + places[1]
     return Target(axes[0], axes[1], cell, projection)

@@ -165,8 +165,8 @@ def test_faults_are_named() -> None:
     foot = made()
     with pytest.raises(UsageError, match="no coordinates lon and lat"):
         foot.aggregate(xr.Dataset(coords={"a": [1, 2]}), BINS)
-    with pytest.raises(UsageError, match="monotonic"):
-        foot.aggregate(xr.Dataset(coords={"lon": [1, 3, 2], "lat": [1, 2]}), BINS)
+    with pytest.raises(UsageError, match="The target grid's lat must rise or fall"):
+        foot.aggregate(xr.Dataset(coords={"lon": [1, 2], "lat": [1, 3, 2]}), BINS)
     with pytest.raises(UsageError, match=r"\(x, y\) centres"):
         foot.aggregate([(1, 2, 3)], BINS)
     with pytest.raises(UsageError, match="resolution must be positive"):

@@ -169,6 +169,7 @@ def test_summed_hours_take_no_flux_that_changes() -> None:
         ("μmol m⁻² s⁻¹", 1.0),
         ("mol km-2 h-1", 1e6 / 1e6 / 3600),
         ("s-1 mol m-2", 1e6),
+        ("umol m−2 s−1", 1.0),
     ],
 )
 def test_units_are_converted(units: str, factor: float) -> None:
@@ -195,6 +196,11 @@ def test_other_units_are_refused(units: str) -> None:
         ("Mg month-1", "divided by the cell's area"),
         ("t/cell/year", "divided by the cell's area"),
         ("kg m-2", "divided by that time"),
+        ("ton km-2 yr-1", "write tonne"),
+        ("kton km-2 yr-1", "write tonne"),
+        ("ppm (umol-1 m2 s)", "the inverse of one, as the unit of a footprint is"),
+        ("m2 s kg-1", "the inverse of one"),
+        ("umol CO2 m-2 s-1", "leave the name of the gas out"),
     ],
 )
 def test_refused_units_come_with_advice(units: str, advice: str) -> None:
