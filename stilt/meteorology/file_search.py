@@ -13,6 +13,7 @@ from stilt.meteorology.search import FolderListing, name_beginnings, unique_file
 from stilt.roots import Place
 
 NO_TIME = pd.Timedelta(0)
+_HOUR = pd.Timedelta(hours=1)
 
 _LISTING_LIFE_S = 2.0
 
@@ -104,6 +105,16 @@ class FileSearch:
         around = (*urls, *unique_files(list(named)))
         files = (*urls, *unique_files(chosen))
         return Found(files, around, named, absent, frozenset(asked))
+
+    def passed_over(self, found: Found, start: pd.Timestamp, end: pd.Timestamp) -> tuple[Path, ...]:
+        """Return files whose names are of hours from start to end that ``file_tres`` steps over."""
+        pattern, step = self.config.file_format, self.config.file_interval
+        if pattern is None or step <= _HOUR:
+            return ()
+        names = name_beginnings(pattern, start.floor("h"), end, _HOUR)
+        listings = self._files_on_disk()
+        paths = [path for each in listings for text in names for path in each.beginning_with(text)]
+        return tuple(unique_files([path for path in paths if path not in found.named]))
 
     def _files_on_disk(self) -> list[FolderListing]:
         if self._listings is None:

@@ -61,9 +61,13 @@ class WindowErrors:
         elif found.absent_asked:
             shown = shortened(found.absent_asked)
             lacks = "no file" if not files else f"only {len(files)} of {required} files (n_min)"
+            step = self.config.file_interval
+            times = [time for text in found.absent_asked for time in found.absent[text]]
+            stepped_over = self._stepped_over(found, [*times, max(times) + step])
+            held = "" if stepped_over else f"; {self._held()}"
             text = (
                 f"The weather of {self.label} has {lacks} for the time needed (no name begins "
-                f"with {shown}; {self._held()}): {self._remedy()}."
+                f"with {shown}{held}): {stepped_over or self._remedy()}."
             )
         elif files:
             text = (
@@ -154,6 +158,12 @@ class WindowErrors:
         remedy = "add the files that hold them"
         if self.config.forecasts.text:
             remedy += f", or allow for more than {self.config.forecasts.words}"
+        if stepped_over := self._stepped_over(found, missing):
+            return MeteorologyError(
+                f"The weather of {self.label} lacks {len(missing)} of the analyses needed: "
+                f"{_times_text(missing)}; {stepped_over}.",
+                reason=Reason.MET_COVERAGE,
+            )
         if by_tres:
             remedy += f", or correct file_tres ({self.config.file_tres})"
         hint = f" (no file name begins with {shortened(absent)})" if absent else ""
@@ -161,6 +171,18 @@ class WindowErrors:
             f"The weather of {self.label} lacks {len(missing)} of the analyses needed: "
             f"{_times_text(missing)}{hint}; {remedy}.",
             reason=Reason.MET_COVERAGE,
+        )
+
+    def _stepped_over(self, found: Found, missing: Sequence[np.datetime64 | pd.Timestamp]) -> str:
+        """Say that files lie between the names that ``file_tres`` asks for; "" if none does."""
+        step = self.config.file_interval
+        first, last = pd.Timestamp(min(missing)) - step, pd.Timestamp(max(missing))
+        between = self._search.passed_over(found, first, last)
+        if not between:
+            return ""
+        return (
+            f"names are looked for every {self.config.file_tres} (file_tres), which steps over "
+            f"{between[0].name}: correct file_tres"
         )
 
     def _belongs(self, named: list[pd.Timestamp], missing: tuple[np.datetime64, ...]) -> bool:

@@ -458,3 +458,17 @@ def test_indexes_are_kept_on_disk_until_a_file_changes(archive, tmp_path, monkey
     (cached,) = (tmp_path / "cache").iterdir()
     cached.write_text("not json")
     assert IndexCache(tmp_path / "cache").index_of(path).damage
+
+
+def test_files_between_the_names_of_file_tres_are_pointed_out(archive):
+    """As where files of six hours are read with the file_tres of those of a day."""
+    config = archive(n_files=4, per_file=6).model_copy(update={"file_tres": "24h"})
+    hint = "names are looked for every 24h (file_tres), which steps over 20230714_06: correct"
+    error = failure(MetCatalogue(config), "2023-07-14 03:00", "2023-07-14 08:00")
+    assert error.reason is Reason.MET_COVERAGE
+    assert "lacks 3 of the analyses needed: 2023-07-14 06:00, 2023-07-14 07:00" in error.detail
+    assert error.detail.endswith(f"2023-07-14 08:00; {hint} file_tres.")
+    (config.directory / "20230714_00").unlink()
+    error = failure(MetCatalogue(config), "2023-07-14 03:00", "2023-07-14 08:00")
+    assert error.reason is Reason.MISSING_MET_FILES
+    assert f"(no name begins with 20230714_00): {hint} file_tres." in error.detail
