@@ -67,7 +67,7 @@ def background_values(given: Any, labels: list[str], units: str) -> np.ndarray:
             "write them into it, as in background=table.assign(units='ppb')."
         )
     factor = _factors(told, units, "background")
-    values = pd.to_numeric(series.reindex(labels)).to_numpy(np.float64) * factor
+    values = _numbers(series.reindex(labels), "background").to_numpy() * factor
     _tell_if_absurd(values[without], units, "background")
     return values
 
@@ -209,15 +209,31 @@ def _in_units(
     told = mine["units"] if "units" in mine else pd.Series("", index=mine.index)
     told = told.fillna("").astype(str).str.strip()
     factor = _factors(told, units, "observations")
-    values = pd.Series(pd.to_numeric(mine["value"]) * factor, index=mine.index)
+    values = _numbers(mine["value"], "observations' column value") * factor
     _tell_if_absurd(values[told == ""].to_numpy(np.float64), units, "observed", stacklevel=6)
     sigma = pd.Series(np.nan, index=mine.index)
     if "uncertainty" in mine:
-        sigma = pd.Series(pd.to_numeric(mine["uncertainty"]) * factor, index=mine.index)
+        sigma = _numbers(mine["uncertainty"], "observations' column uncertainty") * factor
     return (
         values.reindex(receptors).to_numpy(np.float64),
         sigma.reindex(receptors).to_numpy(np.float64),
     )
+
+
+def _numbers(given: pd.Series, of: str) -> pd.Series:
+    """Return values as numbers.
+
+    Raises:
+        UsageError: one is a word.
+    """
+    found = pd.to_numeric(given, errors="coerce").astype(np.float64)
+    words = given[found.isna() & given.notna()]
+    if len(words):
+        raise UsageError(
+            f"The {of} holds {words.iloc[0]!r} for {words.index[0]}, which is not a number: where "
+            "a value is missing write NaN, as pandas.to_numeric(column, errors='coerce') does."
+        )
+    return found
 
 
 def tell_of_columns(

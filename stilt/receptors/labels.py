@@ -18,6 +18,8 @@ Label = Scalar | list[Scalar | None]
 # Numbers whose text stands for nothing else: "007" and "1_000" stay as they are written.
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+# What R, pandas, MATLAB and spreadsheets write where a number is missing.
+_MISSING = frozenset({"na", "nan", "n/a", "#n/a", "null", "none"})
 
 
 def checked_labels(labels: Mapping[str, Any]) -> Mapping[str, Label]:
@@ -56,14 +58,22 @@ def _plain(name: str, value: Any) -> Any:
     raise UsageError(f"the label '{name}' is {value!r}: labels are text, numbers or true and false")
 
 
+def is_missing_number(text: str) -> bool:
+    """Return whether a cell says that a number is missing, as NA, NaN or null do."""
+    return text.strip().lower() in _MISSING
+
+
 def read_column(texts: Iterable[str]) -> list[Scalar | None]:
-    """Return the values of a column of text: numbers where all are, None where there is none."""
+    """Return the values of a column of text: numbers where all are, None where there is none.
+
+    NA, NaN and the like are missing among numbers, and words in a column of words.
+    """
     cells = [text.strip() for text in texts]
-    given = [cell for cell in cells if cell]
-    if given and all(map(_WHOLE.fullmatch, given)):
-        return [int(cell) if cell else None for cell in cells]
-    if given and all(map(_DECIMAL.fullmatch, given)):
-        return [float(cell) if cell else None for cell in cells]
+    given = [cell for cell in cells if cell and not is_missing_number(cell)]
+    kinds: tuple[tuple[re.Pattern[str], type], ...] = ((_WHOLE, int), (_DECIMAL, float))
+    for pattern, number in kinds:
+        if given and all(map(pattern.fullmatch, given)):
+            return [number(cell) if pattern.fullmatch(cell) else None for cell in cells]
     return [cell or None for cell in cells]
 
 

@@ -119,6 +119,17 @@ def test_a_background_keeps_its_own_units(model, tmp_path):
         found(pd.concat([ppm, ppm])["background"], "ppm")
 
 
+def test_words_among_values_are_named(model):
+    index = model.footprints["default"].select().labels
+    words = model.observations.astype({"value": object})
+    words.loc[words.index[1], "value"] = "NA"
+    with pytest.raises(UsageError, match=r"observations' column value holds 'NA' for .* NaN, as"):
+        model.timeseries(FLUXES, observed=words)
+    background = pd.Series(["412", *["n.d."] * (len(index) - 1)], index=index)
+    with pytest.raises(UsageError, match=r"The background holds 'n.d.' for .* which is not a"):
+        model.timeseries(FLUXES, background=background)
+
+
 def test_absurd_units_are_told_of(model):
     index = model.footprints["default"].select().labels
     none = model.observations["value"] * np.nan

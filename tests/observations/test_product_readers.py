@@ -276,6 +276,22 @@ def test_fill_values_of_a_table_are_missing_and_counted(tmp_path, caplog):
     assert "1 of 9 uncertainties of" in caplog.text
 
 
+def test_words_for_missing_values_are_missing(tmp_path):
+    """As R (NA), pandas (NaN) and spreadsheets (#N/A) write them, some cells or all."""
+    rows = ["415.2,NA,ppm", "NaN,NA,ppm", "#N/A,NA,ppm", "nan,NA,ppm", "null,NA,ppm"]
+    found = read_csv(tower(tmp_path / "tower.csv", *rows), species="co2")
+    assert found.table["value"].dropna().tolist() == [415.2]
+    assert found.table["uncertainty"].isna().all()
+    assert len(found.select()) == 1
+
+
+def test_a_value_that_is_no_number_is_named_with_its_time(tmp_path):
+    with pytest.raises(UsageError, match="column 'value': '415 ppm' at 2023-07-15 01:00:00 is not"):
+        read_csv(tower(tmp_path / "tower.csv", "415.2,0.3,ppm", "415 ppm,0.3,ppm"))
+    with pytest.raises(UsageError, match="has no measurements: no line follows its header"):
+        read_csv(tower(tmp_path / "tower.csv"))
+
+
 def test_negative_values_that_are_no_fill_values_are_kept_and_counted(tmp_path, caplog):
     found = read_csv(tower(tmp_path / "tower.csv", "-3.5,0.3,ppm", "2,0.3,ppm"))
     assert found.select().table["value"].tolist() == [-3.5, 2.0]

@@ -33,6 +33,16 @@ def test_further_columns_of_a_file_become_labels_with_the_kind_of_value_they_sho
     assert dict(second.labels) == {"site": "RPK", "sounding": 20230101120002, "code": "012"}
 
 
+def test_missing_numbers_of_a_file_are_missing_and_words_remain_words(tmp_path):
+    path = tmp_path / "receptors.csv"
+    path.write_text(
+        f"country,co2,time,lon,lat,z\nNA,412.5,{NOON},1,2,3\nUS,NA,{NOON},1,2,4\n"
+        f"NA,NaN,{NOON},1,2,5\n"
+    )
+    labels = [dict(receptor.labels) for receptor in read_receptors(path)]
+    assert labels == [{"country": "NA", "co2": 412.5}, {"country": "US"}, {"country": "NA"}]
+
+
 def test_labels_survive_writing_pickling_and_dictionaries(tmp_path):
     rows = [
         {"time": NOON, "lon": 1, "lat": 2, "z": 3, "r_idx": 1, "site": "a, b", "n": 1},

@@ -13,6 +13,7 @@ from stilt.errors import UsageError
 from stilt.observations.readers.mole_fractions import WHOLE, factor_of, measured
 from stilt.observations.soundings import Soundings
 from stilt.receptors import read_receptors
+from stilt.receptors.labels import is_missing_number
 
 VALUE_NAMES = ("value", "obs", "observed", "mole_fraction")
 UNCERTAINTY_NAMES = ("uncertainty", "sigma", "std", "error")
@@ -31,8 +32,9 @@ def read_csv(
 
     Time, longitude, latitude and altitude are named as in ``receptors.csv``; ``value`` (or the
     name of the gas) is the measurement, ``uncertainty`` its standard deviation, ``units`` its
-    unit, ``good`` (0 or 1) its quality. All other columns are kept as labels. Fill values such as
-    -999 count as missing; a warning says how many there are, and how many others are negative.
+    unit, ``good`` (0 or 1) its quality. All other columns are kept as labels. NA, NaN and fill
+    values such as -999 count as missing; a warning says how many fill values there are, and how
+    many others are negative.
 
     Args:
         path: the file.
@@ -49,6 +51,8 @@ def read_csv(
     if units is not None:
         factor_of(units, WHOLE, path)
     receptors = read_receptors(path, time_format=time_format, keep_duplicates=True)
+    if not receptors:
+        raise UsageError(f"{Path(path)} has no measurements: no line follows its header.")
     if any(receptor.kind != "point" for receptor in receptors):
         raise UsageError(f"{Path(path)}: the reader csv takes points, one a line; leave out r_idx.")
     labels = pd.DataFrame([dict(receptor.labels) for receptor in receptors])
@@ -60,13 +64,14 @@ def read_csv(
             f"and place are {', '.join(map(str, labels.columns)) or 'none'}."
         )
     places = [receptor.positions[0] for receptor in receptors]
+    times = pd.DatetimeIndex([receptor.time for receptor in receptors]).as_unit("ns")
     columns: dict[str, Any] = {
-        "time": pd.DatetimeIndex([receptor.time for receptor in receptors]).as_unit("ns"),
+        "time": times,
         "longitude": [place.longitude for place in places],
         "latitude": [place.latitude for place in places],
         "altitude_m": [place.altitude_m for place in places],
         "altitude_ref": [receptor.altitude_ref for receptor in receptors],
-        "value": _number(labels, value, path),
+        "value": _number(labels, value, times, path),
     }
     used = {value}
     for target, names, default in (
@@ -82,7 +87,7 @@ def read_csv(
         if column is not None:
             used.add(column)
             if target in ("uncertainty", "good"):
-                columns[target] = _number(labels, column, path)
+                columns[target] = _number(labels, column, times, path)
     table = pd.DataFrame(columns)
     table["good"] = (table["good"] == 1) & np.isfinite(table["value"])
     table["units"] = _units(table, units or "", path)
@@ -119,12 +124,24 @@ def _units(table: pd.DataFrame, told: str, path: str | os.PathLike[str]) -> pd.S
     return units
 
 
-def _number(labels: pd.DataFrame, column: str, path: str | os.PathLike[str]) -> np.ndarray:
-    words = {"true": 1, "false": 0}
-    cells = [
-        words.get(cell.lower(), cell) if isinstance(cell, str) else cell for cell in labels[column]
-    ]
-    try:
-        return np.asarray(pd.to_numeric(pd.Series(cells, dtype=object)), np.float64)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{Path(path)}, column '{column}': {error}") from error
+def _number(
+    labels: pd.DataFrame, column: str, times: pd.DatetimeIndex, path: str | os.PathLike[str]
+) -> np.ndarray:
+    """Return a column as numbers, NaN where none is given.
+
+    Raises:
+        UsageError: a cell is no number.
+    """
+    words = {"true": 1.0, "false": 0.0}
+    numbers = np.full(len(labels), np.nan)
+    for row, cell in enumerate(labels[column]):
+        if isinstance(cell, str):
+            cell = words.get(cell.lower(), np.nan if is_missing_number(cell) else cell)
+        try:
+            numbers[row] = np.nan if cell is None else float(cell)
+        except (ValueError, TypeError):
+            raise UsageError(
+                f"{Path(path)}, column '{column}': {cell!r} at {times[row]} is not a number: write "
+                "it with a decimal point and without a unit, or leave it empty if it is missing."
+            ) from None
+    return numbers
