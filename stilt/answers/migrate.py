@@ -90,8 +90,9 @@ def migrate(
     campaign = OldCampaign.find(old)
     found = list(campaign.simulations(met=met, column=column))
     taken = [each for each in found if each.footprint is not None]
+    unread = _unread(campaign)
     if not taken:
-        raise UsageError(f"{old} has no footprints to take over.")
+        raise UsageError(" ".join([f"{old} has no footprints to take over.", *unread]))
     grids = Counter(each.footprint.grid for each in taken if each.footprint).most_common()
     if not 1 <= grid <= len(grids):
         raise UsageError(
@@ -103,6 +104,7 @@ def migrate(
     others = {n: count for n, (_, count) in enumerate(grids, start=1) if n != grid}
     keeps = all(each.particles is not None for each in taken)
     config, settings, notes = _config(campaign, taken, keeps)
+    notes += unread
     if not keeps:
         notes.append(_why_no_particles(campaign, taken))
     new.mkdir(parents=True, exist_ok=True)
@@ -117,6 +119,18 @@ def migrate(
         campaign.program, len(taken), len(taken) if keeps else 0, settings.sentences(), others, new,
         tuple(config.mets), tuple(notes),
     )  # fmt: skip
+
+
+def _unread(campaign: OldCampaign) -> list[str]:
+    """Return a sentence on simulations whose receptor is not known, if there are such."""
+    names = campaign.unread()
+    if not names:
+        return []
+    return [
+        f"{len(names)} folder(s) with footprints are left out, such as {names[0]}: their names do "
+        "not say time, longitude, latitude and height as R-STILT's own ids do; rename folder and "
+        "files to that (202307151800_-111.85_40.77_30)."
+    ]
 
 
 def _why_no_particles(campaign: OldCampaign, taken: list[OldSimulation]) -> str:

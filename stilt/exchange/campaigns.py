@@ -15,13 +15,15 @@ import pandas as pd
 
 from stilt.config import FootprintConfig, Grid
 from stilt.errors import UsageError
+from stilt.exchange.rstilt_footprint import read_footprint
 from stilt.exchange.rstilt_script import read_script
 from stilt.footprint import Footprint
-from stilt.hdf5 import open_hdf5
 from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, parse_time
 
 RSTILT, PYSTILT = "R-STILT", "PYSTILT"
-_R_ID = re.compile(r"(\d{12,14})_(-?[\d.]+)_(-?[\d.]+)_(X|-?[\d.]+)")
+# R writes 100000 as 1e+05 and 0.0001 as 1e-04.
+_NUMBER = r"-?\d[\d.]*(?:e[+-]?\d+)?"
+_R_ID = re.compile(rf"(\d{{12,14}})_({_NUMBER})_({_NUMBER})_(X|{_NUMBER})")
 # PYSTILT 0.1.0a25's names of particle columns, and ours.
 _COLUMNS = {"age": "time", "particle": "indx", "lon": "long", "lat": "lati"}
 FOOTPRINT = "default"
@@ -102,6 +104,13 @@ class OldCampaign:
             return False
         return any(_r_root(self.folder).glob("*/*_traj.rds"))
 
+    def unread(self) -> list[str]:
+        """Return names of R-STILT's simulations that do not say their receptor, as its ids do."""
+        if self.program != RSTILT:
+            return []
+        folders = {file.parent.name for file in _r_root(self.folder).glob("*/*_foot.nc")}
+        return sorted(name for name in folders if not _R_ID.fullmatch(name))
+
 
 def _r_root(folder: Path) -> Path:
     return folder / "out" / "by-id" if (folder / "out" / "by-id").is_dir() else folder
@@ -115,7 +124,7 @@ def _r_simulations(
         trajectory = _read_rds(place / f"{place.name}_traj.rds")
         receptor = _r_receptor(place.name, trajectory, column)
         path = place / f"{place.name}_foot.nc"
-        footprint = _r_footprint(path, receptor) if path.exists() else None
+        footprint = read_footprint(path, receptor, FOOTPRINT) if path.exists() else None
         particles = None if trajectory is None else trajectory["particle"].reset_index(drop=True)
         yield OldSimulation(met, receptor, footprint, particles)
 
@@ -137,36 +146,6 @@ def _r_receptor(
             "rdata) so that its particles can be read, or give --column BOTTOM TOP."
         )
     return ColumnReceptor(time, lon, lat, *column)
-
-
-def _r_footprint(path: Path, receptor: Receptor) -> Footprint:
-    try:
-        with open_hdf5(path) as file:
-            axes = ("lon", "lat") if "lon" in file else ("x", "y")
-            x, y = (file[name][...].astype(np.float64) for name in axes)
-            values = file["foot"][...].astype(np.float64)
-            stamps = file["time"][...].astype("datetime64[s]")
-            crs = file.attrs.get("crs", b"+proj=longlat")
-    except (OSError, KeyError) as error:
-        raise UsageError(f"{path} is not a footprint of R-STILT ({error}).") from error
-    projection = crs.decode() if isinstance(crs, bytes) else str(crs)
-    grid = _grid_of(x, y, projection)
-    hours = (stamps - receptor.time.to_datetime64().astype("datetime64[s]")).astype(np.int64)
-    config = FootprintConfig(grid=grid, time_integrate=len(stamps) == 1 and hours[0] == 0)
-    return Footprint.of_layers(
-        values, np.round(hours / 3600.0).astype(np.int64), x, y, receptor, config, FOOTPRINT
-    )
-
-
-def _grid_of(x: np.ndarray, y: np.ndarray, projection: str) -> Grid:
-    """Return the grid of cell centres, whose spacing is rounded to what was meant."""
-    numbers: dict[str, float] = {}
-    for name, centres in (("x", x), ("y", y)):
-        size = float(f"{(centres[-1] - centres[0]) / (centres.size - 1):.9g}")
-        low = float(f"{centres[0] - size / 2:.9g}")
-        numbers |= {f"{name}res": size, f"{name}min": low}
-        numbers[f"{name}max"] = float(f"{low + centres.size * size:.9g}")
-    return Grid(**numbers, projection=projection)
 
 
 def _read_rds(path: Path) -> Mapping[str, Any] | None:
