@@ -25,7 +25,7 @@ def parse_bins(time_bins: Any) -> pd.IntervalIndex:
     Raises:
         UsageError: there are no bins, the edges do not ascend, or text that is not a time.
     """
-    if isinstance(time_bins, (str, pd.Timestamp, pd.Timedelta)):
+    if isinstance(time_bins, (str, pd.Timestamp, pd.Timedelta)) or not np.iterable(time_bins):
         raise UsageError(
             f"Time bins are given by their edges, not by {str(time_bins)!r}: for bins of six hours "
             "pandas.date_range('2023-07-14', '2023-07-16', freq='6h')."

@@ -267,11 +267,17 @@ def read_footprint(
         else:
             dataset = xr.open_dataset(path, chunks=chunks, **kwargs)
         missing = [name for name in NEEDED_GLOBALS if name not in dataset.attrs]
+        if missing and "foot" in dataset:
+            raise FootprintError(
+                f"{os.fspath(path)} is not a footprint file of a simulation of stilt (it lacks the "
+                f"attribute {missing[0]}): open exports and files of other programs with "
+                "xarray.open_dataset; `stilt migrate` takes over whole campaigns of R-STILT."
+            )
         if missing:
             raise KeyError(f"no attribute {', '.join(missing)}")
         foot = dataset["foot"].assign_coords(crs=dataset["crs"])
         return foot, dict(dataset.attrs)
-    except FileNotFoundError:
+    except (FileNotFoundError, FootprintError):
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from error

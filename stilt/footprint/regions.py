@@ -109,6 +109,11 @@ class Regions:
         if axes is None:
             raise UsageError("An array of regions needs coordinates lon and lat, or x and y.")
         others = [str(dim) for dim in array.dims if dim not in axes]
+        if others == ["time"]:
+            raise UsageError(
+                "The target has the dimension time, which cells and regions do not have: for its "
+                "grid give a field of it, as in target.isel(time=0, drop=True)."
+            )
         if len(others) == 1:
             named = array.transpose(others[0], axes[1], axes[0]).rename({others[0]: "region"})
             names = np.arange(len(named))

@@ -248,7 +248,14 @@ def _from_centres(
     projection: str,
     resolution: float | tuple[float, float] | None,
 ) -> Target:
-    points = np.asarray(list(centres), np.float64)
+    try:
+        points = np.asarray(list(centres), np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(
+            "Target cells are a stilt.Grid, an xarray grid, or a list of (x, y) centres, such as "
+            f"[(-111.85, 40.77)], not a {type(centres).__name__} of other things; of a table "
+            "list(zip(table.lon, table.lat))."
+        ) from None
     if points.size == 0:
         points = points.reshape(0, 2)
     if points.ndim != 2 or points.shape[1] != 2:

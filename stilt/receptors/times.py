@@ -199,7 +199,7 @@ def time_window(time_range: Sequence[TimeLike]) -> tuple[pd.Timestamp, pd.Timest
             second, and ends it at its last.
 
     Raises:
-        UsageError: these are not two times.
+        UsageError: these are not two times, the first of them first.
     """
     if isinstance(time_range, str) or len(time_range) != 2:
         raise UsageError(
@@ -211,7 +211,13 @@ def time_window(time_range: Sequence[TimeLike]) -> tuple[pd.Timestamp, pd.Timest
     text = isinstance(last, str) and _DAY.fullmatch(last.strip()) is not None
     if text or (isinstance(last, date) and not isinstance(last, datetime)):
         end += pd.Timedelta(seconds=86_399)
-    return parse_time(first), end
+    start = parse_time(first)
+    if start > end:
+        raise UsageError(
+            f"A range of times has its first time first, and {first} is after {last}: exchange "
+            "them."
+        )
+    return start, end
 
 
 @lru_cache(maxsize=4096)

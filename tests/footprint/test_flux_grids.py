@@ -8,9 +8,11 @@ import pytest
 import xarray as xr
 
 from stilt import Footprint, FootprintConfig, PointReceptor
-from stilt.errors import UsageError
+from stilt.errors import FootprintError, UsageError
 from stilt.footprint.intervals import Intervals
+from stilt.footprint.jacobian import jacobian
 from stilt.footprint.particle_flux import FluxAlongPaths
+from stilt.footprint.regions import Regions
 from tests.support.small_footprints import GRID, flux_of, made, random_walk
 
 LAT = np.arange(-89.5, 90.0)
@@ -172,3 +174,30 @@ def test_times_with_a_zone_are_refused_and_other_spellings_read() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert made(0).enhancement(spelt) == pytest.approx(float(made(0).data.sum()), rel=1e-9)
+
+
+def test_what_is_no_target_is_answered_in_a_sentence() -> None:
+    """A whole footprint (its times would be regions), a table, nothing."""
+    footprint, bins = made(0), pd.date_range("2023-07-15 12:00", "2023-07-15 18:00", freq="2h")
+    collection = [footprint]
+    with pytest.raises(UsageError, match=r"has the dimension time, .*isel\(time=0, drop=True\)"):
+        Regions.of(footprint.data)
+    field = footprint.data.isel(time=0, drop=True)
+    assert jacobian(collection, field, bins).matrix.sum() == pytest.approx(footprint.total)
+    table = pd.DataFrame({"lon": [-112.0], "lat": [40.6]})
+    for target in (table, None, 5):
+        with pytest.raises(UsageError, match=r"list of \(x, y\) centres, such as .*, not a"):
+            jacobian(collection, target, bins)
+    with pytest.raises(UsageError, match="Time bins are given by their edges, not by 'None'"):
+        jacobian(collection, field, None)
+
+
+def test_footprint_files_of_others_are_not_to_be_deleted(tmp_path) -> None:
+    made(0).data.drop_vars("crs", errors="ignore").to_dataset(name="foot").to_netcdf(
+        tmp_path / "other.nc"
+    )
+    with pytest.raises(
+        FootprintError, match="is not a footprint file of a simulation of stilt"
+    ) as e:
+        Footprint.from_netcdf(tmp_path / "other.nc")
+    assert "delete" not in str(e.value)

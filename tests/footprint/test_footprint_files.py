@@ -155,9 +155,12 @@ def test_damaged_and_missing_files(tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(FootprintError, match="not a readable footprint"):
         Footprint.from_netcdf(path)
-    for foreign in (xr.Dataset({"a": 1}), xr.Dataset({"foot": 1, "crs": 0})):
+    for foreign, told in (
+        (xr.Dataset({"a": 1}), "not a readable footprint"),
+        (xr.Dataset({"foot": 1, "crs": 0}), "not a footprint file of a simulation"),
+    ):
         foreign.to_netcdf(path)
-        with pytest.raises(FootprintError, match="not a readable footprint"):
+        with pytest.raises(FootprintError, match=told):
             Footprint.from_netcdf(path)
 
 

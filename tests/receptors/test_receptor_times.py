@@ -146,3 +146,10 @@ def test_an_hour_ends_a_range_where_it_is(hour) -> None:
 def test_a_range_that_is_not_two_times_is_answered_with_one_that_is(given) -> None:
     with pytest.raises(UsageError, match=r"such as \('2023-07-15', '2023-07-16'\)"):
         time_window(given)
+
+
+def test_a_range_of_times_has_its_first_time_first() -> None:
+    with pytest.raises(UsageError, match="2023-07-16 is after 2023-07-15: exchange them"):
+        time_window(("2023-07-16", "2023-07-15"))
+    first, last = time_window(("2023-07-15", "2023-07-15"))
+    assert (last - first).total_seconds() == 86_399
