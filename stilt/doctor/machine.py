@@ -15,7 +15,7 @@ from stilt.cache import user_cache, why_unusable
 from stilt.config.runtime import RuntimeSettings
 from stilt.doctor.finding import Finding, fine, problem, warning
 from stilt.errors import StiltError
-from stilt.execution.limits import thread_shortage
+from stilt.execution.limits import address_space_shortage, thread_shortage
 from stilt.execution.memory import machine_memory_bytes
 from stilt.locks import has_no_locks
 from stilt.meteorology.weather_cache import folder_bytes, size_text
@@ -55,6 +55,8 @@ def machine_findings(folder: Path) -> Iterator[Finding]:
     yield memory_finding(machine_memory_bytes(), cores)
     if shortage := thread_shortage(cores):
         yield warning("threads", shortage, "Raise the limit, or use fewer workers.")
+    if shortage := address_space_shortage():
+        yield warning("memory", shortage, "Raise the limit.")
     yield lock_finding(folder)
     yield disk_finding(folder)
     yield cache_finding()

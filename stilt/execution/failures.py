@@ -26,6 +26,12 @@ _DISK = {
     errno.EACCES: "give write permission, or write to another folder with --output-dir",
     errno.EPERM: "give write permission, or write to another folder with --output-dir",
     errno.EIO: "check the disk",
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
+    errno.ENAMETOOLONG: "put the project into a folder with a shorter path",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "raise the system's limit on open files",
+    errno.ESTALE: "mount the network disk again, and run again",
+    errno.ENOTCONN: "mount the network disk again, and run again",
 }
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 _RUN_THREADS, _WORKER_THREADS = 30, 20
 """Measured on two cores: the coordinator with Prefect's server, and each worker."""
 
+_ADDRESS_SPACE_BYTES = 4_000_000_000
+"""Measured on two cores: the smallest run ends at 3.0 GB and is well at 3.5 GB."""
+
 _NEVER_SHORT = 10_000
 _CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/pids"))
 
@@ -30,6 +33,26 @@ def thread_shortage(n_workers: int) -> str:
                 "workers die, raise that limit or use fewer workers."
             )
     return ""
+
+
+def address_space_shortage() -> str:
+    """Return a sentence when a process may use too few addresses; "" when it may use enough.
+
+    Libraries then fail in ways of their own: threads that do not start, shared objects that are
+    not mapped, a violation of segmentation.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY or limit >= _ADDRESS_SPACE_BYTES:
+        return ""
+    return (
+        f"A process may use only {limit / 1e9:.1f} GB of virtual memory here (ulimit -v, or a "
+        "scheduler's limit such as h_vmem), of which much more is addressed than used: raise that "
+        f"limit to {_ADDRESS_SPACE_BYTES / 1e9:.0f} GB or more should processes die."
+    )
 
 
 def _left_to_user() -> tuple[int, str] | None:

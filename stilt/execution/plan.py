@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stilt.errors import StiltError, UsageError
 from stilt.execution.forks import allowed_workers
-from stilt.execution.limits import thread_shortage
+from stilt.execution.limits import address_space_shortage, thread_shortage
 from stilt.execution.lookup import receptors_of
 from stilt.project.holders import MOST_RECEPTORS_CARRIED, Share
 from stilt.project.receipts import now
@@ -173,13 +173,13 @@ def plan_run(
 def plan_here(project: Project, share: Share, n_workers: int, skip_existing: bool | None) -> Plan:
     """Return a plan of the simulations in a share, cut for the processes of this machine.
 
-    Warns when the system may not let that many processes start their threads.
+    Warns when the system may not let that many processes start their threads, or use the memory.
     """
     project.require_folders()
     if project.remote is not None:
         project.remote.check(n_workers)
     workers = allowed_workers(n_workers)
-    if shortage := thread_shortage(workers):
+    for shortage in filter(None, (thread_shortage(workers), address_space_shortage())):
         logger.warning("%s", shortage)
     return plan_run(project, share.mine, workers, skip_existing=skip_existing, share=share)
 

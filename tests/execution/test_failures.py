@@ -1,6 +1,7 @@
 """What is said of errors that are no fault of the project."""
 
 import errno
+import os
 
 import pytest
 
@@ -28,5 +29,11 @@ def test_the_systems_own_errors_keep_their_words():
     assert disk_sentence(full).startswith(
         "[Errno 28] No space left on device: '/case/x'; make room"
     )
+    for number, remedy in (
+        (errno.EFBIG, "raise the limit on the size of a file (ulimit -f)."),
+        (errno.EMFILE, "raise the limit on open files (ulimit -n)."),
+        (errno.ESTALE, "mount the network disk again, and run again."),
+    ):
+        assert str(disk_sentence(OSError(number, os.strerror(number), "/x"))).endswith(remedy)
     assert disk_sentence(OSError("something else")) is None
     assert disk_sentence(ValueError("1 requested and 0 written")) is None

@@ -60,3 +60,16 @@ def test_workers_that_cannot_share_memory_are_refused_in_a_sentence(monkeypatch)
     monkeypatch.setattr("multiprocessing.context.SpawnContext.Event", refused)
     with pytest.raises(UsageError, match="make /dev/shm writable"):
         WorkerSetUp(2)
+
+
+@pytest.mark.parametrize(("limit", "told"), [(3_000_000_000, True), (8_000_000_000, False)])
+def test_little_virtual_memory_is_told_of(monkeypatch, limit, told):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
+    sentence = limits.address_space_shortage()
+    assert bool(sentence) is told
+    if told:
+        assert sentence.startswith(
+            "A process may use only 3.0 GB of virtual memory here (ulimit -v"
+        )
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
+    assert limits.address_space_shortage() == ""
