@@ -69,8 +69,14 @@ class PriorCovariance:
             cut_off: correlations below this are left out, which keeps ``space`` sparse.
 
         Raises:
-            UsageError: the cells are not in longitude and latitude.
+            UsageError: the cells are not in longitude and latitude, a length is no number, or
+                there is not one sigma for every column.
         """
+        if not (np.isfinite(length_km) and np.isfinite(hours)):
+            raise UsageError(
+                f"Lengths of correlation must be numbers, got length_km={length_km} and "
+                f"hours={hours}."
+            )
         if list(jacobian.cells.names) != ["lon", "lat"]:
             raise UsageError(
                 "Distances need cells in longitude and latitude; give space for others."
@@ -81,7 +87,7 @@ class PriorCovariance:
         )
         columns = jacobian.matrix.shape[1]
         return cls(
-            np.broadcast_to(np.asarray(sigma, np.float64), (columns,)).copy(),
+            one_for_each_column(sigma, columns, "sigma"),
             _time_correlation(jacobian.bins, hours),
             _space_correlation(lon, lat, length_km, cut_off),
         )
@@ -120,6 +126,28 @@ class PriorCovariance:
             spread = np.asarray(self.space @ part.T.toarray())
             total += np.asarray(mixed @ spread).T
         return total
+
+
+def one_for_each_column(given: Any, columns: int, called: str) -> Floats:
+    """Return numbers as one for every column of a Jacobian.
+
+    Args:
+        given: a number for all of them, or one for each, such as an array of bins by cells.
+        columns: how many there are.
+        called: what they are, for the sentence.
+
+    Raises:
+        UsageError: there are more or fewer, or one is missing.
+    """
+    numbers = np.asarray(given, np.float64)
+    if numbers.ndim and numbers.size != columns:
+        raise UsageError(
+            f"{called} must be a number, or one for each of the {columns} columns of the Jacobian "
+            f"(time bins outermost), got {numbers.size}."
+        )
+    if np.isnan(numbers).any():
+        raise UsageError(f"{called} has {int(np.isnan(numbers).sum())} missing value(s).")
+    return np.broadcast_to(numbers.reshape(-1) if numbers.ndim else numbers, (columns,)).copy()
 
 
 def _time_correlation(bins: pd.DatetimeIndex, hours: float) -> Floats:

@@ -10,7 +10,7 @@ import scipy.linalg as la
 from numpy.typing import NDArray
 
 from stilt.errors import UsageError
-from stilt.inversion.covariance import PriorCovariance
+from stilt.inversion.covariance import PriorCovariance, one_for_each_column
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def estimate_fluxes(
     Args:
         matrix: H, ppm per (umol m-2 s-1), such as ``jacobian.matrix``, (measurements, columns).
         measured: z, enhancements over the background in ppm, (measurements,).
-        errors: R: standard deviations, (measurements,), or a covariance, (measurements,
+        errors: R: a standard deviation, one for each measurement, or a covariance (measurements,
             measurements).
         covariance: Q.
         prior: xₐ: a number, or one for every column.
@@ -87,8 +87,15 @@ def estimate_fluxes(
             f"The prior covariance is for {covariance.sigma.size} columns, the Jacobian has "
             f"{matrix.shape[1]}."
         )
-    before = np.broadcast_to(np.asarray(prior, np.float64), (matrix.shape[1],)).copy()
+    before = one_for_each_column(prior, matrix.shape[1], "prior")
     noise = np.asarray(errors, np.float64)
+    if noise.ndim == 0:
+        noise = np.full(z.size, float(noise))
+    if noise.ndim == 2 and noise.shape[0] != noise.shape[1]:
+        raise UsageError(
+            "A covariance of errors has as many rows as columns, one for each of the "
+            f"{z.size} measurements, and not the shape {noise.shape}."
+        )
     wrong = ~(noise > 0.0) if noise.ndim == 1 else ~np.isfinite(noise)
     if noise.shape[0] != z.size or wrong.any():
         raise UsageError(

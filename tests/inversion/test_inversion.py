@@ -126,6 +126,29 @@ def test_what_does_not_fit_is_named():
         estimate_fluxes(found.matrix * 0.0, np.ones(6), np.zeros((6, 6)), prior)
     with pytest.raises(UsageError, match="3 time bins"):
         PriorCovariance(np.ones(5), np.eye(3), np.eye(2))
+    columns = found.matrix.shape[1]
+    for given in (np.ones(3), np.full(columns, np.nan)):
+        with pytest.raises(UsageError, match=rf"prior (must be .* {columns} columns|has .* miss)"):
+            estimate_fluxes(found.matrix, np.ones(6), np.ones(6), prior, given)
+        with pytest.raises(UsageError, match=rf"sigma (must be .* {columns} columns|has .* miss)"):
+            PriorCovariance.exponential(found, given, length_km=80.0, hours=12.0)
+    with pytest.raises(UsageError, match=r"Lengths of correlation must be .* length_km=nan"):
+        PriorCovariance.exponential(found, 1.0, length_km=np.nan, hours=12.0)
+    with pytest.raises(UsageError, match=r"one for each of the 6 measurements, .* \(6, 5\)"):
+        estimate_fluxes(found.matrix, np.ones(6), np.ones((6, 5)), prior)
+
+
+def test_a_number_stands_for_all():
+    """An error, a prior and a sigma for all, as a number or as an array of bins by cells."""
+    found = coarse()
+    bins, columns = len(found.bins), found.matrix.shape[1]
+    one = PriorCovariance.exponential(found, 2.0, length_km=80.0, hours=12.0)
+    sigma = np.full((bins, columns // bins), 2.0)
+    each = PriorCovariance.exponential(found, sigma, length_km=80.0, hours=12.0)
+    np.testing.assert_array_equal(one.sigma, each.sigma)
+    expected = estimate_fluxes(found.matrix, np.ones(6), np.full(6, 0.1), one, np.ones(columns))
+    told = estimate_fluxes(found.matrix, np.ones(6), 0.1, one, 1.0)
+    np.testing.assert_array_equal(told.posterior, expected.posterior)
 
 
 POLYGONS = {
