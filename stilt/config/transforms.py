@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from stilt.config.base import Float, Section, described, nearest, problem
+from stilt.config.kernel_levels import MOST_HPA, kernel_fault
 
 MINUTES_PER_UNIT: dict[str, float] = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1 / 60),
@@ -71,6 +72,10 @@ class VerticalOperator(Section):
                 f"{len(levels)} levels",
                 "pressure_levels",
             )
+        at = self.pressure_levels or levels
+        if self.coordinate == "pres" and max(at) > MOST_HPA:
+            name = "pressure_levels" if self.pressure_levels else "levels"
+            raise problem(f"{max(at):g} is no pressure in hPa: divide Pa by 100", name)
         return self
 
 
@@ -136,6 +141,9 @@ class AveragingKernel(Section):
             )
         if len(set(levels)) != len(levels):
             raise problem("must differ from one another", "levels")
+        if fault := kernel_fault(levels, values, self.coordinate):
+            where, why = fault
+            raise problem(why, where)
         return self
 
 

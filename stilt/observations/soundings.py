@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stilt.config.kernel_levels import LEAST_HPA, MOST_HPA, MOST_KERNEL
 from stilt.errors import UsageError
 from stilt.observations.geodesy import offset_degrees
 from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, TimeLike, time_window
@@ -37,10 +38,6 @@ PROFILES = {
     "corner_longitudes": "corners of the ground pixel (degrees east)",
     "corner_latitudes": "corners of the ground pixel (degrees north)",
 }
-# Edges of layers that are counted down from the surface may end a little below zero.
-LEAST_HPA, MOST_HPA = -1.0, 1200.0
-# Far above any column averaging kernel, and below the size of fill values.
-MOST_KERNEL = 90.0
 SLANT_SPACING_M = 100.0
 # One point would be a point receptor, and two above one another the column between them.
 FEWEST_SLANT_POINTS = 3

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stilt.config import FootprintConfig
+from stilt.config.kernel_levels import kernel_fault
 from stilt.errors import FootprintError, UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class KernelTable:
                 f"{' or '.join(COORDINATES)}; it has {', '.join(names)}."
             )
         self.coordinate = found[0]
+        if self._frame is not None:
+            _refuse_words(self._frame, (self.coordinate, "kernel"), path)
         self._group = lru_cache(KEPT_GROUPS)(self._read_group)
 
     def _open(self, path: Path) -> list[str]:
@@ -80,7 +83,7 @@ class KernelTable:
         """Return levels and values of a receptor's kernel, None where it has no row.
 
         Raises:
-            UsageError: a level is there twice, or a value is missing.
+            UsageError: a level is there twice, a value is missing, or a number cannot be.
         """
         import numpy as np
 
@@ -102,7 +105,11 @@ class KernelTable:
             raise UsageError(
                 f"{self.path}: the kernel of {receptor_id} has a level twice, or no value there."
             )
-        return found[:, 0].tolist(), found[:, 1].tolist()
+        levels, values = found[:, 0].tolist(), found[:, 1].tolist()
+        if fault := kernel_fault(levels, values, self.coordinate):
+            column = self.coordinate if fault[0] == "levels" else "kernel"
+            raise UsageError(f"{self.path}, column {column}, {receptor_id}: {fault[1]}.")
+        return levels, values
 
     def _read_group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return receptors and (level, value) of a group of rows, by receptor."""
@@ -118,10 +125,35 @@ class KernelTable:
 def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
+    from stilt.receptors.file_kinds import other_separator
+
     try:
-        return pd.read_csv(path, comment="#", dtype={RECEPTOR: str})
+        found = pd.read_csv(path, comment="#", dtype={RECEPTOR: str}, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as a table of kernels ({error}).") from error
+    header = ",".join(map(str, found.columns))
+    if RECEPTOR not in found and (
+        word := other_separator(header, frozenset({RECEPTOR, "kernel", *COORDINATES}))
+    ):
+        raise UsageError(
+            f"{path}: the columns are separated by {word}: separate them by commas, and write "
+            "numbers with a decimal point."
+        )
+    return found
+
+
+def _refuse_words(frame: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
+    """Refuse a table with words among the numbers of its columns."""
+    import pandas as pd
+
+    for name in columns:
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        words = frame[name][numbers.isna() & frame[name].notna()]
+        if len(words):
+            raise UsageError(
+                f"{path}, column {name}: {words.iloc[0]!r} is not a number: write it without a "
+                "unit and with a decimal point."
+            )
 
 
 class Kernels:
@@ -157,10 +189,10 @@ class Kernels:
         return {name: path for name in relative if (path := self.path(name)).is_file()}
 
     def require(self, footprints: Mapping[str, FootprintConfig]) -> None:
-        """Refuse a run whose footprints name a table that is not there.
+        """Refuse a run whose footprints name a table that is not there, or not one of kernels.
 
         Raises:
-            UsageError: there is no such file; the sentence names the footprint.
+            UsageError: there is no such file, or it lacks a column; the sentence says which.
         """
         for name, settings in footprints.items():
             for each in settings.transforms:
@@ -170,12 +202,14 @@ class Kernels:
                         f"The footprint {name!r} needs the table of kernels {self.path(table)}, "
                         "which is not there: `stilt observe` makes it."
                     )
+                if table:
+                    self._table(self.path(table))
 
     def bound(self, settings: FootprintConfig, receptor: Receptor) -> FootprintConfig:
         """Return a footprint's settings with the receptor's own kernels in their transforms.
 
         Raises:
-            FootprintError: there is no such table, or the receptor has no row in it.
+            FootprintError: there is no such table, or the receptor has no kernel in it.
         """
         for each in settings.transforms:
             if each["kind"] == "import":
@@ -201,11 +235,11 @@ class Kernels:
             raise FootprintError(
                 f"There is no table of kernels {path}: `stilt observe` makes those of instruments."
             )
-        changed_ns = path.stat().st_mtime_ns
-        kept = self._tables.get(path)
-        if kept is None or kept[0] != changed_ns:
-            kept = self._tables[path] = changed_ns, KernelTable(path)
-        kernel = kept[1].of(str(receptor.id))
+        try:
+            read = self._table(path)
+            kernel = read.of(str(receptor.id))
+        except UsageError as error:
+            raise FootprintError(str(error)) from error
         if kernel is None:
             if transform["others"] == "keep":
                 return None
@@ -214,11 +248,18 @@ class Kernels:
                 "receptors unweighted."
             )
         levels, values = kernel
-        coordinate = kept[1].coordinate
         return {
             **transform, "table": None, "levels": levels, "values": values,
-            "coordinate": coordinate,
+            "coordinate": read.coordinate,
         }  # fmt: skip
+
+    def _table(self, path: Path) -> KernelTable:
+        """Return a table, read again where its file has changed."""
+        changed_ns = path.stat().st_mtime_ns
+        kept = self._tables.get(path)
+        if kept is None or kept[0] != changed_ns:
+            kept = self._tables[path] = changed_ns, KernelTable(path)
+        return kept[1]
 
     def identity(self, transform: Mapping[str, Any]) -> dict[str, Any]:
         """Return what says of a transform which footprints it makes, files included.

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import stilt
-from stilt.errors import FootprintError, UsageError
+from stilt.errors import ConfigValidationError, FootprintError, UsageError
 from stilt.observations import Soundings
 from stilt.project.kernels import Kernels, KernelTable
 
@@ -38,25 +38,25 @@ def test_parts_of_a_table_are_read_as_receptors_ask(tmp_path):
         {
             "receptor": np.repeat(ids, 2),
             "pressure_hpa": np.tile([900.0, 100.0], 30_000),
-            "kernel": np.arange(60_000.0),
+            "kernel": np.arange(60_000.0) / 1000.0,
         }
     )
     path = tmp_path / "k.parquet"
     rows.to_parquet(path, row_group_size=20_000)
     table = KernelTable(path)
-    assert table.of("r12345") == ([900.0, 100.0], [24690.0, 24691.0])
+    assert table.of("r12345") == ([900.0, 100.0], [24.690, 24.691])
     # One of three groups of rows is in memory.
     assert table._group.cache_info().currsize == 1
-    assert table.of("r00000") == ([900.0, 100.0], [0.0, 1.0])
+    assert table.of("r00000") == ([900.0, 100.0], [0.0, 0.001])
     assert table.of("r99999") is None
     shuffled = tmp_path / "shuffled.parquet"
     rows.sample(frac=1.0, random_state=0).to_parquet(shuffled, row_group_size=20_000)
     levels, values = KernelTable(shuffled).of("r12345")
-    assert sorted(zip(levels, values, strict=True)) == [(100.0, 24691.0), (900.0, 24690.0)]
+    assert sorted(zip(levels, values, strict=True)) == [(100.0, 24.691), (900.0, 24.690)]
     rows.iloc[:4].rename(columns={"pressure_hpa": "height_m"}).to_csv(tmp_path / "k.csv")
     by_height = KernelTable(tmp_path / "k.csv")
     assert by_height.coordinate == "height_m"
-    assert by_height.of("r00001") == ([900.0, 100.0], [2.0, 3.0])
+    assert by_height.of("r00001") == ([900.0, 100.0], [0.002, 0.003])
 
 
 def test_tables_that_cannot_be_used_are_named(tmp_path):
@@ -71,6 +71,57 @@ def test_tables_that_cannot_be_used_are_named(tmp_path):
     path.write_text("nothing")
     with pytest.raises(UsageError, match="not a Parquet file"):
         KernelTable(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "numbers", "told"),
+    [
+        (
+            "pressure_hpa",
+            [90_000.0, 50_000.0],
+            "pressure_hpa, a: 90000 is no pressure in hPa",
+        ),
+        ("pressure_hpa", [0.9, 0.5], "reach only 0.9 hPa: if they are shares of the surface"),
+        ("height_m", [0.0, 2.0], "reach only 2 m above ground: if they are in km"),
+        ("kernel", [1.0, -999.0], "column kernel, a: -999 is no value of a column averaging"),
+        ("kernel", [98.0, 101.0], "column kernel, a: 98 is no value of a column averaging"),
+    ],
+)
+def test_levels_in_other_units_and_fill_values_are_refused(tmp_path, column, numbers, told):
+    """Beyond its levels a kernel is constant, so that they would go unnoticed."""
+    frame = pd.DataFrame({"receptor": "a", "pressure_hpa": [900.0, 500.0], "kernel": [1.0, 0.9]})
+    if column == "height_m":
+        frame = frame.drop(columns="pressure_hpa")
+    frame[column] = numbers
+    for name in ("k.csv", "k.parquet"):
+        path = tmp_path / name
+        frame.to_csv(path) if name == "k.csv" else frame.to_parquet(path)
+        with pytest.raises(UsageError, match=told):
+            KernelTable(path).of("a")
+    levels = "levels" if column != "kernel" else "values"
+    values = {"levels": frame.iloc[:, 1].tolist(), "values": frame["kernel"].tolist()}
+    values |= {levels: numbers, "coordinate": column if column == "height_m" else "pressure_hpa"}
+    with pytest.raises(ConfigValidationError, match=told.split(", a: ")[-1]):
+        footprint({"kind": "averaging_kernel", **values})
+
+
+def test_pressures_of_a_vertical_operator_are_in_hpa():
+    one = {"kind": "vertical_operator", "mode": "ak", "values": [1.0, 0.5], "coordinate": "pres"}
+    footprint({**one, "levels": [900.0, 500.0]})
+    with pytest.raises(ConfigValidationError, match="90000 is no pressure in hPa"):
+        footprint({**one, "levels": [90_000.0, 50_000.0]})
+
+
+def test_csv_tables_of_other_kinds_are_named(tmp_path):
+    path = tmp_path / "k.csv"
+    path.write_text("receptor;pressure_hpa;kernel\na;900;1\n")
+    with pytest.raises(UsageError, match="the columns are separated by semicolons"):
+        KernelTable(path)
+    path.write_text("receptor,pressure_hpa,kernel\na,900 hPa,1\n")
+    with pytest.raises(UsageError, match="column pressure_hpa: '900 hPa' is not a number"):
+        KernelTable(path)
+    path.write_bytes(b"\xef\xbb\xbfreceptor,pressure_hpa,kernel\na,900,1\na,500,0.5\n")
+    assert KernelTable(path).of("a") == ([900.0, 500.0], [1.0, 0.5])
 
 
 def footprint(*transforms) -> stilt.FootprintConfig:
