@@ -77,10 +77,10 @@ def device_finding() -> Finding:
 
     try:
         kind, version = what_computes()
-    except (RuntimeError, ImportError) as error:
+    except (RuntimeError, ImportError, AssertionError) as error:
         return problem(
             "device",
-            f"JAX finds no device to compute on ({' '.join(str(error).split())[:200]}).",
+            f"JAX finds no device to compute on ({_why(error)}).",
             "Unset JAX_PLATFORMS, or install the JAX that matches the GPU's driver.",
         )
     found = f"JAX {version} computes on {kind}."
@@ -92,6 +92,12 @@ def device_finding() -> Finding:
             "To compute on the GPU: pip install 'jax[cuda12]'.",
         )
     return fine("device", found)
+
+
+def _why(error: Exception) -> str:
+    """Return what JAX says, or else which platform it was asked for."""
+    said = " ".join(str(error).split())[:200]
+    return said or f"JAX_PLATFORMS is {os.environ.get('JAX_PLATFORMS', 'not set')}"
 
 
 def memory_finding(nbytes: int, cores: int) -> Finding:

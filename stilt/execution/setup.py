@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -97,15 +98,23 @@ def prepare_process(files: Project) -> None:
         variables = computing_environment(files)
         del variables[VARIABLE]
         os.environ.update(variables)
+    chosen = os.environ.get("JAX_PLATFORMS", "")
     if files.config.execution.device == "gpu":
-        from jax import default_backend
-
-        try:
-            found = default_backend()
-        except RuntimeError:
-            found = ""
-        if found != "gpu":
+        if (found := _backend()) != "gpu":
             raise _no_gpu(found)
+    elif chosen not in ("", "cpu") and not _backend():
+        raise _no_platform(chosen)
+
+
+def _backend() -> str:
+    """Return what JAX computes on, "" if it finds nothing."""
+    from jax import default_backend
+
+    try:
+        return str(default_backend())
+    # Without the plugin of a platform that is asked for, JAX fails with an assertion.
+    except (RuntimeError, AssertionError):
+        return ""
 
 
 @contextmanager
@@ -131,9 +140,12 @@ def refuse_missing_gpu(files: Project) -> None:
     """Refuse a run that needs a GPU which this machine lacks, without touching the GPU here.
 
     Raises:
-        UsageError: the configuration asks for a GPU, and JAX finds none.
+        UsageError: the configuration asks for a GPU, or JAX_PLATFORMS for something, and JAX finds
+            none.
     """
-    if files.config.execution.device != "gpu":
+    chosen = os.environ.get("JAX_PLATFORMS", "")
+    wants_gpu = files.config.execution.device == "gpu"
+    if not wants_gpu and (chosen in ("", "cpu") or shutil.which("nvidia-smi")):
         return
     asked = subprocess.run(
         [sys.executable, "-c", "import jax; print(jax.default_backend())"],
@@ -143,8 +155,17 @@ def refuse_missing_gpu(files: Project) -> None:
         check=False,
     )
     found = asked.stdout.strip()
-    if found != "gpu":
+    if wants_gpu and found != "gpu":
         raise _no_gpu(found)
+    if not found:
+        raise _no_platform(chosen)
+
+
+def _no_platform(chosen: str) -> UsageError:
+    return UsageError(
+        f"JAX_PLATFORMS is {chosen} in this environment, and JAX finds nothing of that kind on "
+        "this machine: unset it, or set it to cpu."
+    )
 
 
 def _no_gpu(found: str) -> UsageError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 
 import stilt
 from stilt.errors import UsageError
-from stilt.execution.setup import refuse_missing_gpu, worker_environment
+from stilt.execution.setup import prepare_process, refuse_missing_gpu, worker_environment
 
 
 def with_device(make_model, device):
@@ -59,3 +61,18 @@ def test_a_batch_that_finds_no_gpu_fails_with_the_sentence(make_model, monkeypat
     summary = stilt.execution.run_batch(str(model.output_root), model.register_pending())
     assert summary.n_failed == 1
     assert "finds no GPU on this machine" in summary.failures[0][2]
+
+
+def test_a_platform_of_the_environment_that_is_not_there_is_named(make_model, monkeypatch):
+    """As where JAX_PLATFORMS is set for other programs; JAX itself fails without a word."""
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    project = with_device(make_model, "auto").files
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    with pytest.raises(UsageError, match="JAX_PLATFORMS is cuda in this environment"):
+        refuse_missing_gpu(project)
+    monkeypatch.setattr("jax.default_backend", Mock(side_effect=AssertionError))
+    with pytest.raises(UsageError, match="unset it, or set it to cpu"):
+        prepare_process(project)
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    refuse_missing_gpu(project)
+    prepare_process(project)
