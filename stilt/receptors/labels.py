@@ -49,12 +49,11 @@ def _plain(name: str, value: Any) -> Any:
         return None
     if isinstance(value, str | bool | int | float):
         return value
-    if value != value:
+    # Whether pandas.NA differs from itself is not known, so it comes first.
+    if type(value).__name__ == "NAType" or value != value:
         return None
     if isinstance(value, date):
         return value.isoformat()
-    if type(value).__name__ == "NAType":
-        return None
     raise UsageError(f"the label '{name}' is {value!r}: labels are text, numbers or true and false")
 
 

@@ -121,3 +121,11 @@ def test_true_labels_are_not_asked_about():
     one = PointReceptor("2023-01-01 12:00", -111, 40, 5, labels=labels)
     other = PointReceptor("2023-01-01 13:00", -111, 40, 5, labels={"site": "Hidden Peak"})
     assert misspelt_columns([one, other]) == []
+
+
+def test_missing_values_of_every_dtype_of_pandas_are_no_labels():
+    rows = {"time": [NOON] * 2, "lon": [1, 1], "lat": [2, 2], "z": [3, 4]}
+    table = pd.DataFrame({**rows, "n": [5, None], "site": ["a", None], "at": [pd.NaT, pd.NaT]})
+    for kind in (table, table.convert_dtypes(), table.astype({"n": "Int64", "site": "string"})):
+        first, second = receptors_from_table(kind)
+        assert (dict(first.labels), dict(second.labels)) == ({"site": "a", "n": 5}, {})
