@@ -17,6 +17,13 @@ ALIASES = {
 NAMES = frozenset(alias for aliases in ALIASES.values() for alias in aliases)
 
 _HEADER = "time,longitude,latitude,altitude"
+# What other programs call these columns, where it is not clear what they hold.
+_ELSEWHERE = {
+    "time": ("datetime", "timestamp", "date", "utc"),
+    "latitude": ("y",),
+    "longitude": ("x", "lng"),
+    "altitude": ("height", "alt", "agl", "elevation", "hgt"),
+}
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _SHOWN_NAMES = 12
 _ALIKE = 0.7
@@ -38,12 +45,15 @@ def missing_columns(missing: Sequence[str], names: Sequence[str], source: str) -
             "above them, in the order of the values"
         )
     said = []
-    others = {name.lower() for name in names} - NAMES
+    others = {name.lower(): name for name in names if name.lower() not in NAMES}
     for role in missing:
-        near = difflib.get_close_matches(role, sorted(others), 1, _ALIKE)
+        known = (*ALIASES[role], *_ELSEWHERE[role])
+        # Units and the like follow the name, as in "time (UTC)" and lat_deg.
+        near = [name for name in others if re.split(r"[^a-z]", name)[0] in known]
+        near += difflib.get_close_matches(role, sorted(others), 1, _ALIKE)
         if near:
-            given = next(name for name in names if name.lower() == near[0])
-            said.append(f"rename '{given}' to {role}")
+            above = " (m above ground) or zmsl (above sea level)" if role == "altitude" else ""
+            said.append(f"rename '{others[near[0]]}' to {role}{above}")
         else:
             said.append(f"{role} may also be called {' or '.join(ALIASES[role][1:])}")
     shown = ", ".join(map(repr, names[:_SHOWN_NAMES]))

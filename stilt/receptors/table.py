@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +52,8 @@ time,longitude,latitude,altitude
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SHOWN_ROWS = 5
+# Where the names of the columns are looked for when the first line does not hold them.
+_LINES_ABOVE = 20
 
 T = TypeVar("T")
 
@@ -268,7 +271,14 @@ def _csv_rows(text: str, path: Path) -> tuple[list[str], Iterator[tuple[str, lis
             f"{path}, line {number}: the columns are separated by {word}: separate them by "
             "commas, and write numbers with a decimal point"
         )
-    return names, _cells(lines, len(names), path)
+    first = list(islice(lines, _LINES_ABOVE)) if not known else []
+    for below, line in first:
+        if len(NAMES.intersection(name.strip(' "').lower() for name in line.split(","))) > 1:
+            raise UsageError(
+                f"{path}, line {number}: {header.strip()!r} does not name columns, and line "
+                f"{below} does: remove what is above that, or begin it with #"
+            )
+    return names, _cells(chain(first, lines), len(names), path)
 
 
 def _cells(
