@@ -18,6 +18,11 @@ MOST_PARTICLE_NUMBERS = 10_000_000
 STEP_COLUMNS = ("time", "indx", "long", "lati", "foot")
 
 
+_PLACE_AND_FOOT = ("long", "lati", "foot")
+# Below are the fill values -999, -9999, -1e30: no influence and no place.
+_LEAST = -900.0
+
+
 @dataclass(frozen=True)
 class ParticleSteps:
     """One row per particle and output step; all arrays have shape (rows,).
@@ -42,10 +47,11 @@ class ParticleSteps:
     def from_table(cls, particles: pd.DataFrame) -> ParticleSteps:
         """Take the five columns a footprint needs from a trajectory table.
 
-        Only these are kept: what else the table holds must not change a footprint.
+        Only these are kept: what else the table holds must not change a footprint. Longitudes
+        from 0 to 360 become those from -180 to 180.
 
         Raises:
-            FootprintError: a column is missing.
+            FootprintError: a column is missing, or holds infinity or fill values.
         """
         missing = [name for name in STEP_COLUMNS if name not in particles.columns]
         if missing:
@@ -53,11 +59,15 @@ class ParticleSteps:
                 f"The particle table lacks the column(s) {', '.join(missing)}, which a footprint "
                 "needs; add them to varsiwant and run the transport again."
             )
+        longitude, latitude, foot = (_floating(particles[name]) for name in _PLACE_AND_FOOT)
+        for name, values in zip(_PLACE_AND_FOOT, (longitude, latitude, foot), strict=True):
+            _refuse_fill_values(name, values)
+        if longitude.size and np.fmax.reduce(longitude) > 180.0:
+            longitude = np.where(longitude > 180.0, longitude - 360.0, longitude)
         return cls(
-            particles["time"].to_numpy(np.float64),
-            particles["indx"].to_numpy(),
-            *(_floating(particles[name]) for name in ("long", "lati", "foot")),
-        )
+            particles["time"].to_numpy(np.float64), particles["indx"].to_numpy(),
+            longitude, latitude, foot,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return self.time_min.size
@@ -149,3 +159,21 @@ def small_numbers(particle: Ints) -> Ints:
     if particle.size and (particle.min() < 0 or particle.max() > MOST_PARTICLE_NUMBERS):
         return pd.factorize(particle)[0].astype(np.int64)
     return particle
+
+
+def _refuse_fill_values(name: str, values: Floats) -> None:
+    """Refuse a column with fill values or infinity, without a temporary array for a sound one.
+
+    NaN is let through: as in R-STILT its rows do not count.
+
+    Raises:
+        FootprintError: there are such.
+    """
+    if not values.size or (np.isfinite(values.sum()) and values.min() > _LEAST):
+        return
+    wrong = np.flatnonzero(np.isinf(values) | (values <= _LEAST))
+    if wrong.size:
+        raise FootprintError(
+            f"{wrong.size:,} of {values.size:,} rows of the particle table hold no usable {name}, "
+            f"such as {values[wrong[0]]:g}: leave out these rows, or correct them."
+        )

@@ -275,3 +275,20 @@ def test_cells_that_are_not_square_keep_the_total(cells: tuple[float, float]) ->
     table = walk()
     made = footprint(table, xres=cells[0], yres=cells[1], smooth_factor=3.0)
     assert made.total == pytest.approx(table["foot"].sum() / table["indx"].nunique(), rel=1e-9)
+
+
+def test_particles_whose_longitudes_count_from_0_give_the_same_footprint() -> None:
+    particles = walk()
+    east = particles.assign(long=particles["long"] + 360.0)
+    made = [footprint(each) for each in (particles, east)]
+    np.testing.assert_allclose(made[1].data, made[0].data, atol=1e-12)
+    assert made[0].total > 0.0
+
+
+@pytest.mark.parametrize("name", ["foot", "long", "lati"])
+@pytest.mark.parametrize("value", [np.inf, -9999.0])
+def test_particle_tables_with_fill_values_are_refused(name: str, value: float) -> None:
+    particles = walk()
+    particles.loc[[5, 700], name] = value
+    with pytest.raises(FootprintError, match=f"2 of 6,000 rows .* hold no usable {name}, such as"):
+        footprint(particles)
