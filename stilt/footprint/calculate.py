@@ -154,7 +154,9 @@ def _place(
     firsts, count = [], 0
     for part in ages.parts():
         foot = steps.foot[part.rows]
-        kept = np.flatnonzero(foot > 0)
+        # Kernels may be negative, where R-STILT takes no influence.
+        signed = foot.size and np.fmin.reduce(foot) < 0
+        kept = np.flatnonzero((np.abs(foot) if signed else foot) > 0)
         part_x, part_y = (at[part.rows].take(kept).astype(np.float64, copy=False) for at in (x, y))
         margins = around.margin_x - SPARE_CELLS, around.margin_y - SPARE_CELLS
         if not (

@@ -6,6 +6,8 @@ import pytest
 
 from stilt import Footprint, FootprintConfig, PointReceptor
 from stilt.errors import ConfigValidationError, FootprintError, UsageError
+from stilt.footprint.jacobian import jacobian
+from stilt.footprint.netcdf import read_layers
 
 RECEPTOR = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 GRID = {"xmin": -114.0, "xmax": -110.0, "ymin": 39.0, "ymax": 42.0, "xres": 0.05, "yres": 0.05}
@@ -292,3 +294,35 @@ def test_particle_tables_with_fill_values_are_refused(name: str, value: float) -
     particles.loc[[5, 700], name] = value
     with pytest.raises(FootprintError, match=f"2 of 6,000 rows .* hold no usable {name}, such as"):
         footprint(particles)
+
+
+@pytest.mark.parametrize("changes", [{}, {"smooth_factor": 0.0}, {"time_integrate": True}])
+def test_negative_influence_counts_as_such(changes: dict) -> None:
+    """As of particles released where an averaging kernel is below zero."""
+    particles = walk()
+    upper = particles["indx"] > 20
+    weighted = particles.assign(foot=particles["foot"].where(~upper, -0.3 * particles["foot"]))
+    parts = [
+        footprint(particles.assign(foot=particles["foot"].where(chosen, 0.0)), **changes).data
+        for chosen in (~upper, upper)
+    ]
+    found = footprint(weighted, **changes)
+    expected = parts[0] - 0.3 * parts[1]
+    np.testing.assert_allclose(found.data, expected, atol=1e-12)
+    assert (found.data.values < 0.0).any()
+    # All of it is near the receptor, and inside the grid.
+    assert found.total == pytest.approx(weighted["foot"].sum() / 30, rel=1e-6)
+
+
+def test_negative_influence_survives_its_file_and_a_jacobian(tmp_path) -> None:
+    particles = walk()
+    made = footprint(particles.assign(foot=-particles["foot"]))
+    path = made.to_netcdf(tmp_path / "foot.nc")
+    again = Footprint.from_netcdf(path)
+    np.testing.assert_array_equal(again.data, made.data)
+    assert not again.is_empty
+    bins = pd.DatetimeIndex(["2023-07-15", "2023-07-16"])
+    for layers in (made, read_layers(path)):
+        found = jacobian([layers], made.data.isel(time=0, drop=True), bins)
+        assert found.matrix.sum() == pytest.approx(made.total, rel=1e-6)
+        assert made.total < 0.0
