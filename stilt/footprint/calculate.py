@@ -66,6 +66,7 @@ def grid_footprint(
     *,
     smooth_factor: float = 1.0,
     time_integrate: bool = False,
+    signed: bool = False,
 ) -> GriddedFootprint:
     """Compute the footprint of all particle steps of one receptor.
 
@@ -74,6 +75,8 @@ def grid_footprint(
         cell_grid: the grid.
         smooth_factor: scales the kernel width; 0 switches smoothing off.
         time_integrate: one layer for the whole run, instead of one per hour.
+        signed: let negative ``foot`` count, as particles have where a kernel is below zero; else
+            it is left out, as in R-STILT.
 
     Raises:
         FootprintError: the particles lie at a pole of a grid in degrees.
@@ -93,7 +96,7 @@ def grid_footprint(
     )
     hours = np.zeros_like(ages.time_min) if time_integrate else np.floor(ages.time_min / 60.0)
     around = _reached(cell_grid, float(sigma.max()))
-    placed = _place(steps, x, y, ages, cell_grid, around)
+    placed = _place(steps, x, y, ages, cell_grid, around, signed=signed)
     if placed.foot.size == 0:
         return _nothing(cell_grid, np.unique(hours), OUTSIDE_DOMAIN)
     np.divide(placed.foot, particles, out=placed.foot)
@@ -147,16 +150,22 @@ def _reached(cell_grid: CellGrid, widest: float) -> Around:
 
 
 def _place(
-    steps: ParticleSteps, x: Floats, y: Floats, ages: Ages, cell_grid: CellGrid, around: Around
+    steps: ParticleSteps,
+    x: Floats,
+    y: Floats,
+    ages: Ages,
+    cell_grid: CellGrid,
+    around: Around,
+    *,
+    signed: bool,
 ) -> _Placed:
     """Find the cells of all steps on the grid or around it."""
     all_cells, all_foot = np.empty(len(steps), np.int64), np.empty(len(steps))
     firsts, count = [], 0
     for part in ages.parts():
         foot = steps.foot[part.rows]
-        # Kernels may be negative, where R-STILT takes no influence.
-        signed = foot.size and np.fmin.reduce(foot) < 0
-        kept = np.flatnonzero((np.abs(foot) if signed else foot) > 0)
+        below_zero = signed and foot.size and np.fmin.reduce(foot) < 0
+        kept = np.flatnonzero((np.abs(foot) if below_zero else foot) > 0)
         part_x, part_y = (at[part.rows].take(kept).astype(np.float64, copy=False) for at in (x, y))
         margins = around.margin_x - SPARE_CELLS, around.margin_y - SPARE_CELLS
         if not (

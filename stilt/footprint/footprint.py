@@ -133,6 +133,7 @@ class Footprint:
             cell_grid,
             smooth_factor=config.smooth_factor,
             time_integrate=config.time_integrate,
+            signed=bool(config.transforms or transforms),
         )
         return cls.of_gridded(gridded, receptor, config, name)
 

@@ -296,6 +296,12 @@ def test_particle_tables_with_fill_values_are_refused(name: str, value: float) -
         footprint(particles)
 
 
+def signed(particles: pd.DataFrame, **changes) -> Footprint:
+    """Return the footprint of weighted particles; this kernel leaves their weights."""
+    ones = {"kind": "vertical_operator", "mode": "uniform"}
+    return footprint(particles, transforms=[ones], **changes)
+
+
 @pytest.mark.parametrize("changes", [{}, {"smooth_factor": 0.0}, {"time_integrate": True}])
 def test_negative_influence_counts_as_such(changes: dict) -> None:
     """As of particles released where an averaging kernel is below zero."""
@@ -306,7 +312,7 @@ def test_negative_influence_counts_as_such(changes: dict) -> None:
         footprint(particles.assign(foot=particles["foot"].where(chosen, 0.0)), **changes).data
         for chosen in (~upper, upper)
     ]
-    found = footprint(weighted, **changes)
+    found = signed(weighted, **changes)
     expected = parts[0] - 0.3 * parts[1]
     np.testing.assert_allclose(found.data, expected, atol=1e-12)
     assert (found.data.values < 0.0).any()
@@ -316,7 +322,7 @@ def test_negative_influence_counts_as_such(changes: dict) -> None:
 
 def test_negative_influence_survives_its_file_and_a_jacobian(tmp_path) -> None:
     particles = walk()
-    made = footprint(particles.assign(foot=-particles["foot"]))
+    made = signed(particles.assign(foot=-particles["foot"]))
     path = made.to_netcdf(tmp_path / "foot.nc")
     again = Footprint.from_netcdf(path)
     np.testing.assert_array_equal(again.data, made.data)
@@ -326,3 +332,8 @@ def test_negative_influence_survives_its_file_and_a_jacobian(tmp_path) -> None:
         found = jacobian([layers], made.data.isel(time=0, drop=True), bins)
         assert found.matrix.sum() == pytest.approx(made.total, rel=1e-6)
         assert made.total < 0.0
+
+
+def test_negative_influence_without_a_kernel_is_left_out_as_in_r_stilt() -> None:
+    particles = walk()
+    assert footprint(particles.assign(foot=-particles["foot"])).total == 0.0
