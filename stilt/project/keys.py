@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Raised whenever particles of the same configuration change.
 PHYSICS_VERSION = 4
 # Raised whenever footprints of the same particles and configuration change.
-GRIDDING_VERSION = 3
+GRIDDING_VERSION = 4
 
 ERROR_SUFFIX = "_error"
 
