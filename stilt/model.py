@@ -55,7 +55,8 @@ class Model(Answers):
         project: the project's folder, a URL that fsspec knows (``s3://bucket/case``), or a
             :class:`stilt.project.Project`, which has its own output_dir, compute_root, runtime
             and config; None creates a temporary folder.
-        receptors: one receptor, several, the path of a CSV file, a DataFrame or dictionaries with
+        receptors: one receptor, several, the path of a CSV file (in the current folder, or else in
+            the project's), a DataFrame or dictionaries with
             the columns of receptors.csv, or tuples (time, longitude, latitude, altitude); None
             reads receptors.csv of the project when they are first needed.
         config: the configuration; None reads config.yaml when it is first needed.
@@ -265,16 +266,19 @@ class Model(Answers):
         """Store the inputs and register their simulations, to be run later, here or elsewhere.
 
         Args:
-            receptors: as for the model; these replace the stored receptors.csv. None registers
-                the model's own.
+            receptors: as for the model; these replace the stored receptors.csv, of which one that
+                a person wrote is kept as receptors.csv.1. None registers the model's own.
             scene_id: text that groups these simulations; None keeps the scene that each has.
 
         Returns:
-            Their ids, meteorology by meteorology, in the order of the receptors.
+            Their ids, meteorology by meteorology, in the order of the receptors; none for an
+            empty list, which changes nothing.
         """
         if receptors is not None:
-            self._source = ReceptorSource(self.files, receptors, self._source.time_format)
-            self._receptors = None
+            source = ReceptorSource(self.files, receptors, self._source.time_format)
+            if source.given is not None and not source.given:
+                return []
+            self._source, self._receptors = source, None
         ask = partial(registered, mets=list(self.config.simulated_mets))
         return self._update(ask, scene_id=scene_id, looks=False)
 

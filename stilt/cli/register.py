@@ -23,7 +23,11 @@ Examples:
 """
 )
 @project_argument(required=True)
-@click.option("--receptors", metavar="CSV", help="Receptors to use instead of the project's.")
+@click.option(
+    "--receptors",
+    metavar="CSV",
+    help="Receptors that replace the project's in receptors.csv; yours is kept.",
+)
 @time_format_option
 @click.option("--scene-id", metavar="ID", help="A name for this group of simulations.")
 @output_dir_option

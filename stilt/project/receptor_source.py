@@ -33,8 +33,9 @@ class ReceptorSource:
 
     Args:
         files: the project.
-        receptors: None reads receptors.csv of the project; else the path of a CSV file, or any
-            form that :func:`stilt.receptors.given.given_receptors` takes.
+        receptors: None reads receptors.csv of the project; else the path of a CSV file (in the
+            current folder, or else in the project's), or any form that
+            :func:`stilt.receptors.given.given_receptors` takes.
         time_format: of times that are text, as a pattern of ``datetime.strptime``; None goes by
             what the project keeps for its receptors.csv.
 
@@ -55,7 +56,9 @@ class ReceptorSource:
         self.given: list[Receptor] | None = None
         self._named: Path | None = None
         if isinstance(receptors, (str, Path)):
-            self._named = files.relative_to / Path(receptors).expanduser()
+            named = Path(receptors).expanduser()
+            here, there = named.absolute(), files.relative_to / named
+            self._named = here if here.exists() or not there.exists() else there
         elif receptors is not None:
             self.given = given_receptors(receptors, time_format=time_format)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import logging
@@ -9,7 +10,9 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from stilt.atomic import atomic_path
@@ -17,6 +20,7 @@ from stilt.config import ModelConfig, is_same
 from stilt.config.files import config_text
 from stilt.errors import StiltError
 from stilt.meteorology.stored_datasets import store_dataset
+from stilt.notices import notice
 from stilt.project.inputs import Project
 from stilt.project.keys import digest
 from stilt.project.layout import ProjectLayout
@@ -73,6 +77,8 @@ def store_config(project: Project) -> None:
 def store_receptors(project: Project, receptors: Sequence[Receptor], source: Path | None) -> None:
     """Have these receptors in the output root; a file that means the same is kept.
 
+    One that a person wrote, with other receptors, is kept under another name.
+
     Args:
         project: whose output root.
         receptors: what to store.
@@ -89,14 +95,38 @@ def store_receptors(project: Project, receptors: Sequence[Receptor], source: Pat
                 mine.labels == theirs.labels for mine, theirs in zip(kept, receptors, strict=True)
             ):
                 return
+            if not _is_written_here(path, kept):
+                _keep_aside(project, path, "listed other receptors")
         except StiltError:
-            logger.warning("%s could not be read and was replaced.", project.named(path))
+            _keep_aside(project, path, "could not be read")
     with project.sending("receptors.csv"):
         if source is None:
             write_receptors(path, receptors)
         else:
             with atomic_path(path) as temporary:
                 shutil.copyfile(source, temporary)
+
+
+def _is_written_here(path: Path, receptors: Sequence[Receptor]) -> bool:
+    """Return whether a file is what this package writes of its receptors, to the byte."""
+    with TemporaryDirectory(prefix="stilt-") as folder:
+        ours = Path(folder) / path.name
+        write_receptors(ours, receptors)
+        return filecmp.cmp(path, ours, shallow=False)
+
+
+def _keep_aside(project: Project, path: Path, why: str) -> None:
+    """Copy a project's own file that is about to be replaced, and say so."""
+    if path != project.root / path.name:
+        return
+    number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
+    aside = path.with_name(f"{path.name}.{number}")
+    with project.sending(aside.name):
+        shutil.copyfile(path, aside)
+    notice(
+        logger, "%s %s and was replaced by those given; the old one is kept as %s.",
+        project.named(path), why, aside.name,
+    )  # fmt: skip
 
 
 def keep_time_format(project: Project, time_format: str) -> None:

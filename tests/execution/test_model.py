@@ -198,6 +198,36 @@ def test_a_run_without_any_weather_starts_nothing(written, faked):
         model.run(executor=elsewhere)
 
 
+def test_a_file_of_receptors_that_a_person_wrote_is_kept_when_it_is_replaced(written, caplog):
+    """Files that the program wrote itself are not kept: nothing of them is lost."""
+    path = written / "receptors.csv"
+    mine = "time,longitude,latitude,altitude\n# my week\n2023-07-15 01:00,-111.9,40.7,10\n"
+    path.write_text(mine)
+    given = [stilt.PointReceptor(f"2023-07-15 0{hour}:00", -111.8, 40.7, 20) for hour in (2, 3)]
+    again = stilt.Model(written)
+    assert len(again.register_pending(given[:1], scene_id="a")) == 1
+    assert "receptors.csv listed other receptors and was replaced" in caplog.text
+    assert path.with_name("receptors.csv.1").read_text() == mine
+    again.register_pending(given[1:], scene_id="b")
+    assert not path.with_name("receptors.csv.2").exists()
+    before = path.read_bytes()
+    assert again.register_pending([], scene_id="c") == []
+    assert path.read_bytes() == before
+    assert again.receptors == given[1:]
+
+
+def test_a_relative_file_of_receptors_is_one_of_the_current_folder_or_the_project(
+    written, tmp_path, monkeypatch
+):
+    for folder, minute in ((tmp_path, 10), (written, 20)):
+        text = f"time,longitude,latitude,altitude\n2023-07-15 01:{minute},-111.9,40.7,10\n"
+        (folder / "more.csv").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert stilt.Model(written, receptors="more.csv").receptors[0].time.minute == 10
+    (tmp_path / "more.csv").unlink()
+    assert stilt.Model(written, receptors="more.csv").receptors[0].time.minute == 20
+
+
 def test_several_registrations_orphan_nothing(written):
     model = stilt.Model(written)
     first = model.register_pending(scene_id="a")
