@@ -214,11 +214,14 @@ def in_lines(title: str, wide_inches: float, points: float) -> str:
 
 
 def write_title(ax: Axes, title: str, note: str = "", letters: float = LETTERS_PT) -> None:
-    """Write a title, broken into lines as wide as the axes, and a fainter line below it."""
+    """Write a title, broken into lines within the figure, and a fainter line below it."""
     large = letters + 2
     wide = ax.get_position().width * ax.figure.get_figwidth()  # type: ignore[union-attr]
     lines = in_lines(title, 1.3 * wide, large)
-    ax.set_title(lines, fontsize=large, color=INK, loc="left", pad=6 + 1.2 * letters * bool(note))
+    # Where letters are wider than estimated, matplotlib breaks lines at the edge of the figure.
+    ax.set_title(
+        lines, fontsize=large, color=INK, loc="left", pad=6 + 1.2 * letters * bool(note), wrap=True
+    )
     if note:
         # A long note must not make the map smaller.
         ax.annotate(

@@ -15,6 +15,7 @@ from stilt.plotting.particle_keywords import ParticleKeywords, check_keywords
 from stilt.plotting.style import (
     COLOUR_LABEL,
     LETTERS_PT,
+    LINES,
     colour_bar,
     influence_colours,
     influence_norm,
@@ -81,7 +82,8 @@ class TrajectoryPlots:
             **keywords: see :class:`stilt.plotting.ParticleKeywords`.
 
         Returns:
-            The axes. Of a very large table only every n-th row is drawn.
+            The axes. Of a very large table only every n-th row is drawn. By influence, steps
+            without any are grey, under the others.
 
         Raises:
             UsageError: matplotlib or the column is missing.
@@ -108,6 +110,9 @@ class TrajectoryPlots:
         Args:
             color_by, ax, **keywords: as for :meth:`map`; the mean mixed-layer height is drawn
                 as a line where the table has it (``mlht``).
+
+        Returns:
+            The axes. By influence, steps without any are grey: those above the influence layer.
 
         Raises:
             UsageError: matplotlib or a column is missing.
@@ -155,7 +160,7 @@ class TrajectoryPlots:
         )  # fmt: skip
         if keywords.get("colorbar", True):
             letters = keywords.get("letters", LETTERS_PT)
-            label = keywords.get("label", LABELS.get(column, column))
+            label = keywords.get("label", self._label(column))
             bar = ax.figure.colorbar(dots, ax=ax, shrink=0.6, pad=0.1)
             bar.set_label(label, fontsize=letters)
             bar.ax.tick_params(labelsize=letters - 0.5)
@@ -211,14 +216,19 @@ class TrajectoryPlots:
                 f"{', '.join(table.columns)}."
             )
         if column == "foot":
-            table = table[table["foot"] > 0].sort_values("foot")
+            table = table.sort_values("foot")
         return column, table.iloc[:: max(1, -(-len(table) // MOST_DOTS))]
+
+    def _label(self, column: str) -> str:
+        """Return what the colours of a column mean."""
+        idle = column == "foot" and bool((self._trajectories.particles["foot"] <= 0).any())
+        return LABELS.get(column, column) + ("; grey: none" if idle else "")
 
     def _finish(self, ax: Axes, dots: Any, column: str, keywords: ParticleKeywords) -> None:
         """Draw the colour bar and the title."""
         letters = keywords.get("letters", LETTERS_PT)
         if keywords.get("colorbar", True):
-            label = keywords.get("label", LABELS.get(column, column))
+            label = keywords.get("label", self._label(column))
             colour_bar(ax, dots, label, letters=letters)
         text = f"Particles of {receptor_text(self._trajectories.receptor)}"
         if title := keywords.get("title", text):
@@ -257,15 +267,19 @@ def _dots(column: str, table: pd.DataFrame, keywords: ParticleKeywords) -> dict[
     backward = column == "time" and values.size > 0 and float(values.min()) < 0
     if backward and high is None and float(values.max()) < 0:
         scale["vmax"] = 0.0
-    colours: Any = keywords.get("cmap") or ("viridis" if backward else "viridis_r")
+    wanted: Any = keywords.get("cmap") or ("viridis" if backward else "viridis_r")
+    colours = influence_colours(keywords.get("cmap") if column == "foot" else wanted)
     if column == "foot":
-        scale = {"norm": influence_norm(values, True, low, high)}
-        colours = keywords.get("cmap")
+        some = values > 0
+        scale = {"norm": influence_norm(values[some], True, low, high)}
+        # Below zero is bad on a scale of logarithms, and under any other.
+        values = np.where(some, values, -1.0)
+        colours = colours.with_extremes(bad=LINES, **({} if some.any() else {"under": LINES}))
     few = float(np.clip(FEW_DOTS / max(len(values), 1), 1.0, 6.0))
     alpha = keywords.get("alpha", min(0.3 * few, 0.8))
     return {
         "c": values, "s": keywords.get("s", few), "alpha": alpha,
-        "cmap": influence_colours(colours), "linewidths": 0, "rasterized": True, **scale,
+        "cmap": colours, "linewidths": 0, "rasterized": True, **scale,
     }  # fmt: skip
 
 

@@ -263,6 +263,46 @@ def test_particles_from_the_side_and_in_space() -> None:
         plots.space(ax=side)
 
 
+@pytest.mark.parametrize("share", [0.9, 1.0])
+def test_steps_without_influence_are_grey_under_the_others(share: float) -> None:
+    from matplotlib.colors import to_rgba
+
+    from stilt.plotting.style import LINES
+
+    table = particles()
+    table.loc[: int(share * len(table)) - 1, "foot"] = 0.0
+    plots = Trajectories(table, RECEPTOR).plot
+    for ax in (plots.profile(alpha=1.0), plots.map("influence", alpha=1.0)):
+        (dots,) = (one for one in ax.collections if len(one.get_offsets()) == len(table))
+        ax.figure.canvas.draw()
+        grey = (dots.get_facecolors() == to_rgba(LINES)).all(axis=1)
+        assert grey[: int(share * len(table))].all()
+        assert grey.mean() == pytest.approx(share)
+        labels = [child.get_ylabel() for child in ax.child_axes]
+        assert labels[0].endswith("grey: none")
+    deep = plots.space("influence", outlines=False)
+    assert len(deep.collections[0]._offsets3d[0]) == len(table)
+    plt.close("all")
+
+
+def test_a_long_title_stays_within_the_figure() -> None:
+    receptor = PointReceptor("2019-05-30 10:00", -111.847672, 40.766189, 35.0)
+    table = particles()
+    small = {"xmin": -113, "xmax": -111, "ymin": 40, "ymax": 41.5, "xres": 0.1, "yres": 0.1}
+    for ax in (
+        Footprint.calculate(table, receptor, FootprintConfig(**small), "default").plot.map(
+            shares=(0.5, 0.9)
+        ),
+        Trajectories(table, receptor).plot.map(letters=11.0),
+        Trajectories(table, receptor).plot.map(figsize=(4.0, 6.0)),
+    ):
+        ax.figure.canvas.draw()
+        title = ax._left_title.get_window_extent()
+        assert title.x1 <= ax.figure.bbox.x1
+        assert title.y1 <= ax.figure.bbox.y1
+    plt.close("all")
+
+
 def test_keywords_that_no_picture_takes_are_refused() -> None:
     with pytest.raises(TypeError, match="'colour'"):
         footprint().plot.map(colour="red")  # type: ignore[call-arg]
