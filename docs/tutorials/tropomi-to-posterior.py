@@ -97,7 +97,7 @@ background, air = background.loc[simulations], air.loc[simulations]
 weight, share = background["weight"].to_numpy(), air["weight"].to_numpy()
 columns = pd.DataFrame({"value": soundings.table["value"], "weight": weight, "share": share})
 columns["background part"] = weight * background["background"].to_numpy()
-columns["rest"] = rest_of_column(soundings, share, weight)
+columns["rest"] = rest_of_column(soundings, share, weight=weight)
 columns["left for fluxes"] = columns["value"] - columns["background part"] - columns["rest"]
 columns.round(2).head(3)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stilt.errors import UsageError
@@ -19,7 +20,7 @@ LAYERS = 1000
 
 
 def rest_of_column(
-    soundings: Soundings, modelled_share: ArrayLike, weight: ArrayLike | None = None
+    soundings: Soundings, modelled_share: ArrayLike, *, weight: ArrayLike | None = None
 ) -> Floats:
     """Return what a column value holds besides the modelled air: the prior, by layer.
 
@@ -42,11 +43,15 @@ def rest_of_column(
         weight: of the modelled air by kernel and pressure, as ``model.background`` returns it; a
             number, or one for each sounding. None: Σ hᵢ bᵢ aᵢ.
 
+    Share and weight are taken in the order of the soundings. Where both are series, their labels
+    must be the same in the same order, such as ids of simulations.
+
     Returns:
         In the unit of the soundings' values, shape (soundings,); NaN without kernel or prior.
 
     Raises:
-        UsageError: profiles or surface pressures are missing, or a share is not from 0 to 1.
+        UsageError: profiles or surface pressures are missing, a share is not from 0 to 1, there is
+            not one value for each sounding, or labels differ.
     """
     lacking = [name for name in NEEDED if name not in soundings.profiles]
     if "surface_pressure_hpa" not in soundings.table:
@@ -55,7 +60,8 @@ def rest_of_column(
         raise UsageError(
             f"The rest of a column needs {', '.join(lacking)}, which these soundings do not have."
         )
-    shares = np.broadcast_to(np.asarray(modelled_share, np.float64), (len(soundings),))
+    _require_same_labels(modelled_share, weight)
+    shares = _each(modelled_share, "modelled share", len(soundings))
     if not ((shares >= 0.0) & (shares <= 1.0)).all():
         raise UsageError("The modelled share of a column's air must be from 0 to 1.")
     surface = soundings.table["surface_pressure_hpa"].to_numpy(np.float64)
@@ -64,9 +70,46 @@ def rest_of_column(
     whole, modelled, of_kernel = parts.T
     if weight is None:
         return whole - modelled
+    weights = _each(weight, "weight", len(soundings))
     mean = np.divide(modelled, of_kernel, out=np.zeros_like(modelled), where=of_kernel != 0.0)
-    rest: Floats = whole - np.asarray(weight, np.float64) * mean
+    rest: Floats = whole - weights * mean
     return rest
+
+
+def _each(values: ArrayLike, what: str, count: int) -> Floats:
+    """Return one number for each sounding.
+
+    Raises:
+        UsageError: there are others.
+    """
+    numbers = np.asarray(values, np.float64)
+    if numbers.shape not in ((), (1,), (count,)):
+        raise UsageError(
+            f"The {what} must be a number, or one for each of the {count} soundings, in their "
+            f"order: got {numbers.size}."
+        )
+    return np.broadcast_to(numbers, (count,))
+
+
+def _require_same_labels(share: ArrayLike, weight: ArrayLike | None) -> None:
+    """Refuse two series whose rows belong to different simulations.
+
+    Raises:
+        UsageError: a label differs.
+    """
+    if not (isinstance(share, pd.Series) and isinstance(weight, pd.Series)):
+        return
+    if share.index.equals(weight.index):
+        return
+    one, other = share.index.astype(str), weight.index.astype(str)
+    pairs = zip(one, other, strict=False)
+    row = next((number for number, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    texts = [index[row] if row < len(index) else "nothing" for index in (one, other)]
+    raise UsageError(
+        f"The modelled share and the weight are of different rows: row {row} is {texts[0]} in the "
+        f"one and {texts[1]} in the other. Put both in the order of the soundings "
+        "(.loc[simulations])."
+    )
 
 
 def _parts(

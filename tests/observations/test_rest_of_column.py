@@ -56,12 +56,12 @@ def test_the_weight_of_the_particles_counts_where_it_is_given() -> None:
     sloping = soundings([1.2, 1.0, 0.8], [2000.0, 1500.0, 1000.0])
     # As above: the mean of the prior in the lowest quarter, by kernel, is 539.58 / 0.2875.
     mean = (600.0 - 62.5 + 400.0 / 192.0) / (0.3 - 0.2 * 0.0625)
-    rest = rest_of_column(sloping, 0.25, [0.3])
+    rest = rest_of_column(sloping, 0.25, weight=[0.3])
     np.testing.assert_allclose(rest, 1500.0 - 0.3 * mean, rtol=1e-6)
     np.testing.assert_allclose(
-        rest_of_column(sloping, 0.25, 0.2875), rest_of_column(sloping, 0.25), rtol=1e-6
+        rest_of_column(sloping, 0.25, weight=0.2875), rest_of_column(sloping, 0.25), rtol=1e-6
     )
-    np.testing.assert_allclose(rest_of_column(sloping, 0.0, 0.0), 1500.0)
+    np.testing.assert_allclose(rest_of_column(sloping, 0.0, weight=0.0), 1500.0)
 
 
 def test_what_is_missing_is_named() -> None:
@@ -71,3 +71,21 @@ def test_what_is_missing_is_named() -> None:
         rest_of_column(Soundings(even.table.drop(columns="surface_pressure_hpa")), 0.3)
     with pytest.raises(UsageError, match="must be from 0 to 1"):
         rest_of_column(even, 30.0)
+
+
+def test_values_of_other_rows_are_refused() -> None:
+    one = soundings([1.0, 1.0, 1.0], [1900.0, 1900.0, 1900.0])
+    both = Soundings.concat([one, one])
+    share = pd.Series([0.3, 0.2], index=["first", "second"])
+    weight = 0.9 * share
+    np.testing.assert_allclose(
+        rest_of_column(both, share, weight=weight), 1900.0 * (1.0 - weight.to_numpy())
+    )
+    with pytest.raises(UsageError, match="row 0 is first in the one and second in the other"):
+        rest_of_column(both, share, weight=weight[::-1])
+    with pytest.raises(UsageError, match="row 1 is second in the one and nothing in the other"):
+        rest_of_column(both, share, weight=weight[:1])
+    with pytest.raises(UsageError, match="one for each of the 2 soundings, in their order: got 3"):
+        rest_of_column(both, [0.1, 0.2, 0.3])
+    with pytest.raises(TypeError):
+        rest_of_column(both, share, weight)  # type: ignore[misc]
