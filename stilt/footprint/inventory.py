@@ -276,8 +276,13 @@ def _checked(time: xr.DataArray) -> np.ndarray:
     """Return the stamps of a flux, ascending.
 
     Raises:
-        UsageError: they are not dates, one is missing, or two are the same.
+        UsageError: there are none, they are not dates, one is missing, or two are the same.
     """
+    if "time" not in time.coords:
+        raise UsageError(
+            "The flux's dimension 'time' has no values: give its dates "
+            "(flux.assign_coords(time=...)), or, if it is constant, select one (flux.isel(time=0))."
+        )
     if not np.issubdtype(time.dtype, np.datetime64) or bool(time.isnull().any()):
         raise UsageError(
             f"The flux's times must all be dates (datetime64), and they are {time.dtype}"

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import xarray as xr
 
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import cells_of
 from stilt.footprint.bins import TOLERATED_SHARE, edges, parse_bins, warn_of_crossing
+from stilt.footprint.flux_units import flux_factor
 from stilt.footprint.layers import CellBlock, Layers, key_of, source_of
 from stilt.footprint.matrix_rows import LeftOut, MatrixRows
 from stilt.footprint.overlay import Overlay
@@ -80,20 +82,24 @@ class Jacobian:
         return np.divide(outside, total, out=np.zeros_like(total), where=total > 0).clip(0.0)
 
     def enhancement(self, flux: Any) -> pd.Series:
-        """Multiply with a flux for every column.
+        """Multiply with a flux for every column, or for every cell at all times.
 
         Warns when more than a tenth of a receptor's influence is not in the matrix, and so not in
         its enhancement (:attr:`outside_share`).
 
         Args:
-            flux: umol m-2 s-1, shape (columns,), or a Series indexed like ``columns``.
+            flux: umol m-2 s-1, shape (columns,), or a Series indexed like ``columns``. One of shape
+                (cells,), or indexed like ``cells``, is the same in all time bins. An xarray array
+                has the dimensions of either, and the cells' own coordinates.
 
         Returns:
             Enhancement in ppm, index = receptor id.
 
         Raises:
-            UsageError: the flux does not fit the columns, or has two values for one of them.
+            UsageError: the flux fits neither columns nor cells, or has two values for one of them.
         """
+        if isinstance(flux, xr.DataArray | xr.Dataset):
+            flux = self._series(flux)
         if isinstance(flux, pd.Series):
             double = flux.index.duplicated()
             if double.any():
@@ -101,12 +107,24 @@ class Jacobian:
                     f"The flux has more than one value for {flux.index[double][0]}: keep one of "
                     "them, or add them up."
                 )
-            flux = flux.reindex(self.columns)
-        values = np.asarray(flux, np.float64).reshape(-1)
+            if flux.index.nlevels == 1:
+                flux = flux.set_axis(flux.index.get_level_values(0))
+            constant = flux.index.nlevels == self.cells.nlevels
+            one_name = constant and self.cells.nlevels == 1
+            places = self.cells.get_level_values(0) if one_name else self.cells
+            flux = flux.reindex(places if constant else self.columns)
+        try:
+            values = np.asarray(flux, np.float64).reshape(-1)
+        except (TypeError, ValueError):
+            raise UsageError(f"The flux must be numbers, not {type(flux).__name__}.") from None
+        cells = len(self.cells)
+        if values.size == cells != self.matrix.shape[1]:
+            values = np.tile(values, len(self.bins))
         if values.size != self.matrix.shape[1] or np.isnan(values).any():
             raise UsageError(
                 f"The flux must have one value for each of the {self.matrix.shape[1]} columns "
-                f"(got {values.size}, of them {int(np.isnan(values).sum())} missing)."
+                f"({len(self.bins)} time bins, in each {cells} cells), or for each cell if it is "
+                f"constant (got {values.size}, of them {int(np.isnan(values).sum())} missing)."
             )
         share = self.outside_share
         many = int((share > TOLERATED_SHARE).sum())
@@ -120,6 +138,24 @@ class Jacobian:
                 stacklevel=2,
             )
         return pd.Series(self.matrix @ values, index=self.receptors.index, name="enhancement_ppm")
+
+    def _series(self, flux: xr.DataArray | xr.Dataset) -> pd.Series:
+        """Return a map as a series by cell, or by time and cell.
+
+        Raises:
+            UsageError: it has other dimensions, or a unit that is not one of a flux.
+        """
+        of_cells, of_columns = list(map(str, self.cells.names)), list(map(str, self.columns.names))
+        for names in (of_cells, of_columns):
+            if isinstance(flux, xr.DataArray) and set(flux.dims) == set(names):
+                units = flux.attrs.get("units")
+                factor = flux_factor(str(units)) if units else 1.0
+                return factor * flux.transpose(*names).to_series()
+        raise UsageError(
+            f"The flux has the dimensions {', '.join(map(str, flux.dims))}; the Jacobian's are "
+            f"{', '.join(of_columns)}. Fluxes on another grid go to the footprints, as in "
+            "model.footprints[name].enhancement(flux)."
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return the matrix as a pandas frame of sparse columns, labelled on both sides."""

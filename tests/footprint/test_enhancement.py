@@ -13,6 +13,8 @@ from stilt import Footprint, PointReceptor
 from stilt.errors import UsageError
 from stilt.footprint.enhancement import Enhancement, enhancement, flux_factor
 from stilt.footprint.jacobian import jacobian
+from stilt.footprint.layers import Layers
+from stilt.footprint.regions import Regions, regional_jacobian
 
 
 def test_a_constant_flux_gives_flux_times_total() -> None:
@@ -123,11 +125,45 @@ def test_two_fields_of_one_time_are_an_error() -> None:
         matrix.enhancement(pd.concat([flux, flux[:1]]))
 
 
+@pytest.mark.filterwarnings("ignore:The matrix holds only 20%")
+def test_a_flux_of_cells_is_the_same_in_all_bins_of_a_jacobian() -> None:
+    matrix = jacobian(FOOTPRINTS, target(), BINS)
+    assert len(matrix.bins) > 1
+    cells = np.random.default_rng(0).uniform(size=len(matrix.cells))
+    wanted = matrix.matrix @ np.tile(cells, len(matrix.bins))
+    ordered = pd.Series(cells, index=matrix.cells)
+    field = ordered.to_xarray().transpose("lat", "lon").assign_attrs(units="umol m-2 s-1")
+    in_time = field.expand_dims(time=matrix.bins).transpose("lat", "time", "lon")
+    nmol = (1000.0 * field).assign_attrs(units="nmol m-2 s-1")
+    for flux in (cells, cells.tolist(), ordered, ordered[::-1], field, in_time, nmol):
+        np.testing.assert_allclose(matrix.enhancement(flux), wanted)
+    for wrong in (cells[1:], ordered[1:]):
+        with pytest.raises(UsageError, match=r"time bins, in each \d+ cells\), or for each cell"):
+            matrix.enhancement(wrong)
+    with pytest.raises(UsageError, match="dimensions cell; the Jacobian's are time, lon, lat"):
+        matrix.enhancement(xr.DataArray(cells, dims="cell"))
+    with pytest.raises(UsageError, match="must be numbers, not str"):
+        matrix.enhancement("some")
+
+
+@pytest.mark.filterwarnings("ignore:The matrix holds only 20%")
+def test_a_flux_of_regions_is_the_same_in_all_bins_of_a_jacobian() -> None:
+    box = pytest.importorskip("shapely").box
+    halves = {"west": box(-113, 40, -112, 41.5), "east": box(-112, 40, -111, 41.5)}
+    matrix = regional_jacobian([Layers.of(one) for one in FOOTPRINTS], Regions.of(halves), BINS)
+    wanted = matrix.matrix @ np.tile([1.0, 2.0], len(matrix.bins))
+    series = pd.Series({"east": 2.0, "west": 1.0})
+    for flux in ([1.0, 2.0], series, xr.DataArray(series, dims="region")):
+        np.testing.assert_allclose(matrix.enhancement(flux), wanted)
+
+
 def test_times_and_dimensions_that_cannot_be_used_are_named() -> None:
     foot = FOOTPRINTS[0]
     flux = even_flux(foot, ["2023-07-15 15:00", "2023-07-15 16:00"], [1.0, 2.0])
     with pytest.raises(UsageError, match="must all be dates"):
         foot.enhancement(flux.assign_coords(time=[1, 2]))
+    with pytest.raises(UsageError, match="'time' has no values: give its dates"):
+        foot.enhancement(flux.drop_vars("time"))
     with pytest.raises(UsageError, match="dimension 'sector'"):
         foot.enhancement(flux.expand_dims(sector=["road", "power"]))
 
