@@ -10,6 +10,7 @@ import pandas as pd
 
 from stilt.errors import UsageError
 from stilt.footprint.receptor_coordinates import receptor_coordinates
+from stilt.plotting.gaps import broken_at, gaps
 from stilt.plotting.style import (
     FAINT_INK,
     INK,
@@ -34,8 +35,6 @@ TOTAL_LABEL = "sum over the map, ppm per (µmol m$^{-2}$ s$^{-1}$)"
 MOST_NAMED = 12
 WIDEST_NAME = 26
 AROUND_ONE_TIME = pd.Timedelta("3h")
-# A line breaks where there is no receptor for this many usual steps.
-GAP_STEPS = 2.5
 
 
 class SeriesPlace(NamedTuple):
@@ -183,12 +182,8 @@ def _with_gaps(sums: list[tuple[pd.Timestamp, float]]) -> tuple[np.ndarray, np.n
     """Return times and mean values in order, with NaN in long gaps, where a line is to break."""
     one = pd.DataFrame(sums, columns=["time", "total"]).groupby("time")["total"].mean()
     times, values = one.index.to_numpy(), one.to_numpy(np.float64)
-    steps = np.diff(times)
-    if len(steps) < 2:
-        return times, values
-    long = np.flatnonzero(steps > GAP_STEPS * np.median(steps))
-    within = times[long] + steps[long] / 2
-    return np.insert(times, long + 1, within), np.insert(values, long + 1, np.nan)
+    times, values = broken_at(gaps(times), times, values)
+    return times, values
 
 
 def _dress(ax: Axes, label: str, letters: float, *, log: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stilt.plotting.gaps import alone, broken_at, gaps
 from stilt.plotting.series import MOST_NAMED, place_colours
 from stilt.plotting.style import INK, LETTERS_PT, LINES, dress_dates, frame, pyplot
 from stilt.plotting.timeseries_places import places_of
@@ -31,7 +32,8 @@ def plot_timeseries(
     """Draw a time series: sources stacked upwards, sinks downwards, modelled and observed totals.
 
     Of several places (sites, heights or meteorologies) only modelled and observed totals are
-    drawn, a line for each place.
+    drawn, a line for each place. Lines and areas break where nothing follows for long, as at night
+    in a series of afternoons.
 
     Args:
         series: what :meth:`stilt.Model.timeseries` returns.
@@ -87,15 +89,21 @@ def plot_timeseries(
 
 def _one_place(ax: Any, series: xr.Dataset) -> None:
     """Draw components, background and totals."""
-    hours = series["time"].values
-    _stack(ax, series, "time" if "time" in series.dims else "receptor", hours)
+    times = series["time"].values
+    breaks = gaps(times)
+    (hours,) = broken_at(breaks, times)
+    _stack(ax, series, "time" if "time" in series.dims else "receptor", breaks, hours)
     lines: tuple[tuple[str, dict[str, Any]], ...] = (
         ("background", {"color": "#666666", "linestyle": (0, (4, 2)), "linewidth": 1.2}),
         ("modelled", {"color": INK, "linewidth": 1.4}),
     )
     for name, style in lines:
         if name in series:
-            ax.plot(hours, series[name].values, label=name, zorder=4, **style)
+            (values,) = broken_at(breaks, series[name].values)
+            ax.plot(
+                hours, values, label=name, zorder=4, marker=".", markersize=4,
+                markevery=alone(values).tolist(), **style,
+            )  # fmt: skip
     if "observed" in series:
         _observed(ax, series, "black", "observed")
 
@@ -105,12 +113,16 @@ def _several_places(ax: Any, parts: dict[str, xr.Dataset], colours: list[Any]) -
     what = "modelled" if "modelled" in next(iter(parts.values())) else "total"
     named = len(parts) <= MOST_NAMED
     for (name, part), colour in zip(parts.items(), colours, strict=True):
+        times = part["time"].values
+        hours, values = broken_at(gaps(times), times, part[what].values)
         ax.plot(
-            part["time"].values, part[what].values, marker=".", markersize=4, linewidth=1.2,
+            hours, values, marker=".", markersize=4, linewidth=1.2,
             color=colour, alpha=1.0 if named else 0.4, label=name if named else None, zorder=4,
         )  # fmt: skip
         if "observed" in part:
             _observed(ax, part, colour, None)
+    if not named:
+        ax.plot([], [], marker=".", markersize=4, linewidth=1.2, color=colours[0], label=what)
     if "observed" in part:
         ax.plot([], [], "o", markersize=3, color=INK, markerfacecolor="white", label="observed")
     return what
@@ -126,21 +138,32 @@ def _observed(ax: Any, series: xr.Dataset, colour: Any, label: str | None) -> No
     )  # fmt: skip
 
 
-def _stack(ax: Any, series: xr.Dataset, dim: str, hours: np.ndarray) -> None:
-    """Fill sources above the background and sinks below it."""
-    base = series["background"].values if "background" in series else np.zeros(hours.size)
-    up, down = base.astype(np.float64).copy(), base.astype(np.float64).copy()
+def _stack(ax: Any, series: xr.Dataset, dim: str, breaks: np.ndarray, hours: np.ndarray) -> None:
+    """Fill sources above the background and sinks below it, at hours that have been broken."""
+    count = series.sizes[dim]
+    base = series["background"].values if "background" in series else np.zeros(count)
+    (up,) = broken_at(breaks, base)
+    down = up.copy()
     for number, name in enumerate(series["component"].values.tolist()):
-        values = series["enhancement"].sel(component=name).transpose(dim).values
+        mine = series["enhancement"].sel(component=name).transpose(dim).values
+        (values,) = broken_at(breaks, mine)
         colour = COLOURS[number % len(COLOURS)]
         added, taken = values.clip(min=0.0), values.clip(max=0.0)
         label = str(name)
-        if added.any() or not taken.any():
-            ax.fill_between(hours, up, up + added, color=colour, alpha=0.75, linewidth=0,
-                            label=label)  # fmt: skip
+        if (added > 0.0).any() or not (taken < 0.0).any():
+            _fill(ax, hours, up, up + added, colour, label)
             label = ""
-        if taken.any():
-            ax.fill_between(hours, down + taken, down, color=colour, alpha=0.75, linewidth=0,
-                            label=label)  # fmt: skip
+        if (taken < 0.0).any():
+            _fill(ax, hours, down + taken, down, colour, label)
         up += added
         down += taken
+
+
+def _fill(
+    ax: Any, hours: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, label: str
+) -> None:
+    """Fill between two lines, with a stroke at an hour that stands alone."""
+    ax.fill_between(hours, low, high, color=colour, alpha=0.75, linewidth=0, label=label)
+    at = alone(high)
+    if at.size:
+        ax.vlines(hours[at], low[at], high[at], color=colour, alpha=0.75, linewidth=3.0)

@@ -287,6 +287,46 @@ def test_something_that_moves_is_one_line(model, plot):
     assert len(lines_of(plot(moving))["modelled"]) == 20
 
 
+def repeated(model, times, location=None):
+    """A series of one receptor at other times."""
+    one = model.timeseries(FLUXES, background=415.0).isel(receptor=[0] * len(times))
+    places = location or ["here"] * len(times)
+    return one.assign_coords(time=("receptor", times), location=("receptor", places))
+
+
+def test_nothing_is_drawn_across_nights(model, plot):
+    afternoons = [
+        day + pd.Timedelta(hours=hour)
+        for day in pd.date_range("2023-07-15", periods=3)
+        for hour in (18, 19, 20)
+    ]
+    alone = pd.Timestamp("2023-07-19 19:00")
+    series = repeated(model, pd.DatetimeIndex([*afternoons, alone]))
+    figure = plot(series)
+    line = np.array(lines_of(figure)["modelled"])
+    assert np.flatnonzero(np.isnan(line)).tolist() == [3, 7, 11]
+    assert np.isfinite(line).sum() == 10
+    filled = next(one for one in figure.axes[0].collections if one.get_label() == "static")
+    # Three afternoons, and an hour that has no width.
+    assert len(filled.get_paths()) == 4
+    modelled = next(one for one in figure.axes[0].lines if one.get_label() == "modelled")
+    assert modelled.get_markevery() == [12]
+    both = [*afternoons, *(each + pd.Timedelta("1min") for each in afternoons)]
+    names = ["here"] * 9 + ["there"] * 9
+    two = repeated(model, pd.DatetimeIndex(both), names)
+    two = two.assign_coords(altitude=("receptor", [30.0] * 9 + [60.0] * 9))
+    for values in lines_of(plot(two)).values():
+        assert np.flatnonzero(np.isnan(values)).tolist() == [3, 7]
+
+
+def test_the_legend_says_what_the_dots_of_many_soundings_are(model, plot):
+    times = pd.DatetimeIndex(["2023-07-15 20:00"] * 20)
+    series = repeated(model, times, [f"at{number}" for number in range(20)])
+    series = series.assign_coords(longitude=("receptor", np.linspace(-112.0, -111.0, 20)))
+    labels = plot(series).axes[0].get_legend_handles_labels()[1]
+    assert labels == ["modelled", "observed"]
+
+
 def test_two_measurements_of_a_site_at_one_time_are_told_apart_by_location(model):
     series = model.timeseries(FLUXES)
     same = series.assign_coords(site=("receptor", ["tower"] * 3))
