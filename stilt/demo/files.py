@@ -119,6 +119,9 @@ def write_demo_weather(
 ) -> list[Path]:
     """Write ARL files of the demo's synthetic weather, six hours in each.
 
+    The sun follows the date: from mid-May to early August all days are alike, others are shorter
+    and their sun weaker. Air temperatures are always those of summer.
+
     Args:
         folder: made when it does not exist; files that are there are left alone.
         first: UTC hour of the first file, such as ``2023-07-15T00:00``.

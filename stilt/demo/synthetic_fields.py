@@ -10,7 +10,7 @@ Heights are metres above ground unless a name says otherwise; arrays are (levels
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,14 @@ from stilt.constants import (
     VON_KARMAN,
 )
 from stilt.constants import ROUGHNESS_LENGTH_DEFAULT_M as ROUGHNESS_M
-from stilt.demo.landscape import demo_grid, node_distances_km, terrain_m
+from stilt.demo.landscape import TOWER_LAT, demo_grid, node_distances_km, terrain_m
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.records import RawAnalysis
 
 FloatArray = NDArray[np.float64]
 
 SOLAR_NOON_UTC_H = 19.5
-DAYLIGHT_H = 14.0
+LONGEST_DAYLIGHT_H = 14.0
 
 _SEA_LEVEL_THETA_K = 302.0
 _THETA_LAPSE_K_PER_M = 0.0045
@@ -45,25 +45,46 @@ class Sun:
 
     Attributes:
         hour: hours since sunrise, 0 to 24.
-        strength: sine of a half wave over the daylight, 0 at night.
-        heated: share of the day's heat that has gone into the air so far, 0 to 1.
+        strength: a half wave over the daylight, 0 at night; its top is 1 in summer.
+        heated: heat that has gone into the air so far, as a share of a summer day's, 0 to 1.
         night_h: hours since sunset, 0 by day.
+        daylight_h: hours from sunrise to sunset.
     """
 
     hour: float
     strength: float
     heated: float
     night_h: float
+    daylight_h: float
+
+
+def season(time: np.datetime64) -> tuple[float, float]:
+    """Return hours of daylight and the strength of the sun at noon at the demo's tower.
+
+    From mid-May to early August all days are alike, 14 hours long and with a strength of 1. The
+    others have their own length, and strength by the height of the sun at noon.
+    """
+    day = float((time - time.astype("datetime64[Y]")) / np.timedelta64(1, "D"))
+    tilt = np.deg2rad(-23.44 * np.cos(2.0 * np.pi * (day + 10.0) / 365.25))
+    latitude = np.deg2rad(TOWER_LAT)
+    daylight_h = 24.0 / np.pi * np.arccos(-np.tan(latitude) * np.tan(tilt))
+    # The tilt that gives a day as long as the longest here.
+    long = np.arctan(-np.cos(np.pi * LONGEST_DAYLIGHT_H / 24.0) / np.tan(latitude))
+    noon = np.cos(latitude - tilt) / np.cos(latitude - long)
+    return float(min(daylight_h, LONGEST_DAYLIGHT_H)), float(min(noon, 1.0))
 
 
 def sun_at(time: np.datetime64) -> Sun:
-    """Return the state of the day at a UTC time; sunrise is seven hours before solar noon."""
+    """Return the state of the day at a UTC time, as of the season; noon is always at 19:30 UTC."""
     utc_h = float((time - time.astype("datetime64[D]")) / np.timedelta64(1, "s")) / 3600.0
-    hour = (utc_h - SOLAR_NOON_UTC_H + DAYLIGHT_H / 2) % 24.0
-    if hour >= DAYLIGHT_H:
-        return Sun(hour, 0.0, 1.0, hour - DAYLIGHT_H)
-    phase = np.pi * hour / DAYLIGHT_H
-    return Sun(hour, float(np.sin(phase)), float(0.5 * (1.0 - np.cos(phase))), 0.0)
+    daylight_h, noon = season(time)
+    of_day = noon * daylight_h / LONGEST_DAYLIGHT_H
+    hour = (utc_h - SOLAR_NOON_UTC_H + daylight_h / 2) % 24.0
+    if hour >= daylight_h:
+        return Sun(hour, 0.0, of_day, hour - daylight_h, daylight_h)
+    phase = np.pi * hour / daylight_h
+    heated = of_day * 0.5 * (1.0 - np.cos(phase))
+    return Sun(hour, float(noon * np.sin(phase)), float(heated), 0.0, daylight_h)
 
 
 class DemoWeather:
@@ -116,7 +137,8 @@ class DemoWeather:
         (Tennekes 1973, A model for the dynamics of the inversion above a convective boundary
         layer). After sunset it falls to 120 m within two hours.
         """
-        day_heat = self.max_heat_flux * 3600.0 * DAYLIGHT_H * 2.0 / np.pi / _AIR_HEAT_J_PER_M3_K
+        heat_of_day = self.max_heat_flux * 3600.0 * LONGEST_DAYLIGHT_H * 2.0 / np.pi
+        day_heat = heat_of_day / _AIR_HEAT_J_PER_M3_K
         square = 150.0**2 + 2.0 * 1.4 * day_heat * sun.heated / _THETA_LAPSE_K_PER_M
         decay = np.exp(-sun.night_h / 0.6) if sun.night_h else 1.0
         return np.asarray(120.0 + (np.sqrt(square) - 120.0) * decay)
@@ -147,11 +169,11 @@ class DemoWeather:
     def _theta(self, height: FloatArray, sun: Sun) -> FloatArray:
         """Potential temperature in K at heights above ground."""
         free = _free_theta(height + self.terrain)
-        day_top = self.mixed_layer_m(Sun(sun.hour, sun.strength, sun.heated, 0.0))
+        day_top = self.mixed_layer_m(replace(sun, night_h=0.0))
         mixed = np.maximum(free, _free_theta(day_top + self.terrain))
         # The residual layer fades overnight into the stable air around it.
         remains = np.exp(-sun.night_h / 4.0)
-        cooling = 1.9 * np.sqrt(sun.night_h) if sun.night_h else _morning_cooling(sun.hour)
+        cooling = 1.9 * np.sqrt(sun.night_h) if sun.night_h else _morning_cooling(sun)
         heated_skin = 1.5 * sun.strength * np.exp(-height / 25.0)
         inversion = cooling * np.exp(-height / _INVERSION_DEPTH_M)
         return np.asarray(remains * mixed + (1.0 - remains) * free - inversion + heated_skin)
@@ -240,10 +262,10 @@ def _free_theta(height_msl: FloatArray) -> FloatArray:
     return _SEA_LEVEL_THETA_K + _THETA_LAPSE_K_PER_M * height_msl + 0.012 * stratosphere
 
 
-def _morning_cooling(hours_after_sunrise: float) -> float:
+def _morning_cooling(sun: Sun) -> float:
     """Remainder of the night's ground inversion, in K: gone after two and a half hours."""
-    at_sunrise = 1.9 * np.sqrt(24.0 - DAYLIGHT_H)
-    return float(at_sunrise * max(0.0, 1.0 - hours_after_sunrise / 2.5))
+    at_sunrise = 1.9 * np.sqrt(24.0 - sun.daylight_h)
+    return float(at_sunrise * max(0.0, 1.0 - sun.hour / 2.5))
 
 
 def _friction(height: FloatArray, pbl: FloatArray, sun: Sun) -> FloatArray:

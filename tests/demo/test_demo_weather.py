@@ -5,9 +5,10 @@ import pytest
 
 from stilt.constants import GAS_CONSTANT_DRY_AIR, GRAVITY_M_S2, KAPPA
 from stilt.demo.files import write_demo, write_demo_weather
-from stilt.demo.landscape import TOWER_LAT, TOWER_LON
-from stilt.demo.synthetic_fields import DemoWeather, sun_at
+from stilt.demo.landscape import TOWER_LAT, TOWER_LON, demo_grid
+from stilt.demo.synthetic_fields import DemoWeather, season, sun_at
 from stilt.errors import UsageError
+from stilt.meteorology.plausibility import implausible
 
 NOON = np.datetime64("2023-07-15T19:00")
 NIGHT = np.datetime64("2023-07-15T09:00")
@@ -68,6 +69,28 @@ def test_mixed_layer_grows_by_day_and_collapses_after_sunset(weather):
     assert (np.diff(depth[:14]) > 0).all()
     assert depth.max() > 1500
     assert depth[-6:].max() < 130
+
+
+def test_the_sun_follows_the_date() -> None:
+    july = [season(np.datetime64(day)) for day in ("2023-05-15", "2023-07-15", "2023-08-01")]
+    assert july == [(14.0, 1.0)] * 3
+    # By geometry at 40.77° N: 9.1 hours on the shortest day, 12 at the equinoxes.
+    assert season(np.datetime64("2023-12-21"))[0] == pytest.approx(9.1, abs=0.1)
+    assert season(np.datetime64("2023-03-20T12:00"))[0] == pytest.approx(12.0, abs=0.1)
+    assert season(np.datetime64("2023-12-21"))[1] == pytest.approx(0.48, abs=0.03)
+    depths = [
+        DemoWeather(demo_grid(30)).mixed_layer_m(sun_at(np.datetime64(f"2023-{month}T23:00"))).max()
+        for month in ("07-15", "10-19", "12-21")
+    ]
+    assert depths[0] > depths[1] > depths[2] > 300.0
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_no_hour_of_any_month_looks_wrong(month: int) -> None:
+    weather = DemoWeather(demo_grid(30))
+    hours = np.datetime64(f"2023-{month:02d}-19T00:00") + np.arange(24) * np.timedelta64(1, "h")
+    for hour in hours:
+        assert implausible(weather.analysis(hour)) == [], hour
 
 
 def test_winds_slow_down_towards_the_ground(noon, night):
