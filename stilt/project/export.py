@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -102,7 +103,7 @@ def export_netcdf(dataset: xr.Dataset, path: Path) -> None:
 
 
 def export_zarr(dataset: xr.Dataset, path: Path) -> None:
-    """Write a campaign as a Zarr v3 group, sharded, a block at a time.
+    """Write a campaign as a Zarr v3 group, sharded, a block at a time, metadata consolidated.
 
     Raises:
         UsageError: zarr is not installed.
@@ -140,6 +141,11 @@ def export_zarr(dataset: xr.Dataset, path: Path) -> None:
             )  # fmt: skip
             for first, block in blocks(variable):
                 made[first : first + len(block)] = block
+        with warnings.catch_warnings():
+            # The metadata of all arrays in one place are an extension of format 3, of which zarr
+            # warns; without them xarray warns of every reader.
+            warnings.simplefilter("ignore")
+            zarr.consolidate_metadata(part, zarr_format=3)
         _replace_folder(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)

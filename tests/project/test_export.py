@@ -1,5 +1,7 @@
 """Selections written for other programs hold what the collections do."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,8 +27,10 @@ def test_one_file_holds_the_campaign_with_its_coordinates(foot, tmp_path, suffix
     assert foot.export(path, along=along) == 5
     expected = foot.open(along=along)
     reader = xr.open_dataset if suffix == "nc" else xr.open_zarr
-    keywords = {} if suffix == "nc" else {"consolidated": False}
-    with reader(path, **keywords) as found:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened = reader(path)
+    with opened as found:
         assert found["foot"].dims == expected.dims
         np.testing.assert_array_equal(found["foot"].values, expected.values)
         for name in expected.coords:
