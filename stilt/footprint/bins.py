@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,32 @@ def crossing(
     """
     ends = stamps.astype("datetime64[ns]")[layer] + np.timedelta64(1, "h")
     return np.unique(layer[ends > bins[1][number]])
+
+
+def warn_of_rows_outside(
+    labels: Sequence[Any],
+    inside: np.ndarray,
+    outside_times: np.ndarray,
+    bins: pd.IntervalIndex,
+    stacklevel: int,
+) -> None:
+    """Warn of footprints that are in no time bin at all: rows of zeros in a Jacobian.
+
+    Args:
+        labels: of the rows.
+        inside, outside_times: influence in the matrix and outside the bins, shape (rows,).
+        bins: the time bins.
+        stacklevel: as for :func:`warnings.warn`, of the caller.
+    """
+    lost = np.flatnonzero((inside == 0.0) & (outside_times > 0.0))
+    if lost.size:
+        span = f"{bins.left.min():%Y-%m-%d %H:%M} to {bins.right.max():%Y-%m-%d %H:%M} UTC"
+        warnings.warn(
+            f"{lost.size} of {len(inside)} rows of the Jacobian are zeros, because their influence "
+            f"lies outside the time bins ({span}), as that of {labels[lost[0]]}: extend "
+            "time_bins, or leave these measurements out.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def warn_of_crossing(receptor_id: str, share: float, stacklevel: int) -> None:

@@ -15,7 +15,13 @@ import xarray as xr
 
 from stilt.errors import UsageError
 from stilt.footprint.aggregate import cells_of
-from stilt.footprint.bins import TOLERATED_SHARE, edges, parse_bins, warn_of_crossing
+from stilt.footprint.bins import (
+    TOLERATED_SHARE,
+    edges,
+    parse_bins,
+    warn_of_crossing,
+    warn_of_rows_outside,
+)
 from stilt.footprint.flux_units import flux_factor
 from stilt.footprint.layers import CellBlock, Layers, key_of, source_of
 from stilt.footprint.matrix_rows import LeftOut, MatrixRows
@@ -180,7 +186,7 @@ def jacobian(
     needs no more memory than the result and one footprint or block. They may lie on different
     grids. As in ``aggregate``, a layer belongs to the time bin that holds its start, and a warning
     names the first footprint with more than a tenth of its influence in hours that extend into the
-    next bin.
+    next bin. Another says how many rows are zeros because they lie outside all bins.
 
     Args:
         footprints: one row each; a block has several.
@@ -224,6 +230,8 @@ def jacobian(
     outside_cells = np.concatenate([each.outside_cells for each in left_out])
     outside_times = np.concatenate([each.outside_times for each in left_out])
     matrix = rows.matrix(len(bins) * len(places))
+    inside = np.asarray(matrix.sum(axis=1)).reshape(-1)
+    warn_of_rows_outside(index.tolist(), inside, outside_times, bins, stacklevel=2)
     return Jacobian(
         matrix, receptors, pd.DatetimeIndex(bins.left), places, outside_cells, outside_times
     )

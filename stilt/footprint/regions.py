@@ -20,6 +20,7 @@ from stilt.footprint.bins import (
     memberships,
     parse_bins,
     warn_of_crossing,
+    warn_of_rows_outside,
 )
 from stilt.footprint.cell_grid import is_longlat
 from stilt.footprint.jacobian import Jacobian
@@ -255,8 +256,10 @@ def regional_jacobian(
         )
     index = pd.Index(ids if labels is None else list(labels), name="receptor")
     missed = np.array(outside)
+    matrix = np.stack(rows)
+    warn_of_rows_outside(index.tolist(), matrix.sum(axis=1), missed[:, 1], bins, stacklevel=2)
     return Jacobian(
-        sp.csr_array(np.stack(rows)),
+        sp.csr_array(matrix),
         pd.DataFrame({"time": times}, index=index),
         pd.DatetimeIndex(bins.left),
         pd.MultiIndex.from_arrays([list(regions.names)], names=["region"]),

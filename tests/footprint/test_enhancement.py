@@ -146,6 +146,21 @@ def test_a_flux_of_cells_is_the_same_in_all_bins_of_a_jacobian() -> None:
         matrix.enhancement("some")
 
 
+@pytest.mark.parametrize("regions", [False, True])
+def test_rows_outside_all_time_bins_are_told_of(regions: bool) -> None:
+    day = pd.date_range("2023-07-13", periods=3, freq="12h")
+    said = r"4 of 5 rows .* \(2023-07-13 00:00 to 2023-07-14 00:00 UTC\), as that of 2023071"
+    layers = [Layers.of(one) for one in FOOTPRINTS]
+    make, places = jacobian, target()
+    if regions:
+        box = pytest.importorskip("shapely").box(-113, 40, -111, 41.5)
+        make, places = regional_jacobian, Regions.of({"all": box})
+    with pytest.warns(UserWarning, match=said):
+        matrix = make(layers, places, day)
+    assert matrix.matrix.nnz == 0
+    assert (matrix.outside_times > 0.0).sum() == 4  # one of the footprints is empty
+
+
 @pytest.mark.filterwarnings("ignore:The matrix holds only 20%")
 def test_a_flux_of_regions_is_the_same_in_all_bins_of_a_jacobian() -> None:
     box = pytest.importorskip("shapely").box

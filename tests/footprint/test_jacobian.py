@@ -197,6 +197,7 @@ def runs_again(footprint: Footprint) -> Layers:
     ).runs()  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*rows of the Jacobian are zeros")
 @pytest.mark.filterwarnings("ignore:.*go on into the next time bin")
 @pytest.mark.parametrize("size", [0.05, 0.07, 0.5, 1.0])
 @pytest.mark.parametrize("shift", [0.0, 0.013])
