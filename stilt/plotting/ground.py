@@ -66,6 +66,7 @@ def _inches_wide(ax: Axes) -> float:
 
 
 def _dress_projected(ax: Axes, projection: str, letters: float, graticule: bool) -> None:
+    from matplotlib.patheffects import withStroke
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     if graticule:
@@ -76,10 +77,13 @@ def _dress_projected(ax: Axes, projection: str, letters: float, graticule: bool)
                 x, y, field, levels=levels, colors=[LINES], linewidths=0.6, linestyles="solid",
                 zorder=0.5,
             )  # fmt: skip
-            ax.clabel(
+            labels = ax.clabel(
                 lines, fmt=lambda v, m=marks: degree_text(v, *m), fontsize=letters - 1.5,
-                colors=["#8794a0"],
+                colors=[INK],
             )  # fmt: skip
+            # Legible on dark colours too.
+            for label in labels:
+                label.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
     for axis, name in ((ax.xaxis, "x"), (ax.yaxis, "y")):
         axis.set_major_locator(MaxNLocator(6))
         axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / 1000:g}"))

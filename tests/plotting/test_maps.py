@@ -263,6 +263,18 @@ def test_particles_from_the_side_and_in_space() -> None:
         plots.space(ax=side)
 
 
+def test_degrees_on_a_projected_map_are_dark_with_a_white_edge() -> None:
+    from matplotlib.colors import to_rgba
+
+    from stilt.plotting.style import INK
+
+    ax = footprint("utm").plot.map(outlines=False, scale=False)
+    degrees = [text for text in ax.texts if "°" in text.get_text() and text.get_path_effects()]
+    marks = {text.get_text()[-1] for text in degrees if to_rgba(text.get_color()) == to_rgba(INK)}
+    assert marks == {"N", "W"}
+    plt.close("all")
+
+
 @pytest.mark.parametrize("share", [0.9, 1.0])
 def test_steps_without_influence_are_grey_under_the_others(share: float) -> None:
     from matplotlib.colors import to_rgba
