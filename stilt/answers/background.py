@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stilt.answers.ends import ends_of_simulations, footprint_settings, transforms_of
+from stilt.answers.ends import (
+    ends_of_simulations,
+    footprint_settings,
+    refuse_name,
+    transforms_of,
+)
 from stilt.background.average import mean_of_ends, said_of_no_weight
 from stilt.background.curtain import curtain
 from stilt.background.ends import ends_of
@@ -34,6 +39,7 @@ def background(
     weights: str | None = None,
 ) -> pd.DataFrame:
     """Return the background of every simulation; see :meth:`stilt.Model.background`."""
+    refuse_name(selection)
     if isinstance(field, pd.DataFrame):
         field_units = field_units or field.attrs.get("units")
         if not field_units:

@@ -108,6 +108,19 @@ def footprint_settings(owner: Owner, name: str | None) -> FootprintConfig | None
     return listed[0] if listed else None
 
 
+def refuse_name(selection: Selection) -> None:
+    """Refuse ``name=`` where particles are followed, not the cells of a footprint.
+
+    Raises:
+        UsageError: it is given.
+    """
+    if "name" in selection:
+        raise UsageError(
+            "This follows particles, not the cells of a footprint: say whose transforms weight "
+            f"them, weights={dict(selection)['name']!r} instead of name=."
+        )
+
+
 def transforms_of(
     owner: Owner, settings: FootprintConfig | None, receptor: Receptor
 ) -> Sequence[Mapping[str, Any]]:

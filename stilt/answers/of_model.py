@@ -133,6 +133,9 @@ class Answers:
 
         Transport variance is the variance of the enhancement over the particles of the error run
         minus that over the main run's particles (Lin and Gerbig 2005, doi:10.1029/2004GL021127).
+        Particles meet fluxes wherever they are: a footprint's grid, smoothing and time layers play
+        no part, so the mean is not the enhancement of :meth:`timeseries` where fluxes or paths
+        reach beyond the grid.
 
         Args:
             fluxes: as for :meth:`timeseries`.

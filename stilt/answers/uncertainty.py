@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stilt.answers.ends import footprint_settings, transforms_of
+from stilt.answers.ends import footprint_settings, refuse_name, transforms_of
 from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
@@ -35,6 +35,7 @@ def uncertainty(
     molar_mass_g: float | None = None,
 ) -> xr.Dataset:
     """Return noise and transport error by receptor; see :meth:`stilt.Model.uncertainty`."""
+    refuse_name(selection)
     given = fluxes_by_name(fluxes)
     along = {
         name: FluxAlongPaths.of(flux, molar_mass_g=molar_mass_g) for name, flux in given.items()

@@ -56,6 +56,20 @@ def test_the_mean_over_particles_is_the_footprint_without_smoothing(model):
     np.testing.assert_allclose(found["particle_noise"][0, 2], 3 * found["particle_noise"][0, 0])
 
 
+def test_the_grid_of_a_footprint_plays_no_part_and_its_name_is_refused(model):
+    everywhere = float(model.uncertainty({"a": RANDOM})["enhancement"][0, 0])
+    (trajectories,) = model.trajectories.load()
+    small = {"xmin": -111.9, "xmax": -111.8, "ymin": 40.7, "ymax": 40.8, "xres": 0.05, "yres": 0.05}
+    part = stilt.Footprint.calculate(
+        trajectories.particles, trajectories.receptor, stilt.FootprintConfig(**small), "small"
+    )
+    assert float(part.enhancement(RANDOM)) < 0.9 * everywhere
+    with pytest.raises(UsageError, match="weights='default' instead of name="):
+        model.uncertainty({"a": RANDOM}, name="default")
+    with pytest.raises(UsageError, match="weights='default' instead of name="):
+        model.background(RANDOM, name="default")
+
+
 def test_transport_error_is_the_difference_of_variances(model):
     found = model.uncertainty(RANDOM.rename("a")).isel(receptor=0).sel(component="a")
     along = FluxAlongPaths.of(RANDOM)
