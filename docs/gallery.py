@@ -69,8 +69,8 @@ SHOWN = (
     ("space", "Particles in three dimensions", "trajectories.plot.space()"),
 )
 NOTES = {
-    "height": "In colour are the steps at which a particle gains influence: those in the lower half of "
-    "the mixed layer (`veght: 0.5`). The others are grey.",
+    "height": "In colour are the steps at which a particle gains influence: those in the lower "
+    "half of the mixed layer (`veght: 0.5`). The others are grey.",
 }
 FILM = (
     "film",
