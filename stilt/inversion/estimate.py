@@ -74,8 +74,19 @@ def estimate_fluxes(
         prior: xₐ: a number, or one for every column.
 
     Raises:
-        UsageError: shapes do not fit, a measurement is missing, or R is not positive.
+        UsageError: matrix or covariance are something else, shapes do not fit, a measurement is
+            missing, or R is not positive.
     """
+    if np.ndim(matrix) != 2:
+        raise UsageError(
+            "The first argument is the matrix of a Jacobian (jacobian.matrix), not a "
+            f"{type(matrix).__name__}."
+        )
+    if not isinstance(covariance, PriorCovariance):
+        raise UsageError(
+            "The prior covariance must be a PriorCovariance, as of "
+            f"PriorCovariance.exponential(...), not a {type(covariance).__name__}."
+        )
     z = np.asarray(measured, np.float64).reshape(-1)
     if z.size != matrix.shape[0] or not np.isfinite(z).all():
         raise UsageError(

@@ -71,6 +71,15 @@ def test_a_separable_covariance_is_the_dense_one_in_every_product(length, hours,
     np.testing.assert_allclose(prior.times(np.ones(len(sigma))), dense @ np.ones(len(sigma)))
 
 
+def test_a_jacobian_for_its_matrix_and_a_matrix_for_a_covariance_are_refused():
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 2.0, length_km=80.0, hours=12.0)
+    with pytest.raises(UsageError, match=r"\(jacobian\.matrix\), not a Jacobian\."):
+        estimate_fluxes(found, np.ones(6), np.ones(6), prior)
+    with pytest.raises(UsageError, match=r"must be a PriorCovariance, .* not a ndarray"):
+        estimate_fluxes(found.matrix, np.ones(6), np.ones(6), np.eye(found.matrix.shape[1]))
+
+
 def test_correlations_are_those_by_hand():
     found = coarse()
     prior = PriorCovariance.exponential(found, 2.0, length_km=50.0, hours=12.0)
