@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from stilt.errors import ConfigValidationError, UsageError
+from stilt.errors import ConfigValidationError, Reason, UsageError
 from stilt.project.states import STATES, UNLISTED
 from stilt.receptors import time_window
 
@@ -90,6 +90,8 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
     Raises:
         ConfigValidationError: a meteorology that is not configured.
         TypeError: a keyword that does not exist.
+        UsageError: a reason or a footprint that does not exist, or a range of times in which the
+            last is before the first.
     """
     chosen = checked(selection)
     clauses: list[str] = ["true"]
@@ -106,16 +108,30 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
         among = f"IN ({', '.join('?' * len(places)) or 'NULL'})"
         clauses.append(f"(s.location_id {among} OR {_SITE} {among})")
         values += 2 * places
+    if (reason := chosen.get("reason")) is not None and str(reason) not in list(Reason):
+        raise UsageError(f"Unknown reason '{reason}': known are {', '.join(Reason)}.")
     for column, value in (("scene_id", chosen.get("scene_id")), ("reason", chosen.get("reason"))):
         if value is not None:
             clauses.append(f"s.{column} = ?")
             values.append(str(value))
     if (footprint := chosen.get("footprint")) is not None:
+        _require_footprint(owner, footprint)
         clauses.append("s.sim_id IN (SELECT sim_id FROM footprints WHERE name = ?)")
         values.append(footprint)
     if (listed := chosen.get("listed")) is not None:
         clauses.append(f"NOT {UNLISTED}" if listed else UNLISTED)
     return " AND ".join(clauses), values
+
+
+def _require_footprint(owner: Owner, name: str) -> None:
+    """Refuse a footprint that is neither configured nor stored."""
+    configured = [] if owner.files.expected is None else list(owner.config.footprints)
+    if name in configured:
+        return
+    table = owner.files.index.sql("SELECT DISTINCT name FROM footprints ORDER BY name")
+    known = list(dict.fromkeys([*configured, *map(str, table["name"])]))
+    if name not in known:
+        raise UsageError(f"Unknown footprint '{name}': known are {', '.join(known) or 'none'}.")
 
 
 def sites_of(owner: Owner, selection: Selection) -> list[str]:

@@ -158,6 +158,21 @@ def test_ambiguous_times_are_refused_in_selections_too(written):
             ask(time_range=("2023-01-01", "02.01.2023"))
 
 
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        ({"reason": "X"}, r"Unknown reason 'X': known are MISSING_MET_FILES, "),
+        ({"footprint": "zz"}, r"Unknown footprint 'zz': known are default\."),
+        ({"time_range": ("2023-01-02", "2023-01-01")}, r"2023-01-02 is after 2023-01-01: exchange"),
+    ],
+)
+def test_filters_that_can_match_nothing_are_refused(written, selection, said):
+    model = stilt.Model(written)
+    model.register_pending()
+    with pytest.raises(UsageError, match=said):
+        model.simulations.ids(**selection)
+
+
 def test_no_receptors_is_nothing_to_do(tmp_path, faked):
     model = stilt.Model(tmp_path / "case", [], fakes.config())
     assert model.register_pending() == []
