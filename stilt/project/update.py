@@ -166,7 +166,7 @@ _LOOKED_AT = f"""
     SELECT s.*, coalesce(f.footprints, '') AS footprints
     FROM simulations s LEFT JOIN ({FOOTPRINTS_AS_JSON}) f USING (sim_id)
     WHERE transport_key IS NOT NULL OR error_key IS NOT NULL OR footprint_keys <> ''
-       OR state <> 'pending'"""
+       OR state <> 'pending' OR finished_at IS NOT NULL"""
 
 
 def _register(

@@ -297,6 +297,23 @@ def test_the_room_that_outputs_take_is_that_of_their_files(make_model, layout):
     )
 
 
+def test_outputs_that_an_interrupted_run_forgot_are_found_again(make_model):
+    """The index has a time of finishing, but neither keys nor footprints: the files are right."""
+    model = make_model(2)
+    run(model, model.register_pending())
+
+    def forget(connection):
+        connection.execute(
+            "UPDATE simulations SET state = 'pending', transport_key = NULL, footprint_keys = ''"
+        )
+        connection.execute("DELETE FROM footprints")
+
+    model.index.write(forget)
+    assert model.status()["completed"] == 0
+    assert model.status(verify=True)["completed"] == 2
+    assert len(model.footprints["default"].load()) == 2
+
+
 def test_what_a_run_computes_again_is_counted(make_model):
     model = make_model(4)
     run(model, model.register_pending())
