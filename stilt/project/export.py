@@ -155,7 +155,7 @@ def export_parquet(located: Locations, receptors: pd.DataFrame, kind: str, path:
     """Write rows of many simulations as one Parquet file, with receptors in further columns."""
     writer: pq.ParquetWriter | None = None
     columns = [n for n in receptors if n not in ("receptor", "kind")]
-    fixed = pa.Table.from_pandas(receptors[columns], preserve_index=False)
+    fixed = with_text_for_nothing(pa.Table.from_pandas(receptors[columns], preserve_index=False))
     taken = {"time": "receptor_time", "longitude": "receptor_longitude",
              "latitude": "receptor_latitude", "altitude": "receptor_altitude"}  # fmt: skip
     fixed = fixed.rename_columns([taken.get(name, name) for name in fixed.column_names])
@@ -179,6 +179,16 @@ def export_parquet(located: Locations, receptors: pd.DataFrame, kind: str, path:
         finally:
             if writer is not None:
                 writer.close()
+
+
+def with_text_for_nothing(table: pa.Table) -> pa.Table:
+    """Return a table in which columns without any value, such as the scene's, are text."""
+    for number, field in enumerate(table.schema):
+        untyped = pa.types.is_null(field.type) or pa.types.is_dictionary(field.type)
+        if untyped and table[number].null_count == len(table):
+            empty = pa.nulls(len(table), pa.string())
+            table = table.set_column(number, field.name, empty)
+    return table
 
 
 def _rows(one: Located, kind: str) -> pa.Table:

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import xarray as xr
 from click.testing import CliRunner
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from stilt.cli import cli
 from stilt.errors import UsageError
 from stilt.footprint import Footprint
+from stilt.project.export import with_text_for_nothing
 from stilt.trajectories import Trajectories
 from tests.project.test_campaign import campaign  # noqa: F401
 
@@ -77,6 +79,17 @@ def test_parquet_has_a_row_for_each_cell_with_receptor_and_labels(campaign, foot
     )
     rows = pd.read_parquet(tmp_path / "particles.parquet")
     assert len(rows) == sum(len(t) for t in campaign.trajectories.load())
+
+
+@pytest.mark.parametrize("nothing", [[None, None], pd.Categorical([None, None])])
+def test_columns_without_any_value_are_text(nothing):
+    """Such as scene_id where there are no scenes: other files' text joins with it."""
+    frame = pd.DataFrame({"sim_id": ["a", "b"], "scene_id": nothing, "altitude": [1.0, 2.0]})
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    found = with_text_for_nothing(table)
+    assert found.schema.field("scene_id").type == pa.string()
+    assert found["scene_id"].to_pylist() == [None, None]
+    assert found.drop_columns("scene_id").equals(table.drop_columns("scene_id"))
 
 
 def test_particles_in_one_netcdf_file(campaign, tmp_path):  # noqa: F811
