@@ -44,6 +44,11 @@ Examples:
 @click.option("--species", metavar="GAS", help="Gas, for products of several.")
 @click.option("--units", metavar="UNITS", help="Units of a csv table that does not say.")
 @click.option(
+    "--time-format",
+    metavar="FORMAT",
+    help="Form of the times in a csv table when the year is not first, as '%d.%m.%Y %H:%M'.",
+)
+@click.option(
     "--bounds", nargs=4, type=float, metavar="W S E N", help="Area of the soundings in degrees."
 )
 @click.option("--from", "start", metavar="TIME", help="First time, UTC.")
@@ -158,6 +163,7 @@ def _settings(
     *,
     species: str | None,
     units: str | None,
+    time_format: str | None,
     bounds: tuple[float, float, float, float] | None,
     start: str | None,
     end: str | None,
@@ -171,6 +177,7 @@ def _settings(
         "reader": reader,
         "species": species,
         "units": units,
+        "time_format": time_format,
         "good": not all_quality,
         "thin_degrees": thin,
         **placing,

@@ -27,6 +27,10 @@ class ObservationsConfig(Section):
         None, "Units of the values of a csv table that does not say: ppm, ppb, mol mol-1",
         visibility="basic",
     )  # fmt: skip
+    time_format: str | None = described(
+        None, "Form of the times of a csv table whose times do not begin with the year, such as "
+        "'%d.%m.%Y %H:%M'", visibility="advanced",
+    )  # fmt: skip
     good: bool = described(
         True, "Leave out what the product's own quality flag rejects", visibility="basic"
     )

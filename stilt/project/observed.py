@@ -283,7 +283,7 @@ def soundings_of(settings: ObservationsConfig, folder: Path) -> tuple[Soundings,
 
     found = read_files(
         settings.files, settings.reader, species=settings.species, units=settings.units,
-        folder=folder,
+        time_format=settings.time_format, folder=folder,
     )  # fmt: skip
     span = settings.time_range
     chosen = found.select(

@@ -102,16 +102,35 @@ def read_receptors(
         UsageError: a mistake in the file; the message names file, line and column.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"Receptor file not found: {path}") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    text = csv_text(content, path)
+    text = _file_text(path)
     table = _Table(str(path), "line", time_format)
     receptors = _receptors(table, *_csv_rows(text, path))
     return receptors if keep_duplicates else unique_receptors(receptors, source=table.source)
+
+
+def read_places(
+    path: str | os.PathLike[str], *, time_format: str | None = None
+) -> tuple[list[Receptor], bool]:
+    """Read a table of measurements, in which altitudes may be missing.
+
+    Args:
+        path: the file.
+        time_format: as for :func:`read_receptors`.
+
+    Returns:
+        A receptor for each measurement, at 0 m where the table has no column of altitudes; and
+        whether it has one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UsageError: a mistake in the file; the message names file, line and column.
+    """
+    path = Path(path)
+    text = _file_text(path)
+    names, numbered = _csv_rows(text, path)
+    has_altitudes = any(name.lower() in ALIASES["altitude"] for name in names)
+    table = _Table(str(path), "line", time_format, needs_altitudes=has_altitudes or not names)
+    return _receptors(table, names, numbered), has_altitudes
 
 
 def receptors_from_table(
@@ -197,13 +216,25 @@ def unique_receptors(receptors: Sequence[Receptor], *, source: str = "receptors"
     return list(kept.values())
 
 
+def _file_text(path: Path) -> str:
+    """Return the text of a file of receptors."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"Receptor file not found: {path}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    return csv_text(content, path)
+
+
 @dataclass(frozen=True)
 class _Table:
-    """What a table is called in messages, and how its times are written."""
+    """What a table is called in messages, how its times are written, and whether it has heights."""
 
     source: str
     unit: str
     time_format: str | None
+    needs_altitudes: bool = True
 
     def place(self, *numbers: str) -> str:
         """Return where rows are, for a message."""
@@ -335,7 +366,7 @@ def _rows(
     further = [
         (index, name) for index, name in enumerate(names) if index not in roles and name.strip()
     ]
-    default_ref = "msl" if names[columns["altitude"]].lower() == "zmsl" else "agl"
+    default_ref = _default_reference(names, columns)
     for position, (number, cells) in enumerate(numbered):
         row = _Cells(table.place(number), cells, names, columns)
         if not any(map(row.has, columns)) and all(map(_is_missing, cells)):
@@ -348,10 +379,18 @@ def _rows(
             time=row.read("time", table.time),
             longitude=row.read("longitude", check_longitude),
             latitude=row.read("latitude", check_latitude),
-            altitude=row.read("altitude", partial(check_altitude, altitude_ref=reference)),
+            altitude=row.read("altitude", partial(check_altitude, altitude_ref=reference))
+            if "altitude" in columns
+            else 0.0,
             altitude_ref=reference,
             labels={name: cells[index] for index, name in further if index < len(cells)},
         )
+
+
+def _default_reference(names: Sequence[str], columns: Mapping[str, int]) -> str:
+    """Return what altitudes refer to where a row does not say it."""
+    altitude = columns.get("altitude")
+    return "msl" if altitude is not None and names[altitude].lower() == "zmsl" else "agl"
 
 
 def _with_numbers(rows: list[_Row]) -> list[_Row]:
@@ -379,7 +418,8 @@ def _columns(names: list[str], table: _Table) -> dict[str, int]:
             raise UsageError(f"{table.source}: the columns {given} all mean {role}; keep one")
         if found:
             columns[role] = found[0]
-    missing = [role for role in _REQUIRED if role not in columns]
+    required = [role for role in _REQUIRED if role != "altitude" or table.needs_altitudes]
+    missing = [role for role in required if role not in columns]
     if missing:
         source = table.source if table.unit == "line" else "The table of receptors"
         raise UsageError(missing_columns(missing, names, source))

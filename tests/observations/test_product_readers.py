@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from product_files import (
     GGG,
     write_blended_tropomi,
@@ -15,6 +16,7 @@ from product_files import (
     write_wfmd,
 )
 
+from stilt.cli import cli
 from stilt.config import Bounds
 from stilt.config.base import ConfigFieldError
 from stilt.config.observations import ObservationsConfig
@@ -504,3 +506,37 @@ def test_samples_of_real_products(pattern, reader, count, good):
         ground, top = profiles["apriori"][:, 0], profiles["apriori"][:, -1]
         assert (ground > 1.05 * top).all() if reader == "tropomi" else (ground > 0.95 * top).all()
         assert 0.8 < np.median(ground) / found.table["value"].median() < 1.2
+
+
+def test_a_table_without_altitudes_holds_columns(tmp_path):
+    path = tmp_path / "columns.csv"
+    path.write_text("time,lon,lat,value,units\n2023-07-15 18:00,-111.85,40.77,415.2,ppm\n")
+    found = read_csv(path, species="co2")
+    (receptor,) = found.receptors(top=2000)
+    assert receptor.kind == "column"
+    assert [place.altitude_m for place in receptor.positions] == [0, 2000]
+    with pytest.raises(UsageError, match="altitude"):
+        found.receptors("point")
+
+
+def test_a_table_of_other_times_is_read_in_the_form_that_is_stated(tmp_path):
+    path = tmp_path / "tower.csv"
+    path.write_text("time,lon,lat,z,co2,units\n15.07.2023 18:00,-111.85,40.77,30,415.2,ppm\n")
+    with pytest.raises(UsageError, match="--time-format"):
+        read_files(path, "csv", species="co2")
+    found = read_files(path, "csv", species="co2", time_format="%d.%m.%Y %H:%M")
+    assert found.table["time"].tolist() == [pd.Timestamp("2023-07-15 18:00")]
+    with pytest.raises(UsageError, match="The reader tropomi"):
+        read_files(path, "tropomi", time_format="%d.%m.%Y")
+    CliRunner().invoke(cli, ["init", str(tmp_path / "case")])
+    options = ["--reader", "csv", "--species", "co2", "--time-format", "%d.%m.%Y %H:%M"]
+    result = CliRunner().invoke(cli, ["observe", str(path), *options, str(tmp_path / "case")])
+    assert result.exit_code == 0, result.output
+
+
+def test_an_uncertainty_may_be_named_after_the_gas_and_a_missing_gas_is_asked_for(tmp_path):
+    path = tmp_path / "tower.csv"
+    path.write_text("time,lon,lat,z,co2,co2_sd,units\n2023-07-15 18:00,1,2,30,415.2,0.3,ppm\n")
+    assert read_csv(path, species="co2").table["uncertainty"].tolist() == [0.3]
+    with pytest.raises(UsageError, match="--species co2"):
+        read_csv(path)

@@ -34,6 +34,7 @@ def read_files(
     *,
     species: str | None = None,
     units: str | None = None,
+    time_format: str | None = None,
     folder: Path | None = None,
 ) -> Soundings:
     """Read files of one kind, and join what they hold.
@@ -43,6 +44,7 @@ def read_files(
         reader: ``tropomi``, ``wfmd``, ``oco2``, ``tccon``, ``ggg`` or ``csv``.
         species: the gas to read, for products with several.
         units: of the values, for ``csv``.
+        time_format: form of the times, for ``csv``; see :func:`stilt.read_receptors`.
         folder: where relative paths begin; None: the current folder.
 
     Raises:
@@ -55,7 +57,9 @@ def read_files(
         raise UsageError(f"The reader {reader} knows one gas only: leave the species out.")
     if units is not None and reader != "csv":
         raise UsageError(f"The reader {reader} knows its units: leave them out.")
-    given = {"species": species, "units": units}
+    if time_format is not None and reader != "csv":
+        raise UsageError(f"The reader {reader} knows the form of its times: leave it out.")
+    given = {"species": species, "units": units, "time_format": time_format}
     options = {name: value for name, value in given.items() if value is not None}
     listed = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     paths: list[Path] = []

@@ -12,11 +12,11 @@ import pandas as pd
 from stilt.errors import UsageError
 from stilt.observations.readers.mole_fractions import WHOLE, factor_of, measured
 from stilt.observations.soundings import Soundings
-from stilt.receptors import read_receptors
 from stilt.receptors.labels import is_missing_number
+from stilt.receptors.table import read_places
 
 VALUE_NAMES = ("value", "obs", "observed", "mole_fraction")
-UNCERTAINTY_NAMES = ("uncertainty", "sigma", "std", "error")
+UNCERTAINTY_NAMES = ("uncertainty", "sigma", "std", "sd", "error")
 ID_NAMES = ("sounding_id", "observation_id", "obs_id", "id")
 GOOD_NAMES = ("good", "valid")
 
@@ -30,11 +30,12 @@ def read_csv(
 ) -> Soundings:
     """Read a table with the columns of ``receptors.csv`` and measured values.
 
-    Time, longitude, latitude and altitude are named as in ``receptors.csv``; ``value`` (or the
-    name of the gas) is the measurement, ``uncertainty`` its standard deviation, ``units`` its
-    unit, ``good`` (0 or 1) its quality. All other columns are kept as labels. NA, NaN and fill
-    values such as -999 count as missing; a warning says how many fill values there are, and how
-    many others are negative.
+    Time, longitude, latitude and altitude are named as in ``receptors.csv``; a table without
+    altitudes holds values of columns. ``value`` (or the name of the gas) is the measurement,
+    ``uncertainty`` (``sigma``, ``std``, ``sd``, ``error``, or one of these after the gas, as in
+    ``co2_sd``) its standard deviation, ``units`` its unit, ``good`` (0 or 1) its quality. All
+    other columns are kept as labels. NA, NaN and fill values such as -999 count as missing; a
+    warning says how many fill values there are, and how many others are negative.
 
     Args:
         path: the file.
@@ -50,7 +51,7 @@ def read_csv(
     """
     if units is not None:
         factor_of(units, WHOLE, path)
-    receptors = read_receptors(path, time_format=time_format, keep_duplicates=True)
+    receptors, has_altitudes = read_places(path, time_format=time_format)
     if not receptors:
         raise UsageError(f"{Path(path)} has no measurements: no line follows its header.")
     if any(receptor.kind != "point" for receptor in receptors):
@@ -61,7 +62,9 @@ def read_csv(
     if value is None:
         raise UsageError(
             f"{Path(path)} has no column 'value' with the measurements; its columns besides time "
-            f"and place are {', '.join(map(str, labels.columns)) or 'none'}."
+            f"and place are {', '.join(map(str, labels.columns)) or 'none'}. A column with the "
+            "name of the gas is found when the gas is given, as in --species co2 (species= in "
+            "Python)."
         )
     places = [receptor.positions[0] for receptor in receptors]
     times = pd.DatetimeIndex([receptor.time for receptor in receptors]).as_unit("ns")
@@ -69,13 +72,16 @@ def read_csv(
         "time": times,
         "longitude": [place.longitude for place in places],
         "latitude": [place.latitude for place in places],
-        "altitude_m": [place.altitude_m for place in places],
-        "altitude_ref": [receptor.altitude_ref for receptor in receptors],
         "value": _number(labels, value, times, path),
     }
+    if has_altitudes:
+        columns["altitude_m"] = [place.altitude_m for place in places]
+        columns["altitude_ref"] = [receptor.altitude_ref for receptor in receptors]
     used = {value}
+    gas = (species or value).lower()
+    of_gas = tuple(f"{gas}_{name}" for name in UNCERTAINTY_NAMES)
     for target, names, default in (
-        ("uncertainty", UNCERTAINTY_NAMES, np.nan),
+        ("uncertainty", (*UNCERTAINTY_NAMES, *of_gas), np.nan),
         ("good", GOOD_NAMES, True),
         ("units", ("units", "unit"), units or ""),
         ("species", ("species", "gas"), species or ""),
