@@ -152,33 +152,55 @@ def export_zarr(dataset: xr.Dataset, path: Path) -> None:
 
 
 def export_parquet(located: Locations, receptors: pd.DataFrame, kind: str, path: Path) -> None:
-    """Write rows of many simulations as one Parquet file, with receptors in further columns."""
-    writer: pq.ParquetWriter | None = None
+    """Write rows of many simulations as one Parquet file, with receptors in further columns.
+
+    Particles may have columns that those of other simulations lack, as of columns ``xhgt``: they
+    are null there.
+    """
     columns = [n for n in receptors if n not in ("receptor", "kind")]
     fixed = with_text_for_nothing(pa.Table.from_pandas(receptors[columns], preserve_index=False))
     taken = {"time": "receptor_time", "longitude": "receptor_longitude",
              "latitude": "receptor_latitude", "altitude": "receptor_altitude"}  # fmt: skip
     fixed = fixed.rename_columns([taken.get(name, name) for name in fixed.column_names])
     with atomic_path(path) as part:
-        try:
-            waiting: list[pa.Table] = []
-            rows = 0
-            for number, one in enumerate(located):
-                table = _rows(one, kind)
-                repeated = fixed.take(pa.array(np.full(len(table), number)))
-                for name in reversed(repeated.column_names):
-                    column = repeated[name].combine_chunks()
-                    table = table.add_column(0, name, column)
-                waiting.append(table)
-                rows += len(table)
-                if writer is None:
-                    writer = pq.ParquetWriter(part, table.schema, compression="zstd")
-                if rows >= ROWS or number == len(located) - 1:
-                    writer.write_table(pa.concat_tables(waiting), rows or 1)
-                    waiting, rows = [], 0
-        finally:
-            if writer is not None:
-                writer.close()
+        schema = _write_rows(located, fixed, kind, part, None)
+        while schema is not None:
+            schema = _write_rows(located, fixed, kind, part, schema)
+
+
+def _write_rows(
+    located: Locations, fixed: pa.Table, kind: str, part: Path, schema: pa.Schema | None
+) -> pa.Schema | None:
+    """Write rows with a schema, or that of the first simulation.
+
+    Returns:
+        A wider schema to begin again with, when a simulation has further columns.
+    """
+    writer: pq.ParquetWriter | None = None
+    try:
+        waiting: list[pa.Table] = []
+        rows = 0
+        for number, one in enumerate(located):
+            table = _rows(one, kind)
+            repeated = fixed.take(pa.array(np.full(len(table), number)))
+            for name in reversed(repeated.column_names):
+                table = table.add_column(0, name, repeated[name].combine_chunks())
+            schema = schema or table.schema
+            if not set(table.column_names) <= set(schema.names):
+                return pa.unify_schemas([schema, table.schema])
+            # The empty table has the order of columns, and those that this one lacks.
+            table = pa.concat_tables([schema.empty_table(), table], promote_options="default")
+            waiting.append(table)
+            rows += len(table)
+            if writer is None:
+                writer = pq.ParquetWriter(part, schema, compression="zstd")
+            if rows >= ROWS or number == len(located) - 1:
+                writer.write_table(pa.concat_tables(waiting), rows or 1)
+                waiting, rows = [], 0
+    finally:
+        if writer is not None:
+            writer.close()
+    return None
 
 
 def with_text_for_nothing(table: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from stilt.cli import cli
 from stilt.errors import UsageError
 from stilt.footprint import Footprint
-from stilt.project.export import with_text_for_nothing
+from stilt.project.export import export_parquet, with_text_for_nothing
 from stilt.trajectories import Trajectories
 from tests.project.test_campaign import campaign  # noqa: F401
 
@@ -127,3 +127,18 @@ def test_a_suffix_of_another_kind_of_file_is_refused_and_a_folder_may_have_one(f
     assert foot.export(f"{tmp_path}/footprints.july/") == 5
     assert len(list((tmp_path / "footprints.july").iterdir())) == 5
     assert foot.export(tmp_path / "version-1.5") == 5
+
+
+def test_particles_with_and_without_a_column_go_into_one_table(tmp_path, monkeypatch):
+    """Columns' particles have ``xhgt``, points' have none, in either order of them."""
+    point = pa.table({"time": [-1.0, -2.0], "zagl": [1.0, 2.0]})
+    column = pa.table({"time": [-1.0], "xhgt": [500.0], "zagl": [3.0]})
+    receptors = pd.DataFrame({"sim_id": ["a", "b", "c"], "scene_id": [None, None, None]})
+    for tables in ([point, column, point], [column, point, column]):
+        monkeypatch.setattr("stilt.project.export._rows", lambda one, kind: one)
+        export_parquet(tables, receptors, "particles", tmp_path / "all.parquet")
+        found = pd.read_parquet(tmp_path / "all.parquet")
+        expected = pd.concat([each.to_pandas() for each in tables], ignore_index=True)
+        pd.testing.assert_frame_equal(found[["time", "zagl", "xhgt"]],
+                                      expected[["time", "zagl", "xhgt"]])  # fmt: skip
+        assert found["sim_id"].tolist() == list("aabcc" if tables[0] is point else "abbc")
