@@ -127,6 +127,7 @@ def coverage_report(model: Model, complete: Container[str] = ()) -> CoverageRepo
         *misspelt_columns(receptors),
         *suspicions(receptors, model.config, one_of_grid.values()),
         *filter(None, [unused_kernels(model.files.observations, model.config.footprints)]),
+        *model.files.kernels.lacking(model.config.footprints, receptors),
         *odd_mets,
     ]
     return CoverageReport(report, missing, suspected)

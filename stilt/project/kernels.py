@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,6 +111,13 @@ class KernelTable:
             raise UsageError(f"{self.path}, column {column}, {receptor_id}: {fault[1]}.")
         return levels, values
 
+    def receptors(self) -> set[str]:
+        """Return the ids of all receptors that have rows."""
+        if self._frame is not None:
+            return set(self._frame[RECEPTOR])
+        column = self._file.read(columns=[RECEPTOR])[RECEPTOR]
+        return set(map(str, column.unique().to_pylist()))
+
     def _read_group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return receptors and (level, value) of a group of rows, by receptor."""
         import numpy as np
@@ -176,6 +183,31 @@ class Kernels:
             self._fetch(table)
         places = [folder / Path(table).expanduser() for folder in self.folders]
         return next((place for place in places if place.is_file()), places[0])
+
+    def lacking(
+        self, footprints: Mapping[str, FootprintConfig], receptors: Sequence[Receptor]
+    ) -> list[str]:
+        """Return a sentence for each footprint that receptors will fail for want of a kernel.
+
+        Args:
+            footprints: of the configuration.
+            receptors: those that are to be computed.
+        """
+        told = []
+        for name, settings in footprints.items():
+            for each in settings.transforms:
+                table = each.get("table")
+                if not table or each["others"] == "keep" or not self.path(table).is_file():
+                    continue
+                known = self._table(self.path(table)).receptors()
+                without = [str(one.id) for one in receptors if str(one.id) not in known]
+                if without:
+                    told.append(
+                        f"{len(without)} of {len(receptors)} receptors have no kernel in {table}, "
+                        f"{without[0]} for example, and will fail: with others: keep in this "
+                        f"transform of the footprint {name} they count unweighted."
+                    )
+        return told
 
     def files(self, footprints: Mapping[str, FootprintConfig]) -> dict[str, Path]:
         """Return the files that transforms read, by their path relative to the project."""

@@ -142,6 +142,14 @@ def test_a_receptor_gets_its_own_kernel(tmp_path):
         kernels.bound(settings, OTHER)
     keeping = footprint({"kind": "averaging_kernel", "table": "k.parquet", "others": "keep"})
     assert kernels.bound(keeping, OTHER).transforms == []
+    given = {"column": settings, "both": keeping}
+    assert kernels.lacking(given, [COLUMN]) == []
+    (told,) = kernels.lacking(given, [COLUMN, OTHER])
+    assert told.startswith(f"1 of 2 receptors have no kernel in k.parquet, {OTHER.id} for example")
+    assert told.endswith("this transform of the footprint column they count unweighted.")
+    frame.to_csv(tmp_path / "k.csv", index=False)
+    table = footprint({"kind": "averaging_kernel", "table": "k.csv"})
+    assert len(kernels.lacking({"column": table}, [OTHER])) == 1
     with pytest.raises(FootprintError, match=r"no table of kernels .*gone\.parquet"):
         kernels.bound(footprint({"kind": "averaging_kernel", "table": "gone.parquet"}), COLUMN)
     frame.assign(kernel=2.0).to_parquet(tmp_path / "k.parquet")
