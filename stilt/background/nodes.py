@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stilt.errors import UsageError
+from stilt.meteorology.grids import wrap_longitude
+from stilt.sphere import unit_vectors
 
 Floats = NDArray[np.float64]
 Corner = tuple[NDArray[np.int64], NDArray[np.int64], Floats]
@@ -92,7 +94,9 @@ class CurvilinearNodes:
     def _tree(self) -> Any:
         from scipy.spatial import KDTree
 
-        return KDTree(on_sphere(self.longitudes.ravel(), self.latitudes.ravel()))
+        return KDTree(
+            unit_vectors(np.radians(self.longitudes.ravel()), np.radians(self.latitudes.ravel()))
+        )
 
     def around(self, longitude: Floats, latitude: Floats) -> Sequence[Corner]:
         """Return the nodes around points; see :class:`Nodes`."""
@@ -119,7 +123,7 @@ class CurvilinearNodes:
 
         Newton's method on the cells' bilinear maps, from the nearest node on.
         """
-        _, nearest = self._tree.query(on_sphere(longitude, latitude))
+        _, nearest = self._tree.query(unit_vectors(np.radians(longitude), np.radians(latitude)))
         rows, columns = self.longitudes.shape
         row, column = (each.astype(np.float64) for each in np.divmod(nearest, columns))
         close = np.zeros(row.size, bool)
@@ -245,12 +249,6 @@ def outside_in_words(
     )
 
 
-def on_sphere(longitude: Floats, latitude: Floats) -> Floats:
-    """Return unit vectors, shape (points, 3)."""
-    lon, lat = np.radians(longitude), np.radians(latitude)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-
-
 def _seen_from(
     longitude: Floats, latitude: Floats, centre_lon: Floats, centre_lat: Floats
 ) -> tuple[Floats, Floats]:
@@ -258,7 +256,7 @@ def _seen_from(
 
     Around centres near a pole in degrees on the tangential plane (gnomonic projection).
     """
-    east = (longitude - centre_lon + 180.0) % 360.0 - 180.0
+    east = wrap_longitude(longitude - centre_lon)
     north = latitude - centre_lat
     polar = np.abs(centre_lat) > NEAR_POLE_DEG
     if polar.any():

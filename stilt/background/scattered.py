@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from stilt.background.nodes import Corner, Floats, on_sphere, outside_in_words
+from stilt.background.nodes import Corner, Floats, outside_in_words
+from stilt.errors import UsageError
+from stilt.meteorology.grids import wrap_longitude
+from stilt.sphere import unit_vectors
 
 _SEAM_STEP_DEG = 30.0
 
@@ -28,9 +31,7 @@ class ScatteredNodes:
 
     longitudes: Floats = field(repr=False)
     latitudes: Floats = field(repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_triangles", lru_cache(maxsize=4)(self._joined))
+    _triangles: dict[float, tuple[Any, float]] = field(default_factory=dict, init=False, repr=False)
 
     def around(self, longitude: Floats, latitude: Floats) -> Sequence[Corner]:
         """Return the nodes around points; see :class:`stilt.background.nodes.Nodes`.
@@ -39,8 +40,10 @@ class ScatteredNodes:
         """
         turned = np.exp(1j * np.radians(longitude)).mean()
         middle = float(np.round(np.degrees(np.angle(turned)) / _SEAM_STEP_DEG) * _SEAM_STEP_DEG)
-        triangles, spacing = self._triangles(middle)  # type: ignore[attr-defined]
-        places = np.stack([_beside(longitude, middle), latitude], axis=1)
+        if middle not in self._triangles:
+            self._triangles[middle] = self._joined(middle)
+        triangles, spacing = self._triangles[middle]
+        places = np.stack([middle + wrap_longitude(longitude - middle), latitude], axis=1)
         found = triangles.find_simplex(places)
         to_shares = triangles.transform[found]
         first_two = np.einsum("nij,nj->ni", to_shares[:, :2], places - to_shares[:, 2])
@@ -49,7 +52,9 @@ class ScatteredNodes:
         beyond = np.flatnonzero(found < 0)
         if beyond.size:
             nodes, shares = nodes.copy(), shares.copy()
-            away, nearest = self._tree().query(on_sphere(longitude[beyond], latitude[beyond]))
+            away, nearest = self._tree.query(
+                unit_vectors(np.radians(longitude[beyond]), np.radians(latitude[beyond]))
+            )
             nodes[beyond] = nearest[:, None]
             shares[beyond] = [1.0, 0.0, 0.0]
             far = beyond[away > spacing]
@@ -59,20 +64,27 @@ class ScatteredNodes:
         return [(row, nodes[:, corner].astype(np.int64), shares[:, corner]) for corner in range(3)]
 
     def _joined(self, middle: float) -> tuple[Any, float]:
-        """Return triangles around a longitude, and how far nodes lie apart (of a sphere of 1)."""
-        from scipy.spatial import Delaunay
+        """Return triangles around a longitude, and how far nodes lie apart (of a sphere of 1).
 
-        triangles = Delaunay(np.stack([_beside(self.longitudes, middle), self.latitudes], axis=1))
-        places = on_sphere(self.longitudes, self.latitudes)
-        apart, _ = self._tree().query(places[:: max(1, places.shape[0] // 1000)], k=2)
+        Raises:
+            UsageError: the nodes lie on one line.
+        """
+        from scipy.spatial import Delaunay, QhullError
+
+        longitudes = middle + wrap_longitude(self.longitudes - middle)
+        try:
+            triangles = Delaunay(np.stack([longitudes, self.latitudes], axis=1))
+        except QhullError as error:
+            raise UsageError(
+                f"The {longitudes.size} nodes of the field lie on one line, as of a track or a "
+                "single row: between them there is no field."
+            ) from error
+        places = self._tree.data
+        apart, _ = self._tree.query(places[:: max(1, places.shape[0] // 1000)], k=2)
         return triangles, 1.5 * float(np.median(apart[:, 1]))
 
+    @cached_property
     def _tree(self) -> Any:
         from scipy.spatial import KDTree
 
-        return KDTree(on_sphere(self.longitudes, self.latitudes))
-
-
-def _beside(longitude: Floats, middle: float) -> Floats:
-    """Return longitudes within half a turn of one."""
-    return middle + (longitude - middle + 180.0) % 360.0 - 180.0
+        return KDTree(unit_vectors(np.radians(self.longitudes), np.radians(self.latitudes)))

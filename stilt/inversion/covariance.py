@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from stilt.errors import UsageError
+from stilt.sphere import unit_vectors
 
 if TYPE_CHECKING:
     from stilt.footprint.jacobian import Jacobian
@@ -168,9 +169,8 @@ def _near(lon: Floats, lat: Floats, length_km: float, cut_off: float) -> sp.csr_
     """Correlations above a limit, by neighbours on the sphere."""
     from scipy.spatial import KDTree
 
-    places = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
     reach_km = min(-length_km * np.log(cut_off), np.pi * EARTH_RADIUS_KM)
-    tree = KDTree(places)
+    tree = KDTree(unit_vectors(lon, lat))
     chord = 2.0 * np.sin(0.5 * reach_km / EARTH_RADIUS_KM)
     pairs = tree.query_pairs(chord, output_type="ndarray")
     row, column = np.concatenate([pairs, pairs[:, ::-1]]).T

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stilt.sphere import unit_vectors
+
 EARTH_RADIUS_M = 6_371_000.0
 
 _TIE = 1e-12
@@ -28,17 +30,11 @@ def nearest(
     from scipy.spatial import KDTree
 
     # The shortest chord belongs to the shortest arc.
-    tree = KDTree(_on_unit_sphere(longitude, latitude))
-    targets = _on_unit_sphere(to_longitude, to_latitude)
+    tree = KDTree(unit_vectors(np.radians(longitude), np.radians(latitude)))
+    targets = unit_vectors(np.radians(to_longitude), np.radians(to_latitude))
     chord, _ = tree.query(targets)
     found = tree.query_ball_point(targets, chord + _TIE)
     return np.array([min(ties) for ties in found], dtype=np.intp)
-
-
-def _on_unit_sphere(longitude: ArrayLike, latitude: ArrayLike) -> Floats:
-    """Return Cartesian coordinates of points in degrees, shape (points, 3)."""
-    lon, lat = np.radians(longitude), np.radians(latitude)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
 def offset_degrees(

@@ -58,7 +58,9 @@ def campaign_table(
         only: simulations to keep; None keeps all.
 
     Returns:
-        The rows, with a column ``shard`` ("" for a file), and what of the selection is not there.
+        One row for each output, with a column ``shard`` that is "" where the output is a file of
+        its own; and counts of selected simulations that have none, or one of another
+        configuration.
     """
     made, names = _made(kind, name)
 

@@ -188,6 +188,9 @@ def test_triangles_across_the_date_line_and_ends_beyond_them():
     np.testing.assert_allclose(at([169.6], [0.0]), [485.0])
     with pytest.raises(UsageError, match=r"1 of 2 particles end outside the field.s grid"):
         at([179.0, 165.0], [0.0, 0.0])
+    field = BackgroundField(FieldSource.open(dataset.isel(cell=slice(0, 20))))
+    with pytest.raises(UsageError, match="20 nodes of the field lie on one line"):
+        at([179.0], [-10.0])
 
 
 def test_ends_outside_a_grid_and_grids_that_are_none_are_one_sentence():
