@@ -34,35 +34,40 @@ def prefect_api(home: Path) -> Iterator[str]:
             server = stack.enter_context(SERVERS.in_use(home))
             url = server.url
             stack.enter_context(reached_directly(url))
-            stack.enter_context(_pointed_at(server))
+            stack.enter_context(_set_in_prefect(_settings_for(server)))
             server.wait()
         else:
             stack.enter_context(reached_directly(url))
+            if urlsplit(url).scheme == "http":
+                stack.enter_context(_set_in_prefect(_one_certificate(home)))
         stack.callback(drain_clients)
         yield url
 
 
-@contextmanager
-def _pointed_at(server: PrivateServer) -> Iterator[None]:
-    """Point Prefect at a server: in this context, in its background threads, in child processes.
+def _settings_for(server: PrivateServer) -> dict[str, str | None]:
+    """Return settings of Prefect for a private server.
 
-    The user's block for results is not known to this server. Heartbeats of flow runs are off: the
-    end of a run would wait for the last one.
+    The user's block for results is not known to it. Heartbeats of flow runs are off: the end of a
+    run would wait for the last one.
     """
-    from prefect import context, settings
-
-    certificate = str(_one_certificate(server.home))
-    variables = {
+    return {
         "PREFECT_API_URL": server.url,
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(server.home / "storage"),
         # Unset: Prefect takes an empty name for a block's.
         "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": None,
         "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": None,
-        "PREFECT_API_SSL_CERT_FILE": certificate,
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": None,
+        **_one_certificate(server.home),
     }
+
+
+@contextmanager
+def _set_in_prefect(variables: dict[str, str | None]) -> Iterator[None]:
+    """Set settings of Prefect: in this context, in its background threads, in child processes."""
+    from prefect import context, settings
+
     own = {getattr(settings, name): value for name, value in variables.items()}
     everywhere = context.GLOBAL_SETTINGS_CONTEXT
     with environment(variables), settings.temporary_settings(own):
@@ -74,19 +79,23 @@ def _pointed_at(server: PrivateServer) -> Iterator[None]:
             context.GLOBAL_SETTINGS_CONTEXT = everywhere
 
 
-def _one_certificate(home: Path) -> Path:
-    """Return a file with one certificate, for clients of a server without TLS.
+def _one_certificate(home: Path) -> dict[str, str | None]:
+    """Return settings that name a file with one certificate, for clients of a server without TLS.
 
     Each client of Prefect, two for each task, reads the whole file: 40 ms with the usual hundred.
+
+    Args:
+        home: folder for that file.
     """
     path = home / "certificate.pem"
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         import certifi
 
         first, mark, _ = certifi.contents().partition("-----END CERTIFICATE-----")
         with atomic_path(path) as part:
             part.write_text(f"{first}{mark}\n", encoding="utf-8")
-    return path
+    return {"PREFECT_API_SSL_CERT_FILE": str(path)}
 
 
 def drain_clients() -> None:

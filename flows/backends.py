@@ -14,6 +14,7 @@ from flows.api import check_reachable
 from flows.private_server import SERVERS, PrivateServer, state_directory
 from flows.settings import load_prefect, our_prefect, user_api_url, without_logging_errors
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
+from stilt.execution.ahead import ProcessAhead, process_ahead
 from stilt.execution.backend import NoExtras, refuse_unknown
 from stilt.execution.forks import note_computing
 from stilt.execution.memory import keep_freed_memory, loading
@@ -46,15 +47,17 @@ class LocalBackend(NoExtras):
         refuse_unknown(self.name, options, ())
         self.n_workers = n_workers
         self._loading = ExitStack()
+        self._ahead: ProcessAhead | None = None
         self._ready: WorkerPool | None = None
 
     @contextmanager
     def prepare(self, output_root: Path) -> Iterator[None]:
         """Launch the Prefect server already; see :class:`stilt.execution.backend.Backend`."""
         without_logging_errors()
-        if self.n_workers == 1:
-            keep_freed_memory()
-        with self._loading:
+        with ExitStack() as stack, self._loading:
+            if self.n_workers == 1:
+                keep_freed_memory()
+                self._ahead = stack.enter_context(process_ahead())
             self._loading.enter_context(loading())
             try:
                 self._launched(output_root)
@@ -98,11 +101,13 @@ class LocalBackend(NoExtras):
 
         with shared(project.index, sim_ids) as share:
             plan = self.plan(project, share, skip_existing)
-            with self._compiling_ahead(project, plan, server):
+            with self._getting_ready(project, plan, server):
+                load_prefect()
+                import_module("flows.definitions")
                 if server is None and self.on_this_machine:
                     self.check(output_root=root)
-            self._loading.close()
-            return EndedJob(self.run_flow(project, plan, observer))
+                self._loading.close()
+                return EndedJob(self.run_flow(project, plan, observer))
 
     def run_flow(self, project: Project, plan: Plan, observer: Observer | None) -> Outcome:
         """Compute a plan in a run of the flow `simulate`, and return what came of it."""
@@ -147,27 +152,33 @@ class LocalBackend(NoExtras):
         """Return who computes a plan in a flow run: task runs here or in a process pool."""
         from flows.crew import task_runs_of_this_machine
 
+        if self._ahead is not None:
+            self._ahead.stop()
+        self._ahead = None
         ready, self._ready = self._ready, None
         return task_runs_of_this_machine(project, plan, ready)
 
     @contextmanager
-    def _compiling_ahead(
+    def _getting_ready(
         self, project: Project, plan: Plan, server: PrivateServer | None
     ) -> Iterator[None]:
-        """Load or compile the transport while Prefect is imported, and its server starts."""
-        waits = "prefect.main" not in sys.modules if server is None else not server.ready
-        others_compute = plan.roles.transport + plan.roles.helpers > 1
-        if not waits or others_compute or not self.on_this_machine:
-            yield
-            return
-        from stilt.execution.warm_up import compiling_ahead, prepare_meteorology
+        """Compile and prepare weather elsewhere while Prefect is imported, and its server starts.
 
-        with compiling_ahead(project, plan):
-            load_prefect()
-            import_module("flows.definitions")
+        That is for runs that this process computes; see :func:`workers_getting_ready` of others.
+        """
+        from stilt.execution.orders import work_orders
+        from stilt.execution.places import Folders
+
+        waits = "prefect.main" not in sys.modules if server is None else not server.ready
+        inline = self.on_this_machine and plan.roles.transport + plan.roles.helpers == 1
+        with ExitStack() as stack:
+            if self._ahead is None and inline and waits:
+                self._ahead = stack.enter_context(process_ahead())
+            if self._ahead is not None and inline:
+                (order,) = work_orders(project, plan, plan.batches[:1], Folders.of(project))
+                self._ahead.get_ready(order)
+                import_module("stilt.transport")
             yield
-            if server is not None:
-                prepare_meteorology(project, plan.sim_ids, enough=lambda: server.ready)
 
     def serve(self, output_root: Path, *, port: int, announce: Announce) -> None:
         """Serve Prefect's web interface on a project's own state; a user's API has its own."""

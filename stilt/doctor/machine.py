@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from stilt.cache import user_cache, why_unusable
 from stilt.config.runtime import RuntimeSettings
+from stilt.cores import available_cores
 from stilt.doctor.finding import Finding, fine, problem, warning
 from stilt.errors import StiltError
 from stilt.execution.limits import address_space_shortage, thread_shortage
@@ -60,13 +61,6 @@ def machine_findings(folder: Path) -> Iterator[Finding]:
     yield lock_finding(folder)
     yield disk_finding(folder)
     yield cache_finding()
-
-
-def available_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def device_finding() -> Finding:

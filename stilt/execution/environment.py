@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,6 +17,11 @@ def environment(values: Mapping[str, str | None]) -> Iterator[None]:
         yield
     finally:
         _set(before)
+
+
+def search_path() -> str:
+    """Return the PYTHONPATH with which another Python finds what this one does."""
+    return os.pathsep.join(map(os.path.abspath, sys.path))
 
 
 def _set(values: Mapping[str, str | None]) -> None:

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from stilt.atomic import atomic_path
 from stilt.compiler import VARIABLE, options_in_force, with_options
 from stilt.execution.compiled import compilation_folder
+from stilt.execution.environment import search_path
 from stilt.notices import notice
 from stilt.timing import timed
 
@@ -154,13 +155,12 @@ def _one_compiles(path: Path, meanwhile: Meanwhile) -> Iterator[None]:
 
 def _compile_elsewhere(path: Path, static: Static, shapes: tuple[Any, ...]) -> None:
     """Have a short-lived process compile a program with the transport's options, and keep it."""
-    search = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(
-        [sys.executable, "-m", "stilt.execution.programs", str(path)],
+        [sys.executable, "-P", "-m", "stilt.execution.programs", str(path)],
         input=pickle.dumps((static, shapes)),
         env={
             **os.environ,
-            "PYTHONPATH": search,
+            "PYTHONPATH": search_path(),
             "JAX_PLATFORMS": "cpu",
             VARIABLE: with_options(os.environ.get(VARIABLE, "")),
         },
@@ -270,8 +270,18 @@ def stored_programs(cache_dir: Path | None, meanwhile: Meanwhile = do_nothing) -
         cache_dir: takes the place of the user's cache folder.
         meanwhile: see :class:`StoredPrograms`.
     """
+    return StoredPrograms(_folder(cache_dir), meanwhile)
+
+
+def any_programs(cache_dir: Path | None) -> bool:
+    """Return whether programs are kept for this machine already; see :func:`stored_programs`."""
+    folder = _folder(cache_dir)
+    return folder is not None and any(folder.glob("*.program"))
+
+
+def _folder(cache_dir: Path | None) -> Path | None:
     folder = compilation_folder(cache_dir)
-    return StoredPrograms(None if folder is None else folder / "transport", meanwhile)
+    return None if folder is None else folder / "transport"
 
 
 if __name__ == "__main__":

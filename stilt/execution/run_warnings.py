@@ -145,7 +145,7 @@ def warn_of_few_particles(
 
 def warn_of_unused_kernels(project: Project) -> None:
     """Say that measurements have averaging kernels that no footprint is weighted with."""
-    if project.home is None and not project.observations.folder.is_dir():
+    if project.home is None and not project.layout.observations.is_dir():
         return
     from stilt.project.unused_kernels import unused_kernels
 

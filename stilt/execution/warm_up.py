@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
@@ -22,7 +20,6 @@ from stilt.receptors import Receptor, met_of, sim_parts
 
 if TYPE_CHECKING:
     from stilt.execution.orders import WorkOrder
-    from stilt.execution.plan import Plan
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.prepare import PreparationOptions
     from stilt.meteorology.reach import Reach
@@ -54,26 +51,6 @@ class _NotRun:
         """
         self._programs.get_ready(static, arguments)
         raise _ReadyError
-
-
-@contextlib.contextmanager
-def compiling_ahead(files: Project, plan: Plan) -> Iterator[None]:
-    """Load or compile in a thread, while the block runs, the program that the first batch needs.
-
-    XLA compiles without holding Python up. The end of the block waits for the thread. The packages
-    that thread and block both need are imported before it starts: two threads that import one
-    package at the same time may each find it half imported, and fail.
-    """
-    prepare_process(files)
-    for module in ("stilt.meteorology.nest", "stilt.meteorology.formats", "stilt.transport"):
-        import_module(module)
-    first = plan.batches[0].sim_ids
-    thread = threading.Thread(
-        target=compile_ahead, args=(files, first, plan.receptors), daemon=True
-    )
-    thread.start()
-    yield
-    thread.join()
 
 
 def get_worker_ready(order: WorkOrder) -> None:

@@ -10,9 +10,9 @@ class ProjectLayout:
     """Paths under one output root; making the object touches nothing on disk.
 
     ``config.yaml`` and ``receptors.csv`` at the top, one folder per simulation under
-    ``simulations/by-id/``, flat folders of relative links to trajectories and footprints, and
-    ``.stilt/`` with what the program keeps for itself. With ``output: {layout: store}`` particles
-    and footprints are in ``store/`` instead.
+    ``simulations/by-id/``, flat folders of relative links to trajectories and footprints,
+    ``observations/``, and ``.stilt/`` with what the program keeps for itself. With
+    ``output: {layout: store}`` particles and footprints are in ``store/`` instead.
 
     Args:
         root: the output root, a local folder.
@@ -26,6 +26,7 @@ class ProjectLayout:
         self.by_id = self.simulations / "by-id"
         self.particles = self.simulations / "particles"
         self.footprints = self.simulations / "footprints"
+        self.observations = self.root / "observations"
         self.store = self.root / "store"
         self.state = self.root / ".stilt"
         self.index = self.state / "index.duckdb"

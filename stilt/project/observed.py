@@ -17,6 +17,7 @@ from stilt.notices import notice
 from stilt.observations.soundings import Soundings
 from stilt.project.kernels import FIRST_VERSION, RECEPTOR, VERSION, table_version
 from stilt.project.keys import digest
+from stilt.project.layout import ProjectLayout
 from stilt.receptors import (
     Receptor,
     read_receptors,
@@ -43,7 +44,7 @@ class ObservationTables:
     """
 
     def __init__(self, root: Path) -> None:
-        self.folder = root / "observations"
+        self.folder = ProjectLayout(root).observations
 
     def table_path(self, name: str) -> Path:
         """File of the soundings of one name."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from stilt.cores import available_cores
 from stilt.timing import timed
 
 T = TypeVar("T")
 
 MOST_THREADS = 2
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -35,7 +28,7 @@ def prefetching(load: Callable[[int], T], order: Sequence[int]) -> Iterator[Call
     Yields:
         What to call instead of ``load``; it raises what ``load`` raises.
     """
-    threads = min(MOST_THREADS, _cores())
+    threads = min(MOST_THREADS, available_cores())
     if threads < 2:
         yield load
         return

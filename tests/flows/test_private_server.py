@@ -24,7 +24,7 @@ from prefect.settings import (
 )
 from private_certificate import make_certificate
 
-from flows.api import _pointed_at, check_reachable, prefect_api
+from flows.api import _set_in_prefect, _settings_for, check_reachable, prefect_api
 from flows.private_server import SERVERS, PrivateServer
 from stilt.errors import UsageError
 from stilt.execution.child_server import ServerError
@@ -289,7 +289,7 @@ def test_results_are_not_sought_where_another_server_knows_of(
         "print(r.default_storage_block or None, r.local_storage_path)"
     )
     server = SimpleNamespace(home=tmp_path, url=api)
-    with _pointed_at(server):  # type: ignore[arg-type]
+    with _set_in_prefect(_settings_for(server)):  # type: ignore[arg-type]
         results = get_current_settings().results
         child = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert results.default_storage_block is None

@@ -21,7 +21,7 @@ from stilt.transport.preparation import preparation
 
 @pytest.fixture(params=[1, 4])
 def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(prefetch, "_cores", lambda: request.param)
+    monkeypatch.setattr(prefetch, "available_cores", lambda: request.param)
     return request.param
 
 
@@ -39,7 +39,7 @@ def test_everything_is_loaded_once_and_given_in_order(cores: int) -> None:
 
 
 def test_the_next_is_under_way_while_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefetch, "_cores", lambda: 2)
+    monkeypatch.setattr(prefetch, "available_cores", lambda: 2)
     begun = [threading.Event() for _ in range(3)]
     with prefetch.prefetching(lambda number: begun[number].set(), range(3)) as loaded:
         loaded(0)
