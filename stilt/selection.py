@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from stilt.project.inputs import Project
     from stilt.receptors import Receptor
 
+
+SHOWN_NAMES = 8
 
 # The label `site` of a simulation's receptor, which the index keeps as JSON.
 _SITE = "json_extract_string(nullif(s.receptor, ''), '$.labels.site')"
@@ -90,8 +93,8 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
     Raises:
         ConfigValidationError: a meteorology that is not configured.
         TypeError: a keyword that does not exist.
-        UsageError: a reason or a footprint that does not exist, or a range of times in which the
-            last is before the first.
+        UsageError: a reason, footprint, scene or place that does not exist, or a range of times
+            in which the last is before the first.
     """
     chosen = checked(selection)
     clauses: list[str] = ["true"]
@@ -105,11 +108,14 @@ def condition(owner: Owner, selection: Selection) -> tuple[str, list[Any]]:
         values += [time.to_pydatetime() for time in time_window(time_range)]
     if (location_ids := chosen.get("location_ids")) is not None:
         places = sorted(_texts(location_ids))
+        _require_places(owner, places)
         among = f"IN ({', '.join('?' * len(places)) or 'NULL'})"
         clauses.append(f"(s.location_id {among} OR {_SITE} {among})")
         values += 2 * places
     if (reason := chosen.get("reason")) is not None and str(reason) not in list(Reason):
         raise UsageError(f"Unknown reason '{reason}': known are {', '.join(Reason)}.")
+    if (scene := chosen.get("scene_id")) is not None:
+        _require_scene(owner, str(scene))
     for column, value in (("scene_id", chosen.get("scene_id")), ("reason", chosen.get("reason"))):
         if value is not None:
             clauses.append(f"s.{column} = ?")
@@ -132,6 +138,48 @@ def _require_footprint(owner: Owner, name: str) -> None:
     known = list(dict.fromkeys([*configured, *map(str, table["name"])]))
     if name not in known:
         raise UsageError(f"Unknown footprint '{name}': known are {', '.join(known) or 'none'}.")
+
+
+def _require_scene(owner: Owner, scene: str) -> None:
+    """Refuse a scene that no registered simulation belongs to."""
+    table = owner.files.index.sql(
+        "SELECT DISTINCT scene_id AS scene FROM simulations WHERE scene_id IS NOT NULL"
+    )
+    known = sorted(map(str, table["scene"]))
+    if scene not in known:
+        raise UsageError(f"Unknown scene '{scene}': {_nearest(scene, known)}")
+
+
+def _require_places(owner: Owner, places: Sequence[str]) -> None:
+    """Refuse a place at which there is no receptor, registered or not."""
+    if not places:
+        return
+    among = f"IN ({', '.join('?' * len(places))})"
+    table = owner.files.index.sql(
+        f"SELECT DISTINCT s.location_id AS place, coalesce({_SITE}, '') AS site "
+        f"FROM simulations s WHERE s.location_id {among} OR {_SITE} {among}",
+        [*places, *places],
+    )
+    missing = set(places) - {*table["place"], *table["site"]}
+    if not missing:
+        return
+    receptors = owner.receptors
+    sites = {str(one.labels["site"]) for one in receptors if one.labels.get("site")}
+    locations = {one.location_id for one in receptors}
+    if missing := missing - sites - locations:
+        sites.update(filter(None, sites_of(owner, {})))
+        first, names = min(missing), sorted(sites or locations)
+        raise UsageError(f"No receptor is at the place '{first}': {_nearest(first, names)}")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Return which name was probably meant, or which there are."""
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean '{near[0]}'?"
+    if not known:
+        return "there are none."
+    more = f" and {len(known) - SHOWN_NAMES:,} more" if len(known) > SHOWN_NAMES else ""
+    return f"known are {', '.join(known[:SHOWN_NAMES])}{more}."
 
 
 def sites_of(owner: Owner, selection: Selection) -> list[str]:

@@ -63,7 +63,7 @@ def timeseries(
     name = footprint or _only(collections.names())
     chosen = collections[name].chosen(selection, "are not in the series", or_none=False)
     if not len(chosen):
-        raise UsageError(_nothing(owner, name, selection))
+        raise UsageError(_nothing(name, selection))
     labels = list(chosen.labels or [])
     given = fluxes_by_name(fluxes)
     found = components(chosen.layers(), given, molar_mass_g=molar_mass_g, projection=projection)
@@ -107,17 +107,10 @@ def timeseries(
     return dataset if site is None else by_site(dataset, site)
 
 
-def _nothing(owner: Owner, name: str, selection: Selection) -> str:
-    """Say that a selection has no footprint, and which places there are where it names some."""
+def _nothing(name: str, selection: Selection) -> str:
+    """Say that a selection has no footprint."""
     asked = ", ".join(f"{key}={value!r}" for key, value in selection.items() if value is not None)
-    said = f"No footprints {name!r} are there for this selection{f' ({asked})' if asked else ''}"
-    if selection.get("location_ids") is None:
-        return f"{said}."
-    places = dict.fromkeys(
-        str(each.labels.get("site") or each.location_id) for each in owner.receptors
-    )
-    more = f" and {len(places) - 5} others" if len(places) > 5 else ""
-    return f"{said}: receptors are at {', '.join(list(places)[:5])}{more}."
+    return f"No footprints {name!r} are there for this selection{f' ({asked})' if asked else ''}."
 
 
 def by_site(dataset: xr.Dataset, site: str) -> xr.Dataset:

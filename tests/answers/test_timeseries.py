@@ -200,8 +200,10 @@ def test_a_selection_takes_places_by_their_label_too(model):
     xr.testing.assert_identical(low, by_id)
     assert len(model.simulations.ids(location_ids={"high", "-111.85_40.77_30"})) == 3
     assert model.footprints["default"].missing(location_ids="low") == []
-    with pytest.raises(UsageError, match=r"location_ids='roof'\): receptors are at low, high\."):
+    with pytest.raises(UsageError, match="the place 'roof': known are high, low"):
         model.timeseries(FLUXES, location_ids="roof")
+    with pytest.raises(UsageError, match="No receptor is at the place 'hihg': did you mean 'high'"):
+        model.simulations.ids(location_ids=["low", "hihg"])
 
 
 def test_of_several_footprints_one_is_named_by_the_argument_that_there_is(model, monkeypatch):

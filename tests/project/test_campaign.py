@@ -121,6 +121,8 @@ def test_a_selection_opens_and_an_empty_one_says_so(campaign):
     assert part.sizes["receptor"] == 2
     assert campaign.footprints["default"].open(state="complete").sizes["receptor"] == 5
     with pytest.raises(UsageError, match="None of the 5 results"):
+        campaign.footprints["default"].open(time_range=("2024-01-01", "2024-01-02"))
+    with pytest.raises(UsageError, match="Unknown scene 'another': known are one"):
         campaign.footprints["default"].open(scene_id="another")
 
 

@@ -108,7 +108,7 @@ def test_the_command_exports_a_selection(campaign, tmp_path):  # noqa: F811
     with xr.open_dataset(out) as found:
         assert found.sizes["receptor"] == 4
     again = CliRunner().invoke(
-        cli, [*map(str, arguments[:2]), str(tmp_path / "x.nc"), "--scene", "no"]
+        cli, [*map(str, arguments[:2]), str(tmp_path / "x.nc"), "--from", "2024-01-01"]
     )
     assert again.exit_code == 2
     assert "None of the 5 results" in again.stderr

@@ -118,7 +118,8 @@ def test_incomplete_takes_the_filters_of_the_others(going_on):
     assert len(failed) == 2
     assert simulations.incomplete(state="failed") == failed
     assert simulations.incomplete(reason="NO_TRAJECTORY_DATA") == failed
-    assert simulations.incomplete(scene_id="noon") == []
+    with pytest.raises(UsageError, match="Unknown scene 'noon': known are morning"):
+        simulations.incomplete(scene_id="noon")
     assert set(simulations.incomplete(scene_id="morning")) < set(simulations.ids())
     assert simulations.incomplete(state="complete") == []
     assert set(simulations.incomplete(state="pending")).isdisjoint(failed)
@@ -129,7 +130,8 @@ def test_files_take_the_filters_of_the_others(going_on):
         complete = files.paths(state="complete")
         assert [path.parent.name for path in complete] == going_on.simulations.ids(state="complete")
         assert len(files.load(state="complete")) == len(complete)
-        assert files.paths(scene_id="noon") == files.load(scene_id="noon") == []
+        with pytest.raises(UsageError, match="Unknown scene 'mourning': did you mean 'morning'"):
+            files.paths(scene_id="mourning")
         assert set(files.paths(scene_id="morning")) <= set(files.paths())
         assert files.paths(reason="MET_COVERAGE") == []
 
@@ -140,7 +142,8 @@ def test_what_is_not_registered_is_pending(make_model):
     assert model.simulations.incomplete() == ids
     assert model.simulations.incomplete(state="pending") == ids
     assert model.simulations.incomplete(state="failed") == []
-    assert model.simulations.incomplete(scene_id="noon") == []
+    with pytest.raises(UsageError, match="Unknown scene 'noon': there are none"):
+        model.simulations.incomplete(scene_id="noon")
 
 
 def test_an_unknown_state_is_named(make_model):
