@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -71,18 +71,21 @@ class Commands(click.Group):
         given = args[0] if args else kwargs.get("args")
         answer = begin_answer(self, sys.argv[1:] if given is None else given)
         with interruptible(), _own_warnings_plain(answer):
-            code = self._code(answer, *args, **kwargs)
+            code = self._code(answer, given, *args, **kwargs)
             if answer is not None:
                 code = _printed(answer, code)
             sys.exit(code)
 
-    def _code(self, answer: Answer | None, *args: Any, **kwargs: Any) -> int:
+    def _code(
+        self, answer: Answer | None, given: Sequence[str] | None, *args: Any, **kwargs: Any
+    ) -> int:
         def broken_off(text: str) -> None:
             click.echo(text, err=True)
             if answer is not None:
                 answer.error = text.removeprefix("Error: ")
 
         try:
+            _refuse_inexpressible([*(sys.argv[1:] if given is None else given), os.getcwd()])
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
             error.show()
@@ -116,6 +119,24 @@ class Commands(click.Group):
             broken_off(f"Error: {sentence}")
             return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_FAILED
         return code if isinstance(code, int) else EXIT_COMPLETE
+
+
+def _refuse_inexpressible(paths: Iterable[str]) -> None:
+    """Refuse paths whose bytes are no text in this environment, with which libraries cannot work.
+
+    Raises:
+        UsageError: Python has read some of their bytes as halves of characters.
+    """
+    for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            shown = path.encode(errors="replace").decode()
+            raise UsageError(
+                f"'{shown}' has letters that the encoding of this environment, "
+                f"{sys.getfilesystemencoding()}, does not have: set PYTHONUTF8=1 (or "
+                "LC_ALL=C.UTF-8) and run again, or rename it."
+            ) from error
 
 
 def _printed(answer: Answer, code: int) -> int:

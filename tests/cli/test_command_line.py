@@ -101,6 +101,12 @@ def test_an_end_of_file_where_nobody_types_is_no_interrupt() -> None:
     assert "Interrupted" not in result.output
 
 
+def test_a_path_that_the_environment_cannot_express_is_a_mistake() -> None:
+    result = CliRunner().invoke(cli, ["run", b"f\xc3\xa4lle".decode("ascii", "surrogateescape")])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: 'f??lle' has letters that the encoding of this environ")
+
+
 def test_a_verb_chooses_its_exit_code() -> None:
     group = Commands(name="stilt")
 
