@@ -123,6 +123,26 @@ def test_a_table_of_other_times_is_read_in_the_form_that_is_stated(tmp_path):
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["co2_unc", "XCO2 uncertainty", "value_std_dev", "stdev", "co2_err", "standard_deviation"],
+)
+def test_an_uncertainty_may_be_named_in_several_ways(tmp_path, name, caplog):
+    path = tmp_path / "tower.csv"
+    path.write_text(f"time,lon,lat,z,co2,{name},units\n2023-07-15 18:00,1,2,30,415.2,0.3,ppm\n")
+    assert read_csv(path, species="co2").table["uncertainty"].tolist() == [0.3]
+    assert not caplog.records
+
+
+def test_an_uncertainty_of_something_else_is_told_of(tmp_path, caplog):
+    path = tmp_path / "tower.csv"
+    path.write_text("time,lon,lat,z,co2,sigma_w,units\n2023-07-15 18:00,1,2,30,415.2,0.3,ppm\n")
+    table = read_csv(path, species="co2").table
+    assert table["uncertainty"].isna().all()
+    assert [float(each) for each in table["sigma_w"]] == [0.3]
+    assert "the column 'sigma_w' is kept as a label" in caplog.text
+
+
 def test_an_uncertainty_may_be_named_after_the_gas_and_a_missing_gas_is_asked_for(tmp_path):
     path = tmp_path / "tower.csv"
     path.write_text("time,lon,lat,z,co2,co2_sd,units\n2023-07-15 18:00,1,2,30,415.2,0.3,ppm\n")

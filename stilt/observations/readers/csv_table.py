@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,26 @@ import numpy as np
 import pandas as pd
 
 from stilt.errors import UsageError
+from stilt.notices import notice
 from stilt.observations.readers.mole_fractions import WHOLE, factor_of, measured
 from stilt.observations.soundings import Soundings
 from stilt.receptors.labels import is_missing_number
 from stilt.receptors.table import read_places
 
+logger = logging.getLogger(__name__)
+
 VALUE_NAMES = ("value", "obs", "observed", "mole_fraction")
 UNCERTAINTY_NAMES = ("uncertainty", "sigma", "std", "sd", "error")
+UNCERTAINTY_WORDS = (
+    *UNCERTAINTY_NAMES,
+    "unc",
+    "stdev",
+    "stddev",
+    "stdv",
+    "deviation",
+    "err",
+    "precision",
+)
 ID_NAMES = ("sounding_id", "observation_id", "obs_id", "id")
 GOOD_NAMES = ("good", "valid")
 
@@ -32,10 +47,11 @@ def read_csv(
 
     Time, longitude, latitude and altitude are named as in ``receptors.csv``; a table without
     altitudes holds values of columns. ``value`` (or the name of the gas) is the measurement,
-    ``uncertainty`` (``sigma``, ``std``, ``sd``, ``error``, or one of these after the gas, as in
-    ``co2_sd``) its standard deviation, ``units`` its unit, ``good`` (0 or 1) its quality. All
-    other columns are kept as labels. NA, NaN and fill values such as -999 count as missing; a
-    warning says how many fill values there are, and how many others are negative.
+    ``uncertainty`` (``sigma``, ``std``, ``sd``, ``error``, also abbreviated, and beside the gas or
+    ``value``, as in ``co2_sd`` or ``value_std_dev``) its standard deviation, ``units`` its unit,
+    ``good`` (0 or 1) its quality. All other columns are kept as labels; a notice names one that
+    seems to be an uncertainty of something else. NA, NaN and fill values such as -999 count as
+    missing; a warning says how many fill values there are, and how many others are negative.
 
     Args:
         path: the file.
@@ -79,9 +95,9 @@ def read_csv(
         columns["altitude_ref"] = [receptor.altitude_ref for receptor in receptors]
     used = {value}
     gas = (species or value).lower()
-    of_gas = tuple(f"{gas}_{name}" for name in UNCERTAINTY_NAMES)
+    of_value = tuple(name for name in lowered if _is_uncertainty(name, gas))
     for target, names, default in (
-        ("uncertainty", (*UNCERTAINTY_NAMES, *of_gas), np.nan),
+        ("uncertainty", (*UNCERTAINTY_NAMES, *of_value), np.nan),
         ("good", GOOD_NAMES, True),
         ("units", ("units", "unit"), units or ""),
         ("species", ("species", "gas"), species or ""),
@@ -106,10 +122,28 @@ def read_csv(
     repeated = table["sounding_id"][table["sounding_id"].duplicated()]
     if len(repeated):
         raise UsageError(f"{Path(path)}: {repeated.iloc[0]} is there more than once; remove one.")
+    left = [str(name) for name in labels.columns if name not in used]
+    if alike := [name for name in left if {*_words(name)} & {*UNCERTAINTY_WORDS}]:
+        notice(
+            logger, "%s: the column '%s' is kept as a label, not used as an uncertainty of the "
+            "values, whose column would be 'uncertainty'.", Path(path), alike[0],
+        )  # fmt: skip
     for name in labels.columns:
         if name not in used:
             table[str(name)] = labels[name].to_numpy()
     return measured(Soundings(table), path)
+
+
+def _is_uncertainty(name: str, gas: str) -> bool:
+    """Return whether a column is named as the uncertainty of the values, such as ``co2_unc``."""
+    words = set(_words(name))
+    of_what = {gas, f"x{gas}", "value", "obs", "observed", "dev", "standard"}
+    return bool(words & {*UNCERTAINTY_WORDS}) and words <= {*UNCERTAINTY_WORDS, *of_what}
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a column's name, in small letters."""
+    return re.findall(r"[a-z0-9]+", name.lower())
 
 
 def _found(lowered: dict[str, str], names: tuple[str, ...]) -> str | None:
