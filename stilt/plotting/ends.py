@@ -27,7 +27,7 @@ LABELS = {"age_h": "hours between the end and the measurement", "zagl": "height 
 def map_ends(
     ends: pd.DataFrame,
     receptors: Iterable[Receptor] = (),
-    color_by: str = "age_h",
+    color_by: str | None = None,
     *,
     ax: Axes | None = None,
     **keywords: Unpack[ParticleKeywords],
@@ -37,7 +37,7 @@ def map_ends(
     Args:
         ends: what :meth:`stilt.Model.ends` returns.
         receptors: to mark.
-        color_by: column of the table: age_h, zagl, pres.
+        color_by: column of the table: age_h, zagl, pres; None takes zagl where all have one age.
         ax: axes to draw on; a new figure when None.
         **keywords: see :class:`stilt.plotting.ParticleKeywords`.
 
@@ -48,6 +48,9 @@ def map_ends(
         UsageError: matplotlib or the column is missing, or there are no ends.
     """
     check_keywords(keywords)
+    if color_by is None:
+        same = len(ends) and ends["age_h"].min() == ends["age_h"].max()
+        color_by = "zagl" if same else "age_h"
     if color_by not in ends or not len(ends):
         raise UsageError(
             f"The table of ends has no column {color_by!r}, or no rows; its columns are "

@@ -51,17 +51,13 @@ class FootprintFilesPlots:
         seen: list[Footprint] = []
         receptors: list[Receptor] = []
         mean = mean_footprint(_noting(self._footprints, seen, receptors))
-        first = min(receptor.time for receptor in receptors)
-        last = max(receptor.time for receptor in receptors)
+        times = sorted({f"{receptor.time:%Y-%m-%d %H:%M}" for receptor in receptors})
         number = len(receptors)
         what = f" '{seen[0].name}'" if seen[0].name else ""
-        times = f"{first:%Y-%m-%d %H:%M} UTC"
-        if last > first:
-            times = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
         return draw_map(
             mean, seen[0].grid, receptors, ax, keywords=keywords,
             title=f"Mean of {number} footprint{'s' * (number != 1)}{what}",
-            note=f"receptors at {times}",
+            note=f"receptors at {' to '.join(dict.fromkeys((times[0], times[-1])))} UTC",
         )  # fmt: skip
 
     def interactive(self, *, title: str = "Footprints") -> InteractiveMap:

@@ -111,7 +111,11 @@ def test_ends_on_a_map(model, tmp_path):
     ends = model.ends()
     ax = map_ends(ends, model.receptors, outlines=False)
     assert ax.collections[0].get_offsets().shape == (60, 2)
-    np.testing.assert_allclose(ax.collections[0].get_array(), 2.0)
+    # All have the same age, which would be one colour.
+    np.testing.assert_allclose(ax.collections[0].get_array(), ends["zagl"])
+    aged = ends.assign(age_h=np.linspace(1.0, 2.0, len(ends)))
+    ax = map_ends(aged, outlines=False)
+    np.testing.assert_allclose(ax.collections[0].get_array(), aged["age_h"])
     with pytest.raises(UsageError, match="no column 'co2'"):
         map_ends(ends, color_by="co2")
 
