@@ -331,10 +331,12 @@ def test_simulations_are_filtered_by_met_time_place_state_and_reason(finished):
     assert len(simulations.ids(mets=["fake", "other"], time_range=window)) == 4
     assert len(simulations.ids(location_ids={"-111.85_40.77_5"})) == 12
     assert len(simulations.ids(location_ids="-111.85_40.77_5")) == 12
-    assert simulations.ids(location_ids={"0_0_0"}) == []
+    with pytest.raises(UsageError, match="the place '0_0_0': known are -111.85_40.77_5"):
+        simulations.ids(location_ids={"0_0_0"})
     assert len(simulations.incomplete(location_ids="-111.85_40.77_5")) == 5
     # A part of an id is none.
-    assert simulations.incomplete(location_ids="11-111.85_40.77_55") == []
+    with pytest.raises(UsageError, match="did you mean '-111.85_40.77_5'"):
+        simulations.incomplete(location_ids="-111.85_40.77_")
     assert len(simulations.ids(footprint="default")) == 7
     assert len(simulations.ids(state="complete")) == 7
     assert len(simulations.ids(state=["failed"])) == 1
@@ -424,11 +426,12 @@ def test_footprints_of_a_selection_become_one_result(finished):
 
 def test_footprints_are_selected_by_scene_and_an_empty_selection_is_said(finished):
     footprints = finished.footprints["default"]
-    assert len(footprints.select(scene_id="none")) == 0
+    with pytest.raises(UsageError, match="Unknown scene 'tower': there are none"):
+        footprints.select(scene_id="tower")
     finished.register_pending(scene_id="tower")
     assert len(footprints.select(scene_id="tower")) == len(footprints.paths()) == 7
     with pytest.raises(UsageError, match="nothing to sum"):
-        footprints.mean(location_ids={"0_0_0"})
+        footprints.mean(time_range=("2024-01-01", "2024-01-02"))
 
 
 def test_a_simulation_knows_its_files_and_state(finished):
