@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -27,7 +28,8 @@ from stilt.execution.setup import ONE_THREAD_FOR_MATRICES, own_process
 if TYPE_CHECKING:
     from stilt.execution.orders import WorkOrder
 
-END_S = 5.0
+END_S = 1.0
+"""How long it may take to leave what it writes in order."""
 
 
 class ProcessAhead:
@@ -78,7 +80,7 @@ class ProcessAhead:
 
 @contextmanager
 def process_ahead() -> Iterator[ProcessAhead | None]:
-    """Have such a process in a block; None where there is no second core, or no more processes."""
+    """Have such a process during a block; None without a second core, or where none can start."""
     process = None
     if available_cores() > 1:
         with suppress(OSError):
@@ -118,12 +120,13 @@ def _get_ready(order: WorkOrder, over: Callable[[], bool]) -> None:
     from stilt.execution.warm_up import compile_ahead, prepare_meteorology
 
     files, sim_ids, receptors = order.place.open(), order.batch.sim_ids, order.receptors
+    on_cpu = files.config.execution.device == "cpu" or shutil.which("nvidia-smi") is None
     compiled_before = any_programs(files.runtime.cache_dir)
     # Compiling takes longest, and who waits for it prepares weather meanwhile.
-    if not compiled_before:
+    if on_cpu and not compiled_before:
         compile_ahead(files, sim_ids, receptors)
     prepare_meteorology(files, sim_ids, over, receptors)
-    if compiled_before and not over():
+    if on_cpu and compiled_before and not over():
         compile_ahead(files, sim_ids, receptors)
 
 
