@@ -8,6 +8,7 @@ import warnings
 import xarray as xr
 
 from stilt.errors import UsageError
+from stilt.udunits import quiet_udunits
 
 MOLAR_MASS_DRY_AIR_G = 28.9644
 """US Standard Atmosphere 1976, g mol-1."""
@@ -71,6 +72,7 @@ def mole_fraction_per_mass_ratio(field: xr.DataArray, units: str) -> float | Non
     return ratio * MOLAR_MASS_DRY_AIR_G / _GASES[gas]
 
 
+@quiet_udunits()
 def unit_factor(units: str, wanted: str) -> float:
     """Return the factor from one unit of mole fraction to another, by UDUNITS.
 

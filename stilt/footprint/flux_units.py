@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from stilt.errors import UsageError
+from stilt.udunits import quiet_udunits
 
 if TYPE_CHECKING:
     from cf_units import Unit
@@ -30,6 +31,7 @@ def is_per_month(units: str) -> bool:
 
 
 @lru_cache(256)
+@quiet_udunits()
 def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
     """Return the factor that turns a flux in ``units`` into umol m-2 s-1, by UDUNITS.
 

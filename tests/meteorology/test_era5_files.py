@@ -9,6 +9,7 @@ from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.archive import list_archive
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
+from stilt.meteorology.formats.cf_attributes import has_known_unit
 from stilt.meteorology.formats.era5 import Era5Format
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2
 from stilt.meteorology.formats.grib_messages import is_grib
@@ -100,6 +101,13 @@ def test_units_of_another_kind_are_refused_and_unreadable_ones_are_ecmwfs(tmp_pa
         MeteorologyError, match=r"variable w \(m s\*\*-1\) cannot be converted to Pa"
     ):
         select(tmp_path)
+
+
+def test_units_of_the_climate_data_store_that_udunits_cannot_read_are_passed_over_in_silence(capfd):
+    """Of the cloud cover, for example; UDUNITS is a C library, which prints for itself."""
+    for units in ("(0 - 1)", "~", "code table (4.2)"):
+        assert not has_known_unit(xr.DataArray(0.5, name="tcc", attrs={"units": units}))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_any_order_of_axes_and_any_longitudes_are_the_same_weather(tmp_path, analyses):

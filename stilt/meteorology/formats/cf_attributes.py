@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from stilt.udunits import quiet_udunits
+
 
 class UnsuitableFileError(ValueError):
     """Raised for a file whose fields cannot be used as they are; says why, and what to do."""
@@ -15,6 +17,7 @@ def standard_name(variable: xr.DataArray) -> str:
     return (str(variable.attrs.get("standard_name", "")).split() or [""])[0]
 
 
+@quiet_udunits()
 def conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
     """Return factor and offset from a variable's unit to another one.
 
@@ -36,6 +39,7 @@ def conversion(variable: xr.DataArray, unit: str) -> tuple[float, float]:
     return float(one - zero), float(zero)
 
 
+@quiet_udunits()
 def has_known_unit(variable: xr.DataArray) -> bool:
     """Return whether UDUNITS understands what a variable says of its unit, if it says anything."""
     from cf_units import Unit
@@ -46,6 +50,7 @@ def has_known_unit(variable: xr.DataArray) -> bool:
         return False
 
 
+@quiet_udunits()
 def is_convertible(variable: xr.DataArray, unit: str) -> bool:
     """Return whether the unit of a variable is one of the same kind as another."""
     from cf_units import Unit
