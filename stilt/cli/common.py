@@ -46,6 +46,10 @@ def require_registered(model: Model) -> None:
         raise UsageError(NO_RECEPTORS)
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C where another sentence than :data:`INTERRUPTED_HINT` is true."""
+
+
 class Commands(click.Group):
     """The group of all verbs: turns exceptions into one line on stderr and an exit code."""
 
@@ -96,7 +100,8 @@ class Commands(click.Group):
             # click takes any EOFError for the end of what a person types.
             if isinstance(error.__cause__, EOFError):
                 raise error.__cause__ from None
-            broken_off(INTERRUPTED_HINT)
+            known = isinstance(error.__cause__, Interrupted)
+            broken_off(str(error.__cause__) if known else INTERRUPTED_HINT)
             return EXIT_INTERRUPTED
         except BrokenPipeError:
             _discard_stdout()

@@ -22,6 +22,7 @@ from stilt.roots import shown
 
 if TYPE_CHECKING:
     from stilt.model import Model
+    from stilt.project.progress import Progress
 
 MOST_SHOWN = 5
 
@@ -78,7 +79,9 @@ def explain(project: str, sim_id: str | None, output_dir: str | None, as_json: b
         print_json(rows)
         return
     elif not rows:
-        click.echo(_without_failures(model.status(), shown(model.project)))
+        from stilt.project.progress import progress
+
+        click.echo(_without_failures(progress(model.files), shown(model.project)))
     for _, group in groupby(sorted(rows, key=_remedy), key=_remedy):
         _print_failures(list(group))
     if ids:
@@ -108,18 +111,19 @@ def _print_place(place: str, states: Mapping[str, str]) -> None:
             click.echo(f"    and {more:,} more (--json lists them all)")
 
 
-def _without_failures(counts: Mapping[str, int], project: str) -> str:
+def _without_failures(seen: Progress, project: str) -> str:
     """Say that nothing has failed, and what is left to do."""
-    if not counts["total"]:
+    counts = seen.counts
+    if not counts.total:
         return (
             f"Nothing has been run: `stilt check {project}` looks at the receptors, `stilt run "
             f"{project}` runs them."
         )
-    if left := counts["total"] - counts["completed"]:
-        return (
-            f"No failure is recorded; {left:,} of {counts['total']:,} simulations are not "
-            f"complete: `stilt run {project}` goes on with them."
-        )
+    if left := counts.total - counts.completed:
+        said = f"No failure is recorded; {left:,} of {counts.total:,} simulations are not complete"
+        if seen.going_on:
+            return f"{said}, and are being run: `stilt status --watch {project}` follows them."
+        return f"{said}: `stilt run {project}` goes on with them."
     return "No failure is recorded."
 
 

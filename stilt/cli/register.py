@@ -47,3 +47,9 @@ def register(
         print_json({"registered": ids, "scene_id": scene_id})
     else:
         click.echo(f"Registered {len(ids)} simulation(s).")
+        earlier = model.status()["total"] - len(ids)
+        if receptors is not None and earlier > 0:
+            click.echo(
+                "receptors.csv lists the receptors of these only; the simulations registered "
+                f"before, {earlier:,}, stay registered."
+            )

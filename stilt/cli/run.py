@@ -12,6 +12,7 @@ import click
 from stilt.cli.common import (
     EXIT_COMPLETE,
     NO_RECEPTORS,
+    Interrupted,
     compute_root_option,
     counts_line,
     exit_code,
@@ -30,6 +31,11 @@ from stilt.roots import below, shown
 
 if TYPE_CHECKING:
     from stilt.project.index_queries import OutputSizes
+
+NO_SKIP_INTERRUPTED = (
+    "Interrupted. What is finished is new, the rest is as before: the same command begins with the "
+    "first simulation again, and without --no-skip a run makes only what is missing."
+)
 
 
 @click.command(
@@ -93,13 +99,18 @@ def run(
             say(NO_RECEPTORS)
         mode = "local-blocking" if local else f"submit-and-{'wait' if wait else 'return'}"
         say(f"Execution mode: {mode}")
-        ran = model.run(
-            executor=executor,
-            skip_existing=False if no_skip else None,
-            rebuild=rebuild,
-            wait=local or wait,
-            observer=stack.enter_context(RunProgress(model, say)),
-        )
+        try:
+            ran = model.run(
+                executor=executor,
+                skip_existing=False if no_skip else None,
+                rebuild=rebuild,
+                wait=local or wait,
+                observer=stack.enter_context(RunProgress(model, say)),
+            )
+        except KeyboardInterrupt:
+            if no_skip:
+                raise Interrupted(NO_SKIP_INTERRUPTED) from None
+            raise
     if ran.detached and not wait:
         say(f"Submitted job: {ran.job_id}")
         say(f"How far it is: stilt status {shown(model.project)}")

@@ -161,6 +161,13 @@ def status(
         else:
             for scene, counts in scenes.items():
                 click.echo(f"{scene}  {counts_line(counts)}")
+            everything = files.counts().to_dict()
+            rest = {
+                label: everything[label] - sum(counts[label] for counts in scenes.values())
+                for label in LABELS
+            }
+            if rest["total"]:
+                click.echo(f"without a scene  {counts_line(rest)}")
         return EXIT_COMPLETE
     report = status_report(files, scene_id)
     report["left_early"] = left_early(files)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from stilt.cli.common import counts_line, exit_code
+from stilt.cli.common import Interrupted, counts_line, exit_code
 from stilt.cli.pace import duration_text, rate_text
 from stilt.project.progress import Progress, progress
 
@@ -38,7 +38,10 @@ def watch(project: Project, interval_s: float, pause: Pause = time.sleep) -> int
     with _Table() if sys.stdout.isatty() else _Lines() as shown:
         shown.show(seen)
         while seen.going_on:
-            pause(interval_s)
+            try:
+                pause(interval_s)
+            except KeyboardInterrupt:
+                raise Interrupted("No longer watched; the runs go on.") from None
             seen = progress(project, seen.at)
             for sim_id, reason, detail in seen.failures:
                 shown.say(f"{sim_id}: {reason}: {detail}")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from stilt.cli import cli
-from stilt.cli.common import Commands
+from stilt.cli.common import INTERRUPTED_HINT, Commands, Interrupted
 from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
 
 VERBS = [
@@ -87,6 +87,22 @@ def test_a_mistake_is_one_line_and_an_exit_code(error: BaseException, code: int,
     assert result.exit_code == code
     assert text in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_ctrl_c_is_told_of_as_what_it_means_to_the_verb() -> None:
+    group = Commands(name="stilt")
+
+    @group.command()
+    @click.argument("known", type=bool)
+    def verb(known: bool) -> None:
+        raise Interrupted("No longer watched.") if known else KeyboardInterrupt
+
+    told = [CliRunner().invoke(group, ["verb", each]) for each in ("true", "false")]
+    assert [each.exit_code for each in told] == [3, 3]
+    assert [each.stderr.split("\n")[-2] for each in told] == [
+        "No longer watched.",
+        INTERRUPTED_HINT,
+    ]
 
 
 def test_an_end_of_file_where_nobody_types_is_no_interrupt() -> None:

@@ -64,8 +64,17 @@ def test_a_place_names_all_simulations_there(text, named) -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
-    [((0, 0), "Nothing has been run"), ((168, 34), "134 of 168"), ((2, 2), "No failure is rec")],
+    ("counts", "going_on", "said"),
+    [
+        ((0, 0), False, "Nothing has been run"),
+        ((168, 34), False, "134 of 168 simulations are not complete: `stilt run p` goes on"),
+        ((168, 34), True, "not complete, and are being run: `stilt status --watch p` follows"),
+        ((2, 2), False, "No failure is rec"),
+    ],
 )
-def test_where_nothing_failed_explain_says_what_is_left(counts, said) -> None:
-    assert said in _without_failures(dict(zip(("total", "completed"), counts, strict=True)), "p")
+def test_where_nothing_failed_explain_says_what_is_left(counts, going_on, said) -> None:
+    total, completed = counts
+    seen = SimpleNamespace(
+        counts=SimpleNamespace(total=total, completed=completed), going_on=going_on
+    )
+    assert said in _without_failures(seen, "p")

@@ -189,6 +189,20 @@ def test_push_worker_runs_the_ids_of_a_file(ran, stilt, tmp_path: Path) -> None:
     assert stilt("push-worker", root, "--chunk", tmp_path / "absent").exit_code == 2
 
 
+def test_what_was_registered_before_and_has_no_scene_is_counted(
+    weather: Path, project_files, stilt, tmp_path: Path
+) -> None:
+    root = project_files(tmp_path)
+    first = int(stilt("register", root).stdout.split()[1])
+    other = tmp_path / "tower.csv"
+    other.write_text("time,lon,lat,zagl\n2023-07-15 18:00,-111.85,40.77,35\n")
+    told = stilt("register", root, "--receptors", other, "--scene-id", "tower-1").stdout
+    assert f"the simulations registered before, {first}, stay registered" in told
+    tower, rest = stilt("status", root, "--by-scene").stdout.splitlines()
+    assert tower.startswith("tower-1  total=1 ")
+    assert rest.startswith(f"without a scene  total={first}  completed=0 ")
+
+
 def test_register_then_pull_worker(weather: Path, project_files, stilt, tmp_path: Path) -> None:
     root = project_files(tmp_path)
     other = tmp_path / "tower.csv"

@@ -331,11 +331,11 @@ def test_simulations_are_filtered_by_met_time_place_state_and_reason(finished):
     assert len(simulations.ids(mets=["fake", "other"], time_range=window)) == 4
     assert len(simulations.ids(location_ids={"-111.85_40.77_5"})) == 12
     assert len(simulations.ids(location_ids="-111.85_40.77_5")) == 12
-    with pytest.raises(UsageError, match="the place '0_0_0': known are -111.85_40.77_5"):
+    with pytest.raises(UsageError, match=r"the place '0_0_0': known are -111\.85_40\.77_5"):
         simulations.ids(location_ids={"0_0_0"})
     assert len(simulations.incomplete(location_ids="-111.85_40.77_5")) == 5
     # A part of an id is none.
-    with pytest.raises(UsageError, match="did you mean '-111.85_40.77_5'"):
+    with pytest.raises(UsageError, match=r"did you mean '-111\.85_40\.77_5'"):
         simulations.incomplete(location_ids="-111.85_40.77_")
     assert len(simulations.ids(footprint="default")) == 7
     assert len(simulations.ids(state="complete")) == 7
