@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from stilt.errors import ConfigValidationError, Reason, UsageError
+from stilt.errors import ConfigValidationError, Reason, StiltError, UsageError
+from stilt.nearest_names import nearest_name
 from stilt.project.states import STATES, UNLISTED
 from stilt.receptors import time_window
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from stilt.project.inputs import Project
     from stilt.receptors import Receptor
 
-
-SHOWN_NAMES = 8
 
 # The label `site` of a simulation's receptor, which the index keeps as JSON.
 _SITE = "json_extract_string(nullif(s.receptor, ''), '$.labels.site')"
@@ -147,7 +146,7 @@ def _require_scene(owner: Owner, scene: str) -> None:
     )
     known = sorted(map(str, table["scene"]))
     if scene not in known:
-        raise UsageError(f"Unknown scene '{scene}': {_nearest(scene, known)}")
+        raise UsageError(f"Unknown scene '{scene}': {nearest_name(scene, known)}")
 
 
 def _require_places(owner: Owner, places: Sequence[str]) -> None:
@@ -163,23 +162,19 @@ def _require_places(owner: Owner, places: Sequence[str]) -> None:
     missing = set(places) - {*table["place"], *table["site"]}
     if not missing:
         return
-    receptors = owner.receptors
+    receptors: Sequence[Receptor] = ()
+    # A finished project need not have receptors.csv any longer.
+    with suppress(StiltError, FileNotFoundError):
+        receptors = owner.receptors
     sites = {str(one.labels["site"]) for one in receptors if one.labels.get("site")}
-    locations = {one.location_id for one in receptors}
+    locations = {str(one.location_id) for one in receptors}
     if missing := missing - sites - locations:
         sites.update(filter(None, sites_of(owner, {})))
-        first, names = min(missing), sorted(sites or locations)
-        raise UsageError(f"No receptor is at the place '{first}': {_nearest(first, names)}")
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    """Return which name was probably meant, or which there are."""
-    if near := difflib.get_close_matches(name, known, n=1):
-        return f"did you mean '{near[0]}'?"
-    if not known:
-        return "there are none."
-    more = f" and {len(known) - SHOWN_NAMES:,} more" if len(known) > SHOWN_NAMES else ""
-    return f"known are {', '.join(known[:SHOWN_NAMES])}{more}."
+        registered = owner.files.index.sql("SELECT DISTINCT location_id AS place FROM simulations")
+        locations.update(map(str, registered["place"]))
+        first = min(missing)
+        near = nearest_name(first, sorted(sites or locations), others=sorted(locations))
+        raise UsageError(f"No receptor is at the place '{first}': {near}")
 
 
 def sites_of(owner: Owner, selection: Selection) -> list[str]:
@@ -222,7 +217,9 @@ def met_names(owner: Owner, mets: str | Collection[str]) -> list[str]:
 
 def _texts(one_or_several: str | Collection[str]) -> list[str]:
     """Return texts of which a single one may stand alone."""
-    return [one_or_several] if isinstance(one_or_several, str) else list(map(str, one_or_several))
+    if isinstance(one_or_several, str) or not isinstance(one_or_several, Collection):
+        return [str(one_or_several)]
+    return list(map(str, one_or_several))
 
 
 def candidates(owner: Owner, selection: Selection) -> list[str]:

@@ -93,6 +93,8 @@ class Commands(click.Group):
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
             error.show()
+            if isinstance(error, click.NoSuchOption) and error.option_name[1:2].isdigit():
+                click.echo("Put -- before an id that begins with a minus sign.", err=True)
             if answer is not None:
                 answer.error = error.format_message()
             return EXIT_USAGE

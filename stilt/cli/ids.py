@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from stilt.errors import UsageError
+from stilt.nearest_names import nearest_name
 from stilt.roots import shown
 
 if TYPE_CHECKING:
@@ -83,13 +84,11 @@ def locations(model: Model, texts: Iterable[str]) -> list[str]:
     for text in texts:
         here = _at(table, text)
         if here.empty:
-            names = [
-                site if isinstance(site, str) else location
-                for location, site in table.head(3).itertuples(index=False)
-            ]
+            sites = sorted({site for site in table["site"] if isinstance(site, str)})
+            ids = table["location_id"].tolist()
             raise UsageError(
-                f"No receptor of this project is at '{text}': a place is the label site of "
-                f"receptors.csv, or an id such as {', '.join(dict.fromkeys(names)) or 'none'}."
+                f"No receptor of this project is at '{text}', which is neither a label site of "
+                f"receptors.csv nor an id of a place: {nearest_name(text, sites or ids, ids)}"
             )
         found.update(dict.fromkeys(here["location_id"]))
     return list(found)

@@ -17,6 +17,7 @@ from stilt.cli.common import (
     unlisted_text,
 )
 from stilt.errors import UsageError
+from stilt.nearest_names import nearest_name
 from stilt.project.moved_weather import moved_weather
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ def status(
             if rest["total"]:
                 click.echo(f"without a scene  {counts_line(rest)}")
         return EXIT_COMPLETE
+    if scene_id is not None and scene_id not in (known := sorted(files.scene_counts())):
+        raise UsageError(f"Unknown scene '{scene_id}': {nearest_name(scene_id, known)}")
     report = status_report(files, scene_id)
     report["left_early"] = left_early(files)
     if as_json:

@@ -28,7 +28,7 @@ from stilt.execution.setup import ONE_THREAD_FOR_MATRICES, own_process
 if TYPE_CHECKING:
     from stilt.execution.orders import WorkOrder
 
-END_S = 1.0
+END_S = 0.5
 """How long it may take to leave what it writes in order."""
 
 
@@ -56,9 +56,11 @@ class ProcessAhead:
         )
         assert self._process.stdin is not None
         self._orders = self._process.stdin
+        self._has_order = False
 
     def get_ready(self, order: WorkOrder) -> None:
         """Have it compile, and prepare weather, for one order; called once."""
+        self._has_order = True
         with suppress(OSError):
             self._orders.write(pickle.dumps(order))
             self._orders.flush()
@@ -72,7 +74,7 @@ class ProcessAhead:
         """End it."""
         self.stop()
         try:
-            self._process.wait(END_S)
+            self._process.wait(END_S if self._has_order else 0.0)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -330,6 +330,11 @@ def join_receptors(
     before = list(known or [])
     if known is None and path.exists() and path.read_text("utf-8", "replace") not in STARTERS:
         before = read_receptors(path, time_format=time_format)
+        if number := _example_rows(path.read_text("utf-8", "replace")):
+            notice(
+                logger, "%s still lists the %d example receptors that `stilt init` wrote into it, "
+                "which a run computes too: remove those that are not yours.", path, number,
+            )  # fmt: skip
     left = [
         receptor
         for receptor in before
@@ -343,3 +348,13 @@ def join_receptors(
     if changed or known is not None or not path.exists():
         write_receptors(path, grown.values())
     return list(grown.values())
+
+
+def _example_rows(text: str) -> int:
+    """Return how many rows a receptors.csv has from `stilt init`, if it has all of them."""
+    lines = set(map(str.strip, text.splitlines()))
+    for starter in STARTERS:
+        _, *rows = [line for line in starter.splitlines() if line and not line.startswith("#")]
+        if rows and lines.issuperset(rows):
+            return len(rows)
+    return 0

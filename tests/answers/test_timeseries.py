@@ -204,6 +204,12 @@ def test_a_selection_takes_places_by_their_label_too(model):
         model.timeseries(FLUXES, location_ids="roof")
     with pytest.raises(UsageError, match="No receptor is at the place 'hihg': did you mean 'high'"):
         model.simulations.ids(location_ids=["low", "hihg"])
+    with pytest.raises(UsageError, match="did you mean 'high'"):
+        model.simulations.ids(location_ids="HIGH")
+    with pytest.raises(UsageError, match=r"did you mean '-111\.85_40\.77_30'"):
+        model.simulations.ids(location_ids="-111.85_40.77_3")
+    with pytest.raises(UsageError, match="the place '101': known are high, low"):
+        model.simulations.ids(location_ids=101)
 
 
 def test_of_several_footprints_one_is_named_by_the_argument_that_there_is(model, monkeypatch):

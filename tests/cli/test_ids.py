@@ -63,6 +63,12 @@ def test_a_place_names_all_simulations_there(text, named) -> None:
     assert ids_or_place(model_of(IDS), text) == named
 
 
+def test_an_id_that_begins_with_a_minus_sign_needs_two_before_it(stilt, tmp_path) -> None:
+    told = stilt("explain", tmp_path, "-111.85_40.77_30")
+    assert told.exit_code == 2
+    assert "Put -- before an id that begins with a minus sign." in told.stderr
+
+
 @pytest.mark.parametrize(
     ("counts", "going_on", "said"),
     [

@@ -211,7 +211,9 @@ def test_register_then_pull_worker(weather: Path, project_files, stilt, tmp_path
     assert (result.exit_code, result.stdout) == (0, "Registered 1 simulation(s).\n")
     line = stilt("status", root, "--by-scene").stdout
     assert line == "tower-1  total=1  completed=0  running=0  pending=1  failed=0\n"
-    assert stilt("status", root, "--scene-id", "other").stdout.split()[:2] == ["total", "0"]
+    unknown = stilt("status", root, "--scene-id", "tower-2")
+    assert unknown.exit_code == 2
+    assert "Unknown scene 'tower-2': did you mean 'tower-1'?" in unknown.stderr
     result = stilt("pull-worker", root)
     assert result.exit_code == 0
     assert json.loads(stilt("status", root, "--json").stdout)["result"]["completed"] == 1

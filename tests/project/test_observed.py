@@ -126,6 +126,18 @@ def test_the_example_of_init_gives_way(tmp_path):
     ]  # fmt: skip
 
 
+def test_examples_of_init_beside_ones_own_are_told_of(tmp_path, caplog):
+    assert (
+        CliRunner().invoke(cli, ["init", str(tmp_path / "a"), "--template", "tower"]).exit_code == 0
+    )
+    with (tmp_path / "a" / "receptors.csv").open("a") as file:
+        file.write("2023-07-16 18:00,-111.85,40.77,30\n")
+    (tmp_path / "tower.csv").write_text(TOWER)
+    told = run(tmp_path / "tower.csv", "--reader", "csv", "--species", "co2", tmp_path / "a")
+    assert "still lists the 6 example receptors that `stilt init` wrote" in caplog.text
+    assert told.exit_code == 0, told.output
+
+
 def test_receptors_with_values_are_observations_too(new_project):
     case = new_project("labelled", TOWER.replace("co2", "value"))
     found = stilt.Model(case).observations
