@@ -41,7 +41,8 @@ REMEDIES = {
     "TIMEOUT": "Run it alone, with fewer particles, or with a longer time limit.",
     "WORKER_DIED": "The process was killed, most often for memory: use fewer workers.",
     "INTERRUPTED": "Run again: it goes on where it stopped.",
-    "DISK": "Make room, or check the rights of the output directory.",
+    "DISK": "Make room where the project, its results and its caches (STILT_CACHE_DIR) are, or "
+    "check the rights there.",
 }
 """What to do about a failure, by its reason; where there is no remedy, its log says more."""
 

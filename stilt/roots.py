@@ -66,7 +66,10 @@ def shown(place: Place) -> str:
 
 def shortest(path: Path) -> str:
     """Return a path as it is from here, or from the root where that is shorter."""
-    return min(os.path.relpath(path), os.path.abspath(path), key=len)
+    try:
+        return min(os.path.relpath(path), os.path.abspath(path), key=len)
+    except FileNotFoundError:  # the current folder has been removed
+        return os.fspath(path)
 
 
 def local_folder(path: PathLike) -> Path:

@@ -89,7 +89,7 @@ class Commands(click.Group):
                 answer.error = text.removeprefix("Error: ")
 
         try:
-            _refuse_inexpressible([*(sys.argv[1:] if given is None else given), os.getcwd()])
+            _refuse_inexpressible([*(sys.argv[1:] if given is None else given), _current_folder()])
             code = super().main(*args, **kwargs)
         except click.ClickException as error:
             error.show()
@@ -126,6 +126,18 @@ class Commands(click.Group):
             broken_off(f"Error: {sentence}")
             return EXIT_USAGE if isinstance(error, PermissionError) else EXIT_FAILED
         return code if isinstance(code, int) else EXIT_COMPLETE
+
+
+def _current_folder() -> str:
+    """Return the current folder.
+
+    Raises:
+        UsageError: it has been removed.
+    """
+    try:
+        return os.getcwd()
+    except FileNotFoundError as error:
+        raise UsageError("The current folder has been removed: change to another one.") from error
 
 
 def _refuse_inexpressible(paths: Iterable[str]) -> None:

@@ -117,7 +117,10 @@ def disk_sentence(error: BaseException) -> str | None:
     if (isinstance(error, OSError) and _WRITTEN_IN_PART.fullmatch(str(error))) or (
         isinstance(error, RuntimeError) and str(error).startswith("NetCDF: HDF error")
     ):
-        return "A file could not be written whole; make room on the disk, or check it."
+        return (
+            "A file could not be written whole; make room on the disk of the project, or where its "
+            "results or caches are, or check it."
+        )
     return None
 
 

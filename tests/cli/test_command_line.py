@@ -260,3 +260,19 @@ def test_files_that_are_not_in_utf_8_are_named(stilt, case, name: str, encoding:
     assert result.output.startswith(f"Error: {path}")
     assert word in result.output
     assert "UTF-8" in result.output
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs a shell's <&- and /proc")
+def test_closed_streams_and_a_removed_folder_are_no_tracebacks(tmp_path):
+    stilt = f"{sys.executable} -m stilt"
+
+    def shell(text):
+        return subprocess.run(["sh", "-c", text], cwd=tmp_path, capture_output=True, check=False)
+
+    assert shell(f"{stilt} init {tmp_path}/case <&- >&- 2>&-").returncode == 0
+    assert (tmp_path / "case" / "config.yaml").exists()
+    silent = shell(f"{stilt} status {tmp_path}/case >&-")
+    assert (silent.returncode, silent.stderr) == (0, b"")
+    gone = shell(f"mkdir gone && cd gone && rmdir ../gone && {stilt} status {tmp_path}/case")
+    assert gone.returncode == 2
+    assert gone.stderr == b"Error: The current folder has been removed: change to another one.\n"

@@ -18,7 +18,10 @@ from stilt.execution.failures import Failure, disk_sentence
     ids=["numpy", "netCDF4"],
 )
 def test_a_full_disk_is_said_whatever_a_library_calls_it(error):
-    said = "A file could not be written whole; make room on the disk, or check it."
+    said = (
+        "A file could not be written whole; make room on the disk of the project, or where its "
+        "results or caches are, or check it."
+    )
     assert disk_sentence(error) == said
     failure = Failure.of(error, "writing")
     assert (failure.reason, failure.detail) == (Reason.DISK, said)

@@ -140,7 +140,25 @@ def test_an_uncertainty_of_something_else_is_told_of(tmp_path, caplog):
     table = read_csv(path, species="co2").table
     assert table["uncertainty"].isna().all()
     assert [float(each) for each in table["sigma_w"]] == [0.3]
-    assert "the column 'sigma_w' is kept as a label" in caplog.text
+    assert "the column sigma_w is kept as a label" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["err%", "co2_unc [%]", "uncertainty (percent)", "rel_error"])
+def test_an_uncertainty_in_per_cent_is_told_of_and_not_used(tmp_path, name, caplog):
+    path = tmp_path / "tower.csv"
+    path.write_text(f"time,lon,lat,z,co2,{name},units\n2023-07-15 18:00,1,2,30,415.2,0.3,ppm\n")
+    assert read_csv(path, species="co2").table["uncertainty"].isna().all()
+    assert f"the column {name} is kept as a label" in caplog.text
+
+
+def test_the_gas_has_its_own_value_and_uncertainty(tmp_path, caplog):
+    path = tmp_path / "tower.csv"
+    path.write_text(
+        "time,lon,lat,z,obs,sigma,co2,co2_unc,units\n2023-07-15 18:00,1,2,30,12,9,415.2,0.3,ppm\n"
+    )
+    table = read_csv(path, species="co2").table
+    assert table[["value", "uncertainty"]].to_numpy().tolist() == [[415.2, 0.3]]
+    assert "the column sigma is kept as a label" in caplog.text
 
 
 def test_an_uncertainty_may_be_named_after_the_gas_and_a_missing_gas_is_asked_for(tmp_path):

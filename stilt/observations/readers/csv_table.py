@@ -23,15 +23,11 @@ logger = logging.getLogger(__name__)
 VALUE_NAMES = ("value", "obs", "observed", "mole_fraction")
 UNCERTAINTY_NAMES = ("uncertainty", "sigma", "std", "sd", "error")
 UNCERTAINTY_WORDS = (
-    *UNCERTAINTY_NAMES,
-    "unc",
-    "stdev",
-    "stddev",
-    "stdv",
-    "deviation",
-    "err",
+    *UNCERTAINTY_NAMES, "unc", "uncert", "σ", "stdev", "stddev", "stdv", "deviation", "err",
     "precision",
-)
+)  # fmt: skip
+ALIKE_WORDS = (*UNCERTAINTY_WORDS, "sem", "dev", "mad")
+_PER_CENT = re.compile(r"%|per.?cent|pct|rel", re.IGNORECASE)
 ID_NAMES = ("sounding_id", "observation_id", "obs_id", "id")
 GOOD_NAMES = ("good", "valid")
 
@@ -74,7 +70,9 @@ def read_csv(
         raise UsageError(f"{Path(path)}: the reader csv takes points, one a line; leave out r_idx.")
     labels = pd.DataFrame([dict(receptor.labels) for receptor in receptors])
     lowered = {str(name).lower(): str(name) for name in labels.columns}
-    value = _found(lowered, (*VALUE_NAMES, *([species.lower()] if species else ())))
+    # A column 'obs' may also hold how many observations there are.
+    first, *others = VALUE_NAMES
+    value = _found(lowered, (first, *([species.lower()] if species else ()), *others))
     if value is None:
         raise UsageError(
             f"{Path(path)} has no column 'value' with the measurements; its columns besides time "
@@ -95,9 +93,10 @@ def read_csv(
         columns["altitude_ref"] = [receptor.altitude_ref for receptor in receptors]
     used = {value}
     gas = (species or value).lower()
-    of_value = tuple(name for name in lowered if _is_uncertainty(name, gas))
+    of_value = [name for name in lowered if _is_uncertainty(name, gas)]
+    of_value.sort(key=lambda name: gas not in name)
     for target, names, default in (
-        ("uncertainty", (*UNCERTAINTY_NAMES, *of_value), np.nan),
+        ("uncertainty", ("uncertainty", *of_value), np.nan),
         ("good", GOOD_NAMES, True),
         ("units", ("units", "unit"), units or ""),
         ("species", ("species", "gas"), species or ""),
@@ -123,10 +122,13 @@ def read_csv(
     if len(repeated):
         raise UsageError(f"{Path(path)}: {repeated.iloc[0]} is there more than once; remove one.")
     left = [str(name) for name in labels.columns if name not in used]
-    if alike := [name for name in left if {*_words(name)} & {*UNCERTAINTY_WORDS}]:
+    if alike := [name for name in left if {*_words(name)} & {*ALIKE_WORDS}]:
+        kept = (
+            "the columns %s are kept as labels" if alike[1:] else "the column %s is kept as a label"
+        )
         notice(
-            logger, "%s: the column '%s' is kept as a label, not used as an uncertainty of the "
-            "values, whose column would be 'uncertainty'.", Path(path), alike[0],
+            logger, f"%s: {kept}, not used as an uncertainty of the values, whose column, in the "
+            "unit of the values, would be 'uncertainty'.", Path(path), ", ".join(alike),
         )  # fmt: skip
     for name in labels.columns:
         if name not in used:
@@ -137,13 +139,15 @@ def read_csv(
 def _is_uncertainty(name: str, gas: str) -> bool:
     """Return whether a column is named as the uncertainty of the values, such as ``co2_unc``."""
     words = set(_words(name))
+    if _PER_CENT.search(name):
+        return False
     of_what = {gas, f"x{gas}", "value", "obs", "observed", "dev", "standard"}
     return bool(words & {*UNCERTAINTY_WORDS}) and words <= {*UNCERTAINTY_WORDS, *of_what}
 
 
 def _words(name: str) -> list[str]:
     """Return the words of a column's name, in small letters."""
-    return re.findall(r"[a-z0-9]+", name.lower())
+    return re.findall(r"[a-z0-9σ]+", name.lower())
 
 
 def _found(lowered: dict[str, str], names: tuple[str, ...]) -> str | None:
