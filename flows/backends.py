@@ -14,7 +14,7 @@ from flows.api import check_reachable
 from flows.private_server import SERVERS, PrivateServer, state_directory
 from flows.settings import load_prefect, our_prefect, user_api_url, without_logging_errors
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
-from stilt.execution.ahead import ProcessAhead, process_ahead
+from stilt.execution.ahead import ProcessAhead, process_ahead, reads_alike
 from stilt.execution.backend import NoExtras, refuse_unknown
 from stilt.execution.forks import note_computing
 from stilt.execution.memory import keep_freed_memory, loading
@@ -171,6 +171,7 @@ class LocalBackend(NoExtras):
 
         waits = "prefect.main" not in sys.modules if server is None else not server.ready
         inline = self.on_this_machine and plan.roles.transport + plan.roles.helpers == 1
+        inline = inline and reads_alike(project)
         with ExitStack() as stack:
             if self._ahead is None and inline and waits:
                 self._ahead = stack.enter_context(process_ahead())

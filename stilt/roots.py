@@ -110,5 +110,6 @@ def user_name() -> str:
 
 
 def expanded(path: PathLike) -> Path:
-    """Fill in ``~`` and environment variables of a path."""
-    return Path(os.path.expandvars(os.path.expanduser(path)))
+    """Fill in ``~`` and environment variables of a path; a name that exists with a $ stays."""
+    given = os.path.expanduser(path)
+    return Path(given if os.path.lexists(given) else os.path.expandvars(given))

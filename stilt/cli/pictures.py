@@ -198,6 +198,7 @@ def _film(model: Model, sim_id: str, wanted: PictureRequest, path: Path, dpi: in
     film = model.trajectories[sim_id].plot.animate(
         footprint, frames=wanted.frames, fps=wanted.fps, **cast(Any, wanted.keywords)
     )
+    click.echo(f"Drawing {wanted.frames} frames, some tenths of a second each.", err=True)
     save_animation(film, path, dpi=dpi)
     pyplot().close("all")
     return path

@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from stilt.compiler import VARIABLE, with_options
+from stilt.config.meteorology import FORMATS
 from stilt.cores import available_cores
 from stilt.errors import StiltError
 from stilt.execution.environment import search_path
@@ -27,6 +28,7 @@ from stilt.execution.setup import ONE_THREAD_FOR_MATRICES, own_process
 
 if TYPE_CHECKING:
     from stilt.execution.orders import WorkOrder
+    from stilt.project.inputs import Project
 
 END_S = 0.5
 """How long it may take to leave what it writes in order."""
@@ -92,6 +94,14 @@ def process_ahead() -> Iterator[ProcessAhead | None]:
     finally:
         if process is not None:
             process.end()
+
+
+def reads_alike(project: Project) -> bool:
+    """Return whether another process reads a project's weather as this one does.
+
+    It need not where a class of the user's own reads it, which a script may have set up otherwise.
+    """
+    return all(met.format in FORMATS for met in project.config.mets.values())
 
 
 def main() -> None:

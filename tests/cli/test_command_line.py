@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from stilt.cli import cli
 from stilt.cli.common import INTERRUPTED_HINT, Commands, Interrupted
 from stilt.errors import ConfigValidationError, MeteorologyError, UsageError
+from stilt.roots import local_folder
 
 VERBS = [
     *("init", "observe", "check", "run", "status", "explain", "plot", "report"),
@@ -276,3 +277,10 @@ def test_closed_streams_and_a_removed_folder_are_no_tracebacks(tmp_path):
     gone = shell(f"mkdir gone && cd gone && rmdir ../gone && {stilt} status {tmp_path}/case")
     assert gone.returncode == 2
     assert gone.stderr == b"Error: The current folder has been removed: change to another one.\n"
+
+
+def test_a_folder_with_a_dollar_in_its_name_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("WHERE", "elsewhere")
+    (tmp_path / "it costs $WHERE").mkdir()
+    assert local_folder(tmp_path / "it costs $WHERE") == tmp_path / "it costs $WHERE"
+    assert local_folder(tmp_path / "$WHERE") == tmp_path / "elsewhere"

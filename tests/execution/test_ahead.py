@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,6 +89,14 @@ def test_it_ends_with_its_parent_that_is_killed():
             return stat.read().rpartition(")")[2].split()[0] == "Z"
 
     until(gone)
+
+
+def test_weather_that_a_class_of_the_users_own_reads_is_left_to_the_run(model):
+    assert ahead.reads_alike(model.files)
+    ((name, met),) = model.config.mets.items()
+    mets = {name: met.model_copy(update={"format": "mine.weather.Format"})}
+    own = SimpleNamespace(config=model.config.model_copy(update={"mets": mets}))
+    assert not ahead.reads_alike(own)
 
 
 def test_a_run_needs_no_such_process(model, order, monkeypatch):
