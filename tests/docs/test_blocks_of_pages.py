@@ -194,6 +194,9 @@ def early_weather(folder: Path) -> Path:
     from stilt.demo import write_demo_weather
 
     write_demo_weather(folder / "early", first="2022-12-31T06:00", n_files=6)
+    (folder / "tower-20230101.csv").write_text(
+        "time,longitude,latitude,altitude\n2023-01-01 13:00,-111.85,40.77,30\n"
+    )
     return folder / "early"
 
 
