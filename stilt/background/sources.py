@@ -77,7 +77,7 @@ class FieldSource:
         times = None
         if layout.time is not None:
             times = np.concatenate([_dates(dataset[layout.time]) for dataset in datasets])
-            if np.any(np.diff(times) <= np.timedelta64(0)):
+            if np.any(np.diff(times) <= np.timedelta64(0, "ns")):
                 raise UsageError(
                     "Times of the field are not ascending, or there twice: sort them "
                     f"(field.sortby({layout.time!r})) and keep one field of each time "

@@ -76,7 +76,7 @@ def to_dataset(records: Sequence[ReleaseRecord], names: ExportNames) -> xr.Datas
         raise UsageError("There is nothing to export.")
     ordered = sorted(records, key=lambda each: each.receptor.time)
     times = np.array([each.receptor.time.to_datetime64() for each in ordered], "datetime64[ns]")
-    if (np.diff(times) == np.timedelta64(0)).any():
+    if (np.diff(times) == np.timedelta64(0, "ns")).any():
         raise UsageError(_same_times(ordered, times))
     first = ordered[0].data
     if any(each.footprint.grid != ordered[0].footprint.grid for each in ordered):
@@ -197,7 +197,7 @@ def _warn_of_minutes(records: Sequence[ReleaseRecord]) -> None:
 
 
 def _same_times(ordered: Sequence[ReleaseRecord], times: NDArray[np.datetime64]) -> str:
-    again = np.flatnonzero(np.diff(times) == np.timedelta64(0))
+    again = np.flatnonzero(np.diff(times) == np.timedelta64(0, "ns"))
     one, other = (ordered[again[0] + step].receptor.id for step in (0, 1))
     return (
         f"{again.size} of {len(ordered)} footprints of one inlet have the time of another, such as "

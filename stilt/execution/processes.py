@@ -80,7 +80,9 @@ def set_up_worker(next_number: Any, n_workers: int, stopping: Event) -> None:
     global _stopping
     own_process()
     end_with_parent()
-    Finalize(None, _end_at_once, exitpriority=_LAST)
+    # From Python 3.13 on finalizers no longer know with what status the process ends.
+    if sys.version_info < (3, 13):
+        Finalize(None, _end_at_once, exitpriority=_LAST)
     keep_freed_memory()
     _stopping = stopping
     signal.signal(signal.SIGINT, signal.SIG_IGN)

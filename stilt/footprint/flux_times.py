@@ -26,7 +26,7 @@ def edges_of(stamps: NDArray[np.datetime64]) -> tuple[Ints, Ints]:
     for unit in ("M", "Y"):
         periods = stamps.astype(f"datetime64[{unit}]")
         if (np.diff(periods).astype(np.int64) == 1).all() and _at_one_place(stamps, periods, unit):
-            return _microseconds(periods), _microseconds(periods + 1)
+            return _microseconds(periods), _microseconds(periods + np.timedelta64(1, unit))
     left = stamps.astype(np.int64)
     steps = np.diff(left)
     right = np.append(left[1:], left[-1] + steps[-1])
@@ -40,7 +40,7 @@ def edges_of(stamps: NDArray[np.datetime64]) -> tuple[Ints, Ints]:
 def days_of_months(stamps: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Return the number of days of the month that each stamp lies in."""
     month = stamps.astype("datetime64[M]")
-    days = (month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")
+    days = (month + np.timedelta64(1, "M")).astype("datetime64[D]") - month.astype("datetime64[D]")
     return days.astype(np.float64)
 
 
@@ -51,7 +51,8 @@ def _at_one_place(
     if (stamps == periods).all():
         return True
     day = stamps.astype("datetime64[D]")
-    if (day == (periods + 1).astype("datetime64[D]") - 1).all():
+    following = (periods + np.timedelta64(1, unit)).astype("datetime64[D]")
+    if (day == following - np.timedelta64(1, "D")).all():
         return True
     if unit == "M":
         of_month = (day - periods.astype("datetime64[D]")).astype(np.int64) + 1

@@ -258,7 +258,7 @@ class Inventory:
         if self.single_stamp is None or stamps.size == 0:
             return False
         after = stamps.astype("datetime64[us]") - self.single_stamp
-        return bool((after < np.timedelta64(0)).any() or (after > YEAR).any())
+        return bool((after < np.timedelta64(0, "ns")).any() or (after > YEAR).any())
 
     def values(self, step: int) -> Floats:
         """Return the flux of one step, x outermost, shape (cells of the grid,)."""

@@ -15,7 +15,7 @@ def gaps(times: np.ndarray) -> np.ndarray:
         times: datetime64, shape (n,); the usual step is the median of those that are not 0.
     """
     steps = np.diff(times)
-    some = steps[steps > np.timedelta64(0)]
+    some = steps[steps > np.timedelta64(0, "ns")]
     if len(some) < 2:
         return np.array([], np.intp)
     return np.flatnonzero(steps > GAP_STEPS * np.median(some)) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -90,7 +91,10 @@ def check_time_format(time_format: str) -> str:
         )
     probe = datetime(2019, 5, 23, 14, 37, 52, tzinfo=UTC)
     try:
-        found = datetime.strptime(probe.strftime(time_format), time_format)
+        with warnings.catch_warnings():
+            # Python 3.13 warns of dates without a year, which are refused below.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = datetime.strptime(probe.strftime(time_format), time_format)
     except (ValueError, re.error) as error:
         raise UsageError(
             f"The time format {time_format!r} cannot be used ({error}): {advice}"

@@ -67,7 +67,7 @@ def test_a_series_is_the_sum_by_hand(model):
     assert np.isnan(series["observed_uncertainty"].values[2])
     assert series["site"].values.tolist() == ["high", "low", "low"]
     assert series["enhancement"].attrs["units"] == "ppm"
-    assert (np.diff(series["time"].values) >= np.timedelta64(0)).all()
+    assert (np.diff(series["time"].values) >= np.timedelta64(0, "ns")).all()
 
 
 def test_units_backgrounds_and_sites(model):

@@ -439,7 +439,9 @@ def test_levels_in_several_files_are_levels_of_one_analysis(tmp_path, pressures)
 
 
 def test_an_hour_on_fewer_levels_is_named_with_what_it_lacks(tmp_path, pressures):
-    for number, raw in enumerate([*pressures, replace(pressures[0], time=LAST + 60)]):
+    for number, raw in enumerate(
+        [*pressures, replace(pressures[0], time=LAST + np.timedelta64(1, "h"))]
+    ):
         ncep(tmp_path / f"whole{number}", [raw])
         chosen = [
             data
@@ -451,7 +453,7 @@ def test_an_hour_on_fewer_levels_is_named_with_what_it_lacks(tmp_path, pressures
     catalogue = MetCatalogue(MetConfig(directory=tmp_path, format="gfs"))
     lacks = r"gfs1.grib2 \(2023-07-15 18:00\) lacks 500, 850 hPa, which gfs0.grib2"
     with pytest.raises(MeteorologyError, match=lacks):
-        catalogue.select(FIRST, LAST + 60)
+        catalogue.select(FIRST, LAST + np.timedelta64(1, "h"))
 
 
 def test_formats_are_told_by_their_content(tmp_path, pressures, native):

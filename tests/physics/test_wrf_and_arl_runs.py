@@ -23,7 +23,7 @@ def packed(tmp_path_factory):
     """An ARL file, and what it holds after packing."""
     folder = tmp_path_factory.mktemp("arl")
     made = []
-    for time in np.arange(FIRST, LAST + 1, np.timedelta64(1, "h")):
+    for time in np.arange(FIRST, LAST + np.timedelta64(1, "h"), np.timedelta64(1, "h")):
         raw = truth(time)
         density = raw.upper["PRES"] * 100 / (287.04 * raw.upper["TEMP"])
         upper = {name: field for name, field in raw.upper.items() if name != "WWND"}
