@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +25,12 @@ def edges_of(stamps: NDArray[np.datetime64]) -> tuple[Ints, Ints]:
     Args:
         stamps: at least two, ascending, datetime64[us].
     """
-    for unit in ("M", "Y"):
+    units: tuple[Literal["M"], Literal["Y"]] = ("M", "Y")
+    for unit in units:
         periods = stamps.astype(f"datetime64[{unit}]")
         if (np.diff(periods).astype(np.int64) == 1).all() and _at_one_place(stamps, periods, unit):
-            return _microseconds(periods), _microseconds(periods + np.timedelta64(1, unit))
+            following = (periods + np.timedelta64(1, unit)).astype("datetime64[us]")
+            return _microseconds(periods), _microseconds(following)
     left = stamps.astype(np.int64)
     steps = np.diff(left)
     right = np.append(left[1:], left[-1] + steps[-1])
@@ -45,7 +49,7 @@ def days_of_months(stamps: NDArray[np.datetime64]) -> NDArray[np.float64]:
 
 
 def _at_one_place(
-    stamps: NDArray[np.datetime64], periods: NDArray[np.datetime64], unit: str
+    stamps: NDArray[np.datetime64], periods: NDArray[np.datetime64], unit: Literal["M", "Y"]
 ) -> bool:
     """Return whether all stamps are at the first midnight, in the middle or on the last day."""
     if (stamps == periods).all():

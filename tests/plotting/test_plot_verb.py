@@ -37,7 +37,7 @@ def test_every_kind_of_picture(kind: str, case, tmp_path) -> None:
     options = ["--kind", kind, "--out", path, "--dpi", 50, "--frames", 3]
     done = call(model.project, *named, *options)
     assert done.exit_code == 0, done.output
-    assert done.output.split() == [str(path)]
+    assert done.stdout.split() == [str(path)]
     assert (matplotlib.image.imread(path) / 255.0).std() > 0.0001, "nothing is drawn"
 
 
@@ -104,7 +104,7 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
         (["{late}"], "it is pending. `stilt explain "),
         (["--extent", "1,2"], "'1,2' is not 4 numbers with commas between them."),
         (["--location", "WBB"], "No receptor of this project is at 'WBB'"),
-        (["--location", "WBB"], "or an id such as -111.85_40.77_5."),
+        (["--location", "WBB"], "nor an id of a place: known are -111.85_40.77_5."),
         (["--each", "--out", "one.png"], "3 pictures do not fit into one.png"),
         (
             ["--from", "2090-01-01"],
@@ -147,7 +147,7 @@ def test_a_place_is_named_by_its_site_or_its_id(make_model, tmp_path) -> None:
     done = call(model.project, "--location", "UOU")
     assert done.exit_code == 2
     assert "No receptor of this project is at 'UOU'" in done.stderr
-    assert "such as HDP, WBB." in done.stderr
+    assert "known are HDP, WBB." in done.stderr
     done = call(model.project, "WBB")
     assert done.exit_code == 2
     assert "'WBB' is a place, with simulations of its own: " in done.stderr
