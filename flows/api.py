@@ -83,9 +83,6 @@ def _one_certificate(home: Path) -> dict[str, str | None]:
     """Return settings that name a file with one certificate, for clients of a server without TLS.
 
     Each client of Prefect, two for each task, reads the whole file: 40 ms with the usual hundred.
-
-    Args:
-        home: folder for that file.
     """
     path = home / "certificate.pem"
     if not path.exists():
