@@ -37,15 +37,15 @@ def watch(project: Project, interval_s: float, pause: Pause = time.sleep) -> int
         click.echo("Nobody computes this project now.", err=True)
     with _Table() if sys.stdout.isatty() else _Lines() as shown:
         shown.show(seen)
-        while seen.going_on:
-            try:
+        try:
+            while seen.going_on:
                 pause(interval_s)
-            except KeyboardInterrupt:
-                raise Interrupted("No longer watched; the runs go on.") from None
-            seen = progress(project, seen.at)
-            for sim_id, reason, detail in seen.failures:
-                shown.say(f"{sim_id}: {reason}: {detail}")
-            shown.show(seen)
+                seen = progress(project, seen.at)
+                for sim_id, reason, detail in seen.failures:
+                    shown.say(f"{sim_id}: {reason}: {detail}")
+                shown.show(seen)
+        except KeyboardInterrupt:
+            raise Interrupted("No longer watched; the runs go on.") from None
     return exit_code(seen.counts.to_dict())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -18,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from stilt.config.rstilt_names import RSTILT_SETTINGS
 from stilt.errors import ConfigValidationError
+from stilt.nearest_names import nearest
 
 Visibility = Literal["basic", "advanced", "expert"]
 Location = tuple[str | int, ...]
@@ -140,13 +140,6 @@ def unknown_key(key: object, known: Iterable[str]) -> str:
     if len(names) > _MOST_NAMES:
         return f"unknown key '{key}': the configuration reference lists the known ones"
     return f"unknown key '{key}': the known ones are {', '.join(names)}"
-
-
-def nearest(key: object, known: Iterable[str]) -> str | None:
-    """Return the known name most like ``key``, or None when nothing is alike."""
-    names = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(str(key).lower(), names, n=1, cutoff=0.6)
-    return names[found[0]] if found else None
 
 
 def _problems(

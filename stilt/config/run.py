@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import field_validator
 
-from stilt.config.base import Float, Int, Section, described, nearest
+from stilt.config.base import Float, Int, Section, described
+from stilt.nearest_names import nearest
 
 PARTICLE_CODES = (
     "time", "indx", "long", "lati", "zagl", "sigw", "tlgr", "zsfc", "icdx", "temp", "samt",

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from stilt.config.base import Float, Section, described, nearest, problem
+from stilt.config.base import Float, Section, described, problem
 from stilt.config.kernel_levels import MOST_HPA, kernel_fault
+from stilt.nearest_names import nearest
 
 MINUTES_PER_UNIT: dict[str, float] = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1 / 60),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from stilt.config import ExecutionConfig
 from stilt.errors import UsageError
+from stilt.nearest_names import nearest_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -184,6 +184,7 @@ def refuse_unknown(backend: str, options: Mapping[str, Any], known: Sequence[str
     """
     for name in options:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
-            raise UsageError(f"The {backend} backend has no option '{name}' (execution): {hint}")
+            raise UsageError(
+                f"The {backend} backend has no option '{name}' (execution): "
+                f"{nearest_name(name, known)}"
+            )

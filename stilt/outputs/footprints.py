@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from stilt.errors import UsageError
+from stilt.nearest_names import nearest_name
 from stilt.outputs.collection import LEFT_OUT, OutputCollection
 from stilt.outputs.realizations import by_realization, numbers_of
 from stilt.project.keys import ERROR_SUFFIX, parse_footprint_keys
@@ -319,10 +319,7 @@ class FootprintCollections:
             KeyError: neither the configuration nor the index has this name.
         """
         if name not in self:
-            near = difflib.get_close_matches(name, self.names(), n=1)
-            known = ", ".join(map(repr, self.names())) or "none"
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {known}."
-            raise KeyError(f"there is no footprint {name!r}: {hint}")
+            raise KeyError(f"there is no footprint {name!r}: {nearest_name(name, self.names())}")
         return FootprintCollection(self._owner, name)
 
     def __contains__(self, name: object) -> bool:

@@ -84,7 +84,7 @@ def test_it_ends_with_its_parent_that_is_killed():
             os.kill(pid, 0)
         except ProcessLookupError:
             return True
-        # Nobody may be there to bury it.
+        # It may stay a zombie where no other process takes note of its end.
         with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
             return stat.read().rpartition(")")[2].split()[0] == "Z"
 
