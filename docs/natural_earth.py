@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from stilt.plotting.outlines import DEGREES, FILE, LAYERS
+from stilt.plotting.natural_earth import DEGREES, FILE, LAYERS
 
 SHAPEFILES = {
     "coastlines": "ne_10m_coastline",

@@ -19,7 +19,7 @@ from stilt.plotting.field_map import (
 )
 from stilt.plotting.ground import draw_surroundings, map_places
 from stilt.plotting.map_keywords import MapKeywords, check_keywords, chosen_extent
-from stilt.plotting.outlines import Bounds
+from stilt.plotting.natural_earth import Bounds
 from stilt.plotting.style import (
     COLOUR_LABEL,
     FAINT_INK,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import is_longlat
-from stilt.plotting.outlines import LAYERS, Bounds, outlines
+from stilt.plotting.natural_earth import LAYERS, Bounds, outlines
 from stilt.plotting.projected import bounds_in_degrees, projected_lines
 
 if TYPE_CHECKING:

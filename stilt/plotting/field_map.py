@@ -11,7 +11,7 @@ from stilt.errors import UsageError
 from stilt.footprint.cell_grid import is_longlat
 from stilt.plotting.ground import draw_surroundings
 from stilt.plotting.map_keywords import MapKeywords, check_keywords, chosen_extent
-from stilt.plotting.outlines import Bounds
+from stilt.plotting.natural_earth import Bounds
 from stilt.plotting.style import (
     COLOUR_LABEL,
     INK,

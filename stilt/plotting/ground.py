@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stilt.footprint.cell_grid import is_longlat, transformer
-from stilt.plotting.outlines import LAYERS, Bounds, Line, outlines
+from stilt.plotting.natural_earth import LAYERS, Bounds, Line, outlines
 from stilt.plotting.projected import bounds_in_degrees, lattice, projected_lines
 from stilt.plotting.style import FAINT_INK, INK, LETTERS_PT, LINES, WATER, degree_text, frame
 

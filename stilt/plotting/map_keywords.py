@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from stilt.errors import UsageError
-from stilt.plotting.outlines import Bounds
+from stilt.plotting.natural_earth import Bounds
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from stilt.footprint.cell_grid import transformer
-from stilt.plotting.outlines import Bounds, Line
+from stilt.plotting.natural_earth import Bounds, Line
 
 LONGEST_STEP_DEGREES = 0.25
 LATTICE_POINTS = 60

@@ -8,7 +8,7 @@ import numpy as np
 
 from stilt.errors import UsageError
 from stilt.plotting.ground import FINEST_SHARE, LINE_STYLES, asked_layers
-from stilt.plotting.outlines import Bounds, Line, outlines
+from stilt.plotting.natural_earth import Bounds, Line, outlines
 from stilt.plotting.particle_keywords import ParticleKeywords
 from stilt.plotting.style import INK, LETTERS_PT, degree_text, pyplot, receptor_text
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from stilt.errors import UsageError
 from stilt.plotting.ground import draw_surroundings
 from stilt.plotting.map_keywords import chosen_extent
-from stilt.plotting.outlines import Bounds
+from stilt.plotting.natural_earth import Bounds
 from stilt.plotting.particle_keywords import ParticleKeywords, check_keywords
 from stilt.plotting.style import (
     COLOUR_LABEL,

@@ -19,7 +19,7 @@ from stilt.plotting.encoded_maps import (
     encode_maps,
 )
 from stilt.plotting.interactive import InteractiveMap
-from stilt.plotting.outlines import outlines
+from stilt.plotting.natural_earth import outlines
 from stilt.report.write import MOST_BYTES
 
 RECEPTOR = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)

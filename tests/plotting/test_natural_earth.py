@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stilt.errors import UsageError
-from stilt.plotting.outlines import LAYERS, outlines
+from stilt.plotting.natural_earth import LAYERS, outlines
 
 WORLD = (-180.0, 180.0, -90.0, 90.0)
 
