@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import yaml
 
 from stilt.atomic import atomic_path
+from stilt.config import yaml_text
 from stilt.config.base import ConfigFieldError, Location, joined, problem_sentence
 from stilt.config.execution import ExecutionConfig
 from stilt.config.footprints import FootprintConfig
@@ -117,13 +118,13 @@ def config_text(config: Configuration, folder: Path | None) -> str:
             name: _set_values(values) for name, values in data["observations"].items()
         },
     }
-    parts = [_dump({name: value}) for name, value in sections.items() if value]
+    parts = [yaml_text.dump({name: value}) for name, value in sections.items() if value]
     meaningful = [name for name in TransportParameters.model_fields if name in SUPPORT]
     for names in (RunControls.model_fields, meaningful, ErrorParameters.model_fields):
         values = {name: data[name] for name in names if data[name] is not None}
-        parts += [_dump(values)] if values else []
+        parts += [yaml_text.dump(values)] if values else []
     if config.output != OutputConfig():
-        parts.append(_dump({"output": data["output"]}))
+        parts.append(yaml_text.dump({"output": data["output"]}))
     execution = config.execution
     if execution != ExecutionConfig():
         defaults = ExecutionConfig().to_dict()
@@ -132,7 +133,7 @@ def config_text(config: Configuration, folder: Path | None) -> str:
             for key, value in data["execution"].items()
             if key in ("backend", "n_workers") or key not in defaults or value != defaults[key]
         }
-        parts.append(_dump({"execution": chosen}))
+        parts.append(yaml_text.dump({"execution": chosen}))
     return "\n".join(parts)
 
 
@@ -148,10 +149,10 @@ def write_config(config: Configuration, path: str | os.PathLike[str]) -> str:
 def _parse(text: str, path: Path) -> tuple[dict[str, Any], Lines]:
     """Return the mapping in the file and the line of each of its keys."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml_text.compose(text)
         lines: Lines = {}
         _collect_lines(node, (), lines, path)
-        data = yaml.safe_load(text)
+        data = yaml_text.load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
@@ -165,6 +166,10 @@ def _parse(text: str, path: Path) -> tuple[dict[str, Any], Lines]:
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigValidationError(f"{path}: not valid YAML: {error}") from None
+    except RecursionError:
+        raise ConfigValidationError(
+            f"{path}: brackets or lines are nested too deep to be read"
+        ) from None
     if data is None:
         raise ConfigValidationError(f"{path} is empty: it needs at least one meteorology in mets")
     if not isinstance(data, dict):
@@ -293,22 +298,3 @@ def _met_values(met: MetConfig, values: dict[str, Any]) -> dict[str, Any]:
 
 def _set_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value not in (None, {}, [])}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Block mappings, but lists of plain values on one line."""
-
-
-def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:
-    plain = not any(isinstance(item, (dict, list)) for item in items)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=plain)
-
-
-_Dumper.add_representer(list, _represent_list)
-
-
-def _dump(data: dict[str, Any]) -> str:
-    return yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=88,
-        allow_unicode=True,
-    )  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Any
 
 from stilt.config.meteorology import MetConfig
 
+MOST_REALIZATIONS = 1000
+
 
 def name_of(met: str, realization: int) -> str:
     """Return the name of a realization of a meteorology: ``hrrr``, ``hrrrr1``, ``hrrrr2``."""
@@ -23,10 +25,10 @@ def with_realizations(mets: Mapping[str, Any], count: Any) -> dict[str, Any]:
 
     Args:
         mets: settings by name, as written or checked.
-        count: how many realizations, the meteorologies themselves included; what is not a number is
-            left to those who check it.
+        count: how many realizations, the meteorologies themselves included; what is not a number,
+            or too large a one, is left to those who check it.
     """
-    if not isinstance(count, int) or count < 2:
+    if not isinstance(count, int) or not 2 <= count <= MOST_REALIZATIONS:
         return dict(mets)
     outer = {each for met in mets.values() for each in _nested_in(met)}
     found = dict(mets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import field_validator
 
 from stilt.config.base import Float, Int, Section, described
+from stilt.config.realizations import MOST_REALIZATIONS
 from stilt.nearest_names import nearest
 
 PARTICLE_CODES = (
@@ -62,7 +63,7 @@ class RunControls(Section):
     realizations: Int = described(
         1, "Realizations of every simulation, which differ only in their random numbers; those "
         "after the first are meteorologies NAMEr1, NAMEr2, ...",
-        visibility="advanced", ge=1, le=1000,
+        visibility="advanced", ge=1, le=MOST_REALIZATIONS,
     )  # fmt: skip
     rm_dat: bool = described(
         True, "Remove raw transport output; kept for older files, nothing raw is written",

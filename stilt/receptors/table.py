@@ -375,7 +375,7 @@ def _rows(
         reference = row.read("altitude_ref", check_altitude_ref) if has_ref else default_ref
         yield _Row(
             number=number,
-            group=row.read("r_idx", str) if "r_idx" in columns else str(position),
+            group=row.read("r_idx", _group) if "r_idx" in columns else str(position),
             time=row.read("time", table.time),
             longitude=row.read("longitude", check_longitude),
             latitude=row.read("latitude", check_latitude),
@@ -385,6 +385,13 @@ def _rows(
             altitude_ref=reference,
             labels={name: cells[index] for index, name in further if index < len(cells)},
         )
+
+
+def _group(value: Any) -> str:
+    """Return a value of ``r_idx``; a whole number is itself, also written as 1.0."""
+    text = str(value)
+    whole, point, rest = text.partition(".")
+    return whole if point and whole.isdecimal() and not rest.strip("0") else text
 
 
 def _default_reference(names: Sequence[str], columns: Mapping[str, int]) -> str:

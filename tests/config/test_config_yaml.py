@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stilt.config import MetConfig, ModelConfig, is_same, starter_yaml
+from stilt.config import MetConfig, ModelConfig, is_same, starter_yaml, yaml_text
 from stilt.errors import ConfigValidationError
 
 MET = {"directory": "/data/met", "file_format": "%Y%m%d_%H", "file_tres": "1h"}
@@ -128,6 +128,9 @@ def test_yaml_of_comments_and_empty_sections_reads(read):
         (MET_LINES + "varsiwant: [time]\n", "line 3: varsiwant: hnf_plume=True requires"),
         ("mets:\n  a:\n    file_format: %Y\n", "line 3: not valid YAML.*quotes"),
         ("mets: [1\n", "not valid YAML"),
+        ("mets: " + "[" * 3000, "nested too deep"),
+        (MET_LINES + "n_hours: -1:30\n", "line 3: n_hours: input should be a valid integer.*1:30"),
+        (MET_LINES + "realizations: 1000000\n", "line 3: realizations: .*1000"),
         (MET_LINES + "3: 4\n", "3 cannot be a key"),
         (MET_LINES + "yes: 4\n", "True cannot be a key"),
         (
@@ -142,6 +145,16 @@ def test_yaml_of_comments_and_empty_sections_reads(read):
 def test_mistakes_name_file_and_line(read, text, message):
     with pytest.raises(ConfigValidationError, match=message):
         read(text)
+
+
+def test_numbers_are_those_that_people_mean(read):
+    config = read(MET_LINES + "numpar: 050\nhnf_plume: true\nveght: 5e-1\nseed: 1e3\n")
+    assert (config.numpar, config.veght, config.seed) == (50, 0.5, 1000)
+
+
+@pytest.mark.parametrize("value", ["050", "1e3", "1:30", "12", "yes", "0x10", ".5", 50, 1e-5, 1e20])
+def test_what_is_written_is_read_as_the_same(value):
+    assert yaml_text.load(yaml_text.dump({"key": [value]})) == {"key": [value]}
 
 
 def test_a_missing_file_is_named(tmp_path):

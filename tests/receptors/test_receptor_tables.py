@@ -62,6 +62,9 @@ def test_groups_and_references_are_as_in_a_file(tmp_path):
     ]
     table.to_csv(tmp_path / "receptors.csv")
     assert read_receptors(tmp_path / "receptors.csv") == found
+    # Whole numbers that a program has written as 1 here and 1.0 there.
+    mixed = table.assign(r_idx=["0", "0.0", "1.0", "1", "1.00", "2"])
+    assert receptors_from_table(mixed) == found
 
 
 @pytest.mark.parametrize(
