@@ -88,12 +88,12 @@ footprints:                     # leave out to compute trajectories only
   column:
     grid: {xmin: -115, xmax: -109, ymin: 38, ymax: 43, xres: 0.05, yres: 0.05}   # degrees
     time_integrate: true        # one map for a sounding; leave out for one an hour
-    # An averaging kernel weights particles by the height that they were released at:
+    # Weights that make it the influence on the measured column: the averaging kernels that
+    # `stilt observe` has stored, and each particle's share of the column's air.
     # transforms:
-    #   - kind: vertical_operator
-    #     mode: ak
-    #     levels: [0, 1000, 2000, 3000]   # m above ground
-    #     values: [1.0, 0.98, 0.95, 0.9]
+    #   - kind: averaging_kernel
+    #     table: observations/oco2-kernels.parquet
+    #   - kind: pressure_weighting
 """
 
 _POINTS = """\
