@@ -108,8 +108,8 @@ class TransportParameters(Section):
     )
     hysplit_layer_update: bool = described(
         False,
-        "Update the vertical turbulent velocity at random at every layer interface too, as HYSPLIT "
-        "does; false keeps it across interfaces, so that well-mixed air stays well mixed",
+        "Update the vertical turbulent velocity at layer interfaces exactly as HYSPLIT does, which "
+        "makes air accumulate there; false updates it so that well-mixed air stays well mixed",
         visibility="advanced",
     )
     maxpar: Int | None = described(

@@ -13,9 +13,15 @@ of a half step comes after a random share of the interval: the time of an update
 neither the place of a particle nor its velocity, and a well-mixed cloud stays well mixed, whatever
 the interval.
 
-HYSPLIT updates the velocity at the beginning of a half step and at every layer interface, as if a
-whole interval had passed. Particles that reach an interface are the fast ones; the update slows
-some of them there, so particles accumulate near interfaces. ``layer_update`` does the same.
+At a layer interface the speed is updated in addition, as if a whole interval had passed; the
+direction is kept. Particles that reach an interface are the fast ones: in well-mixed air, speeds of
+arrival have the density |w| exp(-w^2 / 2 sigma^2). A Langevin update alone would change it. So its
+result is a proposal, taken with a probability that keeps this density (Metropolis et al. 1953,
+doi:10.1063/1.1699114), and well-mixed air stays well mixed.
+
+HYSPLIT updates the velocity at the beginning of a half step and at every layer interface, and takes
+every result. This slows some of the fast particles at an interface, so particles accumulate there.
+``layer_update`` does the same.
 """
 
 from __future__ import annotations
@@ -100,6 +106,19 @@ class LangevinUpdate(NamedTuple):
     interval_s: Array
     memory: Array
     noise: Array
+
+
+class DrawnNumbers(NamedTuple):
+    """Random numbers of a sub-step; (particles,) each.
+
+    Attributes:
+        normal: standard normal.
+        passing, accepting: uniform, for transmission at an interface and for the speed there.
+    """
+
+    normal: Array
+    passing: Array
+    accepting: Array
 
 
 class HalfResult(NamedTuple):
@@ -263,12 +282,17 @@ def _stay(
         # used directly again for each of its results.
         visit, draws = state
         words = stream(keys, draws)
-        velocities = jnp.concatenate(normals(jnp.stack(words[:2]), jnp.stack(words[2:])))
-        uniforms = uniform(mixed(jnp.stack(words)))
+        bits = mixed(jnp.stack(words))
+        drawn = DrawnNumbers(
+            jnp.concatenate(normals(jnp.stack(words[:2]), jnp.stack(words[2:]))),
+            uniform(bits),
+            uniform(mixed(bits)),
+        )
         used = (visit.remaining_s > 0.0).astype(jnp.uint32)
         # Unrolled: a loop of XLA on a CPU changes arrays in place, and then does not vectorise.
         for step in range(_DRAWN_TOGETHER):
-            visit = _sub_step(setting, visit, layer, update, velocities[step], uniforms[step])
+            numbers = DrawnNumbers(*(number[step] for number in drawn))
+            visit = _sub_step(setting, visit, layer, update, numbers)
         return visit, draws + used
 
     arrived = Visit(*(getattr(flight, name) for name in Visit._fields))
@@ -286,8 +310,7 @@ def _sub_step(
     visit: Visit,
     layer: Layer,
     update: LangevinUpdate,
-    random_normal: Array,
-    random_uniform: Array,
+    drawn: DrawnNumbers,
 ) -> Visit:
     """Fly to the next Langevin update, the end of the half step or a bound of the layer.
 
@@ -296,7 +319,7 @@ def _sub_step(
     """
     column = setting.column
     if setting.layer_update:
-        visit = _update_at_start(visit, layer, update, random_normal)
+        visit = _update_at_start(visit, layer, update, drawn.normal)
     duration = jnp.maximum(jnp.minimum(visit.remaining_s, visit.until_update_s), 0.0)
     velocity = visit.w * column.stretch
     up = velocity > 0.0
@@ -305,13 +328,16 @@ def _sub_step(
     reaches = reach_s < duration
     used = jnp.minimum(reach_s, duration)
     z = jnp.clip(visit.z + velocity * duration, layer.lower, layer.upper)
-    passes = reaches & (random_uniform <= jnp.where(up, layer.pass_up, layer.pass_down))
-    w = jnp.where(reaches & ~passes, -visit.w, visit.w)
+    passes = reaches & (drawn.passing <= jnp.where(up, layer.pass_up, layer.pass_down))
+    w = visit.w
+    if not setting.layer_update:
+        w = jnp.where(reaches, speed_after_interface(w, update, drawn), w)
+    w = jnp.where(reaches & ~passes, -w, w)
     left = visit.remaining_s - used
     until_update_s = visit.until_update_s - used
     if not setting.layer_update:
         updates = until_update_s <= 0.0
-        w = jnp.where(updates, update.memory * w + update.noise * random_normal, w)
+        w = jnp.where(updates, update.memory * w + update.noise * drawn.normal, w)
         until_update_s = jnp.where(updates, update.interval_s, until_update_s)
 
     lowest = level_height(setting.levels, jnp.int32(0))
@@ -325,6 +351,17 @@ def _sub_step(
         low_s=visit.low_s + jnp.where(z < column.influence_m, used, 0.0),
         place=visit.place + minutes * (layer.wind + share * layer.shear),
     )
+
+
+def speed_after_interface(w: Array, update: LangevinUpdate, drawn: DrawnNumbers) -> Array:
+    """Return velocities (m s-1) with the speed updated at an interface and the direction kept.
+
+    The result of a Langevin update of the speed is taken or not (Metropolis et al. 1953, with the
+    density |w| exp(-w^2 / 2 sigma^2), to whose exponential the update is already reversible).
+    """
+    speed = jnp.abs(w)
+    proposed = jnp.abs(update.memory * speed + update.noise * drawn.normal)
+    return jnp.where(drawn.accepting * speed < proposed, jnp.copysign(proposed, w), w)
 
 
 def _update_at_start(

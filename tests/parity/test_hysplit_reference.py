@@ -16,16 +16,16 @@ pytestmark = [
 
 # HYSPLIT's single-precision heights stand still near the ground in these: see docs, "Parity".
 STILL_NEAR_GROUND = {"basin day5m", "basin night10m"}
-# Cases with ensembles that take seconds, and settings of ours.
+# Cases with ensembles that take seconds.
 CHEAP = {
-    "hrrr valley35m": {},
-    "hrrr lake10m": {},
-    "hrrr bench400m": {},
-    "hrrr west30m": {},
-    "gdas042 leeward30m": {},
-    "basin night10m": {},
-    "plains night30m": {},
-    "south far500m": {"hysplit_layer_update": True},
+    "hrrr valley35m",
+    "hrrr lake10m",
+    "hrrr bench400m",
+    "hrrr west30m",
+    "gdas042 leeward30m",
+    "basin night10m",
+    "plains night30m",
+    "south far500m",
 }
 
 CasesOf = Callable[[str], list[Case]]
@@ -58,7 +58,7 @@ def test_clouds_and_footprints_are_hysplits_within_its_noise(
 ) -> None:
     """A case or more with two seeds of ours: enough to see that something broke."""
     runs = {
-        case: ours.ensembles(case, (1, 2), cache, CHEAP[str(case)])
+        case: ours.ensembles(case, (1, 2), cache)
         for case in cases_of(weather)
         if str(case) in CHEAP
     }

@@ -35,7 +35,7 @@ def packed(tmp_path_factory):
 
 
 def run(refs, cache):
-    config = model_config(n_hours=-3, numpar=200, kmixd=3)
+    config = model_config(n_hours=-3, numpar=5000, kmixd=3)
     (table,) = run_transport([release(50.0, time=LAST, **PLACE)], refs, config, cache_dir=cache)
     if isinstance(table, Exception):
         raise table
@@ -60,6 +60,6 @@ def test_the_same_atmosphere_gives_the_same_run(packed, of_arl, tmp_path, averag
     path_deg = np.hypot(*np.abs(np.diff(first[["long", "lati"]], axis=0)).sum(axis=0))
     off = np.hypot(*(last - first)[["long", "lati"]].to_numpy().T).max()
     assert off < 1e-3 * path_deg
-    # Turbulence carries the last digit apart; heights of two seeds differ by about as much.
-    assert (last.zagl / first.zagl - 1.0).abs().max() < 0.05
+    # The last digit decides where single particles go; the mean hardly notices.
+    assert (last.zagl / first.zagl - 1.0).abs().max() < 0.02
     assert of_wrf.foot.sum() == pytest.approx(of_arl.foot.sum(), rel=1e-2)

@@ -1,0 +1,50 @@
+"""Speeds at layer interfaces are renewed in part, and stay those of particles in well-mixed air."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import kstest, rayleigh
+
+from stilt.transport.dispersion import DrawnNumbers, LangevinUpdate, speed_after_interface
+
+SIGMA = 0.7
+COUNT = 200_000
+
+
+def arriving(memory: float, times: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Velocities with which particles reach an interface, before and after some updates there."""
+    keys = jax.random.split(jax.random.key(1), 2 + 2 * times)
+    uniform = jax.random.uniform(keys[0], (COUNT,), minval=1e-7)
+    sign = jnp.where(jax.random.bernoulli(keys[1], 0.5, (COUNT,)), 1.0, -1.0)
+    before = w = sign * SIGMA * jnp.sqrt(-2.0 * jnp.log(uniform))
+    whole = jnp.ones_like(w)
+    update = LangevinUpdate(whole, memory * whole, SIGMA * np.sqrt(1.0 - memory**2) * whole)
+    for normal, accepting in zip(keys[2::2], keys[3::2], strict=True):
+        drawn = DrawnNumbers(
+            jax.random.normal(normal, (COUNT,)), whole, jax.random.uniform(accepting, (COUNT,))
+        )
+        w = speed_after_interface(w, update, drawn)
+    return np.asarray(before), np.asarray(w)
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.37, 0.9])
+def test_speeds_of_particles_that_arrive_in_well_mixed_air_keep_their_distribution(
+    memory: float,
+) -> None:
+    before, after = arriving(memory, times=3)
+    assert kstest(np.abs(before), rayleigh(scale=SIGMA).cdf).pvalue > 0.001
+    assert kstest(np.abs(after), rayleigh(scale=SIGMA).cdf).pvalue > 0.001
+    # The plain update would make them those of all particles in the layer, slower by a fifth.
+    assert np.abs(after).mean() == pytest.approx(SIGMA * np.sqrt(np.pi / 2.0), rel=0.005)
+
+
+def test_directions_are_kept_and_most_speeds_renewed() -> None:
+    before, after = arriving(memory=0.9)
+    assert (np.sign(before) == np.sign(after)).all()
+    assert 0.8 < (before != after).mean() < 1.0
+
+
+def test_a_speed_that_is_remembered_whole_stays() -> None:
+    before, after = arriving(memory=1.0)
+    np.testing.assert_array_equal(before, after)
