@@ -14,7 +14,7 @@ from stilt.answers.ends import (
     transforms_of,
 )
 from stilt.background.average import mean_of_ends, said_of_no_weight
-from stilt.background.curtain import curtain
+from stilt.background.curtains import curtain
 from stilt.background.ends import ends_of
 from stilt.background.field import BackgroundField
 from stilt.background.mole_fractions import unit_factor

@@ -127,8 +127,11 @@ def made_of(path: Path) -> Made | None:
     Raises:
         DamagedArtifactError: the file is there but cannot be read.
     """
+    # Before the libraries that would read it are loaded: a new simulation has none.
+    if not path.exists():
+        return None
     if path.suffix == ".empty":
-        return Made("", empty_reason="marker") if path.exists() else None
+        return Made("", empty_reason="marker")
     try:
         return _footprint(path) if path.suffix == ".nc" else _trajectory(path)
     except FileNotFoundError:

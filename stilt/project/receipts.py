@@ -211,7 +211,8 @@ def read_tables(paths: Iterable[Path]) -> tuple[pa.Table, list[Path]]:
     tables, damaged = [], []
     for path in sorted(paths):
         try:
-            tables.append(pq.read_table(path).select(SCHEMA.names).cast(SCHEMA))
+            with pq.ParquetFile(path) as file:
+                tables.append(file.read().select(SCHEMA.names).cast(SCHEMA))
         except FileNotFoundError:
             continue
         except (OSError, pa.ArrowException, KeyError):
