@@ -26,11 +26,12 @@ from stilt.cli.common import (
     unlisted_text,
 )
 from stilt.cli.progress import RunProgress
-from stilt.errors import UsageError
+from stilt.errors import StiltError, UsageError
 from stilt.roots import below, shown
 
 if TYPE_CHECKING:
     from stilt.project.index_queries import OutputSizes
+    from stilt.project.inputs import Project
 
 NO_SKIP_INTERRUPTED = (
     "Interrupted. What is finished is new, the rest is as before: the same command begins with the "
@@ -86,7 +87,7 @@ def run(
 
     with ExitStack() as stack:
         model, executor = _prepare(
-            stack, root, backend, n_workers, output_dir, compute_root, time_format
+            stack, root, backend, n_workers, output_dir, compute_root, time_format, no_skip
         )
         local = not executor.detaches
         say(_headline(model, executor, no_skip))
@@ -233,6 +234,7 @@ def _prepare(
     output_dir: str | None,
     compute_root: str | None,
     time_format: str | None,
+    no_skip: bool,
 ) -> tuple[Any, Any]:
     """The model and its executor, which starts slow things while the model reads its inputs."""
     from stilt.execution.backend import get_executor
@@ -245,10 +247,27 @@ def _prepare(
     if n_workers is not None:
         mapping["n_workers"] = n_workers
     executor = get_executor(mapping)
-    stack.enter_context(executor.prepare(project.layout.root))
+    if no_skip or not _seems_complete(project):
+        stack.enter_context(executor.prepare(project.layout.root))
     from stilt import Model
 
     return Model(project=project, time_format=time_format), executor
+
+
+def _seems_complete(project: Project) -> bool:
+    """Return whether the index knows of nothing to compute, and no input is newer than it."""
+    index = project.layout.index
+    if project.home is not None or project.remote is not None or not index.exists():
+        return False
+    inputs = (project.root / "config.yaml", project.layout.config, project.receptor_file)
+    read_s = index.stat().st_mtime
+    if any(path and path.exists() and path.stat().st_mtime > read_s for path in inputs):
+        return False
+    try:
+        counts = project.counts()
+    except StiltError:
+        return False  # the run says what is wrong
+    return 0 < counts.total == counts.completed
 
 
 def _headline(model: Any, executor: Any, no_skip: bool) -> str:
