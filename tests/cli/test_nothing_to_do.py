@@ -36,7 +36,7 @@ def test_only_a_run_with_something_to_do_begins_slow_preparations(
     assert begun == [root]
 
     receptors = root / "receptors.csv"
-    *lines, last = receptors.read_text().splitlines()
+    lines = receptors.read_text().splitlines()[:-1]
     receptors.write_text("\n".join(lines) + "\n")
     later = (root / ".stilt" / "index.duckdb").stat().st_mtime + 1.0
     os.utime(receptors, (later, later))
