@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from flows.private_server import SERVERS, PrivateServer
-from flows.settings import load_prefect, our_prefect, user_api_url
+from flows.settings import load_prefect, our_prefect, prefect_with, user_api_url
 from stilt.atomic import atomic_path
 from stilt.errors import UsageError
 from stilt.execution.environment import environment
@@ -44,33 +44,40 @@ def prefect_api(home: Path) -> Iterator[str]:
         yield url
 
 
-def _settings_for(server: PrivateServer) -> dict[str, str | None]:
+def _settings_for(server: PrivateServer) -> dict[str, object]:
     """Return settings of Prefect for a private server.
 
     The user's block for results is not known to it. Heartbeats of flow runs are off: the end of a
     run would wait for the last one.
     """
     return {
-        "PREFECT_API_URL": server.url,
-        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(server.home / "storage"),
-        # Unset: Prefect takes an empty name for a block's.
-        "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK": None,
-        "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": None,
-        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": None,
+        "api.url": server.url,
+        "server.ephemeral.enabled": False,
+        "results.local_storage_path": server.home / "storage",
+        "results.default_storage_block": None,
+        "client.csrf_support_enabled": False,
+        "flows.heartbeat_frequency": None,
         **_one_certificate(server.home),
     }
 
 
 @contextmanager
-def _set_in_prefect(variables: dict[str, str | None]) -> Iterator[None]:
-    """Set settings of Prefect: in this context, in its background threads, in child processes."""
-    from prefect import context, settings
+def _set_in_prefect(settings: Mapping[str, object]) -> Iterator[None]:
+    """Set settings of Prefect: in this context, in its background threads, in child processes.
 
-    own = {getattr(settings, name): value for name, value in variables.items()}
+    Args:
+        settings: as for :func:`flows.settings.prefect_with`.
+    """
+    from prefect import context
+
+    variables: dict[str, str | None] = {
+        f"PREFECT_{path.replace('.', '_').upper()}": None if value is None else str(value)
+        for path, value in settings.items()
+    }
+    if "results.default_storage_block" in settings:  # under its other name, too
+        variables["PREFECT_DEFAULT_RESULT_STORAGE_BLOCK"] = None
     everywhere = context.GLOBAL_SETTINGS_CONTEXT
-    with environment(variables), settings.temporary_settings(own):
+    with environment(variables), prefect_with(settings):
         # Threads that Prefect starts look here.
         context.GLOBAL_SETTINGS_CONTEXT = context.get_settings_context()
         try:
@@ -79,7 +86,7 @@ def _set_in_prefect(variables: dict[str, str | None]) -> Iterator[None]:
             context.GLOBAL_SETTINGS_CONTEXT = everywhere
 
 
-def _one_certificate(home: Path) -> dict[str, str | None]:
+def _one_certificate(home: Path) -> dict[str, object]:
     """Return settings that name a file with one certificate, for clients of a server without TLS.
 
     Each client of Prefect, two for each task, reads the whole file: 40 ms with the usual hundred.
@@ -92,7 +99,7 @@ def _one_certificate(home: Path) -> dict[str, str | None]:
         first, mark, _ = certifi.contents().partition("-----END CERTIFICATE-----")
         with atomic_path(path) as part:
             part.write_text(f"{first}{mark}\n", encoding="utf-8")
-    return {"PREFECT_API_SSL_CERT_FILE": str(path)}
+    return {"api.ssl_cert_file": str(path)}
 
 
 def drain_clients() -> None:
@@ -155,11 +162,10 @@ def _ask(url: str) -> None:
     """Send the API at `url` one small request, which needs a password where others do."""
     from prefect.client.base import ServerType
     from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     patience: dict[str, Any] = {"timeout": ANSWER_TIMEOUT_S}
     with (
-        temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+        prefect_with({"api.url": url, "client.max_retries": 0}),
         get_client(sync_client=True, httpx_settings=patience) as client,
     ):
         if client.server_type is not ServerType.CLOUD:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.api import check_reachable
 from flows.private_server import SERVERS, PrivateServer, state_directory
-from flows.settings import load_prefect, our_prefect, user_api_url, without_logging_errors
+from flows.settings import (
+    load_prefect,
+    our_prefect,
+    prefect_with,
+    user_api_url,
+    without_logging_errors,
+)
 from stilt.errors import Reason, RunUnfinishedError, SimulationError, UsageError
 from stilt.execution.ahead import ProcessAhead, process_ahead, reads_alike
 from stilt.execution.backend import NoExtras, refuse_unknown
@@ -125,7 +131,9 @@ class LocalBackend(NoExtras):
 
             with ExitStack() as stack:
                 stack.enter_context(_broken_server_in_a_sentence(root))
-                stack.enter_context(_heartbeats_of(plan))
+                if len(plan.batches) == 1:
+                    # One in minutes; the end of a run waits up to a second for their thread.
+                    stack.enter_context(prefect_with({"flows.heartbeat_frequency": None}))
                 if self.on_this_machine:
                     self._ready = stack.enter_context(workers_getting_ready(project, plan))
                 state = simulate.running(planned).recorded(
@@ -203,18 +211,6 @@ class LocalBackend(NoExtras):
         if private or not self.on_this_machine:
             self.check(output_root=root)
         return SERVERS.of(state_directory(root)) if private else None
-
-
-def _heartbeats_of(plan: Plan) -> AbstractContextManager[Any]:
-    """Turn the heartbeats of a flow run off where it ends before a second one would be due.
-
-    They come every few minutes, and the end of a run waits up to a second for their thread.
-    """
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    if len(plan.batches) > 1:
-        return nullcontext()
-    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 @contextmanager
