@@ -131,7 +131,12 @@ class Regions:
         stacked = np.stack([(values == label).astype(np.float64) for label in labels])
         patterns = xr.DataArray(
             stacked, dims=("region", axes[1], axes[0]),
-            coords={axes[1]: array[axes[1]], axes[0]: array[axes[0]]}, attrs=array.attrs,
+            coords={
+                axes[1]: array[axes[1]],
+                axes[0]: array[axes[0]],
+                **{name: each for name, each in array.coords.items() if each.ndim == 0},
+            },
+            attrs=array.attrs,
         )  # fmt: skip
         return cls(tuple(np.asarray(labels).tolist()), patterns=patterns)
 
