@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import coordinate_system
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _TEXTS = ("crs_wkt", "spatial_ref", "proj4_params")
 _FIGURES = ("earth_radius", "semi_major_axis", "reference_ellipsoid_name")
@@ -34,6 +35,8 @@ def own_projection(grid: xr.DataArray | xr.Dataset, called: str) -> str | None:
     Raises:
         UsageError: the grid does not carry the variable that it names, or it is not understood.
     """
+    import xarray as xr
+
     variables = grid.data_vars.values() if isinstance(grid, xr.Dataset) else (grid,)
     known = {*grid.coords, *(grid.data_vars if isinstance(grid, xr.Dataset) else ())}
     named = next((name for each in variables for name in named_mappings(each)), "")
