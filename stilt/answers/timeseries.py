@@ -191,6 +191,8 @@ def receptor_coordinates(receptors: list[Receptor]) -> dict[str, Any]:
             plain = pd.Series(values).convert_dtypes()
             if plain.dtype == object or str(plain.dtype) == "string":
                 found[name] = ("receptor", ["" if v is None else str(v) for v in values])
+            elif plain.dtype.kind in "iu" and plain.notna().all():
+                found[name] = ("receptor", plain.to_numpy(np.int64))
             else:
                 found[name] = ("receptor", plain.to_numpy(np.float64, na_value=np.nan))
     return found
