@@ -21,9 +21,10 @@ from stilt.footprint.bins import (
     parse_bins,
     warn_of_crossing,
     warn_of_rows_outside,
+    warn_of_target_elsewhere,
 )
 from stilt.footprint.flux_units import flux_factor
-from stilt.footprint.layers import CellBlock, Layers, key_of, source_of
+from stilt.footprint.layers import CellBlock, Layers, in_bins, key_of, source_of
 from stilt.footprint.matrix_rows import LeftOut, MatrixRows
 from stilt.footprint.overlay import Overlay
 from stilt.footprint.steps import Floats
@@ -179,6 +180,7 @@ def jacobian(
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
     labels: Iterable[str] | None = None,
+    n_hours: float | None = None,
 ) -> Jacobian:
     """Stack footprints, moved to target cells and time bins as by ``aggregate``.
 
@@ -186,12 +188,15 @@ def jacobian(
     needs no more memory than the result and one footprint or block. They may lie on different
     grids. As in ``aggregate``, a layer belongs to the time bin that holds its start, and a warning
     names the first footprint with more than a tenth of its influence in hours that extend into the
-    next bin. Another says how many rows are zeros because they lie outside all bins.
+    next bin. Another says how many rows are zeros because they lie outside all bins. Footprints
+    that hold the sum of their hours need bins that hold all these hours.
 
     Args:
         footprints: one row each; a block has several.
         target, time_bins, resolution, projection: as for ``aggregate``.
         labels: names of the rows in the order of the footprints; else the receptors' ids.
+        n_hours: how long particles were followed, negative backward, of footprints that hold the
+            sum of their hours; where it is not known, these take one bin only.
 
     Raises:
         UsageError: there are no footprints, or the target or the bins cannot be used.
@@ -210,6 +215,8 @@ def jacobian(
         if overlay is None:
             cells = cells_of(part.grid, target, resolution=resolution, projection=projection)
             overlay = overlays[key_of(part)] = Overlay(source_of(part), cells)
+        if part.integrated:
+            part = in_bins(part, sides, n_hours)
         if isinstance(part, CellBlock):
             left_out.append(rows.add_block(part, overlay, sides))
             named, when = part.ids, part.times
@@ -231,6 +238,8 @@ def jacobian(
     outside_times = np.concatenate([each.outside_times for each in left_out])
     matrix = rows.matrix(len(bins) * len(places))
     inside = np.asarray(matrix.sum(axis=1)).reshape(-1)
+    if len(places) and not matrix.nnz and (outside_cells > 0.0).any():
+        warn_of_target_elsewhere(f"{len(index)} footprint(s)", stacklevel=2)
     warn_of_rows_outside(index.tolist(), inside, outside_times, bins, stacklevel=2)
     return Jacobian(
         matrix, receptors, pd.DatetimeIndex(bins.left), places, outside_cells, outside_times

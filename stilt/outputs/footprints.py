@@ -158,7 +158,11 @@ class FootprintCollection(OutputCollection):
         """
         from stilt.project.footprint_set import FootprintSet
 
-        return FootprintSet(self._located(selection, therefore, or_none=or_none))
+        try:
+            n_hours: float | None = self._owner.config.n_hours
+        except FileNotFoundError:
+            n_hours = None
+        return FootprintSet(self._located(selection, therefore, or_none=or_none), n_hours)
 
     def _current(self) -> dict[str, list[str]]:
         """Content keys of current outputs, by meteorology."""
