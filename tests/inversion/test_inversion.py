@@ -131,8 +131,8 @@ def test_what_does_not_fit_is_named():
         estimate_fluxes(found.matrix, np.ones(6), np.zeros(6), prior)
     with pytest.raises(UsageError, match="6 measurements, got 5"):
         estimate_fluxes(found.matrix, np.ones(6), np.ones(5), prior)
-    with pytest.raises(UsageError, match="cannot be inverted"):
-        estimate_fluxes(found.matrix * 0.0, np.ones(6), np.zeros((6, 6)), prior)
+    with pytest.raises(UsageError, match="6 measurements, got 6, of them 6 missing or not above 0"):
+        estimate_fluxes(found.matrix, np.ones(6), np.zeros((6, 6)), prior)
     with pytest.raises(UsageError, match="3 time bins"):
         PriorCovariance(np.ones(5), np.eye(3), np.eye(2))
     columns = found.matrix.shape[1]
@@ -145,6 +145,59 @@ def test_what_does_not_fit_is_named():
         PriorCovariance.exponential(found, 1.0, length_km=np.nan, hours=12.0)
     with pytest.raises(UsageError, match=r"one for each of the 6 measurements, .* \(6, 5\)"):
         estimate_fluxes(found.matrix, np.ones(6), np.ones((6, 5)), prior)
+
+
+def correlated(share: float) -> np.ndarray:
+    return np.full((6, 6), share) + (1.0 - share) * np.eye(6)
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        (np.triu(correlated(0.5)), "is not symmetric"),
+        (correlated(1.2), "is not positive definite"),
+        (np.where(np.eye(6) > 0, 1.0, np.nan), "has 30 missing value"),
+        (np.full(6, np.inf), "6 missing or not above 0"),
+        (np.ones((6, 1)), r"not the shape \(6, 1\)"),
+        (np.ones((1, 6, 6)), r"not the shape \(1, 6, 6\)"),
+        (np.eye(5), "6 measurements, got 5"),
+    ],
+)
+def test_errors_that_are_no_covariance_are_refused(errors, sentence):
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 1.0, length_km=80.0, hours=12.0)
+    with pytest.raises(UsageError, match=sentence):
+        estimate_fluxes(found.matrix, np.ones(6), errors, prior)
+
+
+def test_what_else_an_estimate_cannot_use_is_named():
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 1.0, length_km=80.0, hours=12.0)
+    sparse = estimate_fluxes(found.matrix, np.ones(6), sp.csr_array(correlated(0.5)), prior)
+    dense = estimate_fluxes(found.matrix, np.ones(6), correlated(0.5), prior)
+    np.testing.assert_array_equal(sparse.posterior, dense.posterior)
+    for weights in (np.ones(3), np.full(48, np.nan)):
+        with pytest.raises(UsageError, match="one weight for each of the 48 columns"):
+            dense.totals(weights)
+    broken = found.matrix.copy()
+    broken.data[0] = np.nan
+    with pytest.raises(UsageError, match="matrix of the Jacobian has missing values"):
+        estimate_fluxes(broken, np.ones(6), np.ones(6), prior)
+    for time in (np.array([[1.0, 0.5], [0.2, 1.0]]), np.full((2, 2), np.nan)):
+        with pytest.raises(UsageError, match="correlations in time of the prior have missing"):
+            PriorCovariance(np.ones(4), time, np.eye(2))
+    with pytest.raises(UsageError, match=r"0 or above, got length_km=-1"):
+        PriorCovariance.exponential(found, 1.0, length_km=-1, hours=12.0)
+
+
+def test_estimates_and_covariances_fit_on_a_line():
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 1.0, length_km=80.0, hours=12.0)
+    assert repr(prior) == ("<PriorCovariance: 3 time bins x 16 cells, sigma 1 to 1 umol m-2 s-1>")
+    told = repr(estimate_fluxes(found.matrix, found.total, 0.1, prior, 1.0))
+    assert told.startswith(
+        "<Estimate: 48 fluxes of mean 1 umol m-2 s-1 (before 1) by 6 measurements, chi_square "
+    )
 
 
 def test_a_number_stands_for_all():
