@@ -78,6 +78,7 @@ def background(
         owner, [*there, *without_kernel], there, "kernel for the transforms", "are left out"
     )
     frame = pd.DataFrame(rows).set_index("simulation")
+    _refuse_impossible(frame["background"], source)
     none = frame.index[frame["background"].isna()]
     if len(none):
         warnings.warn(said_of_no_weight(none.tolist(), len(frame)), stacklevel=3)
@@ -85,6 +86,22 @@ def background(
         frame[name] *= factor
     frame.attrs["units"] = units
     return frame
+
+
+def _refuse_impossible(background: pd.Series, source: FieldSource) -> None:
+    """Refuse backgrounds of more than all of the air.
+
+    Raises:
+        UsageError: there is one.
+    """
+    whole = background.abs() * unit_factor(source.units, "mol mol-1")
+    if whole.max() > 1.0:
+        worst = str(whole.idxmax())
+        raise UsageError(
+            f"The background of {worst} is {background[worst]:g} "
+            f"{source.units}, which is more than 1 mol mol-1: the field's units are wrong; give "
+            "them, as in field_units='ppm'."
+        )
 
 
 def ends(owner: Owner, selection: Selection) -> pd.DataFrame:

@@ -89,7 +89,9 @@ def _refuse_fill_values(flux: xr.DataArray) -> None:
         UsageError: there are such.
     """
     extremes = np.array([float(flux.min()), float(flux.max())])
-    found = next(iter(extremes[is_fill(extremes)]), None)
+    named = [flux.attrs.get(name) for name in ("_FillValue", "missing_value")]
+    stated = [each for some in named if some is not None for each in np.ravel(some)]
+    found = next(iter(extremes[is_fill(extremes) | np.isin(extremes, stated)]), None)
     if found is not None:
         raise UsageError(
             f"The flux holds the value {found:g}, which seems to stand for missing values: replace "
@@ -139,6 +141,12 @@ class Inventory:
         if not units:
             raise UsageError(
                 "The flux has no units; set flux.attrs['units'], for instance to 'umol m-2 s-1'."
+            )
+        packed = [name for name in ("scale_factor", "add_offset") if name in flux.attrs]
+        if packed:
+            raise UsageError(
+                f"The flux is packed ({packed[0]}): open its file with xarray.open_dataset(path), "
+                "which unpacks it."
             )
         factor = flux_factor(str(units), molar_mass_g)
         flux = _with_usual_names(flux)

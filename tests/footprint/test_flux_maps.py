@@ -166,3 +166,14 @@ def test_hours_that_are_missing_hold_nothing() -> None:
         found = foot.enhancement(starts.isel(time=[0, 1, 2, 4, 5]))
     assert found == pytest.approx(hours @ [1e2, 0.0, 1e4])
     assert found.outside == pytest.approx(hours[1])
+
+
+@pytest.mark.parametrize("fill", [-9999.9, np.float32(-999.9), 1e15, -2147483647.0])
+def test_numbers_that_stand_for_missing_values_are_refused(fill: float) -> None:
+    flux = carried(on_map())
+    with pytest.raises(UsageError, match="which seems to stand for missing values"):
+        made(0).enhancement(flux.where(flux.x < -1.4e6, fill))
+    with pytest.raises(UsageError, match="holds the value 3, which seems"):
+        made(0).enhancement(flux.assign_attrs(missing_value=3.0))
+    with pytest.raises(UsageError, match=r"packed \(scale_factor\)"):
+        made(0).enhancement(flux.assign_attrs(scale_factor=0.1))
