@@ -13,6 +13,7 @@ import xarray as xr
 
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
+from stilt.fill_values import is_fill
 from stilt.project.kernels import KernelTable
 from stilt.project.unused_kernels import unused_kernels
 from stilt.receptors import receptor_of
@@ -221,7 +222,7 @@ def _in_units(
 
 
 def _numbers(given: pd.Series, of: str) -> pd.Series:
-    """Return values as numbers.
+    """Return values as numbers, those that stand for missing ones as NaN, with a warning.
 
     Raises:
         UsageError: one is a word.
@@ -233,7 +234,14 @@ def _numbers(given: pd.Series, of: str) -> pd.Series:
             f"The {of} holds {words.iloc[0]!r} for {words.index[0]}, which is not a number: where "
             "a value is missing write NaN, as pandas.to_numeric(column, errors='coerce') does."
         )
-    return found
+    fills = found[is_fill(found)]
+    if len(fills):
+        warnings.warn(
+            f"{len(fills)} of {len(found)} numbers of the {of} stand for missing values, such as "
+            f"{fills.iloc[0]:g} for {fills.index[0]}, and count as missing.",
+            stacklevel=6,
+        )
+    return found.mask(is_fill(found))
 
 
 def tell_of_columns(

@@ -12,7 +12,12 @@ import xarray as xr
 from stilt.errors import UsageError
 from stilt.fill_values import is_fill
 from stilt.footprint.flux_times import bounds_of_times, days_of_months, steps_of
-from stilt.footprint.flux_units import MEAN_MONTH_DAYS, flux_factor, is_per_month
+from stilt.footprint.flux_units import (
+    MEAN_MONTH_DAYS,
+    check_molar_mass,
+    flux_factor,
+    is_per_month,
+)
 from stilt.footprint.map_projection import own_projection
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import axis_names, require_latitudes
@@ -149,6 +154,7 @@ class Inventory:
                 "which unpacks it."
             )
         factor = flux_factor(str(units), molar_mass_g)
+        check_molar_mass(str(flux.attrs.get("standard_name", "")), molar_mass_g)
         flux = _with_usual_names(flux)
         for name in ("lat", "latitude"):
             if name in flux.coords:

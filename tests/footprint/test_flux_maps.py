@@ -177,3 +177,20 @@ def test_numbers_that_stand_for_missing_values_are_refused(fill: float) -> None:
         made(0).enhancement(flux.assign_attrs(missing_value=3.0))
     with pytest.raises(UsageError, match=r"packed \(scale_factor\)"):
         made(0).enhancement(flux.assign_attrs(scale_factor=0.1))
+
+
+def test_a_molar_mass_is_that_of_what_the_flux_is_a_mass_of() -> None:
+    name = "surface_upward_mass_flux_of_carbon_dioxide"
+    gas = carried(on_map()).assign_attrs(units="kg m-2 s-1", standard_name=name)
+    carbon = gas.assign_attrs(standard_name=f"{name}_expressed_as_carbon_due_to_emission")
+    found = made(0).enhancement(gas, molar_mass_g=44.0095)
+    assert found == pytest.approx(EXPECTED * 1e9 / 44.0095, rel=1e-9)
+    expected = EXPECTED * 1e9 / 12.011
+    assert made(0).enhancement(carbon, molar_mass_g=12.011) == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(UsageError, match=r"is a mass of carbon \(12.011\), as its standard_name"):
+        made(0).enhancement(carbon, molar_mass_g=44.0095)
+    with pytest.raises(UsageError, match="is a mass of carbon dioxide, not of carbon, as its"):
+        made(0).enhancement(gas, molar_mass_g=12.011)
+    for wrong in (0.044, -44.0, np.nan):
+        with pytest.raises(UsageError, match="is the grams per mole of the gas, such as"):
+            made(0).enhancement(gas, molar_mass_g=wrong)
