@@ -69,7 +69,10 @@ def background(
                 heights_msl=owner.config.heights_msl,
             )
         except UsageError as error:
-            raise UsageError(f"{sim_id}: {error}") from error
+            raise UsageError(
+                f"{sim_id}: {error} Simulations are left out with time_range=, location_ids= or "
+                "scene_id=."
+            ) from error
         rows.append({"simulation": sim_id, "time": receptor.time, **found})
     if without_kernel and not rows:
         raise next(iter(without_kernel.values()))

@@ -58,10 +58,11 @@ def background_values(given: Any, labels: list[str], units: str) -> np.ndarray:
     if missing:
         raise UsageError(
             f"The background has no value for {len(missing)} of {len(labels)} simulations, "
-            f"{missing[0]} for example."
+            f"{missing[0]} for example: compute it for the same selection, or give NaN for those "
+            "without one (background.reindex(model.simulations.ids()))."
         )
-    told = told.reindex(labels)
-    without = (told == "").to_numpy()
+    told = told.reindex(labels).fillna("")
+    without = ((told == "") & series.reindex(labels).notna()).to_numpy()
     if isinstance(given, pd.DataFrame) and without.any():
         raise UsageError(
             "The table of the background has no units, which a file or a merge does not keep: "

@@ -93,8 +93,12 @@ def test_units_backgrounds_and_sites(model):
     assert np.isnan(series["total"].sel(site="high").values).sum() == 1
     with pytest.raises(UsageError, match="no label 'tower'"):
         model.timeseries(FLUXES, site="tower")
-    with pytest.raises(UsageError, match="no value for 2 of 3"):
+    with pytest.raises(UsageError, match=r"no value for 2 of 3 .*, or give NaN for those without"):
         model.timeseries(FLUXES, background=background.iloc[:1])
+    for some in (background.iloc[:1], background.iloc[:1].assign(units="ppb")):
+        reindexed = some.reindex(model.simulations.ids())
+        found = model.timeseries(FLUXES, background=reindexed)
+        assert found["modelled"].isnull().sum() == 2
     with pytest.raises(UsageError, match="Units of the observations: 'ppx' is no unit of mole"):
         model.timeseries(FLUXES, observed=model.observations.assign(units="ppx"))
     with pytest.raises(UsageError, match="No footprints"):
