@@ -29,6 +29,7 @@ from stilt.footprint.netcdf import (
 from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
 from stilt.footprint.receptor_coordinates import receptor_coordinates
 from stilt.footprint.steps import Floats, Ints, ParticleSteps
+from stilt.missing_attributes import no_attribute
 from stilt.receptors import Receptor, parse_time
 from stilt.transforms import ParticleTransform, apply_transforms
 
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from stilt.plotting.footprints import FootprintPlots
 
 LAYER = pd.Timedelta(hours=1)
+_OF_ITS_DATA = {
+    name: f"its values are an xarray array, as in footprint.data.{name}."
+    for name in ("sel", "isel", "where", "sum", "mean", "values", "coords", "dims", "time", "lat",
+                 "lon", "to_dataset", "to_dataframe")
+}  # fmt: skip
 
 
 class Footprint:
@@ -65,6 +71,11 @@ class Footprint:
         self.name = name
         self.empty_reason = empty_reason
         self._data = data
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, _OF_ITS_DATA)
 
     @property
     def data(self) -> xr.DataArray:
