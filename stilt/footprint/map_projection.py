@@ -47,23 +47,21 @@ def own_projection(grid: xr.DataArray | xr.Dataset, called: str) -> str | None:
             "decode_coords='all'), or give projection=."
         )
     if named:
-        return _text(grid[named].attrs, named, called)
-    describing = sorted(str(each) for each in known if _describes(grid[each].attrs))
+        return described_projection(grid[named].attrs, named, called)
+    describing = sorted(str(each) for each in known if describes(grid[each].attrs))
     if not describing:
         return None
     usual = (each for each in ("crs", "spatial_ref") if each in describing)
     name = next(usual, describing[0])
-    return _text(grid[name].attrs, name, called)
+    return described_projection(grid[name].attrs, name, called)
 
 
-def units_per_step(
-    grid: xr.DataArray | xr.Dataset, axis: str, projection: str, called: str
-) -> float:
+def units_per_step(units: str, axis: str, projection: str, called: str) -> float:
     """Return by what the values of a map's axis are multiplied to be in the projection's unit.
 
     Args:
-        grid: with the axis.
-        axis: name of a coordinate; without the attribute ``units`` it is in the projection's.
+        units: of the axis; "" is the projection's.
+        axis: its name.
         projection: PROJ text, not of longitude and latitude.
         called: what the grid is, for sentences.
 
@@ -72,7 +70,7 @@ def units_per_step(
     """
     from cf_units import Unit
 
-    given = str(grid[axis].attrs.get("units", "")).strip()
+    given = units.strip()
     axes = coordinate_system(projection).axis_info
     if not given or not axes or given == axes[0].unit_name:
         return 1.0
@@ -87,12 +85,18 @@ def units_per_step(
     return factor
 
 
-def _describes(attrs: Mapping[str, Any]) -> bool:
+def describes(attrs: Mapping[str, Any]) -> bool:
+    """Return whether attributes are those of a grid mapping."""
     return "grid_mapping_name" in attrs or any(attrs.get(name) for name in _TEXTS)
 
 
-def _text(attrs: Mapping[str, Any], name: str, called: str) -> str:
-    """Return the projection that attributes describe.
+def described_projection(attrs: Mapping[str, Any], name: str, called: str) -> str:
+    """Return the projection that the attributes of a grid mapping describe, as text for PROJ.
+
+    Args:
+        attrs: by CF, or with the whole as text.
+        name: of the variable.
+        called: what the grid is, for sentences.
 
     Raises:
         UsageError: they are not understood, or are of a rotated pole.

@@ -136,7 +136,8 @@ def _from_grid(
     centres = [_centres(grid, name, called) for name in axes]
     if not is_longlat(projection):
         centres = [
-            centre * units_per_step(grid, name, projection, called)
+            centre
+            * units_per_step(str(grid[name].attrs.get("units", "")), name, projection, called)
             for centre, name in zip(centres, axes, strict=True)
         ]
     if is_longlat(projection):
