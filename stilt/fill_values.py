@@ -30,3 +30,17 @@ def is_fill(values: Any) -> NDArray[np.bool_]:
         written = (f"{numbers[at]:.7g}", f"{numbers[at]:.12g}")
         found[at] = numbers[at] in _OF_INTEGERS or any(_NINES.fullmatch(text) for text in written)
     return found
+
+
+def fill_among(values: Any) -> float | None:
+    """Return a number that stands for no value and is the least or greatest of some, else None.
+
+    Args:
+        values: numbers of any shape; NaN do not count.
+    """
+    numbers = np.asarray(values, np.float64)
+    known = numbers[~np.isnan(numbers)]
+    if not known.size:
+        return None
+    extremes = np.array([known.min(), known.max()])
+    return next(iter(extremes[is_fill(extremes)].tolist()), None)

@@ -48,6 +48,10 @@ def background_values(given: Any, labels: list[str], units: str) -> np.ndarray:
     """
     if isinstance(given, Real):
         values = np.full(len(labels), float(given))
+        if is_fill(values[:1]).any():
+            raise UsageError(
+                f"The background {given:g} seems to stand for a missing value: leave it out."
+            )
         _tell_if_absurd(values, units, "background")
         return values
     series, told = _series_of(given)

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 import xarray as xr
 
 from stilt.errors import UsageError
+from stilt.fill_values import fill_among
 from stilt.footprint.aggregate import cells_of
 from stilt.footprint.bins import (
     TOLERATED_SHARE,
@@ -132,6 +133,12 @@ class Jacobian:
                 f"The flux must have one value for each of the {self.matrix.shape[1]} columns "
                 f"({len(self.bins)} time bins, in each {cells} cells), or for each cell if it is "
                 f"constant (got {values.size}, of them {int(np.isnan(values).sum())} missing)."
+            )
+        fill = fill_among(values)
+        if fill is not None:
+            raise UsageError(
+                f"The flux holds the value {fill:g}, which seems to stand for missing values: "
+                "replace it by 0 where there is no flux."
             )
         share = self.outside_share
         many = int((share > TOLERATED_SHARE).sum())

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from stilt.errors import UsageError
-from stilt.fill_values import is_fill
+from stilt.fill_values import fill_among
 from stilt.footprint.target import HIGHEST_LATITUDE
 
 if TYPE_CHECKING:
@@ -51,10 +49,9 @@ def check_weights(patterns: xr.DataArray) -> None:
     Raises:
         UsageError: there are such.
     """
-    extremes = np.array([float(patterns.min()), float(patterns.max())])
-    found = extremes[is_fill(extremes)]
-    if found.size:
+    fill = fill_among(patterns.values)
+    if fill is not None:
         raise UsageError(
-            f"The weights of the regions hold the value {found[0]:g}, which seems to stand for "
+            f"The weights of the regions hold the value {fill:g}, which seems to stand for "
             "missing values: replace it by NaN or 0 (array.where(...))."
         )

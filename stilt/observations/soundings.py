@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stilt.config.kernel_levels import LEAST_HPA, MOST_HPA, MOST_KERNEL
 from stilt.errors import UsageError
-from stilt.fill_values import is_fill
+from stilt.fill_values import fill_among
 from stilt.observations.geodesy import offset_degrees
 from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, TimeLike, time_window
 
@@ -409,12 +409,10 @@ def _refuse_fill_values(prior: Floats) -> None:
     Raises:
         UsageError: it does.
     """
-    known = prior[np.isfinite(prior)]
-    extremes = np.array([known.min(), known.max()]) if known.size else known
-    found = extremes[is_fill(extremes)]
-    if found.size:
+    fill = fill_among(prior)
+    if fill is not None:
         raise UsageError(
-            f"The profile 'apriori' holds {found[0]:g}, which seems to stand for missing values: "
+            f"The profile 'apriori' holds {fill:g}, which seems to stand for missing values: "
             "give them as NaN."
         )
 

@@ -142,6 +142,15 @@ def test_faults_are_named() -> None:
         matrix.enhancement(np.ones(3))
 
 
+def test_fill_values_of_a_flux_are_refused() -> None:
+    matrix = jacobian(FOOTPRINTS, target(), BINS)
+    flux = np.ones(240)
+    for fill in (-9999.0, 1e20):
+        flux[3] = fill
+        with pytest.raises(UsageError, match="seems to stand for missing values"):
+            matrix.enhancement(flux)
+
+
 def test_files_give_what_their_footprints_give(tmp_path) -> None:
     paths = [f.to_netcdf(tmp_path / f"{n}.nc") for n, f in enumerate(FOOTPRINTS)]
     names = [f"sim{n}" for n in range(5)]
