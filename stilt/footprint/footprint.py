@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.config import FootprintConfig, Grid
+from stilt.errors import UsageError
 from stilt.footprint.calculate import GriddedFootprint, grid_footprint
 from stilt.footprint.cell_grid import CellGrid
 from stilt.footprint.empty import empty_text
@@ -266,9 +267,15 @@ class Footprint:
         open.
 
         Raises:
-            UsageError: a time that cannot be read in one way only.
+            UsageError: a time that cannot be read in one way only, or a part of the hours of a
+                footprint that holds only their sum.
         """
         first, last = (None if time is None else parse_time(time) for time in (start, end))
+        if self.config.time_integrate and not {first, last} <= {None, self.receptor.time}:
+            raise UsageError(
+                f"The footprint of {self.receptor.id} holds the sum of its hours (time_integrate), "
+                "of which no part can be taken: leave start and end out, or use hourly footprints."
+            )
         chosen = self.data.sel(time=slice(first, last))
         summed: xr.DataArray = chosen.sum("time", keep_attrs=True)
         return summed

@@ -79,6 +79,7 @@ def test_negative_values_that_are_no_fill_values_are_kept_and_counted(tmp_path, 
     ("row", "told"),
     [
         ("415.2,0.3,furlong", "tower.csv: units of the values: 'furlong' is no unit of mole"),
+        ("415.2,0.3,pppm", "'pppm' is no unit of mole fraction: did you mean 'ppm'"),
         ("415.2,0.3,kg kg-1", "tower.csv: units of the values: 'kg kg-1' is a ratio of masses"),
         ("415.2,0.3,mol mol-1", "tower.csv: 415.2 mol mol-1 at 2023-07-15 00:00:00 is more than 1"),
         ("2e6,0.3,ppm", r"2e\+06 ppm at .* is more than 1 mol mol-1: correct the value or its"),
