@@ -69,7 +69,10 @@ def background(
                 heights_msl=owner.config.heights_msl,
             )
         except UsageError as error:
-            raise UsageError(f"{sim_id}: {error}") from error
+            raise UsageError(
+                f"{sim_id}: {error} Simulations are left out with time_range=, location_ids= or "
+                "scene_id=."
+            ) from error
         rows.append({"simulation": sim_id, "time": receptor.time, **found})
     if without_kernel and not rows:
         raise next(iter(without_kernel.values()))
@@ -78,6 +81,7 @@ def background(
         owner, [*there, *without_kernel], there, "kernel for the transforms", "are left out"
     )
     frame = pd.DataFrame(rows).set_index("simulation")
+    _refuse_impossible(frame["background"], source)
     none = frame.index[frame["background"].isna()]
     if len(none):
         warnings.warn(said_of_no_weight(none.tolist(), len(frame)), stacklevel=3)
@@ -85,6 +89,22 @@ def background(
         frame[name] *= factor
     frame.attrs["units"] = units
     return frame
+
+
+def _refuse_impossible(background: pd.Series, source: FieldSource) -> None:
+    """Refuse backgrounds of more than all of the air.
+
+    Raises:
+        UsageError: there is one.
+    """
+    whole = background.abs() * unit_factor(source.units, "mol mol-1")
+    if whole.max() > 1.0:
+        worst = str(whole.idxmax())
+        raise UsageError(
+            f"The background of {worst} is {background[worst]:g} "
+            f"{source.units}, which is more than 1 mol mol-1: the field's units are wrong; give "
+            "them, as in field_units='ppm'."
+        )
 
 
 def ends(owner: Owner, selection: Selection) -> pd.DataFrame:

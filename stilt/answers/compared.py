@@ -13,6 +13,7 @@ import xarray as xr
 
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
+from stilt.fill_values import is_fill
 from stilt.project.kernels import KernelTable
 from stilt.project.unused_kernels import unused_kernels
 from stilt.receptors import receptor_of
@@ -47,6 +48,10 @@ def background_values(given: Any, labels: list[str], units: str) -> np.ndarray:
     """
     if isinstance(given, Real):
         values = np.full(len(labels), float(given))
+        if is_fill(values[:1]).any():
+            raise UsageError(
+                f"The background {given:g} seems to stand for a missing value: leave it out."
+            )
         _tell_if_absurd(values, units, "background")
         return values
     series, told = _series_of(given)
@@ -57,10 +62,11 @@ def background_values(given: Any, labels: list[str], units: str) -> np.ndarray:
     if missing:
         raise UsageError(
             f"The background has no value for {len(missing)} of {len(labels)} simulations, "
-            f"{missing[0]} for example."
+            f"{missing[0]} for example: compute it for the same selection, or give NaN for those "
+            "without one (background.reindex(model.simulations.ids()))."
         )
-    told = told.reindex(labels)
-    without = (told == "").to_numpy()
+    told = told.reindex(labels).fillna("")
+    without = ((told == "") & series.reindex(labels).notna()).to_numpy()
     if isinstance(given, pd.DataFrame) and without.any():
         raise UsageError(
             "The table of the background has no units, which a file or a merge does not keep: "
@@ -221,7 +227,7 @@ def _in_units(
 
 
 def _numbers(given: pd.Series, of: str) -> pd.Series:
-    """Return values as numbers.
+    """Return values as numbers, those that stand for missing ones as NaN, with a warning.
 
     Raises:
         UsageError: one is a word.
@@ -233,7 +239,14 @@ def _numbers(given: pd.Series, of: str) -> pd.Series:
             f"The {of} holds {words.iloc[0]!r} for {words.index[0]}, which is not a number: where "
             "a value is missing write NaN, as pandas.to_numeric(column, errors='coerce') does."
         )
-    return found
+    fills = found[is_fill(found)]
+    if len(fills):
+        warnings.warn(
+            f"{len(fills)} of {len(found)} numbers of the {of} stand for missing values, such as "
+            f"{fills.iloc[0]:g} for {fills.index[0]}, and count as missing.",
+            stacklevel=6,
+        )
+    return found.mask(is_fill(found))
 
 
 def tell_of_columns(

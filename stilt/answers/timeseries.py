@@ -21,6 +21,7 @@ from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.bins import TOLERATED_SHARE
 from stilt.footprint.components import components
+from stilt.footprint.flux_datasets import fluxes_of
 from stilt.footprint.inventory import require_data_array
 from stilt.outputs import FootprintCollections
 from stilt.outputs.realizations import by_realization
@@ -166,11 +167,7 @@ def fluxes_by_name(fluxes: Any) -> dict[str, xr.DataArray]:
     if isinstance(fluxes, xr.DataArray):
         return {str(fluxes.name or "flux"): fluxes}
     if isinstance(fluxes, xr.Dataset):
-        return {
-            str(name): flux
-            for name, flux in fluxes.data_vars.items()
-            if flux.ndim >= 2 and "bnds" not in flux.dims and "grid_mapping_name" not in flux.attrs
-        }
+        return fluxes_of(fluxes)
     if not isinstance(fluxes, Mapping):
         require_data_array(fluxes)
     return {str(name): flux for name, flux in fluxes.items()}
@@ -194,6 +191,8 @@ def receptor_coordinates(receptors: list[Receptor]) -> dict[str, Any]:
             plain = pd.Series(values).convert_dtypes()
             if plain.dtype == object or str(plain.dtype) == "string":
                 found[name] = ("receptor", ["" if v is None else str(v) for v in values])
+            elif plain.dtype.kind in "iu" and plain.notna().all():
+                found[name] = ("receptor", plain.to_numpy(np.int64))
             else:
                 found[name] = ("receptor", plain.to_numpy(np.float64, na_value=np.nan))
     return found

@@ -14,9 +14,11 @@ from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.particle_flux import FluxAlongPaths, Spread
+from stilt.inversion.covariance import EARTH_RADIUS_KM
 from stilt.outputs import TrajectoryCollection
 from stilt.outputs.omitted import tell_of_omitted
 from stilt.outputs.realizations import by_realization
+from stilt.receptors import parse_time
 from stilt.transforms import apply_transforms
 
 if TYPE_CHECKING:
@@ -145,51 +147,80 @@ def error_covariance(
 
     Args:
         standard_deviations: by name of the part (instrument, particles, transport, ...), each of
-            shape (n,), in one unit.
+            shape (n,), or one number for all, in one unit.
         times: of the measurements, for correlated parts.
         longitudes, latitudes: of the measurements in degrees, where a distance counts.
         correlated: by name of the part, time T in hours and length L in km; ``inf`` for a length
             that does not matter.
 
     Raises:
-        UsageError: a part is not finite or negative, names no part, or lacks times or places.
+        UsageError: a part is not finite, negative or of another size, names no part, or lacks times
+            or places; or a length of correlation is not above 0.
     """
     parts = {name: np.asarray(each, np.float64) for name, each in standard_deviations.items()}
     if not parts:
         raise UsageError("The covariance of errors needs at least one standard deviation.")
+    size = max(sigma.size for sigma in parts.values())
     for name, sigma in parts.items():
         if not np.isfinite(sigma).all() or (sigma < 0).any():
             raise UsageError(f"The standard deviations {name!r} must be finite and not negative.")
-    size = next(iter(parts.values())).size
+        if sigma.shape not in ((), (size,)):
+            raise UsageError(
+                f"There must be one standard deviation {name!r} for each of the {size} "
+                f"measurements, or one number for all, and it has the shape {sigma.shape}."
+            )
+        parts[name] = np.broadcast_to(sigma, (size,))
     total = np.zeros((size, size))
     for name, sigma in parts.items():
         if name not in (correlated or {}):
             total[np.diag_indices(size)] += sigma**2
             continue
         hours, km = (correlated or {})[name]
-        total += np.outer(sigma, sigma) * _correlation(hours, km, times, longitudes, latitudes)
+        if not (hours > 0.0 and km > 0.0):
+            raise UsageError(
+                f"Time and length of correlation of {name!r} must be above 0, got ({hours}, {km})."
+            )
+        apart = _apart(km, times, longitudes, latitudes, size)
+        total += np.outer(sigma, sigma) * np.exp(-apart[0] / hours - apart[1] / km)
     unknown = set(correlated or {}) - set(parts)
     if unknown:
         raise UsageError(f"There is no standard deviation {sorted(unknown)[0]!r} to correlate.")
     return total
 
 
-def _correlation(
-    hours: float, km: float, times: Any, longitudes: Any, latitudes: Any
-) -> np.ndarray:
+def _apart(
+    km: float, times: Any, longitudes: Any, latitudes: Any, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return hours and, where a length counts, km between measurements, shape (size, size) each.
+
+    Raises:
+        UsageError: times or places are missing, or are not as many as the measurements.
+    """
     if times is None:
         raise UsageError("Correlated errors need the times of the measurements.")
-    stamps = pd.DatetimeIndex(np.asarray(times)).to_numpy("datetime64[s]").astype(np.float64)
-    apart_h = np.abs(stamps[:, None] - stamps[None, :]) / 3600.0
-    found: np.ndarray = np.exp(-apart_h / hours)
-    if np.isfinite(km):
-        if longitudes is None or latitudes is None:
-            raise UsageError("Errors that are correlated in space need longitudes and latitudes.")
-        lat = np.radians(np.asarray(latitudes, np.float64))
-        lon = np.radians(np.asarray(longitudes, np.float64))
-        chord = (
-            np.sin((lat[:, None] - lat) / 2) ** 2
-            + np.cos(lat[:, None]) * np.cos(lat) * np.sin((lon[:, None] - lon) / 2) ** 2
+    stamps = pd.DatetimeIndex(
+        [parse_time(each) if isinstance(each, str) else pd.Timestamp(each) for each in times]
+    )
+    hours = stamps.to_numpy("datetime64[s]")
+    _require_all(hours, "times", size)
+    apart_h = np.abs(hours[:, None] - hours) / np.timedelta64(1, "h")
+    if not np.isfinite(km):
+        return apart_h, np.zeros_like(apart_h)
+    if longitudes is None or latitudes is None:
+        raise UsageError("Errors that are correlated in space need longitudes and latitudes.")
+    lat, lon = (np.radians(np.asarray(each, np.float64)) for each in (latitudes, longitudes))
+    _require_all(lat, "latitudes", size)
+    _require_all(lon, "longitudes", size)
+    chord = (
+        np.sin((lat[:, None] - lat) / 2) ** 2
+        + np.cos(lat[:, None]) * np.cos(lat) * np.sin((lon[:, None] - lon) / 2) ** 2
+    )
+    return apart_h, 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(chord.clip(0, 1)))
+
+
+def _require_all(given: np.ndarray, called: str, size: int) -> None:
+    if given.shape != (size,) or pd.isna(given).any():
+        raise UsageError(
+            f"There must be {called} of all {size} measurements, got {given.size}, of them "
+            f"{int(pd.isna(given).sum())} missing."
         )
-        found = found * np.exp(-2 * 6371.0 * np.arcsin(np.sqrt(chord.clip(0, 1))) / km)
-    return found

@@ -30,8 +30,11 @@ def curtain(table: pd.DataFrame, units: str) -> xr.DataArray:
         units: of the values, such as ``ppm``.
 
     Raises:
-        UsageError: a column is missing or cannot be read, a combination is there twice or missing.
+        UsageError: there are no rows, a column is missing or cannot be read, or a combination is
+            there twice or missing.
     """
+    if table.empty:
+        raise UsageError("The curtain's table has no rows: give it values.")
     lowered = {str(name).lower(): str(name) for name in table.columns}
     axes = {
         role: lowered[name] for role, names in _NAMES.items() for name in names if name in lowered

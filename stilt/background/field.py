@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNTOLD_BEYOND = np.timedelta64(1, "D")
 MOST_POINTS = 200_000
+SHOWN_LEVELS = 6
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,30 @@ def _in_column(values: Floats, levels: Floats | None, wanted: Floats) -> Floats:
         values: shape (points, levels).
         levels: their coordinate, falling or rising along each row.
         wanted: shape (points,).
+
+    Returns:
+        Shape (points,); NaN where a level has no coordinate.
+
+    Raises:
+        UsageError: the levels of a row neither rise nor fall throughout.
     """
     if levels is None or values.shape[1] == 1:
         return values[:, 0]
+    known = ~np.isnan(levels).any(axis=1)
+    if not known.all():
+        found = np.full(wanted.size, np.nan)
+        if known.any():
+            found[known] = _in_column(values[known], levels[known], wanted[known])
+        return found
     if levels[0, 0] > levels[0, -1]:
         levels, wanted = -levels, -wanted
+    disordered = np.flatnonzero(~(np.diff(levels, axis=1) > 0.0).all(axis=1))
+    if disordered.size:
+        shown = ", ".join(f"{each:g}" for each in abs(levels[disordered[0]][:SHOWN_LEVELS]))
+        raise UsageError(
+            f"The field's levels neither rise nor fall throughout ({shown}, ...): sort them "
+            "(field.sortby(...)), and keep one of equal ones."
+        )
     count = levels.shape[1]
     first = ((levels <= wanted[:, None]).sum(axis=1) - 1).clip(0, count - 2)
     rows = np.arange(first.size)

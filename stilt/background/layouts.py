@@ -11,6 +11,7 @@ import xarray as xr
 from stilt.background.maps import rows_and_columns
 from stilt.background.vertical import Levels, levels_of
 from stilt.errors import UsageError
+from stilt.footprint.map_projection import named_mappings
 
 TIMES = ("time", "mtime", "valid_time", "Times")
 LATITUDES = ("latitude", "lat")
@@ -85,8 +86,8 @@ def layout_of(dataset: xr.Dataset, variable: str | None = None) -> Layout:
         if found is not None:
             (rows, columns), on_map = found, True
     rest = [str(dim) for dim in array.dims if dim not in (time, rows, columns)]
-    mapping = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
-    if rows is None and columns is None and mapping and str(mapping) not in dataset.variables:
+    mapping = next(iter(named_mappings(array)), None)
+    if rows is None and columns is None and mapping and mapping not in dataset.variables:
         raise UsageError(
             f"The field {name} is on a map that its grid_mapping {mapping} describes, which is not "
             "there: give the whole dataset, not one of its variables."

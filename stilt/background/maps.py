@@ -10,6 +10,7 @@ import xarray as xr
 from stilt.background.nodes import CurvilinearNodes, Floats, Nodes
 from stilt.background.scattered import ScatteredNodes
 from stilt.errors import UsageError
+from stilt.footprint.map_projection import named_mappings
 
 _LATITUDES = ("latitude", "lat", "xlat", "nav_lat", "lat2d", "clat", "latcell")
 _LONGITUDES = ("longitude", "lon", "xlong", "nav_lon", "lon2d", "clon", "loncell")
@@ -134,9 +135,9 @@ def _axis(dataset: xr.Dataset, array: xr.DataArray, letter: str) -> str | None:
 
 def _mapping(dataset: xr.Dataset, array: xr.DataArray) -> dict[str, object]:
     """Return the attributes of a variable's grid mapping."""
-    named = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
-    if named is not None and str(named) in dataset.variables:
-        return dict(dataset[str(named)].attrs)
+    named = next(iter(named_mappings(array)), None)
+    if named is not None and named in dataset.variables:
+        return dict(dataset[named].attrs)
     found = [
         dict(variable.attrs)
         for variable in dataset.variables.values()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from stilt.errors import UsageError
+from stilt.nearest_names import nearest_name
 from stilt.udunits import quiet_udunits
+
+if TYPE_CHECKING:
+    from cf_units import Unit
 
 MOLAR_MASS_DRY_AIR_G = 28.9644
 """US Standard Atmosphere 1976, g mol-1."""
@@ -28,6 +33,10 @@ _FORMULAS = {
 }  # fmt: skip
 _MASS = re.compile(r"\b[kmun]?g\b.*\b[kmun]?g\b")
 _MOLES = re.compile(r"mol|pp[mbt]")
+# UDUNITS also reads 'pppm' (1e-12 ppm) and takes angles for numbers.
+_NO_FRACTION = re.compile(r"[a-zµμ]pp[mbtq]|deg|rad|arc|°", re.IGNORECASE)
+_READABLE = {"micromol mol-1": "1e-6", "umol mol-1": "1e-6", "nmol mol-1": "1e-9"}
+USUAL_UNITS = ("ppm", "ppb", "ppt", "mol mol-1", "umol mol-1", "nmol mol-1")
 _STANDARD_NAME = re.compile(r"mass_(?:fraction|mixing_ratio)_of_(\w+?)_in_(?:dry_)?air")
 _NO_MOLE_FRACTION = (
     "{!r} is a ratio of masses, not a mole fraction: multiply the values by 28.9644 and divide "
@@ -79,16 +88,26 @@ def unit_factor(units: str, wanted: str) -> float:
     Raises:
         UsageError: one of them is not such a unit.
     """
-    from cf_units import Unit
-
     if _MASS.search(units):
         raise UsageError(_NO_MOLE_FRACTION.format(units))
-    readable = {"micromol mol-1": "1e-6", "umol mol-1": "1e-6", "nmol mol-1": "1e-9"}
+    return float(_unit(units).convert(1.0, _unit(wanted)))
+
+
+def _unit(text: str) -> Unit:
+    """Return a unit of mole fraction.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    from cf_units import Unit
+
+    plain = text.strip()
     try:
-        given = Unit(readable.get(units.strip(), units))
-        return float(given.convert(1.0, Unit(wanted)))
-    except ValueError as error:
+        unit = Unit(_READABLE.get(plain, plain))
+    except ValueError:
+        unit = None
+    if unit is None or not unit.is_convertible("1") or _NO_FRACTION.search(plain):
         raise UsageError(
-            f"{units!r} cannot be turned into {wanted!r}: units of mole fractions are 'ppm', 'ppb' "
-            f"and 'mol mol-1' ({error})."
-        ) from error
+            f"{text!r} is no unit of mole fraction: {nearest_name(plain, USUAL_UNITS)}"
+        )
+    return unit

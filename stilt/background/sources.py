@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from stilt.background.layouts import Layout, layout_of
 from stilt.background.maps import nodes_of
+from stilt.background.missing import without_fill_values
 from stilt.background.mole_fractions import mole_fraction_per_mass_ratio
 from stilt.background.nodes import Floats, LatLonNodes, Nodes
 from stilt.errors import UsageError
 from stilt.meteorology.formats.stores import is_store
+
+PACKING = ("scale_factor", "add_offset")
 
 
 @dataclass
@@ -68,6 +71,12 @@ class FieldSource:
             raise UsageError(
                 f"The field {layout.variable} has no units: say field_units='ppm', 'ppb' or "
                 "'mol mol-1'."
+            )
+        packed = [name for name in PACKING if name in datasets[0][layout.variable].attrs]
+        if packed:
+            raise UsageError(
+                f"The field {layout.variable} is packed ({packed[0]}): open its file with "
+                "xarray.open_dataset(path), which unpacks it."
             )
         scale = mole_fraction_per_mass_ratio(datasets[0][layout.variable], told)
         if scale is not None:
@@ -125,7 +134,7 @@ class FieldSource:
             if name is not None and not layout.on_map:
                 part = part.sortby(name)
         array = part[layout.variable]
-        values = self.scale * _shaped(array, dims) + layout.offset(part)
+        values = self.scale * _shaped(without_fill_values(array), dims) + layout.offset(part)
         if layout.levels is None:
             return values, None
         levels = _shaped(layout.levels.values(part), dims)

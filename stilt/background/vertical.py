@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
+from stilt.background.missing import without_fill_values
 from stilt.errors import UsageError
 from stilt.meteorology.formats.fields import STANDARD_GRAVITY_M_S2
+from stilt.udunits import quiet_udunits
 
 Kind = Literal["pressure", "altitude", "height"]
 OnLevels = Callable[[xr.Dataset], xr.DataArray]
@@ -32,6 +34,7 @@ STANDARD_NAMES: Mapping[str, Kind] = {
 }
 _IN_HPA = ("hpa", "mb", "mbar", "millibar", "millibars")
 _IN_PA = ("pa", "pascal", "pascals", "n m-2")
+_IN_M = ("gpm", "gpmetre", "geopotential meter", "geopotential meters", "geopotential metres")
 
 
 @dataclass(frozen=True)
@@ -136,32 +139,81 @@ def _one_each(dataset: xr.Dataset, level: str) -> Levels | None:
     for name in (level, *known, *ALTITUDES):
         if name not in dataset.variables or dataset[name].dims != (level,):
             continue
-        units = str(dataset[name].attrs.get("units", "")).lower()
+        units = _units_of(dataset[name])
         standard = str(dataset[name].attrs.get("standard_name", ""))
         kind: Kind | None = "altitude" if name in ALTITUDES else STANDARD_NAMES.get(standard)
-        if units in (*_IN_HPA, "pa") or name in PRESSURES or kind == "pressure":
+        if _factor_to(units, "hPa") or name in PRESSURES or kind == "pressure":
             return Levels("pressure", _of(name, _hpa))
-        if kind is not None and (units in ("m", "km", "m2 s-2") or name in ALTITUDES):
+        if kind is not None and (
+            _factor_to(units, "m") or _factor_to(units, "m2 s-2") or name in ALTITUDES
+        ):
             return Levels(kind, _of(name, _metres))
     return None
 
 
+def _units_of(variable: xr.DataArray) -> str:
+    """Return the units of a variable, "" where it says none, as UDUNITS spells them."""
+    told = str(variable.attrs.get("units", "")).strip()
+    if told.lower() in _IN_HPA:
+        return "hPa"
+    if told.lower() in _IN_PA:
+        return "Pa"
+    return "m" if told.lower() in _IN_M else told
+
+
+@lru_cache(64)
+@quiet_udunits()
+def _factor_to(units: str, wanted: str) -> float | None:
+    """Return the factor from one unit to another, None where they are not of one kind."""
+    from cf_units import Unit
+
+    try:
+        return float(Unit(units).convert(1.0, Unit(wanted))) if units else None
+    except ValueError:
+        return None
+
+
 def _hpa(pressure: xr.DataArray) -> xr.DataArray:
-    """Return pressures in hPa; without a unit, those above 2000 are taken for Pa."""
-    units = str(pressure.attrs.get("units", "")).lower()
-    if units in _IN_HPA:
-        return pressure
-    if units in _IN_PA:
-        return pressure / 100.0
-    return pressure / 100.0 if float(pressure.max()) > 2000.0 else pressure
+    """Return pressures in hPa; without a unit, those above 2000 are taken for Pa.
+
+    Raises:
+        UsageError: their unit is not one of pressure.
+    """
+    units = _units_of(pressure)
+    pressure = without_fill_values(pressure)
+    if not units:
+        return pressure / 100.0 if float(pressure.max()) > 2000.0 else pressure
+    factor = _factor_to(units, "hPa")
+    if factor is None:
+        raise UsageError(_wrong_unit(pressure, "pressure", "hPa or Pa"))
+    return pressure * factor
 
 
 def _metres(height: xr.DataArray) -> xr.DataArray:
-    """Return heights in m; of a geopotential (m2 s-2), its height."""
-    units = " ".join(str(height.attrs.get("units", "")).lower().replace("**", "").split())
-    if units in ("m2 s-2", "m^2 s^-2", "m2/s2"):
-        return height / STANDARD_GRAVITY_M_S2
-    return height * 1000.0 if units == "km" else height
+    """Return heights in m; of a geopotential (m2 s-2), its height.
+
+    Raises:
+        UsageError: their unit is not one of height or geopotential.
+    """
+    units = _units_of(height)
+    height = without_fill_values(height)
+    if not units:
+        return height
+    factor = _factor_to(units, "m")
+    if factor is None:
+        geopotential = _factor_to(units, "m2 s-2")
+        factor = None if geopotential is None else geopotential / STANDARD_GRAVITY_M_S2
+    if factor is None:
+        raise UsageError(_wrong_unit(height, "height", "m"))
+    return height * factor
+
+
+def _wrong_unit(variable: xr.DataArray, kind: str, known: str) -> str:
+    told = variable.attrs.get("units", "")
+    return (
+        f"The field's {variable.name} is in {told!r}, which is no unit of {kind}: correct its "
+        f"attribute units to {known}."
+    )
 
 
 def _hybrid(dataset: xr.Dataset, a: str, b: str, surface: str) -> xr.DataArray:
@@ -174,7 +226,7 @@ def _hybrid(dataset: xr.Dataset, a: str, b: str, surface: str) -> xr.DataArray:
     units = str(coefficient.attrs.get("units", "")).lower()
     if units in ("", "1"):
         # In the unit of the surface pressure as stored.
-        factor = float(ps.max()) / float(dataset[surface].max())
+        factor = float(ps.max()) / float(without_fill_values(dataset[surface]).max())
         return coefficient * factor + dataset[b] * ps
     return _hpa(coefficient) + dataset[b] * ps
 

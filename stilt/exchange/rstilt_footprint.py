@@ -10,8 +10,9 @@ import numpy as np
 from stilt.config import FootprintConfig, Grid
 from stilt.errors import UsageError
 from stilt.footprint import Footprint
-from stilt.footprint.cell_grid import CellGrid, is_longlat
+from stilt.footprint.cell_grid import CellGrid, is_longlat, transformer
 from stilt.footprint.intervals import Intervals
+from stilt.footprint.map_projection import described_projection, describes, units_per_step
 from stilt.footprint.steps import Floats, Ints
 from stilt.hdf5 import open_hdf5
 from stilt.receptors import Receptor
@@ -42,7 +43,8 @@ def read_footprint(path: Path, receptor: Receptor, name: str) -> Footprint:
             values = file["foot"][...].astype(np.float64)
             fill = _text_or_number(file["foot"].attrs.get("_FillValue"))
             stamps = _stamps(file["time"])
-            crs = file.attrs.get("crs", b"+proj=longlat")
+            projection = _projection(file, axes)
+            units = [str(_plain(file[each].attrs.get("units", ""))) for each in axes]
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"{path} is not a footprint of R-STILT ({error}).") from error
     if values.shape != (stamps.size, y.size, x.size):
@@ -57,7 +59,11 @@ def read_footprint(path: Path, receptor: Receptor, name: str) -> Footprint:
             f"{path}: foot holds values that are no influence (negative, or not a number) and that "
             "its _FillValue does not name."
         )
-    projection = crs.decode() if isinstance(crs, bytes) else str(crs)
+    if not is_longlat(projection):
+        x, y = (
+            centres * units_per_step(unit, name, projection, "footprint")
+            for centres, unit, name in zip((x, y), units, axes, strict=True)
+        )
     columns, rows = _ascending(x, is_longlat(projection)), np.argsort(y)
     grid = _grid_of(path, columns.along, y[rows], projection)
     published, order = CellGrid.of(grid).order_of_columns()
@@ -68,6 +74,36 @@ def read_footprint(path: Path, receptor: Receptor, name: str) -> Footprint:
         values, np.round(hours / _SECONDS_PER_HOUR).astype(np.int64), published, y[rows],
         receptor, config, name,
     )  # fmt: skip
+
+
+def _projection(file: Any, axes: tuple[str, str]) -> str:
+    """Return the projection of a file: its attribute ``crs``, or its grid mapping.
+
+    Raises:
+        UsageError: x and y are those of a map of which the file says nothing.
+    """
+    if "crs" in file.attrs:
+        return str(_plain(file.attrs["crs"]))
+    attributes = {
+        name: {key: _plain(value) for key, value in file[name].attrs.items()} for name in file
+    }
+    named = str(attributes["foot"].get("grid_mapping", "")).replace(":", " ").split()[:1]
+    described = [name for name in (*named, *attributes) if describes(attributes.get(name, {}))]
+    if described:
+        return described_projection(attributes[described[0]], described[0], "footprint")
+    if axes == ("x", "y"):
+        raise UsageError(
+            f"{file.filename} has x and y, and does not say of which projection: add the global "
+            "attribute crs with its PROJ text, such as '+proj=utm +zone=12 +datum=WGS84'."
+        )
+    return "+proj=longlat"
+
+
+def _plain(attribute: Any) -> Any:
+    """Return an attribute of HDF5 as text, a number or a list of numbers."""
+    if isinstance(attribute, np.ndarray) and attribute.size > 1:
+        return attribute.tolist()
+    return _text_or_number(attribute)
 
 
 class _Ascending:
@@ -122,4 +158,19 @@ def _grid_of(path: Path, x: Floats, y: Floats, projection: str) -> Grid:
         low = float(f"{centres[0] - size / 2:.9g}")
         numbers |= {f"{name}res": size, f"{name}min": low}
         numbers[f"{name}max"] = float(f"{low + centres.size * size:.9g}")
-    return Grid(**numbers, projection=projection)
+    if not is_longlat(projection):
+        # Edges are in degrees in every projection: those of the lower left and upper right corner.
+        along, across = ([numbers[f"{axis}min"], numbers[f"{axis}max"]] for axis in ("x", "y"))
+        west_east, south_north = transformer(projection).transform(
+            along, across, direction="INVERSE"
+        )
+        numbers |= dict(zip(("xmin", "xmax"), west_east, strict=True))
+        numbers |= dict(zip(("ymin", "ymax"), south_north, strict=True))
+    grid = Grid(**numbers, projection=projection)
+    cells = CellGrid.of(grid)
+    if (cells.x.count, cells.y.count) != (x.size, y.size):
+        raise UsageError(
+            f"{path}: its grid has {x.size} x {y.size} cells, and its corners on {projection!r} "
+            f"give {cells.x.count} x {cells.y.count}: such a footprint is not read."
+        )
+    return grid

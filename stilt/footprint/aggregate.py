@@ -13,7 +13,9 @@ from stilt.footprint.bins import (
     edges,
     membership,
     parse_bins,
+    stamps_of_sums,
     warn_of_crossing,
+    warn_of_target_elsewhere,
 )
 from stilt.footprint.intervals import Intervals
 from stilt.footprint.overlay import Overlay
@@ -41,7 +43,8 @@ def aggregate(
 
     Hours are not shared out: a layer belongs to the bin that holds its start. When hours with more
     than a tenth of the influence extend into the next bin, as those of a receptor at 14:37 do in
-    bins of clock hours, a warning says so.
+    bins of clock hours, a warning says so. A footprint that holds the sum of its hours takes one
+    bin, which must hold the receptor's time.
 
     Args:
         footprint: what to move.
@@ -63,7 +66,10 @@ def aggregate(
     source = source_of(footprint)
     cells = cells_of(footprint.grid, target, resolution=resolution, projection=projection)
     overlay = Overlay(source, cells)
-    inside = membership(footprint.data["time"].values, edges(bins))
+    stamps = footprint.data["time"].values
+    if footprint.config.time_integrate:
+        stamps = stamps_of_sums(stamps, edges(bins), None, lambda _: str(footprint.receptor.id))
+    inside = membership(stamps, edges(bins))
     layers = footprint.data.values
     moved = np.zeros((cells.cell.size, len(bins)))
     for number in np.flatnonzero(inside.any(axis=1)):
@@ -71,13 +77,14 @@ def aggregate(
     frame = pd.DataFrame(moved, index=cells.index(), columns=bins.left)
     per_layer = layers.sum(axis=(1, 2))
     if not footprint.config.time_integrate:
-        stamps = footprint.data["time"].values
         layer, of_bin = np.nonzero(inside.T)
         late = crossing(stamps, layer, of_bin, edges(bins))
         if per_layer[late].sum() > TOLERATED_SHARE * per_layer.sum():
             share = float(per_layer[late].sum() / per_layer.sum())
             warn_of_crossing(str(footprint.receptor.id), share, stacklevel=2)
     binned = float((inside @ per_layer).sum())
+    if binned > 0.0 and moved.size and not moved.any():
+        warn_of_target_elsewhere(str(footprint.receptor.id), stacklevel=2)
     frame.attrs.update(
         total=float(per_layer.sum()),
         outside_cells=binned - float(moved.sum()),

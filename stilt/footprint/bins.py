@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,54 @@ def memberships(
     return layer, number
 
 
+def stamps_of_sums(
+    stamps: np.ndarray,
+    bins: tuple[np.ndarray, np.ndarray],
+    n_hours: float | None,
+    name_of: Callable[[int], str],
+) -> np.ndarray:
+    """Return stamps by which footprints that hold the sum of their hours fall into bins.
+
+    Args:
+        stamps: their layers' own, which are the receptors' times, datetime64, shape (layers,).
+        bins: left and right edges.
+        n_hours: how long particles were followed, negative backward; None where it is not known.
+        name_of: which footprint a layer is of, for the sentence.
+
+    Raises:
+        UsageError: the hours of a footprint are not all in one bin, or that is not known.
+    """
+    left, right = bins
+    at = stamps.astype("datetime64[ns]")
+    if n_hours is None and left.size > 1 and at.size:
+        raise UsageError(
+            f"The footprint of {name_of(0)} holds the sum of its hours (time_integrate), which "
+            "cannot be shared out among time bins: give one bin that holds them all, or use hourly "
+            "footprints."
+        )
+    after = np.timedelta64(round((n_hours or 0.0) * 3_600_000_000_000), "ns")
+    first, last = np.minimum(at, at + after)[:, None], np.maximum(at, at + after)[:, None]
+    holds = (left <= first) & (last <= right)
+    touched = holds if n_hours is None else (left < last) & (first < right)
+    wrong = np.flatnonzero((touched & ~holds).any(axis=1))
+    if wrong.size:
+        begin, end = (
+            pd.Timestamp(side[wrong[0], 0]).strftime("%Y-%m-%d %H:%M") for side in (first, last)
+        )
+        raise UsageError(
+            f"The footprint of {name_of(int(wrong[0]))} holds the sum of its hours "
+            f"(time_integrate), {begin} to {end} UTC, and a time bin ends among them: give bins "
+            "that hold all hours of a footprint, or use hourly footprints."
+        )
+    placed = first[:, 0].copy()
+    outside = ~holds.any(axis=1)
+    placed[outside] = left.min() - np.timedelta64(1, "s")
+    # A bin without its right edge, at which a backward run of no known length begins.
+    at_edge = ~outside & ~membership(placed, bins).any(axis=0)
+    placed[at_edge] = left[holds[at_edge].argmax(axis=1)]
+    return placed
+
+
 def crossing(
     stamps: np.ndarray, layer: np.ndarray, number: np.ndarray, bins: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
@@ -123,5 +171,19 @@ def warn_of_crossing(receptor_id: str, share: float, stacklevel: int) -> None:
         f"{share:.0%} of the influence of {receptor_id} is in hours that go on into the next time "
         "bin; each hour counts wholly in the bin that holds its start. Use bins whose edges are "
         "starts of the footprint's hours, or enhancement(flux), which shares hours out.",
+        stacklevel=stacklevel + 1,
+    )
+
+
+def warn_of_target_elsewhere(what: str, stacklevel: int) -> None:
+    """Warn of a target that has none of the influence within the time bins.
+
+    Args:
+        what: whose influence, such as "3 footprints".
+        stacklevel: as for :func:`warnings.warn`, of the caller.
+    """
+    warnings.warn(
+        f"None of the influence of {what} lies in the target's cells, so that all numbers are 0: "
+        "are longitude and latitude exchanged, or is the target elsewhere?",
         stacklevel=stacklevel + 1,
     )

@@ -89,7 +89,6 @@ class _Sector:
 
     name: str
     inventory: Inventory
-    projection: str | None
     _grids: dict[tuple[object, ...], tuple[Overlay, Target, Floats]] = field(default_factory=dict)
     _kept: OrderedDict[tuple[object, ...], Floats] = field(default_factory=OrderedDict)
 
@@ -98,7 +97,7 @@ class _Sector:
         cls, name: str, flux: xr.DataArray, molar_mass_g: float | None, projection: str | None
     ) -> _Sector:
         try:
-            return cls(name, Inventory.of(flux, molar_mass_g), projection)
+            return cls(name, Inventory.of(flux, molar_mass_g, projection))
         except UsageError as error:
             raise UsageError(f"Flux {name!r}: {error}") from error
 
@@ -115,7 +114,10 @@ class _Sector:
         key = layers.key()
         if key not in self._grids:
             cells = cells_of(
-                layers.grid, self.inventory.mask, projection=self.projection, called="flux"
+                layers.grid,
+                self.inventory.mask,
+                projection=self.inventory.projection,
+                called="flux",
             )
             overlay = Overlay(layers.source(), cells)
             self._grids[key] = overlay, cells, overlay.pull(np.ones(cells.cell.size)).reshape(-1)

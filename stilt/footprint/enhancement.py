@@ -69,8 +69,9 @@ def enhancement(
     Args:
         footprints: taken one at a time.
         flux: dims (lat, lon) or (y, x), and ``time`` if it changes: each stamp holds until the
-            next, the last as long as the one before. A flux without ``time``, or with a single
-            stamp, holds at all times. ``attrs['units']`` is needed. NaN cells are left out.
+            next, the last as long as the one before; nothing holds in place of fields that are
+            missing among others at even steps. A flux without ``time``, or with a single stamp,
+            holds at all times. ``attrs['units']`` is needed. NaN cells are left out.
         molar_mass_g: grams per mole, for fluxes of mass.
         projection: PROJ text of x and y if the flux does not carry its own.
         labels: names of the rows in the order of the footprints; else the receptors' ids.
@@ -84,7 +85,7 @@ def enhancement(
         UsageError: units are missing or wrong, the grid or the times cannot be used, two fields
             have the same time, or the flux changes with time and a footprint has its hours summed.
     """
-    inventory = Inventory.of(flux, molar_mass_g)
+    inventory = Inventory.of(flux, molar_mass_g, projection)
     overlays: dict[tuple[object, ...], _Pulled] = {}
     rows: list[tuple[str, pd.Timestamp, float, float, float]] = []
     lacks = _Lacks(inventory)
@@ -100,7 +101,12 @@ def enhancement(
         source = source_of(footprint)
         pulled = overlays.get(source.key())
         if pulled is None:
-            cells = cells_of(footprint.grid, inventory.mask, projection=projection, called="flux")
+            cells = cells_of(
+                footprint.grid,
+                inventory.mask,
+                projection=inventory.projection,
+                called="flux",
+            )
             pulled = overlays[source.key()] = _Pulled(inventory, Overlay(source, cells), cells)
         ppm, covered, in_time = 0.0, 0.0, 0.0
         layers, stamps = footprint.data.values, footprint.data["time"].values

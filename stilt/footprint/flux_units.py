@@ -22,6 +22,12 @@ _MONTH = re.compile(r"\bmonths?\b", re.IGNORECASE)
 MEAN_MONTH_DAYS = 365.242198781 / 12.0
 """UDUNITS's month, a twelfth of a tropical year."""
 
+LEAST_MOLAR_MASS_G, MOST_MOLAR_MASS_G = 1.0, 1000.0
+CARBON_G = 12.011
+_MASS_OF = re.compile(
+    r"mass_(?:flux|content)_of_(?P<gas>carbon_dioxide|methane|carbon_monoxide)(?P<carbon>_expressed_as_carbon)?"
+)
+
 _SHOWN_UNITS = "'umol m-2 s-1' or 'kg m-2 h-1'"
 
 
@@ -66,7 +72,36 @@ def flux_factor(units: str, molar_mass_g: float | None = None) -> float:
             f"A flux in {units!r} is a flux of mass; give molar_mass_g, the grams per mole of "
             "the gas (44.0095 for CO2, 16.0425 for CH4)."
         )
+    if not LEAST_MOLAR_MASS_G <= molar_mass_g <= MOST_MOLAR_MASS_G:
+        raise UsageError(
+            f"molar_mass_g is the grams per mole of the gas, such as 44.0095 for CO2, and not "
+            f"{molar_mass_g:g}."
+        )
     return float(given.convert(1.0, Unit(MASS_FLUX_UNIT))) / molar_mass_g
+
+
+def check_molar_mass(standard_name: str, molar_mass_g: float | None) -> None:
+    """Refuse a molar mass of the gas for a mass of carbon, and one of carbon for that of the gas.
+
+    Args:
+        standard_name: of the flux, by CF; "" where it has none.
+        molar_mass_g: grams per mole; None where none is given.
+
+    Raises:
+        UsageError: it is not that of what the flux is a mass of.
+    """
+    named = _MASS_OF.search(standard_name)
+    if named is None or molar_mass_g is None:
+        return
+    of_carbon = named["carbon"] is not None
+    if of_carbon != (abs(molar_mass_g - CARBON_G) < 0.1):
+        what = (
+            "carbon (12.011)" if of_carbon else f"{named['gas'].replace('_', ' ')}, not of carbon"
+        )
+        raise UsageError(
+            f"The flux is a mass of {what}, as its standard_name {standard_name} says, and "
+            f"molar_mass_g is {molar_mass_g:g}: give the grams per mole of that."
+        )
 
 
 def _is_reciprocal(unit: Unit) -> bool:

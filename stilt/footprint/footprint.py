@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.config import FootprintConfig, Grid
+from stilt.errors import UsageError
 from stilt.footprint.calculate import GriddedFootprint, grid_footprint
 from stilt.footprint.cell_grid import CellGrid
 from stilt.footprint.empty import empty_text
@@ -29,6 +30,7 @@ from stilt.footprint.netcdf import (
 from stilt.footprint.receptor_coordinates import ATTRIBUTES as RECEPTOR_ATTRIBUTES
 from stilt.footprint.receptor_coordinates import receptor_coordinates
 from stilt.footprint.steps import Floats, Ints, ParticleSteps
+from stilt.missing_attributes import no_attribute
 from stilt.receptors import Receptor, parse_time
 from stilt.transforms import ParticleTransform, apply_transforms
 
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     from stilt.plotting.footprints import FootprintPlots
 
 LAYER = pd.Timedelta(hours=1)
+_OF_ITS_DATA = {
+    name: f"its values are an xarray array, as in footprint.data.{name}."
+    for name in ("sel", "isel", "where", "sum", "mean", "values", "coords", "dims", "time", "lat",
+                 "lon", "to_dataset", "to_dataframe")
+}  # fmt: skip
 
 
 class Footprint:
@@ -65,6 +72,11 @@ class Footprint:
         self.name = name
         self.empty_reason = empty_reason
         self._data = data
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, _OF_ITS_DATA)
 
     @property
     def data(self) -> xr.DataArray:
@@ -255,9 +267,15 @@ class Footprint:
         open.
 
         Raises:
-            UsageError: a time that cannot be read in one way only.
+            UsageError: a time that cannot be read in one way only, or a part of the hours of a
+                footprint that holds only their sum.
         """
         first, last = (None if time is None else parse_time(time) for time in (start, end))
+        if self.config.time_integrate and not {first, last} <= {None, self.receptor.time}:
+            raise UsageError(
+                f"The footprint of {self.receptor.id} holds the sum of its hours (time_integrate), "
+                "of which no part can be taken: leave start and end out, or use hourly footprints."
+            )
         chosen = self.data.sel(time=slice(first, last))
         summed: xr.DataArray = chosen.sum("time", keep_attrs=True)
         return summed

@@ -10,8 +10,15 @@ import pandas as pd
 import xarray as xr
 
 from stilt.errors import UsageError
-from stilt.footprint.flux_times import days_of_months, edges_of
-from stilt.footprint.flux_units import MEAN_MONTH_DAYS, flux_factor, is_per_month
+from stilt.fill_values import is_fill
+from stilt.footprint.flux_times import bounds_of_times, days_of_months, steps_of
+from stilt.footprint.flux_units import (
+    MEAN_MONTH_DAYS,
+    check_molar_mass,
+    flux_factor,
+    is_per_month,
+)
+from stilt.footprint.map_projection import own_projection
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import axis_names, require_latitudes
 
@@ -23,8 +30,6 @@ _OTHER_NAMES = {
     "lon": "lon", "longitude": "lon", "nav_lon": "lon",
 }  # fmt: skip
 _LATITUDES = ("lat", "latitude", "nav_lat", "xlat")
-_FILL = 1e19
-_FILL_NUMBERS = (-999.0, -9999.0, -99999.0, -32767.0, -32768.0)
 # Dimensions of a flux that repeats every day or every year, and their coordinates.
 CYCLES = {"month": range(1, 13), "hour": range(24)}
 _DAYS_OF_MONTHS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -88,10 +93,10 @@ def _refuse_fill_values(flux: xr.DataArray) -> None:
     Raises:
         UsageError: there are such.
     """
-    least, greatest = (float(each) for each in (flux.min(), flux.max()))
-    found = next(
-        (each for each in (least, greatest) if abs(each) >= _FILL or each in _FILL_NUMBERS), None
-    )
+    extremes = np.array([float(flux.min()), float(flux.max())])
+    named = [flux.attrs.get(name) for name in ("_FillValue", "missing_value")]
+    stated = [each for some in named if some is not None for each in np.ravel(some)]
+    found = next(iter(extremes[is_fill(extremes) | np.isin(extremes, stated)]), None)
     if found is not None:
         raise UsageError(
             f"The flux holds the value {found:g}, which seems to stand for missing values: replace "
@@ -106,8 +111,9 @@ class Inventory:
     Attributes:
         flux: dims (time, lat, lon), (lat, lon), or with y and x.
         mask: one field, whose NaN cells take no part.
-        left, right: start and end of each step, microseconds since 1970, ascending; each begins
-            where the one before ends. A cycle has a single one, which is not used.
+        projection: PROJ text of x and y, None where none is known.
+        left, right: start and end of each step, microseconds since 1970, ascending; none begins
+            before the one before it ends. A cycle has a single one, which is not used.
         cycle: which of month and hour the flux repeats with.
         single_stamp: time of the only step of a flux with the dimension time; it holds at all
             times.
@@ -115,14 +121,22 @@ class Inventory:
 
     flux: xr.DataArray
     mask: xr.DataArray
+    projection: str | None
     left: Ints
     right: Ints
     single_stamp: np.datetime64 | None = None
     cycle: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, flux: xr.DataArray, molar_mass_g: float | None) -> Inventory:
+    def of(
+        cls, flux: xr.DataArray, molar_mass_g: float | None, projection: str | None = None
+    ) -> Inventory:
         """Read a flux.
+
+        Args:
+            flux: as given by the user.
+            molar_mass_g: grams per mole, for fluxes of mass.
+            projection: PROJ text of x and y; None takes that which the flux carries.
 
         Raises:
             UsageError: units, dimensions or times cannot be used.
@@ -133,16 +147,28 @@ class Inventory:
             raise UsageError(
                 "The flux has no units; set flux.attrs['units'], for instance to 'umol m-2 s-1'."
             )
+        packed = [name for name in ("scale_factor", "add_offset") if name in flux.attrs]
+        if packed:
+            raise UsageError(
+                f"The flux is packed ({packed[0]}): open its file with xarray.open_dataset(path), "
+                "which unpacks it."
+            )
         factor = flux_factor(str(units), molar_mass_g)
+        check_molar_mass(str(flux.attrs.get("standard_name", "")), molar_mass_g)
         flux = _with_usual_names(flux)
         for name in ("lat", "latitude"):
             if name in flux.coords:
                 require_latitudes(flux[name].values, "flux")
         _refuse_other_grids(flux)
         _refuse_fill_values(flux)
+        axes = axis_names(flux)
+        on_map = axes is not None and axes[0] == "x"
+        if on_map and projection is None:
+            projection = own_projection(flux, "flux")
+        bounds = bounds_of_times(flux)
         flux = flux * factor
         cycle = tuple(dim for dim in CYCLES if dim in flux.dims)
-        apart = ("time", *cycle, *(axis_names(flux) or ()))
+        apart = ("time", *cycle, *(axes or ()))
         others = [str(dim) for dim in flux.dims if dim not in apart]
         if others or len(set(flux.dims) - {"time", *cycle}) > 2:
             others = others or [str(flux.dims[0])]
@@ -151,10 +177,10 @@ class Inventory:
                 "only time, lat and lon (or y and x) are left."
             )
         if cycle:
-            return cls._of_cycle(flux, cycle, str(units))
+            return cls._of_cycle(flux, cycle, str(units), projection)
         if "time" not in flux.dims:
             flux = flux.drop_vars("time", errors="ignore")
-            return cls(flux, flux, np.array([-ALWAYS_US]), np.array([ALWAYS_US]))
+            return cls(flux, flux, projection, *_always())
         if isinstance(flux["time"].dtype, pd.DatetimeTZDtype):
             raise UsageError(
                 f"The flux's times have the time zone {flux['time'].dtype.tz}: give them in UTC "
@@ -162,6 +188,7 @@ class Inventory:
             )
         flux = flux.sortby("time")
         stamps = _checked(flux["time"])
+        edges = _always() if stamps.size == 1 else steps_of(flux, stamps, bounds)
         mask = flux.isel(time=0, drop=True)
         missing = flux.isnull()
         if bool((missing.any("time") & ~missing.all("time")).any()):
@@ -170,14 +197,14 @@ class Inventory:
                 "there is no flux) or make them NaN at all times."
             )
         if is_per_month(str(units)):
-            flux = flux * xr.DataArray(MEAN_MONTH_DAYS / days_of_months(stamps), dims="time")
-        if stamps.size == 1:
-            always = np.array([-ALWAYS_US]), np.array([ALWAYS_US])
-            return cls(flux, mask, *always, stamps[0])
-        return cls(flux, mask, *edges_of(stamps))
+            begin = stamps if stamps.size == 1 else edges[0].astype("datetime64[us]")
+            flux = flux * xr.DataArray(MEAN_MONTH_DAYS / days_of_months(begin), dims="time")
+        return cls(flux, mask, projection, *edges, stamps[0] if stamps.size == 1 else None)
 
     @classmethod
-    def _of_cycle(cls, flux: xr.DataArray, cycle: tuple[str, ...], units: str) -> Inventory:
+    def _of_cycle(
+        cls, flux: xr.DataArray, cycle: tuple[str, ...], units: str, projection: str | None
+    ) -> Inventory:
         """Read a flux that depends on the month, the hour of the day (UTC), or both."""
         if "time" in flux.dims:
             raise UsageError(
@@ -200,8 +227,7 @@ class Inventory:
         missing = flux.isnull()
         if bool((missing.any(cycle) & ~missing.all(cycle)).any()) or not axes:
             raise UsageError("The flux has cells that are NaN at some times only; fill them.")
-        always = np.array([-ALWAYS_US]), np.array([ALWAYS_US])
-        return cls(flux, first, *always, cycle=cycle)
+        return cls(flux, first, projection, *_always(), cycle=cycle)
 
     @property
     def changes(self) -> bool:
@@ -214,7 +240,8 @@ class Inventory:
             return "all times"
         edges = np.array([self.left[0], self.right[-1]]).astype("datetime64[us]")
         begin, end = edges.astype("datetime64[m]")
-        return f"{begin} to {end}".replace("T", " ")
+        gaps = " with gaps" if (self.left[1:] > self.right[:-1]).any() else ""
+        return f"{begin} to {end}".replace("T", " ") + gaps
 
     def shares(self, stamps: np.ndarray) -> list[list[tuple[int, float]]]:
         """Return for each hour the time steps that lie in it, with their shares of the hour.
@@ -270,6 +297,11 @@ class Inventory:
         axes = axis_names(field)
         assert axes is not None
         return field.transpose(*axes).values.astype(np.float64).reshape(-1)
+
+
+def _always() -> tuple[Ints, Ints]:
+    """Return start and end of a step that holds at all times."""
+    return np.array([-ALWAYS_US]), np.array([ALWAYS_US])
 
 
 def _checked(time: xr.DataArray) -> np.ndarray:

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 import xarray as xr
 
 from stilt.errors import UsageError
+from stilt.fill_values import fill_among
 from stilt.footprint.aggregate import cells_of
 from stilt.footprint.bins import (
     TOLERATED_SHARE,
@@ -21,9 +22,10 @@ from stilt.footprint.bins import (
     parse_bins,
     warn_of_crossing,
     warn_of_rows_outside,
+    warn_of_target_elsewhere,
 )
 from stilt.footprint.flux_units import flux_factor
-from stilt.footprint.layers import CellBlock, Layers, key_of, source_of
+from stilt.footprint.layers import CellBlock, Layers, in_bins, key_of, source_of
 from stilt.footprint.matrix_rows import LeftOut, MatrixRows
 from stilt.footprint.overlay import Overlay
 from stilt.footprint.steps import Floats
@@ -132,6 +134,12 @@ class Jacobian:
                 f"({len(self.bins)} time bins, in each {cells} cells), or for each cell if it is "
                 f"constant (got {values.size}, of them {int(np.isnan(values).sum())} missing)."
             )
+        fill = fill_among(values)
+        if fill is not None:
+            raise UsageError(
+                f"The flux holds the value {fill:g}, which seems to stand for missing values: "
+                "replace it by 0 where there is no flux."
+            )
         share = self.outside_share
         many = int((share > TOLERATED_SHARE).sum())
         if many:
@@ -179,6 +187,7 @@ def jacobian(
     resolution: float | tuple[float, float] | None = None,
     projection: str | None = None,
     labels: Iterable[str] | None = None,
+    n_hours: float | None = None,
 ) -> Jacobian:
     """Stack footprints, moved to target cells and time bins as by ``aggregate``.
 
@@ -186,12 +195,15 @@ def jacobian(
     needs no more memory than the result and one footprint or block. They may lie on different
     grids. As in ``aggregate``, a layer belongs to the time bin that holds its start, and a warning
     names the first footprint with more than a tenth of its influence in hours that extend into the
-    next bin. Another says how many rows are zeros because they lie outside all bins.
+    next bin. Another says how many rows are zeros because they lie outside all bins. Footprints
+    that hold the sum of their hours need bins that hold all these hours.
 
     Args:
         footprints: one row each; a block has several.
         target, time_bins, resolution, projection: as for ``aggregate``.
         labels: names of the rows in the order of the footprints; else the receptors' ids.
+        n_hours: how long particles were followed, negative backward, of footprints that hold the
+            sum of their hours; where it is not known, these take one bin only.
 
     Raises:
         UsageError: there are no footprints, or the target or the bins cannot be used.
@@ -210,6 +222,8 @@ def jacobian(
         if overlay is None:
             cells = cells_of(part.grid, target, resolution=resolution, projection=projection)
             overlay = overlays[key_of(part)] = Overlay(source_of(part), cells)
+        if part.integrated:
+            part = in_bins(part, sides, n_hours)
         if isinstance(part, CellBlock):
             left_out.append(rows.add_block(part, overlay, sides))
             named, when = part.ids, part.times
@@ -231,6 +245,8 @@ def jacobian(
     outside_times = np.concatenate([each.outside_times for each in left_out])
     matrix = rows.matrix(len(bins) * len(places))
     inside = np.asarray(matrix.sum(axis=1)).reshape(-1)
+    if len(places) and not matrix.nnz and (outside_cells > 0.0).any():
+        warn_of_target_elsewhere(f"{len(index)} footprint(s)", stacklevel=2)
     warn_of_rows_outside(index.tolist(), inside, outside_times, bins, stacklevel=2)
     return Jacobian(
         matrix, receptors, pd.DatetimeIndex(bins.left), places, outside_cells, outside_times

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from stilt.footprint.bins import stamps_of_sums
 from stilt.footprint.intervals import Intervals
 from stilt.footprint.steps import Floats, Ints
 from stilt.footprint.target import Source
@@ -244,3 +245,22 @@ def runs_of(values: np.ndarray) -> tuple[Ints, Ints, Floats]:
     row, column = np.divmod(begin, table.shape[1] + 1)
     starts = rows[row] * table.shape[1] + column
     return starts, end - begin, part[used[:, :-1]]
+
+
+_Summed = TypeVar("_Summed", bound=Layers | CellBlock)
+
+
+def in_bins(part: _Summed, bins: tuple[np.ndarray, np.ndarray], n_hours: float | None) -> _Summed:
+    """Return footprints that hold the sum of their hours, stamped within the bins of these.
+
+    Raises:
+        UsageError: the hours are not all in one bin; see
+            :func:`stilt.footprint.bins.stamps_of_sums`.
+    """
+
+    def name_of(layer: int) -> str:
+        if isinstance(part, Layers):
+            return str(part.receptor.id)
+        return str(part.ids[part.of_layers[layer]])
+
+    return replace(part, stamps=stamps_of_sums(part.stamps, bins, n_hours, name_of))

@@ -276,11 +276,18 @@ def read_footprint(
         if missing:
             raise KeyError(f"no attribute {', '.join(missing)}")
         foot = dataset["foot"].assign_coords(crs=dataset["crs"])
-        return foot, dict(dataset.attrs)
+        return _without_gaps(foot), dict(dataset.attrs)
     except (FileNotFoundError, FootprintError):
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(path, error) from error
+
+
+def _without_gaps(foot: xr.DataArray) -> xr.DataArray:
+    """Return influence with zeros where another program has made them missing values."""
+    in_chunks = foot.chunks is not None
+    has_gaps = "_FillValue" in foot.encoding if in_chunks else np.isnan(foot.values.sum())
+    return foot.fillna(0.0) if has_gaps else foot
 
 
 def read_layers(path: str | os.PathLike[str]) -> Layers:

@@ -44,7 +44,11 @@ class FluxAlongPaths:
         """
         inventory = Inventory.of(flux, molar_mass_g)
         target = parse_target(
-            inventory.mask, native=(1.0, 1.0), source_projection=LONGLAT, called="flux"
+            inventory.mask,
+            native=(1.0, 1.0),
+            source_projection=LONGLAT,
+            projection=inventory.projection,
+            called="flux",
         )
         return cls(inventory, target)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,15 +24,17 @@ from stilt.footprint.bins import (
 )
 from stilt.footprint.cell_grid import is_longlat
 from stilt.footprint.jacobian import Jacobian
+from stilt.footprint.layers import Layers, in_bins
 from stilt.footprint.matrix_rows import late_share
+from stilt.footprint.region_checks import check_polygons, check_weights
 from stilt.footprint.target import axis_names, parse_target
-
-if TYPE_CHECKING:
-    from stilt.footprint.layers import Layers
+from stilt.nearest_names import nearest_name
 
 LONGLAT = "+proj=longlat"
 LAND_GRID = "EPSG:4326"
 TURNS_DEG = (-360.0, 0.0, 360.0)
+LARGEST_EXACT = 2**53
+"""Whole numbers beyond are not all told apart as float64."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Regions:
         patterns: weights on a grid, dims (region, lat, lon), where they are basis functions.
 
     Raises:
-        UsageError: there are no regions.
+        UsageError: there are no regions, a polygon cannot be used, or weights are fill values.
     """
 
     names: tuple[Any, ...]
@@ -59,6 +61,10 @@ class Regions:
                 "A Jacobian of regions needs at least one region: there are no polygons, no "
                 "basis functions, or no labels but NaN, negative and empty ones."
             )
+        if self.geometries is not None:
+            check_polygons(self.names, self.geometries)
+        if self.patterns is not None:
+            check_weights(self.patterns)
 
     @staticmethod
     def are(target: Any) -> bool:
@@ -97,7 +103,13 @@ class Regions:
                 shapes = shapes.to_crs(LAND_GRID)
             listed = regions.index if names is None else names
             if isinstance(names, str):
-                listed = regions[names]
+                try:
+                    listed = regions[names]
+                except KeyError as error:
+                    columns = [str(each) for each in getattr(regions, "columns", ())]
+                    raise UsageError(
+                        f"The regions have no column {names!r}: {nearest_name(names, columns)}"
+                    ) from error
             return cls(tuple(listed), tuple(shapes))
         raise UsageError(
             "Regions are a GeoDataFrame, a mapping of names to polygons, or an xarray array of "
@@ -128,12 +140,24 @@ class Regions:
         labels = sorted(kept)
         if not labels:
             return cls(())
+        if values.dtype.kind == "f" and labels[-1] > LARGEST_EXACT:
+            raise UsageError(
+                f"The labels of the regions reach {labels[-1]:.0f} and are {values.dtype}, which "
+                "does not tell such numbers from their neighbours: give them as text or as whole "
+                "numbers (int64), with -1 where there is no region."
+            )
         stacked = np.stack([(values == label).astype(np.float64) for label in labels])
         patterns = xr.DataArray(
             stacked, dims=("region", axes[1], axes[0]),
-            coords={axes[1]: array[axes[1]], axes[0]: array[axes[0]]}, attrs=array.attrs,
+            coords={
+                axes[1]: array[axes[1]],
+                axes[0]: array[axes[0]],
+                **{name: each for name, each in array.coords.items() if each.ndim == 0},
+            },
+            attrs=array.attrs,
         )  # fmt: skip
-        return cls(tuple(np.asarray(labels).tolist()), patterns=patterns)
+        plain = (each.item() if isinstance(each, np.generic) else each for each in labels)
+        return cls(tuple(plain), patterns=patterns)
 
     def weights(self, layers: Layers) -> sp.csr_array:
         """Return the share of each cell of a footprint's grid in each region.
@@ -198,6 +222,7 @@ def regional_jacobian(
     time_bins: Any,
     *,
     labels: Iterable[str] | None = None,
+    n_hours: float | None = None,
 ) -> Jacobian:
     """Return a Jacobian whose columns are regions and times.
 
@@ -209,6 +234,7 @@ def regional_jacobian(
             that holds its start, and a warning names the first footprint with more than a tenth
             of its influence in hours that extend into the next bin.
         labels: names of the rows; else the receptors' ids.
+        n_hours: as for :func:`stilt.footprint.jacobian.jacobian`.
 
     Returns:
         A Jacobian whose ``cells`` are the names of the regions.
@@ -227,6 +253,8 @@ def regional_jacobian(
         if key not in known:
             known[key] = regions.weights(layers)
             found_some = found_some or known[key].nnz > 0
+        if layers.integrated:
+            layers = in_bins(layers, sides, n_hours)
         layer, number = memberships(layers.stamps, sides)
         late = late_share(layers, layer, number, sides)
         if not warned and late > TOLERATED_SHARE:

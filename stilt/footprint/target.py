@@ -13,6 +13,7 @@ import pandas as pd
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import CellGrid, GridLike, is_longlat
 from stilt.footprint.intervals import Intervals
+from stilt.footprint.map_projection import own_projection, units_per_step
 from stilt.footprint.steps import Floats, Ints
 
 if TYPE_CHECKING:
@@ -131,8 +132,14 @@ def _from_grid(
         )
     degrees = axes[0] in ("lon", "longitude")
     if projection is None:
-        projection = LONGLAT if degrees else _own_projection(grid) or source_projection
+        projection = LONGLAT if degrees else own_projection(grid, called) or source_projection
     centres = [_centres(grid, name, called) for name in axes]
+    if not is_longlat(projection):
+        centres = [
+            centre
+            * units_per_step(str(grid[name].attrs.get("units", "")), name, projection, called)
+            for centre, name in zip(centres, axes, strict=True)
+        ]
     if is_longlat(projection):
         _require_degrees(centres[1], axes, called)
         if np.unique(centres[0]).size < centres[0].size:
@@ -227,19 +234,6 @@ def axis_names(grid: xr.DataArray | xr.Dataset) -> tuple[str, str] | None:
     # Maps often carry longitudes and latitudes of two dimensions beside their own x and y.
     along = (pair for pair in known if all(grid[name].ndim == 1 for name in pair))
     return next(along, known[0] if known else None)
-
-
-def _own_projection(grid: xr.DataArray | xr.Dataset) -> str | None:
-    """Return the projection a grid carries in CF manner, as WKT, None when it carries none."""
-    import xarray as xr
-
-    for name in ("crs", "spatial_ref", grid.attrs.get("grid_mapping", "crs")):
-        if name in grid.coords or (isinstance(grid, xr.Dataset) and name in grid):
-            attrs = grid[name].attrs
-            wkt = attrs.get("crs_wkt") or attrs.get("spatial_ref") or attrs.get("proj4_params")
-            if wkt:
-                return str(wkt)
-    return None
 
 
 def _from_centres(

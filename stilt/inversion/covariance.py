@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 EARTH_RADIUS_KM = 6371.0
 SECONDS_PER_HOUR = 3600.0
+# Relative differences across the diagonal that rounding makes.
+SYMMETRIC = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PriorCovariance:
     """Q = diag(s) (T ⊗ S) diag(s), for columns with time bins outermost.
 
@@ -31,7 +33,8 @@ class PriorCovariance:
         space: correlation of cells, dense or sparse, shape (cells, cells).
 
     Raises:
-        UsageError: shapes do not fit, or a standard deviation is negative.
+        UsageError: shapes do not fit, a standard deviation is negative, or a correlation is missing
+            or not symmetric.
     """
 
     sigma: Floats
@@ -39,6 +42,10 @@ class PriorCovariance:
     space: Any
 
     def __post_init__(self) -> None:
+        for name in ("sigma", "time", "space"):
+            given = getattr(self, name)
+            if not sp.issparse(given):
+                object.__setattr__(self, name, np.asarray(given, np.float64))
         bins, cells = self.time.shape[0], self.space.shape[0]
         square = self.time.shape == (bins, bins) and self.space.shape == (cells, cells)
         if not square or self.sigma.shape != (bins * cells,):
@@ -49,6 +56,19 @@ class PriorCovariance:
             )
         if not (np.isfinite(self.sigma).all() and (self.sigma >= 0).all()):
             raise UsageError("Standard deviations of the prior must be finite and not negative.")
+        for name, given in (("time", self.time), ("space", self.space)):
+            apart = abs(given - given.T)
+            if not apart.max() <= SYMMETRIC * abs(given).max():
+                raise UsageError(
+                    f"The correlations in {name} of the prior have missing values or are not "
+                    "symmetric, as correlations are."
+                )
+
+    def __repr__(self) -> str:
+        return (
+            f"<PriorCovariance: {self.time.shape[0]} time bins x {self.space.shape[0]} cells, "
+            f"sigma {self.sigma.min():.4g} to {self.sigma.max():.4g} umol m-2 s-1>"
+        )
 
     @classmethod
     def exponential(
@@ -73,11 +93,13 @@ class PriorCovariance:
             UsageError: the cells are not in longitude and latitude, a length is no number, or
                 there is not one sigma for every column.
         """
-        if not (np.isfinite(length_km) and np.isfinite(hours)):
+        if not (np.isfinite([length_km, hours]).all() and min(length_km, hours) >= 0.0):
             raise UsageError(
-                f"Lengths of correlation must be numbers, got length_km={length_km} and "
-                f"hours={hours}."
+                f"Lengths of correlation must be numbers, 0 or above, got length_km={length_km} "
+                f"and hours={hours}."
             )
+        if not 0.0 <= cut_off < 1.0:
+            raise UsageError(f"cut_off is a correlation from 0 to below 1, got {cut_off}.")
         if list(jacobian.cells.names) != ["lon", "lat"]:
             raise UsageError(
                 "Distances need cells in longitude and latitude; give space for others."
@@ -146,8 +168,9 @@ def one_for_each_column(given: Any, columns: int, called: str) -> Floats:
             f"{called} must be a number, or one for each of the {columns} columns of the Jacobian "
             f"(time bins outermost), got {numbers.size}."
         )
-    if np.isnan(numbers).any():
-        raise UsageError(f"{called} has {int(np.isnan(numbers).sum())} missing value(s).")
+    missing = int((~np.isfinite(numbers)).sum())
+    if missing:
+        raise UsageError(f"{called} has {missing} missing value(s).")
     return np.broadcast_to(numbers.reshape(-1) if numbers.ndim else numbers, (columns,)).copy()
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg as la
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from stilt.errors import UsageError
-from stilt.inversion.covariance import PriorCovariance, one_for_each_column
+from stilt.inversion.covariance import SYMMETRIC, PriorCovariance, one_for_each_column
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimate:
     """Fluxes after the measurements.
 
@@ -38,6 +39,13 @@ class Estimate:
     gain: tuple[Floats, bool]
     matrix: Any
 
+    def __repr__(self) -> str:
+        return (
+            f"<Estimate: {self.posterior.size} fluxes of mean {self.posterior.mean():.4g} "
+            f"umol m-2 s-1 (before {self.prior.mean():.4g}) by {self.fitted.size} measurements, "
+            f"chi_square {self.chi_square:.3g}>"
+        )
+
     def totals(self, weights: Any) -> tuple[Floats, Floats, Floats, Floats]:
         """Return sums of fluxes, such as those of regions, with their uncertainties.
 
@@ -48,8 +56,17 @@ class Estimate:
 
         Returns:
             Prior and posterior sums, and the covariance of each, (sums, sums).
+
+        Raises:
+            UsageError: there is not one weight for every column, or one is missing.
         """
         rows = np.atleast_2d(np.asarray(weights, np.float64))
+        if rows.shape[1:] != self.prior.shape or not np.isfinite(rows).all():
+            raise UsageError(
+                f"There must be one weight for each of the {self.prior.size} columns of the "
+                f"Jacobian in every row, got the shape {rows.shape}, with "
+                f"{int((~np.isfinite(rows)).sum())} missing."
+            )
         spread = self.covariance.times(rows.T)
         before = rows @ spread
         seen = np.asarray(self.matrix @ spread)
@@ -75,7 +92,7 @@ def estimate_fluxes(
 
     Raises:
         UsageError: matrix or covariance are something else, shapes do not fit, a measurement is
-            missing, or R is not positive.
+            missing, or R is not a covariance.
     """
     if np.ndim(matrix) != 2:
         raise UsageError(
@@ -93,29 +110,16 @@ def estimate_fluxes(
             f"There must be one measurement for each of the {matrix.shape[0]} rows of the "
             f"Jacobian, got {z.size}, of them {int((~np.isfinite(z)).sum())} missing."
         )
+    if not np.isfinite(matrix.data if sp.issparse(matrix) else np.asarray(matrix)).all():
+        raise UsageError("The matrix of the Jacobian has missing values: leave their rows out.")
     if covariance.sigma.size != matrix.shape[1]:
         raise UsageError(
             f"The prior covariance is for {covariance.sigma.size} columns, the Jacobian has "
             f"{matrix.shape[1]}."
         )
     before = one_for_each_column(prior, matrix.shape[1], "prior")
-    noise = np.asarray(errors, np.float64)
-    if noise.ndim == 0:
-        noise = np.full(z.size, float(noise))
-    if noise.ndim == 2 and noise.shape[0] != noise.shape[1]:
-        raise UsageError(
-            "A covariance of errors has as many rows as columns, one for each of the "
-            f"{z.size} measurements, and not the shape {noise.shape}."
-        )
-    wrong = ~(noise > 0.0) if noise.ndim == 1 else ~np.isfinite(noise)
-    if noise.shape[0] != z.size or wrong.any():
-        raise UsageError(
-            f"There must be one error above 0 for each of the {z.size} measurements, got "
-            f"{noise.shape[0]}, of them {int(wrong.sum())} missing or not above 0."
-        )
-    noise = np.diag(noise**2) if noise.ndim == 1 else noise
     try:
-        gain = la.cho_factor(covariance.hqht(matrix) + noise, lower=True)
+        gain = la.cho_factor(covariance.hqht(matrix) + _noise(errors, z.size), lower=True)
     except (la.LinAlgError, ValueError) as error:
         raise UsageError(
             f"H Q H' + R cannot be inverted ({error}): R and Q must be covariances."
@@ -132,3 +136,48 @@ def estimate_fluxes(
         gain,
         matrix,
     )
+
+
+def _noise(errors: Any, measurements: int) -> Floats:
+    """Return R, shape (measurements, measurements).
+
+    Args:
+        errors: a standard deviation, one for each measurement, or a covariance, dense or sparse.
+        measurements: how many there are.
+
+    Raises:
+        UsageError: it has another shape, or is not a covariance with variances above 0.
+    """
+    given = errors.toarray() if sp.issparse(errors) else np.asarray(errors, np.float64)
+    if given.ndim == 0:
+        given = np.full(measurements, float(given))
+    if given.ndim > 2 or (given.ndim == 2 and given.shape[0] != given.shape[1]):
+        raise UsageError(
+            "A covariance of errors has as many rows as columns, one for each of the "
+            f"{measurements} measurements, and not the shape {given.shape}."
+        )
+    deviations = given if given.ndim == 1 else np.diag(given)
+    wrong = ~(np.isfinite(deviations) & (deviations > 0.0))
+    if deviations.size != measurements or wrong.any():
+        raise UsageError(
+            f"There must be one error above 0 for each of the {measurements} measurements, got "
+            f"{deviations.size}, of them {int(wrong.sum())} missing or not above 0."
+        )
+    if given.ndim == 1:
+        return np.diag(given**2)
+    missing = int((~np.isfinite(given)).sum())
+    if missing:
+        raise UsageError(f"The covariance of errors has {missing} missing value(s).")
+    if not np.allclose(given, given.T, rtol=SYMMETRIC, atol=SYMMETRIC * deviations.min()):
+        raise UsageError(
+            "The covariance of errors is not symmetric, as a covariance is: see how it was made "
+            "(stilt.answers.uncertainty.error_covariance makes one)."
+        )
+    try:
+        la.cholesky(given, lower=True)
+    except la.LinAlgError as error:
+        raise UsageError(
+            f"The covariance of errors is not positive definite ({error}): correlations in it are "
+            "too large for its variances."
+        ) from error
+    return given

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 
 NEEDED = ("ak_pressure_hpa", "ak", "apriori")
 LAYERS = 1000
+# A prior and the value that is retrieved from it differ by less.
+PLAUSIBLE_RATIO = 100.0
 
 
 def rest_of_column(
@@ -50,8 +52,9 @@ def rest_of_column(
         In the unit of the soundings' values, shape (soundings,); NaN without kernel or prior.
 
     Raises:
-        UsageError: profiles or surface pressures are missing, a share is not from 0 to 1, there is
-            not one value for each sounding, or labels differ.
+        UsageError: profiles or surface pressures are missing, the prior is in another unit than the
+            values, a share is not from 0 to 1, there is not one value for each sounding, or labels
+            differ.
     """
     lacking = [name for name in NEEDED if name not in soundings.profiles]
     if "surface_pressure_hpa" not in soundings.table:
@@ -68,6 +71,7 @@ def rest_of_column(
     rows = zip(*(soundings.profiles[name] for name in NEEDED), surface, shares, strict=True)
     parts = np.array([_parts(*row) for row in rows], dtype=np.float64).reshape(-1, 3)
     whole, modelled, of_kernel = parts.T
+    _require_one_unit(soundings.table["value"].to_numpy(np.float64), whole)
     if weight is None:
         return whole - modelled
     weights = _each(weight, "weight", len(soundings))
@@ -89,6 +93,23 @@ def _each(values: ArrayLike, what: str, count: int) -> Floats:
             f"order: got {numbers.size}."
         )
     return np.broadcast_to(numbers, (count,))
+
+
+def _require_one_unit(values: Floats, priors: Floats) -> None:
+    """Refuse priors that cannot be in the unit of the values.
+
+    Raises:
+        UsageError: they are a hundred times as large, or as small.
+    """
+    known = np.isfinite(values) & np.isfinite(priors) & (values != 0.0) & (priors != 0.0)
+    if not known.any():
+        return
+    value, prior = (float(np.median(np.abs(each[known]))) for each in (values, priors))
+    if not 1.0 / PLAUSIBLE_RATIO < prior / value < PLAUSIBLE_RATIO:
+        raise UsageError(
+            f"The profile 'apriori' is about {prior:g} and the values are about {value:g}: give "
+            "the prior in the unit of the values."
+        )
 
 
 def _require_same_labels(share: ArrayLike, weight: ArrayLike | None) -> None:

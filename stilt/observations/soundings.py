@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stilt.config.kernel_levels import LEAST_HPA, MOST_HPA, MOST_KERNEL
 from stilt.errors import UsageError
+from stilt.fill_values import fill_among
 from stilt.observations.geodesy import offset_degrees
 from stilt.receptors import ColumnReceptor, PointReceptor, Receptor, TimeLike, time_window
 
@@ -38,6 +39,8 @@ PROFILES = {
     "corner_longitudes": "corners of the ground pixel (degrees east)",
     "corner_latitudes": "corners of the ground pixel (degrees north)",
 }
+LEAST_SURFACE_HPA = 300.0
+"""Below the pressure on the highest mountain."""
 SLANT_SPACING_M = 100.0
 # One point would be a point receptor, and two above one another the column between them.
 FEWEST_SLANT_POINTS = 3
@@ -59,7 +62,8 @@ class Soundings:
 
     Raises:
         UsageError: a column is missing, a profile has another number of rows, pressures are not
-            from 0 to 1200 hPa, or kernels are beyond 90.
+            from 0 to 1200 hPa, surface pressures not from 300 hPa on, kernels are beyond 90, or a
+            prior holds fill values.
     """
 
     table: pd.DataFrame
@@ -90,6 +94,9 @@ class Soundings:
                     f"An averaging kernel has the value {wrong:g}, which is not one: give fill "
                     "values as NaN."
                 )
+            if name == "apriori":
+                _refuse_fill_values(values)
+        _refuse_surface_pressures(self.table)
         object.__setattr__(self, "table", self.table.reset_index(drop=True))
 
     @classmethod
@@ -394,3 +401,34 @@ def _padded(part: Soundings, name: str, width: int) -> Floats:
         values = part.profiles[name]
         whole[:, : values.shape[1]] = values
     return whole
+
+
+def _refuse_fill_values(prior: Floats) -> None:
+    """Refuse a prior that holds numbers which stand for missing values.
+
+    Raises:
+        UsageError: it does.
+    """
+    fill = fill_among(prior)
+    if fill is not None:
+        raise UsageError(
+            f"The profile 'apriori' holds {fill:g}, which seems to stand for missing values: "
+            "give them as NaN."
+        )
+
+
+def _refuse_surface_pressures(table: pd.DataFrame) -> None:
+    """Refuse pressures in hPa that no surface has.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if "surface_pressure_hpa" not in table:
+        return
+    given = table["surface_pressure_hpa"].to_numpy(np.float64)
+    wrong = given[(given < LEAST_SURFACE_HPA) | (given > MOST_HPA)]
+    if wrong.size:
+        raise UsageError(
+            f"Surface pressures must be from {LEAST_SURFACE_HPA:g} to {MOST_HPA:g} hPa, got "
+            f"{wrong[0]:g}: are they in another unit, or a fill value, which is given as NaN?"
+        )

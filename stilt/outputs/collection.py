@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stilt.errors import UsageError
+from stilt.missing_attributes import no_attribute
 from stilt.notices import notice
 from stilt.outputs.omitted import tell_how_many, tell_of_omitted
 from stilt.project.files_of import files_of
@@ -28,6 +29,11 @@ logger = logging.getLogger(__name__)
 _KEYS = ("transport_key", "error_key", "footprint_keys")
 _Recorded = Callable[[Mapping[str, Any]], bool]
 LEFT_OUT = "are left out"
+_LIKE_ARRAYS = dict.fromkeys(
+    ("sel", "isel", "loc", "iloc", "where", "query"),
+    "select simulations by keywords, as in load(time_range=(START, END), location_ids=PLACE), or "
+    "take the whole as an xarray object with open(), as in open().sel(...).",
+)
 
 
 class OutputCollection(ABC):
@@ -45,6 +51,11 @@ class OutputCollection(ABC):
 
     def __contains__(self, sim_id: object) -> bool:
         return str(sim_id) in self.keys()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, _LIKE_ARRAYS)
 
     @abstractmethod
     def keys(self) -> list[str]:

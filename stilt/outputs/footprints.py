@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from stilt.errors import UsageError
+from stilt.missing_attributes import no_attribute
 from stilt.nearest_names import nearest_name
 from stilt.outputs.collection import LEFT_OUT, OutputCollection
 from stilt.outputs.realizations import by_realization, numbers_of
@@ -158,7 +159,11 @@ class FootprintCollection(OutputCollection):
         """
         from stilt.project.footprint_set import FootprintSet
 
-        return FootprintSet(self._located(selection, therefore, or_none=or_none))
+        try:
+            n_hours: float | None = self._owner.config.n_hours
+        except FileNotFoundError:
+            n_hours = None
+        return FootprintSet(self._located(selection, therefore, or_none=or_none), n_hours)
 
     def _current(self) -> dict[str, list[str]]:
         """Content keys of current outputs, by meteorology."""
@@ -300,6 +305,14 @@ class FootprintCollections:
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            instead = {}
+            if hasattr(FootprintCollection, name):
+                instead[name] = f"say of which footprints, as in footprints[NAME].{name}."
+            raise no_attribute(self, name, instead)
 
     def names(self) -> list[str]:
         """Return configured names; those of the index without a configuration."""

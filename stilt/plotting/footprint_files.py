@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from stilt.footprint.reduce import mean_footprint
 from stilt.plotting.field_map import draw_map
@@ -36,6 +36,10 @@ class FootprintFilesPlots:
 
     def __init__(self, footprints: Footprints) -> None:
         self._footprints = footprints
+
+    def __call__(self, **keywords: Any) -> Axes:
+        """Draw :meth:`mean`: as of arrays and tables, ``plot()`` is the usual picture."""
+        return self.mean(**keywords)
 
     def mean(self, *, ax: Axes | None = None, **keywords: Unpack[MapKeywords]) -> Axes:
         """Draw the mean of the footprints, all hours summed, and where the receptors are.

@@ -55,6 +55,10 @@ class FootprintPlots:
     def __init__(self, footprint: GriddedInfluence) -> None:
         self._footprint = footprint
 
+    def __call__(self, time: Any = None, **keywords: Any) -> Axes:
+        """Draw :meth:`map`: as of arrays and tables, ``plot()`` is the usual picture."""
+        return self.map(time, **keywords)
+
     def map(
         self, time: Any = None, *, ax: Axes | None = None, **keywords: Unpack[MapKeywords]
     ) -> Axes:

@@ -67,6 +67,10 @@ class TrajectoryPlots:
     def __init__(self, trajectories: Plotted) -> None:
         self._trajectories = trajectories
 
+    def __call__(self, *args: Any, **keywords: Any) -> Axes:
+        """Draw :meth:`map`: as of arrays and tables, ``plot()`` is the usual picture."""
+        return self.map(*args, **keywords)
+
     def map(
         self,
         color_by: str = "age",

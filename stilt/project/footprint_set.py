@@ -27,10 +27,12 @@ class FootprintSet:
     Attributes:
         located: where they are.
         labels: ids of the simulations, which name the rows in results.
+        n_hours: how long particles are followed, None where it is not known.
     """
 
-    def __init__(self, located: Sequence[Located]) -> None:
+    def __init__(self, located: Sequence[Located], n_hours: float | None = None) -> None:
         self.located = list(located)
+        self.n_hours = n_hours
         self.labels = [one.sim_id for one in self.located]
 
     def __len__(self) -> int:
@@ -73,7 +75,9 @@ class FootprintSet:
         """
         if Regions.are(target):
             regions = Regions.of(target, names=names)
-            return regional_jacobian(self.layers(), regions, time_bins, labels=self.labels)
+            return regional_jacobian(
+                self.layers(), regions, time_bins, labels=self.labels, n_hours=self.n_hours
+            )
         return jacobian(
             self.parts(),
             target,
@@ -81,6 +85,7 @@ class FootprintSet:
             resolution=resolution,
             projection=projection,
             labels=self.labels,
+            n_hours=self.n_hours,
         )
 
     def enhancement(

@@ -43,7 +43,8 @@ class Index(IndexFile):
         reported is in the answer.
 
         Raises:
-            UsageError: the query cannot be answered, or tries to change something.
+            UsageError: the query cannot be answered, tries to change something, or asks for a view
+                of the store where outputs are files.
         """
         import pandas as pd
 
@@ -69,13 +70,14 @@ class Index(IndexFile):
         """Answer a query on views of the store, with copies of the tables."""
         import duckdb
 
-        from stilt.project.store_views import show_store, show_tables, tables_of
+        from stilt.project.store_views import refuse_files, show_store, show_tables, tables_of
 
         tables = self.read(tables_of, None) or self._database.empty(tables_of)
         with duckdb.connect(":memory:") as connection:
             connection.execute("SET TimeZone = 'UTC'")
             show_tables(connection, tables)
             for view in views:
+                refuse_files(connection, view)
                 show_store(connection, view, self.outputs.shard_path)
             connection.execute("SET allowed_directories = [?]", [str(self.layout.store)])
             connection.execute("SET enable_external_access = false")

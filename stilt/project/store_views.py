@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stilt.errors import UsageError
 from stilt.project.kinds import ERROR_PARTICLES, PARTICLES
 from stilt.project.receptor_view import show_receptors
 
@@ -23,6 +24,18 @@ CELLS = "footprint_cells"
 VIEWS = (CELLS, PARTICLES, ERROR_PARTICLES)
 _TABLES = ("simulations", "footprints", "meta")
 _COLUMN = {PARTICLES: "trajectory_shard", ERROR_PARTICLES: "error_shard"}
+
+_IN_FILES = {
+    CELLS: ("footprints", "footprints", "nbytes"),
+    PARTICLES: ("particles", "simulations", "trajectory_bytes"),
+    ERROR_PARTICLES: ("particles of error runs", "simulations", "error_bytes"),
+}
+"""What each view shows, and the table and column that say how large the files of that are."""
+_EXPORT = {
+    "footprints": "model.footprints[NAME].export('cells.parquet')",
+    "particles": "model.trajectories.export('particles.parquet')",
+    "particles of error runs": "model.trajectories.export('particles.parquet', error=True)",
+}
 
 Tables = dict[str, "pa.Table"]
 
@@ -57,6 +70,25 @@ def shards_in(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, lis
     for name, shard in connection.execute(query).fetchall():
         found.setdefault(name, []).append(shard)
     return found
+
+
+def refuse_files(connection: duckdb.DuckDBPyConnection, view: str) -> None:
+    """Refuse a view that would be empty because all that it would show is in files.
+
+    Raises:
+        UsageError: it is.
+    """
+    if shards_in(connection, view):
+        return
+    what, table, size = _IN_FILES[view]
+    query = f"SELECT count(*) FROM {table} WHERE coalesce({size}, 0) > 0"
+    ((files,),) = connection.execute(query).fetchall()
+    if files:
+        raise UsageError(
+            f"The view {view} shows what is in a store, and this project's {what} are {files} "
+            f"files: write them as one table that DuckDB reads ({_EXPORT[what]}), or compute with "
+            "output: {layout: store} in config.yaml."
+        )
 
 
 def show_store(

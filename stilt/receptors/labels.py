@@ -16,8 +16,11 @@ Scalar = str | int | float | bool
 Label = Scalar | list[Scalar | None]
 
 # Numbers whose text stands for nothing else: "007" and "1_000" stay as they are written.
-_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})")
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d*)")
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+# Tables hold whole numbers exactly up to here, also beside missing ones.
+_LARGEST_EXACT = 2**53
+_MOST_DIGITS = 17
 # What R, pandas, MATLAB and spreadsheets write where a number is missing.
 _MISSING = frozenset({"na", "nan", "n/a", "#n/a", "null", "none"})
 
@@ -27,7 +30,8 @@ def checked_labels(labels: Mapping[str, Any]) -> Mapping[str, Label]:
 
     Args:
         labels: text, numbers and truth values by name, or a list of them with one for each point
-            of a receptor. Times become text.
+            of a receptor. Times become text, and so do whole numbers beyond 2^53, such as ids,
+            which tables would round.
 
     Raises:
         UsageError: a value of another kind, or the name of a column with a meaning of its own.
@@ -47,6 +51,8 @@ def _plain(name: str, value: Any) -> Any:
         value = value.item()
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
+    if isinstance(value, int) and abs(value) > _LARGEST_EXACT:
+        return str(value)
     if isinstance(value, str | bool | int | float):
         return value
     # Whether pandas.NA differs from itself is not known, so it comes first.
@@ -65,15 +71,22 @@ def is_missing_number(text: str) -> bool:
 def read_column(texts: Iterable[str]) -> list[Scalar | None]:
     """Return the values of a column of text: numbers where all are, None where there is none.
 
-    NA, NaN and the like are missing among numbers, and words in a column of words.
+    NA, NaN and the like are missing among numbers, and words in a column of words. Whole numbers
+    beyond 2^53, which are ids, make it a column of words.
     """
     cells = [text.strip() for text in texts]
     given = [cell for cell in cells if cell and not is_missing_number(cell)]
+    if any(_WHOLE.fullmatch(cell) and _is_beyond_exact(cell) for cell in given):
+        return [None if is_missing_number(cell) else cell or None for cell in cells]
     kinds: tuple[tuple[re.Pattern[str], type], ...] = ((_WHOLE, int), (_DECIMAL, float))
     for pattern, number in kinds:
         if given and all(map(pattern.fullmatch, given)):
             return [number(cell) if pattern.fullmatch(cell) else None for cell in cells]
     return [cell or None for cell in cells]
+
+
+def _is_beyond_exact(digits: str) -> bool:
+    return len(digits) > _MOST_DIGITS or abs(int(digits)) > _LARGEST_EXACT
 
 
 def joined(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

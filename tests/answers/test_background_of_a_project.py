@@ -63,6 +63,11 @@ def test_the_background_of_a_linear_field_is_that_at_the_mean_end(model):
     assert found.attrs["units"] == "ppb"
 
 
+def test_a_background_of_more_than_all_air_is_refused(model):
+    with pytest.raises(UsageError, match=r"is 412 1, which is more than 1 mol mol-1.*field_units="):
+        model.background((field() * 0 + 412.0).assign_attrs(units="1"))
+
+
 def test_ends_are_kept_where_particles_are_not(model, tmp_path, weather):
     without = run(tmp_path / "case", weather, trajectories=False)
     assert without.trajectories.paths() == []

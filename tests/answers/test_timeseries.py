@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import stilt
-from stilt.answers.timeseries import by_site
+from stilt.answers.timeseries import by_site, receptor_coordinates
 from stilt.errors import UsageError
 from stilt.outputs import FootprintCollections
 
@@ -70,6 +70,17 @@ def test_a_series_is_the_sum_by_hand(model):
     assert (np.diff(series["time"].values) >= np.timedelta64(0, "ns")).all()
 
 
+def test_whole_numbers_among_labels_stay_whole():
+    receptors = [
+        stilt.PointReceptor("2023-07-15", 0.0, 0.0, height, labels={"n": n, "some": some})
+        for height, n, some in ((1.0, 2**53 - 1, None), (2.0, 2**53, 3))
+    ]
+    found = receptor_coordinates(receptors)
+    assert found["n"][1].tolist() == [2**53 - 1, 2**53]
+    assert found["n"][1].dtype == np.int64
+    np.testing.assert_array_equal(found["some"][1], [np.nan, 3.0])
+
+
 def test_units_backgrounds_and_sites(model):
     table = pd.DataFrame({"time": ["2023-07-15", "2023-07-16"], "value": [419.0, 419.0]})
     background = model.background(table, field_units="ppm", units="ppb")
@@ -82,9 +93,13 @@ def test_units_backgrounds_and_sites(model):
     assert np.isnan(series["total"].sel(site="high").values).sum() == 1
     with pytest.raises(UsageError, match="no label 'tower'"):
         model.timeseries(FLUXES, site="tower")
-    with pytest.raises(UsageError, match="no value for 2 of 3"):
+    with pytest.raises(UsageError, match=r"no value for 2 of 3 .*, or give NaN for those without"):
         model.timeseries(FLUXES, background=background.iloc[:1])
-    with pytest.raises(UsageError, match="Units of the observations: 'ppx' cannot be turned"):
+    for some in (background.iloc[:1], background.iloc[:1].assign(units="ppb")):
+        reindexed = some.reindex(model.simulations.ids())
+        found = model.timeseries(FLUXES, background=reindexed)
+        assert found["modelled"].isnull().sum() == 2
+    with pytest.raises(UsageError, match="Units of the observations: 'ppx' is no unit of mole"):
         model.timeseries(FLUXES, observed=model.observations.assign(units="ppx"))
     with pytest.raises(UsageError, match="No footprints"):
         model.timeseries(FLUXES, time_range=("2024-01-01", "2024-01-02"))
@@ -113,7 +128,7 @@ def test_a_background_keeps_its_own_units(model, tmp_path):
     mixed = again.assign(units=["ppb", "ppb", "ppm"])
     mixed.loc[mixed["units"] == "ppm", "background"] = 412.5
     np.testing.assert_allclose(found(mixed, "ppm"), 412.5)
-    with pytest.raises(UsageError, match="Units of the background: 'ppx' cannot be turned"):
+    with pytest.raises(UsageError, match="Units of the background: 'ppx' is no unit of mole"):
         found(again.assign(units="ppx"), "ppm")
     with pytest.raises(UsageError, match="background has more than one value for"):
         found(pd.concat([ppm, ppm])["background"], "ppm")
@@ -128,6 +143,35 @@ def test_words_among_values_are_named(model):
     background = pd.Series(["412", *["n.d."] * (len(index) - 1)], index=index)
     with pytest.raises(UsageError, match=r"The background holds 'n.d.' for .* which is not a"):
         model.timeseries(FLUXES, background=background)
+
+
+def test_numbers_that_stand_for_missing_values_are_missing(model):
+    index = model.footprints["default"].select().labels
+    observed = model.observations.copy()
+    observed.iloc[0, observed.columns.get_loc("value")] = -9999.0
+    with pytest.warns(
+        UserWarning, match="1 of 3 numbers of the observations' column value"
+    ) as told:
+        found = model.timeseries(FLUXES, observed=observed)
+    assert [each.filename for each in told] == [__file__]
+    assert found["observed"].isnull().sum() == 1
+    background = pd.Series([412.0, 1e20, -999.9], index=index)
+    with pytest.warns(UserWarning, match=r"2 of 3 numbers of the background .* such as 1e\+20"):
+        found = model.timeseries(FLUXES, background=background)
+    assert found["modelled"].isnull().sum() == 2
+
+
+def test_a_data_set_gives_each_flux_the_bounds_of_its_times(model):
+    expected = model.timeseries({"fuel": FLUXES["fuel"] * np.arange(12.0)[:, None, None]})
+    starts = FLUXES["fuel"]["time"].values
+    ends = starts + np.timedelta64(1, "h")
+    field = (FLUXES["fuel"] * np.arange(12.0)[:, None, None]).assign_coords(
+        time=("time", ends, {"bounds": "time_bnds"})
+    )
+    bounds = (("time", "nv"), np.stack([starts, ends], axis=1))
+    data = xr.Dataset({"fuel": field.assign_attrs(units="umol m-2 s-1"), "time_bnds": bounds})
+    found = model.timeseries(data)
+    np.testing.assert_allclose(found["enhancement"], expected["enhancement"], rtol=1e-12)
 
 
 def test_absurd_units_are_told_of(model):

@@ -180,3 +180,35 @@ def test_the_covariance_of_errors_by_hand():
         error_covariance({"a": [1.0]}, correlated={"a": (1.0, np.inf)})
     with pytest.raises(UsageError, match="no standard deviation 'b'"):
         error_covariance({"a": [1.0]}, correlated={"b": (1.0, 1.0)})
+
+
+@pytest.mark.parametrize(
+    ("parts", "how", "sentence"),
+    [
+        ({"a": [1.0, 2.0, 3.0], "b": [1.0]}, {}, r"deviation 'b' for each of the 3 .*\(1,\)"),
+        ({"a": [1.0, 2.0]}, {"times": ["2023-07-15"]}, "times of all 2 measurements, got 1"),
+        ({"a": [1.0, 2.0]}, {"times": ["2023-07-15", pd.NaT]}, "got 2, of them 1 missing"),
+        ({"a": [1.0]}, {"correlated": {"a": (0.0, 1.0)}}, r"'a' must be above 0, got \(0.0, 1.0\)"),
+        (
+            {"a": [1.0]},
+            {"times": ["2023-07-15"], "latitudes": [np.nan], "longitudes": [0.0]},
+            "latitudes of all 1 measurements, got 1, of them 1 missing",
+        ),
+    ],
+)
+def test_parts_of_a_covariance_that_do_not_fit_are_named(parts, how, sentence):
+    how = {"correlated": {"a": (6.0, 100.0 if "latitudes" in how else np.inf)}, **how}
+    if "b" in parts:
+        how = {}
+    with pytest.raises(UsageError, match=sentence):
+        error_covariance(parts, **how)
+
+
+def test_one_number_is_the_deviation_of_all_measurements():
+    found = error_covariance({"instrument": 0.1, "transport": [1.0, 2.0, 3.0]})
+    np.testing.assert_allclose(found, np.diag([1.01, 4.01, 9.01]))
+    times = pd.date_range("2023-07-15", periods=2, freq="6h")
+    for given in (times, times.tz_localize("UTC"), [str(each) for each in times]):
+        found = error_covariance({"a": 2.0, "b": [0.0, 0.0]}, times=given,
+                                 correlated={"a": (6.0, np.inf)})  # fmt: skip
+        np.testing.assert_allclose(found, [[4.0, 4.0 / np.e], [4.0 / np.e, 4.0]])

@@ -141,8 +141,16 @@ def test_layouts_that_are_not_understood_are_named():
         FieldSource.open(two)
     with pytest.raises(UsageError, match="not understood"):
         FieldSource.open(carbontracker().drop_vars("pressure"))
-    with pytest.raises(UsageError, match="cannot be turned"):
-        unit_factor("kg", "ppm")
+    for given, wanted in (("kg", "ppm"), ("ppm", "kg")):
+        with pytest.raises(
+            UsageError, match="'kg' is no unit of mole fraction: known are ppm, ppb"
+        ):
+            unit_factor(given, wanted)
+    for given in ("pppm", "PPM", "kppm"):
+        with pytest.raises(UsageError, match=f"'{given}' is no unit .*: did you mean 'ppm'"):
+            unit_factor(given, "ppb")
+    with pytest.raises(UsageError, match="'degree' is no unit of mole fraction"):
+        unit_factor("degree", "ppb")
     assert unit_factor("nmol mol-1", "ppm") == pytest.approx(1e-3)
     assert unit_factor("mol mol-1", "ppb") == pytest.approx(1e9)
 
@@ -243,6 +251,60 @@ def test_a_missing_value_is_no_background():
     field["co2"] = field["co2"].where(False)
     with pytest.raises(UsageError, match="has no value where"):
         BackgroundField(FieldSource.open(field)).at(POINTS)
+
+
+@pytest.mark.parametrize("fill", [-999.0, 9.96921e36, 1e20])
+def test_numbers_that_stand_for_missing_values_are_no_background(fill):
+    field = carbontracker()
+    expected = BackgroundField(FieldSource.open(field)).at(POINTS)
+    elsewhere = field["latitude"] < -60.0
+    masked = field.assign(co2=field["co2"].where(~elsewhere, fill))
+    masked["co2"].attrs = field["co2"].attrs
+    found = BackgroundField(FieldSource.open(masked)).at(POINTS)
+    np.testing.assert_array_equal(found, expected)
+    there = replace(POINTS, latitude=np.array([40.77, -33.3, -70.0]))
+    with pytest.raises(UsageError, match="no value where 1 of 3 particles end"):
+        BackgroundField(FieldSource.open(masked)).at(there)
+    pressures = field.assign(pressure=field["pressure"].where(~elsewhere, fill))
+    with pytest.raises(UsageError, match="no value where 1 of 3 particles end"):
+        BackgroundField(FieldSource.open(pressures)).at(there)
+    named = field.assign(co2=field["co2"].where(~elsewhere, 7.0).assign_attrs(missing_value=7.0))
+    named["co2"].attrs["units"] = "ppm"
+    with pytest.raises(UsageError, match="no value where 1 of 3 particles end"):
+        BackgroundField(FieldSource.open(named)).at(there)
+    packed = field["co2"].assign_attrs(scale_factor=0.1)
+    with pytest.raises(UsageError, match=r"co2 is packed \(scale_factor\)"):
+        FieldSource.open(field.assign(co2=packed))
+
+
+@pytest.mark.parametrize(
+    ("units", "per_hpa"), [("kPa", 0.1), ("bar", 1e-3), ("Pascals", 100.0), ("hpa", 1.0)]
+)
+def test_pressures_are_in_their_own_unit(units, per_hpa):
+    field = on_pressures()
+    expected = BackgroundField(FieldSource.open(field)).at(POINTS)
+    plev = field["plev"].values / 100.0 * per_hpa
+    for name in ("plev", "own"):
+        other = field.rename(plev=name).assign_coords({name: (name, plev, {"units": units})})
+        for levels in (other, other.isel({name: slice(None, None, -1)})):
+            found = BackgroundField(FieldSource.open(levels)).at(POINTS)
+            np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_levels_in_another_unit_or_without_order_are_refused():
+    field = on_pressures()
+    wrong = field.assign_coords(plev=field["plev"].assign_attrs(units="furlong"))
+    with pytest.raises(UsageError, match="plev is in 'furlong', which is no unit of pressure"):
+        BackgroundField(FieldSource.open(wrong)).at(POINTS)
+    order = np.arange(field.sizes["plev"])
+    order[:2] = 1, 0
+    with pytest.raises(UsageError, match="levels neither rise nor fall throughout"):
+        BackgroundField(FieldSource.open(field.isel(plev=order))).at(POINTS)
+
+
+def test_an_empty_curtain_is_refused():
+    with pytest.raises(UsageError, match="has no rows"):
+        curtain(pd.DataFrame({"time": [], "value": []}), "ppm")
 
 
 def test_times_that_are_no_dates_are_refused():

@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 from click.testing import CliRunner
 
@@ -71,6 +72,38 @@ def test_grids_across_the_dateline_keep_their_places(tmp_path, wrapped):
     footprint = read_footprint(path, RECEPTOR, "")
     check(footprint, lon)
     assert np.all(np.diff(footprint.data["lon"]) > 0)
+
+
+UTM = "+proj=utm +zone=12 +datum=WGS84"
+
+
+def write_on_map(path, *, said_by: str, unit: str = "m"):
+    """Write a footprint on a UTM grid whose projection a variable or an attribute gives."""
+    scale = {"m": 1.0, "km": 1e-3}[unit]
+    with h5py.File(path, "w") as file:
+        file["x"], file["y"] = scale * (4e5 + 4e3 * LON), scale * (4.4e6 + 8e3 * LAT)
+        file["foot"], file["time"] = VALUES, START.timestamp() + 3600.0 * np.arange(2)
+        file["x"].attrs["units"] = file["y"].attrs["units"] = unit
+        if said_by == "crs":
+            file.attrs["crs"] = UTM
+        elif said_by:
+            file[said_by] = np.int32(0)
+            file[said_by].attrs.update(pyproj.CRS(UTM).to_cf())
+            file["foot"].attrs["grid_mapping"] = said_by
+    return path
+
+
+@pytest.mark.parametrize("unit", ["m", "km"])
+def test_the_projection_is_that_of_the_grid_mapping(tmp_path, unit):
+    expected = read_footprint(write_on_map(tmp_path / "a", said_by="crs"), RECEPTOR, "")
+    found = read_footprint(write_on_map(tmp_path / "b", said_by="utm", unit=unit), RECEPTOR, "")
+    assert pyproj.CRS(found.grid.projection).equals(pyproj.CRS(UTM), ignore_axis_order=True)
+    np.testing.assert_allclose(found.data.values, expected.data.values)
+    np.testing.assert_allclose(found.data["x"], 4e5 + 4e3 * LON, rtol=1e-9)
+    np.testing.assert_allclose(found.data["y"], 4.4e6 + 8e3 * LAT, rtol=1e-9)
+    assert (found.grid.xres, found.grid.yres) == (400.0, 1600.0)
+    with pytest.raises(UsageError, match="has x and y, and does not say of which projection"):
+        read_footprint(write_on_map(tmp_path / "c", said_by=""), RECEPTOR, "")
 
 
 def test_units_of_time_count(tmp_path):

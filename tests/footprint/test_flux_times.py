@@ -80,3 +80,43 @@ def test_all_others_hold_until_the_next():
     assert uneven[0] == "2023-07-15T00:30"
     assert uneven[-1] == "2023-07-15T06:30"
     assert np.diff(np.array(uneven, "datetime64[m]")).min() > np.timedelta64(0, "m")
+
+
+def steps(*stamps):
+    times = pd.DatetimeIndex(stamps).to_numpy().astype("datetime64[us]")
+    edges = (each.astype("datetime64[us]").astype("datetime64[m]") for each in edges_of(times))
+    return [tuple(map(str, each)) for each in zip(*edges, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("stamps", "before", "after"),
+    [
+        (
+            ("2023-07-15 00:00", "2023-07-15 01:00", "2023-07-15 02:00", "2023-07-15 05:00"),
+            ("2023-07-15T02:00", "2023-07-15T03:00"), ("2023-07-15T05:00", "2023-07-15T06:00"),
+        ),
+        (
+            ("2023-07-15 00:30", "2023-07-15 01:30", "2023-07-15 02:30", "2023-07-15 05:30"),
+            ("2023-07-15T02:00", "2023-07-15T03:00"), ("2023-07-15T05:00", "2023-07-15T06:00"),
+        ),
+        (
+            ("2023-01-16", "2023-02-15", "2023-04-16"),
+            ("2023-02-01T00:00", "2023-03-01T00:00"), ("2023-04-01T00:00", "2023-05-01T00:00"),
+        ),
+        (
+            ("2020-01-01", "2021-01-01", "2023-01-01"),
+            ("2021-01-01T00:00", "2022-01-01T00:00"), ("2023-01-01T00:00", "2024-01-01T00:00"),
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_holds_in_place_of_fields_that_are_missing(stamps, before, after):
+    assert steps(*stamps)[-2:] == [before, after]
+
+
+def test_steps_of_other_lengths_are_no_gaps():
+    """Eight days until the end of a year, and quarters."""
+    eights = pd.date_range("2023-12-03", periods=4, freq="8D")
+    found = steps(*eights, "2024-01-01", "2024-01-09")
+    assert [right for _, right in found[:-1]] == [left for left, _ in found[1:]]
+    quarters = steps("2023-01-01", "2023-04-01", "2023-07-01", "2023-10-01")
+    assert quarters[2] == ("2023-07-01T00:00", "2023-10-01T00:00")

@@ -17,6 +17,8 @@ from stilt import (
     PointReceptor,
 )
 from stilt.errors import FootprintError, UsageError
+from stilt.footprint.layers import Layers
+from stilt.footprint.netcdf import read_layers
 
 POINT = PointReceptor("2023-07-15 18:00:00", -112.0, 40.6, 5.0)
 SLANT = MultiPointReceptor("2023-07-15 18:00:00", [-112.0, -112.1], [40.6, 40.7], [5.0, 500.0])
@@ -162,6 +164,22 @@ def test_damaged_and_missing_files(tmp_path) -> None:
         foreign.to_netcdf(path)
         with pytest.raises(FootprintError, match=told):
             Footprint.from_netcdf(path)
+
+
+def test_zeros_that_another_program_made_missing_are_zeros(tmp_path) -> None:
+    foot = made(DEGREES)
+    with xr.open_dataset(foot.to_netcdf(tmp_path / "ours.nc")) as ours:
+        theirs = ours.load()
+    theirs["foot"] = theirs["foot"].where(theirs["foot"] != 0.0)
+    theirs["foot"].encoding = {"_FillValue": -9999.0}
+    theirs.to_netcdf(tmp_path / "theirs.nc")
+    back = Footprint.from_netcdf(tmp_path / "theirs.nc")
+    np.testing.assert_array_equal(back.data.values, foot.data.values)
+    assert back.data.attrs == foot.data.attrs
+    layers = read_layers(tmp_path / "theirs.nc")
+    np.testing.assert_array_equal(layers.values, Layers.of(foot).values)
+    in_chunks = Footprint.from_netcdf(tmp_path / "theirs.nc", chunks={})
+    np.testing.assert_array_equal(in_chunks.data.values, foot.data.values)
 
 
 def test_empty_without_a_reason_is_called_legacy(tmp_path) -> None:

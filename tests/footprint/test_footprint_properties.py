@@ -228,6 +228,10 @@ def test_time_range_and_integration() -> None:
     np.testing.assert_allclose(two, foot.data[1:3].sum("time"))
     with pytest.raises(UsageError, match=r"15/07/2023.*write it as YYYY-MM-DD"):
         foot.integrate_over_time("15/07/2023 15:00")
+    whole = footprint(walk(), time_integrate=True)
+    assert float(whole.integrate_over_time(*whole.time_range).sum()) == pytest.approx(whole.total)
+    with pytest.raises(UsageError, match="of which no part can be taken: leave start and end out"):
+        whole.integrate_over_time("2023-07-15 15:00", "2023-07-15 18:00")
 
 
 @pytest.mark.parametrize("smooth_factor", [0.0, 1.0])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 import xarray as xr
 from small_footprints import BINS, FOOTPRINTS, GRID, UTM, flux_of, made, target
 
@@ -15,6 +16,7 @@ from stilt.footprint.enhancement import enhancement
 from stilt.footprint.jacobian import jacobian
 from stilt.footprint.layers import CellBlock, LayerCells, Layers
 from stilt.footprint.reduce import mean_footprint, sum_footprints
+from stilt.footprint.regions import Regions, regional_jacobian
 from stilt.project.footprint_set import FootprintSet
 from stilt.project.reading import Located
 
@@ -138,6 +140,15 @@ def test_faults_are_named() -> None:
     matrix = jacobian(FOOTPRINTS, target(), BINS)
     with pytest.raises(UsageError, match="one value for each of the 240 columns"):
         matrix.enhancement(np.ones(3))
+
+
+def test_fill_values_of_a_flux_are_refused() -> None:
+    matrix = jacobian(FOOTPRINTS, target(), BINS)
+    flux = np.ones(240)
+    for fill in (-9999.0, 1e20):
+        flux[3] = fill
+        with pytest.raises(UsageError, match="seems to stand for missing values"):
+            matrix.enhancement(flux)
 
 
 def test_files_give_what_their_footprints_give(tmp_path) -> None:
@@ -267,3 +278,46 @@ def test_blocks_on_cells_that_are_not_a_whole_grid_or_in_another_projection() ->
         np.testing.assert_allclose(
             found.matrix.toarray(), expected.matrix.toarray(), rtol=1e-9, atol=1e-12
         )
+
+
+SUMMED = [made(seed, grid={**GRID, "time_integrate": True}) for seed in range(2)]
+
+
+def days(*texts: str) -> pd.IntervalIndex:
+    return pd.IntervalIndex.from_breaks(pd.to_datetime(list(texts)), closed="left")
+
+
+def test_a_sum_of_hours_is_in_the_bin_that_holds_them_all() -> None:
+    """Released at 18:00, followed for three hours back."""
+    two = days("2023-07-15 09:00", "2023-07-15 12:00", "2023-07-15 18:00")
+    totals = [foot.total for foot in SUMMED]
+    whole = block_of(SUMMED)
+    for footprints in (SUMMED, map(Layers.of, SUMMED), [whole]):
+        found = jacobian(footprints, target(), two, n_hours=-3)
+        by_bin = found.matrix.toarray().reshape(2, 2, -1).sum(axis=2)
+        np.testing.assert_allclose(by_bin, [[0.0, total] for total in totals], rtol=1e-9)
+    one = days("2023-07-15 12:00", "2023-07-15 18:00")
+    np.testing.assert_allclose(jacobian(SUMMED, target(), one).total, totals, rtol=1e-9)
+    assert SUMMED[0].aggregate(target(), one).to_numpy().sum() == pytest.approx(totals[0])
+    everything = Regions.of({"all": shapely.box(-113.0, 39.8, -111.0, 41.4)})
+    by_region = regional_jacobian(map(Layers.of, SUMMED), everything, two, n_hours=-3)
+    np.testing.assert_allclose(by_region.matrix.toarray(), [[0.0, total] for total in totals])
+    later = days("2023-07-16", "2023-07-17")
+    with pytest.warns(UserWarning, match="2 of 2 rows of the Jacobian are zeros"):
+        assert jacobian(SUMMED, target(), later, n_hours=-3).matrix.nnz == 0
+
+
+def test_a_sum_of_hours_is_not_put_into_one_of_several_bins() -> None:
+    with pytest.raises(UsageError, match="cannot be shared out among time bins: give one bin"):
+        jacobian(SUMMED, target(), BINS)
+    with pytest.raises(UsageError, match="cannot be shared out among time bins: give one bin"):
+        SUMMED[0].aggregate(target(), BINS)
+    sentence = r"15:00 to 2023-07-15 18:00 UTC, and a time bin ends among them"
+    for bins in (BINS, days("2023-07-15 16:00", "2023-07-15 20:00")):
+        with pytest.raises(UsageError, match=sentence):
+            jacobian(SUMMED, target(), bins, n_hours=-3)
+        with pytest.raises(UsageError, match=sentence):
+            regional_jacobian(
+                map(Layers.of, SUMMED), Regions.of({"a": shapely.box(-113, 40, -112, 41)}), bins,
+                n_hours=-3,
+            )  # fmt: skip

@@ -131,8 +131,8 @@ def test_what_does_not_fit_is_named():
         estimate_fluxes(found.matrix, np.ones(6), np.zeros(6), prior)
     with pytest.raises(UsageError, match="6 measurements, got 5"):
         estimate_fluxes(found.matrix, np.ones(6), np.ones(5), prior)
-    with pytest.raises(UsageError, match="cannot be inverted"):
-        estimate_fluxes(found.matrix * 0.0, np.ones(6), np.zeros((6, 6)), prior)
+    with pytest.raises(UsageError, match="6 measurements, got 6, of them 6 missing or not above 0"):
+        estimate_fluxes(found.matrix, np.ones(6), np.zeros((6, 6)), prior)
     with pytest.raises(UsageError, match="3 time bins"):
         PriorCovariance(np.ones(5), np.eye(3), np.eye(2))
     columns = found.matrix.shape[1]
@@ -145,6 +145,59 @@ def test_what_does_not_fit_is_named():
         PriorCovariance.exponential(found, 1.0, length_km=np.nan, hours=12.0)
     with pytest.raises(UsageError, match=r"one for each of the 6 measurements, .* \(6, 5\)"):
         estimate_fluxes(found.matrix, np.ones(6), np.ones((6, 5)), prior)
+
+
+def correlated(share: float) -> np.ndarray:
+    return np.full((6, 6), share) + (1.0 - share) * np.eye(6)
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        (np.triu(correlated(0.5)), "is not symmetric"),
+        (correlated(1.2), "is not positive definite"),
+        (np.where(np.eye(6) > 0, 1.0, np.nan), "has 30 missing value"),
+        (np.full(6, np.inf), "6 missing or not above 0"),
+        (np.ones((6, 1)), r"not the shape \(6, 1\)"),
+        (np.ones((1, 6, 6)), r"not the shape \(1, 6, 6\)"),
+        (np.eye(5), "6 measurements, got 5"),
+    ],
+)
+def test_errors_that_are_no_covariance_are_refused(errors, sentence):
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 1.0, length_km=80.0, hours=12.0)
+    with pytest.raises(UsageError, match=sentence):
+        estimate_fluxes(found.matrix, np.ones(6), errors, prior)
+
+
+def test_what_else_an_estimate_cannot_use_is_named():
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 1.0, length_km=80.0, hours=12.0)
+    sparse = estimate_fluxes(found.matrix, np.ones(6), sp.csr_array(correlated(0.5)), prior)
+    dense = estimate_fluxes(found.matrix, np.ones(6), correlated(0.5), prior)
+    np.testing.assert_array_equal(sparse.posterior, dense.posterior)
+    for weights in (np.ones(3), np.full(48, np.nan)):
+        with pytest.raises(UsageError, match="one weight for each of the 48 columns"):
+            dense.totals(weights)
+    broken = found.matrix.copy()
+    broken.data[0] = np.nan
+    with pytest.raises(UsageError, match="matrix of the Jacobian has missing values"):
+        estimate_fluxes(broken, np.ones(6), np.ones(6), prior)
+    for time in (np.array([[1.0, 0.5], [0.2, 1.0]]), np.full((2, 2), np.nan)):
+        with pytest.raises(UsageError, match="correlations in time of the prior have missing"):
+            PriorCovariance(np.ones(4), time, np.eye(2))
+    with pytest.raises(UsageError, match=r"0 or above, got length_km=-1"):
+        PriorCovariance.exponential(found, 1.0, length_km=-1, hours=12.0)
+
+
+def test_estimates_and_covariances_fit_on_a_line():
+    found = coarse()
+    prior = PriorCovariance.exponential(found, 1.0, length_km=80.0, hours=12.0)
+    assert repr(prior) == ("<PriorCovariance: 3 time bins x 16 cells, sigma 1 to 1 umol m-2 s-1>")
+    told = repr(estimate_fluxes(found.matrix, found.total, 0.1, prior, 1.0))
+    assert told.startswith(
+        "<Estimate: 48 fluxes of mean 1 umol m-2 s-1 (before 1) by 6 measurements, chi_square "
+    )
 
 
 def test_a_number_stands_for_all():
@@ -228,7 +281,7 @@ def test_longitudes_of_polygons_may_be_whole_turns_away():
 
 
 def test_regions_without_any_cell_are_told_of():
-    exchanged = Regions.of({"a": shapely.box(40, -113, 42, -112), "b": shapely.box(0, 0, 1, 1)})
+    exchanged = Regions.of({"a": shapely.box(40, -80, 42, -79), "b": shapely.box(0, 0, 1, 1)})
     with pytest.warns(UserWarning, match="None of the 2 regions has a cell"):
         found = regional_jacobian(map(Layers.of, FOOTPRINTS), exchanged, BINS)
     assert found.matrix.nnz == 0
@@ -281,6 +334,66 @@ def test_labels_and_basis_functions_on_a_grid():
     )
     with pytest.raises(UsageError, match="Regions are"):
         Regions.of([1, 2])
+
+
+BOW_TIE = shapely.Polygon([(-113, 40), (-111, 42), (-111, 40), (-113, 42)])
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        (BOW_TIE, r"region 'a' is not valid \(Self-intersection.*shapely.make_valid"),
+        (shapely.box(40, -113, 42, -112), "are longitude and latitude exchanged"),
+        (shapely.Polygon(), "region 'a' is a Polygon without an area"),
+        (None, "region 'a' is a NoneType without an area"),
+        (shapely.Point(-112, 41), "region 'a' is a Point without an area"),
+        (
+            shapely.box(4e5, 4.4e6, 5e5, 4.5e6),
+            r"from 4.4e\+06 to 4.5e\+06 in latitude, beyond 90",
+        ),
+    ],
+)
+def test_polygons_that_cannot_be_used_are_named(shape, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        Regions.of({"b": POLYGONS["west"], "a": shape})
+
+
+def test_names_and_weights_of_regions_that_cannot_be_used_are_named():
+    frame = _GeoFrame()
+    with pytest.raises(UsageError, match="2 names for 3 regions"):
+        Regions.of(frame, names=["a", "b"])
+    frame.columns = ["name", "geometry"]
+    with pytest.raises(UsageError, match="no column 'nane': did you mean 'name'"):
+        Regions.of(frame, names="nane")
+    weights = xr.DataArray(
+        np.ones((2, 20, 20)), dims=("region", "lat", "lon"), coords={"lat": Y, "lon": X}
+    )
+    for fill in (-9999.0, 9.96921e36, np.inf):
+        with pytest.raises(UsageError, match="weights of the regions hold the value"):
+            Regions.of(weights.where(weights.lon < -112, fill))
+
+
+def test_labels_as_long_as_ids_stay_apart():
+    first = 10**18
+    labels = xr.DataArray(
+        np.where(X < -112, first, first + 1) + np.zeros((20, 1), np.int64), dims=("lat", "lon"),
+        coords={"lat": Y, "lon": X},
+    )  # fmt: skip
+    assert Regions.of(labels).names == (first, first + 1)
+    large = labels.astype(np.uint64) + np.uint64(2**63 - first)
+    assert Regions.of(large).names == (2**63, 2**63 + 1)
+    mixed = Regions.of(labels.astype(object).where(labels > first, 5))
+    assert mixed.names == (5, first + 1)
+    with pytest.raises(UsageError, match=r"reach 1000000000000000000 and are float64.*as text"):
+        Regions.of(labels.astype(float))
+
+
+def test_a_target_elsewhere_is_told_of():
+    exchanged = xr.Dataset(coords={"lat": X + 110.0, "lon": Y})
+    with pytest.warns(UserWarning, match=r"6 footprint\(s\) lies in the target's cells"):
+        assert jacobian(FOOTPRINTS, exchanged, BINS).matrix.nnz == 0
+    with pytest.warns(UserWarning, match=r"_-111.85_40.77_5 lies in the target's cells"):
+        FOOTPRINTS[0].aggregate(exchanged, BINS)
 
 
 def test_geodataframes_where_geopandas_is_there():

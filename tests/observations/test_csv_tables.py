@@ -78,7 +78,8 @@ def test_negative_values_that_are_no_fill_values_are_kept_and_counted(tmp_path, 
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("415.2,0.3,furlong", "tower.csv: units of the values: 'furlong' cannot be turned into"),
+        ("415.2,0.3,furlong", "tower.csv: units of the values: 'furlong' is no unit of mole"),
+        ("415.2,0.3,pppm", "'pppm' is no unit of mole fraction: did you mean 'ppm'"),
         ("415.2,0.3,kg kg-1", "tower.csv: units of the values: 'kg kg-1' is a ratio of masses"),
         ("415.2,0.3,mol mol-1", "tower.csv: 415.2 mol mol-1 at 2023-07-15 00:00:00 is more than 1"),
         ("2e6,0.3,ppm", r"2e\+06 ppm at .* is more than 1 mol mol-1: correct the value or its"),
@@ -92,7 +93,7 @@ def test_units_and_values_that_cannot_be_are_refused(tmp_path, row, told):
 def test_units_told_for_a_table_are_checked(tmp_path):
     for row in ("415.2,0.3,ppm", "415.2,0.3,"):
         path = tower(tmp_path / "tower.csv", row)
-        with pytest.raises(UsageError, match="'furlong' cannot be turned into"):
+        with pytest.raises(UsageError, match="'furlong' is no unit of mole"):
             read_files(path, "csv", units="furlong")
     assert read_files(path, "csv", units="umol mol-1").table["value"].tolist() == [415.2]
 

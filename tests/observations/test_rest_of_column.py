@@ -39,8 +39,8 @@ def test_kernel_and_prior_count_by_pressure() -> None:
 
 
 def test_a_share_that_ends_within_a_layer_of_the_sum_counts_in_part() -> None:
-    even = soundings([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
-    np.testing.assert_allclose(rest_of_column(even, 0.12345), 1.0 - 0.12345)
+    even = soundings([1.0, 1.0, 1.0], [1900.0, 1900.0, 1900.0])
+    np.testing.assert_allclose(rest_of_column(even, 0.12345), 1900.0 * (1.0 - 0.12345))
 
 
 def test_prior_air_in_the_modelled_part_is_the_air_of_the_prior() -> None:
@@ -71,6 +71,17 @@ def test_what_is_missing_is_named() -> None:
         rest_of_column(Soundings(even.table.drop(columns="surface_pressure_hpa")), 0.3)
     with pytest.raises(UsageError, match="must be from 0 to 1"):
         rest_of_column(even, 30.0)
+
+
+def test_priors_and_pressures_in_another_unit_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"about 1\.9e-06 and the values are about 1900: give"):
+        rest_of_column(soundings([1.0, 1.0, 1.0], [1.9e-6, 1.9e-6, 1.9e-6]), 0.3)
+    with pytest.raises(UsageError, match="'apriori' holds -999, which seems to stand for missing"):
+        soundings([1.0, 1.0, 1.0], [1900.0, -999.0, 1900.0])
+    even = soundings([1.0, 1.0, 1.0], [1900.0, 1900.0, 1900.0])
+    for wrong in (-999.0, 101.3, 101300.0):
+        with pytest.raises(UsageError, match=f"from 300 to 1200 hPa, got {wrong:g}: are they in"):
+            Soundings(even.table.assign(surface_pressure_hpa=wrong), even.profiles)
 
 
 def test_values_of_other_rows_are_refused() -> None:

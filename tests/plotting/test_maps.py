@@ -102,6 +102,17 @@ def test_a_map_shows_where_the_influence_is() -> None:
     assert night().plot.map(extent=given).get_xlim() == pytest.approx(given[:2])
 
 
+def test_plot_alone_draws_the_map() -> None:
+    foot = footprint()
+    extent = (-112.5, -111.0, 40.0, 41.0)
+    for one, other in (
+        (foot.plot(), foot.plot.map()),
+        (foot.plot(1, extent=extent), foot.plot.map(1, extent=extent)),
+    ):
+        assert one.get_xlim() == other.get_xlim()
+        assert [text.get_text() for text in one.texts] == [text.get_text() for text in other.texts]
+
+
 def test_the_mark_of_the_receptor_hides_no_data() -> None:
     """Nine tenths of the pixels of the cell around the receptor are as without it."""
     pictures = []

@@ -1,5 +1,8 @@
 """Readers of a run that goes on: they see what batches have reported, and write nothing."""
 
+import copy
+import pickle
+
 import pandas as pd
 import pytest
 import stilt_fakes as fakes
@@ -149,3 +152,21 @@ def test_what_is_not_registered_is_pending(make_model):
 def test_an_unknown_state_is_named(make_model):
     with pytest.raises(UsageError, match="Unknown state 'done': known are pending"):
         make_model(1).simulations.ids(state="done")
+
+
+def test_what_people_expect_of_arrays_is_answered(make_model):
+    model = make_model(1)
+    run_batch(str(model.output_root), model.register_pending())
+    footprints, found = model.footprints["default"], model.footprints["default"].load()[0]
+    for owner, name, said in (
+        (footprints, "sel", r"'FootprintCollection' object has no attribute 'sel': select simul.*"
+                            r"load\(time_range=.*open\(\)\.sel"),
+        (model.trajectories, "isel", "has no attribute 'isel': select simulations by keywords"),
+        (model.footprints, "mean", r"say of which footprints, as in footprints\[NAME\]\.mean"),
+        (found, "sel", r"array, as in footprint\.data\.sel"),
+        (found, "lat", r"array, as in footprint\.data\.lat"),
+        (found, "nothing", "'Footprint' object has no attribute 'nothing'$"),
+    ):  # fmt: skip
+        with pytest.raises(AttributeError, match=said):
+            getattr(owner, name)
+    assert pickle.loads(pickle.dumps(found)).total == copy.deepcopy(found).total == found.total

@@ -90,6 +90,17 @@ def test_views_are_empty_where_there_is_no_store(make_model):
     ]  # fmt: skip
 
 
+def test_a_view_of_outputs_in_files_says_where_they_are(make_model):
+    model = make_model(2)
+    run_batch(str(model.output_root), model.register_pending())
+    sentence = r"footprint_cells shows .* footprints are 2 files: .*footprints\[NAME\]\.export"
+    with pytest.raises(UsageError, match=sentence):
+        model.index.sql("SELECT * FROM footprint_cells")
+    with pytest.raises(UsageError, match=r"view particles shows .* are 2 files: .*trajectories"):
+        model.index.sql("SELECT pres FROM particles")
+    assert model.index.sql("SELECT * FROM error_particles").empty
+
+
 def test_the_index_is_not_held_while_shards_are_read(model, monkeypatch):
     seen = []
     real = store_views.show_store

@@ -43,6 +43,24 @@ def test_missing_numbers_of_a_file_are_missing_and_words_remain_words(tmp_path):
     assert labels == [{"country": "NA", "co2": 412.5}, {"country": "US"}, {"country": "NA"}]
 
 
+def test_ids_longer_than_tables_hold_as_numbers_are_text(tmp_path):
+    path = tmp_path / "receptors.csv"
+    path.write_text(
+        "sounding,other,site,time,lon,lat,z\n"
+        f"1234567890123456789,9007199254740993,9007199254740992,{NOON},1,2,3\n"
+        f"1234567890123456790,,7,{NOON},1,2,4\n"
+        f",1.5,8,{NOON},1,2,5\n"
+    )
+    labels = [dict(receptor.labels) for receptor in read_receptors(path)]
+    assert labels == [
+        {"sounding": "1234567890123456789", "other": "9007199254740993", "site": 2**53},
+        {"sounding": "1234567890123456790", "site": 7},
+        {"other": "1.5", "site": 8},
+    ]
+    rows = [{"time": NOON, "lon": 1, "lat": 2, "z": 3, "n": 10**18 + 1}]
+    assert dict(receptors_from_table(rows)[0].labels) == {"n": "1000000000000000001"}
+
+
 def test_labels_survive_writing_pickling_and_dictionaries(tmp_path):
     rows = [
         {"time": NOON, "lon": 1, "lat": 2, "z": 3, "r_idx": 1, "site": "a, b", "n": 1},

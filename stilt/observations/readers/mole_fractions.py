@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
+from stilt.fill_values import is_fill
 from stilt.notices import notice
 from stilt.observations.soundings import Soundings
 
@@ -21,10 +20,6 @@ logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
 WHOLE = "mol mol-1"
-# -99, -999.9, -99999.0; and 99999 or more, which some networks use.
-_NINES = re.compile(r"-9{2,}(\.9*0*)?|9{5,}(\.9*0*)?")
-# Beyond are the fill values of models and NetCDF, such as 1e20 and 9.96921e36.
-_LARGEST = 1e15
 
 
 def factor_of(units: str, wanted: str, where: str | os.PathLike[str]) -> float:
@@ -42,22 +37,6 @@ def factor_of(units: str, wanted: str, where: str | os.PathLike[str]) -> float:
         return unit_factor(units, wanted)
     except UsageError as error:
         raise UsageError(f"{os.fspath(where)}: units of the values: {error}") from error
-
-
-def is_fill(values: Any) -> NDArray[np.bool_]:
-    """Return which numbers stand for no value: -99, -999.9, 99999, 1e20 and their like.
-
-    Args:
-        values: numbers, shape (n,).
-    """
-    numbers = np.asarray(values, np.float64)
-    found = np.abs(numbers) >= _LARGEST
-    # Few numbers are below zero or so large, so that only these are written out, with the digits
-    # of single precision and with more.
-    for at in np.flatnonzero(~found & ((numbers <= -99.0) | (numbers >= 99_999.0))):
-        written = (f"{numbers[at]:.7g}", f"{numbers[at]:.12g}")
-        found[at] = any(_NINES.fullmatch(text) for text in written)
-    return found
 
 
 def measured(soundings: Soundings, where: str | os.PathLike[str]) -> Soundings:

@@ -1,0 +1,19 @@
+"""Missing values of a field that its file does not declare, or that were not decoded."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from stilt.fill_values import is_fill
+
+FILL_ATTRIBUTES = ("_FillValue", "missing_value")
+
+
+def without_fill_values(array: xr.DataArray) -> xr.DataArray:
+    """Return a variable with NaN in place of numbers that stand for missing values."""
+    named = (array.attrs.get(name) for name in FILL_ATTRIBUTES)
+    fills = [float(each) for some in named if some is not None for each in np.ravel(some)]
+    extremes = np.array([float(array.min()), float(array.max())])
+    fills += extremes[is_fill(extremes)].tolist()
+    return array.where(~array.isin(fills)).assign_attrs(array.attrs) if fills else array
