@@ -1,10 +1,9 @@
-"""Axes of datasets that xarray opens: times, levels, longitudes and latitudes, by usual names."""
+"""Axes of datasets that xarray opens: levels, longitudes and latitudes, by usual names."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import (
     AxisError,
@@ -16,19 +15,17 @@ from stilt.meteorology.formats.axes import (
 )
 from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
 from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y, map_axes
+from stilt.meteorology.formats.dataset_times import TIMES
 from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import full_levels
 
 ROWS, COLUMNS = ("latitude", "lat", MAP_Y), ("longitude", "lon", MAP_X)
 """Names of the dimensions of rows and of columns."""
-_TIMES = ("valid_time", "time")
 PRESSURE_NAMES = {
     "isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev",
 }  # fmt: skip
 HYBRID_NAMES = {"hybrid", "model_level", "hybridn", "level", "lev"}
 _HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
-FORECAST_BEGAN = "stilt_forecast_began"
-"""Attribute of a dataset of one forecast: when it began."""
 LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
 """Attributes of levels that carry hybrid coefficients: one value for each level."""
 
@@ -82,39 +79,16 @@ def vertical_of(data: xr.Dataset, level: str) -> Vertical:
     return hybrid_levels(*full_levels(numbers, attributes))
 
 
-def times_of(
-    data: xr.Dataset, variable: xr.DataArray
-) -> tuple[str, NDArray[np.datetime64], NDArray[np.int64]]:
-    """Return a variable's dimension of time, its valid times, and the forecast hour of each."""
-    name = next((name for name in _TIMES if name in variable.dims), "")
-    known = next((each for each in _TIMES if each in data.coords or each in data.variables), "")
-    if not known:
-        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
-    valid = _to_the_minute(data[known])
-    if name and (np.isnat(valid).any() or len(valid) != data.sizes[name]):
-        raise ValueError(f"some of its times ({known}) are missing")
-    began = data.attrs.get(FORECAST_BEGAN, valid)
-    hours = np.maximum((valid - began) // np.timedelta64(1, "h"), 0).astype(np.int64)
-    if name == "" and len(valid) > 1:
-        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
-    return name, valid, hours
-
-
-def _to_the_minute(times: xr.DataArray) -> NDArray[np.datetime64]:
-    """Return times to the nearest minute, since fractions of days are not exact."""
-    seconds = np.atleast_1d(times.to_numpy()).ravel().astype("datetime64[s]")
-    return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
-
-
 def check_dimensions(variable: xr.DataArray, level: str) -> None:
     """Refuse several values at one time, level and place, such as members of an ensemble.
 
     Raises:
         UnsuitableFileError: there are.
     """
-    known = {level, *_TIMES, *ROWS, *COLUMNS}
-    times = [str(dim) for dim in variable.dims if dim in _TIMES]
-    others = [str(dim) for dim in variable.dims if str(dim).lower() not in known]
+    dims = list(map(str, variable.dims))
+    times = [dim for dim in dims if dim in TIMES]
+    known = {level, *times, axis_of(variable, ROWS), axis_of(variable, COLUMNS)}
+    others = [dim for dim in dims if dim not in known]
     for dim in (*others, *times[1:]):
         if variable.sizes[dim] > 1:
             raise UnsuitableFileError(

@@ -22,9 +22,9 @@ from stilt.meteorology.formats.dataset_axes import (
     check_dimensions,
     horizontal_of,
     one_expver,
-    times_of,
     vertical_of,
 )
+from stilt.meteorology.formats.dataset_times import times_of, with_time_axis
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
 from stilt.meteorology.formats.stores import few_chunks_together
@@ -161,7 +161,7 @@ def _runs(index: NDArray[np.intp]) -> list[NDArray[np.intp]]:
 
 def parts_of(product: Product, data: xr.Dataset) -> Iterator[DatasetPart]:
     """Yield the surface fields of a dataset, and those on each of its lists of levels."""
-    data = one_expver(data)
+    data = one_expver(with_time_axis(data))
     by_level: dict[str, list[str]] = {}
     for name in map(str, data.data_vars):
         variable = data[name]
