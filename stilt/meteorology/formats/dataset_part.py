@@ -27,6 +27,7 @@ from stilt.meteorology.formats.dataset_axes import (
 from stilt.meteorology.formats.dataset_times import times_of, with_time_axis
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
+from stilt.meteorology.formats.missing_values import with_missing
 from stilt.meteorology.formats.stores import few_chunks_together
 from stilt.meteorology.formats.winds import PARTNER, turn_winds, with_partners
 from stilt.meteorology.records import AnalysisRef, Window
@@ -132,6 +133,7 @@ class DatasetPart:
             for run in _runs(nodes.columns):
                 columns = _span(run)
                 taken = variable.isel({**chosen, x: columns}).to_numpy()
+                taken = with_missing(taken, self.data[name])
                 pieces.append(taken[..., nodes.rows - rows.start, :][..., run - columns.start])
         values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
         if self.level:
