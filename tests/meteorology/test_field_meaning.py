@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from benchmarks.weather_files.cf_datasets import cf_dataset
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
+from stilt.errors import MeteorologyError
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import read_analysis
 
@@ -66,3 +68,62 @@ def test_a_surface_field_that_was_never_written_is_a_missing_field(tmp_path, ana
     surface = read(tmp_path, "era5").surface
     assert "USTR" not in surface
     assert "T02M" in surface
+
+
+def named(data, standard_name):
+    """Return the names on levels and without levels of the fields with a standard name."""
+    names = [name for name in data if data[name].attrs["standard_name"] == standard_name]
+    return sorted(names, key=lambda name: "z" not in data[name].dims)
+
+
+@pytest.mark.parametrize("is_upper", [True, False])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"standard_name": "air_temperature standard_error"},
+        {"standard_name": "air_temperature number_of_observations", "units": "1"},
+        {"cell_methods": "time: maximum"},
+        {"cell_methods": "area: mean time: minimum within days (interval: 1 hour)"},
+        {"cell_methods": "time: variance", "units": "K2"},
+        {"cell_methods": "lat: lon: standard_deviation"},
+        {"cell_methods": "time: mean (interval: 1 hour comment: sampled)"},
+        {"GRIB_stepType": "max"},
+    ],
+)
+def test_other_statistics_of_a_quantity_are_not_that_quantity(
+    tmp_path, analysis, attributes, is_upper
+):
+    data = cf_dataset([analysis])
+    upper, flat = named(data, "air_temperature")
+    given = data[upper if is_upper else flat]
+    other = (given + 20.0).assign_attrs({**given.attrs, **attributes})
+    given.attrs["cell_methods"] = "time: point area: mean"
+    # The first of two fields with a standard name would be taken.
+    data.drop_vars(list(data)).assign(aa=other, **dict(data.items())).to_netcdf(tmp_path / "w.nc")
+    found = read(tmp_path)
+    np.testing.assert_allclose(found.upper["TEMP"], analysis.upper["TEMP"], rtol=1e-5)
+    np.testing.assert_allclose(found.surface["T02M"], analysis.surface["T02M"], rtol=1e-5)
+
+
+def test_a_field_that_is_only_there_as_a_maximum_is_not_there(tmp_path, analysis):
+    data = cf_dataset([analysis])
+    data[named(data, "air_temperature")[1]].attrs["cell_methods"] = "time: maximum"
+    data.to_netcdf(tmp_path / "weather.nc")
+    assert "T02M" not in read(tmp_path).surface
+
+
+def test_winds_that_are_only_there_as_means_are_refused(tmp_path, analysis):
+    data = cf_dataset([analysis])
+    name = named(data, "eastward_wind")[0]
+    data[name].attrs["cell_methods"] = "time: mean (interval: 1 hour)"
+    data.to_netcdf(tmp_path / "weather.nc")
+    with pytest.raises(MeteorologyError, match=f"field {name} is a mean over time"):
+        read(tmp_path)
+
+
+def test_fluxes_and_rain_may_be_means(tmp_path, analysis):
+    data = cf_dataset([analysis])
+    for standard_name in ("surface_downward_sensible_heat_flux", "friction_velocity"):
+        data[named(data, standard_name)[0]].attrs["cell_methods"] = "time: mean"
+    data.to_netcdf(tmp_path / "weather.nc")
+    assert {"SHTF", "USTR"} <= set(read(tmp_path).surface)

@@ -13,7 +13,7 @@ import xarray as xr
 from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import with_levels
-from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, is_statistic
 from stilt.meteorology.formats.dataset_part import DatasetPart, parts_of
 from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
@@ -156,9 +156,14 @@ def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[DatasetPart,
     """Return the parts of a file, which this process keeps open while the file is unchanged."""
     del identity
     found: list[DatasetPart] = []
-    for data in form.open(path):
+    for data in map(_without_statistics, form.open(path)):
         found.extend(parts_of(form.product_of(data), data))
     return tuple(found)
+
+
+def _without_statistics(data: xr.Dataset) -> xr.Dataset:
+    """Return a dataset without fields that are maxima, deviations and the like of what is used."""
+    return data.drop_vars([name for name, field in data.data_vars.items() if is_statistic(field)])
 
 
 def _identity(path: str) -> str:

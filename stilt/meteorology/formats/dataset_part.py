@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import NO_LEVELS, Horizontal, Vertical
-from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, is_mean_over_time
 from stilt.meteorology.formats.dataset_axes import (
     COLUMNS,
     HYBRID_NAMES,
@@ -31,6 +31,14 @@ from stilt.meteorology.formats.missing_values import with_missing
 from stilt.meteorology.formats.stores import few_chunks_together
 from stilt.meteorology.formats.winds import PARTNER, turn_winds, with_partners
 from stilt.meteorology.records import AnalysisRef, Window
+
+_AT_THE_TIME = frozenset(
+    (
+        "UWND", "VWND", "WWND", "DZDT", "TEMP", "THET", "SPHU", "RELH", "HGTS", "PRES", "PRSS",
+        "T02M", "U10M", "V10M",
+    )
+)  # fmt: skip
+"""Fields of which a mean over time does not do."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,7 @@ def parts_of(product: Product, data: xr.Dataset) -> Iterator[DatasetPart]:
             by_level.setdefault(level, []).append(name)
     for level, names in by_level.items():
         table = product.upper if level else product.surface
-        known = _fields(names, product.upper) or _fields(names, product.surface)
+        known = _fields(data, names, product.upper) or _fields(data, names, product.surface)
         if not known:
             continue
         for name in known:
@@ -187,13 +195,29 @@ def parts_of(product: Product, data: xr.Dataset) -> Iterator[DatasetPart]:
             level, vertical, table = "", NO_LEVELS, product.surface
         time, times, hours = times_of(data, first)
         yield DatasetPart(
-            data, _fields(names, table), horizontal, vertical, level, time, times, hours
+            data, _fields(data, names, table), horizontal, vertical, level, time, times, hours
         )
 
 
-def _fields(names: list[str], table: Any) -> dict[str, Field]:
-    """Return the field of each variable; of several with one field, the lowest rank is used."""
+def _fields(data: xr.Dataset, names: list[str], table: Any) -> dict[str, Field]:
+    """Return the field of each variable; of several with one field, the lowest rank is used.
+
+    Raises:
+        UnsuitableFileError: there are only means over time of what must be instantaneous.
+    """
     known = {name: table[name.lower()] for name in names if name.lower() in table}
+    means = [
+        name
+        for name, field in known.items()
+        if field.name in _AT_THE_TIME and is_mean_over_time(data[name])
+    ]
+    instant = {field.name for name, field in known.items() if name not in means}
+    for name in means:
+        if known.pop(name).name not in instant:
+            raise UnsuitableFileError(
+                f"its field {name} is a mean over time (cell_methods), and transport needs values "
+                "of the times themselves; use instantaneous fields"
+            )
     best: dict[str, str] = {}
     for name, field in known.items():
         other = best.setdefault(field.name, name)
