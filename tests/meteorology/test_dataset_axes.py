@@ -87,3 +87,67 @@ def test_times_that_are_not_in_utc_are_refused(tmp_path, analyses, attribute, va
             file["valid_time"].setncattr(attribute, value)
     with pytest.raises(MeteorologyError, match=told):
         select(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "of_hpa"),
+    [
+        ("pressure_level", "kPa", 0.1),
+        ("level", "bar", 0.001),
+        ("lev", "mb", 1.0),
+        ("isobaricInhPa", "hPa", 1.0),
+        ("isobaricInPa", None, 100.0),
+        ("level", None, 1.0),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_levels_may_be_pressures_in_any_unit_and_order(
+    tmp_path, analyses, name, units, of_hpa, order
+):
+    data = level_dataset(analyses).rename(pressure_level=name)
+    data = data.assign_coords(
+        {name: (name, data[name].values * of_hpa, {"units": units} if units else {})}
+    )
+    data.isel({name: slice(None, None, order)}).to_netcdf(tmp_path / "levels.nc")
+    surface_dataset(analyses).to_netcdf(tmp_path / "ground.nc")
+    refs = select(tmp_path)
+    assert refs[0].grid.levels == pytest.approx(PRESSURES_HPA)
+    assert_each_hour_is_its_own(refs, analyses)
+
+
+@pytest.mark.parametrize(
+    ("values", "attributes", "told"),
+    [
+        (None, {}, r"levels \(level\) have no values"),
+        (7400.0 * np.log(1013.0 / np.array(PRESSURES_HPA)), {"units": "m"}, "units m, which are"),
+        (np.arange(1.0, 29.0), {}, "are numbered and have no units"),
+        ([*PRESSURES_HPA[:-1], np.nan], {"units": "hPa"}, "missing or not above zero"),
+        ([*PRESSURES_HPA[:-1], PRESSURES_HPA[0]], {"units": "hPa"}, r"same pressure \(1000 hPa\)"),
+    ],
+)
+def test_what_are_no_levels_is_refused(tmp_path, analyses, values, attributes, told):
+    data = level_dataset(analyses).rename(pressure_level="level").drop_vars("level")
+    if values is not None:
+        data = data.assign_coords(level=("level", values, attributes))
+    data.to_netcdf(tmp_path / "levels.nc")
+    with pytest.raises(MeteorologyError, match=told):
+        select(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "factor", "offset"),
+    [
+        ("t", "Degrees Celsius", 1.0, -273.15),
+        ("z", "gpm", 1.0 / 9.80665, 0.0),
+        ("z", "gpdam", 0.1 / 9.80665, 0.0),
+    ],
+)
+def test_units_that_udunits_lacks_are_known(tmp_path, analyses, name, units, factor, offset):
+    data = level_dataset(analyses)
+    data[name] = data[name] * factor + offset
+    data[name].attrs["units"] = units
+    data.to_netcdf(tmp_path / "levels.nc")
+    for ref, wanted in zip(select(tmp_path), analyses, strict=True):
+        read = read_analysis(ref).upper
+        np.testing.assert_allclose(read["TEMP"], wanted.upper["TEMP"], rtol=1e-5)
+        np.testing.assert_allclose(read["HGTS"], wanted.upper["HGTS"], rtol=1e-5, atol=0.01)

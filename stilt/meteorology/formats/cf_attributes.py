@@ -9,6 +9,13 @@ import xarray as xr
 
 from stilt.udunits import quiet_udunits
 
+_CELSIUS = re.compile(r"(deg(ree)?s?)?[ _.]*c(elsius)?", re.IGNORECASE)
+_OTHERWISE = {
+    "mb": "hPa", "mbs": "hPa", "gpm": "m", "gpdm": "dam", "gpdam": "dam", "gpkm": "km",
+    "geopotential meter": "m", "geopotential meters": "m", "geopotential metre": "m", "gp m": "m",
+    "deg k": "K", "k (kelvin)": "K",
+}  # fmt: skip
+"""Units in lower case that UDUNITS does not know, or takes for others, as it knows them."""
 _USUAL = {"point", "mean", "sum"}
 _TIME_AXES = {"valid_time", "t"}
 _EXTREMES = ("max", "min", "sd")
@@ -93,6 +100,8 @@ def is_convertible(variable: xr.DataArray, unit: str) -> bool:
 
 
 def _readable(units: object) -> str:
-    """Return a unit as UDUNITS reads it, in which C alone is the coulomb."""
+    """Return a unit as UDUNITS reads it, to which C is the coulomb, mb the millibarn."""
     text = str(units).strip()
-    return "degC" if text in ("C", "deg C") else text
+    if _CELSIUS.fullmatch(text):
+        return "degC"
+    return _OTHERWISE.get(text.lower(), text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import (
     AxisError,
@@ -13,7 +14,12 @@ from stilt.meteorology.formats.axes import (
     latlon_axes,
     pressure_levels,
 )
-from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.cf_attributes import (
+    UnsuitableFileError,
+    conversion,
+    has_known_unit,
+    is_convertible,
+)
 from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y, map_axes
 from stilt.meteorology.formats.dataset_times import TIMES
 from stilt.meteorology.formats.fields import Product
@@ -25,7 +31,6 @@ PRESSURE_NAMES = {
     "isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev",
 }  # fmt: skip
 HYBRID_NAMES = {"hybrid", "model_level", "hybridn", "level", "lev"}
-_HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
 LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
 """Attributes of levels that carry hybrid coefficients: one value for each level."""
 
@@ -58,25 +63,65 @@ def horizontal_of(data: xr.Dataset, variable: xr.DataArray, product: Product) ->
 
 
 def vertical_of(data: xr.Dataset, level: str) -> Vertical:
-    """Return the vertical axis of a dimension of levels: pressures, or hybrid levels."""
-    values = np.asarray(data[level].to_numpy(), float)
-    attributes = data[level].attrs
-    if LEVEL_A_HPA in attributes:
-        return hybrid_levels(attributes[LEVEL_A_HPA], attributes[LEVEL_B])
-    unit = str(attributes.get("units", "")).lower()
-    described = str(attributes.get("long_name", "")).lower()
-    hybrid = (
-        level.lower() in HYBRID_NAMES - PRESSURE_NAMES
-        or "model" in described
-        or "hybrid" in described
-    )
-    if not hybrid and (unit in _HPA or level.lower() in PRESSURE_NAMES):
-        factor = _HPA.get(unit, 0.01 if values.max() > 2000.0 else 1.0)
-        return pressure_levels(values * factor)
-    numbers = np.rint(values).astype(int)
-    if len(numbers) == 1:
-        return Vertical((float(numbers[0]),), 4, np.zeros(1, np.intp))
-    return hybrid_levels(*full_levels(numbers, attributes))
+    """Return the vertical axis of a dimension of levels: pressures, or hybrid levels.
+
+    Raises:
+        UnsuitableFileError: its values are not known, or are none of levels.
+    """
+    if level not in data.variables:
+        raise UnsuitableFileError(
+            f"its levels ({level}) have no values; write their pressures into it, with units"
+        )
+    levels = data[level]
+    values = np.asarray(levels.to_numpy(), float)
+    try:
+        if LEVEL_A_HPA in levels.attrs:
+            return hybrid_levels(levels.attrs[LEVEL_A_HPA], levels.attrs[LEVEL_B])
+        if not _is_hybrid(levels):
+            return pressure_levels(values * _hpa_per_unit(levels, values))
+        if not np.isfinite(values).all():
+            raise AxisError(f"some numbers of its levels ({level}) are missing; write them into it")
+        numbers = np.rint(values).astype(int)
+        if len(numbers) == 1:
+            return Vertical((float(numbers[0]),), 4, np.zeros(1, np.intp))
+        return hybrid_levels(*full_levels(numbers, levels.attrs))
+    except AxisError as problem:
+        raise UnsuitableFileError(str(problem)) from problem
+
+
+def _is_hybrid(levels: xr.DataArray) -> bool:
+    """Return whether levels are numbers of model levels, by their name or their description."""
+    name, described = str(levels.name).lower(), str(levels.attrs.get("long_name", "")).lower()
+    if name in HYBRID_NAMES - PRESSURE_NAMES or "model" in described or "hybrid" in described:
+        return True
+    return name not in PRESSURE_NAMES and not _is_pressure(levels)
+
+
+def _is_pressure(levels: xr.DataArray) -> bool:
+    return _has_unit(levels) and is_convertible(levels, "hPa")
+
+
+def _has_unit(levels: xr.DataArray) -> bool:
+    return "units" in levels.attrs and has_known_unit(levels)
+
+
+def _hpa_per_unit(levels: xr.DataArray, values: NDArray[np.float64]) -> float:
+    """Return the factor that makes hPa of pressures; without a unit, name and size tell.
+
+    Raises:
+        AxisError: they are no pressures.
+    """
+    advice = "write their pressures into it, with units"
+    if _has_unit(levels):
+        if not _is_pressure(levels):
+            raise AxisError(
+                f"its levels ({levels.name}) have the units {levels.attrs['units']}, which are "
+                f"none of pressure; {advice}"
+            )
+        return conversion(levels, "hPa")[0]
+    if len(values) > 2 and (np.abs(np.diff(values)) == 1.0).all():
+        raise AxisError(f"its levels ({levels.name}) are numbered and have no units; {advice}")
+    return 0.01 if str(levels.name).lower().endswith("inpa") or values.max() > 2000.0 else 1.0
 
 
 def check_dimensions(variable: xr.DataArray, level: str) -> None:
