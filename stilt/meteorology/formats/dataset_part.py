@@ -28,7 +28,7 @@ from stilt.meteorology.formats.dataset_times import times_of, with_time_axis
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
 from stilt.meteorology.formats.missing_values import with_missing
-from stilt.meteorology.formats.stores import few_chunks_together
+from stilt.meteorology.formats.stores import absent_chunks, few_chunks_together
 from stilt.meteorology.formats.winds import PARTNER, turn_winds, with_partners
 from stilt.meteorology.records import AnalysisRef, Window
 
@@ -39,6 +39,10 @@ _AT_THE_TIME = frozenset(
     )
 )  # fmt: skip
 """Fields of which a mean over time does not do."""
+_OFTEN_ZERO = frozenset(("SHGT", "TPP1", "CPP1", "DSWF", "TCLD", "LCLD"))
+_PRESSURES = 2
+_LEAST_AT_GROUND_HPA = 450.0
+"""Nowhere on Earth is the ground higher up."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class DatasetPart:
         for name, field in self.fields.items():
             if variables is not None and field.name not in variables:
                 continue
-            values = self._values(name, position, nodes, order)
+            values = self._values(name, position, nodes, order, ref.path)
             # In place: one global field has 150 MB.
             if field.is_logarithm:
                 np.exp(values, out=values)
@@ -121,7 +125,7 @@ class DatasetPart:
         return surface, upper
 
     def _values(
-        self, name: str, position: int, nodes: Horizontal, order: NDArray[np.intp]
+        self, name: str, position: int, nodes: Horizontal, order: NDArray[np.intp], path: str
     ) -> NDArray[np.float32]:
         variable = self.data[name]
         chosen: dict[Hashable, Any] = {}
@@ -141,6 +145,9 @@ class DatasetPart:
             for run in _runs(nodes.columns):
                 columns = _span(run)
                 taken = variable.isel({**chosen, x: columns}).to_numpy()
+                part = {self.time: slice(position, position + 1)} if self.time else {}
+                part |= {dim: chosen[dim] for dim in wanted[:-1]} | {x: columns}
+                self._require_chunks(path, name, part, taken)
                 taken = with_missing(taken, self.data[name])
                 pieces.append(taken[..., nodes.rows - rows.start, :][..., run - columns.start])
         values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
@@ -156,6 +163,29 @@ class DatasetPart:
                     f"levels at {self.times[position]}"
                 )
         return np.ascontiguousarray(values, np.float32)
+
+    def _require_chunks(
+        self, path: str, name: str, part: dict[str, slice], taken: NDArray[Any]
+    ) -> None:
+        """Refuse a part of a field from chunks that a store lacks.
+
+        Chunks that are zero throughout, or have no value, need not be written: rain and sunshine
+        are often so, and levels that are under the ground everywhere.
+
+        Raises:
+            ValueError: there is such a chunk.
+        """
+        if self.fields[name].name in _OFTEN_ZERO:
+            return
+        part = {dim: each for dim, each in part.items() if dim in self.data[name].dims}
+        pressures = dict(zip(self.vertical.order, self.vertical.values, strict=True))
+        for chunk in absent_chunks(path, self.data[name], part, taken):
+            if self.level and self.vertical.flag == _PRESSURES and np.isnan(taken).any():
+                held = [pressures[k] for k in chunk.covers[self.level] if k in pressures]
+                if min(held) >= _LEAST_AT_GROUND_HPA:
+                    continue
+            when = f" at {self.times[part[self.time].start]}" if self.time in part else ""
+            raise ValueError(f"it has no values of {name}{when}: its chunk {chunk.key} is lacking")
 
 
 def _span(index: NDArray[np.intp]) -> slice:
