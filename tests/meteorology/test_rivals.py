@@ -9,6 +9,7 @@ from stilt.config import MetConfig
 from stilt.errors import MeteorologyError
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import open_analysis, read_analysis
+from stilt.meteorology.weather_notes import WeatherNotes
 
 HOURS = np.arange(
     np.datetime64("2023-07-15T15:00"), np.datetime64("2023-07-15T17:00"), np.timedelta64(1, "h")
@@ -51,6 +52,9 @@ def test_two_files_with_other_values_of_a_field_are_refused(
         read_analysis(ref)
     with pytest.raises(MeteorologyError, match=told):
         open_analysis(ref, tmp_path / "scratch")
+    ((unusable, sentence),) = WeatherNotes(tmp_path / "cache").look_at_files([ref])
+    assert unusable is ref
+    assert arl in sentence
 
 
 def test_files_that_overlap_with_the_same_values_are_one_analysis(folder, analyses):
