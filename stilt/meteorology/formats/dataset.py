@@ -17,6 +17,7 @@ from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, is_stat
 from stilt.meteorology.formats.dataset_part import DatasetPart, parts_of
 from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
+from stilt.meteorology.formats.netcdf_classic import require_whole
 from stilt.meteorology.formats.netcdf_files import can_be_read, is_netcdf
 from stilt.meteorology.formats.stores import (
     chunk_tokens,
@@ -70,6 +71,7 @@ class DatasetFormat:
             return [open_store(path)]
         if not is_netcdf(path):
             raise ForeignFileError("it is not a NetCDF file")
+        require_whole(path)
         return [xr.open_dataset(path, engine="netcdf4")]
 
     def product_of(self, data: xr.Dataset) -> Product:

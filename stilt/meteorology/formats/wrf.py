@@ -20,6 +20,7 @@ from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import AxisError, Horizontal
 from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.netcdf_classic import require_whole
 from stilt.meteorology.formats.netcdf_files import can_be_read, is_netcdf
 from stilt.meteorology.formats.wrf_fields import SURFACE, UPPER, Floats, Frame, Maker, precipitation
 from stilt.meteorology.formats.wrf_grid import wrf_horizontal
@@ -187,6 +188,7 @@ def _opened(path: str, identity: str) -> _Output | None:
     del identity
     if not is_netcdf(path):
         return None
+    require_whole(path)
     data = xr.open_dataset(path, engine="netcdf4", decode_times=False).reset_coords()
     title = str(data.attrs.get("TITLE", ""))
     if "MAP_PROJ" not in data.attrs or not {"U", "V"} & set(data.variables):
