@@ -53,10 +53,12 @@ class WindowErrors:
         folders = [place for place in self.config.places if isinstance(place, Path)]
         gone = [folder for folder in folders if not folder.is_dir()]
         if gone:
-            beside = "" if gone[0].is_absolute() else " beside config.yaml"
+            relative = not gone[0].is_absolute()
+            beside = " beside config.yaml" if relative else ""
+            moved = "; if the project was moved, its weather has to be moved with it"
             text = (
                 f"There is no folder {gone[0]}{beside} for the weather{self._of}: correct "
-                "directory in config.yaml."
+                f"directory in config.yaml{moved if relative else ''}."
             )
         elif found.absent_asked:
             shown = shortened(found.absent_asked)

@@ -5,8 +5,8 @@ import xarray as xr
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, write_era5
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
-from stilt.errors import MeteorologyError, Reason
-from stilt.meteorology.archive import list_archive
+from stilt.errors import MeteorologyError, Reason, UsageError
+from stilt.meteorology.archive import list_archive, list_met
 from stilt.meteorology.catalogue import MetCatalogue
 from stilt.meteorology.formats import format_of, read_analysis
 from stilt.meteorology.formats.cf_attributes import has_known_unit
@@ -323,3 +323,14 @@ def test_model_levels_without_values_are_not_filled_from_others(tmp_path):
     (ref,) = form.scan(str(tmp_path / "levels.nc")).refs
     with pytest.raises(MeteorologyError, match="lacks values of u on 1 of its levels at 2023"):
         form.read(ref)
+
+
+def test_a_folder_that_a_moved_project_left_behind_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = MetConfig(directory="../met-left-behind", format="era5")
+    with pytest.raises(
+        MeteorologyError, match=r"beside config\.yaml .* its weather has to be moved"
+    ):
+        MetCatalogue(config).select(FIRST, LAST)
+    with pytest.raises(UsageError, match=r"no folder \.\./met-left-behind beside config\.yaml"):
+        list_met(config)
