@@ -334,3 +334,21 @@ def test_a_folder_that_a_moved_project_left_behind_is_named(tmp_path, monkeypatc
         MetCatalogue(config).select(FIRST, LAST)
     with pytest.raises(UsageError, match=r"no folder \.\./met-left-behind beside config\.yaml"):
         list_met(config)
+
+
+def test_levels_are_not_used_without_the_surface_that_a_damaged_file_may_hold(folder):
+    path = folder / "single-levels.nc"
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(MeteorologyError, match=r"single-levels\.nc cannot be used.*may hold"):
+        select(folder)
+    path.unlink()
+    assert len(select(folder)) == len(HOURS)
+
+
+def test_a_damaged_file_beside_whole_analyses_is_told(folder):
+    path = folder / "more.nc"
+    path.write_bytes((folder / "pressure-levels.nc").read_bytes()[:20_000])
+    catalogue = MetCatalogue(MetConfig(directory=folder, format="era5"))
+    assert len(catalogue.select(FIRST, LAST)) == len(HOURS)
+    (said,) = catalogue.remarks([(FIRST, LAST)], [-111.9], [40.7])
+    assert "more.nc cannot be used" in said
