@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stilt.digests import sampled_digest
+from stilt.digests import FEW_SAMPLES, sampled_digest
 from stilt.roots import is_url
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _token(path: str, key: str) -> str:
     filesystem, root = _place(path)
     file = f"{root}/{key}"
     if not is_url(path):
-        return sampled_digest(file) if os.path.exists(file) else ""
+        return sampled_digest(file, FEW_SAMPLES) if os.path.exists(file) else ""
     known = _chunks.get((path, key))
     if known and time.monotonic() - known[0] < _STATE_LIFE_S:
         return known[1]
