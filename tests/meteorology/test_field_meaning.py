@@ -127,3 +127,12 @@ def test_fluxes_and_rain_may_be_means(tmp_path, analysis):
         data[named(data, standard_name)[0]].attrs["cell_methods"] = "time: mean"
     data.to_netcdf(tmp_path / "weather.nc")
     assert {"SHTF", "USTR"} <= set(read(tmp_path).surface)
+
+
+def test_two_fields_on_levels_with_one_standard_name_are_named(tmp_path, analysis):
+    data = cf_dataset([analysis])
+    name = named(data, "air_temperature")[0]
+    data["other"] = (data[name] + 20.0).assign_attrs(data[name].attrs)
+    data.to_netcdf(tmp_path / "weather.nc")
+    with pytest.raises(MeteorologyError, match=f"{name} and other are both air_temperature"):
+        read(tmp_path)

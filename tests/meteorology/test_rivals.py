@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
@@ -81,3 +82,16 @@ def test_a_field_may_be_in_several_files_by_level(folder, analyses):
     data.isel(pressure_level=slice(14, None)).to_netcdf(folder / "high.nc")
     read = read_analysis(select(folder)[1])
     np.testing.assert_allclose(read.upper["TEMP"], analyses[1].upper["TEMP"], rtol=1e-6)
+
+
+def test_a_time_that_a_file_holds_twice_must_be_the_same(folder, analyses):
+    data = level_dataset(analyses)
+    again = data.isel(valid_time=[0])
+    (folder / "levels.nc").unlink()
+    xr.concat([data, again], "valid_time").to_netcdf(folder / "same.nc")
+    read = read_analysis(select(folder)[0])
+    np.testing.assert_allclose(read.upper["TEMP"], analyses[0].upper["TEMP"], rtol=1e-6)
+    (folder / "same.nc").unlink()
+    xr.concat([data, again + 1.0], "valid_time").to_netcdf(folder / "other.nc")
+    with pytest.raises(MeteorologyError, match=r"other\.nc holds UWND at .* twice"):
+        read_analysis(select(folder)[0])

@@ -39,11 +39,21 @@ def refuse_rivals(analysis: AnalysisRef, parts: Sequence[RawAnalysis]) -> None:
             other = seen.setdefault((name, level), (ref, values))
             if other[0] is not ref and _differ(other[1], values):
                 raise MeteorologyError(
-                    f"The weather files {other[0].path} and {Path(ref.path).name} both hold {name} "
-                    f"at {analysis.time}, with different values: keep one of them in the folder, "
-                    "or give each its own folder and meteorology, as for members of an ensemble.",
-                    reason=Reason.DAMAGED_MET_FILE,
+                    _told(name, analysis, other[0].path, ref.path), reason=Reason.DAMAGED_MET_FILE
                 )
+
+
+def _told(name: str, analysis: AnalysisRef, one: str, other: str) -> str:
+    if one == other:
+        return (
+            f"The weather file {one} holds {name} at {analysis.time} twice, with different values: "
+            "keep each of its times once."
+        )
+    return (
+        f"The weather files {one} and {Path(other).name} both hold {name} at {analysis.time}, with "
+        "different values: keep one of them in the folder, or give each its own folder and "
+        "meteorology, as for members of an ensemble."
+    )
 
 
 def _layers(
