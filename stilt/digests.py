@@ -9,7 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 _BLOCK_BYTES = 1 << 18
-_SAMPLES, _SAMPLE_BYTES = 16, 65_536
+_SAMPLE_BYTES = 65_536
+FEW_SAMPLES, MANY_SAMPLES = 16, 256
+"""For a chunk of many, and for a whole file: of 1 and of 16 MiB every byte counts."""
 
 _known: dict[tuple[int, ...], str] = {}
 
@@ -45,23 +47,30 @@ def is_intact(path: Path, digest: str) -> bool:
         return False
 
 
-def sampled_digest(path: str | os.PathLike[str]) -> str:
+def sampled_digest(path: str | os.PathLike[str], samples: int = MANY_SAMPLES) -> str:
     """Return a digest of a file's size and of some of its bytes, evenly spread.
 
     Reading all of a weather file would take as long as a run; compressed data hardly change
     without the size.
+
+    Args:
+        path: the file.
+        samples: how many blocks of 64 KiB are read.
     """
-    return _sampled(os.fspath(path), _state(os.stat(path)))
+    return _sampled(os.fspath(path), _state(os.stat(path)), samples)
 
 
 @lru_cache(maxsize=4096)
-def _sampled(path: str, state: tuple[int, ...]) -> str:
+def _sampled(path: str, state: tuple[int, ...], samples: int) -> str:
     del state
     size = os.path.getsize(path)
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
-        for number in range(_SAMPLES):
-            file.seek(max(0, size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+        if size <= samples * _SAMPLE_BYTES:
+            digest.update(file.read())
+            return digest.hexdigest()[:16]
+        for number in range(samples):
+            file.seek((size - _SAMPLE_BYTES) * number // (samples - 1))
             digest.update(file.read(_SAMPLE_BYTES))
     return digest.hexdigest()[:16]
 

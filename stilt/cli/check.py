@@ -87,7 +87,7 @@ def coverage_report(model: Model, complete: Container[str] = ()) -> CoverageRepo
         lacking = _lacking(name, receptors, covered, model.config.n_hours, complete)
         missing += map(str, together(lacking, catalogue))
         odd_mets += nest_remarks(catalogue, receptors, model.config.n_hours)
-        odd = _odd_weather(notes, covered)
+        odd, unusable = _odd_weather(notes, covered)
         for found in covered:
             for ref in found.analyses[:1]:
                 one_of_grid.setdefault(ref.grid.key(), ref)
@@ -103,8 +103,8 @@ def coverage_report(model: Model, complete: Container[str] = ()) -> CoverageRepo
             is_complete = f"{name}_{found.receptor_id}" in complete
             reason = problem.reason if problem else found.reason
             details = [problem.detail, found.detail] if problem else [found.detail]
-            if needed and not reason:
-                reason, details = Reason.DAMAGED_MET_FILE, [needed]
+            if (damage := needed or unusable.get(id(found.analyses), "")) and not reason:
+                reason, details = Reason.DAMAGED_MET_FILE, [damage]
             report.append(
                 {
                     "met": name,
@@ -156,18 +156,27 @@ def _lacking(
     ]
 
 
-def _odd_weather(notes: WeatherNotes, covered: Sequence[ReceptorCoverage]) -> dict[int, list[str]]:
-    """Sentences on odd weather files, by the identity of a receptor's analyses."""
+def _odd_weather(
+    notes: WeatherNotes, covered: Sequence[ReceptorCoverage]
+) -> tuple[dict[int, list[str]], dict[int, str]]:
+    """Return sentences on odd weather files, and one on an analysis that cannot be used.
+
+    Both are by the identity of a receptor's analyses.
+    """
     # Receptors of one time share the tuple of their analyses.
     windows = {id(found.analyses): found.analyses for found in covered}
     paths = {
         window: list(dict.fromkeys(ref.path for ref in refs)) for window, refs in windows.items()
     }
-    notes.look_at_files(ref for refs in windows.values() for ref in refs)
+    found = notes.look_at_files(ref for refs in windows.values() for ref in refs)
+    unusable = {
+        window: text for window, refs in windows.items() for ref, text in found if ref in refs
+    }
     odd = notes.of(path for listed in paths.values() for path in listed)
-    return {
+    sentences = {
         window: [odd[path] for path in listed if path in odd] for window, listed in paths.items()
     }
+    return sentences, unusable
 
 
 def remarks(report: Sequence[Mapping[str, Any]]) -> list[str]:

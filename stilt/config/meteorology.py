@@ -329,6 +329,26 @@ def nest_of(mets: Mapping[str, MetConfig], name: str) -> tuple[str, ...]:
     return tuple(nest)
 
 
+def circular_nest(mets: Mapping[str, MetConfig]) -> tuple[str, ...]:
+    """Return meteorologies each of which is nested in the next, from one to itself; () for none.
+
+    Args:
+        mets: meteorologies by name.
+    """
+
+    def circle_from(path: tuple[str, ...]) -> tuple[str, ...]:
+        for outer in mets[path[-1]].nested_in:
+            if outer in path:
+                return (*path[path.index(outer) :], outer)
+            if outer not in cleared and (found := circle_from((*path, outer))):
+                return found
+        cleared.add(path[-1])
+        return ()
+
+    cleared: set[str] = set()
+    return next(filter(None, (circle_from((name,)) for name in mets)), ())
+
+
 def run_on_their_own(mets: Mapping[str, MetConfig]) -> tuple[str, ...]:
     """Return the names of the meteorologies in which no other one is nested."""
     outer = {name for met in mets.values() for name in met.nested_in}

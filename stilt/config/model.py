@@ -15,7 +15,7 @@ from stilt.config.execution import ExecutionConfig
 from stilt.config.files import config_text, read_text, write_config
 from stilt.config.footprints import FootprintConfig, inline_grid
 from stilt.config.geometry import Grid
-from stilt.config.meteorology import MetConfig, nest_of, run_on_their_own
+from stilt.config.meteorology import MetConfig, circular_nest, nest_of, run_on_their_own
 from stilt.config.observations import ObservationsConfig
 from stilt.config.output import OutputConfig
 from stilt.config.realizations import taken_names, with_realizations
@@ -229,9 +229,12 @@ def _nesting_problems(config: ModelConfig) -> Problems:
             where = ("mets", name, "nested_in")
             if outer not in config.mets:
                 problems.append((where, f"'{outer}' is not a meteorology under mets"))
-    if not problems and not run_on_their_own(config.mets):
-        first = next(iter(config.mets))
-        problems.append((("mets", first, "nested_in"), "no meteorology is left to be run"))
+    if not problems and (circle := circular_nest(config.mets)):
+        text = (
+            " in ".join(f"'{name}'" for name in circle) + " is a circle: remove one of these, so "
+            "that the outermost meteorology is nested in none"
+        )
+        problems.append((("mets", circle[0], "nested_in"), text))
     return problems
 
 

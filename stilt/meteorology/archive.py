@@ -129,7 +129,12 @@ def list_met(config: MetConfig, name: str = "", *, cache_dir: str | Path | None 
         UsageError: there is no such folder.
     """
     archive, listings = _listed(
-        config.places, config.format, config.subgrid_directory, cache_dir, config.forecasts
+        config.places,
+        config.format,
+        config.subgrid_directory,
+        cache_dir,
+        config.forecasts,
+        " beside config.yaml",
     )
     times = [time for stream in archive.streams for time in (stream.times[0], stream.times[-1])]
     unnamed = _not_named(listings, config, archive.files, sorted(times))
@@ -159,11 +164,15 @@ def _listed(
     exclude: Path | None,
     cache_dir: str | Path | None,
     choice: ForecastChoice = EVERY_FORECAST,
+    beside: str = "",
 ) -> tuple[Archive, list[FolderListing]]:
     folders = [place for place in places if isinstance(place, Path)]
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"There is no folder {folder}: correct the directory of the weather.")
+            where = beside if not folder.is_absolute() else ""
+            raise UsageError(
+                f"There is no folder {folder}{where}: correct the directory of the weather."
+            )
     if form != AUTO:
         weather_format(form)
     listings = [FolderListing(folder, exclude=exclude) for folder in folders]

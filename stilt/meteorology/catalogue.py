@@ -17,7 +17,7 @@ from stilt.meteorology.bracket import LONGEST_INTERVAL, Bracket, bracket_window
 from stilt.meteorology.download import fetch_archive
 from stilt.meteorology.file_search import NO_TIME, FileSearch
 from stilt.meteorology.fingerprint import fingerprint
-from stilt.meteorology.formats.merge import merged
+from stilt.meteorology.formats.merge import WHOLE, merged
 from stilt.meteorology.grids import MetGrid
 from stilt.meteorology.index_cache import IndexCache
 from stilt.meteorology.overlap import choose_by_time
@@ -161,14 +161,24 @@ class MetCatalogue:
         return [ref.grid for ref in assessment.bracket.refs[:1]]
 
     def remarks(self, windows: Windows, lon: ArrayLike, lat: ArrayLike) -> list[str]:
-        """Return sentences on what is odd although it can be computed; none for a single grid.
+        """Return sentences on what is odd although it can be computed.
+
+        Of files that each hold a part of an analysis, those that cannot be used are named: what
+        they hold may be missing.
 
         Args:
             windows: of time, that receptors need.
             lon, lat: of the receptors, degrees.
         """
-        del windows, lon, lat
-        return []
+        del lon, lat
+        if not windows or self.config.format in WHOLE:
+            return []
+        times = [_minutes(time) for window in windows for time in window]
+        found = self._search.find(pd.Timestamp(min(times)), pd.Timestamp(max(times)))
+        files = [path for path in found.files if not is_url(path)]
+        damages = [text for path in files if (text := self._indexes.index_of(path).damage)]
+        more = f" (The like is true of {len(damages) - 1} more.)" if len(damages) > 1 else ""
+        return [f"{text}{more}" for text in damages[:1]]
 
     def files(self, receptor_time: Time, n_hours: float) -> list[Place]:
         """Return files that the names of one receptor's window ask for, sorted by name.
@@ -260,6 +270,8 @@ class MetCatalogue:
             error = self._errors.mixed_grids(bracket, passed_over)
         if error is None:
             error = self._errors.surface_elsewhere(bracket, parts)
+        if error is None:
+            error = self._errors.surface_damaged(bracket, found, damaged)
         if error is None and self._crops_files:
             error = self._uncroppable(bracket)
         return Assessment(bracket, found.files, found.absent_asked, error, passed_over)

@@ -25,7 +25,7 @@ from stilt.roots import Place
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 6
+_FORMAT = 7
 _KEPT = ("forecast_hour", "offset", "nbytes", "checksum", "n_records", "content", "format")
 
 

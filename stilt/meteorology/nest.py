@@ -68,7 +68,7 @@ class NestedCatalogue(MetCatalogue):
         said = [
             _unused(each, windows) or _elsewhere(each, windows, lon, lat) for each in self._finer
         ]
-        return [text for text in said if text]
+        return [*filter(None, said), *super().remarks(windows, lon, lat)]
 
     def fingerprint(self, refs: Sequence[AnalysisRef]) -> str:
         """Describe analyses of :meth:`select`, those of each meteorology by its own rule."""

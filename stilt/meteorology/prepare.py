@@ -35,7 +35,7 @@ from stilt.meteorology.vertical_motion import rate_along_surfaces, rate_from_div
 
 logger = logging.getLogger(__name__)
 
-PREPARATION_VERSION = 16
+PREPARATION_VERSION = 17
 """Raised whenever prepared arrays change for the same input."""
 
 SURFACES: dict[int, Callable[[Columns], np.ndarray]] = {

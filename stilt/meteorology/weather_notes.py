@@ -54,13 +54,14 @@ class WeatherNotes:
         if new := self._keep(ref, raw):
             logger.warning("%s", _sentence(ref.path, new))
 
-    def look_at_files(self, refs: Iterable[AnalysisRef]) -> None:
+    def look_at_files(self, refs: Iterable[AnalysisRef]) -> list[tuple[AnalysisRef, str]]:
         """Look at one analysis of each file, that which tells most, unless that was done.
 
-        It is that with the most sun, and of a night that after the longest darkness.
+        It is that with the most sun, and of a night that after the longest darkness. What is odd is
+        noted; see :meth:`of`. Stores at URLs are passed over: no more is read than a run needs.
 
-        Nothing is said; see :meth:`of`. A file that cannot be read is passed over, and so are
-        stores at URLs, of which no more is read than a run needs.
+        Returns:
+            The analyses that cannot be used, each with a sentence that says why.
         """
         chosen: dict[str, AnalysisRef] = {}
         for ref in refs:
@@ -68,6 +69,7 @@ class WeatherNotes:
                 continue
             if ref.path not in chosen or _worth(ref) > _worth(chosen[ref.path]):
                 chosen[ref.path] = ref
+        unusable = []
         for path, ref in chosen.items():
             looked = self._folder / f"{_key(path, _identity(ref))}.looked"
             if looked.exists():
@@ -76,8 +78,11 @@ class WeatherNotes:
                 self._keep(ref, read_analysis(ref))
                 self._folder.mkdir(parents=True, exist_ok=True)
                 looked.touch()
-            except (MeteorologyError, OSError) as problem:
+            except MeteorologyError as problem:
+                unusable.append((ref, str(problem)))
+            except OSError as problem:
                 logger.debug("%s was not checked: %s", path, problem)
+        return unusable
 
     def of(self, paths: Iterable[str]) -> dict[str, str]:
         """Return a sentence for each of these files that has notes."""

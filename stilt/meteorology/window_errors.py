@@ -16,7 +16,7 @@ from stilt.meteorology.arl_format import minute_text
 from stilt.meteorology.bracket import Bracket
 from stilt.meteorology.file_search import FileSearch, Found
 from stilt.meteorology.formats import AUTO, FORMATS, format_of
-from stilt.meteorology.formats.merge import surface_elsewhere
+from stilt.meteorology.formats.merge import has_surface, surface_elsewhere
 from stilt.meteorology.guessed_format import advice_on_format, fits, other_kind
 from stilt.meteorology.records import AnalysisRef
 from stilt.roots import Place, place_of
@@ -53,10 +53,12 @@ class WindowErrors:
         folders = [place for place in self.config.places if isinstance(place, Path)]
         gone = [folder for folder in folders if not folder.is_dir()]
         if gone:
-            beside = "" if gone[0].is_absolute() else " beside config.yaml"
+            relative = not gone[0].is_absolute()
+            beside = " beside config.yaml" if relative else ""
+            moved = "; if the project was moved, its weather has to be moved with it"
             text = (
                 f"There is no folder {gone[0]}{beside} for the weather{self._of}: correct "
-                "directory in config.yaml."
+                f"directory in config.yaml{moved if relative else ''}."
             )
         elif found.absent_asked:
             shown = shortened(found.absent_asked)
@@ -234,6 +236,21 @@ class WindowErrors:
                     f"the levels in {Path(ref.path).name} of {self.label}: fetch both with the "
                     "same spacing and for the same area, or the surface fields for a larger one.",
                     reason=Reason.MET_COVERAGE,
+                )
+        return None
+
+    def surface_damaged(
+        self, bracket: Bracket, found: Found, damaged: dict[Place, str]
+    ) -> MeteorologyError | None:
+        """Return the error of levels without any surface fields, which a damaged file may hold."""
+        alone = tuple(ref.time for ref in bracket.refs if not has_surface(ref))
+        for path, sentence in damaged.items() if alone else ():
+            times = found.named.get(path)
+            if times is None or self._belongs(times, alone):
+                return MeteorologyError(
+                    f"{sentence[:-1]} (the levels of {_times_text(alone)} are without surface "
+                    "fields, which it may hold).",
+                    reason=Reason.DAMAGED_MET_FILE,
                 )
         return None
 

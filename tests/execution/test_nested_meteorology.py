@@ -187,8 +187,29 @@ def test_a_nest_names_meteorologies_that_there_are(tmp_path):
     met = {"directory": tmp_path, "format": "era5"}
     with pytest.raises(ConfigFieldError, match="'around' is not a meteorology under mets"):
         stilt.ModelConfig(mets={"fine": {**met, "nested_in": "around"}})
-    with pytest.raises(ConfigFieldError, match="no meteorology is left to be run"):
-        stilt.ModelConfig(mets={"a": {**met, "nested_in": "b"}, "b": {**met, "nested_in": ["a"]}})
+
+
+@pytest.mark.parametrize(
+    ("nests", "told"),
+    [
+        ({"a": "a"}, "'a' in 'a'"),
+        ({"a": "b", "b": ["a"]}, "'a' in 'b' in 'a'"),
+        ({"a": "b", "b": "c", "c": "b"}, "'b' in 'c' in 'b'"),
+        ({"a": ["c", "b"], "b": "d", "c": [], "d": "b"}, "'b' in 'd' in 'b'"),
+    ],
+)
+def test_meteorologies_nested_in_a_circle_are_refused(tmp_path, nests, told):
+    met = {"directory": tmp_path, "format": "era5"}
+    mets = {name: {**met, "nested_in": outer} for name, outer in nests.items()}
+    with pytest.raises(ConfigFieldError, match=f"{told} is a circle"):
+        stilt.ModelConfig(mets=mets)
+
+
+def test_a_grid_that_two_are_nested_in_is_no_circle(tmp_path):
+    met = {"directory": tmp_path, "format": "era5"}
+    nests = {"a": ["b", "c"], "b": "c", "c": []}
+    mets = {name: {**met, "nested_in": outer} for name, outer in nests.items()}
+    assert stilt.ModelConfig(mets=mets).simulated_mets == ("a",)
 
 
 @pytest.fixture

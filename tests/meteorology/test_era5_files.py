@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -5,9 +7,10 @@ import xarray as xr
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, write_era5
 from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
 from stilt.config import MetConfig
-from stilt.errors import MeteorologyError, Reason
-from stilt.meteorology.archive import list_archive
+from stilt.errors import MeteorologyError, Reason, UsageError
+from stilt.meteorology.archive import list_archive, list_met
 from stilt.meteorology.catalogue import MetCatalogue
+from stilt.meteorology.fingerprint import WeatherCheck, fingerprint
 from stilt.meteorology.formats import format_of, read_analysis
 from stilt.meteorology.formats.cf_attributes import has_known_unit
 from stilt.meteorology.formats.era5 import Era5Format
@@ -323,3 +326,55 @@ def test_model_levels_without_values_are_not_filled_from_others(tmp_path):
     (ref,) = form.scan(str(tmp_path / "levels.nc")).refs
     with pytest.raises(MeteorologyError, match="lacks values of u on 1 of its levels at 2023"):
         form.read(ref)
+
+
+def test_a_folder_that_a_moved_project_left_behind_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = MetConfig(directory="../met-left-behind", format="era5")
+    with pytest.raises(
+        MeteorologyError, match=r"beside config\.yaml .* its weather has to be moved"
+    ):
+        MetCatalogue(config).select(FIRST, LAST)
+    with pytest.raises(UsageError, match=r"no folder \.\./met-left-behind beside config\.yaml"):
+        list_met(config)
+
+
+def test_levels_are_not_used_without_the_surface_that_a_damaged_file_may_hold(folder):
+    path = folder / "single-levels.nc"
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(MeteorologyError, match=r"single-levels\.nc cannot be used.*may hold"):
+        select(folder)
+    path.unlink()
+    assert len(select(folder)) == len(HOURS)
+
+
+def test_a_damaged_file_beside_whole_analyses_is_told(folder):
+    path = folder / "more.nc"
+    path.write_bytes((folder / "pressure-levels.nc").read_bytes()[:20_000])
+    catalogue = MetCatalogue(MetConfig(directory=folder, format="era5"))
+    assert len(catalogue.select(FIRST, LAST)) == len(HOURS)
+    (said,) = catalogue.remarks([(FIRST, LAST)], [-111.9], [40.7])
+    assert "more.nc cannot be used" in said
+
+
+def test_values_changed_in_place_are_noticed_in_files_of_any_usual_size(tmp_path, analyses):
+    """The size stays, and so does most of an uncompressed file."""
+    larger = level_dataset(analyses * 3).isel(valid_time=slice(0, 4))
+    larger = larger.isel(latitude=np.arange(60) % 20, longitude=np.arange(80) % 20)
+    larger = larger.assign_coords(
+        latitude=50.0 - 0.1 * np.arange(60), longitude=-120.0 + 0.1 * np.arange(80)
+    )
+    path = tmp_path / "levels.nc"
+    larger.to_netcdf(path)
+    assert path.stat().st_size > 12_000_000
+    recorded = fingerprint(select(tmp_path))
+    os.utime(path, (1e9, 1e9))
+    assert not WeatherCheck(None).has_changed([str(path)], recorded)
+    content = path.read_bytes()
+    for name, at in (("t", (2, 11)), ("u", (1, 5)), ("w", (0, 3)), ("z", (3, 20))):
+        field = larger[name].values[at].astype("<f4")
+        changed = content.replace(field.tobytes(), (field + np.float32(1.0)).tobytes())
+        assert len(changed) == len(content)
+        assert changed != content
+        path.write_bytes(changed)
+        assert WeatherCheck(None).has_changed([str(path)], recorded), name

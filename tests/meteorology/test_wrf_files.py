@@ -365,3 +365,21 @@ def test_files_that_other_programs_have_written_again_are_the_same_weather(
             for name in ("TPPA", "CPPA"):
                 wanted.surface.pop(name, None)
             assert_alike(read, wanted)
+
+
+def test_the_times_before_one_that_was_never_written_are_used(tmp_path, analyses, attributes):
+    """As in a file that WRF was writing when it was killed."""
+    data = wrf_dataset(analyses, attributes, start=START)
+    data["Times"].values[-1] = b""
+    write_wrf(tmp_path, data)
+    (path,) = tmp_path.glob("wrfout*")
+    config = MetConfig(directory=tmp_path, format="wrf")
+    refs = MetCatalogue(config).select(HOURS[0], HOURS[-2])
+    assert [ref.time for ref in refs] == list(HOURS[:-1])
+    assert_alike(read_analysis(refs[-1]), analyses[-2])
+    with pytest.raises(MeteorologyError, match="record 4 of 4 has no time in Times") as told:
+        select(tmp_path)
+    assert told.value.reason == Reason.DAMAGED_MET_FILE
+    archive = list_met(config)
+    assert list(archive.damaged) == [path]
+    assert list(archive.streams[0].times) == list(HOURS[:-1])

@@ -271,3 +271,56 @@ def test_few_large_chunks_are_in_memory_at_once(chunks, together):
         with stores.few_chunks_together(field):
             assert zarr.config.get("async.concurrency") == together
         assert zarr.config.get("async.concurrency") == 10
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("is_served", [False, True])
+@pytest.mark.parametrize(
+    ("name", "fill", "corner"),
+    [
+        ("temperature", np.nan, (1, 2, 1, 1)),
+        ("temperature", 0.0, (1, 2, 1, 1)),
+        ("friction_velocity", np.nan, (1, 1, 1)),
+        ("friction_velocity", 0.0, (1, 1, 1)),
+    ],
+)
+def test_a_part_of_a_field_that_is_not_there_is_said(
+    tmp_path, analyses, zarr_format, is_served, name, fill, corner
+):
+    data = arco_store(analyses)
+    chunks = {"time": 1, "level": 10, "latitude": 15, "longitude": 21}
+    encoding = {
+        key: {"chunks": tuple(chunks[dim] for dim in field.dims)}
+        for key, field in data.data_vars.items()
+    }
+    form = {"zarr_format": zarr_format, "consolidated": zarr_format == 2}
+    data.to_zarr(tmp_path / "s", encoding=encoding, **form)
+    array = zarr.open_array(tmp_path / "s", path=name, mode="r")
+    lost = tmp_path / "s" / name / array.metadata.encode_chunk_key(corner)
+    assert lost.is_file()
+    lost.unlink()
+    for text in (tmp_path / "s").rglob("*z*"):
+        if text.is_file() and fill == 0.0:
+            text.write_text(text.read_text().replace('"fill_value": "NaN"', '"fill_value": 0.0'))
+    with served(tmp_path) as (url, _):
+        refs = select(f"{url}/s" if is_served else tmp_path / "s")
+        read_analysis(refs[0])
+        with pytest.raises(
+            MeteorologyError, match=rf"{name} at 2023-07-15T16:00.*{name}/.*lacking"
+        ):
+            read_analysis(refs[1])
+
+
+def test_levels_under_the_ground_and_hours_without_rain_need_no_chunks(tmp_path, analyses):
+    data = arco_store(analyses)
+    data["total_precipitation"] = 0.0 * data["surface_pressure"]
+    for name in LEVEL_FIELDS:
+        data[name][:, 0] = np.nan
+    write_store(data, tmp_path / "store", time=1, level=1)
+    rain = tmp_path / "store" / "total_precipitation"
+    for chunk in rain.glob("[0-9]*"):
+        chunk.unlink()
+    assert not list((tmp_path / "store" / "temperature").glob("*.0.0.0"))
+    found = read_analysis(select(tmp_path / "store")[1])
+    assert np.isnan(found.upper["TEMP"][0]).all()
+    assert np.isfinite(found.upper["TEMP"][1:]).all()

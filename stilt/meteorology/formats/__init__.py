@@ -21,6 +21,7 @@ from stilt.errors import ConfigValidationError, MeteorologyError, Reason
 from stilt.meteorology.formats.grib_messages import is_grib
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B, with_pressure
 from stilt.meteorology.formats.kept import on_all_levels, open_kept, read_kept, spooled
+from stilt.meteorology.formats.rivals import refuse_rivals
 from stilt.meteorology.gaps import without_empty
 from stilt.meteorology.records import AnalysisRef, FieldNames, FileIndex, RawAnalysis, Window
 
@@ -236,6 +237,7 @@ def _require_shapes(ref: AnalysisRef, raw: RawAnalysis) -> None:
 def _joined(
     ref: AnalysisRef, parts: Sequence[RawAnalysis], scratch: Path | None = None
 ) -> RawAnalysis:
+    refuse_rivals(ref, parts)
     surface = {name: field for raw in parts for name, field in raw.surface.items()}
     if all(raw.grid.levels in ((), ref.grid.levels) for raw in parts):
         upper = {name: field for raw in parts for name, field in raw.upper.items()}

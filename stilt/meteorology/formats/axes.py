@@ -128,8 +128,15 @@ def even_step(values: NDArray[np.float64], what: str) -> float:
 
 
 def pressure_levels(values_hpa: ArrayLike) -> Vertical:
-    """Return the vertical axis of pressures in any order, in hPa."""
+    """Return the vertical axis of pressures in any order, in hPa.
+
+    Raises:
+        AxisError: some are missing, not above zero, or there twice.
+    """
     values = np.asarray(values_hpa, float)
+    if not (np.isfinite(values).all() and (values > 0.0).all()):
+        raise AxisError("some pressures of its levels are missing or not above zero; correct them")
+    _refuse_repeated(values, "pressure", " hPa")
     order = np.argsort(-values, kind="stable")
     return Vertical(tuple(float(value) for value in values[order]), 2, order)
 
@@ -139,8 +146,14 @@ def hybrid_levels(a_hpa: ArrayLike, b: ArrayLike) -> Vertical:
 
     Args:
         a_hpa, b: pressure on each full level is ``a + b p_s``; hPa and fraction.
+
+    Raises:
+        AxisError: some are missing, or a level is there twice.
     """
     a, fraction = np.asarray(a_hpa, float), np.asarray(b, float)
+    if not (np.isfinite(a).all() and np.isfinite(fraction).all()):
+        raise AxisError("some coefficients of its hybrid levels are missing; correct them")
+    _refuse_repeated(a + 1013.0 * fraction, "pressure at a surface of 1013 hPa", " hPa")
     order = np.argsort(-(a + 1013.0 * fraction), kind="stable")
     a, fraction = a[order], fraction[order]
     # The form of ARL's hybrid levels: whole hPa before the point, the fraction after it.
@@ -148,6 +161,14 @@ def hybrid_levels(a_hpa: ArrayLike, b: ArrayLike) -> Vertical:
         float(np.floor(each) + min(part, 0.99999)) for each, part in zip(a, fraction, strict=True)
     )
     return Vertical(values, 4, order, tuple(map(float, a)), tuple(map(float, fraction)))
+
+
+def _refuse_repeated(values: NDArray[np.float64], what: str, unit: str) -> None:
+    distinct, counts = np.unique(values, return_counts=True)
+    if (counts > 1).any():
+        raise AxisError(
+            f"two of its levels have the same {what} ({distinct[counts > 1][0]:g}{unit}); keep one"
+        )
 
 
 def with_levels(grid: MetGrid, vertical: Vertical) -> MetGrid:

@@ -9,7 +9,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, conversion, standard_name
+from stilt.meteorology.formats.cf_attributes import (
+    UnsuitableFileError,
+    conversion,
+    is_mean_over_time,
+    standard_name,
+)
 from stilt.meteorology.formats.cf_axes import HEIGHT_M, with_known_axes
 from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y
 from stilt.meteorology.formats.dataset import DatasetFormat
@@ -88,6 +93,7 @@ class CFFormat(DatasetFormat):
         """
         surface: dict[str, Field] = {}
         upper: dict[str, Field] = {}
+        seen: dict[tuple[str, frozenset[object]], str] = {}
         for name in map(str, data.data_vars):
             variable = data[name]
             is_upper = {"pressure_level", "hybrid"} & set(map(str, variable.dims))
@@ -98,6 +104,13 @@ class CFFormat(DatasetFormat):
             if known is None or not (is_upper or _is_near_surface(variable, known[0])):
                 continue
             arl, unit, after = known
+            if is_upper and not is_mean_over_time(variable):
+                twin = seen.setdefault((own, frozenset(variable.dims)), name)
+                if twin != name:
+                    raise UnsuitableFileError(
+                        f"its fields {twin} and {name} are both {own}; leave out the one that is "
+                        "not to be used"
+                    )
             factor, offset = conversion(variable, unit)
             is_earthward = _is_earthward(variable)
             field = Field(

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import xarray as xr
 
 from stilt.udunits import quiet_udunits
+
+_CELSIUS = re.compile(r"(deg(ree)?s?)?[ _.]*c(elsius)?", re.IGNORECASE)
+_OTHERWISE = {
+    "mb": "hPa", "mbs": "hPa", "gpm": "m", "gpdm": "dam", "gpdam": "dam", "gpkm": "km",
+    "geopotential meter": "m", "geopotential meters": "m", "geopotential metre": "m", "gp m": "m",
+    "deg k": "K", "k (kelvin)": "K",
+}  # fmt: skip
+"""Units in lower case that UDUNITS does not know, or takes for others, as it knows them."""
+_USUAL = {"point", "mean", "sum"}
+_TIME_AXES = {"valid_time", "t"}
+_EXTREMES = ("max", "min", "sd")
 
 
 class UnsuitableFileError(ValueError):
@@ -13,8 +26,36 @@ class UnsuitableFileError(ValueError):
 
 
 def standard_name(variable: xr.DataArray) -> str:
-    """Return the standard name of a variable, without a modifier."""
-    return (str(variable.attrs.get("standard_name", "")).split() or [""])[0]
+    """Return the standard name of a variable; "" where a modifier makes it another quantity."""
+    words = str(variable.attrs.get("standard_name", "")).split()
+    return words[0] if len(words) == 1 else ""
+
+
+def is_statistic(variable: xr.DataArray) -> bool:
+    """Return whether a field is a maximum, a deviation or the like of what its name says."""
+    methods = {method for _, method in _cell_methods(variable)}
+    return bool(methods - _USUAL) or variable.attrs.get("GRIB_stepType") in _EXTREMES
+
+
+def is_mean_over_time(variable: xr.DataArray) -> bool:
+    """Return whether a field is a mean over an interval of time."""
+    is_mean = any(
+        method == "mean" and any(axis in _TIME_AXES or axis.startswith("time") for axis in axes)
+        for axes, method in _cell_methods(variable)
+    )
+    return is_mean or variable.attrs.get("GRIB_stepType") == "avg"
+
+
+def _cell_methods(variable: xr.DataArray) -> list[tuple[list[str], str]]:
+    """Return a field's cell methods, each with its axes.
+
+    In CF's form: ``time: mean within days (interval: 1 hour) lat: lon: maximum where land``.
+    """
+    text = re.sub(r"\(.*?\)", " ", str(variable.attrs.get("cell_methods", "")).lower())
+    return [
+        (axes.replace(":", " ").split(), method)
+        for axes, method in re.findall(r"((?:\w+\s*:\s*)+)(\w+)", text)
+    ]
 
 
 @quiet_udunits()
@@ -59,6 +100,8 @@ def is_convertible(variable: xr.DataArray, unit: str) -> bool:
 
 
 def _readable(units: object) -> str:
-    """Return a unit as UDUNITS reads it, in which C alone is the coulomb."""
+    """Return a unit as UDUNITS reads it, to which C is the coulomb, mb the millibarn."""
     text = str(units).strip()
-    return "degC" if text in ("C", "deg C") else text
+    if _CELSIUS.fullmatch(text):
+        return "degC"
+    return _OTHERWISE.get(text.lower(), text)

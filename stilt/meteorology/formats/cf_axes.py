@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, conversion, standard_name
 from stilt.meteorology.formats.cf_maps import MAP_Y, with_map_axes
-from stilt.meteorology.formats.dataset_axes import FORECAST_BEGAN, LEVEL_A_HPA, LEVEL_B
+from stilt.meteorology.formats.dataset_axes import LEVEL_A_HPA, LEVEL_B
+from stilt.meteorology.formats.dataset_times import FORECAST_BEGAN, with_time_axis
 
 HEIGHT_M = "stilt_height_m"
 """Attribute of a field that was on an axis of one height."""
@@ -40,6 +41,8 @@ def with_known_axes(data: xr.Dataset) -> xr.Dataset:
         # cfgrib also has the time at which the forecast began, with the standard name of time.
         best = max(times, key=lambda name: (name == _VALID_TIME, data[name].ndim))
         data = _renamed(data, best, best if best == _VALID_TIME else "time")
+    else:
+        data = with_time_axis(data)
     return _with_known_levels(data).assign_attrs(_forecast(data))
 
 

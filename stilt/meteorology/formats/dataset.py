@@ -13,10 +13,11 @@ import xarray as xr
 from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import with_levels
-from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, is_statistic
 from stilt.meteorology.formats.dataset_part import DatasetPart, parts_of
 from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
+from stilt.meteorology.formats.netcdf_classic import require_whole
 from stilt.meteorology.formats.netcdf_files import can_be_read, is_netcdf
 from stilt.meteorology.formats.stores import (
     chunk_tokens,
@@ -70,6 +71,7 @@ class DatasetFormat:
             return [open_store(path)]
         if not is_netcdf(path):
             raise ForeignFileError("it is not a NetCDF file")
+        require_whole(path)
         return [xr.open_dataset(path, engine="netcdf4")]
 
     def product_of(self, data: xr.Dataset) -> Product:
@@ -156,9 +158,14 @@ def _opened(form: DatasetFormat, path: str, identity: str) -> tuple[DatasetPart,
     """Return the parts of a file, which this process keeps open while the file is unchanged."""
     del identity
     found: list[DatasetPart] = []
-    for data in form.open(path):
+    for data in map(_without_statistics, form.open(path)):
         found.extend(parts_of(form.product_of(data), data))
     return tuple(found)
+
+
+def _without_statistics(data: xr.Dataset) -> xr.Dataset:
+    """Return a dataset without fields that are maxima, deviations and the like of what is used."""
+    return data.drop_vars([name for name, field in data.data_vars.items() if is_statistic(field)])
 
 
 def _identity(path: str) -> str:

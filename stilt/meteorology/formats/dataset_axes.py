@@ -1,4 +1,4 @@
-"""Axes of datasets that xarray opens: times, levels, longitudes and latitudes, by usual names."""
+"""Axes of datasets that xarray opens: levels, longitudes and latitudes, by usual names."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from stilt.meteorology.formats.axes import (
     latlon_axes,
     pressure_levels,
 )
-from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.cf_attributes import (
+    UnsuitableFileError,
+    conversion,
+    has_known_unit,
+    is_convertible,
+)
 from stilt.meteorology.formats.cf_maps import MAP_X, MAP_Y, map_axes
+from stilt.meteorology.formats.dataset_times import TIMES
 from stilt.meteorology.formats.fields import Product
 from stilt.meteorology.formats.hybrid import full_levels
 
 ROWS, COLUMNS = ("latitude", "lat", MAP_Y), ("longitude", "lon", MAP_X)
 """Names of the dimensions of rows and of columns."""
-_TIMES = ("valid_time", "time")
 PRESSURE_NAMES = {
     "isobaricinhpa", "isobaricinpa", "pressure_level", "plev", "pressure", "level", "lev",
 }  # fmt: skip
 HYBRID_NAMES = {"hybrid", "model_level", "hybridn", "level", "lev"}
-_HPA = {"hpa": 1.0, "millibars": 1.0, "millibar": 1.0, "mb": 1.0, "mbar": 1.0, "pa": 0.01}
-FORECAST_BEGAN = "stilt_forecast_began"
-"""Attribute of a dataset of one forecast: when it began."""
 LEVEL_A_HPA, LEVEL_B = "level_a_hpa", "level_b"
 """Attributes of levels that carry hybrid coefficients: one value for each level."""
 
@@ -61,49 +63,65 @@ def horizontal_of(data: xr.Dataset, variable: xr.DataArray, product: Product) ->
 
 
 def vertical_of(data: xr.Dataset, level: str) -> Vertical:
-    """Return the vertical axis of a dimension of levels: pressures, or hybrid levels."""
-    values = np.asarray(data[level].to_numpy(), float)
-    attributes = data[level].attrs
-    if LEVEL_A_HPA in attributes:
-        return hybrid_levels(attributes[LEVEL_A_HPA], attributes[LEVEL_B])
-    unit = str(attributes.get("units", "")).lower()
-    described = str(attributes.get("long_name", "")).lower()
-    hybrid = (
-        level.lower() in HYBRID_NAMES - PRESSURE_NAMES
-        or "model" in described
-        or "hybrid" in described
-    )
-    if not hybrid and (unit in _HPA or level.lower() in PRESSURE_NAMES):
-        factor = _HPA.get(unit, 0.01 if values.max() > 2000.0 else 1.0)
-        return pressure_levels(values * factor)
-    numbers = np.rint(values).astype(int)
-    if len(numbers) == 1:
-        return Vertical((float(numbers[0]),), 4, np.zeros(1, np.intp))
-    return hybrid_levels(*full_levels(numbers, attributes))
+    """Return the vertical axis of a dimension of levels: pressures, or hybrid levels.
+
+    Raises:
+        UnsuitableFileError: its values are not known, or are none of levels.
+    """
+    if level not in data.variables:
+        raise UnsuitableFileError(
+            f"its levels ({level}) have no values; write their pressures into it, with units"
+        )
+    levels = data[level]
+    values = np.asarray(levels.to_numpy(), float)
+    try:
+        if LEVEL_A_HPA in levels.attrs:
+            return hybrid_levels(levels.attrs[LEVEL_A_HPA], levels.attrs[LEVEL_B])
+        if not _is_hybrid(levels):
+            return pressure_levels(values * _hpa_per_unit(levels, values))
+        if not np.isfinite(values).all():
+            raise AxisError(f"some numbers of its levels ({level}) are missing; write them into it")
+        numbers = np.rint(values).astype(int)
+        if len(numbers) == 1:
+            return Vertical((float(numbers[0]),), 4, np.zeros(1, np.intp))
+        return hybrid_levels(*full_levels(numbers, levels.attrs))
+    except AxisError as problem:
+        raise UnsuitableFileError(str(problem)) from problem
 
 
-def times_of(
-    data: xr.Dataset, variable: xr.DataArray
-) -> tuple[str, NDArray[np.datetime64], NDArray[np.int64]]:
-    """Return a variable's dimension of time, its valid times, and the forecast hour of each."""
-    name = next((name for name in _TIMES if name in variable.dims), "")
-    known = next((each for each in _TIMES if each in data.coords or each in data.variables), "")
-    if not known:
-        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
-    valid = _to_the_minute(data[known])
-    if name and (np.isnat(valid).any() or len(valid) != data.sizes[name]):
-        raise ValueError(f"some of its times ({known}) are missing")
-    began = data.attrs.get(FORECAST_BEGAN, valid)
-    hours = np.maximum((valid - began) // np.timedelta64(1, "h"), 0).astype(np.int64)
-    if name == "" and len(valid) > 1:
-        return "", np.array(["NaT"], "datetime64[m]"), np.zeros(1, np.int64)
-    return name, valid, hours
+def _is_hybrid(levels: xr.DataArray) -> bool:
+    """Return whether levels are numbers of model levels, by their name or their description."""
+    name, described = str(levels.name).lower(), str(levels.attrs.get("long_name", "")).lower()
+    if name in HYBRID_NAMES - PRESSURE_NAMES or "model" in described or "hybrid" in described:
+        return True
+    return name not in PRESSURE_NAMES and not _is_pressure(levels)
 
 
-def _to_the_minute(times: xr.DataArray) -> NDArray[np.datetime64]:
-    """Return times to the nearest minute, since fractions of days are not exact."""
-    seconds = np.atleast_1d(times.to_numpy()).ravel().astype("datetime64[s]")
-    return (seconds + np.timedelta64(30, "s")).astype("datetime64[m]")
+def _is_pressure(levels: xr.DataArray) -> bool:
+    return _has_unit(levels) and is_convertible(levels, "hPa")
+
+
+def _has_unit(levels: xr.DataArray) -> bool:
+    return "units" in levels.attrs and has_known_unit(levels)
+
+
+def _hpa_per_unit(levels: xr.DataArray, values: NDArray[np.float64]) -> float:
+    """Return the factor that makes hPa of pressures; without a unit, name and size tell.
+
+    Raises:
+        AxisError: they are no pressures.
+    """
+    advice = "write their pressures into it, with units"
+    if _has_unit(levels):
+        if not _is_pressure(levels):
+            raise AxisError(
+                f"its levels ({levels.name}) have the units {levels.attrs['units']}, which are "
+                f"none of pressure; {advice}"
+            )
+        return conversion(levels, "hPa")[0]
+    if len(values) > 2 and (np.abs(np.diff(values)) == 1.0).all():
+        raise AxisError(f"its levels ({levels.name}) are numbered and have no units; {advice}")
+    return 0.01 if str(levels.name).lower().endswith("inpa") or values.max() > 2000.0 else 1.0
 
 
 def check_dimensions(variable: xr.DataArray, level: str) -> None:
@@ -112,9 +130,10 @@ def check_dimensions(variable: xr.DataArray, level: str) -> None:
     Raises:
         UnsuitableFileError: there are.
     """
-    known = {level, *_TIMES, *ROWS, *COLUMNS}
-    times = [str(dim) for dim in variable.dims if dim in _TIMES]
-    others = [str(dim) for dim in variable.dims if str(dim).lower() not in known]
+    dims = list(map(str, variable.dims))
+    times = [dim for dim in dims if dim in TIMES]
+    known = {level, *times, axis_of(variable, ROWS), axis_of(variable, COLUMNS)}
+    others = [dim for dim in dims if dim not in known]
     for dim in (*others, *times[1:]):
         if variable.sizes[dim] > 1:
             raise UnsuitableFileError(

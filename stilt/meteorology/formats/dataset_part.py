@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.meteorology.formats.axes import NO_LEVELS, Horizontal, Vertical
-from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.cf_attributes import UnsuitableFileError, is_mean_over_time
 from stilt.meteorology.formats.dataset_axes import (
     COLUMNS,
     HYBRID_NAMES,
@@ -22,14 +22,27 @@ from stilt.meteorology.formats.dataset_axes import (
     check_dimensions,
     horizontal_of,
     one_expver,
-    times_of,
     vertical_of,
 )
+from stilt.meteorology.formats.dataset_times import times_of, with_time_axis
 from stilt.meteorology.formats.fields import Field, Product
 from stilt.meteorology.formats.hybrid import HYBRID_A, HYBRID_B
-from stilt.meteorology.formats.stores import few_chunks_together
+from stilt.meteorology.formats.missing_values import with_missing
+from stilt.meteorology.formats.stores import absent_chunks, few_chunks_together
 from stilt.meteorology.formats.winds import PARTNER, turn_winds, with_partners
 from stilt.meteorology.records import AnalysisRef, Window
+
+_AT_THE_TIME = frozenset(
+    (
+        "UWND", "VWND", "WWND", "DZDT", "TEMP", "THET", "SPHU", "RELH", "HGTS", "PRES", "PRSS",
+        "T02M", "U10M", "V10M",
+    )
+)  # fmt: skip
+"""Fields of which a mean over time does not do."""
+_OFTEN_ZERO = frozenset(("SHGT", "TPP1", "CPP1", "DSWF", "TCLD", "LCLD"))
+_PRESSURES = 2
+_LEAST_AT_GROUND_HPA = 450.0
+"""Nowhere on Earth is the ground higher up."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,7 @@ class DatasetPart:
         for name, field in self.fields.items():
             if variables is not None and field.name not in variables:
                 continue
-            values = self._values(name, position, nodes, order)
+            values = self._values(name, position, nodes, order, ref.path)
             # In place: one global field has 150 MB.
             if field.is_logarithm:
                 np.exp(values, out=values)
@@ -112,7 +125,7 @@ class DatasetPart:
         return surface, upper
 
     def _values(
-        self, name: str, position: int, nodes: Horizontal, order: NDArray[np.intp]
+        self, name: str, position: int, nodes: Horizontal, order: NDArray[np.intp], path: str
     ) -> NDArray[np.float32]:
         variable = self.data[name]
         chosen: dict[Hashable, Any] = {}
@@ -132,6 +145,10 @@ class DatasetPart:
             for run in _runs(nodes.columns):
                 columns = _span(run)
                 taken = variable.isel({**chosen, x: columns}).to_numpy()
+                part = {self.time: slice(position, position + 1)} if self.time else {}
+                part |= {dim: chosen[dim] for dim in wanted[:-1]} | {x: columns}
+                self._require_chunks(path, name, part, taken)
+                taken = with_missing(taken, self.data[name])
                 pieces.append(taken[..., nodes.rows - rows.start, :][..., run - columns.start])
         values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
         if self.level:
@@ -147,6 +164,29 @@ class DatasetPart:
                 )
         return np.ascontiguousarray(values, np.float32)
 
+    def _require_chunks(
+        self, path: str, name: str, part: dict[str, slice], taken: NDArray[Any]
+    ) -> None:
+        """Refuse a part of a field from chunks that a store lacks.
+
+        Chunks that are zero throughout, or have no value, need not be written: rain and sunshine
+        are often so, and levels that are under the ground everywhere.
+
+        Raises:
+            ValueError: there is such a chunk.
+        """
+        if self.fields[name].name in _OFTEN_ZERO:
+            return
+        part = {dim: each for dim, each in part.items() if dim in self.data[name].dims}
+        pressures = dict(zip(self.vertical.order, self.vertical.values, strict=True))
+        for chunk in absent_chunks(path, self.data[name], part, taken):
+            if self.level and self.vertical.flag == _PRESSURES and np.isnan(taken).any():
+                held = [pressures[k] for k in chunk.covers[self.level] if k in pressures]
+                if min(held) >= _LEAST_AT_GROUND_HPA:
+                    continue
+            when = f" at {self.times[part[self.time].start]}" if self.time in part else ""
+            raise ValueError(f"it has no values of {name}{when}: its chunk {chunk.key} is lacking")
+
 
 def _span(index: NDArray[np.intp]) -> slice:
     """Return the smallest slice that holds some indices."""
@@ -161,7 +201,7 @@ def _runs(index: NDArray[np.intp]) -> list[NDArray[np.intp]]:
 
 def parts_of(product: Product, data: xr.Dataset) -> Iterator[DatasetPart]:
     """Yield the surface fields of a dataset, and those on each of its lists of levels."""
-    data = one_expver(data)
+    data = one_expver(with_time_axis(data))
     by_level: dict[str, list[str]] = {}
     for name in map(str, data.data_vars):
         variable = data[name]
@@ -171,7 +211,7 @@ def parts_of(product: Product, data: xr.Dataset) -> Iterator[DatasetPart]:
             by_level.setdefault(level, []).append(name)
     for level, names in by_level.items():
         table = product.upper if level else product.surface
-        known = _fields(names, product.upper) or _fields(names, product.surface)
+        known = _fields(data, names, product.upper) or _fields(data, names, product.surface)
         if not known:
             continue
         for name in known:
@@ -185,13 +225,29 @@ def parts_of(product: Product, data: xr.Dataset) -> Iterator[DatasetPart]:
             level, vertical, table = "", NO_LEVELS, product.surface
         time, times, hours = times_of(data, first)
         yield DatasetPart(
-            data, _fields(names, table), horizontal, vertical, level, time, times, hours
+            data, _fields(data, names, table), horizontal, vertical, level, time, times, hours
         )
 
 
-def _fields(names: list[str], table: Any) -> dict[str, Field]:
-    """Return the field of each variable; of several with one field, the lowest rank is used."""
+def _fields(data: xr.Dataset, names: list[str], table: Any) -> dict[str, Field]:
+    """Return the field of each variable; of several with one field, the lowest rank is used.
+
+    Raises:
+        UnsuitableFileError: there are only means over time of what must be instantaneous.
+    """
     known = {name: table[name.lower()] for name in names if name.lower() in table}
+    means = [
+        name
+        for name, field in known.items()
+        if field.name in _AT_THE_TIME and is_mean_over_time(data[name])
+    ]
+    instant = {field.name for name, field in known.items() if name not in means}
+    for name in means:
+        if known.pop(name).name not in instant:
+            raise UnsuitableFileError(
+                f"its field {name} is a mean over time (cell_methods), and transport needs values "
+                "of the times themselves; use instantaneous fields"
+            )
     best: dict[str, str] = {}
     for name, field in known.items():
         other = best.setdefault(field.name, name)

@@ -125,6 +125,15 @@ def _analysis(levels: Sequence[AnalysisRef], others: Sequence[AnalysisRef]) -> A
     )
 
 
+def has_surface(analysis: AnalysisRef) -> bool:
+    """Return whether an analysis of :func:`merged` has surface fields, in any of its files."""
+    is_whole = analysis.format in WHOLE or "." in analysis.format  # a format of the user's own
+    return is_whole or any(
+        not part.grid.levels or any(message.level < 0 for message in part.messages)
+        for part in analysis.parts or (analysis,)
+    )
+
+
 def surface_elsewhere(analysis: AnalysisRef, parts: Iterable[AnalysisRef]) -> AnalysisRef | None:
     """Return surface fields of an analysis's time that lack some of its nodes, if it has no others.
 

@@ -11,14 +11,19 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stilt.digests import sampled_digest
+import numpy as np
+from numpy.typing import NDArray
+
+from stilt.digests import FEW_SAMPLES, sampled_digest
 from stilt.roots import is_url
 
 if TYPE_CHECKING:
@@ -140,25 +145,7 @@ def chunk_tokens(
         positions: of the times.
     """
     keys = _chunk_keys(path, variable, time_dim, positions)
-    filesystem, root = _place(path)
-
-    def token(key: str) -> str:
-        file = f"{root}/{key}"
-        if not is_url(path):
-            return sampled_digest(file) if os.path.exists(file) else ""
-        known = _chunks.get((path, key))
-        if known and time.monotonic() - known[0] < _STATE_LIFE_S:
-            return known[1]
-        try:
-            info: Mapping[str, Any] = filesystem.info(file)
-        except FileNotFoundError:
-            info = {}
-        except Exception as error:
-            raise _unreachable(error) from error
-        facts = [str(info[name]) for name in ("size", *_TOKENS) if info.get(name) is not None]
-        _chunks[path, key] = time.monotonic(), " ".join(facts)
-        return _chunks[path, key][1]
-
+    token = partial(_token, path)
     distinct = list(dict.fromkeys(keys))
     if is_url(path):
         with ThreadPoolExecutor(_TOGETHER) as threads:
@@ -168,12 +155,96 @@ def chunk_tokens(
     return [tokens[key] for key in keys]
 
 
+def _token(path: str, key: str) -> str:
+    """Return a text that identifies the content of a chunk; "" if it is not there."""
+    filesystem, root = _place(path)
+    file = f"{root}/{key}"
+    if not is_url(path):
+        return sampled_digest(file, FEW_SAMPLES) if os.path.exists(file) else ""
+    known = _chunks.get((path, key))
+    if known and time.monotonic() - known[0] < _STATE_LIFE_S:
+        return known[1]
+    try:
+        info: Mapping[str, Any] = filesystem.info(file)
+    except FileNotFoundError:
+        info = {}
+    except Exception as error:
+        raise _unreachable(error) from error
+    facts = [str(info[name]) for name in ("size", *_TOKENS) if info.get(name) is not None]
+    _chunks[path, key] = time.monotonic(), " ".join(facts)
+    return _chunks[path, key][1]
+
+
+@dataclass(frozen=True)
+class AbsentChunk:
+    """A chunk that a store does not have: its name, and what it covers of each dimension."""
+
+    key: str
+    covers: Mapping[str, range]
+
+
+def absent_chunks(
+    path: str, variable: xr.DataArray, taken: Mapping[str, slice], values: NDArray[Any]
+) -> Iterator[AbsentChunk]:
+    """Yield the chunks that a part of a field comes from and that are not there.
+
+    Zarr reads such a chunk as one value throughout, so that only of those it is asked whether they
+    are there.
+
+    Args:
+        path: the store.
+        variable: the field, as the store has it; nothing is yielded for one of another file.
+        taken: which part of each of its dimensions was read; dimensions not named are at 0.
+        values: what was read, with the dimensions of ``taken`` in their order; a dimension of one
+            value may lack.
+    """
+    sizes = variable.encoding.get("shards") or variable.encoding.get("chunks")
+    if not sizes:
+        return
+    parts = [taken.get(str(dim), slice(0, 1)) for dim in variable.dims]
+    lengths = [part.stop - part.start for part in parts]
+    order = [list(taken).index(str(dim)) for dim in variable.dims if str(dim) in taken]
+    shaped = values.reshape([taken[dim].stop - taken[dim].start for dim in taken])
+    shaped = shaped.transpose(order).reshape(lengths)
+    array = None
+    chunks = [
+        range(part.start // size, (part.stop - 1) // size + 1)
+        for part, size in zip(parts, sizes, strict=True)
+    ]
+    for index in product(*chunks):
+        covers = [range(at * size, (at + 1) * size) for at, size in zip(index, sizes, strict=True)]
+        block = shaped[
+            tuple(
+                slice(max(each.start - part.start, 0), each.stop - part.start)
+                for each, part in zip(covers, parts, strict=True)
+            )
+        ]
+        if not _is_one_value(block):
+            continue
+        if array is None:
+            array = _array(path, variable)
+        key = f"{variable.name}/{array.metadata.encode_chunk_key(index)}"
+        if not _token(path, key):
+            yield AbsentChunk(key, dict(zip(map(str, variable.dims), covers, strict=True)))
+
+
+def _is_one_value(block: NDArray[Any]) -> bool:
+    first, middle = block.flat[0], block.flat[block.size // 2]
+    if np.isnan(first):
+        return bool(np.isnan(middle) and np.isnan(block).all())
+    return bool(middle == first and (block == first).all())
+
+
+def _array(path: str, variable: xr.DataArray) -> Any:
+    import zarr
+
+    return zarr.open_array(path, path=str(variable.name), mode="r")
+
+
 def _chunk_keys(
     path: str, variable: xr.DataArray, time_dim: str, positions: list[int]
 ) -> list[str]:
-    import zarr
-
-    array = zarr.open_array(path, path=str(variable.name), mode="r")
+    array = _array(path, variable)
     sizes = array.shards or array.chunks
     dims = list(variable.dims)
     keys = []

@@ -20,6 +20,7 @@ from stilt.digests import sampled_digest
 from stilt.errors import MeteorologyError, Reason
 from stilt.meteorology.formats.axes import AxisError, Horizontal
 from stilt.meteorology.formats.cf_attributes import UnsuitableFileError
+from stilt.meteorology.formats.netcdf_classic import require_whole
 from stilt.meteorology.formats.netcdf_files import can_be_read, is_netcdf
 from stilt.meteorology.formats.wrf_fields import SURFACE, UPPER, Floats, Frame, Maker, precipitation
 from stilt.meteorology.formats.wrf_grid import wrf_horizontal
@@ -59,14 +60,15 @@ class WrfFormat:
             if output is None:
                 return FileIndex(())
             content = f"{sampled_digest(path)}-{self.name}"
-            grids = [output.grid(position) for position in range(len(output.times))]
+            whole = [int(each) for each in np.flatnonzero(~np.isnat(output.times))]
+            grids = {position: output.grid(position) for position in whole}
         except (OSError, ValueError) as problem:
             return FileIndex((), _damage(path, problem))
         refs = [
             AnalysisRef(
                 path=path,
-                time=time,
-                forecast_hour=int(minutes // 60),
+                time=output.times[position],
+                forecast_hour=int(output.minutes[position] // 60),
                 offset=position,
                 nbytes=0,
                 grid=grids[position],
@@ -74,11 +76,13 @@ class WrfFormat:
                 content=f"{content}-{position}",
                 format=self.name,
             )
-            for position, (time, minutes) in enumerate(
-                zip(output.times, output.minutes, strict=True)
-            )
+            for position in whole
         ]
-        return FileIndex(tuple(refs))
+        empty = next(iter({*range(len(output.times))} - {*whole}), None)
+        if empty is None:
+            return FileIndex(tuple(refs))
+        unwritten = f"record {empty + 1} of {len(output.times)} has no time in Times"
+        return FileIndex(tuple(refs), _damage(path, ValueError(unwritten)))
 
     def read(self, ref: AnalysisRef, variables: Collection[str] | None = None) -> RawAnalysis:
         """Read one time; see :class:`stilt.meteorology.formats.WeatherFormat`."""
@@ -124,8 +128,8 @@ class _Output:
 
     Attributes:
         data: its variables and attributes.
-        times: valid times, to the minute.
-        minutes: since the run of WRF began.
+        times: valid times, to the minute; NaT where a record has none.
+        minutes: since the run of WRF began; 0 where a record has no time.
         horizontal: the grid of its mass points at the first time.
         levels: eta of its mass points, from the ground up.
     """
@@ -187,6 +191,7 @@ def _opened(path: str, identity: str) -> _Output | None:
     del identity
     if not is_netcdf(path):
         return None
+    require_whole(path)
     data = xr.open_dataset(path, engine="netcdf4", decode_times=False).reset_coords()
     title = str(data.attrs.get("TITLE", ""))
     if "MAP_PROJ" not in data.attrs or not {"U", "V"} & set(data.variables):
@@ -248,7 +253,8 @@ def _minutes(data: xr.Dataset, times: NDArray[np.datetime64]) -> NDArray[np.int6
     if not start:
         return np.zeros(len(times), np.int64)
     began = np.datetime64(str(start).replace("_", "T"), "m")
-    return np.asarray((times - began) / np.timedelta64(1, "m"), np.int64)
+    minutes = (times - began) / np.timedelta64(1, "m")
+    return np.where(np.isnat(times), 0, minutes).astype(np.int64)
 
 
 def _identity(path: str) -> str:

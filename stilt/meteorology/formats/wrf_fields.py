@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.meteorology.formats import wrf_physics as physics
+from stilt.meteorology.formats.missing_values import with_missing
 
 Floats = NDArray[np.float32]
 
@@ -65,7 +66,7 @@ class Frame:
             for dim, index in kept.items()
             if index is not None
         }
-        values = variable.isel(spans).to_numpy()
+        values = with_missing(variable.isel(spans).to_numpy(), self.data[name])
         for axis, (dim, index) in enumerate(kept.items()):
             if index is not None and (np.diff(index) != 1).any():
                 values = np.take(values, index - spans[dim].start, axis)
@@ -141,7 +142,8 @@ class Frame:
 
     def _whole(self, name: str) -> Floats:
         """Read a field at the ground uncropped: neighbours outside the crop are needed."""
-        return np.asarray(self.data[name][self.position].to_numpy(), np.float32)
+        values = with_missing(self.data[name][self.position].to_numpy(), self.data[name])
+        return np.asarray(values, np.float32)
 
     def _factor(self, newer: str, older: str) -> Floats:
         """Read the map factor of a staggered grid; since WRF 3 there is one for each direction."""
