@@ -16,7 +16,12 @@ _OTHERWISE = {
     "deg k": "K", "k (kelvin)": "K",
 }  # fmt: skip
 """Units in lower case that UDUNITS does not know, or takes for others, as it knows them."""
-_USUAL = {"point", "mean", "sum"}
+_STATISTICS = {
+    "maximum", "minimum", "max", "min", "maximum_absolute_value", "minimum_absolute_value",
+    "mid_range", "range", "median", "mode", "standard_deviation", "variance", "stddev",
+    "root_mean_square", "sum_of_squares",
+}  # fmt: skip
+"""Methods after which a field is no longer the quantity that its name says."""
 _TIME_AXES = {"valid_time", "t"}
 _EXTREMES = ("max", "min", "sd")
 
@@ -34,7 +39,7 @@ def standard_name(variable: xr.DataArray) -> str:
 def is_statistic(variable: xr.DataArray) -> bool:
     """Return whether a field is a maximum, a deviation or the like of what its name says."""
     methods = {method for _, method in _cell_methods(variable)}
-    return bool(methods - _USUAL) or variable.attrs.get("GRIB_stepType") in _EXTREMES
+    return bool(methods & _STATISTICS) or variable.attrs.get("GRIB_stepType") in _EXTREMES
 
 
 def is_mean_over_time(variable: xr.DataArray) -> bool:
