@@ -176,6 +176,22 @@ def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -
     return cast(Backend, backend(n_workers=execution.n_workers, **execution.options))
 
 
+def check_backend(executor: object, n_workers: int | None) -> None:
+    """Refuse what is no backend, and a number of workers beside one.
+
+    Raises:
+        TypeError: it is no backend.
+        UsageError: a backend, which has its number of workers, and another number.
+    """
+    if not hasattr(executor, "detaches") or not hasattr(executor, "on_this_machine"):
+        raise TypeError(
+            f"executor is a backend, not {executor!r}: make one with "
+            'stilt.execution.get_executor, from {"backend": "local", "n_workers": 2} for example.'
+        )
+    if n_workers is not None:
+        raise UsageError("A backend has its own number of workers: leave out n_workers.")
+
+
 def refuse_unknown(backend: str, options: Mapping[str, Any], known: Sequence[str]) -> None:
     """Stop at an option that a backend does not have.
 
