@@ -138,3 +138,31 @@ def test_a_file_that_is_gone_is_said_by_every_command(model, tmp_path):
     assert "is gone: `stilt run " in text
     stilt.push_simulations(model, model.pending())
     assert "nothing has gone wrong" in said("explain", root, sim_id)
+
+
+def test_a_file_of_another_simulation_is_found_by_what_is_stored_in_it(model, caplog):
+    """It was copied or renamed by hand: its influence belongs to another time or place."""
+    theirs, mine = model.simulations.ids()[1:3]
+    layout = model.layout
+    for path in (layout.footprint, layout.trajectory):
+        named = ("default",) if path == layout.footprint else ()
+        shutil.copyfile(path(theirs, *named), path(mine, *named))
+    feet, kept = model.footprints["default"], model.trajectories
+    receptor = theirs.partition("_")[2]
+    for use in (feet.load, feet.mean, lambda: feet[mine], kept.load, lambda: kept[mine]):
+        with pytest.raises(StiltError, match=f"{mine}: .* of another receptor, {receptor}: delete"):
+            use()
+    caplog.clear()
+    assert model.status(verify=True)["completed"] == NUMBER - 1
+    assert f"is not of its simulation, but of the receptor {receptor}" in caplog.text
+    assert model.simulations.ids(state="pending") == [mine]
+    shutil.rmtree(layout.state)
+    fresh = stilt.Model(model.project)
+    caplog.clear()
+    fresh.rebuild()
+    assert f"is not of its simulation, but of the receptor {receptor}" in caplog.text
+    assert mine not in fresh.simulations.ids(state="complete")
+    fresh.register_pending()
+    run_batch(str(layout.root), [mine])
+    assert fresh.status()["completed"] == NUMBER
+    assert len(fresh.footprints["default"].load()) == NUMBER
