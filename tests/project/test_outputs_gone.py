@@ -166,3 +166,26 @@ def test_a_file_of_another_simulation_is_found_by_what_is_stored_in_it(model, ca
     run_batch(str(layout.root), [mine])
     assert fresh.status()["completed"] == NUMBER
     assert len(fresh.footprints["default"].load()) == NUMBER
+
+
+def test_the_log_of_a_failure_is_not_shown_of_an_attempt_that_succeeded(make_model, steer):
+    """The file stays, since it says what went wrong before."""
+    from click.testing import CliRunner
+
+    from stilt.cli import cli
+
+    model = make_model(1)
+    (sim_id,) = model.register_pending()
+    wish = steer / "fail" / sim_id
+    wish.parent.mkdir()
+    wish.touch()
+    stilt.push_simulations(model, [sim_id])
+    assert "Reason: " in model.simulations[sim_id].explain()["log_text"]
+    wish.unlink()
+    stilt.push_simulations(model, [sim_id])
+    found = model.simulations[sim_id].explain()
+    assert (found["state"], found["log_text"]) == ("complete", "")
+    assert found["log"]
+    shown = CliRunner().invoke(cli, ["explain", str(model.project), sim_id]).output
+    assert "stilt.log (of an earlier attempt, which failed)" in shown
+    assert "Reason: " not in shown
