@@ -189,3 +189,18 @@ def test_the_log_of_a_failure_is_not_shown_of_an_attempt_that_succeeded(make_mod
     shown = CliRunner().invoke(cli, ["explain", str(model.project), sim_id]).output
     assert "stilt.log (of an earlier attempt, which failed)" in shown
     assert "Reason: " not in shown
+
+
+@pytest.mark.parametrize("wish", ["fail", "fail-error", "empty"])
+def test_verifying_finds_nothing_wrong_where_files_are_as_the_run_left_them(
+    make_model, steer, caplog, wish
+):
+    model = make_model(3)
+    ids = model.register_pending()
+    (steer / wish).mkdir()
+    (steer / wish / ids[1]).touch()
+    stilt.push_simulations(model, ids)
+    before = model.status()
+    for _ in range(2):
+        assert warnings_of(caplog, lambda: model.status(verify=True)) == []
+    assert model.status() == before
