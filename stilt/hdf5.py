@@ -41,6 +41,20 @@ def _reading() -> h5py.h5p.PropFAID:
     return properties
 
 
+def global_text(path: str | os.PathLike[str], name: str) -> str:
+    """Return a global attribute of a file; "" where it has none, or is no such file."""
+    try:
+        with open_hdf5(path) as file:
+            return text(file, name)
+    except (OSError, KeyError, ValueError):
+        return ""
+
+
+def is_written_by_stilt(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is a NetCDF file that this program wrote."""
+    return global_text(path, "source").startswith("stilt ")
+
+
 def has(file: h5py.File, name: str) -> bool:
     """Return whether a file has a variable or group of this name."""
     return name.encode() in file.id

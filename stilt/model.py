@@ -16,7 +16,7 @@ from stilt.collections import ReceptorList, SimulationCollection
 from stilt.config import ModelConfig, RuntimeSettings
 from stilt.config.realizations import without_realizations
 from stilt.errors import UsageError
-from stilt.execution.backend import Backend, get_executor
+from stilt.execution.backend import Backend, check_backend, get_executor
 from stilt.execution.cut_grids import cut_grids
 from stilt.execution.observing import Observer
 from stilt.execution.running import run_pending
@@ -341,6 +341,7 @@ class Model(Answers):
         rebuild: bool | None = None,
         wait: bool = True,
         *,
+        n_workers: int | None = None,
         observer: Observer | None = None,
     ) -> Run:
         """Register what is missing and compute it.
@@ -352,13 +353,16 @@ class Model(Answers):
                 trajectories included; None uses the configuration.
             rebuild: rebuild the index from the outputs first.
             wait: return when all is done; False returns at once from a backend that detaches.
+            n_workers: worker processes, or workers of a cluster, in place of the configuration's.
             observer: receives the progress of the run.
 
         Returns:
             The run, with counts, failures by reason, and ``raise_for_failures()``.
 
         Raises:
-            UsageError: the configuration asks for a GPU that this machine does not have, a folder
+            TypeError: ``executor`` is no backend.
+            UsageError: n_workers is given beside a backend, which has its own,
+                the configuration asks for a GPU that this machine does not have, a folder
                 for caches or for computing cannot be used, or this process was forked from one
                 that has computed.
             ConfigValidationError: no simulation can be computed on this machine, for lack of
@@ -372,7 +376,11 @@ class Model(Answers):
             WeatherWarning: weather looks wrong, or receptors lie a little outside it.
         """
         refuse_wrong_process()
-        executor = executor or get_executor(self.config.execution)
+        if executor is None:
+            asked = {} if n_workers is None else {"n_workers": n_workers}
+            executor = get_executor({**self.config.execution.to_dict(), **asked})
+        else:
+            check_backend(executor, n_workers)
         with nullcontext() if executor.detaches else self.files.leased():
             if executor.on_this_machine:
                 self.files.require_folders()

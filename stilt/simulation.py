@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stilt.errors import ConfigValidationError, Reason, SimulationError
-from stilt.execution.failures import last_block
+from stilt.execution.failures import is_our_block, last_block
 from stilt.execution.stored import stored_outputs
 from stilt.execution.task import Task
 from stilt.footprint.empty import empty_text
@@ -134,8 +134,8 @@ class Simulation:
             empty (why footprints are zero everywhere, by name), weather_lacked
             (hours that the files there are now do not hold), weather_error and
             weather_reason ("" when a run would find all it needs), remarks (what looks odd in
-            the weather or the release heights), log ("" or its path), log_text (its last block),
-            and command (which runs this simulation alone).
+            the weather or the release heights), log ("" or its path), log_text (its last block,
+            "" where a later attempt is complete), and command (which runs this simulation alone).
         """
         index = self._project.index
         names = ("reason", "detail", "attempts", "host", "batch_id", "finished_at", "met_files")
@@ -154,7 +154,7 @@ class Simulation:
             "empty": self._empty_footprints(),
             **self._look_at_weather(used),
             "log": "" if log is None else str(log),
-            "log_text": "" if log is None else last_block(log.read_text(errors="replace")),
+            "log_text": "" if log is None else _of_last_attempt(log, state),
             "command": f"echo {shlex.quote(str(self.id))} | stilt push-worker "
             f"{shlex.quote(str(self._project.place))} --chunk -{redo}",
         }
@@ -344,3 +344,9 @@ def _raise_failure(task: Task) -> None:
     failure = task.failure
     if failure is not None:
         raise SimulationError(failure.detail, reason=Reason(failure.reason), sim_id=task.sim_id)
+
+
+def _of_last_attempt(log: Path, state: str) -> str:
+    """Return the last block of a log; "" where an attempt after that one is complete."""
+    text = last_block(log.read_text(encoding="utf-8", errors="replace"))
+    return "" if state == "complete" and is_our_block(text) else text

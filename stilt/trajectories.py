@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stilt.atomic import atomic_path
-from stilt.errors import TrajectoryError
+from stilt.errors import StiltError, TrajectoryError
 from stilt.receptors import Receptor
 
 if TYPE_CHECKING:
@@ -74,13 +74,16 @@ class Trajectories:
             needed = ["time", *columns] if DATETIME in columns else list(columns)
             stored = [name for name in dict.fromkeys(needed) if name != DATETIME]
         try:
-            table = pq.read_table(path, columns=stored)
+            table = pq.read_table(path, columns=stored, page_checksum_verification=True)
         except FileNotFoundError:
             raise
         except (OSError, pa.ArrowException) as error:
             raise _unreadable(path, error) from error
         metadata = _decoded(table.schema, path)
-        receptor = Receptor.from_dict(metadata.pop("receptor"))
+        try:
+            receptor = Receptor.from_dict(metadata.pop("receptor"))
+        except (StiltError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _unreadable(path, error) from error
         particles = table.to_pandas()
         if columns is None or DATETIME in columns:
             particles[DATETIME] = particle_times(particles, receptor)
@@ -127,6 +130,7 @@ class Trajectories:
                 compression=_compression(),
                 use_dictionary=dictionary,
                 use_byte_stream_split=floats,
+                write_page_checksum=True,
             )
         return Path(path)
 
@@ -211,15 +215,15 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _decoded(schema: pa.Schema, path: str | os.PathLike[str]) -> dict[str, Any]:
     """Take this package's keys out of a schema's metadata."""
-    texts = {
-        key.decode().removeprefix(PREFIX): value.decode()
-        for key, value in (schema.metadata or {}).items()
-        if key.decode().startswith(PREFIX)
-    }
     try:
+        texts: dict[str, Any] = {
+            key.decode().removeprefix(PREFIX): value.decode()
+            for key, value in (schema.metadata or {}).items()
+            if key.decode().startswith(PREFIX)
+        }
         for key in ("receptor", "params", "met_files", "is_error"):
             texts[key] = json.loads(texts[key])
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, ValueError) as error:
         raise _unreadable(path, error) from error
     return texts
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stilt.answers.ends import ends_of_simulations, footprint_settings, transforms_of
+from stilt.destinations import folder_to_fill
 from stilt.errors import UsageError
 from stilt.exchange import ct_lagrange, openghg
 from stilt.exchange.releases import ReleaseRecord
+from stilt.nearest_names import nearest_name
 from stilt.outputs import FootprintCollections, TrajectoryCollection
 from stilt.outputs.omitted import tell_of_omitted
+from stilt.roots import PathLike
 from stilt.selection import sites_of
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ FORMATS = ("openghg", "paris", "ct-lagrange")
 
 def export(
     owner: Owner,
-    folder: Path,
+    folder: PathLike,
     layout: str,
     selection: Selection,
     *,
@@ -34,14 +37,16 @@ def export(
     """Write footprints in another layout; see :meth:`stilt.Model.export`."""
     if layout not in FORMATS:
         raise UsageError(f"Unknown format {layout!r}: the choices are {', '.join(FORMATS)}.")
+    folder = folder_to_fill(folder)
     known = FootprintCollections(owner).names()
     if footprint is None and len(known) != 1:
         raise UsageError(
             f"Say which footprints are exported: the choices are {', '.join(known) or 'none'}."
         )
     name = footprint or known[0]
+    if name not in FootprintCollections(owner):
+        raise UsageError(f"There is no footprint '{name}': {nearest_name(name, known)}")
     if layout == "ct-lagrange":
-        folder.mkdir(parents=True, exist_ok=True)
         written: dict[Path, str] = {}
         for record, rows in _records(owner, name, selection):
             path, receptor = folder / ct_lagrange.file_name(record), str(record.receptor.id)
@@ -55,7 +60,6 @@ def export(
         return list(written)
     if names is None:
         raise UsageError("These files carry a site and a domain in their names: give both.")
-    folder.mkdir(parents=True, exist_ok=True)
     chosen = _at_site(owner, selection, names.site)
     records = [record for record, _ in _records(owner, name, chosen)]
     return openghg.write(records, names, folder)

@@ -206,7 +206,7 @@ class Answers:
         names = None
         if site is not None and domain is not None:
             names = ExportNames(site, domain, species, mets[0], period=period)
-        return export(self, Path(folder), layout, selection, footprint=name, names=names)
+        return export(self, folder, layout, selection, footprint=name, names=names)
 
     def ends(self: ModelWithObservations, **selection: Unpack[Selection]) -> pd.DataFrame:
         """Return where and when every particle ended, by age or by leaving the weather's domain.

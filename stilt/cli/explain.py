@@ -171,7 +171,9 @@ def _print_one(found: Mapping[str, Any], project: str) -> None:
     for text in found["remarks"]:
         click.echo(f"  remark: {text}")
     fine = "none" if found["files_gone"] else "none: nothing has gone wrong"
-    click.echo(f"  log: {found['log'] or fine}")
+    is_older = found["log"] and not found["log_text"]
+    older = " (of an earlier attempt, which failed)" if is_older else ""
+    click.echo(f"  log: {found['log'] or fine}{older}")
     # Without a traceback it says no more than the cause.
     if "\nTraceback: " in found["log_text"] or not found["reason"]:
         for line in found["log_text"].splitlines():

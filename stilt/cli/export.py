@@ -16,6 +16,7 @@ from stilt.cli.common import (
     time_range,
 )
 from stilt.cli.ids import locations
+from stilt.nearest_names import nearest_name
 
 LAYOUTS = ("openghg", "paris", "ct-lagrange")
 
@@ -105,6 +106,12 @@ def export(
         selection["time_range"] = time_range(start, end)
     selection = {key: value for key, value in selection.items() if value is not None}
     if chosen in LAYOUTS:
+        if particles or error:
+            option = "--particles" if particles else "--error"
+            raise click.UsageError(
+                f"{option} has no effect with --format {chosen}, which holds footprints of the "
+                "main run: leave it out, or choose another format."
+            )
         written = model.export(
             out, chosen, name=name, site=site, domain=domain, species=species, **selection
         )
@@ -114,6 +121,10 @@ def export(
             click.echo(f"{len(written)} file(s) written to {out}.")
         return
     if particles:
+        if name is not None:
+            raise click.UsageError(
+                "--name chooses footprints and has no effect with --particles: leave out one."
+            )
         number = model.trajectories.export(out, format=chosen, error=error, **selection)
     else:
         names = model.footprints.names()
@@ -121,6 +132,13 @@ def export(
             raise click.UsageError("There are no footprints: --particles exports particles.")
         name = name or names[0]
         name = f"{name}_error" if error and not name.endswith("_error") else name
+        if name not in model.footprints:
+            if error and (main := name.removesuffix("_error")) in names:
+                raise click.UsageError(
+                    f"The footprint '{main}' has no error run: set error: true under "
+                    f"footprints.{main} in config.yaml, or leave out --error."
+                )
+            raise click.UsageError(f"There is no footprint '{name}': {nearest_name(name, names)}")
         collection = model.footprints[name]
         number = collection.export(out, format=chosen, along=along, **selection)
     if as_json:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import click
 
+from stilt.destinations import file_to_write
 from stilt.errors import UsageError
-from stilt.roots import shown
+from stilt.roots import expanded, shown
 
 if TYPE_CHECKING:
     from stilt.footprint import Footprint
@@ -23,6 +24,24 @@ Kind = Literal["map", "facet", "mean", "series", "particles", "profile", "space"
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OF_MANY = ("mean", "series")
 OF_PARTICLES = ("particles", "profile", "space", "animation")
+
+
+# Options, by the keyword of `stilt plot`, that only some kinds of pictures use.
+USED_BY: Mapping[str, tuple[Kind, ...]] = {
+    "hour": ("map",),
+    "hours": ("facet",),
+    "color_by": ("particles", "profile", "space"),
+    "frames": ("animation",),
+    "fps": ("animation",),
+    "linear": ("map", "facet", "mean", "animation"),
+    "whole_grid": ("map", "facet", "mean"),
+    "shares": ("map", "facet", "mean"),
+    "extent": ("map", "facet", "mean", "particles", "space", "animation"),
+    "vmin": ("map", "facet", "mean", "particles", "profile", "space", "animation"),
+    "vmax": ("map", "facet", "mean", "particles", "profile", "space", "animation"),
+    "cmap": ("map", "facet", "mean", "particles", "profile", "space", "animation"),
+    "no_outlines": ("map", "facet", "mean", "particles", "space", "animation"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,7 @@ class PictureRequest:
 
 
 def target_file(out: str | None, suffix: str | None, stem: str, *, film: bool = False) -> Path:
-    """Return the file to write, with its folder made.
+    """Return the file to write.
 
     Args:
         out: file, or folder, as the option names it.
@@ -64,9 +83,9 @@ def target_file(out: str | None, suffix: str | None, stem: str, *, film: bool = 
         film: whether it is a film.
 
     Raises:
-        UsageError: matplotlib writes no such kind of file.
+        UsageError: matplotlib writes no such kind of file, or it cannot be replaced.
     """
-    path = Path(out or ".").expanduser()
+    path = expanded(out or ".")
     ending = (suffix or ("gif" if film else "png")).lstrip(".")
     if out is None or out.endswith("/") or path.is_dir() or not path.suffix:
         path = path / f"{stem}.{ending}"
@@ -86,8 +105,26 @@ def target_file(out: str | None, suffix: str | None, stem: str, *, film: bool = 
             raise UsageError(
                 f"Pictures cannot be written as '{path.suffix}': choose {', '.join(sorted(kinds))}."
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+    return file_to_write(path)
+
+
+def refuse_unused(kind: Kind, given: Mapping[str, str]) -> None:
+    """Refuse options that a kind of picture does not use.
+
+    Args:
+        kind: of picture.
+        given: what the person wrote for each of :data:`USED_BY` that was given, by its keyword.
+
+    Raises:
+        UsageError: one of them would have no effect.
+    """
+    for keyword, option in given.items():
+        kinds = USED_BY[keyword]
+        if kind not in kinds:
+            raise UsageError(
+                f"{option} has no effect on a picture of the kind '{kind}': leave it out, or draw "
+                f"one of the kind {' or '.join(kinds)} with --kind."
+            )
 
 
 def draw_each(
@@ -218,8 +255,10 @@ def draw_many(
 
 
 def _save(ax: Any, path: Path, dpi: int) -> Path:
+    from stilt.plotting.picture_file import save_picture
     from stilt.plotting.style import pyplot
 
-    ax.figure.savefig(path, dpi=dpi)
-    pyplot().close(ax.figure)
-    return path
+    try:
+        return save_picture(ax.figure, path, dpi)
+    finally:
+        pyplot().close(ax.figure)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stilt.cli.common import (
     json_option,
@@ -22,10 +23,12 @@ from stilt.cli.pictures import (
     KINDS,
     OF_MANY,
     OF_PARTICLES,
+    USED_BY,
     Kind,
     PictureRequest,
     draw_each,
     draw_many,
+    refuse_unused,
     target_file,
 )
 from stilt.errors import UsageError
@@ -82,10 +85,17 @@ Examples:
 )  # fmt: skip
 @click.option("--hour", metavar="N|TIME", help="One hour of a footprint: 0 is the earliest.")
 @click.option(
-    "--hours", type=int, default=1, show_default=True, help="Hours in each panel of a facet."
+    "--hours",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Hours in each panel of a facet.",
 )
 @click.option("--color-by", metavar="WHAT", help="Particles: age, height, influence or a column.")
-@click.option("--frames", type=int, default=80, show_default=True, help="Frames of an animation.")
+@click.option(
+    "--frames", type=click.IntRange(1), default=80, show_default=True,
+    help="Frames of an animation.",
+)  # fmt: skip
 @click.option("--fps", type=float, default=12, show_default=True, help="Frames a second.")
 @click.option("--linear", is_flag=True, help="Colours from zero instead of logarithmic.")
 @click.option("--whole-grid", is_flag=True, help="Show all of the grid, not only the influence.")
@@ -104,7 +114,9 @@ Examples:
 )
 @click.option("--title", metavar="TEXT", help="Title; an empty one leaves it out.")
 @click.option("--size", callback=_numbers(2), metavar="W,H", help="Width and height in inches.")
-@click.option("--dpi", type=int, default=150, show_default=True, help="Dots per inch.")
+@click.option(
+    "--dpi", type=click.IntRange(1), default=150, show_default=True, help="Dots per inch."
+)
 @listed_option
 @output_dir_option
 @json_option
@@ -152,6 +164,7 @@ def plot(
     ):
         ids = complete
     kind = kind or ("map" if ids and model.footprints.names() else "particles" if ids else "mean")
+    refuse_unused(kind, _given())
     wanted = PictureRequest(kind, name, hour, hours, color_by, frames, fps, _keywords(kind, look))
     if kind in OF_MANY:
         target = target_file(out, suffix, f"{model.name}{wanted.mark}_{kind}")
@@ -172,6 +185,17 @@ def plot(
     else:
         for path in written:
             click.echo(path)
+
+
+def _given() -> dict[str, str]:
+    """Return the options of :data:`USED_BY` on the command line, by their keywords."""
+    context = click.get_current_context()
+    return {
+        parameter.name: parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name in USED_BY
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    }
 
 
 def _keywords(kind: Kind, look: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from stilt.cli.common import counts_line
 from stilt.cli.pace import Pace, duration_text, rate_text
 from stilt.execution.observing import Silent, Tally
 
@@ -76,7 +75,7 @@ class RunProgress(Silent):
                 state=state_of(tally),
             )
             return
-        line = f"Progress: {counts_line(self._counts(tally))}"
+        line = f"Progress: {self._counts_text(tally)}"
         due = time.monotonic() - self._said_at >= INTERVAL_S or tally.done >= tally.total
         if line != self._line and due:
             self._line, self._said_at = line, time.monotonic()
@@ -99,16 +98,22 @@ class RunProgress(Silent):
         else:
             self._say(line)
 
-    def _counts(self, tally: Tally) -> dict[str, int]:
+    def _counts_text(self, tally: Tally) -> str:
+        """Return ``total=4  ended=2  running=1  pending=1  failed=1``.
+
+        Of those of a batch that is being computed it is not known yet which have failed, so that
+        none is called complete.
+        """
         ended = int(tally.done)
         running = min(tally.running, tally.total - ended)
-        return {
+        counts = {
             "total": self._registered,
-            "completed": self._registered - tally.total + ended - tally.failed,
+            "ended": self._registered - tally.total + ended,
             "running": running,
             "pending": tally.total - ended - running,
             "failed": tally.failed,
         }
+        return "  ".join(f"{name}={number}" for name, number in counts.items())
 
     def _start_bar(self) -> None:
         from rich.console import Console

@@ -60,7 +60,6 @@ def report(
         path = path / f"{model.name}_report.html"
     if path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"The report is a page: give a file that ends with .html, not {path}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_report(model, path, name=name, most_maps=maps, weather=not no_weather)
     size = path.stat().st_size
     if as_json:

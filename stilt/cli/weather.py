@@ -285,6 +285,16 @@ def _one_source(
     from stilt.config import Bounds
 
     west, south, east, north = bounds
+    if not (-180 <= west <= 360 and -180 <= east <= 360 and -90 <= south < north <= 90):
+        raise UsageError(
+            f"--bounds {west:g} {south:g} {east:g} {north:g} is no area: give WEST SOUTH EAST "
+            "NORTH in degrees, -180 to 360 eastward and -90 to 90 northward, south below north."
+        )
+    if west >= east and not west > 0 > east:
+        raise UsageError(
+            f"--bounds: west {west:g} must be below east {east:g}; an area across the dateline has "
+            "west above 0 and east below it, or above 180."
+        )
     area = Bounds(xmin=west, ymin=south, xmax=east, ymax=north)
     return config.model_copy(update={"subgrid_enable": True, "subgrid_bounds": area})
 
@@ -323,6 +333,8 @@ def fetch(
     if (start is None) != (end is None):
         raise UsageError("Give both --start and --end, or neither.")
     period = None if start is None or end is None else (parse_time(start), parse_time(end))
+    if period is not None and period[0] > period[1]:
+        raise UsageError(f"The start, {period[0]}, is after the end, {period[1]}: exchange them.")
     if source is not None or directory is not None:
         if source is None or directory is None or period is None or project is not None:
             raise UsageError(

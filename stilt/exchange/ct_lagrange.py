@@ -9,8 +9,10 @@ import pandas as pd
 
 from stilt.atomic import atomic_path
 from stilt.background.ends import ends_of
+from stilt.destinations import file_to_write
 from stilt.errors import UsageError
 from stilt.exchange.releases import ReleaseRecord
+from stilt.hdf5 import is_written_by_stilt
 from stilt.version import __version__
 
 FILL = -1e34
@@ -56,6 +58,7 @@ def write(
     table = np.stack(
         [-60.0 * ends["age_h"], ends["indx"], ends["lati"], ends["long"], ends["zagl"]], axis=1
     )
+    path = file_to_write(path, is_written_by_stilt)
     with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
         sizes = {"foot1date": len(days), "foot1lat": data.sizes["lat"],
                  "foot1lon": data.sizes["lon"], "endptsparticle": len(table),

@@ -16,9 +16,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stilt.atomic import atomic_path
+from stilt.destinations import file_to_write
 from stilt.errors import UsageError
 from stilt.exchange.boundary import HEIGHTS_M, SIDES
 from stilt.exchange.releases import HOURS_BACK, ReleaseRecord
+from stilt.hdf5 import is_written_by_stilt
 from stilt.version import __version__
 
 SRR_UNITS = "(mol/mol)/(mol/m2/s)"
@@ -136,8 +138,12 @@ def write(
         key = (_inlet(each), f"{each.receptor.time:%Y%m}")
         groups.setdefault(key, []).append(each)
     written = []
-    for (inlet, month), mine in sorted(groups.items()):
-        path = Path(folder) / names.file_name(inlet, month)
+    paths = {
+        key: file_to_write(Path(folder) / names.file_name(*key), is_written_by_stilt)
+        for key in sorted(groups)
+    }
+    for key, path in paths.items():
+        mine = groups[key]
         dataset = to_dataset(mine, names)
         encoding: dict[str, Any] = {
             str(name): {"zlib": True, "complevel": 4}

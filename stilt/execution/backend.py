@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from stilt.config import ExecutionConfig
 from stilt.errors import UsageError
@@ -47,6 +47,7 @@ class DeploymentRequest:
     project: str | None = None
 
 
+@runtime_checkable
 class Backend(Protocol):
     """Carries out runs.
 
@@ -174,6 +175,22 @@ def get_executor(execution: ExecutionConfig | Mapping[str, Any] | None = None) -
         )
     backend = known[execution.backend].load()
     return cast(Backend, backend(n_workers=execution.n_workers, **execution.options))
+
+
+def check_backend(executor: object, n_workers: int | None) -> None:
+    """Refuse what is no backend, and a number of workers beside one.
+
+    Raises:
+        TypeError: it is no backend.
+        UsageError: a backend, which has its number of workers, and another number.
+    """
+    if not isinstance(executor, Backend):
+        raise TypeError(
+            f"executor is a backend, not {executor!r}: make one with "
+            'stilt.execution.get_executor, from {"backend": "local", "n_workers": 2} for example.'
+        )
+    if n_workers is not None:
+        raise UsageError("A backend has its own number of workers: leave out n_workers.")
 
 
 def refuse_unknown(backend: str, options: Mapping[str, Any], known: Sequence[str]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# Begins what a failure appends to a log.
+_BLOCK = "==== stilt "
 _WRITTEN_IN_PART = re.compile(r"\d+ requested and \d+ written")
 _DISK = {
     errno.ENOSPC: "make room on the disk of the project, or where its results or caches are",
@@ -73,7 +75,7 @@ def append_log(log: Path, failure: Failure) -> None:
     """Append a block to a simulation's log; when that fails too, only a message is left."""
     block = [
         "",
-        f"==== stilt {now().isoformat(timespec='seconds')}Z " + "=" * 48,
+        f"{_BLOCK}{now().isoformat(timespec='seconds')}Z " + "=" * 48,
         f"Phase: {failure.phase}",
         f"Type: {failure.kind}",
         f"Reason: {failure.reason}",
@@ -91,7 +93,12 @@ def append_log(log: Path, failure: Failure) -> None:
 
 def last_block(text: str) -> str:
     """The block of the latest failure in a simulation's log; all of a log of another kind."""
-    return text[max(0, text.rfind("\n==== stilt ")) :].strip()
+    return text[max(0, text.rfind(f"\n{_BLOCK}")) :].strip()
+
+
+def is_our_block(text: str) -> bool:
+    """Return whether a :func:`last_block` is one of a failure, not a log of another kind."""
+    return text.startswith(_BLOCK)
 
 
 def log_failure(project: Project, sim_id: str, failure: Failure) -> None:

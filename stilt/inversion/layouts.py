@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import xarray as xr
 
 from stilt.atomic import atomic_path
+from stilt.destinations import file_to_write, folder_to_fill
 from stilt.errors import UsageError
 from stilt.footprint.jacobian import Jacobian
 
@@ -51,9 +52,10 @@ def to_table(jacobian: Jacobian) -> pd.DataFrame:
 
 def write_parquet(jacobian: Jacobian, path: str | os.PathLike[str]) -> Path:
     """Write :func:`to_table` as a Parquet file, which DuckDB, pandas and Polars read."""
-    with atomic_path(path) as temporary:
+    place = file_to_write(path)
+    with atomic_path(place) as temporary:
         to_table(jacobian).to_parquet(temporary, index=False)
-    return Path(path)
+    return place
 
 
 def write_npz(jacobian: Jacobian, path: str | os.PathLike[str]) -> Path:
@@ -63,7 +65,8 @@ def write_npz(jacobian: Jacobian, path: str | os.PathLike[str]) -> Path:
         f"cell_{name}": _plain(jacobian.cells.get_level_values(level))
         for level, name in enumerate(jacobian.cells.names)
     }
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
+    place = file_to_write(path)
+    with atomic_path(place) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             data=matrix.data, indices=matrix.indices, indptr=matrix.indptr,
@@ -75,7 +78,7 @@ def write_npz(jacobian: Jacobian, path: str | os.PathLike[str]) -> Path:
             outside_cells=jacobian.outside_cells, outside_times=jacobian.outside_times,
             **cells,
         )  # fmt: skip
-    return Path(path)
+    return place
 
 
 def read_npz(path: str | os.PathLike[str]) -> Jacobian:
@@ -115,7 +118,12 @@ def write_ct_lagrange(jacobian: Jacobian, folder: str | os.PathLike[str]) -> lis
     Returns:
         The matrices' files.
     """
-    place = Path(folder)
+    place = folder_to_fill(folder)
+    first = place / "H0001.npz"
+    tables = [
+        file_to_write(place / name, lambda table: first.is_file())
+        for name in ("receptors.csv", "cells.csv")
+    ]
     place.mkdir(parents=True, exist_ok=True)
     cells = len(jacobian.cells)
     columns = sp.csc_array(jacobian.matrix)
@@ -126,8 +134,8 @@ def write_ct_lagrange(jacobian: Jacobian, folder: str | os.PathLike[str]) -> lis
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             sp.save_npz(file, part)
         written.append(path)
-    jacobian.receptors.to_csv(place / "receptors.csv")
-    jacobian.cells.to_frame(index=False).to_csv(place / "cells.csv", index=False)
+    jacobian.receptors.to_csv(tables[0])
+    jacobian.cells.to_frame(index=False).to_csv(tables[1], index=False)
     return written
 
 

@@ -9,6 +9,7 @@ were found by giving its program levels with codes that contradict ``PRES``.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stilt.config import MetConfig
-from stilt.errors import MeteorologyError, Reason, UsageError
+from stilt.destinations import file_to_write, folder_to_fill
+from stilt.errors import MeteorologyError, Reason, StiltError, UsageError
 from stilt.meteorology.archive import list_met
 from stilt.meteorology.arl import read_index
 from stilt.meteorology.arl_format import minute_text
@@ -63,26 +65,44 @@ def to_arl(
 
     Args:
         config: the weather; with ``subgrid_enable`` only that area and those levels.
-        target: folder of the ARL files; files of the same names are replaced.
+        target: folder of the ARL files, none of those that the weather is in; ARL files of the
+            same names and grid are replaced.
         start, end: first and last time needed, UTC; everything there is without both.
         hours_per_file: hours in each file; the first file of a day begins at midnight UTC.
         file_format: strftime pattern of the files' names.
 
     Raises:
-        UsageError: files would share a name, or the weather is on several grids.
+        UsageError: files would share a name, the weather is on several grids, start is after end,
+            or the folder is where the weather is or has other files of these names.
         MeteorologyError: the weather is missing, damaged, or cannot be written as ARL.
     """
     if hours_per_file < 1:
         raise UsageError("hours_per_file must be 1 or more.")
+    folder = _folder_apart(target, config)
     with stored_for_now(config) as stored:
         files = _by_file(_wanted(stored, start, end), hours_per_file, file_format)
-        return _written(files, Path(target), config)
+        return _written(files, folder, config)
+
+
+def _folder_apart(target: str | Path, config: MetConfig) -> Path:
+    """Return the folder to write into, which must not be one that the weather is read from."""
+    folder = folder_to_fill(target)
+    sources = [place for place in config.places if isinstance(place, Path)]
+    if os.path.realpath(folder) in map(os.path.realpath, sources):
+        raise UsageError(
+            f"{folder} is the folder of the weather itself, whose files would be mixed with the "
+            "converted ones: name another folder."
+        )
+    return folder
 
 
 def _written(
     files: Mapping[str, Sequence[AnalysisRef]], target: Path, config: MetConfig
 ) -> list[Path]:
     """Write files of analyses, by their names, into a folder."""
+    first_ref = next(iter(files.values()))[0]
+    for name in files:
+        file_to_write(target / name, lambda there: _is_of_grid(there, first_ref.grid))
     codes: tuple[float, ...] | None = None
     paths = []
     refs = [ref for of_file in files.values() for ref in of_file]
@@ -104,6 +124,15 @@ def _written(
         if len(paths) == 1:
             _require_same_nodes(grid, paths[0])
     return paths
+
+
+def _is_of_grid(path: Path, grid: MetGrid) -> bool:
+    """Return whether a file is an ARL file of a grid with as many nodes, as a conversion's is."""
+    try:
+        there = read_index(path)[0].grid
+    except (StiltError, OSError, LookupError):
+        return False
+    return (there.nx, there.ny, there.source) == (grid.nx, grid.ny, grid.source)
 
 
 _Lenders = Mapping[AnalysisRef, Mapping[str, AnalysisRef]]
@@ -267,6 +296,8 @@ def _wanted(
     if (start is None) != (end is None):
         raise UsageError("Give both start and end, or neither.")
     if start is not None and end is not None:
+        if pd.Timestamp(start) > pd.Timestamp(end):
+            raise UsageError(f"The start, {start}, is after the end, {end}: exchange them.")
         return MetCatalogue(config).select(start, end)
     archive = list_met(config)
     if len(archive.streams) != 1:

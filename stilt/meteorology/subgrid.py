@@ -271,8 +271,8 @@ def kept_nodes(
     low_y, high_y = max(low_y, 0.0), min(high_y, grid.ny - 1.0)
     if high_x - low_x < 1 or high_y - low_y < 1:
         raise MeteorologyError(
-            f"The subgrid_bounds do not meet the grid of the weather file {source}; "
-            "correct subgrid_bounds or turn subgrid_enable off.",
+            f"The subgrid_bounds (or --bounds) do not meet the grid of the weather file {source}: "
+            "correct them, or leave them out with subgrid_enable: false.",
             reason=Reason.MET_COVERAGE,
         )
     columns = np.arange(int(low_x), min(int(high_x), int(low_x) + grid.nx - 1) + 1) % grid.nx

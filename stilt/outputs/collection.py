@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stilt.config.run import WIND_ERROR_FIELDS
 from stilt.errors import UsageError
 from stilt.missing_attributes import no_attribute
 from stilt.notices import notice
 from stilt.outputs.omitted import tell_how_many, tell_of_omitted
 from stilt.project.files_of import files_of
-from stilt.project.kinds import FOOTPRINTS, PARTICLES
+from stilt.project.kinds import ERROR_PARTICLES, FOOTPRINTS, PARTICLES
 from stilt.project.moved_weather import moved_weather
 from stilt.project.reading import Located, Locations, locate, own_file, shards_of
-from stilt.roots import PathLike, expanded, shown
+from stilt.roots import PathLike, shown
 from stilt.selection import Owner, Selection, condition, states_of
 
 if TYPE_CHECKING:
@@ -190,6 +191,15 @@ class OutputCollection(ABC):
             self._files.index, kind, name, *condition(self._owner, selection)
         )
         what = f"footprint '{name}'" if kind == FOOTPRINTS else "particles"
+        if kind == ERROR_PARTICLES:
+            what = "particles of the error run"
+            if not number and not self._owner.config.error_run:
+                return (
+                    "config.yaml has no error run, and so there are no particles of one: set "
+                    f"{', '.join(WIND_ERROR_FIELDS)}, or leave out --error (error=True in Python)."
+                )
+        elif kind == PARTICLES and not number and not self._owner.config.trajectories:
+            return "Particles are not kept: set trajectories: true in config.yaml, and run again."
         if not number:
             return (
                 f"Nothing has been made yet ({what}): `stilt run {project}` computes, "
@@ -219,8 +229,8 @@ class OutputCollection(ABC):
         """Write a selection in a format."""
         from stilt.project import export
 
-        target = expanded(path)
         how = export.format_of(path, chosen)  # a Path would have lost the / of a folder
+        target = export.target_of(path, how)
         if how in ("netcdf", "zarr"):
             dataset = opened()
             (export.export_netcdf if how == "netcdf" else export.export_zarr)(dataset, target)

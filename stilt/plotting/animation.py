@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from stilt.atomic import atomic_path
+from stilt.destinations import file_to_write
 from stilt.errors import UsageError
 from stilt.plotting.field_map import (
     draw_panel,
@@ -20,6 +22,7 @@ from stilt.plotting.field_map import (
 from stilt.plotting.ground import draw_surroundings, map_places
 from stilt.plotting.map_keywords import MapKeywords, check_keywords, chosen_extent
 from stilt.plotting.natural_earth import Bounds
+from stilt.plotting.picture_file import check_pixels
 from stilt.plotting.style import (
     COLOUR_LABEL,
     FAINT_INK,
@@ -44,6 +47,7 @@ DOT_COLOUR = "#17466b"
 LAYER = pd.Timedelta(hours=1)
 MARGIN = 0.05
 OUTLIERS = 0.002
+MOST_FPS = 1000
 WRITERS = {".gif": "pillow", ".webp": "pillow", ".mp4": "ffmpeg", ".html": "html"}
 
 
@@ -76,6 +80,7 @@ def animate(
             particles.
     """
     check_keywords(keywords)
+    check_rate(fps)
     if not len(particles):
         raise UsageError("There are no particles to show.")
     ages = _chosen_ages(particles["time"].to_numpy(np.float64), frames)
@@ -127,12 +132,21 @@ def save_animation(
         dpi: dots per inch.
 
     Raises:
-        UsageError: the suffix is not that of a film, or ffmpeg is missing.
+        UsageError: the suffix is not that of a film, ffmpeg is missing, the file cannot be
+            replaced, or the film has no size, no rate or too many pixels.
     """
     from matplotlib import animation
 
-    path = Path(path)
-    kind = check_film(path)
+    try:
+        place = file_to_write(path)
+        kind = check_film(place)
+        if fps is not None:
+            check_rate(fps)
+        check_pixels(film._fig, dpi)  # type: ignore[attr-defined]
+    except UsageError:
+        # matplotlib warns of films that are never drawn.
+        film._draw_was_started = True  # type: ignore[attr-defined]
+        raise
     rate = fps or 1000.0 / film._interval  # type: ignore[attr-defined]
     writers_of: dict[str, Any] = {
         "pillow": lambda: animation.PillowWriter(fps=rate),  # type: ignore[arg-type]
@@ -140,8 +154,25 @@ def save_animation(
         "html": lambda: animation.HTMLWriter(fps=rate, embed_frames=True),  # type: ignore[arg-type]
     }
     writer = writers_of[kind]()
-    film.save(str(path), writer=writer, dpi=dpi)
-    return path
+    # Writers go by the name's end.
+    with atomic_path(place) as temporary:
+        part = temporary.with_name(f"{temporary.name}{place.suffix}")
+        try:
+            film.save(str(part), writer=writer, dpi=dpi)
+            part.replace(temporary)
+        finally:
+            part.unlink(missing_ok=True)
+    return place
+
+
+def check_rate(fps: float) -> None:
+    """Refuse a rate at which no film can be shown.
+
+    Raises:
+        UsageError: it is not above 0, or too high.
+    """
+    if not 0.0 < fps <= MOST_FPS:
+        raise UsageError(f"A film needs a rate above 0 and up to {MOST_FPS} per second, not {fps}.")
 
 
 def check_film(path: Path) -> str:

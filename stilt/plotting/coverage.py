@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stilt.destinations import file_to_write
 from stilt.errors import UsageError
 from stilt.meteorology.archive import Archive, Stream
 from stilt.plotting.ground import draw_outlines, dress
+from stilt.plotting.picture_file import save_picture
 from stilt.plotting.style import (
     INK,
     LETTERS_PT,
@@ -85,18 +87,16 @@ def save_coverage(archives: Sequence[Archive], path: str | Path) -> Path:
     """Write the picture of :func:`plot_coverage` to a file, of the kind its name ends with.
 
     Raises:
-        UsageError: matplotlib is not installed, does not know the kind of file, or there is
-            nothing to draw.
+        UsageError: matplotlib is not installed, does not know the kind of file, there is nothing
+            to draw, or the file cannot be replaced.
     """
+    file_to_write(path)
     top, _ = plot_coverage(archives)
     figure: Any = top.figure
     try:
-        figure.savefig(path, dpi=150)
-    except ValueError as error:
-        raise UsageError(f"The picture {path} cannot be written: {error}.") from error
+        return save_picture(figure, path, 150)
     finally:
         pyplot().close(figure)
-    return Path(path)
 
 
 def _draw_area(ax: Axes, stream: Stream, colour: str) -> None:

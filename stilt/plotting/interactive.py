@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stilt.atomic import atomic_path
+from stilt.destinations import file_to_write
 from stilt.footprint.cell_grid import is_longlat, transformer
 from stilt.plotting.encoded_maps import encode_maps
 from stilt.plotting.style import INFLUENCE, receptor_text
@@ -47,9 +48,10 @@ class InteractiveMap:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file."""
-        with atomic_path(path) as temporary:
+        place = file_to_write(path)
+        with atomic_path(place) as temporary:
             temporary.write_text(self.to_html(), encoding="utf-8")
-        return Path(path)
+        return place
 
     def _repr_html_(self) -> str:
         inside = html.escape(self.to_html(), quote=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
@@ -60,17 +61,32 @@ class MapKeywords(TypedDict, total=False):
 
 
 def check_keywords(keywords: MapKeywords) -> None:
-    """Refuse keywords that no map takes, and an extent without four edges.
+    """Refuse keywords that no map takes, an extent without four edges, and a figure without size.
 
     Raises:
         TypeError: there is an unknown keyword.
-        UsageError: the extent cannot be used.
+        UsageError: the extent or the size cannot be used.
     """
     if unknown := sorted(set(keywords) - set(MapKeywords.__annotations__)):
         raise TypeError(
             f"unknown keyword {unknown[0]!r}: a map takes {', '.join(MapKeywords.__annotations__)}"
         )
     check_extent(keywords.get("extent"))
+    check_figsize(keywords.get("figsize"))
+
+
+def check_figsize(figsize: Sequence[float] | None) -> None:
+    """Refuse a figure without size.
+
+    Raises:
+        UsageError: width or height is missing or not above 0.
+    """
+    if figsize is None:
+        return
+    if len(figsize) != 2 or not all(0.0 < inches < math.inf for inches in figsize):
+        raise UsageError(
+            f"A figure needs a width and a height in inches, above 0, not {tuple(figsize)}."
+        )
 
 
 def check_extent(extent: Sequence[float] | None) -> None:

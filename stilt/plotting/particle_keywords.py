@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
-from stilt.plotting.map_keywords import check_extent
+from stilt.plotting.map_keywords import check_extent, check_figsize
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -50,11 +50,11 @@ class ParticleKeywords(TypedDict, total=False):
 
 
 def check_keywords(keywords: ParticleKeywords) -> None:
-    """Refuse keywords that no picture of particles takes, and an extent without four edges.
+    """Refuse keywords that no picture of particles takes, and values that cannot be used.
 
     Raises:
         TypeError: there is an unknown keyword.
-        UsageError: the extent cannot be used.
+        UsageError: the extent or the size cannot be used.
     """
     known = ParticleKeywords.__annotations__
     if unknown := sorted(set(keywords) - set(known)):
@@ -62,3 +62,4 @@ def check_keywords(keywords: ParticleKeywords) -> None:
             f"unknown keyword {unknown[0]!r}: a picture of particles takes {', '.join(known)}"
         )
     check_extent(keywords.get("extent"))
+    check_figsize(keywords.get("figsize"))

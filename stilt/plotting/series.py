@@ -11,6 +11,7 @@ import pandas as pd
 from stilt.errors import UsageError
 from stilt.footprint.receptor_coordinates import receptor_coordinates
 from stilt.plotting.gaps import broken_at, gaps
+from stilt.plotting.map_keywords import check_figsize
 from stilt.plotting.style import (
     FAINT_INK,
     INK,
@@ -113,6 +114,7 @@ def draw_series(
         sums.setdefault(location, []).append((one.receptor.time, one.total))
     if not sums:
         raise UsageError("There is nothing to draw: the selection holds no footprint.")
+    check_figsize(figsize)
     ax = new_axes(0.45, ax, figsize)
     places = list(series_places(receptors.values()).values())
     names = _names(places)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 from stilt.atomic import atomic_path
 from stilt.errors import StiltError
 from stilt.project.layout import ProjectLayout
+from stilt.receptors import Receptor, receptor_of
 
 # What an output says about its making, by its name in the schema of a trajectory file; in a
 # footprint file it is the attribute of this name after ``stilt_``.
@@ -136,8 +137,26 @@ def made_of(path: Path) -> Made | None:
         return _footprint(path) if path.suffix == ".nc" else _trajectory(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise DamagedArtifactError(f"{path} is damaged ({error})") from error
+
+
+def require_own(made: Made, sim_id: str, path: Path) -> None:
+    """Refuse a file of another simulation that has the name of this one, such as a copy.
+
+    Raises:
+        DamagedArtifactError: it is of another receptor, or of something that is none.
+    """
+    if not made.receptor:
+        return
+    try:
+        receptor = Receptor.from_dict(json.loads(made.receptor))
+    except (StiltError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedArtifactError(f"{path} is damaged: its receptor is none ({error})") from error
+    if receptor.id != receptor_of(sim_id):
+        raise DamagedArtifactError(
+            f"{path} is not of its simulation, but of the receptor {receptor.id}"
+        )
 
 
 def _trajectory(path: Path) -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -19,16 +20,22 @@ import pyarrow.parquet as pq
 import xarray as xr
 
 from stilt.atomic import atomic_path
-from stilt.errors import UsageError
+from stilt.destinations import file_to_write, folder_to_fill, folder_to_replace
+from stilt.errors import StiltError, UsageError
+from stilt.hdf5 import global_text, is_written_by_stilt
 from stilt.project.files_of import write_file
 from stilt.project.kinds import FOOTPRINTS
 from stilt.project.reading import Located, Locations, own_name
+from stilt.roots import PathLike
+from stilt.trajectories import read_metadata
 from stilt.version import __version__
 
 Format = Literal["files", "netcdf", "zarr", "parquet"]
 FORMATS: tuple[str, ...] = get_args(Format)
 _SUFFIXES = {".nc": "netcdf", ".nc4": "netcdf", ".zarr": "zarr", ".parquet": "parquet"}
 
+_MARK = "exported by stilt"
+_SOURCE = f"stilt {__version__}"
 BLOCK_BYTES = 64_000_000
 CHUNK = 64
 ROWS = 131_072
@@ -54,11 +61,66 @@ def format_of(path: str | os.PathLike[str], chosen: str | None) -> str:
     return chosen
 
 
+def target_of(path: PathLike, how: str) -> Path:
+    """Return the file or folder to write, checked to replace nothing but an earlier export.
+
+    Args:
+        path: as a person gave it.
+        how: the format, of :func:`format_of`.
+
+    Raises:
+        UsageError: something else is there, or the path belongs to a project.
+    """
+    if how == "files":
+        return folder_to_fill(path)
+    if how == "zarr":
+        return folder_to_replace(path, _is_exported_zarr)
+    return file_to_write(path, _is_exported_netcdf if how == "netcdf" else _is_exported_parquet)
+
+
+def _is_exported_netcdf(path: Path) -> bool:
+    return global_text(path, "history").endswith(_MARK)
+
+
+def _is_exported_parquet(path: Path) -> bool:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return False
+    return metadata.get(b"history") == _MARK.encode()
+
+
+def _is_exported_zarr(folder: Path) -> bool:
+    """Return whether a folder is a Zarr group that was exported, and holds nothing else."""
+    try:
+        group = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
+        marked = group["attributes"]["history"].endswith(_MARK)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
+    members = [each for each in folder.iterdir() if each.name != "zarr.json"]
+    return bool(marked) and all((each / "zarr.json").is_file() for each in members)
+
+
+def _is_output_file(path: Path) -> bool:
+    """Return whether a file is a footprint or a table of particles of this program."""
+    if path.suffix == ".nc":
+        return is_written_by_stilt(path)
+    try:
+        return bool(read_metadata(path))
+    except StiltError:
+        return False
+
+
 def export_files(located: Sequence[Located], kind: str, name: str, folder: Path) -> int:
-    """Write each output as the file that it has with the layout ``files``; returns how many."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for one in located:
-        write_file(one, kind, folder / own_name(one.sim_id, kind, name))
+    """Write each output as the file that it has with the layout ``files``; returns how many.
+
+    Raises:
+        UsageError: a file of another kind has the name of one of them; nothing is written.
+    """
+    names = [own_name(one.sim_id, kind, name) for one in located]
+    paths = [file_to_write(folder / each, _is_output_file) for each in names]
+    for one, path in zip(located, paths, strict=True):
+        write_file(one, kind, path)
     return len(located)
 
 
@@ -71,8 +133,8 @@ def export_netcdf(dataset: xr.Dataset, path: Path) -> None:
             {
                 "Conventions": "CF-1.8",
                 "title": "Upwind influence on, or air particles of, many measurements",
-                "source": f"stilt {__version__}",
-                "history": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} exported by stilt",
+                "source": _SOURCE,
+                "history": _history(),
                 **_plain(dataset.attrs),
             }
         )
@@ -117,7 +179,8 @@ def export_zarr(dataset: xr.Dataset, path: Path) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        coordinates = xr.Dataset(coords=dataset.coords, attrs=dataset.attrs)
+        attributes = {"source": _SOURCE, "history": _history(), **dataset.attrs}
+        coordinates = xr.Dataset(coords=dataset.coords, attrs=attributes)
         for name, values in list(coordinates.coords.items()):
             if values.dtype.kind in "OU":
                 texts = np.array([_said(value) for value in values.values], object)
@@ -193,7 +256,8 @@ def _write_rows(
             waiting.append(table)
             rows += len(table)
             if writer is None:
-                writer = pq.ParquetWriter(part, schema, compression="zstd")
+                marked = schema.with_metadata({**(schema.metadata or {}), "history": _MARK})
+                writer = pq.ParquetWriter(part, marked, compression="zstd")
             if rows >= ROWS or number == len(located) - 1:
                 writer.write_table(pa.concat_tables(waiting), rows or 1)
                 waiting, rows = [], 0
@@ -292,6 +356,11 @@ def _is_long(values: np.ndarray) -> bool:
 def _said(value: Any) -> str:
     """Return a value as text, "" for none."""
     return "" if value is None or value != value else str(value)
+
+
+def _history() -> str:
+    """Return what says when a file was exported, by which an earlier export is recognised."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {_MARK}"
 
 
 def _plain(attributes: Any) -> dict[str, Any]:

@@ -39,7 +39,9 @@ class Outputs:
     error_shard: str = ""
 
     def same_as(self, other: Outputs) -> bool:
-        """Whether keys, footprints and weather agree."""
+        """Whether keys, footprints and weather agree; without outputs there is no weather of them."""
+        if not (self.exist or other.exist):
+            return self.error == other.error
         mine = {name: entry.key for name, entry in self.footprints.items()}
         theirs = {name: entry.key for name, entry in other.footprints.items()}
         keys = (self.transport, self.error, mine, self.weather)

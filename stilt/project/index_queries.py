@@ -35,7 +35,10 @@ def answered(
         duckdb.NotSupportedError,
     )  # fmt: skip
     try:
-        return connection.execute(query, parameters).df()
+        # There is no answer to a query of blanks and comments alone.
+        if (answer := connection.execute(query, parameters)) is None:
+            raise UsageError("The query is empty: write one such as SELECT * FROM simulations.")
+        return answer.df()
     except wrong as error:
         raise UsageError(f"The index cannot answer this query: {error}") from error
 

@@ -168,6 +168,11 @@ class Project:
         """Whether the configuration was given, not read from a file."""
         return self._given_config is not None
 
+    @property
+    def config_file(self) -> Path | None:
+        """The file that the configuration was read from; None where it was given."""
+        return None if self._config_read is None else self._config_read[0]
+
     def read_config_from(self, path: Path) -> bool:
         """Whether the configuration was read from this file, and that has not changed since."""
         return self._config_read is not None and self._config_read == (path, _content(path))

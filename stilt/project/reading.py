@@ -8,21 +8,35 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
+from stilt.errors import SimulationError
 from stilt.project.inputs import Project
 from stilt.project.kinds import ENDS, FOOTPRINTS, PARTICLES
 from stilt.project.layout import error_trajectory_name, footprint_name, trajectory_name
 from stilt.project.records import shards_with
 from stilt.reading_ahead import ahead
+from stilt.receptors import receptor_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from stilt.footprint import Footprint
     from stilt.footprint.layers import CellBlock, LayerCells, Layers
+    from stilt.receptors import Receptor
     from stilt.store import ShardReader
     from stilt.trajectories import Trajectories
+
+
+class OfReceptor(Protocol):
+    """A result of a receptor."""
+
+    @property
+    def receptor(self) -> Receptor:
+        """The receptor."""
+
+
+Own = TypeVar("Own", bound=OfReceptor)
 
 
 @dataclass(frozen=True)
@@ -198,10 +212,25 @@ def read_footprint(located: Located) -> Footprint:
 
     if not located.shard:
         with located.being_read():
-            return Footprint.from_netcdf(located.path)
+            return _own(Footprint.from_netcdf(located.path), located)
     from stilt.store.footprint_rows import footprint_shard
 
     return footprint_shard(reader_of(located)).footprint(located.sim_id)
+
+
+def _own(found: Own, located: Located) -> Own:
+    """Return what a file holds, unless it is of another receptor than its name says.
+
+    Raises:
+        SimulationError: it is, as after files were copied or renamed by hand.
+    """
+    if (theirs := found.receptor.id) != receptor_of(located.sim_id):
+        raise SimulationError(
+            f"{located.path} holds results of another receptor, {theirs}: delete it, and `stilt "
+            "run` (or model.run()) computes it again.",
+            sim_id=located.sim_id,
+        )
+    return found
 
 
 def read_layers(located: Located) -> Layers:
@@ -218,7 +247,7 @@ def read_cells(located: Located) -> Layers | LayerCells:
 
     if not located.shard:
         with located.being_read():
-            return of_file(located.path)
+            return _own(of_file(located.path), located)
     from stilt.store.footprint_rows import footprint_shard
 
     return footprint_shard(reader_of(located)).layer_cells(located.sim_id)
@@ -261,7 +290,7 @@ def read_columns(located: Located, columns: Sequence[str]) -> pd.DataFrame:
 
     if not located.shard:
         with located.being_read():
-            return Trajectories.from_parquet(located.path, columns).particles
+            return _own(Trajectories.from_parquet(located.path, columns), located).particles
     return reader_of(located).rows(located.sim_id, columns).to_pandas()
 
 
@@ -275,7 +304,7 @@ def read_trajectories(located: Located) -> Trajectories:
 
     if not located.shard:
         with located.being_read():
-            return Trajectories.from_parquet(located.path)
+            return _own(Trajectories.from_parquet(located.path), located)
     from stilt.store.particle_rows import particles_of
 
     return particles_of(reader_of(located), located.sim_id)

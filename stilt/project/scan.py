@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from stilt.project.artifacts import DamagedArtifactError, Made, Stamp, made_of
+from stilt.project.artifacts import DamagedArtifactError, Made, Stamp, made_of, require_own
 from stilt.project.found import Outputs, fits, in_files
 from stilt.project.keys import key_in, weather_in
 from stilt.project.layout import (
@@ -107,21 +107,21 @@ def _outputs_in(
         if name == trajectory_name(sim_id):
             outputs.transport, outputs.trajectory_stamp = recorded.transport, stamp
             if not recorded.transport or not fits(stamp, recorded.trajectory_stamp):
-                made = _made(path(name), damaged)
+                made = _made(path(name), sim_id, damaged)
                 outputs.transport = _key(made)
             elif stamp is None:
                 outputs.trajectory_stamp = recorded.trajectory_stamp
         elif name == error_trajectory_name(sim_id):
             outputs.error, outputs.error_stamp = recorded.error, stamp
             if not recorded.error or not fits(stamp, recorded.error_stamp):
-                made = _made(path(name), damaged)
+                made = _made(path(name), sim_id, damaged)
                 outputs.error = _key(made)
             elif stamp is None:
                 outputs.error_stamp = recorded.error_stamp
         elif (footprint := footprint_of_file(sim_id, name)) is not None:
             entry = recorded.footprints.get(footprint)
             if entry is None or not fits(stamp, entry.stamp):
-                made = _made(path(name), damaged)
+                made = _made(path(name), sim_id, damaged)
                 entry = _entry(made, stamp) if made else None
             if entry is not None:
                 outputs.footprints.setdefault(footprint, entry)
@@ -166,9 +166,12 @@ def _entry(made: Made, stamp: Stamp | None) -> FootprintEntry:
     return FootprintEntry(_key(made) or "", made.total, made.empty_reason, *(stamp or ()))
 
 
-def _made(path: Path, damaged: list[str]) -> Made | None:
+def _made(path: Path, sim_id: str, damaged: list[str]) -> Made | None:
     try:
-        return made_of(path)
+        made = made_of(path)
+        if made is not None:
+            require_own(made, sim_id, path)
     except DamagedArtifactError as error:
         damaged.append(str(error))
         return None
+    return made

@@ -18,7 +18,7 @@ from typing import Protocol
 from stilt.atomic import atomic_path
 from stilt.config import ModelConfig, is_same
 from stilt.config.files import config_text
-from stilt.errors import StiltError
+from stilt.errors import StiltError, UsageError
 from stilt.meteorology.stored_datasets import store_dataset
 from stilt.notices import notice
 from stilt.project.inputs import Project
@@ -61,16 +61,28 @@ def stores_config(project: Project) -> bool:
 def store_config(project: Project) -> None:
     """Have the project's configuration in the output root; a file that means the same is kept.
 
-    Datasets in memory are stored before it, as NetCDF files.
+    One that a person wrote, with another meaning, is kept under another name. Datasets in memory
+    are stored before it, as NetCDF files.
+
+    Raises:
+        UsageError: the configuration was read from this file, which has changed since.
     """
     for met in project.config.mets.values():
         store_dataset(met)
     if stores_config(project):
         return
     path = project.layout.config
-    with project.sending("config.yaml"):
-        if path.exists():
+    if path.exists():
+        if project.config_file == path:
+            raise UsageError(
+                f"{project.named(path)} was changed after it was read: run the command again (in "
+                "Python, make the Model again), which takes the file as it is now."
+            )
+        if _is_config_written_here(path):
             logger.warning("%s held another configuration and was replaced.", project.named(path))
+        else:
+            _keep_aside(project, path, "held another configuration")
+    with project.sending("config.yaml"):
         project.config.to_yaml(path)
 
 
@@ -115,6 +127,14 @@ def _is_written_here(path: Path, receptors: Sequence[Receptor]) -> bool:
         return filecmp.cmp(path, ours, shallow=False)
 
 
+def _is_config_written_here(path: Path) -> bool:
+    """Return whether a file is what this package writes of its configuration, to the byte."""
+    try:
+        return path.read_bytes() == config_text(ModelConfig.from_yaml(path), path.parent).encode()
+    except StiltError:
+        return False
+
+
 def _keep_aside(project: Project, path: Path, why: str) -> None:
     """Copy a project's own file that is about to be replaced, and say so."""
     if path != project.root / path.name:
@@ -124,7 +144,7 @@ def _keep_aside(project: Project, path: Path, why: str) -> None:
     with project.sending(aside.name):
         shutil.copyfile(path, aside)
     notice(
-        logger, "%s %s and was replaced by those given; the old one is kept as %s.",
+        logger, "%s %s and was replaced; the old one is kept as %s.",
         project.named(path), why, aside.name,
     )  # fmt: skip
 

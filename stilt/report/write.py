@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from stilt.atomic import atomic_path
+from stilt.destinations import file_to_write
 from stilt.errors import UsageError
 from stilt.plotting.interactive import asset, map_data, page
 from stilt.project.followed import left_early_text
@@ -56,8 +57,9 @@ def write_report(
         The file.
 
     Raises:
-        UsageError: there is no footprint of this name.
+        UsageError: there is no footprint of this name, or the file cannot be replaced.
     """
+    place = file_to_write(path)
     table = model.simulations.to_frame()
     names = model.footprints.names()
     if name is not None and name not in model.footprints:
@@ -90,9 +92,9 @@ def write_report(
         {"MAPS": shown, "TOTALS": totals},
         "\n".join([asset("map.js"), _asset("page.js")]),
     )
-    with atomic_path(path) as temporary:
+    with atomic_path(place) as temporary:
         temporary.write_text(html, encoding="utf-8")
-    return Path(path)
+    return place
 
 
 def _asset(name: str) -> str:

@@ -67,7 +67,7 @@ def test_lines_tell_counts_and_then_the_pace(monkeypatch) -> None:
     now += 30.0
     shown.progressed(Tally(2, 1.0, running=1))
     assert said[0] == "Workers launched. Waiting for completion..."
-    assert said[-2] == "Progress: total=2  completed=1  running=1  pending=0  failed=0"
+    assert said[-2] == "Progress: total=2  ended=1  running=1  pending=0  failed=0"
     assert said[-1] == "Pace: 2 receptors/min, 30 s left; computing"
 
 

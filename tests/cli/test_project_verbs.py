@@ -33,7 +33,7 @@ def test_run_tells_what_it_does_and_exits_with_1_for_a_failure(ran) -> None:
     assert "Receptors loaded: 4" in lines
     assert "Execution mode: local-blocking" in lines
     assert "Workers launched. Waiting for completion..." in lines
-    assert "Progress: total=4  completed=0  running=1  pending=3  failed=0" in lines
+    assert "Progress: total=4  ended=0  running=1  pending=3  failed=0" in lines
     assert lines[-1] == (
         f"Project: {root.name}  total=4  completed=3  running=0  pending=0  failed=1"
     )

@@ -102,6 +102,46 @@ def test_to_arl_crops(stilt, folder, tmp_path):
     assert not bool(grid.contains(-110.0, 40.7))
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--bounds", "10", "40", "5", "50"], "west 10 must be below east 5"),
+        (["--bounds", "5", "50", "10", "40"], "south below north"),
+        (["--bounds", "-400", "40", "10", "50"], "-180 to 360 eastward"),
+        (["--bounds", "nan", "nan", "nan", "nan"], "is no area"),
+        (["--start", "2023-07-16", "--end", "2023-07-15"], "is after the end"),
+    ],
+)
+def test_to_arl_refuses_an_area_or_period_in_its_own_words(
+    stilt, folder, tmp_path, options, sentence
+):
+    done = stilt("weather", "to-arl", folder, tmp_path / "arl", *options)
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert "xmin" not in done.stderr
+    assert not (tmp_path / "arl").exists()
+
+
+def test_to_arl_never_writes_over_its_own_sources_or_other_files(stilt, folder, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for target in (folder, link):
+        done = stilt("weather", "to-arl", folder, target)
+        assert done.exit_code == 2
+        assert "is the folder of the weather itself" in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (tmp_path / "arl").mkdir()
+    (tmp_path / "arl" / "20230715_18").write_text("mine")
+    done = stilt("weather", "to-arl", folder, tmp_path / "arl", "--hours-per-file", "6")
+    assert done.exit_code == 2
+    assert "20230715_18 is there and is not an earlier result" in done.stderr
+    assert [path.name for path in (tmp_path / "arl").iterdir()] == ["20230715_18"]
+    for _ in range(2):
+        done = stilt("weather", "to-arl", folder, tmp_path / "other")
+        assert done.exit_code == 0, done.output
+
+
 def test_cache_counts_and_clears(stilt, project):
     where = project / ".stilt" / "weather"
     stilt("weather", "list", project)

@@ -133,6 +133,7 @@ def test_files_for_openghg_are_of_one_site_and_a_moving_platform_is_one(tmp_path
     from stilt.exchange import openghg
 
     nothing = xr.Dataset(coords={"time": ("time", np.array([], "datetime64[ns]"))})
+    nothing.attrs["source"] = "stilt of a test"
     monkeypatch.setattr(openghg, "to_dataset", lambda *_: nothing)
 
     def records(*places, hours=(12, 12), **labels):

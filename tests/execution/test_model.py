@@ -231,6 +231,62 @@ def test_a_file_of_receptors_that_a_person_wrote_is_kept_when_it_is_replaced(wri
     assert again.receptors == given[1:]
 
 
+def test_a_run_takes_a_number_of_workers_and_refuses_what_is_no_backend(written, monkeypatch):
+    model = stilt.Model(written)
+    for wrong in ("local", 2, {"backend": "local"}):
+        with pytest.raises(TypeError, match="executor is a backend, not "):
+            model.run(wrong)
+    with pytest.raises(UsageError, match="leave out n_workers"):
+        model.run(executor=Inline(), n_workers=2)
+    with pytest.raises(ValueError, match="n_workers: input should be greater"):
+        model.run(n_workers=0)
+    asked = []
+    monkeypatch.setattr("stilt.model.get_executor", lambda given: asked.append(given) or Inline())
+    assert model.run(n_workers=2).counts["complete"] == 2
+    assert [given["n_workers"] for given in asked] == [2]
+
+
+@pytest.mark.parametrize("query", ["", " ;", "-- nothing"])
+def test_an_empty_query_is_refused_in_a_sentence(written, query):
+    model = stilt.Model(written)
+    model.register_pending()
+    with pytest.raises(UsageError, match="The query is empty"):
+        model.index.sql(query)
+
+
+def test_a_configuration_that_a_person_wrote_is_kept_when_another_is_given(written, caplog):
+    path = written / "config.yaml"
+    mine = path.read_text()
+    config = stilt.Model(written).config
+    stilt.Model(written, config=config.with_changes(numpar=6)).register_pending()
+    assert "config.yaml held another configuration and was replaced; the old one" in caplog.text
+    assert path.with_name("config.yaml.1").read_text() == mine
+    assert stilt.ModelConfig.from_yaml(path).numpar == 6
+    stilt.Model(written, config=config.with_changes(numpar=7)).register_pending()
+    path.write_text("numpar: [")
+    stilt.Model(written, config=config.with_changes(numpar=8)).register_pending()
+    assert path.with_name("config.yaml.2").read_text() == "numpar: ["
+    assert not path.with_name("config.yaml.3").exists()
+
+
+def test_a_configuration_that_is_edited_after_it_was_read_is_never_written_over(written):
+    path = written / "config.yaml"
+    model = stilt.Model(written)
+    assert model.config.numpar == 5
+    edited = path.read_text().replace("numpar: 5", "numpar: 50")
+    path.write_text(edited)
+    for use in (model.register_pending, lambda: model.run(executor=Inline()), model.store_inputs):
+        with pytest.raises(UsageError, match=r"config\.yaml was changed after it was read: run"):
+            use()
+        assert path.read_text() == edited
+    # A comment changes nothing.
+    again = stilt.Model(written)
+    assert again.config.numpar == 50
+    path.write_text(f"# mine\n{edited}")
+    again.register_pending()
+    assert path.read_text() == f"# mine\n{edited}"
+
+
 def test_a_relative_file_of_receptors_is_one_of_the_current_folder_or_the_project(
     written, tmp_path, monkeypatch
 ):

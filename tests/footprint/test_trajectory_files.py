@@ -82,6 +82,34 @@ def test_damaged_and_foreign_files(tmp_path) -> None:
         Trajectories.from_parquet(path)
 
 
+def test_a_changed_bit_in_the_numbers_is_noticed(tmp_path) -> None:
+    numbers = np.random.default_rng(0).random((2000, 5))
+    particles = pd.DataFrame(numbers, columns=["indx", "time", "long", "lati", "zagl"])
+    path = Trajectories(particles, RECEPTOR).to_parquet(tmp_path / "t.parquet")
+    content = path.read_bytes()
+    group = pq.read_metadata(path).row_group(0)
+    for number in range(group.num_columns):
+        column = group.column(number)
+        damaged = bytearray(content)
+        damaged[column.data_page_offset + column.total_compressed_size // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(TrajectoryError, match="delete it and run the simulation again"):
+            Trajectories.from_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"time"', b'"tame"'), (b"PointReceptor", b"PointReceptoz"), (b'"n', b"\xff\xff")],
+)
+def test_garbled_metadata_are_one_sentence(tmp_path, old, new) -> None:
+    path = made().to_parquet(tmp_path / "t.parquet")
+    table = pq.read_table(path)
+    texts = {key: value.replace(old, new) for key, value in table.schema.metadata.items()}
+    pq.write_table(table.replace_schema_metadata(texts), path, store_schema=False)
+    with pytest.raises(TrajectoryError, match="delete it and run the simulation again"):
+        Trajectories.from_parquet(path)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path) -> None:
     path = made().to_parquet(tmp_path / "t.parquet")
     before = path.read_bytes()

@@ -34,7 +34,8 @@ def test_every_kind_of_picture(kind: str, case, tmp_path) -> None:
     model, ids = case
     named = [] if kind in ("mean", "series") else [ids[0]]
     path = tmp_path / ("one.gif" if kind == "animation" else "one.png")
-    options = ["--kind", kind, "--out", path, "--dpi", 50, "--frames", 3]
+    options = ["--kind", kind, "--out", path, "--dpi", 50]
+    options += ["--frames", 3] if kind == "animation" else []
     done = call(model.project, *named, *options)
     assert done.exit_code == 0, done.output
     assert done.stdout.split() == [str(path)]
@@ -111,11 +112,25 @@ def test_options_reach_the_picture(case, tmp_path, monkeypatch) -> None:
             "None of the 2 results (footprint 'default') is in this selection",
         ),
         (["--from", "01.02.2023"], "write it as YYYY-MM-DD"),
+        (["--hour", "3"], "--hour has no effect on a picture of the kind 'mean'"),
+        (["--frames", "3"], "or draw one of the kind animation with --kind."),
+        (["--kind", "series", "--vmax", "3"], "--vmax has no effect"),
+        (["{id}", "--hours", "2"], "--hours has no effect on a picture of the kind 'map'"),
+        (["--dpi", "0"], "0 is not in the range"),
+        (["--dpi", "100000"], "lower its size in inches, or the dots per inch."),
+        (["--size", "0,0"], "needs a width and a height in inches, above 0"),
+        (["--kind", "series", "--size", "0,3"], "needs a width and a height in inches, above 0"),
+        (["{id}", "--kind", "particles", "--size", "3,nan"], "needs a width and a height"),
+        (["{id}", "--kind", "animation", "--fps", "0"], "A film needs a rate above 0"),
+        (["{id}", "--kind", "animation", "--dpi", "100000"], "lower its size in inches"),
+        (["--out", "/dev/null/x.png"], "/dev/null is a file, so"),
+        (["--out", "{project}/simulations/new.png"], "belongs to the project"),
+        (["{id}", "--out", "{project}/.stilt/new.png"], "belongs to the project"),
     ],
 )
 def test_mistakes_are_one_sentence(arguments, sentence: str, case) -> None:
     model, ids = case
-    filled = [text.format(id=ids[0], late=ids[2]) for text in arguments]
+    filled = [text.format(id=ids[0], late=ids[2], project=model.project) for text in arguments]
     done = call(model.project, *filled)
     assert done.exit_code == 2
     assert sentence in " ".join(done.stderr.split())

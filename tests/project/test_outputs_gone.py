@@ -138,3 +138,69 @@ def test_a_file_that_is_gone_is_said_by_every_command(model, tmp_path):
     assert "is gone: `stilt run " in text
     stilt.push_simulations(model, model.pending())
     assert "nothing has gone wrong" in said("explain", root, sim_id)
+
+
+def test_a_file_of_another_simulation_is_found_by_what_is_stored_in_it(model, caplog):
+    """It was copied or renamed by hand: its influence belongs to another time or place."""
+    theirs, mine = model.simulations.ids()[1:3]
+    layout = model.layout
+    for path in (layout.footprint, layout.trajectory):
+        named = ("default",) if path == layout.footprint else ()
+        shutil.copyfile(path(theirs, *named), path(mine, *named))
+    feet, kept = model.footprints["default"], model.trajectories
+    receptor = theirs.partition("_")[2]
+    for use in (feet.load, feet.mean, lambda: feet[mine], kept.load, lambda: kept[mine]):
+        with pytest.raises(StiltError, match=f"{mine}: .* of another receptor, {receptor}: delete"):
+            use()
+    caplog.clear()
+    assert model.status(verify=True)["completed"] == NUMBER - 1
+    assert f"is not of its simulation, but of the receptor {receptor}" in caplog.text
+    assert model.simulations.ids(state="pending") == [mine]
+    shutil.rmtree(layout.state)
+    fresh = stilt.Model(model.project)
+    caplog.clear()
+    fresh.rebuild()
+    assert f"is not of its simulation, but of the receptor {receptor}" in caplog.text
+    assert mine not in fresh.simulations.ids(state="complete")
+    fresh.register_pending()
+    run_batch(str(layout.root), [mine])
+    assert fresh.status()["completed"] == NUMBER
+    assert len(fresh.footprints["default"].load()) == NUMBER
+
+
+def test_the_log_of_a_failure_is_not_shown_of_an_attempt_that_succeeded(make_model, steer):
+    """The file stays, since it says what went wrong before."""
+    from click.testing import CliRunner
+
+    from stilt.cli import cli
+
+    model = make_model(1)
+    (sim_id,) = model.register_pending()
+    wish = steer / "fail" / sim_id
+    wish.parent.mkdir()
+    wish.touch()
+    stilt.push_simulations(model, [sim_id])
+    assert "Reason: " in model.simulations[sim_id].explain()["log_text"]
+    wish.unlink()
+    stilt.push_simulations(model, [sim_id])
+    found = model.simulations[sim_id].explain()
+    assert (found["state"], found["log_text"]) == ("complete", "")
+    assert found["log"]
+    shown = CliRunner().invoke(cli, ["explain", str(model.project), sim_id]).output
+    assert "stilt.log (of an earlier attempt, which failed)" in shown
+    assert "Reason: " not in shown
+
+
+@pytest.mark.parametrize("wish", ["fail", "fail-error", "empty"])
+def test_verifying_finds_nothing_wrong_where_files_are_as_the_run_left_them(
+    make_model, steer, caplog, wish
+):
+    model = make_model(3)
+    ids = model.register_pending()
+    (steer / wish).mkdir()
+    (steer / wish / ids[1]).touch()
+    stilt.push_simulations(model, ids)
+    before = model.status()
+    for _ in range(2):
+        assert warnings_of(caplog, lambda: model.status(verify=True)) == []
+    assert model.status() == before
