@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -89,7 +91,7 @@ def read_npz(path: str | os.PathLike[str]) -> Jacobian:
         UsageError: it is not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = file["cell_names"].tolist()
             matrix = sp.csr_array(
                 (file["data"], file["indices"], file["indptr"]), shape=tuple(file["shape"])
@@ -105,7 +107,12 @@ def read_npz(path: str | os.PathLike[str]) -> Jacobian:
                 file["outside_cells"],
                 file["outside_times"],
             )
-    except (ValueError, KeyError, EOFError) as error:
+    except FileNotFoundError:
+        raise
+    except (
+        OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, IndexError, BadZipFile,
+        zlib.error,
+    ) as error:  # fmt: skip
         raise UsageError(f"{os.fspath(path)} is not a Jacobian of stilt ({error}).") from error
 
 

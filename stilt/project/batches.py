@@ -73,14 +73,16 @@ def living_marks(folder: Path) -> list[Holder]:
         try:
             mark = json.loads(path.read_text())
             age_s = time.time() - path.stat().st_mtime
-        except (OSError, ValueError):
+            since = datetime.fromisoformat(mark["since"])
+            holder = Holder(str(mark["owner"]), since, frozenset(mark["sim_ids"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            # A mark that a full disk or a crash has cut short is nobody's.
             continue
-        if age_s > LEASE_S and not is_known_to_live(mark["owner"]):
+        if age_s > LEASE_S and not is_known_to_live(holder.owner):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-        elif not is_dead(mark["owner"]):
-            since = datetime.fromisoformat(mark["since"])
-            marks.append(Holder(mark["owner"], since, frozenset(mark["sim_ids"])))
+        elif not is_dead(holder.owner):
+            marks.append(holder)
     return marks
 
 

@@ -39,7 +39,7 @@ class Outputs:
     error_shard: str = ""
 
     def same_as(self, other: Outputs) -> bool:
-        """Whether keys, footprints and weather agree; without outputs there is no weather of them."""
+        """Whether keys, footprints and weather agree; what has no outputs has no weather."""
         if not (self.exist or other.exist):
             return self.error == other.error
         mine = {name: entry.key for name, entry in self.footprints.items()}

@@ -108,8 +108,12 @@ class ObservationTables:
         return self.table_path(name).exists()
 
     def read(self, name: str) -> pd.DataFrame:
-        """Return the soundings of one name."""
-        return pd.read_parquet(self.table_path(name))
+        """Return the soundings of one name.
+
+        Raises:
+            UsageError: their table is damaged.
+        """
+        return _read_table(self.table_path(name), ("sounding_id", RECEPTOR))
 
     def read_all(self) -> pd.DataFrame:
         """Return all soundings, index = receptor id, with their ``name``."""
@@ -146,7 +150,7 @@ class ObservationTables:
         has_kernels = self.kernel_path(name).exists()
         stored = pd.DataFrame(columns=kernels.columns)
         if has_kernels:
-            stored = pd.read_parquet(self.kernel_path(name))
+            stored = _read_table(self.kernel_path(name), (RECEPTOR, "kernel"))
             kernels = kernels.astype({RECEPTOR: str})
         if not replace and self.has(name):
             before = self.read(name)
@@ -182,6 +186,29 @@ class ObservationTables:
         common = set(stored[RECEPTOR]) & set(added[RECEPTOR])
         differ = both[(both["_merge"] != "both") & both[RECEPTOR].isin(common)]
         return digest([told, differ.astype(str).to_numpy().tolist()]) if len(differ) else told
+
+
+def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table of observations, which must have some columns.
+
+    Raises:
+        UsageError: it is damaged, or another table.
+    """
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+        raise UsageError(
+            f"{path} cannot be read ({error}): delete it, and read the soundings again with `stilt "
+            "observe` (or model.observe)."
+        ) from error
+    if lacking := [name for name in columns if name not in table]:
+        raise UsageError(
+            f"{path} is not a table of observations, for lack of {', '.join(lacking)}: delete it, "
+            "and read the soundings again with `stilt observe` (or model.observe)."
+        )
+    return table
 
 
 def _gases(table: pd.DataFrame) -> list[str]:

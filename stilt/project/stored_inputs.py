@@ -162,9 +162,10 @@ def kept_time_format(layout: ProjectLayout) -> str | None:
     """Return the form of the times that was kept with receptors.csv, unless that has changed."""
     try:
         told = json.loads(layout.time_format.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        of, time_format = told["receptors"], str(told["time_format"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-    return told["time_format"] if told["receptors"] == _receptors_digest(layout) else None
+    return time_format if of == _receptors_digest(layout) else None
 
 
 def input_token(project: Project) -> str:

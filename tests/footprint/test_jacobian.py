@@ -153,7 +153,7 @@ def test_fill_values_of_a_flux_are_refused() -> None:
 
 def test_files_give_what_their_footprints_give(tmp_path) -> None:
     paths = [f.to_netcdf(tmp_path / f"{n}.nc") for n, f in enumerate(FOOTPRINTS)]
-    names = [f"sim{n}" for n in range(5)]
+    names = [f"met{n}_{foot.receptor.id}" for n, foot in enumerate(FOOTPRINTS)]
     files = FootprintSet([Located(*each) for each in zip(names, paths, strict=True)])
     assert len(files) == 5
     one, other = files.jacobian(target(), BINS), jacobian(FOOTPRINTS, target(), BINS)

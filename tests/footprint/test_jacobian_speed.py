@@ -58,9 +58,11 @@ def test_footprints_in_memory() -> None:
 
 @pytest.mark.slow
 def test_footprints_in_files(tmp_path) -> None:
-    paths = [made(seed, 0.01).to_netcdf(tmp_path / f"{seed}.nc") for seed in range(10)] * 5
+    made_ones = [made(seed, 0.01) for seed in range(10)]
+    paths = [foot.to_netcdf(tmp_path / f"{n}.nc") for n, foot in enumerate(made_ones)] * 5
+    names = [f"met_{foot.receptor.id}" for foot in made_ones] * 5
     loop = fastest_s(
         lambda: [Footprint.from_netcdf(path).aggregate(cells(), BINS) for path in paths]
     )
-    files = FootprintSet([Located(path.stem, path) for path in paths])
+    files = FootprintSet([Located(*each) for each in zip(names, paths, strict=True)])
     assert fastest_s(lambda: files.jacobian(cells(), BINS)) < loop / 10

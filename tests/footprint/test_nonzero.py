@@ -126,7 +126,7 @@ def test_foot_is_believed_in_a_file_that_another_program_has_written(change, tmp
         assert changed.total != foot.total
     same(read_layers(path), Layers.of(changed))
     one, other = (
-        FootprintSet([Located("foot", path)]).jacobian(TARGET, BINS).matrix,
+        FootprintSet([Located(f"met_{foot.receptor.id}", path)]).jacobian(TARGET, BINS).matrix,
         changed.aggregate(TARGET, BINS).to_numpy().T.reshape(1, -1),
     )
     np.testing.assert_allclose(one.toarray(), other, rtol=1e-12, atol=1e-18)

@@ -298,7 +298,8 @@ def test_no_regions_at_all_are_refused():
 
 def test_polygons_and_basis_functions_are_targets_of_a_jacobian(tmp_path):
     paths = [foot.to_netcdf(tmp_path / f"{n}.nc") for n, foot in enumerate(FOOTPRINTS)]
-    footprints = FootprintSet([Located(path.stem, path) for path in paths])
+    names = [f"met_{foot.receptor.id}" for foot in FOOTPRINTS]
+    footprints = FootprintSet([Located(*each) for each in zip(names, paths, strict=True)])
     plain = regional_jacobian(map(Layers.of, FOOTPRINTS), Regions.of(POLYGONS), BINS)
     for target, names in ((POLYGONS, None), (Regions.of(POLYGONS), None), (_GeoFrame(), "name")):
         found = footprints.jacobian(target, BINS, names=names)
@@ -450,9 +451,17 @@ def test_jacobians_in_files(make, tmp_path):
     assert [path.name for path in files] == ["H0001.npz", "H0002.npz", "H0003.npz"]
     joined = sp.hstack([sp.load_npz(path) for path in files])
     np.testing.assert_array_equal(joined.toarray(), found.matrix.toarray())
-    (tmp_path / "h.npz").write_bytes(b"no")
-    with pytest.raises(UsageError, match="not a Jacobian"):
-        read_npz(tmp_path / "h.npz")
+    whole = (tmp_path / "h.npz").read_bytes()
+    garbled = bytearray(whole)
+    garbled[60:90] = bytes(30)
+    np.save(tmp_path / "array.npy", np.ones(3))
+    for content in (
+        b"no", b"", whole[: len(whole) // 2], whole[:-30], bytes(garbled), bytes(len(whole)),
+        (tmp_path / "array.npy").read_bytes(), b"PK\x03\x04",
+    ):  # fmt: skip
+        (tmp_path / "h.npz").write_bytes(content)
+        with pytest.raises(UsageError, match="not a Jacobian"):
+            read_npz(tmp_path / "h.npz")
 
 
 def test_fips_blocks_are_labelled():
