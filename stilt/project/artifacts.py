@@ -12,7 +12,6 @@ from typing import NamedTuple, Self
 from stilt.atomic import atomic_path
 from stilt.errors import StiltError
 from stilt.project.layout import ProjectLayout
-from stilt.receptors import Receptor, receptor_of
 
 # What an output says about its making, by its name in the schema of a trajectory file; in a
 # footprint file it is the attribute of this name after ``stilt_``.
@@ -147,6 +146,8 @@ def require_own(made: Made, sim_id: str, path: Path) -> None:
     Raises:
         DamagedArtifactError: it is of another receptor, or of something that is none.
     """
+    from stilt.receptors import Receptor, receptor_of
+
     if not made.receptor:
         return
     try:

@@ -113,7 +113,7 @@ class ObservationTables:
         Raises:
             UsageError: their table is damaged.
         """
-        return _read_table(self.table_path(name), ("sounding_id", RECEPTOR))
+        return _read_table(self.table_path(name), (RECEPTOR,))
 
     def read_all(self) -> pd.DataFrame:
         """Return all soundings, index = receptor id, with their ``name``."""

@@ -65,10 +65,12 @@ def test_lines_to_take_from_the_comments_are_settings(tmp_path: Path) -> None:
     """Whoever takes the # away gets what the comment says."""
     text = TEMPLATES["satellite"].config
     begin = text.index("    # transforms:")
-    kernel = text[begin : text.index("\n\n", begin)].replace("    # ", "    ")
-    (tmp_path / "config.yaml").write_text(text[:begin] + kernel + text[begin + len(kernel) + 10 :])
-    (transform,) = ModelConfig.from_yaml(tmp_path / "config.yaml").footprints["column"].transforms
-    assert transform["values"] == [1.0, 0.98, 0.95, 0.9]
+    end = text.index("\n\n", begin)
+    weights = text[begin:end].replace("    # ", "    ")
+    (tmp_path / "config.yaml").write_text(text[:begin] + weights + text[end:])
+    transforms = ModelConfig.from_yaml(tmp_path / "config.yaml").footprints["column"].transforms
+    assert [each["kind"] for each in transforms] == ["averaging_kernel", "pressure_weighting"]
+    assert transforms[0]["table"] == "observations/oco2-kernels.parquet"
     grib = TEMPLATES["hrrr"].config.replace('    file_format: "%Y%m%d_%H"', "    #")
     grib = grib.replace("    file_tres: 6h", "    #").replace("    # format:", "    format:")
     (tmp_path / "config.yaml").write_text(grib)
