@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,22 @@ def is_fill(values: Any) -> NDArray[np.bool_]:
     return found
 
 
-def fill_among(values: Any) -> float | None:
+def stated_fills(attributes: Mapping[str, Any]) -> list[float]:
+    """Return the numbers that a variable's attributes declare as missing, where not decoded."""
+    stated = (attributes.get(name) for name in ("_FillValue", "missing_value"))
+    return [float(each) for some in stated if some is not None for each in np.ravel(some)]
+
+
+def fill_among(values: Any, stated: Sequence[float] = ()) -> float | None:
     """Return a number that stands for no value and is the least or greatest of some, else None.
 
     Args:
         values: numbers of any shape; NaN do not count.
+        stated: further numbers that stand for no value.
     """
     numbers = np.asarray(values, np.float64)
     known = numbers[~np.isnan(numbers)]
     if not known.size:
         return None
     extremes = np.array([known.min(), known.max()])
-    return next(iter(extremes[is_fill(extremes)].tolist()), None)
+    return next(iter(extremes[is_fill(extremes) | np.isin(extremes, stated)].tolist()), None)

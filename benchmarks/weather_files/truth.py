@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -99,3 +99,16 @@ def on_pressures(raw: RawAnalysis, pressures_hpa: NDArray[np.float64]) -> RawAna
         raw.time, grid, raw.forecast_hour, raw.surface,
         {name: field.astype(np.float32) for name, field in upper.items()},
     )  # fmt: skip
+
+
+def analyses_on_pressures(times: Iterable[np.datetime64]) -> list[RawAnalysis]:
+    """Return the truth on :data:`LATLON` and :data:`PRESSURES_HPA`, as files have it.
+
+    Their pressure is that of the level, and no field.
+    """
+    made = [
+        on_pressures(on_grid(truth(time), LATLON), np.array(PRESSURES_HPA, float)) for time in times
+    ]
+    for raw in made:
+        del raw.upper["PRES"]
+    return made

@@ -14,11 +14,11 @@ from stilt.answers.timeseries import fluxes_by_name, receptor_coordinates
 from stilt.background.mole_fractions import unit_factor
 from stilt.errors import UsageError
 from stilt.footprint.particle_flux import FluxAlongPaths, Spread
-from stilt.inversion.covariance import EARTH_RADIUS_KM
 from stilt.outputs import TrajectoryCollection
 from stilt.outputs.omitted import tell_of_omitted
 from stilt.outputs.realizations import by_realization
 from stilt.receptors import parse_time
+from stilt.sphere import distance_km
 from stilt.transforms import apply_transforms
 
 if TYPE_CHECKING:
@@ -201,9 +201,9 @@ def _apart(
     stamps = pd.DatetimeIndex(
         [parse_time(each) if isinstance(each, str) else pd.Timestamp(each) for each in times]
     )
-    hours = stamps.to_numpy("datetime64[s]")
-    _require_all(hours, "times", size)
-    apart_h = np.abs(hours[:, None] - hours) / np.timedelta64(1, "h")
+    at = stamps.to_numpy("datetime64[s]")
+    _require_all(at, "times", size)
+    apart_h = np.abs(at[:, None] - at) / np.timedelta64(1, "h")
     if not np.isfinite(km):
         return apart_h, np.zeros_like(apart_h)
     if longitudes is None or latitudes is None:
@@ -211,11 +211,7 @@ def _apart(
     lat, lon = (np.radians(np.asarray(each, np.float64)) for each in (latitudes, longitudes))
     _require_all(lat, "latitudes", size)
     _require_all(lon, "longitudes", size)
-    chord = (
-        np.sin((lat[:, None] - lat) / 2) ** 2
-        + np.cos(lat[:, None]) * np.cos(lat) * np.sin((lon[:, None] - lon) / 2) ** 2
-    )
-    return apart_h, 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(chord.clip(0, 1)))
+    return apart_h, distance_km(lon[:, None], lat[:, None], lon, lat)
 
 
 def _require_all(given: np.ndarray, called: str, size: int) -> None:

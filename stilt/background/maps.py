@@ -11,6 +11,7 @@ from stilt.background.nodes import CurvilinearNodes, Floats, Nodes
 from stilt.background.scattered import ScatteredNodes
 from stilt.errors import UsageError
 from stilt.footprint.map_projection import named_mappings
+from stilt.meteorology.grid_mapping import crs_of
 
 _LATITUDES = ("latitude", "lat", "xlat", "nav_lat", "lat2d", "clat", "latcell")
 _LONGITUDES = ("longitude", "lon", "xlong", "nav_lon", "lon2d", "clon", "loncell")
@@ -148,13 +149,13 @@ def _mapping(dataset: xr.Dataset, array: xr.DataArray) -> dict[str, object]:
 
 def _on_map(dataset: xr.Dataset, array: xr.DataArray) -> tuple[Floats, Floats]:
     """Return longitudes and latitudes of a grid mapping's nodes, by PROJ."""
-    from pyproj import CRS, Transformer
+    from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
     mapping = _mapping(dataset, array)
     x, y = (_coordinate(dataset, array, letter) for letter in "XY")
     try:
-        crs = CRS.from_cf(mapping)
+        crs = crs_of(mapping)
         to_degrees = Transformer.from_crs(crs, crs.source_crs or crs.geodetic_crs, always_xy=True)
         lon, lat = to_degrees.transform(*np.meshgrid(x, y))
     except (ProjError, KeyError, ValueError, TypeError) as problem:

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from stilt.errors import UsageError
-from stilt.fill_values import is_fill
+from stilt.fill_values import fill_among, stated_fills
 from stilt.footprint.flux_times import bounds_of_times, days_of_months, steps_of
 from stilt.footprint.flux_units import (
     MEAN_MONTH_DAYS,
@@ -93,10 +93,8 @@ def _refuse_fill_values(flux: xr.DataArray) -> None:
     Raises:
         UsageError: there are such.
     """
-    extremes = np.array([float(flux.min()), float(flux.max())])
-    named = [flux.attrs.get(name) for name in ("_FillValue", "missing_value")]
-    stated = [each for some in named if some is not None for each in np.ravel(some)]
-    found = next(iter(extremes[is_fill(extremes) | np.isin(extremes, stated)]), None)
+    extremes = [float(flux.min()), float(flux.max())]  # of a flux in chunks, too
+    found = fill_among(extremes, stated_fills(flux.attrs))
     if found is not None:
         raise UsageError(
             f"The flux holds the value {found:g}, which seems to stand for missing values: replace "

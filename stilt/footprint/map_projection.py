@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from stilt.errors import UsageError
 from stilt.footprint.cell_grid import coordinate_system
+from stilt.meteorology.grid_mapping import crs_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _TEXTS = ("crs_wkt", "spatial_ref", "proj4_params")
-_FIGURES = ("earth_radius", "semi_major_axis", "reference_ellipsoid_name")
 
 
 def named_mappings(variable: xr.DataArray) -> list[str]:
@@ -104,12 +104,9 @@ def described_projection(attrs: Mapping[str, Any], name: str, called: str) -> st
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    from stilt.meteorology.grids import EARTH_RADIUS_M
-
     text = next((str(attrs[each]) for each in _TEXTS if attrs.get(each)), "")
-    figure = {} if any(each in attrs for each in _FIGURES) else {"earth_radius": EARTH_RADIUS_M}
     try:
-        crs = CRS.from_user_input(text) if text else CRS.from_cf({**attrs, **figure})
+        crs = CRS.from_user_input(text) if text else crs_of(attrs)
     except (CRSError, KeyError, ValueError, TypeError) as error:
         kind = attrs.get("grid_mapping_name", "without grid_mapping_name")
         reason = " ".join(str(error).split())

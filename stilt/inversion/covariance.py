@@ -11,13 +11,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from stilt.errors import UsageError
-from stilt.sphere import unit_vectors
+from stilt.sphere import EARTH_RADIUS_KM, distance_km, unit_vectors
 
 if TYPE_CHECKING:
     from stilt.footprint.jacobian import Jacobian
 
 Floats = NDArray[np.float64]
-EARTH_RADIUS_KM = 6371.0
 SECONDS_PER_HOUR = 3600.0
 # Relative differences across the diagonal that rounding makes.
 SYMMETRIC = 1e-6
@@ -185,7 +184,7 @@ def _space_correlation(lon: Floats, lat: Floats, length_km: float, cut_off: floa
         return sp.eye_array(lon.size, format="csr")
     if cut_off > 0:
         return _near(lon, lat, length_km, cut_off)
-    return np.exp(-_distance_km(lon[:, None], lat[:, None], lon, lat) / length_km)
+    return np.exp(-distance_km(lon[:, None], lat[:, None], lon, lat) / length_km)
 
 
 def _near(lon: Floats, lat: Floats, length_km: float, cut_off: float) -> sp.csr_array:
@@ -197,18 +196,8 @@ def _near(lon: Floats, lat: Floats, length_km: float, cut_off: float) -> sp.csr_
     chord = 2.0 * np.sin(0.5 * reach_km / EARTH_RADIUS_KM)
     pairs = tree.query_pairs(chord, output_type="ndarray")
     row, column = np.concatenate([pairs, pairs[:, ::-1]]).T
-    apart = _distance_km(lon[row], lat[row], lon[column], lat[column])
+    apart = distance_km(lon[row], lat[row], lon[column], lat[column])
     values = np.append(np.exp(-apart / length_km), np.ones(lon.size))
     self_rows = np.arange(lon.size)
     where = (np.append(row, self_rows), np.append(column, self_rows))
     return sp.csr_array(sp.coo_array((values, where), shape=(lon.size, lon.size)))
-
-
-def _distance_km(lon_a: Floats, lat_a: Floats, lon_b: Floats, lat_b: Floats) -> Floats:
-    """Great-circle distances, by the haversine formula."""
-    square = (
-        np.sin(0.5 * (lat_a - lat_b)) ** 2
-        + np.cos(lat_a) * np.cos(lat_b) * np.sin(0.5 * (lon_a - lon_b)) ** 2
-    )
-    found: Floats = 2.0 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(square.clip(0.0, 1.0)))
-    return found

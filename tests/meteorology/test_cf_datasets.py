@@ -6,7 +6,10 @@ import xarray as xr
 
 import stilt
 from benchmarks.weather_files.cf_datasets import cf_dataset
-from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.truth import (
+    PRESSURES_HPA,
+    analyses_on_pressures,
+)
 from stilt.config import MetConfig
 from stilt.config.meteorology import FORMATS as FORMATS_IN_CONFIG
 from stilt.errors import MeteorologyError, UsageError
@@ -21,12 +24,7 @@ HOURS = np.arange(
 
 @pytest.fixture(scope="module")
 def analyses():
-    made = [
-        on_pressures(on_grid(truth(time), LATLON), np.array(PRESSURES_HPA, float)) for time in HOURS
-    ]
-    for raw in made:
-        del raw.upper["PRES"]
-    return made
+    return analyses_on_pressures(HOURS)
 
 
 def select(folder):

@@ -6,7 +6,10 @@ import pytest
 
 from benchmarks.weather_files.cf_datasets import cf_dataset
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset
-from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.truth import (
+    PRESSURES_HPA,
+    analyses_on_pressures,
+)
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError
 from stilt.meteorology.catalogue import MetCatalogue
@@ -19,12 +22,7 @@ HOURS = np.arange(
 
 @pytest.fixture(scope="module")
 def analyses():
-    made = [
-        on_pressures(on_grid(truth(time), LATLON), np.array(PRESSURES_HPA, float)) for time in HOURS
-    ]
-    for raw in made:
-        del raw.upper["PRES"]
-    return made
+    return analyses_on_pressures(HOURS)
 
 
 def select(folder, form="era5"):

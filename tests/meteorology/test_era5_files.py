@@ -5,7 +5,10 @@ import pytest
 import xarray as xr
 
 from benchmarks.weather_files.era5_files import level_dataset, surface_dataset, write_era5
-from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.truth import (
+    PRESSURES_HPA,
+    analyses_on_pressures,
+)
 from stilt.config import MetConfig
 from stilt.errors import MeteorologyError, Reason, UsageError
 from stilt.meteorology.archive import list_archive, list_met
@@ -31,12 +34,7 @@ def select(folder, **options):
 
 @pytest.fixture(scope="module")
 def analyses():
-    made = [
-        on_pressures(on_grid(truth(time), LATLON), np.array(PRESSURES_HPA, float)) for time in HOURS
-    ]
-    for raw in made:
-        del raw.upper["PRES"]
-    return made
+    return analyses_on_pressures(HOURS)
 
 
 @pytest.fixture

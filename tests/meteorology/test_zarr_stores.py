@@ -5,7 +5,10 @@ import xarray as xr
 import zarr
 
 from benchmarks.weather_files.era5_files import write_era5
-from benchmarks.weather_files.truth import LATLON, PRESSURES_HPA, on_grid, on_pressures, truth
+from benchmarks.weather_files.truth import (
+    PRESSURES_HPA,
+    analyses_on_pressures,
+)
 from benchmarks.weather_files.zarr_stores import (
     LONG_NAMES,
     arco_store,
@@ -40,12 +43,7 @@ def select(directory, cache_dir=None, **options):
 
 @pytest.fixture(scope="module")
 def analyses():
-    made = [
-        on_pressures(on_grid(truth(time), LATLON), np.array(PRESSURES_HPA, float)) for time in HOURS
-    ]
-    for raw in made:
-        del raw.upper["PRES"]
-    return made
+    return analyses_on_pressures(HOURS)
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,7 @@ def releases_of_all() -> list[Release]:
     starts = [START + np.timedelta64(minute, "m") for minute in (0, 0, 7, 20)]
     releases = [release(5.0, time=time, key=key + 1) for key, time in enumerate(starts)]
     releases.append(release((5.0, 400.0), kind="column", key=8))
-    releases.append(release(500.0, lon=7.96, key=9))
+    releases.append(release(500.0, lon=7.97, key=9))
     return releases
 
 
@@ -90,7 +90,7 @@ def test_particles_leave_the_weather_at_the_same_minutes(
 ) -> None:
     cpu, gpu = tables["cpu"][-1], tables[way][-1]
     ends = [table.groupby("indx")["time"].max() for table in (cpu, gpu)]
-    assert (ends[0] < 60.0).mean() > 0.99
+    assert ends[0].max() < 60.0
     assert (ends[0] == ends[1]).mean() > 0.9
     assert gpu["long"].between(-180.0, 180.0).all()
 

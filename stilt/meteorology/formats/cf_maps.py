@@ -20,7 +20,8 @@ from stilt.meteorology.formats.map_fit import (
     known_places,
     misplaced_cells,
 )
-from stilt.meteorology.grids import EARTH_RADIUS_M, MetGrid, isometric_latitude, wrap_longitude
+from stilt.meteorology.grid_mapping import crs_of, states_figure
+from stilt.meteorology.grids import MetGrid, isometric_latitude, wrap_longitude
 from stilt.meteorology.rotated_grid import rotated_grid
 
 MAP_Y, MAP_X = "map_y", "map_x"
@@ -31,7 +32,6 @@ _AXES = {
     "degrees": ("grid_latitude", "grid_longitude"),
 }
 """Standard names of the coordinates of rows and columns, by their unit."""
-_FIGURES = ("earth_radius", "semi_major_axis", "crs_wkt", "spatial_ref", "reference_ellipsoid_name")
 _UNLIKE_CELLS = 0.1
 _UNEQUAL = 1e-3
 _EVEN_DEGREES = 1e-4
@@ -88,8 +88,7 @@ def map_axes(data: xr.Dataset, variable: xr.DataArray, source: str) -> Horizonta
     unit = data[MAP_Y].attrs.get("units", "") if MAP_Y in data.coords else ""
     if mapping and unit == "degrees":
         return _about_rotated_pole(data, mapping, source, pair)
-    has_sphere = any(name in mapping for name in _FIGURES)
-    if mapping and unit == "m" and (has_sphere or pair is None):
+    if mapping and unit == "m" and (states_figure(mapping) or pair is None):
         return _of_mapping(data, mapping, source, pair)
     if pair is None:
         raise AxisError(
@@ -172,13 +171,12 @@ def _places(mapping: dict[str, Any], x: _Floats, y: _Floats) -> tuple[_Floats, _
     Raises:
         AxisError: the map is not understood, or is one of an ellipsoid.
     """
-    from pyproj import CRS, Transformer
+    from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
     kind = mapping.get("grid_mapping_name", "without grid_mapping_name")
-    has_figure = any(name in mapping for name in _FIGURES)
     try:
-        crs = CRS.from_cf(mapping if has_figure else {**mapping, "earth_radius": EARTH_RADIUS_M})
+        crs = crs_of(mapping)
         to_degrees = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
     except (ProjError, KeyError, ValueError, TypeError) as problem:
         raise AxisError(
