@@ -330,14 +330,16 @@ def _sub_step(
     z = jnp.clip(visit.z + velocity * duration, layer.lower, layer.upper)
     passes = reaches & (drawn.passing <= jnp.where(up, layer.pass_up, layer.pass_down))
     w = visit.w
-    if not setting.layer_update:
-        w = jnp.where(reaches, speed_after_interface(w, update, drawn), w)
-    w = jnp.where(reaches & ~passes, -w, w)
     left = visit.remaining_s - used
     until_update_s = visit.until_update_s - used
-    if not setting.layer_update:
-        updates = until_update_s <= 0.0
-        w = jnp.where(updates, update.memory * w + update.noise * drawn.normal, w)
+    if setting.layer_update:
+        w = jnp.where(reaches & ~passes, -w, w)
+    else:
+        updated = update.memory * w + update.noise * drawn.normal
+        speed = speed_after_interface(w, updated, drawn.accepting)
+        updates = until_update_s <= 0.0  # and nothing is reached: `used` would be less
+        w = jnp.where(reaches, jnp.copysign(speed, jnp.where(passes, w, -w)), w)
+        w = jnp.where(updates, updated, w)
         until_update_s = jnp.where(updates, update.interval_s, until_update_s)
 
     lowest = level_height(setting.levels, jnp.int32(0))
@@ -353,15 +355,18 @@ def _sub_step(
     )
 
 
-def speed_after_interface(w: Array, update: LangevinUpdate, drawn: DrawnNumbers) -> Array:
-    """Return velocities (m s-1) with the speed updated at an interface and the direction kept.
+def speed_after_interface(w: Array, updated: Array, accepting: Array) -> Array:
+    """Return the speeds (m s-1) of particles that have reached an interface.
 
-    The result of a Langevin update of the speed is taken or not (Metropolis et al. 1953, with the
-    density |w| exp(-w^2 / 2 sigma^2), to whose exponential the update is already reversible).
+    That of a Langevin update is taken or not (Metropolis et al. 1953, with the density
+    |w| exp(-w^2 / 2 sigma^2), to whose exponential the update is already reversible).
+
+    Args:
+        w, updated: velocities on arrival, and what a Langevin update makes of them, m s-1.
+        accepting: uniform random numbers.
     """
-    speed = jnp.abs(w)
-    proposed = jnp.abs(update.memory * speed + update.noise * drawn.normal)
-    return jnp.where(drawn.accepting * speed < proposed, jnp.copysign(proposed, w), w)
+    speed, proposed = jnp.abs(w), jnp.abs(updated)
+    return jnp.where(accepting * speed < proposed, proposed, speed)
 
 
 def _update_at_start(
