@@ -51,19 +51,34 @@ def test_python_dash_m_is_the_same_command() -> None:
     assert shown.stdout.startswith("stilt, version ")
 
 
+HELP = """
+import sys
+from click.testing import CliRunner
+from stilt.cli import cli
+assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
+heavy = {"prefect", "jax", "pandas", "numpy", "matplotlib", "duckdb"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
 def test_the_command_line_is_light() -> None:
-    code = (
-        "import resource, sys\n"
-        "from click.testing import CliRunner\n"
-        "from stilt.cli import cli\n"
-        "assert CliRunner().invoke(cli, ['--help']).exit_code == 0\n"
-        "heavy = {'prefect', 'jax', 'pandas', 'numpy', 'matplotlib', 'duckdb'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print(used.ru_utime + used.ru_stime)"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(shown.stdout) < 0.5, "seconds of CPU"
+    packages = least_seconds_of_a_core("import click.testing, pydantic_settings, yaml")
+    assert least_seconds_of_a_core(HELP) < 2.5 * packages
+
+
+def least_seconds_of_a_core(code: str) -> float:
+    """Return the least time of three processes that run code; the first may write bytecode."""
+    code += "\nimport time; print(time.process_time())"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return min(
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], env=environment, capture_output=True, text=True,
+                check=True,
+            ).stdout
+        )
+        for _ in range(3)
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
