@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from flows.private_server import SERVERS, PrivateServer
 from flows.settings import load_prefect, our_prefect, prefect_with, user_api_url
-from stilt.atomic import atomic_path
 from stilt.errors import UsageError
+from stilt.execution.child_server import one_certificate
 from stilt.execution.environment import environment
 from stilt.execution.proxies import reached_directly
 
@@ -39,7 +39,7 @@ def prefect_api(home: Path) -> Iterator[str]:
         else:
             stack.enter_context(reached_directly(url))
             if urlsplit(url).scheme == "http":
-                stack.enter_context(_set_in_prefect(_one_certificate(home)))
+                stack.enter_context(_set_in_prefect({"api.ssl_cert_file": one_certificate(home)}))
         stack.callback(drain_clients)
         yield url
 
@@ -57,7 +57,7 @@ def _settings_for(server: PrivateServer) -> dict[str, object]:
         "results.default_storage_block": None,
         "client.csrf_support_enabled": False,
         "flows.heartbeat_frequency": None,
-        **_one_certificate(server.home),
+        "api.ssl_cert_file": one_certificate(server.home),
     }
 
 
@@ -84,22 +84,6 @@ def _set_in_prefect(settings: Mapping[str, object]) -> Iterator[None]:
             yield
         finally:
             context.GLOBAL_SETTINGS_CONTEXT = everywhere
-
-
-def _one_certificate(home: Path) -> dict[str, object]:
-    """Return settings that name a file with one certificate, for clients of a server without TLS.
-
-    Each client of Prefect, two for each task, reads the whole file: 40 ms with the usual hundred.
-    """
-    path = home / "certificate.pem"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        import certifi
-
-        first, mark, _ = certifi.contents().partition("-----END CERTIFICATE-----")
-        with atomic_path(path) as part:
-            part.write_text(f"{first}{mark}\n", encoding="utf-8")
-    return {"api.ssl_cert_file": str(path)}
 
 
 def drain_clients() -> None:

@@ -45,7 +45,7 @@ from stilt.execution.processes import (
     stop_workers,
 )
 from stilt.execution.setup import computing_environment, main_not_run_again
-from stilt.execution.warm_up import get_worker_ready
+from stilt.execution.warm_up import first_with_transport, get_worker_ready
 from stilt.project.inputs import Project
 
 RECORD_DELAY_S = 5.0
@@ -256,7 +256,7 @@ def workers_getting_ready(project: Project, plan: Plan) -> Iterator[WorkerPool |
     if plan.roles.transport == 1 or plan.roles.helpers:
         yield None
         return
-    first = _with_transport(project, plan)
+    first = first_with_transport(project, plan)
     pool = WorkerPool(plan.roles.transport, _variables_of_workers(project, plan))
     try:
         with ctrl_c_held():
@@ -268,22 +268,6 @@ def workers_getting_ready(project: Project, plan: Plan) -> Iterator[WorkerPool |
         raise
     finally:
         pool.close()
-
-
-def _with_transport(project: Project, plan: Plan) -> list[Batch]:
-    """Return the first batch of each worker, but for those whose particles are all there.
-
-    Particles of another configuration count as well: the index is not asked for so little.
-    """
-    first = list(plan.batches[: plan.roles.transport])
-    if not project.config.trajectories or plan.skip_existing is False:
-        return first
-    stored = plan.stored or {}
-
-    def there(sim_id: str) -> bool:
-        return sim_id in stored or project.layout.trajectory(sim_id).exists()
-
-    return [batch for batch in first if not all(map(there, batch.sim_ids))]
 
 
 @contextmanager

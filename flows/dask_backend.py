@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import current_process
@@ -13,7 +12,7 @@ from flows.backends import LocalBackend
 from flows.settings import offline, user_api_url
 from stilt.errors import UsageError
 from stilt.execution.awaited_workers import workers_awaited
-from stilt.execution.dask_options import DaskOptions
+from stilt.execution.dask_options import DaskOptions, refuse_without_dask
 from stilt.execution.environment import environment
 from stilt.execution.places import Folders, Portable
 from stilt.execution.processes import remove_mark
@@ -88,18 +87,6 @@ class DaskBackend(LocalBackend):
             lambda *_: dask_cluster(project, self.n_workers, self.cluster),
             (KilledWorker, NoValidWorkerError, CancelledError),
             lambda batch: not here or remove_mark(project.layout.running, batch),
-        )
-
-
-def refuse_without_dask() -> None:
-    """Stop when the optional packages are not installed.
-
-    Raises:
-        UsageError: says what to install.
-    """
-    if any(importlib.util.find_spec(name) is None for name in ("distributed", "prefect_dask")):
-        raise UsageError(
-            "The dask backend needs packages that are not installed: pip install 'stilt[dask]'."
         )
 
 

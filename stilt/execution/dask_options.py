@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,18 @@ QUEUE_TIMEOUT_S = 86_400.0
 
 LOCAL_CLUSTER = "distributed.LocalCluster"
 _HERE = (LOCAL_CLUSTER, "dask.distributed.LocalCluster")
+
+
+def refuse_without_dask() -> None:
+    """Stop when the optional packages are not installed.
+
+    Raises:
+        UsageError: says what to install.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("distributed", "prefect_dask")):
+        raise UsageError(
+            "The dask backend needs packages that are not installed: pip install 'stilt[dask]'."
+        )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from stilt.receptors import Receptor, met_of, sim_parts
 
 if TYPE_CHECKING:
     from stilt.execution.orders import WorkOrder
+    from stilt.execution.plan import Batch, Plan
     from stilt.meteorology.catalogue import MetCatalogue
     from stilt.meteorology.prepare import PreparationOptions
     from stilt.meteorology.reach import Reach
@@ -51,6 +52,22 @@ class _NotRun:
         """
         self._programs.get_ready(static, arguments)
         raise _ReadyError
+
+
+def first_with_transport(project: Project, plan: Plan) -> list[Batch]:
+    """Return the first batch of each worker, but for those whose particles are all there.
+
+    Particles of another configuration count as well: the index is not asked for so little.
+    """
+    first = list(plan.batches[: plan.roles.transport])
+    if not project.config.trajectories or plan.skip_existing is False:
+        return first
+    stored = plan.stored or {}
+
+    def there(sim_id: str) -> bool:
+        return sim_id in stored or project.layout.trajectory(sim_id).exists()
+
+    return [batch for batch in first if not all(map(there, batch.sim_ids))]
 
 
 def get_worker_ready(order: WorkOrder) -> None:
