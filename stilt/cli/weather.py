@@ -160,7 +160,12 @@ Examples:
 @click.argument("latitude", type=float, metavar="LAT")
 @project_argument()
 @_source_options
-@click.option("--top", type=float, default=5000.0, help="Height shown, m above ground.  [5000]")
+@click.option(
+    "--top",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=5000.0,
+    help="Height shown, m above ground.  [5000]",
+)
 @json_option
 def show(
     time: str,

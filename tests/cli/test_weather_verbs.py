@@ -66,6 +66,9 @@ def test_show_uses_the_projects_settings(stilt, project, folder):
     ]
     assert heights == sorted(heights)
     assert 0 < heights[-1] <= 1000
+    below = stilt("weather", "show", *where, "--directory", folder, "--top", "-5")
+    assert below.exit_code == 2
+    assert "--top" in below.output
 
 
 def test_a_folder_may_have_any_name(stilt, folder, tmp_path):
