@@ -71,12 +71,16 @@ class _Counting(SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the usual 5, chunks asked for together wait a second
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Serve a folder at a URL of this machine; yields it and the growing list of requests."""
     asked: list[tuple[str, str]] = []
     handler = type("_Own", (_Counting,), {"asked": asked})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    server = _Server(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
