@@ -53,7 +53,7 @@ def write_footprints(folder: Path, files: int, particles: int, hours: int) -> li
         Footprint.calculate(plume(seed, particles, hours), receptor, config)
         for seed in range(min(8, files))
     ]
-    return [made[n % len(made)].to_netcdf(folder / f"{n}_foot.nc") for n in range(files)]
+    return [made[n % len(made)].to_netcdf(folder / f"m{n}_{receptor.id}.nc") for n in range(files)]
 
 
 def target(size: float = 0.05) -> xr.Dataset:

@@ -191,11 +191,12 @@ def _bodies(options: argparse.Namespace, scratch: Path) -> list[Path]:
 
 
 def _linked(bodies: Sequence[Path], scratch: Path, number: int) -> list[Path]:
-    """Make links to copies of the bodies."""
+    """Make links to copies of the bodies, named by simulations of as many meteorologies."""
     folder = scratch / "files"
     folder.mkdir()
     copies = [Path(shutil.copy(path, folder / f"body_{n}.nc")) for n, path in enumerate(bodies)]
-    links = [folder / f"{n}.nc" for n in range(number)]
+    ids = [Footprint.from_netcdf(path).receptor.id for path in bodies]
+    links = [folder / f"m{n}_{ids[n % len(ids)]}.nc" for n in range(number)]
     for n, link in enumerate(links):
         os.link(copies[n % len(copies)], link)
     return links
