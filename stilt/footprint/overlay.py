@@ -77,33 +77,59 @@ class Overlay:
         Returns:
             As :meth:`push_runs`.
         """
+        if cell.size == 0:
+            return np.zeros(0, np.int64), np.zeros(0)
         if self._tables is None:
             return self.push_runs(self._runs(np.repeat(field, counts), fields, cell, values))
-        # An extra place at the end of each field takes what lies outside the target.
-        nowhere = self.target.x.centre.size * self.target.y.centre.size
-        base = np.repeat(field * (nowhere + 1), counts)
+        cells = self.target.x.centre.size * self.target.y.centre.size
+        parts = self._shared_out(cell, np.repeat(np.arange(counts.size), counts), values, cells)
+        # A field has places from the first target cell that it reaches to the last.
+        first, last = np.full(fields, cells), np.full(fields, -1)
+        for part in parts:
+            some, lowest, highest = part.reach(counts.size)
+            np.minimum.at(first, field[some], lowest)
+            np.maximum.at(last, field[some], highest)
+        ends = np.cumsum((last - first + 1).clip(0))
+        base = np.append(0, ends[:-1]) - first
+        for part in parts:
+            part.place += base[field].take(part.layer)
+        used, found = self._summed(parts, int(ends[-1]), _MOST_ZEROS * cell.size)
+        number = np.searchsorted(ends, used, side="right")
+        return used - base[number] + number * cells, found
+
+    def _shared_out(
+        self, cell: np.ndarray, layer: Ints, values: Floats, cells: int
+    ) -> list[_SharedOut]:
+        """Return the shares of cells in the target, of which each has one share of a part."""
+        assert self._tables is not None
         parts = []
         for table, share in self._tables:
-            place = table.take(cell)
-            place += base
-            parts.append((place, values if share is None else values * share.take(cell)))
-        size = fields * (nowhere + 1)
-        if size <= _MOST_ZEROS * cell.size:
+            given = values if share is None else values * share.take(cell)
+            parts.append(_SharedOut(table.take(cell), layer, given).inside(cells))
+        return parts
+
+    def _summed(self, parts: list[_SharedOut], size: int, most: int) -> tuple[Ints, Floats]:
+        """Return the places whose sums are not zero, ascending, and these sums.
+
+        Args:
+            parts: what is added up.
+            size: number of places.
+            most: places that an array may have.
+        """
+        if size <= most:
             summed = self._zeros(size)
-            for place, part in parts:
-                np.add.at(summed, place, part)
-            used = np.flatnonzero(summed != 0)
+            for part in parts:
+                np.add.at(summed, part.place, part.values)
+            used = np.flatnonzero(summed)
             found = summed[used]
             summed[used] = 0.0
-        else:
-            used, place = np.unique(np.concatenate([at for at, _ in parts]), return_inverse=True)
-            found = np.zeros(used.size)
-            np.add.at(found, place, np.concatenate([part for _, part in parts]))
-        sizes = np.diff(np.searchsorted(used, np.arange(fields + 1) * (nowhere + 1)))
-        number = np.repeat(np.arange(fields), sizes)
-        position = used - number
-        kept = (found != 0) & (position < (number + 1) * nowhere)
-        return position[kept], found[kept]
+            return used, found
+        places = np.concatenate([part.place for part in parts])
+        used, place = np.unique(places, return_inverse=True)
+        found = np.zeros(used.size)
+        np.add.at(found, place, np.concatenate([part.values for part in parts]))
+        kept = found != 0
+        return used[kept], found[kept]
 
     def _zeros(self, size: int) -> Floats:
         """Return zeros, which the caller must set to zero again: clearing new memory is slow."""
@@ -230,6 +256,39 @@ class Overlay:
             return np.asarray(self._full.T @ grid).reshape(self.shape)
         columns = grid.reshape(self.target.x.centre.size, self.target.y.centre.size)
         return np.ascontiguousarray(self._y.T @ (self._x_transposed @ columns).T)
+
+
+@dataclass
+class _SharedOut:
+    """Shares of source cells in target cells; shape (shares,) each.
+
+    Attributes:
+        place: target cell.
+        layer: layer of the source cell, ascending.
+        values: what the target cell is given.
+    """
+
+    place: Ints
+    layer: Ints
+    values: Floats
+
+    def inside(self, cells: int) -> _SharedOut:
+        """Return those in one of so many target cells."""
+        outside = self.place == cells
+        if not outside.any():
+            return self
+        kept = np.flatnonzero(~outside)
+        return _SharedOut(self.place[kept], self.layer[kept], self.values[kept])
+
+    def reach(self, layers: int) -> tuple[Ints, Ints, Ints]:
+        """Return the layers that have any, and their first and last target cells."""
+        edges = np.searchsorted(self.layer, np.arange(layers + 1))
+        some = np.flatnonzero(np.diff(edges))
+        begins = edges[some]
+        if some.size == 0:
+            return some, some, some
+        lowest, highest = (end.reduceat(self.place, begins) for end in (np.minimum, np.maximum))
+        return some, lowest, highest
 
 
 @dataclass(frozen=True)
