@@ -24,6 +24,7 @@ _ELSEWHERE = {
     "longitude": ("x", "lng"),
     "altitude": ("height", "alt", "agl", "elevation", "hgt"),
 }
+_UNITS = {"time": ", which is in UTC", "altitude": " (m above ground) or zmsl (above sea level)"}
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _SHOWN_NAMES = 12
 _ALIKE = 0.7
@@ -52,8 +53,7 @@ def missing_columns(missing: Sequence[str], names: Sequence[str], source: str) -
         near = [name for name in others if re.split(r"[^a-z]", name)[0] in known]
         near += difflib.get_close_matches(role, sorted(others), 1, _ALIKE)
         if near:
-            above = " (m above ground) or zmsl (above sea level)" if role == "altitude" else ""
-            said.append(f"rename '{others[near[0]]}' to {role}{above}")
+            said.append(f"rename '{others[near[0]]}' to {role}{_UNITS.get(role, '')}")
         else:
             said.append(f"{role} may also be called {' or '.join(ALIASES[role][1:])}")
     shown = ", ".join(map(repr, names[:_SHOWN_NAMES]))

@@ -425,6 +425,9 @@ def _columns(names: list[str], table: _Table) -> dict[str, int]:
             raise UsageError(f"{table.source}: the columns {given} all mean {role}; keep one")
         if found:
             columns[role] = found[0]
+    twice = [name for name in dict.fromkeys(names) if name.strip() and names.count(name) > 1]
+    if twice:
+        raise UsageError(f"{table.source}: several columns are called '{twice[0]}'; keep one")
     required = [role for role in _REQUIRED if role != "altitude" or table.needs_altitudes]
     missing = [role for role in required if role not in columns]
     if missing:

@@ -224,18 +224,24 @@ def time_window(time_range: Sequence[TimeLike]) -> tuple[pd.Timestamp, pd.Timest
     return start, end
 
 
-@lru_cache(maxsize=4096)
 def _normalised(value: TimeLike) -> pd.Timestamp:
     """Convert to naive UTC, whole seconds, inside the supported years."""
     try:
         time = pd.Timestamp(value)
     except (ValueError, TypeError, OverflowError) as error:
         raise UsageError(f"time {value!r} is not a date and time: {error}") from error
+    return _in_utc(time)
+
+
+@lru_cache(maxsize=4096)
+def _in_utc(time: pd.Timestamp) -> pd.Timestamp:
+    """Convert to naive UTC; cached by Timestamp, as datetimes that differ in fold are equal."""
     if pd.isna(time):
-        raise UsageError(f"'time' is missing (got {value!r})")
+        raise UsageError(f"'time' is missing (got {time!r})")
+    stated = str(time)
     if time.tzinfo is not None:
         time = time.tz_convert("UTC").tz_localize(None)
-    _check_year(time.year, str(value))
+    _check_year(time.year, stated)
     return _whole_second(time)
 
 

@@ -147,3 +147,13 @@ def test_missing_values_of_every_dtype_of_pandas_are_no_labels():
     for kind in (table, table.convert_dtypes(), table.astype({"n": "Int64", "site": "string"})):
         first, second = receptors_from_table(kind)
         assert (dict(first.labels), dict(second.labels)) == ({"site": "a", "n": 5}, {})
+
+
+def test_a_time_zone_beside_times_is_said_to_shift_none():
+    there, utc = (
+        PointReceptor("2023-01-01 12:00", 1, 2, 3, labels={"timezone": zone})
+        for zone in ("America/Denver", "UTC")
+    )
+    (sentence,) = misspelt_columns([there, utc])
+    assert "did you mean times with an offset, such as 2023-01-01 12:00-07:00" in sentence
+    assert misspelt_columns([utc]) == []

@@ -1,6 +1,7 @@
 """Times from text: what can be read in one way only is read, the rest says how to write it."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -153,3 +154,11 @@ def test_a_range_of_times_has_its_first_time_first() -> None:
         time_window(("2023-07-16", "2023-07-15"))
     first, last = time_window(("2023-07-15", "2023-07-15"))
     assert (last - first).total_seconds() == 86_399
+
+
+def test_both_hours_of_the_night_in_which_clocks_are_set_back_are_told_apart():
+    zone = ZoneInfo("Europe/Berlin")
+    clock = [dt.datetime(2020, 10, 25, 2, 30, tzinfo=zone, fold=fold) for fold in (0, 1)]
+    utc = [pd.Timestamp("2020-10-25 00:30"), pd.Timestamp("2020-10-25 01:30")]
+    assert [parse_time(time) for time in clock] == utc
+    assert [parse_time(pd.Timestamp(time)) for time in clock] == utc
