@@ -116,7 +116,9 @@ def _keys_that_are_not_text(data: Any, where: Location) -> Iterator[tuple[Locati
         if isinstance(key, str):
             yield from _keys_that_are_not_text(value, (*where, key))
         else:
-            yield where, f"{key!r} cannot be a name or a key: it must be text"
+            comma = isinstance(key, int) and value is None
+            advice = "; decimal numbers have a point, not a comma" if comma else ""
+            yield where, f"{key!r} cannot be a name or a key: it must be text{advice}"
 
 
 def joined(sentences: Sequence[str]) -> str:

@@ -229,7 +229,9 @@ class MetConfig(Section):
     @classmethod
     def _usable_interval(cls, value: Any) -> Any:
         if isinstance(value, int | float):
-            raise ValueError(f"{value} has no unit: write {value}h for hours")
+            raise ValueError(
+                f"{value} has no unit: write {value}h for hours, {value}min for minutes"
+            )
         if isinstance(value, timedelta) or hasattr(value, "freqstr"):
             value = getattr(value, "freqstr", str(value))
         if isinstance(value, str):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from stilt.config import (
     Bounds,
@@ -289,6 +290,14 @@ def test_unknown_keys_name_the_nearest_known_one():
 def test_keys_are_text_at_every_level(fields, place):
     with pytest.raises(ConfigValidationError, match=f"^{place}: [12] cannot be a name or a key"):
         config(**fields)
+
+
+def test_a_decimal_comma_is_told_of():
+    grid = yaml.safe_load("{xmin: -112, xmax: -111, ymin: 40, ymax: 41, xres: 0,05, yres: 0,05}")
+    with pytest.raises(
+        ConfigValidationError, match=r"5 cannot be .*; decimal numbers have a point"
+    ):
+        config(footprints={"f": {"grid": grid}})
 
 
 @pytest.mark.parametrize("section", ["mets", "grids", "footprints", "execution"])
