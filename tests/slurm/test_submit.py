@@ -33,6 +33,14 @@ def submit(*arguments: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def submitting(*arguments: object) -> subprocess.Popen[str]:
+    """Submit in a process whose lines can be read as they come."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "stilt", "submit", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
 def stilt(*arguments: object):
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
@@ -58,10 +66,13 @@ def test_an_array_is_submitted_and_left_then_followed(queue: Path, root: Path, n
     # Nobody else computes what the array has.
     again = submit(root)
     assert (again.returncode, "Job array 1 of this project" in again.stdout) == (0, True)
-    hold.unlink()
-    followed = submit(root, "--wait")
-    assert followed.returncode == 0, followed.stderr
-    assert "completed=3" in followed.stdout
+    with submitting(root, "--wait") as following:
+        assert following.stdout is not None
+        assert "Job array 1 of this project is in the queue" in following.stdout.readline()
+        hold.unlink()
+        shown, errors = following.communicate(timeout=240)
+    assert following.returncode == 0, errors
+    assert "completed=3" in shown
     assert len(list(queue.glob("*.pid"))) == 3
     layout = Model(root).files.layout
     assert not list(layout.slurm.iterdir())
