@@ -43,6 +43,7 @@ from stilt.execution.processes import (
     remove_mark,
     set_up_worker,
     stop_workers,
+    without_interrupt,
 )
 from stilt.execution.setup import computing_environment, main_not_run_again
 from stilt.execution.warm_up import first_with_transport, get_worker_ready
@@ -176,7 +177,7 @@ def _without_exit(function: Callable[..., Any], *arguments: Any) -> Any:
     As a SystemExit it would end the thread that collects results, and the run would wait forever.
     """
     try:
-        return function(*arguments)
+        return without_interrupt(function, *arguments)
     except SystemExit as error:
         raise _UnrecordedError(
             "Prefect's server no longer answers, and the run broke off: run again, what is "

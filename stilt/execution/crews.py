@@ -24,6 +24,7 @@ from stilt.execution.processes import (
     remove_mark,
     set_up_worker,
     stop_workers,
+    without_interrupt,
 )
 from stilt.execution.runs import EndedJob
 from stilt.execution.setup import computing_environment, main_not_run_again
@@ -175,7 +176,7 @@ class _Slot:
         with ctrl_c_held():
             if self._pool is not None:
                 try:
-                    return self._pool.submit(function, order)
+                    return self._pool.submit(without_interrupt, function, order)
                 except BrokenProcessPool:
                     self.close()
             self._pool = ProcessPoolExecutor(
@@ -184,7 +185,7 @@ class _Slot:
                 initializer=set_up_worker,
                 initargs=self.setup.arguments(self.number),
             )
-            return self._pool.submit(function, order)
+            return self._pool.submit(without_interrupt, function, order)
 
     def close(self, *, wait: bool = True) -> None:
         """End the process, once it has ended what it computes."""

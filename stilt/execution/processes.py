@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
@@ -21,7 +21,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
-from stilt.errors import UsageError
+from stilt.errors import SimulationError, UsageError
 from stilt.execution.memory import keep_freed_memory
 from stilt.execution.plan import Batch
 from stilt.execution.setup import end_with_parent, own_process, pin_worker
@@ -110,6 +110,21 @@ def _end_at_once() -> None:
 def told_to_stop() -> bool:
     """Return whether the run has ended around this worker, which may still have batches queued."""
     return _stopping is not None and _stopping.is_set()
+
+
+def without_interrupt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a worker; an interrupt that it lets through is an error.
+
+    As an interrupt it would end the thread of the parent that collects results, or pass there for
+    one of the parent's own.
+
+    Raises:
+        SimulationError: the worker was interrupted, in the last moments of a batch for example.
+    """
+    try:
+        return function(*arguments)
+    except KeyboardInterrupt as error:
+        raise SimulationError("The worker was interrupted.") from error
 
 
 @contextmanager

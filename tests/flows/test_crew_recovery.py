@@ -52,6 +52,10 @@ def fail(order):
     raise ValueError("no such thing")
 
 
+def interrupt(order):
+    raise KeyboardInterrupt
+
+
 def leave(order):
     """Leave as Prefect does in a worker that cannot reach its server."""
     raise SystemExit(1)
@@ -143,3 +147,10 @@ def test_a_worker_that_exits_as_prefect_does_without_its_server_ends_the_run(
 ) -> None:
     with pytest.raises(SimulationError, match=r"no longer answers.*run again"):
         run_with(leave, project, Batch("a", (sim(1),)))
+
+
+def test_a_worker_that_is_interrupted_at_the_end_of_a_batch_is_told_and_the_run_ends(
+    api: str, project: Project, caplog
+) -> None:
+    run_with(interrupt, project, Batch("a", (sim(1),)))
+    assert "The worker was interrupted." in caplog.text
