@@ -13,6 +13,8 @@ import pytest
 
 import stilt
 from stilt.execution import run_batch
+from stilt.project import scan
+from stilt.project.artifacts import made_of, require_own
 from stilt.project.receipts import read_receipts, receipt_files
 
 MILLION = 1_000_000
@@ -66,12 +68,19 @@ def test_a_million_simulations_are_registered_counted_and_listed(real_runs, tmp_
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("from_receipts", [True, False])
-def test_an_index_is_rebuilt_from_100000_folders(make_model, from_receipts):
+def test_an_index_is_rebuilt_from_100000_folders(make_model, monkeypatch, from_receipts):
     """The folders hold links to the files of one simulation: opening them costs the same."""
+
+    def own(made, sim_id, path):
+        assert made.receptor == receptor
+        require_own(made, ids[0], path)
+
+    monkeypatch.setattr(scan, "require_own", own)
     model = make_model(FOLDERS)
     ids = model.register_pending()
     run_batch(str(model.output_root), ids[:1])
     (receipt,) = receipt_files(model.layout.receipts)
+    receptor = made_of(model.layout.trajectory(ids[0])).receptor
     frame, _ = read_receipts([receipt])
     shutil.rmtree(model.layout.receipts)
     made = {name: model.layout.simulation_dir(ids[0]) / name.format(ids[0]) for name in NAMES}
